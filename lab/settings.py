@@ -1,0 +1,27 @@
+"""The one place where the lab reads its environment: the workload's settings and the stack's own."""
+
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
+
+from workload.settings import ROOT as ROOT
+from workload.settings import Settings
+
+
+class LabSettings(Settings):
+    """Settings of the whole lab; read by `LabSettings.load()`, which raises `SettingsError`."""
+
+    postgres_user: str = "postgres"
+    postgres_password: SecretStr = SecretStr("YourStrong!Passw0rd")
+    credit_owner_password: SecretStr = SecretStr("CreditOwner!Passw0rd")
+    datadog_db_password: SecretStr = SecretStr("Datadog!Passw0rd")
+    exporter_db_password: SecretStr = SecretStr("Exporter!Passw0rd")
+    lab_db_password: SecretStr = SecretStr("CreditLab!Passw0rd")
+
+    exporter_port: int = Field(9187, ge=1, le=65535)
+    prometheus_port: int = Field(9091, ge=1, le=65535)
+    prometheus_retention: str = Field("7d", pattern=r"^\d+[smhdwy]$")
+    prometheus_retention_size: str = Field("1GB", pattern=r"^\d+(B|KB|MB|GB|TB)$")
+
+    seed_scale: PositiveFloat = 1.0
+    seed_random_seed: int = 15
+
+    startup_timeout_s: PositiveInt = 120
