@@ -1,9 +1,12 @@
 """The one place where the lab reads its environment: the workload's settings and the stack's own."""
 
+from pathlib import Path
+
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 
-from workload.settings import ROOT as ROOT
-from workload.settings import Settings
+from workload.settings import ROOT, Settings
+
+__all__ = ["ROOT", "LabSettings"]
 
 
 class LabSettings(Settings):
@@ -25,3 +28,4 @@ class LabSettings(Settings):
     seed_random_seed: int = 15
 
     startup_timeout_s: PositiveInt = 120
+    lab_state_dir: Path = ROOT / ".lab"

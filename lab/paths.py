@@ -1,0 +1,58 @@
+"""Where the native lab keeps its files, in one place, so that `down` knows everything there is to remove."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from lab.settings import ROOT, LabSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paths:
+    """Locations of the native lab; `state` is `.lab/` in the clone unless LAB_STATE_DIR moves it."""
+
+    state: Path
+
+    @classmethod
+    def of(cls, settings: LabSettings) -> Self:
+        """Return the locations that these settings choose."""
+        return cls(state=settings.lab_state_dir.absolute())
+
+    @property
+    def packages(self) -> Path:
+        """Fetched binaries: a cache of the clone, shared by every state directory, kept by `down`."""
+        return ROOT / ".lab" / "packages"
+
+    @property
+    def postgres(self) -> Path:
+        """PostgreSQL's own directory; the cluster is `postgres/data`."""
+        return self.state / "postgres"
+
+    @property
+    def prometheus(self) -> Path:
+        """Prometheus' own directory: `etc` (a copy of the configuration, targets) and `data`."""
+        return self.state / "prometheus"
+
+    @property
+    def logs(self) -> Path:
+        """One rotated log file per component."""
+        return self.state / "logs"
+
+    @property
+    def run(self) -> Path:
+        """One record per started process, by which leftovers are found."""
+        return self.state / "run"
+
+    @property
+    def memory(self) -> Path:
+        """What the last `up` was asked for."""
+        return self.state / "state.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one command that is changing the lab."""
+        return self.state / "lock"
+
+    def log(self, component: str) -> Path:
+        """Return the log file of a component."""
+        return self.logs / f"{component}.log"

@@ -1,0 +1,1 @@
+"""The native stack: the lab's processes on this machine, without Docker."""
