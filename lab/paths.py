@@ -6,6 +6,9 @@ from typing import Self
 
 from lab.settings import ROOT, LabSettings
 
+# Fetched binaries are a cache of the clone: every state directory shares them, and `down` keeps them.
+PACKAGES = ROOT / ".lab" / "packages"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Paths:
@@ -17,11 +20,6 @@ class Paths:
     def of(cls, settings: LabSettings) -> Self:
         """Return the locations that these settings choose."""
         return cls(state=settings.lab_state_dir.absolute())
-
-    @property
-    def packages(self) -> Path:
-        """Fetched binaries: a cache of the clone, shared by every state directory, kept by `down`."""
-        return ROOT / ".lab" / "packages"
 
     @property
     def postgres(self) -> Path:
