@@ -8,3 +8,23 @@ class LabError(Exception):
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or self.__doc__)
+
+
+class DatabaseError(LabError):
+    """PostgreSQL refused; `sqlstate` is its five-character code, None when it never answered."""
+
+    def __init__(self, message: str | None = None, *, sqlstate: str | None = None) -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
+
+
+class DatabaseUnreachableError(DatabaseError):
+    """No PostgreSQL answers; check `./creditlab status`."""
+
+
+class PasswordRefusedError(DatabaseError):
+    """PostgreSQL refuses this role and password; check the passwords in .env."""
+
+
+class DatabaseAbsentError(DatabaseError):
+    """The server has no such database; `./creditlab up` makes it."""

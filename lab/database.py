@@ -1,0 +1,167 @@
+"""The lab's one door to PostgreSQL: every other module of the lab gets rows and errors of our own.
+
+Named like workload/database.py, which is the services' door; that one pools and retries, this one
+opens a session for one purpose, and says clearly why it could not.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+import psycopg2
+from psycopg2 import errors, extensions
+
+from lab.errors import (
+    DatabaseAbsentError,
+    DatabaseError,
+    DatabaseUnreachableError,
+    PasswordRefusedError,
+)
+from lab.settings import LabSettings
+
+Connection: TypeAlias = extensions.connection
+Row: TypeAlias = tuple[Any, ...]
+Parameters: TypeAlias = Sequence[object] | Mapping[str, object]
+
+
+class Role(StrEnum):
+    """The roles of postgres/init/10-roles.sql, and the superuser, whose name is a setting."""
+
+    OWNER = "credit_owner"
+    APP = "credit_app"
+    DATADOG = "datadog"
+    EXPORTER = "postgres_exporter"
+    LAB = "lab"
+    SUPERUSER = "superuser"
+
+
+def dsn(settings: LabSettings, role: Role, *, database: str | None = None) -> str:
+    """A libpq connection string for a role, password included: not for logs or command lines."""
+    password = {
+        Role.OWNER: settings.credit_owner_password,
+        Role.APP: settings.credit_app_password,
+        Role.DATADOG: settings.datadog_db_password,
+        Role.EXPORTER: settings.exporter_db_password,
+        Role.LAB: settings.lab_db_password,
+        Role.SUPERUSER: settings.postgres_password,
+    }[role]
+    return extensions.make_dsn(
+        host=settings.postgres_host,
+        port=settings.postgres_port,
+        dbname=database or settings.postgres_db,
+        user=settings.postgres_user if role is Role.SUPERUSER else role.value,
+        password=password.get_secret_value(),
+    )
+
+
+@contextmanager
+def connect(
+    target: str,
+    *,
+    application_name: str = "credit-lab",
+    statement_timeout_s: float | None = None,
+    connect_timeout_s: int = 5,
+    autocommit: bool = True,
+) -> Iterator[Connection]:
+    """Open a session for the length of a `with` block; without autocommit, commit at its good end.
+
+    Args:
+        target: a libpq connection string or URI, as `dsn` makes it.
+        application_name: how pg_stat_activity names the session.
+        statement_timeout_s: in seconds; None keeps what the role has.
+        connect_timeout_s: in seconds, for each address of the host (libpq's least is 2).
+        autocommit: whether each statement is its own transaction.
+
+    Raises:
+        DatabaseUnreachableError: nothing answers there.
+        PasswordRefusedError: the role or its password is wrong.
+        DatabaseAbsentError: the server has no such database.
+        DatabaseError: any other refusal, with its SQLSTATE when there is one.
+    """
+    connection = _open(target, application_name, connect_timeout_s)
+    try:
+        connection.autocommit = autocommit
+        if statement_timeout_s is not None:
+            setting = f"{round(statement_timeout_s * 1000)}ms"
+            rows(connection, "SELECT set_config('statement_timeout', %s, false)", [setting])
+        yield connection
+        if not autocommit:
+            with _translated():
+                connection.commit()
+    finally:
+        connection.close()
+
+
+def rows(connection: Connection, sql: str, parameters: Parameters | None = None) -> list[Row]:
+    """Execute one statement and fetch what it returns; a statement that returns nothing gives [].
+
+    Raises:
+        DatabaseError: with the SQLSTATE, PostgreSQL's message and its hint.
+    """
+    with _translated(), connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return [] if cursor.description is None else cursor.fetchall()
+
+
+def identifier(name: str, connection: Connection) -> str:
+    """Quote a name for use in SQL."""
+    return extensions.quote_ident(name, connection)
+
+
+def _open(target: str, application_name: str, connect_timeout_s: int) -> Connection:
+    try:
+        own = extensions.parse_dsn(target)
+        wanted: dict[str, Any] = {
+            "application_name": application_name,
+            "connect_timeout": connect_timeout_s,
+            **own,
+        }
+        connection: Connection = psycopg2.connect(**wanted)
+    except psycopg2.ProgrammingError as error:
+        raise DatabaseError(
+            f"This is not a PostgreSQL connection string: {_first_line(error)}.\nWrite it as"
+            " postgresql://ROLE:PASSWORD@HOST:PORT/DATABASE or as host=... dbname=... user=..."
+        ) from None
+    except psycopg2.OperationalError as error:
+        raise _refusal(error, extensions.parse_dsn(target)) from None
+    return connection
+
+
+def _refusal(error: psycopg2.OperationalError, own: Mapping[str, str]) -> DatabaseError:
+    """Sort a failed connection by libpq's message, which is all it gives (no SQLSTATE)."""
+    text = str(error).strip()
+    where = f"{own.get('host', 'the local socket')}:{own.get('port', '5432')}"
+    who, what = own.get("user", "(your user name)"), own.get("dbname", "(the user's)")
+    if "password authentication failed" in text or "no password supplied" in text:
+        return PasswordRefusedError(
+            f"PostgreSQL at {where} refuses the password of role {who}.\nThe passwords are read from"
+            " the environment and from .env; this role's was set when the role was made.",
+            sqlstate="28P01",
+        )
+    if "does not exist" in text and "database" in text:
+        return DatabaseAbsentError(
+            f'PostgreSQL at {where} has no database "{what}". `./creditlab up` makes the lab\'s.',
+            sqlstate="3D000",
+        )
+    if "FATAL" in text:
+        return DatabaseError(f"PostgreSQL at {where} refuses role {who}: {_first_line(error)}")
+    return DatabaseUnreachableError(
+        f"No PostgreSQL answers at {where}: {_first_line(error)}\n"
+        "Check `./creditlab status`, or POSTGRES_HOST and POSTGRES_PORT in .env."
+    )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except errors.Error as error:
+        hint = f"\n{error.diag.message_hint}" if error.diag.message_hint else ""
+        message = error.diag.message_primary or _first_line(error)
+        raise DatabaseError(f"PostgreSQL: {message}{hint}", sqlstate=error.pgcode) from error
+
+
+def _first_line(error: psycopg2.Error) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
