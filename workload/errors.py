@@ -16,5 +16,5 @@ class StatementError(WorkloadError):
     """A .sql file of the workload is malformed; see workload/statements.py for the form."""
 
 
-class DatabaseUnavailableError(WorkloadError):
-    """PostgreSQL did not answer within the deadline; check `./creditlab status`."""
+class PortTakenError(WorkloadError):
+    """Something else listens on the port of this service; change the port in .env."""

@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     workload_load: NonNegativeFloat = 1.0
     workload_shape: Shape = Shape.STEADY
     workload_threads: PositiveInt = 4
+    # Connections per service; None: as many as threads, so that no operation waits for one.
+    workload_pool_size: PositiveInt | None = None
     workload_queue_seconds: PositiveFloat = 10.0
     workload_statement_timeout_ms: PositiveInt = 30_000
     workload_retention_hours: PositiveFloat = 6.0

@@ -91,7 +91,8 @@ CREATE TABLE installments (
     CHECK ((status = 'paid') = (paid_at IS NOT NULL))
 );
 CREATE INDEX installments_open_due ON installments (due_date) WHERE status = 'open';
-CREATE INDEX installments_overdue ON installments (contract_id) WHERE status = 'overdue';
+CREATE INDEX installments_overdue ON installments (due_date) WHERE status = 'overdue';
+CREATE INDEX installments_without_fee ON installments (contract_id) WHERE status = 'overdue' AND fee = 0;
 
 -- Append-only: credit_app may insert and, for retention, delete; never update.
 CREATE TABLE credit_transactions (
@@ -106,7 +107,8 @@ CREATE TABLE credit_transactions (
 );
 CREATE INDEX credit_transactions_contract ON credit_transactions (contract_id, created_at);
 CREATE UNIQUE INDEX credit_transactions_one_disbursement ON credit_transactions (contract_id) WHERE kind = 'disbursement';
-CREATE UNIQUE INDEX credit_transactions_one_payment ON credit_transactions (installment_id) WHERE kind = 'payment';
+-- Not partial: the foreign key's own check of a deleted installment could not use a partial index.
+CREATE UNIQUE INDEX credit_transactions_one_payment ON credit_transactions (installment_id);
 
 -- One row per acknowledged write operation. operation_id resolves an ambiguous commit; instance is the
 -- service process, so that `verify` can hold its counters against these rows.
@@ -123,14 +125,15 @@ CREATE TABLE audit_log (
 );
 CREATE INDEX audit_log_at ON audit_log (at);
 
--- What retention has taken out of audit_log, so that counts stay exact after it.
+-- What retention has taken out of audit_log, so that counts and amounts stay exact after it.
 CREATE TABLE audit_summary (
-    day       date   NOT NULL,
-    instance  uuid   NOT NULL,
-    service   text   NOT NULL,
-    operation text   NOT NULL,
-    rows      bigint NOT NULL CHECK (rows > 0),
-    PRIMARY KEY (instance, operation, day, service)
+    instance  uuid           NOT NULL,
+    service   text           NOT NULL,
+    operation text           NOT NULL,
+    rows      bigint         NOT NULL CHECK (rows > 0),
+    disbursed numeric(16, 2) NOT NULL DEFAULT 0,
+    paid      numeric(16, 2) NOT NULL DEFAULT 0,
+    PRIMARY KEY (instance, service, operation)
 );
 
 -- What the seed put in; retention never touches seeded proposals and contracts. One row.

@@ -1,0 +1,236 @@
+"""The only module of the workload that touches the driver: a bounded psycopg2 pool and named statements.
+
+A `Session` runs statements by name and tells `Telemetry` what it did; what went wrong comes out as one of
+the three errors below, so that nobody else needs to know the driver's.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Any, Protocol, TypeAlias
+
+import psycopg2
+import psycopg2.extensions
+import psycopg2.extras
+from psycopg2 import errorcodes
+from psycopg2.pool import ThreadedConnectionPool
+
+from workload.errors import WorkloadError
+from workload.settings import Settings
+from workload.statements import STATEMENTS, Statement
+
+Row: TypeAlias = tuple[Any, ...]
+CONNECT_TIMEOUT_S = 3
+# Seconds without an answer to sent bytes after which the kernel gives the connection up.
+TCP_USER_TIMEOUT_S = 10
+
+psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
+
+
+class ConnectionLostError(WorkloadError):
+    """The connection broke or was refused; whether a commit under way took place is not known."""
+
+
+class ContentionError(WorkloadError):
+    """PostgreSQL rolled the transaction back in favour of another one; it can be made again."""
+
+
+class StatementFailedError(WorkloadError):
+    """PostgreSQL refused a statement."""
+
+    def __init__(self, message: str, *, sqlstate: str) -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
+
+    @property
+    def is_unique_violation(self) -> bool:
+        """Whether a unique index refused the row."""
+        return self.sqlstate == errorcodes.UNIQUE_VIOLATION
+
+
+class Telemetry(Protocol):
+    """Who wants to know what the database layer does."""
+
+    def waited(self, seconds: float) -> None:
+        """A connection of the pool was had after so many seconds."""
+
+    def executed(self, statement: Statement, seconds: float) -> None:
+        """A statement succeeded."""
+
+    def wrote(self, table: str, action: str, rows: int) -> None:
+        """A statement wrote rows; the transaction may still be rolled back."""
+
+    def failed(self, sqlstate: str) -> None:
+        """A statement, commit or connect failed."""
+
+
+class Session:
+    """One connection, for as long as a `with` block of `Database` holds it."""
+
+    def __init__(self, connection: psycopg2.extensions.connection, telemetry: Telemetry) -> None:
+        self._connection = connection
+        self._telemetry = telemetry
+
+    def rows(self, name: str, **parameters: object) -> list[Row]:
+        """Run the statement `name` and return its rows."""
+        return self._execute(STATEMENTS[name], parameters)[0]
+
+    def row(self, name: str, **parameters: object) -> Row | None:
+        """Run the statement `name` and return its first row, if there is one."""
+        found = self.rows(name, **parameters)
+        return found[0] if found else None
+
+    def change(self, name: str, **parameters: object) -> int:
+        """Run the statement `name` and return how many rows it wrote."""
+        return self._execute(STATEMENTS[name], parameters)[1]
+
+    def _execute(
+        self, statement: Statement, parameters: Mapping[str, object]
+    ) -> tuple[list[Row], int]:
+        started = perf_counter()
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement.sql, parameters)
+            rows: list[Row] = cursor.fetchall() if cursor.description else []
+            count = cursor.rowcount
+        self._telemetry.executed(statement, perf_counter() - started)
+        self._report_writes(statement, rows, count)
+        return rows, count
+
+    def _report_writes(self, statement: Statement, rows: Sequence[Row], count: int) -> None:
+        for write in statement.writes:
+            if write.action == "upsert":
+                inserted = sum(1 for row in rows if row[0])
+                self._telemetry.wrote(write.table, "insert", inserted)
+                self._telemetry.wrote(write.table, "update", count - inserted)
+            else:
+                self._telemetry.wrote(write.table, write.action, count)
+
+
+class _Pool(ThreadedConnectionPool):
+    """psycopg2's pool, which keeps only `minconn` connections but opens those at once.
+
+    Opening at once would make a start without PostgreSQL fail; keeping none would reconnect for
+    every operation. So: open none, keep all.
+    """
+
+    _pool: list[psycopg2.extensions.connection]
+    _used: dict[object, psycopg2.extensions.connection]
+    _lock: threading.Lock
+
+    def __init__(self, size: int, **connect: object) -> None:
+        super().__init__(0, size, **connect)
+        self.minconn = size
+
+    def close_idle(self) -> None:
+        with self._lock:
+            for connection in self._pool:
+                connection.close()
+            self._pool.clear()
+
+
+class Database:
+    """A pool of at most `size` connections as credit_app; safe to use from many threads."""
+
+    def __init__(
+        self, settings: Settings, *, service: str, size: int, telemetry: Telemetry
+    ) -> None:
+        self._telemetry = telemetry
+        self._free = threading.BoundedSemaphore(size)
+        self._pool = _Pool(
+            size,
+            host=settings.postgres_host,
+            port=settings.postgres_port,
+            dbname=settings.postgres_db,
+            user="credit_app",
+            password=settings.credit_app_password.get_secret_value(),
+            application_name=service,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            keepalives_idle=TCP_USER_TIMEOUT_S,
+            tcp_user_timeout=TCP_USER_TIMEOUT_S * 1000,
+            options=f"-c statement_timeout={settings.workload_statement_timeout_ms}"
+            f" -c idle_in_transaction_session_timeout={settings.workload_statement_timeout_ms}",
+        )
+
+    @property
+    def busy(self) -> int:
+        """Connections in use."""
+        return len(self._pool._used)
+
+    @property
+    def idle(self) -> int:
+        """Connections open and not in use."""
+        return len(self._pool._pool)
+
+    @contextmanager
+    def autocommit(self) -> Iterator[Session]:
+        """A session in which every statement is a transaction of its own.
+
+        Raises:
+            ConnectionLostError, ContentionError, StatementFailedError: see each.
+        """
+        with self._connection(autocommit=True) as connection:
+            yield Session(connection, self._telemetry)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A session whose block is one transaction: committed at its end, rolled back on an error.
+
+        Raises:
+            ConnectionLostError, ContentionError, StatementFailedError: see each.
+        """
+        with self._connection(autocommit=False) as connection:
+            yield Session(connection, self._telemetry)
+            connection.commit()
+
+    def close_idle(self) -> None:
+        """Close the connections that are not in use; their backends end and flush their statistics."""
+        self._pool.close_idle()
+
+    @contextmanager
+    def _connection(self, *, autocommit: bool) -> Iterator[psycopg2.extensions.connection]:
+        started = perf_counter()
+        with self._free:
+            self._telemetry.waited(perf_counter() - started)
+            with self._translated_errors():
+                connection = self._pool.getconn()
+            try:
+                with self._translated_errors():
+                    connection.autocommit = autocommit
+                    yield connection
+            except BaseException:
+                self._abandon(connection)
+                raise
+            self._pool.putconn(connection)
+
+    def _abandon(self, connection: psycopg2.extensions.connection) -> None:
+        """Roll back and keep the connection if it still works, else close it."""
+        try:
+            if not connection.closed:
+                connection.rollback()
+        except psycopg2.Error:
+            connection.close()
+        self._pool.putconn(connection, close=bool(connection.closed))
+
+    @contextmanager
+    def _translated_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg2.Error as error:
+            sqlstate = error.pgcode or errorcodes.CONNECTION_EXCEPTION
+            self._telemetry.failed(sqlstate)
+            raise _translated(error, sqlstate) from error
+
+
+def _translated(error: psycopg2.Error, sqlstate: str) -> WorkloadError:
+    # The first line only: DETAIL can quote a row, and rows hold personal data.
+    message = str(error).partition("\n")[0]
+    if sqlstate in {errorcodes.SERIALIZATION_FAILURE, errorcodes.DEADLOCK_DETECTED}:
+        return ContentionError(message)
+    # 57P01-57P03: shut down, crashed, starting up. 53300: too many connections.
+    is_outage = sqlstate[:3] in {"57P", "533"} or sqlstate[:2] == "08"
+    # The driver's own complaints about a call carry no SQLSTATE either, and no retry mends them.
+    is_misuse = isinstance(error, psycopg2.ProgrammingError | psycopg2.NotSupportedError)
+    if is_outage and not (error.pgcode is None and is_misuse):
+        return ConnectionLostError(message)
+    return StatementFailedError(message, sqlstate=sqlstate)

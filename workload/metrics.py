@@ -1,0 +1,188 @@
+"""Every metric of the services, declared in one table, on a registry that the caller brings.
+
+`docs/metrics.md` is held against this table by a test. Counters are created for every label set that is
+known beforehand, so that a rate over a first event is right.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+Metric: TypeAlias = Counter | Gauge | Histogram
+
+# From a point read on a warm cache to a statement time-out; 5 ms to 250 ms is where decisions are made.
+SECONDS = (
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Declaration:
+    """One metric: its name as Prometheus stores it, less the suffixes that a type adds."""
+
+    name: str
+    kind: type[Metric]
+    help: str
+    labels: tuple[str, ...] = ("service",)
+
+
+TABLE = (
+    Declaration(
+        name="credit_service_info",
+        kind=Gauge,
+        help="Always 1; identifies the running process (instance is new at every start)",
+        labels=("service", "service_instance", "version"),
+    ),
+    Declaration(
+        name="credit_arrivals",
+        kind=Counter,
+        help="Operations that were due, whether or not they could start",
+        labels=("service", "operation"),
+    ),
+    Declaration(
+        name="credit_arrivals_dropped",
+        kind=Counter,
+        help="Arrivals that found the queue full or waited longer than WORKLOAD_QUEUE_SECONDS",
+        labels=("service", "operation"),
+    ),
+    Declaration(
+        name="credit_start_delay_seconds",
+        kind=Histogram,
+        help="Seconds from the moment an operation was due to the moment it started",
+    ),
+    Declaration(
+        name="credit_operations",
+        kind=Counter,
+        help="Finished operations by outcome: ok, nothing (there was nothing to do), error",
+        labels=("service", "operation", "outcome"),
+    ),
+    Declaration(
+        name="credit_operation_duration_seconds",
+        kind=Histogram,
+        help="Seconds from the start of an operation to its end, retries included",
+        labels=("service", "operation"),
+    ),
+    Declaration(
+        name="credit_operation_retries",
+        kind=Counter,
+        help="Attempts made again: serialization (SQLSTATE class 40) or connection (lost or refused)",
+        labels=("service", "operation", "reason"),
+    ),
+    Declaration(
+        name="credit_statement_duration_seconds",
+        kind=Histogram,
+        help="Seconds a statement took as the client saw it, by statement name",
+        labels=("service", "statement"),
+    ),
+    Declaration(
+        name="credit_rows_attempted",
+        kind=Counter,
+        help="Rows written by statements, rolled back or not, as n_tup_ins, n_tup_upd, n_tup_del count",
+        labels=("service", "table", "action"),
+    ),
+    Declaration(
+        name="credit_database_errors",
+        kind=Counter,
+        help="Errors from the database by class of SQLSTATE; 08 also stands for a connection lost",
+        labels=("service", "sqlstate_class"),
+    ),
+    Declaration(
+        name="credit_pool_connections",
+        kind=Gauge,
+        help="Connections of the pool that are open, by state: idle, busy",
+        labels=("service", "state"),
+    ),
+    Declaration(
+        name="credit_pool_wait_seconds",
+        kind=Histogram,
+        help="Seconds an operation waited for a connection of the pool",
+    ),
+    Declaration(
+        name="credit_proposals",
+        kind=Counter,
+        help="Proposals by what happened to them: submitted, approved, rejected, withdrawn",
+        labels=("service", "status"),
+    ),
+    Declaration(
+        name="credit_disbursed_brl",
+        kind=Counter,
+        help="Principal paid out to customers, in BRL",
+    ),
+    Declaration(
+        name="credit_paid_brl",
+        kind=Counter,
+        help="Installments paid by customers, fees included, in BRL",
+    ),
+    Declaration(
+        name="credit_load_multiplier",
+        kind=Gauge,
+        help="Multiplier of every arrival rate of this service",
+    ),
+    Declaration(
+        name="credit_target_rate",
+        kind=Gauge,
+        help="Arrivals per second that are asked for now, multiplier and shape included",
+        labels=("service", "operation"),
+    ),
+)
+
+
+class Metrics:
+    """The table's metrics on one registry, with typed access by name."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._metrics = {d.name: _create(d, registry) for d in TABLE}
+
+    def counter(self, name: str, **labels: str) -> Counter:
+        """Return the counter `name` at these label values."""
+        metric = self._metrics[name]
+        assert isinstance(metric, Counter)
+        return metric.labels(**labels)
+
+    def gauge(self, name: str, **labels: str) -> Gauge:
+        """Return the gauge `name` at these label values."""
+        metric = self._metrics[name]
+        assert isinstance(metric, Gauge)
+        return metric.labels(**labels)
+
+    def histogram(self, name: str, **labels: str) -> Histogram:
+        """Return the histogram `name` at these label values."""
+        metric = self._metrics[name]
+        assert isinstance(metric, Histogram)
+        return metric.labels(**labels)
+
+    def preset(self, name: str, label: str, values: Iterable[str], **labels: str) -> None:
+        """Create one child of counter `name` for each of the values, at zero."""
+        for value in values:
+            self.counter(name, **{label: value}, **labels)
+
+
+def _create(declaration: Declaration, registry: CollectorRegistry) -> Metric:
+    if issubclass(declaration.kind, Histogram):
+        return declaration.kind(
+            declaration.name,
+            declaration.help,
+            declaration.labels,
+            registry=registry,
+            buckets=SECONDS,
+        )
+    return declaration.kind(
+        declaration.name, declaration.help, declaration.labels, registry=registry
+    )

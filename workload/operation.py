@@ -1,0 +1,136 @@
+"""What an operation of a service is: a function from a `Call` to a `Result`, with a name and a rate.
+
+Every write operation that is done leaves exactly one audit row, whose detail holds the `Facts` that the
+counters take. So an operation whose commit is in doubt can be looked up, and `verify` can hold the
+counters of a process against the database to the row and to the cent.
+"""
+
+import json
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+from workload.database import Database, Session
+from workload.reference import Reference
+from workload.settings import Settings
+
+ZERO = Decimal("0.00")
+
+
+class Outcome(StrEnum):
+    """How an operation ended."""
+
+    OK = "ok"
+    NOTHING = "nothing"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """The business figures of one write operation; amounts in BRL."""
+
+    proposal: str | None = None
+    disbursed: Decimal = ZERO
+    paid: Decimal = ZERO
+
+    def to_detail(self) -> str:
+        """Return the JSON text for audit_log.detail."""
+        detail: dict[str, str] = {}
+        if self.proposal:
+            detail["proposal"] = self.proposal
+        if self.disbursed:
+            detail["disbursed"] = str(self.disbursed)
+        if self.paid:
+            detail["paid"] = str(self.paid)
+        return json.dumps(detail)
+
+    @classmethod
+    def from_detail(cls, detail: Mapping[str, str]) -> "Facts":
+        """Read audit_log.detail back."""
+        return cls(
+            proposal=detail.get("proposal"),
+            disbursed=Decimal(detail.get("disbursed", "0.00")),
+            paid=Decimal(detail.get("paid", "0.00")),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """What an operation did. Tags go onto its root span and never hold personal data."""
+
+    outcome: Outcome = Outcome.OK
+    facts: Facts = Facts()
+    tags: Mapping[str, str | int | float] = field(default_factory=dict)
+
+
+NOTHING = Result(outcome=Outcome.NOTHING)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """One attempt at an operation: who calls, with which identity, and the database to do it in."""
+
+    service: str
+    operation: str
+    instance: UUID
+    operation_id: UUID
+    random: random.Random
+    settings: Settings
+    database: Database
+    reference: Reference
+
+    @contextmanager
+    def autocommit(self) -> Iterator[Session]:
+        """A session for statements that are transactions of their own."""
+        with self.database.autocommit() as session:
+            yield session
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A session for statements that succeed or fail together."""
+        with self.database.transaction() as session:
+            yield session
+
+    def audit_columns(self, facts: Facts) -> dict[str, object]:
+        """The audit columns that every write statement of this call shares."""
+        return {
+            "operation_id": self.operation_id,
+            "instance": self.instance,
+            "service": self.service,
+            "operation": self.operation,
+            "detail": facts.to_detail(),
+        }
+
+    def audit(self, session: Session, facts: Facts, *, entity: str, entity_id: int) -> None:
+        """Write this call's audit row into the session's transaction."""
+        session.change(
+            "insert_audit", entity=entity, entity_id=entity_id, **self.audit_columns(facts)
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Operation:
+    """An operation by name; `rate` reads its arrivals per second at load 1 from the settings."""
+
+    name: str
+    run: Callable[[Call], Result]
+    rate: Callable[[Settings], float]
+    writes: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Service:
+    """One of the five services: its short name and what it does."""
+
+    name: str
+    operations: tuple[Operation, ...]
+    port: Callable[[Settings], int]
+
+    @property
+    def dd_service(self) -> str:
+        """The name in traces, metrics and application_name."""
+        return f"credit-{self.name}"

@@ -1,0 +1,115 @@
+"""One service in one process: builds its parts, starts them, and takes them down in order.
+
+Called process because that is what it is: its own DD_SERVICE, pool, metrics port and instance id.
+"""
+
+import logging
+import threading
+from uuid import UUID, uuid4
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+
+from workload import __version__
+from workload.database import Database
+from workload.engine import Engine
+from workload.metrics import Metrics
+from workload.operation import Service
+from workload.runner import Runner
+from workload.settings import Settings
+from workload.statements import STATEMENTS
+from workload.telemetry import DatabaseTelemetry
+from workload.tracing import Tracing
+
+log = logging.getLogger(__name__)
+
+DRAIN_S = 10.0
+
+
+def new_registry() -> CollectorRegistry:
+    """Return a registry with what is known of this process itself: CPU, memory, garbage collection."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
+
+
+class RunningService:
+    """A service with its engine, runner and pool."""
+
+    def __init__(
+        self, service: Service, *, settings: Settings, metrics: Metrics, tracing: Tracing
+    ) -> None:
+        self.service = service
+        self.instance: UUID = uuid4()
+        self._stop = threading.Event()
+        name = service.dd_service
+        self.database = Database(
+            settings,
+            service=name,
+            size=settings.workload_pool_size or settings.workload_threads,
+            telemetry=DatabaseTelemetry(metrics, name),
+        )
+        runner = Runner(
+            service,
+            settings=settings,
+            instance=self.instance,
+            database=self.database,
+            metrics=metrics,
+            tracing=tracing,
+            stop=self._stop,
+        )
+        self.engine = Engine(
+            service=name,
+            operations=service.operations,
+            settings=settings,
+            metrics=metrics,
+            run=runner.run,
+        )
+        self._declare(metrics)
+
+    def _declare(self, metrics: Metrics) -> None:
+        """Create what is known beforehand, so that each series starts at zero."""
+        name = self.service.dd_service
+        metrics.gauge(
+            "credit_service_info",
+            service=name,
+            service_instance=str(self.instance),
+            version=__version__,
+        ).set(1)
+        pool = {"idle": lambda: self.database.idle, "busy": lambda: self.database.busy}
+        for state, count in pool.items():
+            metrics.gauge("credit_pool_connections", service=name, state=state).set_function(count)
+        for operation in self.service.operations:
+            for outcome in ("ok", "nothing", "error"):
+                metrics.counter(
+                    "credit_operations", service=name, operation=operation.name, outcome=outcome
+                )
+            metrics.counter("credit_arrivals", service=name, operation=operation.name)
+            metrics.counter("credit_arrivals_dropped", service=name, operation=operation.name)
+        for statement in STATEMENTS.values():
+            if statement.service == name:
+                for write in statement.writes:
+                    for action in (
+                        ("insert", "update") if write.action == "upsert" else (write.action,)
+                    ):
+                        metrics.counter(
+                            "credit_rows_attempted",
+                            service=name,
+                            table=write.table,
+                            action=action,
+                        )
+
+    def pause(self, *, timeout: float) -> bool:
+        """Quiesce: nothing runs, no connection is open; say whether that came to be in time."""
+        quiet = self.engine.pause(timeout=timeout)
+        self.database.close_idle()
+        return quiet
+
+    def stop(self) -> bool:
+        """Drain and close; say whether everything that was queued has been done."""
+        drained = self.engine.drain(timeout=DRAIN_S)
+        self._stop.set()
+        self.database.close_idle()
+        log.info("stopped" if drained else "stopped with operations unfinished")
+        return drained

@@ -1,0 +1,97 @@
+"""What the services remember of the database between operations: catalogue, id ranges, some CPFs.
+
+Called reference after reference data. It is read again when older than a minute; what it holds may be
+stale by that much, so an operation that picks a row from it must bear not finding it.
+"""
+
+import random
+import threading
+from dataclasses import dataclass
+from decimal import Decimal
+from time import monotonic
+
+from workload.database import Database, Row
+
+MAX_AGE_S = 60.0
+SAMPLE_SIZE = 1000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Product:
+    """One row of credit_products; amounts in BRL, rate per month."""
+
+    product_id: int
+    code: str
+    min_amount: Decimal
+    max_amount: Decimal
+    min_installments: int
+    max_installments: int
+    monthly_rate: Decimal
+    min_score: int
+
+    @classmethod
+    def from_row(cls, row: Row) -> "Product":
+        """Build from a row of the statement `catalogue`."""
+        return cls(
+            product_id=row[0],
+            code=row[1],
+            min_amount=row[2],
+            max_amount=row[3],
+            min_installments=row[4],
+            max_installments=row[5],
+            monthly_rate=row[6],
+            min_score=row[7],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """The state of the reference data at one moment."""
+
+    products: tuple[Product, ...]
+    customer_ids: tuple[int, int]
+    contract_ids: tuple[int, int]
+    customers: tuple[tuple[int, str], ...]
+
+    def product(self, product_id: int) -> Product:
+        """Return a product by id."""
+        return next(p for p in self.products if p.product_id == product_id)
+
+
+class Reference:
+    """Reference data of one service, shared by its threads."""
+
+    def __init__(self, database: Database, rng: random.Random) -> None:
+        self._database = database
+        self._rng = rng
+        self._lock = threading.Lock()
+        self._snapshot: Snapshot | None = None
+        self._read_at = 0.0
+
+    def get(self) -> Snapshot:
+        """Return data at most a minute old; one thread reads while the others use what there is."""
+        if self._snapshot is None:
+            with self._lock:
+                if self._snapshot is None:
+                    self._refresh()
+        elif monotonic() - self._read_at > MAX_AGE_S and self._lock.acquire(blocking=False):
+            try:
+                self._refresh()
+            finally:
+                self._lock.release()
+        return self._snapshot  # type: ignore[return-value] # _refresh has set it or has raised
+
+    def _refresh(self) -> None:
+        with self._database.autocommit() as session:
+            products = tuple(Product.from_row(row) for row in session.rows("catalogue"))
+            customers = session.row("customer_range") or (0, 0)
+            contracts = session.row("contract_range") or (0, 0)
+            start = self._rng.randint(customers[0], customers[1])
+            sample = session.rows("sample_customers", customer_id=start, size=SAMPLE_SIZE)
+        self._snapshot = Snapshot(
+            products=products,
+            customer_ids=(customers[0], customers[1]),
+            contract_ids=(contracts[0], contracts[1]),
+            customers=tuple((row[0], row[1]) for row in sample),
+        )
+        self._read_at = monotonic()

@@ -1,0 +1,142 @@
+"""Carries one operation out: span, retries, the ambiguous commit, and what is counted at the end.
+
+An operation that met a lost connection may have been committed all the same. Its audit row knows: the
+runner looks the operation id up before it tries again, and takes the figures from there. Should the
+first attempt's commit still be under way at that moment, the second attempt waits on the unique index of
+audit_log and is refused there; then, too, the operation is done.
+"""
+
+import logging
+import random
+import threading
+from functools import partial
+from time import monotonic
+from uuid import UUID, uuid4
+
+from workload.database import (
+    ConnectionLostError,
+    ContentionError,
+    Database,
+    StatementFailedError,
+)
+from workload.metrics import Metrics
+from workload.operation import Call, Facts, Operation, Outcome, Result, Service
+from workload.reference import Reference
+from workload.retry import Retries
+from workload.settings import Settings
+from workload.tracing import Span, Tracing
+
+log = logging.getLogger(__name__)
+
+
+class Runner:
+    """Runs operations of one service; called from many threads."""
+
+    def __init__(
+        self,
+        service: Service,
+        *,
+        settings: Settings,
+        instance: UUID,
+        database: Database,
+        metrics: Metrics,
+        tracing: Tracing,
+        stop: threading.Event,
+    ) -> None:
+        self._service = service
+        self._settings = settings
+        self._instance = instance
+        self._database = database
+        self._metrics = metrics
+        self._tracing = tracing
+        self._stop = stop
+        self._random = random.Random(settings.workload_random_seed)
+        self._reference = Reference(database, self._random)
+
+    def run(self, operation: Operation) -> Result:
+        """Carry out one operation, count it, and return its result; errors are results, too."""
+        started = monotonic()
+        with self._tracing.operation(self._service.dd_service, operation.name) as span:
+            try:
+                result = self._attempt_until_done(operation)
+            except (ConnectionLostError, ContentionError, StatementFailedError) as error:
+                result = self._failed(operation, span, error)
+            except Exception as error:  # noqa: BLE001 - a worker thread must outlive any operation
+                result = self._failed(operation, span, error, exc_info=True)
+            span.tag({"credit.outcome": result.outcome.value, **result.tags})
+            self._count(operation, result, monotonic() - started, span)
+        return result
+
+    def _attempt_until_done(self, operation: Operation) -> Result:
+        call = Call(
+            service=self._service.dd_service,
+            operation=operation.name,
+            instance=self._instance,
+            operation_id=uuid4(),
+            random=self._random,
+            settings=self._settings,
+            database=self._database,
+            reference=self._reference,
+        )
+        retries = Retries(
+            rng=self._random, stop=self._stop, counted=partial(self._count_retry, operation)
+        )
+        in_doubt = False
+        while True:
+            try:
+                if in_doubt and (done := self._find(call)):
+                    return done
+                return operation.run(call)
+            except ContentionError:
+                if not retries.after_contention():
+                    raise
+            except ConnectionLostError:
+                in_doubt = operation.writes
+                if not retries.after_lost_connection():
+                    raise
+            except StatementFailedError as error:
+                if in_doubt and error.is_unique_violation and (done := self._find(call)):
+                    return done
+                raise
+
+    def _find(self, call: Call) -> Result | None:
+        with call.autocommit() as session:
+            row = session.row("find_operation", operation_id=call.operation_id)
+        return Result(facts=Facts.from_detail(row[0]), tags={"credit.resolved": 1}) if row else None
+
+    def _failed(
+        self, operation: Operation, span: Span, error: Exception, *, exc_info: bool = False
+    ) -> Result:
+        span.fail(error)
+        fields = {"operation": operation.name, **(span.exemplar() or {})}
+        log.error("%s", error, extra={"fields": fields}, exc_info=exc_info)
+        return Result(outcome=Outcome.ERROR)
+
+    def _count_retry(self, operation: Operation, reason: str) -> None:
+        self._metrics.counter(
+            "credit_operation_retries",
+            service=self._service.dd_service,
+            operation=operation.name,
+            reason=reason,
+        ).inc()
+
+    def _count(self, operation: Operation, result: Result, seconds: float, span: Span) -> None:
+        service = self._service.dd_service
+        self._metrics.counter(
+            "credit_operations",
+            service=service,
+            operation=operation.name,
+            outcome=result.outcome.value,
+        ).inc()
+        self._metrics.histogram(
+            "credit_operation_duration_seconds", service=service, operation=operation.name
+        ).observe(seconds, span.exemplar())
+        facts = result.facts
+        if facts.proposal:
+            self._metrics.counter("credit_proposals", service=service, status=facts.proposal).inc()
+        if facts.disbursed:
+            self._metrics.counter("credit_disbursed_brl", service=service).inc(
+                float(facts.disbursed)
+            )
+        if facts.paid:
+            self._metrics.counter("credit_paid_brl", service=service).inc(float(facts.paid))

@@ -1,0 +1,117 @@
+"""The HTTP side of a service process: /metrics and /healthz to read, /load, /pause and /resume to steer.
+
+Steering is what `./creditlab up --load` and `verify` use. The port is published on loopback only.
+"""
+
+import json
+import math
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from http import HTTPStatus
+from socketserver import ThreadingMixIn
+from typing import Any, TypeAlias
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+
+from workload import __version__
+from workload.engine import State
+from workload.errors import PortTakenError
+from workload.process import RunningService
+
+PAUSE_TIMEOUT_S = 30.0
+MAX_LOAD = 10_000.0
+MAX_BODY = 64
+Answer: TypeAlias = tuple[HTTPStatus, object]
+
+
+class Control:
+    """A WSGI application over the services of this process."""
+
+    def __init__(self, services: Sequence[RunningService], registry: CollectorRegistry) -> None:
+        self._services = services
+        self._metrics = make_wsgi_app(registry)
+        self._routes: dict[tuple[str, str], Callable[[WSGIEnvironment], Answer]] = {
+            ("GET", "/healthz"): self._healthz,
+            ("PUT", "/load"): self._load,
+            ("POST", "/pause"): self._pause,
+            ("POST", "/resume"): self._resume,
+        }
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        path = environ["PATH_INFO"]
+        if path == "/metrics":
+            page: Iterable[bytes] = self._metrics(environ, start_response)
+            return page
+        handler = self._routes.get((environ["REQUEST_METHOD"], path))
+        status, body = (
+            handler(environ) if handler else (HTTPStatus.NOT_FOUND, {"error": "no such page"})
+        )
+        payload = json.dumps(body).encode() + b"\n"
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(payload)))]
+        start_response(f"{status.value} {status.phrase}", headers)
+        return [payload]
+
+    def _healthz(self, _: WSGIEnvironment) -> Answer:
+        states = {service.engine.state for service in self._services}
+        healthy = states <= {State.RUNNING, State.PAUSED}
+        return HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE, self._describe()
+
+    def _load(self, environ: WSGIEnvironment) -> Answer:
+        length = min(int(environ.get("CONTENT_LENGTH") or 0), MAX_BODY)
+        try:
+            load = float(environ["wsgi.input"].read(length))
+        except ValueError:
+            load = math.nan
+        if not 0 <= load <= MAX_LOAD:
+            expected = f"the body must be a number from 0 to {MAX_LOAD:g}"
+            return HTTPStatus.BAD_REQUEST, {"error": expected}
+        for service in self._services:
+            service.engine.set_load(load)
+        return HTTPStatus.OK, self._describe()
+
+    def _pause(self, _: WSGIEnvironment) -> Answer:
+        quiet = [service.pause(timeout=PAUSE_TIMEOUT_S) for service in self._services]
+        return HTTPStatus.OK if all(quiet) else HTTPStatus.SERVICE_UNAVAILABLE, self._describe()
+
+    def _resume(self, _: WSGIEnvironment) -> Answer:
+        for service in self._services:
+            service.engine.resume()
+        return HTTPStatus.OK, self._describe()
+
+    def _describe(self) -> dict[str, Any]:
+        first = self._services[0]
+        return {
+            "service": first.service.name if len(self._services) == 1 else "all",
+            "instance": str(first.instance),
+            "version": __version__,
+            "state": first.engine.state.value,
+            "load": first.engine.load,
+            "services": {s.service.dd_service: str(s.instance) for s in self._services},
+        }
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread per request, so that a scrape never waits behind a pause."""
+
+    daemon_threads = True
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Scrapes are not news."""
+
+
+def listen(application: Control, *, address: str, port: int) -> None:
+    """Serve the application from a thread of its own.
+
+    Raises:
+        PortTakenError: when something else listens there.
+    """
+    try:
+        server = make_server(address, port, application, _Server, _QuietHandler)
+    except OSError as error:
+        raise PortTakenError(f"cannot listen on {address}:{port}: {error.strerror}") from error
+    threading.Thread(target=server.serve_forever, name="http", daemon=True).start()

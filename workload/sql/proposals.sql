@@ -1,0 +1,47 @@
+-- Statements of credit-proposals.
+
+-- name: browse_products
+-- The catalogue as a visitor sees it: what can be had for an amount, cheapest first.
+SELECT product_id, name, monthly_rate, max_installments
+FROM credit_products
+WHERE min_amount <= %(amount)s AND max_amount >= %(amount)s
+ORDER BY monthly_rate, product_id
+
+-- name: product_detail
+-- One product with the demand of the last hour.
+SELECT p.name, p.monthly_rate, p.min_installments, p.max_installments, count(r.proposal_id)
+FROM credit_products p
+LEFT JOIN credit_proposals r ON r.product_id = p.product_id AND r.submitted_at > now() - interval '1 hour'
+WHERE p.product_id = %(product_id)s
+GROUP BY p.product_id
+
+-- name: applicant
+-- The customer who applies.
+SELECT customer_id, monthly_income FROM customers WHERE customer_id >= %(customer_id)s ORDER BY customer_id LIMIT 1
+
+-- name: submit_proposal
+-- Insert a proposal and its audit row, at once.
+-- writes: credit_proposals insert, audit_log insert
+WITH proposal AS (
+    INSERT INTO credit_proposals (customer_id, product_id, amount, installments, channel)
+    VALUES (%(customer_id)s, %(product_id)s, %(amount)s, %(installments)s, %(channel)s)
+    RETURNING proposal_id
+)
+INSERT INTO audit_log (operation_id, instance, service, operation, entity, entity_id, detail)
+SELECT %(operation_id)s, %(instance)s, %(service)s, %(operation)s, 'proposal', proposal_id, %(detail)s FROM proposal
+RETURNING entity_id
+
+-- name: withdraw_proposal
+-- Delete the newest pending proposal that nobody is deciding on, with its audit row, at once.
+-- writes: credit_proposals delete, audit_log insert
+WITH withdrawn AS (
+    DELETE FROM credit_proposals
+    WHERE proposal_id = (
+        SELECT proposal_id FROM credit_proposals WHERE status = 'pending'
+        ORDER BY submitted_at DESC, proposal_id DESC LIMIT 1 FOR UPDATE SKIP LOCKED
+    )
+    RETURNING proposal_id
+)
+INSERT INTO audit_log (operation_id, instance, service, operation, entity, entity_id, detail)
+SELECT %(operation_id)s, %(instance)s, %(service)s, %(operation)s, 'proposal', proposal_id, %(detail)s FROM withdrawn
+RETURNING entity_id

@@ -1,0 +1,34 @@
+"""What the database layer reports, as metrics: the adapter between `database` and `metrics`."""
+
+from workload.metrics import Metrics
+from workload.statements import Statement
+
+
+class DatabaseTelemetry:
+    """Counts for one service; implements `workload.database.Telemetry`."""
+
+    def __init__(self, metrics: Metrics, service: str) -> None:
+        self._metrics = metrics
+        self._service = service
+
+    def waited(self, seconds: float) -> None:
+        """A connection of the pool was had after so many seconds."""
+        self._metrics.histogram("credit_pool_wait_seconds", service=self._service).observe(seconds)
+
+    def executed(self, statement: Statement, seconds: float) -> None:
+        """A statement succeeded."""
+        self._metrics.histogram(
+            "credit_statement_duration_seconds", service=self._service, statement=statement.name
+        ).observe(seconds)
+
+    def wrote(self, table: str, action: str, rows: int) -> None:
+        """A statement wrote rows; the transaction may still be rolled back."""
+        self._metrics.counter(
+            "credit_rows_attempted", service=self._service, table=table, action=action
+        ).inc(rows)
+
+    def failed(self, sqlstate: str) -> None:
+        """A statement, commit or connect failed."""
+        self._metrics.counter(
+            "credit_database_errors", service=self._service, sqlstate_class=sqlstate[:2]
+        ).inc()
