@@ -1,0 +1,138 @@
+"""Real PostgreSQL 15 for tests: one server for the session, one database cloned from a template for a test.
+
+The server runs with the lab's own configuration, in a directory that only the caller may enter; only
+durability is off, which no test asks for.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+
+import pytest
+
+from lab.database import Connection, Role, connect, dsn, rows
+from lab.errors import LabError
+from lab.settings import LabSettings
+from lab.stack.binaries import Program, postgres_bin
+from lab.stack.cluster import Cluster
+
+START_SECONDS = 30
+STOP_SECONDS = 30
+NOT_DURABLE = (("fsync", "off"), ("full_page_writes", "off"), ("synchronous_commit", "off"))
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database:
+    """A database with the lab's roles and schema; `settings` serves whatever reads settings."""
+
+    settings: LabSettings
+
+    @property
+    def host(self) -> str:
+        return self.settings.postgres_host
+
+    @property
+    def port(self) -> int:
+        return self.settings.postgres_port
+
+    @property
+    def name(self) -> str:
+        return self.settings.postgres_db
+
+    def dsn(self, role: Role) -> str:
+        return dsn(self.settings, role)
+
+    @contextmanager
+    def connect(self, role: Role) -> Iterator[Connection]:
+        with connect(self.dsn(role), application_name="test") as connection:
+            yield connection
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(cluster: Cluster) -> Iterator[subprocess.Popen[bytes]]:
+    """Make the cluster when it is not there, run its server, and stop it by its process id."""
+    cluster.create()
+    log = cluster.state / "server.log"
+    with log.open("ab") as output:
+        server = subprocess.Popen(cluster.command(), stdout=output, stderr=output)
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not cluster.is_ready():
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"PostgreSQL was not ready:\n{log.read_text()}")
+        yield server
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(STOP_SECONDS)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Program:
+    """PostgreSQL 15's server program, with the others beside it."""
+    try:
+        return postgres_bin()
+    except LabError as error:
+        if os.environ.get("CREDITLAB_ALLOW_NO_POSTGRES"):
+            pytest.skip(f"CREDITLAB_ALLOW_NO_POSTGRES is set, and: {error}")
+        raise
+
+
+@pytest.fixture(scope="session")
+def cluster(postgres: Program, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A running server whose database `lab_template` has everything of postgres/init."""
+    state = tmp_path_factory.mktemp("postgres")
+    cluster = Cluster(
+        settings=settings_for(port=free_port(), database="lab_template"),
+        state=state,
+        bin=postgres.path.parent,
+        libraries=postgres.libraries,
+        options=NOT_DURABLE,
+    )
+    try:
+        with running(cluster):
+            cluster.initialise()
+            _administer(cluster, "ALTER DATABASE lab_template ALLOW_CONNECTIONS false")
+            yield cluster
+    finally:
+        shutil.rmtree(state)
+
+
+@pytest.fixture
+def database(cluster: Cluster) -> Iterator[Database]:
+    """A database of the test's own."""
+    name = f"test_{next(_numbers)}"
+    _administer(cluster, f"CREATE DATABASE {name} TEMPLATE lab_template")
+    try:
+        yield Database(settings=cluster.settings.model_copy(update={"postgres_db": name}))
+    finally:
+        _administer(cluster, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def settings_for(*, port: int, database: str) -> LabSettings:
+    """Return the documented defaults with an address, whatever the machine's environment says."""
+    defaults = {name: field.default for name, field in LabSettings.model_fields.items()}
+    return LabSettings.model_construct(
+        **defaults | {"postgres_port": port, "postgres_db": database}
+    )
+
+
+def _administer(cluster: Cluster, statement: str) -> None:
+    with connect(dsn(cluster.settings, Role.SUPERUSER, database="postgres")) as connection:
+        rows(connection, statement)
