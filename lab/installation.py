@@ -1,0 +1,177 @@
+"""Makes `.venv` from the locks, with visible progress; the standard library is all it needs.
+
+A stamp is written when its installation is complete. A mark lies there from the moment that pip begins
+to change the environment until then: one that was cut short is noticed, and made anew.
+"""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import time
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Self
+
+from lab.bootstrap import Environment
+from lab.debian import fetch
+from lab.errors import LabError
+
+
+def prepare(environment: Environment, lock: str) -> None:
+    """Install a lock; the environment itself is remade when it is broken, half made or moved.
+
+    Raises:
+        LabError: when pip cannot install; the next call tries again.
+    """
+    with _held(environment.root / ".lab"):
+        if environment.holds(lock):
+            return
+        with Progress() as progress:
+            installer = _Installer(environment, progress)
+            if not installer.is_sound():
+                installer.make()
+            installer.install(lock)
+            installer.put_clone_on_path()
+            environment.stamp(lock).write_text(environment.expected_stamp(lock), encoding="utf-8")
+            environment.unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def _held(directory: Path) -> Iterator[None]:
+    """Keep other first calls waiting while this one prepares the environment."""
+    directory.mkdir(exist_ok=True)
+    with (directory / "venv.lock").open("w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.stderr.write("creditlab: waiting for another call that is preparing .venv\n")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+class _Installer:
+    def __init__(self, environment: Environment, progress: "Progress") -> None:
+        self.environment = environment
+        self.progress = progress
+
+    def is_sound(self) -> bool:
+        stamps = [
+            path.read_text(encoding="utf-8") for path in self.environment.directory.glob("*.stamp")
+        ]
+        if self.environment.unfinished.exists() or not os.access(self.environment.python, os.X_OK):
+            return False
+        if any(stamp.partition("\n")[2] != self.environment.place() for stamp in stamps):
+            return False
+        probe = [str(self.environment.python), "-c", "import pip"]
+        return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+
+    def make(self) -> None:
+        self.progress.show("making .venv")
+        if self.environment.directory.exists():
+            shutil.rmtree(self.environment.directory)
+        has_pip = find_spec("ensurepip") is not None
+        venv.EnvBuilder(with_pip=has_pip, symlinks=True).create(self.environment.directory)
+        if not has_pip:
+            self._install_pip()
+
+    def _install_pip(self) -> None:
+        """Debian keeps ensurepip in a package of its own; its pip is a wheel that can install itself."""
+        package = fetch(
+            ("python3-pip-whl",),
+            release="trixie",
+            into=self.environment.root / ".lab" / "packages" / "python3-pip-whl",
+            say=self.progress.show,
+        )
+        wheel = next((package / "usr" / "share" / "python-wheels").glob("pip-*.whl"))
+        self._pip([str(wheel / "pip")], ["--no-index", str(wheel)])
+
+    def install(self, lock: str) -> None:
+        file = self.environment.lock(lock)
+        total = file.read_text(encoding="utf-8").count("==")
+        self.progress.show(f"installing about {total} packages of locks/{lock}.txt", total=total)
+        options = [
+            "--progress-bar=off",
+            "--require-hashes",
+            "--no-deps",
+            "--only-binary=:all:",
+            "-r",
+            str(file),
+        ]
+        self._pip(["-m", "pip"], options)
+
+    def _pip(self, pip: list[str], options: list[str]) -> None:
+        fixed = ["install", "--no-compile", "--disable-pip-version-check", "--no-input"]
+        told: list[str] = []
+        with subprocess.Popen(
+            [str(self.environment.python), *pip, *fixed, *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                told.append(line.rstrip())
+                self.progress.follow(line)
+                if line.startswith("Installing collected packages"):
+                    self.environment.unfinished.touch()
+        if process.returncode != 0:
+            reasons = [line for line in told if line.startswith("ERROR")] or told
+            reason = "\n".join(f"  {line}" for line in reasons[-4:])
+            raise LabError(
+                f"pip could not install what the lab needs into {self.environment.directory}:\n{reason}\n"
+                "Check the network and the free disk space, and call it again: it starts anew."
+            )
+
+    def put_clone_on_path(self) -> None:
+        site = next((self.environment.directory / "lib").glob("python3*/site-packages"))
+        # Python 3.11 reads .pth files in the locale's encoding; an escaped literal means one thing in all.
+        line = f"import sys; sys.path.append({str(self.environment.root)!a})\n"
+        (site / "credit-lab.pth").write_text(line, encoding="ascii")
+
+
+class Progress:
+    """One line on standard error that says what is being waited for; plain lines when it is a file."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+        self.live = sys.stderr.isatty()
+        self.done = 0
+        self.total = 0
+
+    def __enter__(self) -> Self:
+        sys.stderr.write("Preparing Credit Lab in .venv (the first call only)\n")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self.live:
+            sys.stderr.write("\r\x1b[K")
+        if kind is None:
+            seconds = time.monotonic() - self.started
+            sys.stderr.write(f"Ready after {seconds:.0f} s\n")
+
+    def show(self, what: str, total: int = 0) -> None:
+        """Say what happens now; `total` steps of it will be followed."""
+        self.done, self.total = 0, total
+        self._write(what)
+
+    def follow(self, line: str) -> None:
+        """Read one line of pip's output."""
+        words = line.split()
+        if line.startswith(("Collecting", "Requirement already")):
+            self.done += 1
+            name = words[1] if words[0] == "Collecting" else words[3]
+            if self.live:
+                self._write(f"[{self.done}/{max(self.total, self.done)}] {name}")
+        elif line.startswith("Installing collected packages"):
+            self._write(f"unpacking {len(words) - 3} packages")
+
+    def _write(self, what: str) -> None:
+        sys.stderr.write(f"\r\x1b[K  {what}" if self.live else f"  {what}\n")
+        sys.stderr.flush()
