@@ -1,0 +1,136 @@
+"""prometheus/ against promtool, the exporter's names and the services' table of metrics."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client import Counter, Histogram
+
+from lab.settings import ROOT
+from lab.stack.binaries import promtool
+from tests.promql import metric_names
+from workload.metrics import TABLE
+from workload.settings import Settings
+
+PROMETHEUS = ROOT / "prometheus"
+RULE_FILES = sorted((PROMETHEUS / "rules").glob("*.yml"))
+RULE_TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
+SERVICES = ("proposals", "underwriting", "customers", "servicing", "risk")
+
+
+def load_rules(file: Path) -> list[dict[str, Any]]:
+    groups = yaml.safe_load(file.read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def rule_id(rule: dict[str, Any]) -> str:
+    labels = ",".join((rule.get("labels") or {}).values())
+    return f"{rule.get('record') or rule['alert']}[{labels}]"
+
+
+def recorded_names() -> set[str]:
+    rules = [rule for file in RULE_FILES for rule in load_rules(file)]
+    return {rule["record"] for rule in rules if "record" in rule}
+
+
+def workload_series() -> set[str]:
+    """Return every series name that the services' metrics become in Prometheus."""
+    names: set[str] = set()
+    for metric in TABLE:
+        if metric.kind is Counter:
+            names.add(f"{metric.name}_total")
+        elif metric.kind is Histogram:
+            names |= {f"{metric.name}_{part}" for part in ("bucket", "count", "sum")}
+        else:
+            names.add(metric.name)
+    return names
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "config", "--lint=all", "--lint-fatal", PROMETHEUS / "prometheus.yml"),
+        ("check", "rules", "--lint=all", "--lint-fatal", *RULE_FILES),
+        ("test", "rules", *RULE_TESTS),
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_promtool_accepts_configuration_rules_and_rule_tests(
+    arguments: tuple[str | Path, ...],
+) -> None:
+    told = subprocess.run(
+        [promtool().path, *arguments], capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+def test_promtool_notices_a_rule_that_computes_something_else(tmp_path: Path) -> None:
+    """The rule tests can fail: a factor slipped into one rule is found."""
+    for folder in ("rules", "tests"):
+        (tmp_path / folder).mkdir()
+    [rule_tests] = [file for file in RULE_TESTS if file.name == "recording.yml"]
+    (tmp_path / "tests" / rule_tests.name).write_text(rule_tests.read_text())
+    rules = (PROMETHEUS / "rules" / "recording.yml").read_text()
+    (tmp_path / "rules" / "recording.yml").write_text(
+        rules.replace("expr: sum by (service) (", "expr: 2 * sum by (service) (", 1)
+    )
+    told = subprocess.run(
+        [promtool().path, "test", "rules", tmp_path / "tests" / rule_tests.name],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode != 0
+    assert "service:credit_operations:rate1m" in told.stdout + told.stderr
+
+
+@pytest.mark.parametrize("rule", [r for f in RULE_FILES for r in load_rules(f)], ids=rule_id)
+def test_every_rule_reads_only_metrics_that_somebody_declares(rule: dict[str, Any]) -> None:
+    """A `credit_` metric is one of workload/metrics.py, and a recorded one is recorded here.
+
+    The names that PostgreSQL's exporter gives are held against a live scrape in
+    tests/integration/test_exporter.py.
+    """
+    own = {name for name in metric_names(rule["expr"]) if name.startswith("credit_") or ":" in name}
+    known = workload_series() | recorded_names() | {"credit_statement_info"}
+    assert own <= known
+
+
+def test_every_recording_rule_has_a_unit_test() -> None:
+    text = "".join(file.read_text() for file in RULE_TESTS)
+    assert {name for name in recorded_names() if name not in text} == set()
+
+
+def test_no_scrape_lasts_longer_than_its_interval() -> None:
+    """A scrape that is still running when the next is due would pile up connections."""
+    configuration = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
+    default = configuration["global"]["scrape_interval"]
+    for job in configuration["scrape_configs"]:
+        interval = seconds(job.get("scrape_interval", default))
+        assert seconds(job.get("scrape_timeout", "10s")) <= interval, job["job_name"]
+
+
+def test_docker_targets_are_the_compose_services_at_their_default_ports() -> None:
+    """Every file_sd file of prometheus.yml has its Docker version, with each service once."""
+    configuration = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
+    wanted = {
+        Path(pattern).name
+        for job in configuration["scrape_configs"]
+        for discovery in job["file_sd_configs"]
+        for pattern in discovery["files"]
+    }
+    folder = PROMETHEUS / "targets.docker"
+    assert {file.name for file in folder.glob("*.json")} == wanted
+    services = json.loads((folder / "workload.json").read_text())
+    assert {group["labels"]["service"]: group["targets"] for group in services} == {
+        f"credit-{name}": [f"{name}:{Settings.model_fields[f'{name}_port'].default}"]
+        for name in SERVICES
+    }
+
+
+def seconds(duration: str) -> int:
+    assert duration.endswith("s")
+    return int(duration.removesuffix("s"))
