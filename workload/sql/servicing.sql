@@ -87,7 +87,7 @@ WHERE c.contract_id = charge.contract_id
 -- writes: audit_log delete
 DELETE FROM audit_log
 WHERE audit_id IN (
-    SELECT audit_id FROM audit_log WHERE at < now() - %(age)s ORDER BY at LIMIT %(batch)s FOR UPDATE SKIP LOCKED
+    SELECT audit_id FROM audit_log WHERE at < now() - %(age)s ORDER BY at LIMIT %(batch)s
 )
 RETURNING instance, service, operation, detail
 

@@ -1,0 +1,93 @@
+"""Talks to the HTTP side of the running services: what they count, and the switches they offer."""
+
+import http.client
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from lab.errors import LabError
+from lab.settings import LabSettings
+from workload.services import SERVICES
+
+TIMEOUT_S = 5.0
+# A pause returns when the last operation under way has ended, so this is the longest of those.
+PAUSE_TIMEOUT_S = 40.0
+
+
+class ServiceUnreachableError(LabError):
+    """A service does not answer; check `./creditlab status` and `./creditlab logs`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """One sample of a service's /metrics page."""
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServiceClient:
+    """One of the five services, by name, at the address where it listens."""
+
+    name: str
+    address: str
+
+    def health(self) -> dict[str, Any]:
+        """Return what /healthz says: service, instance, version, state, load."""
+        health: dict[str, Any] = json.loads(self._ask("GET", "/healthz"))
+        return health
+
+    def samples(self) -> list[Sample]:
+        """Return every sample of /metrics."""
+        page = self._ask("GET", "/metrics").decode()
+        return [
+            Sample(name=sample.name, labels=sample.labels, value=sample.value)
+            for family in text_string_to_metric_families(page)
+            for sample in family.samples
+        ]
+
+    def set_load(self, load: float) -> None:
+        """Change the multiplier of every arrival rate."""
+        self._ask("PUT", "/load", f"{load:g}".encode())
+
+    def pause(self) -> None:
+        """Stop arrivals, and return when nothing runs and no connection is open."""
+        self._ask("POST", "/pause", b"", timeout=PAUSE_TIMEOUT_S)
+
+    def resume(self) -> None:
+        """End a pause."""
+        self._ask("POST", "/resume", b"")
+
+    def _ask(
+        self, method: str, path: str, body: bytes | None = None, *, timeout: float = TIMEOUT_S
+    ) -> bytes:
+        connection = http.client.HTTPConnection(self.address, timeout=timeout)
+        try:
+            connection.request(method, path, body)
+            response = connection.getresponse()
+            answer = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise ServiceUnreachableError(
+                f"credit-{self.name} does not answer {method} http://{self.address}{path}: {error}"
+            ) from error
+        finally:
+            connection.close()
+        if response.status != http.HTTPStatus.OK:
+            raise ServiceUnreachableError(
+                f"credit-{self.name} answers {method} {path} with status {response.status}:"
+                f" {answer.decode(errors='replace').strip()}"
+            )
+        return answer
+
+
+def clients(settings: LabSettings) -> list[ServiceClient]:
+    """Return a client for each of the five services, running or not."""
+    return [
+        ServiceClient(name=name, address=f"{settings.bind_address}:{service.port(settings)}")
+        for name, service in SERVICES.items()
+    ]

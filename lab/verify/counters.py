@@ -1,0 +1,83 @@
+"""The services' counters against the database: pure rules over two quiet moments and the ledger."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from lab.verify.quiescence import Key, Moment
+from lab.verify.report import Check, compare, unknown
+from workload.services import SERVICES
+
+CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Done:
+    """What audit rows say a service process has done in one operation; amounts in BRL."""
+
+    count: int = 0
+    disbursed: Decimal = Decimal("0.00")
+    paid: Decimal = Decimal("0.00")
+
+
+# By instance and operation.
+Ledger = Mapping[tuple[str | None, str], Done]
+
+
+def attempted_rows(start: Moment, end: Moment) -> Iterator[Check]:
+    """Rows attempted by the application = rows attempted in the database, per table and action."""
+    if start.server_start != end.server_start or start.instances != end.instances:
+        yield unknown("attempted_rows", "PostgreSQL or a service was restarted within the window.")
+        return
+    failed = "credit_database_errors_total"
+    errors = int(end.total(failed) - start.total(failed))
+    application = _difference(start.attempted_in_application, end.attempted_in_application)
+    counted = _difference(start.attempted_in_database, end.attempted_in_database)
+    for table, action in sorted(end.attempted_in_application):
+        name = f"attempted_rows.{table}.{action}"
+        expected, actual = application[table, action], counted[table, action]
+        if expected != actual and errors:
+            yield unknown(
+                name, f"{errors} statements failed within the window; a failed statement may count."
+            )
+        else:
+            yield compare(
+                name,
+                expected=expected,
+                actual=actual,
+                detail="Within the window: counted by the services = counted by PostgreSQL.",
+            )
+
+
+def acknowledged(moment: Moment, ledger: Ledger) -> Iterator[Check]:
+    """Operations and amounts that the services acknowledged = what their audit rows hold."""
+    for service in SERVICES.values():
+        instance = moment.instances.get(service.dd_service)
+        for operation in service.operations if instance else ():
+            if operation.writes:
+                done = moment.total(
+                    "credit_operations_total",
+                    service=service.dd_service,
+                    operation=operation.name,
+                    outcome="ok",
+                )
+                yield compare(
+                    f"acknowledged.{service.name}.{operation.name}",
+                    expected=int(done),
+                    actual=ledger.get((instance, operation.name), Done()).count,
+                    detail="Since this process started: operations acknowledged = audit rows.",
+                )
+    for metric, attribute in (("credit_disbursed_brl", "disbursed"), ("credit_paid_brl", "paid")):
+        instances = set(moment.instances.values())
+        booked = (getattr(done, attribute) for (i, _), done in ledger.items() if i in instances)
+        yield compare(
+            f"acknowledged.{attribute}_brl",
+            # The counter is a float; its error stays far below a cent up to hundreds of billions.
+            expected=Decimal(moment.total(f"{metric}_total")).quantize(CENT),
+            actual=sum(booked, start=Decimal("0.00")),
+            detail="Since these processes started: amounts acknowledged = amounts in audit rows, BRL.",
+        )
+
+
+def _difference(start: Mapping[Key, int], end: Mapping[Key, int]) -> dict[Key, int]:
+    return {key: end[key] - start.get(key, 0) for key in end}

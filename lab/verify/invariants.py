@@ -1,0 +1,40 @@
+"""Money and people: read in one snapshot, so that a running workload cannot make them look broken."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lab import database
+from lab.settings import LabSettings
+from lab.verify.report import Check, compare
+from workload.statements import Statement, parse
+
+HERE = Path(__file__).parent
+TIMEOUT_S = 600.0
+
+
+def statements(name: str) -> list[Statement]:
+    """Return the statements of one .sql file of this package."""
+    return list(parse((HERE / name).read_text(encoding="utf-8"), service="credit-lab"))
+
+
+FIGURES = {statement.name: statement for statement in statements("figures.sql")}
+
+
+def check(settings: LabSettings) -> Iterator[Check]:
+    """Yield the invariants, each when it is known."""
+    target = database.dsn(settings, database.Role.LAB)
+    with database.connect(target, statement_timeout_s=TIMEOUT_S) as connection:
+        database.rows(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        for statement in statements("invariants.sql"):
+            [[broken]] = database.rows(connection, statement.sql)
+            yield compare(statement.name, expected=0, actual=broken, detail=statement.purpose)
+        [[lent, disbursed, due, paid]] = database.rows(connection, FIGURES["sums"].sql)
+    yield compare(
+        "sum_disbursed",
+        expected=lent,
+        actual=disbursed,
+        detail="Principal of contracts = disbursements, BRL.",
+    )
+    yield compare(
+        "sum_paid", expected=due, actual=paid, detail="Paid installments = payments, BRL."
+    )

@@ -1,0 +1,119 @@
+"""Two moments at which nothing runs, and what the application and the database counted between them.
+
+Called quiescence after the state both moments are in: no operation under way and no session of the
+services open, so that every backend has handed its statistics in. The services resume in any case.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Event
+from time import monotonic
+
+from lab import database
+from lab.control import Sample, ServiceClient
+from lab.errors import LabError
+from lab.settings import LabSettings
+from lab.verify.invariants import FIGURES
+
+SESSIONS_TIMEOUT_S = 10.0
+POLL_S = 0.05
+ACTIONS = ("insert", "update", "delete")
+# A table and what was done to its rows.
+Key = tuple[str, str]
+
+
+class NotQuietError(LabError):
+    """Something other than the five services holds a session as credit_app; close it and try again."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moment:
+    """What was counted up to a quiet moment."""
+
+    samples: Sequence[Sample]
+    attempted_in_database: Counter[Key]
+    server_start: datetime
+
+    @property
+    def instances(self) -> dict[str, str]:
+        """The id of each service's process, by the service's name."""
+        return {
+            sample.labels["service"]: sample.labels["service_instance"]
+            for sample in self.samples
+            if sample.name == "credit_service_info"
+        }
+
+    @property
+    def attempted_in_application(self) -> Counter[Key]:
+        """Rows that the services say they attempted, over all of them."""
+        rows: Counter[Key] = Counter()
+        for sample in self.samples:
+            if sample.name == "credit_rows_attempted_total":
+                rows[sample.labels["table"], sample.labels["action"]] += int(sample.value)
+        return rows
+
+    def total(self, name: str, **labels: str) -> float:
+        """The sum over the samples of a metric that have these labels."""
+        return sum(
+            sample.value
+            for sample in self.samples
+            if sample.name == name and all(sample.labels.get(k) == v for k, v in labels.items())
+        )
+
+
+@contextmanager
+def quiet(services: Sequence[ServiceClient], connection: database.Connection) -> Iterator[Moment]:
+    """Pause the services, yield what is counted by then, and let them go on."""
+    try:
+        for service in services:
+            service.pause()
+        _await_no_sessions(connection)
+        yield _read(services, connection)
+    finally:
+        for service in services:
+            service.resume()
+
+
+def window(
+    services: Sequence[ServiceClient], settings: LabSettings, *, seconds: float
+) -> tuple[Moment, Moment]:
+    """Return the quiet moments at the start and at the end of a window in which the services ran.
+
+    Raises:
+        NotQuietError: when a session that is not the services' stays open.
+        ServiceUnreachableError: when a service went away in between.
+    """
+    with database.connect(database.dsn(settings, database.Role.LAB)) as connection:
+        with quiet(services, connection) as start:
+            pass
+        Event().wait(seconds)
+        with quiet(services, connection) as end:
+            return start, end
+
+
+def _await_no_sessions(connection: database.Connection) -> None:
+    deadline = monotonic() + SESSIONS_TIMEOUT_S
+    while monotonic() < deadline:
+        [[sessions]] = database.rows(connection, FIGURES["open_sessions"].sql)
+        if sessions == 0:
+            return
+        Event().wait(POLL_S)
+    raise NotQuietError(
+        f"{sessions} sessions of credit_app are still open {SESSIONS_TIMEOUT_S:g} s after the services"
+        " have closed theirs. Close whatever else uses that role, and try again."
+    )
+
+
+def _read(services: Sequence[ServiceClient], connection: database.Connection) -> Moment:
+    attempted: Counter[Key] = Counter()
+    for table, *counts in database.rows(connection, FIGURES["attempted_rows"].sql):
+        attempted.update({(table, action): n for action, n in zip(ACTIONS, counts, strict=True)})
+    [[server_start]] = database.rows(connection, FIGURES["server_start"].sql)
+    return Moment(
+        samples=[sample for service in services for sample in service.samples()],
+        attempted_in_database=attempted,
+        server_start=server_start,
+    )

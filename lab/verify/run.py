@@ -1,0 +1,70 @@
+"""Puts the checks together: what runs decides which of them can be made."""
+
+from collections.abc import Callable, Iterator
+
+from lab import database
+from lab.control import ServiceClient, ServiceUnreachableError, clients
+from lab.settings import LabSettings
+from lab.verify import counters, invariants
+from lab.verify.quiescence import Moment, NotQuietError, window
+from lab.verify.report import Check, Report, unknown
+from workload.services import SERVICES
+
+WINDOW_S = 4.0
+
+
+def run(
+    settings: LabSettings,
+    *,
+    window_s: float = WINDOW_S,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """Check everything; takes a second or two and the window.
+
+    Args:
+        settings: where the database and the services are.
+        window_s: seconds the services run between the two quiet moments.
+        progress: is told what comes next.
+
+    Raises:
+        DatabaseError: when PostgreSQL cannot be asked.
+    """
+    progress("money and people")
+    checks = list(invariants.check(settings))
+    progress(f"counters of the services over {window_s:g} s")
+    checks += _counters(settings, window_s)
+    return Report(checks=checks)
+
+
+def _counters(settings: LabSettings, window_s: float) -> Iterator[Check]:
+    services = [client for client in clients(settings) if _answers(client)]
+    try:
+        start, end = window(services, settings, seconds=window_s)
+    except (NotQuietError, ServiceUnreachableError) as error:
+        yield unknown("counters", str(error))
+        return
+    missing = [s.dd_service for s in SERVICES.values() if s.dd_service not in end.instances]
+    if missing:
+        yield unknown("services", f"Not running, so not counted: {', '.join(missing)}.")
+    yield from counters.attempted_rows(start, end)
+    yield from counters.acknowledged(end, _ledger(settings, end))
+
+
+def _answers(client: ServiceClient) -> bool:
+    try:
+        client.health()
+    except ServiceUnreachableError:
+        return False
+    return True
+
+
+def _ledger(settings: LabSettings, moment: Moment) -> counters.Ledger:
+    instances = list(moment.instances.values())
+    with database.connect(database.dsn(settings, database.Role.LAB)) as connection:
+        found = database.rows(
+            connection, invariants.FIGURES["ledger"].sql, {"instances": instances}
+        )
+    return {
+        (instance, operation): counters.Done(count=count, disbursed=disbursed, paid=paid)
+        for instance, operation, count, disbursed, paid in found
+    }
