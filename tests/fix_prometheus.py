@@ -1,0 +1,160 @@
+"""A real postgres_exporter on a test's own database, and a real Prometheus to scrape it.
+
+Both are started exactly as native mode starts them. Only the test's copy of prometheus.yml is changed: it
+scrapes every second, so that a test waits for seconds where the lab waits for a scrape of 10 s.
+"""
+
+import json
+import re
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.settings import LabSettings
+from lab.stack.components import COMPONENTS, Command, Launch
+from lab.stack.readiness import await_state
+from tests.fix_postgres import Database, free_port
+
+START_SECONDS = 20
+STOP_SECONDS = 10
+SCRAPE_SECONDS = 30
+
+# prometheus_client's parser renames counters that lack `_total`; Prometheus takes names as they come.
+_SAMPLE = re.compile(r"^(?P<name>[\w:]+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)$", re.MULTILINE)
+_LABEL = re.compile(r'(?P<name>\w+)="(?P<value>(?:[^"\\]|\\.)*)"')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One line of a scrape."""
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
+
+
+class ScrapeError(AssertionError):
+    """The exporter answered a scrape with an error status; the message is its body."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exporter:
+    """A running postgres_exporter."""
+
+    port: int
+
+    def scrape(self) -> list[Sample]:
+        """Return every sample of one scrape."""
+        try:
+            text = _get(f"http://127.0.0.1:{self.port}/metrics")
+        except urllib.error.HTTPError as error:
+            raise ScrapeError(error.read().decode()) from None
+        return [
+            Sample(
+                name=line["name"],
+                labels={
+                    found["name"]: found["value"] for found in _LABEL.finditer(line["labels"] or "")
+                },
+                value=float(line["value"]),
+            )
+            for line in _SAMPLE.finditer(text)
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prometheus:
+    """A running Prometheus server, asked through its HTTP API."""
+
+    port: int
+
+    def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
+        """Return labels and value of each sample of an instant query."""
+        data = self.api("query", query=expression)
+        return [(sample["metric"], float(sample["value"][1])) for sample in data["result"]]
+
+    def api(self, path: str, **parameters: str) -> Any:
+        """Return the `data` of an answer."""
+        query = urllib.parse.urlencode(parameters)
+        answer = json.loads(_get(f"http://127.0.0.1:{self.port}/api/v1/{path}?{query}"))
+        return answer["data"]
+
+
+def exporter_settings(database: Database, state: Path) -> LabSettings:
+    """Return the database's settings with a port for the exporter, and a state directory."""
+    return database.settings.model_copy(
+        update={"exporter_port": free_port(), "lab_state_dir": state}
+    )
+
+
+def exporter_command(settings: LabSettings) -> Command:
+    """Return how native mode starts the exporter."""
+    return COMPONENTS["postgres_exporter"].command(Launch(settings=settings, services=()))
+
+
+@contextmanager
+def running_exporter(settings: LabSettings, command: Command) -> Iterator[Exporter]:
+    """Run the exporter."""
+    with _running(command, f"http://127.0.0.1:{settings.exporter_port}/"):
+        yield Exporter(port=settings.exporter_port)
+
+
+@contextmanager
+def running_prometheus(settings: LabSettings, *services: str) -> Iterator[Prometheus]:
+    """Run Prometheus with the targets of native mode: the exporter, itself and these services."""
+    settings = settings.model_copy(update={"prometheus_port": free_port()})
+    command = COMPONENTS["prometheus"].command(Launch(settings=settings, services=services))
+    configuration = command.directory / "etc" / "prometheus.yml"
+    every_second = re.sub(r"(_interval|_timeout): \d+s", r"\1: 1s", configuration.read_text())
+    configuration.write_text(every_second)
+    with _running(command, f"http://127.0.0.1:{settings.prometheus_port}/-/ready"):
+        yield Prometheus(port=settings.prometheus_port)
+
+
+@pytest.fixture
+def exporter(database: Database, tmp_path: Path) -> Iterator[Exporter]:
+    """postgres_exporter on the test's database, as native mode runs it."""
+    settings = exporter_settings(database, tmp_path)
+    with running_exporter(settings, exporter_command(settings)) as exporter:
+        yield exporter
+
+
+@contextmanager
+def _running(command: Command, ready: str) -> Iterator[None]:
+    log = command.directory / "log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command.argv,
+            env=command.environment,
+            cwd=command.directory,
+            stdout=output,
+            stderr=output,
+        )
+
+    def silent() -> str | None:
+        assert process.poll() is None, f"{command.argv[0]} ended:\n{log.read_text()}"
+        try:
+            _get(ready)
+        except (urllib.error.URLError, ConnectionError) as error:
+            return str(error)
+        return None
+
+    try:
+        await_state(f"{ready} answers", silent, within_s=START_SECONDS)
+        yield
+    finally:
+        process.terminate()
+        process.wait(STOP_SECONDS)
+
+
+def _get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=SCRAPE_SECONDS) as answer:  # noqa: S310 - loopback
+        text: str = answer.read().decode()
+        return text

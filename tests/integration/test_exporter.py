@@ -1,0 +1,258 @@
+"""postgres_exporter on a real PostgreSQL 15: the series that the rules need, and what it does in trouble."""
+
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab.database import Connection, Role, rows
+from lab.settings import ROOT
+from lab.stack.readiness import await_state
+from tests.fix_postgres import Database
+from tests.fix_prometheus import (
+    Exporter,
+    Sample,
+    ScrapeError,
+    exporter_command,
+    exporter_settings,
+    running_exporter,
+)
+from tests.promql import metric_names
+from workload.statements import STATEMENTS
+
+FIND_OPERATION = STATEMENTS["find_operation"].sql % {"operation_id": "gen_random_uuid()"}
+SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'postgres_exporter'"
+WAITS = "SELECT pid FROM pg_locks WHERE NOT granted"
+SCRAPE_TIMEOUT_SECONDS = 9
+
+
+def test_a_scrape_has_every_metric_that_the_rules_read(
+    database: Database, exporter: Exporter
+) -> None:
+    with database.connect(Role.APP) as connection:
+        rows(connection, FIND_OPERATION)
+    read: set[str] = set()
+    for file in (ROOT / "prometheus" / "rules").glob("*.yml"):
+        for group in yaml.safe_load(file.read_text())["groups"]:
+            for rule in group["rules"]:
+                read |= metric_names(rule["expr"])
+    wanted = {name for name in read if name.startswith("pg_") or name == "credit_statement_info"}
+    assert wanted
+    assert wanted - names(exporter.scrape()) == set()
+
+
+def test_a_queryid_has_one_name_however_many_roles_ran_it(
+    database: Database, exporter: Exporter
+) -> None:
+    """credit_statement_info has one series for a queryid, so that PromQL can join it on."""
+    for role in (Role.APP, Role.LAB):
+        with database.connect(role) as connection:
+            rows(connection, FIND_OPERATION)
+    queryid = queryid_of(database, "%find\\_operation%")
+    samples = exporter.scrape()
+    named = [
+        s.labels for s in select(samples, "credit_statement_info") if s.labels["queryid"] == queryid
+    ]
+    assert [(n["service"], n["statement"]) for n in named] == [("shared", "find_operation")]
+    calls = select(samples, "pg_stat_statements_calls_total")
+    assert {s.labels["user"]: s.value for s in calls if s.labels["queryid"] == queryid} == {
+        "credit_app": 1,
+        "lab": 1,
+    }
+
+
+def test_statements_that_postgresql_cannot_tell_apart_share_their_names(
+    database: Database, exporter: Exporter
+) -> None:
+    """Two names for one queryid become one series that shows both."""
+    for role, name in ((Role.APP, "first"), (Role.LAB, "second")):
+        with database.connect(role) as connection:
+            rows(connection, f"SELECT 41 + 1 /*service='credit-test',statement='{name}'*/")
+    [info] = select(exporter.scrape(), "credit_statement_info", service="credit-test")
+    assert info.labels["statement"] == "first|second"
+
+
+def test_only_this_database_is_reported(database: Database, exporter: Exporter) -> None:
+    with database.connect(Role.APP) as connection:
+        rows(connection, FIND_OPERATION)
+    calls = select(exporter.scrape(), "pg_stat_statements_calls_total")
+    assert {sample.labels["datname"] for sample in calls} == {database.name}
+
+
+def test_a_query_run_by_itself_and_inside_a_function_is_one_series(
+    database: Database, exporter: Exporter
+) -> None:
+    """The two entries that pg_stat_statements.track = all makes of it are summed."""
+    run_by_itself_and_inside_a_function(database)
+    queryid = queryid_of(database, "SELECT count(*) FROM generate_series%")
+    calls = select(exporter.scrape(), "pg_stat_statements_calls_total", queryid=queryid)
+    assert [sample.value for sample in calls] == [2]
+
+
+def test_the_exporters_own_statement_collector_loses_the_whole_scrape_to_that_query(
+    database: Database, tmp_path: Path
+) -> None:
+    """Why docs/adr/0004 does not use it; when this fails, that decision may be taken again."""
+    run_by_itself_and_inside_a_function(database)
+    settings = exporter_settings(database, tmp_path)
+    command = exporter_command(settings)
+    arguments = [a for a in command.argv if not a.startswith("--extend.query-path")]
+    command = replace(command, argv=(*arguments, "--collector.stat_statements"))
+    with (
+        running_exporter(settings, command) as exporter,
+        pytest.raises(ScrapeError, match="was collected before with the same name"),
+    ):
+        exporter.scrape()
+
+
+def test_statements_are_bounded_and_cheap_with_5000_in_pg_stat_statements(
+    database: Database, exporter: Exporter
+) -> None:
+    """At most 500 statements are shown, the longest-running; both queries end within a second."""
+    with database.connect(Role.SUPERUSER) as connection:
+        rows(connection, "SELECT pg_stat_statements_reset()")
+        rows(connection, ";".join(distinct_statements(5000)))
+    samples = exporter.scrape()
+    assert len(select(samples, "credit_statement_info")) == 500
+    assert len(select(samples, "pg_stat_statements_calls_total")) == 500
+    exporter.scrape()
+    with database.connect(Role.SUPERUSER) as connection:
+        [[entries, slowest_ms]] = rows(
+            connection,
+            "SELECT count(*), max(max_exec_time)"
+            " FILTER (WHERE query LIKE '%exporter\\_statement%')"
+            " FROM pg_stat_statements JOIN pg_database d ON d.oid = dbid"
+            " WHERE datname = current_database()",
+        )
+        rows(connection, "SELECT pg_stat_statements_reset()")
+    assert entries >= 5000
+    assert slowest_ms < 1000
+
+
+def test_a_locked_table_costs_its_series_and_no_pile_of_connections(
+    database: Database, exporter: Exporter
+) -> None:
+    """pg_stat_user_tables waits for ACCESS EXCLUSIVE until lock_timeout; the rest is delivered.
+
+    It delivers the tables before the locked one in the catalogue's order, too, and then breaks off.
+    """
+    with ExitStack() as stack:
+        holder = stack.enter_context(database.connect(Role.OWNER))
+        watcher = stack.enter_context(database.connect(Role.LAB))
+        pool = stack.enter_context(ThreadPoolExecutor())
+        rows(holder, "BEGIN")
+        rows(holder, "LOCK TABLE customers IN ACCESS EXCLUSIVE MODE")
+        started = time.monotonic()
+        scrapes = [pool.submit(exporter.scrape) for _ in range(2)]
+        most = 0
+        while not all(scrape.done() for scrape in scrapes):
+            most = max(most, sessions(watcher))
+        assert time.monotonic() - started < SCRAPE_TIMEOUT_SECONDS
+        for scrape in scrapes:
+            samples = scrape.result()
+            assert not select(samples, "pg_stat_user_tables_n_tup_ins", relname="customers")
+            assert select(samples, "pg_statio_user_tables_heap_blocks_hit", relname="customers")
+            assert value(samples, "pg_up") == 1
+            assert value(samples, "pg_scrape_collector_success", collector="stat_user_tables") == 0
+        # One that the exporter keeps, and one for each scrape under way.
+        assert most <= 1 + len(scrapes)
+        rows(holder, "ROLLBACK")
+        await_state(
+            "the exporter has ended the sessions of its scrapes",
+            lambda: None if (n := sessions(watcher)) <= 1 else f"{n} sessions",
+            within_s=5,
+        )
+    assert select(exporter.scrape(), "pg_stat_user_tables_n_tup_ins", relname="customers")
+
+
+def test_a_lock_wait_is_counted_and_timed(database: Database, exporter: Exporter) -> None:
+    """pg_blocked_sessions tells how many wait, and how long the first of them has."""
+    with ExitStack() as stack:
+        holder, blocked, watcher = (
+            stack.enter_context(database.connect(role))
+            for role in (Role.OWNER, Role.OWNER, Role.LAB)
+        )
+        pool = stack.enter_context(ThreadPoolExecutor())
+        rows(holder, "BEGIN")
+        rows(holder, "LOCK TABLE customers IN SHARE MODE")
+        waiting = pool.submit(rows, blocked, "UPDATE customers SET city = city")
+        await_state(
+            "the update waits for its lock",
+            lambda: None if rows(watcher, WAITS) else "nobody waits",
+            within_s=5,
+        )
+        samples = exporter.scrape()
+        rows(holder, "ROLLBACK")
+        waiting.result()
+    assert value(samples, "pg_blocked_sessions_count") == 1
+    assert value(samples, "pg_blocked_sessions_longest_wait_seconds") > 0
+    assert value(exporter.scrape(), "pg_blocked_sessions_longest_wait_seconds") == 0
+
+
+def test_pg_up_stays_1_while_the_role_has_no_session_left_for_the_collectors(
+    database: Database, exporter: Exporter
+) -> None:
+    """pg_up tells of the connection that the exporter keeps; each scrape opens another."""
+    exporter.scrape()
+    with ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(database.connect(Role.EXPORTER))
+        samples = exporter.scrape()
+    assert value(samples, "pg_up") == 1
+    assert "pg_stat_activity_count" in names(samples)
+    assert "pg_stat_user_tables_n_tup_ins" not in names(samples)
+    assert "pg_scrape_collector_success" not in names(samples)
+
+
+def run_by_itself_and_inside_a_function(database: Database) -> None:
+    with database.connect(Role.OWNER) as connection:
+        query = "SELECT count(*) FROM generate_series(1, 100000)"
+        rows(
+            connection,
+            "CREATE FUNCTION slow() RETURNS void LANGUAGE plpgsql"
+            f" AS $$ BEGIN EXECUTE '{query}'; END $$",
+        )
+        rows(connection, "SELECT slow()")
+        rows(connection, query)
+
+
+def sessions(watcher: Connection) -> int:
+    [[number]] = rows(watcher, SESSIONS)
+    return int(number)
+
+
+def queryid_of(database: Database, pattern: str) -> str:
+    with database.connect(Role.SUPERUSER) as connection:
+        [[queryid]] = rows(
+            connection,
+            "SELECT DISTINCT queryid::text FROM pg_stat_statements JOIN pg_database d ON d.oid = dbid"
+            " WHERE datname = current_database() AND query LIKE %s",
+            [pattern],
+        )
+        return str(queryid)
+
+
+def distinct_statements(number: int) -> Iterable[str]:
+    """Yield statements of different shapes, each with a comment as long as the tracer's."""
+    for i in range(number):
+        terms = "".join(f"{'+' if i >> bit & 1 else '-'} {bit}" for bit in range(13))
+        name = f"/*service='credit-test',statement='number_{i}'*/"
+        yield f"/*{'traceparent' * 17}*/ SELECT 1 {terms} {name}"
+
+
+def names(samples: Iterable[Sample]) -> set[str]:
+    return {sample.name for sample in samples}
+
+
+def select(samples: Iterable[Sample], name: str, **labels: str) -> list[Sample]:
+    return [s for s in samples if s.name == name and labels.items() <= s.labels.items()]
+
+
+def value(samples: Iterable[Sample], name: str, **labels: str) -> float:
+    [sample] = select(samples, name, **labels)
+    return sample.value
