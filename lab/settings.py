@@ -24,6 +24,12 @@ class LabSettings(Settings):
     prometheus_retention: str = Field("7d", pattern=r"^\d+[smhdwy]$")
     prometheus_retention_size: str = Field("1GB", pattern=r"^\d+(B|KB|MB|GB|TB)$")
 
+    console_port: int = Field(8088, ge=1, le=65535)
+    # Demanded when bind_address is not loopback: pages and metrics by Bearer, senders by DD-API-KEY.
+    lab_console_token: SecretStr | None = None
+    store_max_age_hours: PositiveFloat = 24.0
+    store_max_bytes: int = Field(2_000_000_000, ge=10_000_000)
+
     seed_scale: PositiveFloat = 1.0
     seed_random_seed: int = 15
 
