@@ -1,0 +1,67 @@
+"""The command line: one file per command, and this one, which puts them together and words the errors.
+
+A command imports what it needs when it is called, so that every call starts in a fraction of a second.
+"""
+
+import errno
+import sys
+from typing import NoReturn
+
+import typer
+
+from lab.cli import bench, doctor, down, logs, psql, restart, status, test, up, verify
+from lab.errors import LabError
+from workload.errors import WorkloadError
+
+app = typer.Typer(
+    name="creditlab",
+    help="Credit Lab: a credit workload on PostgreSQL 15, watched by two observability stacks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+app.command()(up.up)
+app.command()(down.down)
+app.command()(restart.restart)
+app.command()(status.status)
+app.command()(logs.logs)
+app.command()(doctor.doctor)
+app.command()(verify.verify)
+app.command(context_settings=PASS_ON)(psql.psql)
+app.command(context_settings=PASS_ON)(test.test)
+app.command(context_settings={**PASS_ON, "help_option_names": []})(bench.bench)
+
+
+def main() -> NoReturn:
+    """Run one command; a mistake of the caller's ends in one message and exit status 2."""
+    try:
+        app(prog_name="creditlab")
+    except (LabError, WorkloadError) as error:
+        _complain(str(error))
+        sys.exit(getattr(error, "exit_status", 2))
+    except OSError as error:
+        _complain(_explain(error))
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0)
+
+
+def _complain(message: str) -> None:
+    first, _, rest = message.partition("\n")
+    bold, plain = ("\x1b[1;31m", "\x1b[0m") if sys.stderr.isatty() else ("", "")
+    sys.stderr.write(f"{bold}creditlab: {first}{plain}\n{rest}{chr(10) if rest else ''}")
+
+
+def _explain(error: OSError) -> str:
+    where = f": {error.filename}" if error.filename else ""
+    way_out = {
+        errno.ENOSPC: "\nFree some space on that file system, then try again; nothing was lost.",
+        errno.EACCES: "\nThe file belongs to somebody else, perhaps because an earlier call was made as"
+        " root.\nCall it as that user, or set LAB_STATE_DIR to a directory of your own.",
+        errno.EROFS: "\nSet LAB_STATE_DIR to a directory that can be written.",
+    }
+    return f"{error.strerror or error}{where}{way_out.get(error.errno or 0, '')}"

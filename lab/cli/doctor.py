@@ -1,0 +1,31 @@
+"""`doctor`: does this PostgreSQL have what the observers need?"""
+
+import json
+from typing import Annotated
+
+import typer
+
+from lab.cli.options import AsJson
+
+
+def doctor(
+    dsn: Annotated[
+        str | None,
+        typer.Option(help="Any PostgreSQL: URI or libpq string; the lab's own when left out."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a PostgreSQL for all that Database Monitoring and the exporter need."""
+    from lab import database
+    from lab.cli.screen import out
+    from lab.doctor import examine, render
+    from lab.settings import LabSettings
+    from lab.stack.memory import running_settings
+
+    own = database.dsn(running_settings(LabSettings.load()), database.Role.SUPERUSER)
+    report = examine(dsn or own)
+    if as_json:
+        out.print_json(json.dumps(report.to_json()))
+    else:
+        out.print(render(report))
+    raise typer.Exit(report.exit_status)

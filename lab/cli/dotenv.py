@@ -1,0 +1,27 @@
+"""A misspelt variable in `.env` has no effect, silently; so it is pointed out."""
+
+import difflib
+
+from dotenv import dotenv_values
+
+from lab.cli.screen import err
+from lab.settings import ROOT, LabSettings
+
+# Read by docker compose and by the Agent's containers, not by us; .env.example lists them.
+FOREIGN = ("COMPOSE_", "DOCKER_", "DD_", "GF_", "GRAFANA_")
+
+
+def warn_of_unknown() -> None:
+    """Name each variable of `.env` that nothing reads, with the one that was probably meant."""
+    file = ROOT / ".env"
+    known = {name.upper() for name in LabSettings.model_fields} | _listed()
+    for name in dotenv_values(file) if file.is_file() else ():
+        if name.upper() not in known and not name.startswith(FOREIGN):
+            close = difflib.get_close_matches(name.upper(), known, n=1)
+            guess = f"; did you mean {close[0]}?" if close else "."
+            err.print(f"  ! {file.name} sets {name}, which nothing reads{guess}", style="yellow")
+
+
+def _listed() -> set[str]:
+    example = ROOT / ".env.example"
+    return set(dotenv_values(example)) if example.is_file() else set()

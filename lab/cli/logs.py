@@ -1,0 +1,69 @@
+"""`logs`: what the components wrote."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from lab.settings import LabSettings
+
+LINES = 40
+LINES_OF_EACH = 8
+INTERVAL_S = 0.25
+COLOURS = ("cyan", "green", "magenta", "blue", "yellow")
+
+
+def logs(
+    component: Annotated[
+        str | None, typer.Argument(help="One component, or supervisord; all when left out.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on showing new lines; Ctrl-C ends it.")
+    ] = False,
+) -> None:
+    """Show the last lines of the logs."""
+    from lab.paths import Paths
+    from lab.settings import LabSettings
+    from lab.stack.logs import file_of, names, tail
+
+    settings = LabSettings.load()
+    paths = Paths.of(settings)
+    chosen = [component] if component else names()
+    files = {name: file_of(name, paths) for name in chosen}
+    for name, file in files.items():
+        for line in tail(file, LINES if component else LINES_OF_EACH):
+            _show(name, line, alone=bool(component))
+    if follow:
+        show_new_lines(chosen, settings)
+
+
+def show_new_lines(components: Sequence[str], settings: "LabSettings") -> None:
+    """Show what is written from now on, until interrupted or until supervisord has gone."""
+    from lab.paths import Paths
+    from lab.stack.logs import Follower
+    from lab.stack.supervision import Supervisor
+
+    paths = Paths.of(settings)
+    supervisor = Supervisor(paths)
+    followers = {name: Follower(name, paths) for name in components}
+    alive = True
+    while alive:
+        alive = supervisor.answers()
+        for name, follower in followers.items():
+            for line in follower.new_lines():
+                _show(name, line, alone=len(followers) == 1)
+        time.sleep(INTERVAL_S)
+
+
+def _show(component: str, line: str, *, alone: bool) -> None:
+    from rich.text import Text
+
+    from lab.cli.screen import out
+
+    if alone:
+        out.print(Text(line), soft_wrap=True)
+    else:
+        colour = COLOURS[sum(map(ord, component)) % len(COLOURS)]
+        out.print(Text.assemble((f"{component:<17} ", colour), line), soft_wrap=True)

@@ -1,0 +1,43 @@
+"""`psql`: a session in the lab's database."""
+
+import os
+from typing import Annotated
+
+import typer
+
+
+def psql(
+    context: typer.Context,
+    role: Annotated[
+        str,
+        typer.Option(help="lab, credit_app, credit_owner, datadog, postgres_exporter, superuser."),
+    ] = "lab",
+) -> None:
+    """Open psql in the lab's database; further arguments are psql's own."""
+    from psycopg2.extensions import parse_dsn
+
+    from lab.database import Role, dsn
+    from lab.errors import LabError
+    from lab.settings import LabSettings
+    from lab.stack import binaries
+    from lab.stack.environment import inherited
+    from lab.stack.memory import running_settings
+    from lab.stack.suggestions import unknown
+
+    if role not in list(Role):
+        raise LabError(unknown("role", role, Role))
+    program = binaries.postgres_bin()
+    wanted = parse_dsn(dsn(running_settings(LabSettings.load()), Role(role)))
+    # By environment, because a command line is public.
+    variables = {
+        "PGHOST": wanted["host"],
+        "PGPORT": wanted["port"],
+        "PGDATABASE": wanted["dbname"],
+        "PGUSER": wanted["user"],
+        "PGPASSWORD": wanted["password"],
+        "PGAPPNAME": "creditlab psql",
+    }
+    psql = str(program.beside("psql"))
+    os.execve(  # noqa: S606
+        psql, [psql, *context.args], {**inherited(), **program.environment(), **variables}
+    )

@@ -1,0 +1,47 @@
+"""The lab's state as a person reads it: a table of components, what to open, what to try next."""
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from lab.stack.status import State, Status
+
+MARKS = {
+    State.RUNNING: ("●", "green"),
+    State.STARTING: ("◐", "yellow"),
+    State.FAILING: ("✗", "bold red"),
+    State.ORPHANED: ("✗", "bold red"),
+    State.STOPPED: ("○", "red"),
+    State.OFF: ("·", "dim"),
+}
+
+
+def table(status: Status) -> RenderableType:
+    """Return one line for each component."""
+    lines = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("", "component", "version", "address", "state"):
+        lines.add_column(heading)
+    lines.add_column("pid", justify="right")
+    for component in status.components:
+        mark, style = MARKS[component.state]
+        quiet = "dim" if component.state is State.OFF else ""
+        lines.add_row(
+            Text(mark, style=style),
+            Text(component.name, style=quiet or "bold"),
+            component.version or "",
+            Text(component.address, style=quiet),
+            Text(component.state.value, style=style),
+            Text(str(component.pid or ""), style="dim"),
+        )
+    return Padding(lines, (0, 2))
+
+
+def next_steps(steps: Sequence[tuple[str, str]]) -> RenderableType:
+    """Return commands to try, each with what it shows."""
+    lines = Table(box=None, pad_edge=False, show_header=False)
+    for command, purpose in steps:
+        lines.add_row(Text(command, style="cyan"), Text(purpose, style="dim"))
+    return Padding(Group(Text("Try next", style="bold"), lines), (1, 2))

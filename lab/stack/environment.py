@@ -1,0 +1,33 @@
+"""What a component finds in its environment: what any program needs, and the settings it is meant to see."""
+
+import os
+from collections.abc import Iterable
+
+from pydantic import SecretStr
+
+from lab.settings import LabSettings
+
+PLAIN = {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "USER", "LOGNAME"}
+
+
+def plain(*prefixes: str) -> dict[str, str]:
+    """Return the caller's variables that say nothing about the lab, and those with these prefixes."""
+    wanted = ("LC_", *prefixes)
+    return {k: v for k, v in os.environ.items() if k in PLAIN or k.startswith(wanted)}
+
+
+def inherited() -> dict[str, str]:
+    """Return all of the caller's variables."""
+    return dict(os.environ)
+
+
+def of_settings(settings: LabSettings, names: Iterable[str]) -> dict[str, str]:
+    """Return settings as the variables that they are read from; unset ones are left out."""
+    variables = {}
+    for name in names:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            variables[name.upper()] = value.get_secret_value()
+        elif value is not None:
+            variables[name.upper()] = str(value)
+    return variables

@@ -1,0 +1,44 @@
+"""`python -m lab.stack.launch COMPONENT`: become a component. What the supervisor runs, always in this form.
+
+So that no secret and no path of the clone, with whatever spaces it has, stands in the supervisor's
+configuration. The process keeps its id over the exec; the record it leaves is how it is found again.
+"""
+
+import os
+import sys
+
+from lab.errors import LabError
+from lab.paths import Paths
+from lab.settings import LabSettings
+from lab.stack.components import SERVICES, Launch, find
+from lab.stack.memory import Memory
+from lab.stack.records import Record
+from workload.errors import SettingsError
+
+
+def main(name: str) -> None:
+    """Prepare a component, and exec it.
+
+    Raises:
+        LabError: when it cannot be prepared.
+    """
+    settings = LabSettings.load()
+    memory = Memory.read(Paths.of(settings).memory) or Memory()
+    settings = memory.running(settings)
+    component = find(name)
+    launch = Launch(settings=settings, services=memory.services or SERVICES)
+    command = component.command(launch)
+    record = Record.of_this_process(
+        name, version=command.version, address=component.address(settings)
+    )
+    record.write(launch.paths.run)
+    sys.stdout.flush()
+    os.chdir(command.directory)
+    os.execve(command.argv[0], command.argv, command.environment)  # noqa: S606
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1])
+    except (LabError, SettingsError, OSError) as failure:
+        sys.exit(f"lab.stack.launch: {failure}")

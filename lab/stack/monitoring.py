@@ -1,0 +1,45 @@
+"""Prometheus' configuration as native mode needs it: the project's own files, and where the targets are."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from lab.settings import ROOT, LabSettings
+from lab.stack.probes import reachable
+
+_SOURCE = ROOT / "prometheus"
+EXPORTER_ARGUMENTS = _SOURCE / "exporter" / "args.txt"
+EXPORTER_QUERIES = _SOURCE / "exporter" / "queries.yaml"
+
+
+def configure(directory: Path, settings: LabSettings, services: Mapping[str, int]) -> None:
+    """Write a directory that Prometheus starts from: prometheus.yml, rules/ and targets/.
+
+    Args:
+        directory: made anew.
+        settings: the addresses of the database, the exporter and Prometheus.
+        services: the ports of the services that run, by name.
+    """
+    if directory.exists():
+        shutil.rmtree(directory)
+    targets = directory / "targets"
+    targets.mkdir(parents=True)
+    shutil.copy(_SOURCE / "prometheus.yml", directory)
+    shutil.copytree(_SOURCE / "rules", directory / "rules")
+    for name, groups in _targets(settings, services).items():
+        (targets / f"{name}.json").write_text(json.dumps(groups, indent=2) + "\n", encoding="utf-8")
+
+
+def _targets(
+    settings: LabSettings, services: Mapping[str, int]
+) -> dict[str, list[dict[str, object]]]:
+    def group(port: int, **labels: str) -> dict[str, object]:
+        return {"targets": [f"{reachable(settings.bind_address)}:{port}"], "labels": labels}
+
+    database = f"{settings.postgres_host}:{settings.postgres_port}"
+    return {
+        "postgres_exporter": [group(settings.exporter_port, instance=database)],
+        "prometheus": [group(settings.prometheus_port)],
+        "workload": [group(port, service=f"credit-{name}") for name, port in services.items()],
+    }

@@ -1,0 +1,58 @@
+"""Asks a component whether it works, by using it: a query, a scrape, an HTTP answer.
+
+A probe returns None when the component works, else what it saw.
+"""
+
+import http.client
+
+from lab import database
+from lab.errors import DatabaseError
+from lab.settings import LabSettings
+
+TIMEOUT_S = 3.0
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+
+
+def reachable(address: str) -> str:
+    """Return where a server that listens on this address is reached from this machine."""
+    return ANY_ADDRESS.get(address, address)
+
+
+def query(settings: LabSettings) -> str | None:
+    """Whether the lab's own role gets an answer from the lab's database."""
+    try:
+        with database.connect(
+            database.dsn(settings, database.Role.LAB), application_name="credit-lab probe"
+        ) as connection:
+            database.rows(connection, "SELECT 1")
+    except DatabaseError as error:
+        return str(error).splitlines()[0]
+    return None
+
+
+def answers(settings: LabSettings, port: int, path: str) -> str | None:
+    """Whether a GET is answered with 200."""
+    status, body = _get(settings, port, path)
+    return None if status == http.client.OK else f"{path}: {status or ''} {body[:120].strip()}"
+
+
+def scrape(settings: LabSettings, port: int) -> str | None:
+    """Whether a scrape of the exporter says that it reaches PostgreSQL."""
+    status, body = _get(settings, port, "/metrics")
+    if status != http.client.OK:
+        return f"/metrics: {status or ''} {body[:120].strip()}"
+    return None if "\npg_up 1\n" in body else "/metrics: pg_up is not 1"
+
+
+def _get(settings: LabSettings, port: int, path: str) -> tuple[int | None, str]:
+    connection = http.client.HTTPConnection(
+        reachable(settings.bind_address), port, timeout=TIMEOUT_S
+    )
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException) as error:
+        return None, str(error) or type(error).__name__
+    finally:
+        connection.close()

@@ -1,0 +1,218 @@
+"""`up`: brings the lab from whatever state it is in to the one that was asked for, or leaves it as it was."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from lab.control import clients
+from lab.errors import LabError
+from lab.paths import Paths
+from lab.settings import LabSettings
+from lab.stack import binaries, logs
+from lab.stack.components import (
+    COMPONENTS,
+    POSTGRES,
+    SERVICES,
+    Component,
+    Launch,
+    cluster,
+    selection,
+)
+from lab.stack.environment import inherited, of_settings
+from lab.stack.lock import held
+from lab.stack.memory import Memory
+from lab.stack.ports import require_free
+from lab.stack.readiness import NotReadyError, await_state
+from lab.stack.reporter import Reporter
+from lab.stack.stopping import end_leftovers, stop
+from lab.stack.supervision import Supervisor
+
+MAX_STARTS = 3
+LOG_LINES = 8
+
+# Fills the database, which has its schema; returns what to tell of it.
+Seed = Callable[[LabSettings], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What `up` did: the components it started, in order, and what the person should know."""
+
+    settings: LabSettings
+    started: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def up(settings: LabSettings, asked: Memory, *, reporter: Reporter, seed: Seed) -> Outcome:
+    """Start what was asked for and does not run yet; whatever this call started, it stops if it fails.
+
+    Args:
+        settings: as read from the environment; a lab that runs keeps its own until it is restarted.
+        asked: the options of this call.
+        reporter: hears of each step.
+        seed: called once the database is there, if this call started it.
+
+    Raises:
+        LabError: when a component cannot be had, started or reached.
+    """
+    paths = Paths.of(settings)
+    selection(asked.services)
+    for directory in (paths.logs, paths.run):
+        directory.mkdir(parents=True, exist_ok=True)
+    with held(paths.lock):
+        supervisor = Supervisor(paths)
+        known = Memory.read(paths.memory) or Memory()
+        if supervisor.answers():
+            memory = known.amended(asked)
+            started = _Start(memory.running(settings), memory, supervisor, reporter, seed)
+            return replace(started.complete(), notes=_notes(known, settings))
+        end_leftovers(paths, reporter)
+        memory = _remembered_scale(known, settings).amended(asked)
+        settings = memory.options_on(settings)
+        return _Start(
+            settings, memory.with_settings(settings), supervisor, reporter, seed
+        ).from_nothing()
+
+
+def _remembered_scale(known: Memory, settings: LabSettings) -> Memory:
+    """The data that `down` left behind keep their scale, unless the settings name one."""
+    return Memory(scale=None if "seed_scale" in settings.model_fields_set else known.scale)
+
+
+def _notes(known: Memory, settings: LabSettings) -> tuple[str, ...]:
+    changed = known.differences(settings)
+    if not changed:
+        return ()
+    return (f"The lab runs with another {', '.join(changed)}; `./creditlab restart` applies it.",)
+
+
+class _Start:
+    """One call of `up`."""
+
+    def __init__(
+        self,
+        settings: LabSettings,
+        memory: Memory,
+        supervisor: Supervisor,
+        reporter: Reporter,
+        seed: Seed,
+    ) -> None:
+        self.settings = settings
+        self.memory = memory
+        self.supervisor = supervisor
+        self.reporter = reporter
+        self.seed = seed
+        self.paths = Paths.of(settings)
+        self.launch = Launch(settings=settings, services=memory.services or SERVICES)
+        self.wanted = selection(memory.services)
+
+    def from_nothing(self) -> Outcome:
+        """Start supervisord and everything that is wanted."""
+        require_free(self.wanted, self.settings)
+        self._find_programs()
+        self.memory.write(self.paths.memory)
+        with ExitStack() as undo:
+            undo.callback(stop, self.paths, self.supervisor, self.reporter)
+            variables = {**inherited(), **of_settings(self.settings, LabSettings.model_fields)}
+            self.supervisor.start(COMPONENTS.values(), variables)
+            started = self._start(self.wanted)
+            undo.pop_all()
+        return started
+
+    def complete(self) -> Outcome:
+        """Start what is missing of a lab that runs, stop what is no longer wanted, set the load."""
+        processes = self.supervisor.processes()
+        failing = [c for c in self.wanted if processes[c.name].keeps_failing]
+        unwanted = [c for c in COMPONENTS.values() if c not in self.wanted]
+        self.supervisor.stop_components([*failing, *unwanted])
+        missing = [c for c in self.wanted if c in failing or not processes[c.name].is_up]
+        require_free(missing, self.settings)
+        previous = Memory.read(self.paths.memory)
+        self.memory.write(self.paths.memory)
+        with ExitStack() as undo:
+            undo.callback(self.supervisor.stop_components, missing)
+            if previous:
+                undo.callback(previous.write, self.paths.memory)
+            outcome = self._start(missing)
+            undo.pop_all()
+        if self.memory.load is not None:
+            self._set_load(self.memory.load)
+        return outcome
+
+    def _find_programs(self) -> None:
+        self.reporter.begin("programs")
+        say = self.reporter.wait
+        postgres = binaries.postgres_bin(say)
+        exporter = binaries.exporter(say)
+        prometheus = binaries.prometheus(say)
+        self.reporter.done(
+            "programs",
+            f"PostgreSQL {postgres.version}, postgres_exporter {exporter.version},"
+            f" Prometheus {prometheus.version}",
+        )
+
+    def _start(self, components: Sequence[Component]) -> Outcome:
+        if POSTGRES in components:
+            self._start_postgres()
+        others = [c for c in components if c is not POSTGRES]
+        for component in others:
+            self.supervisor.start_component(component.name)
+        # What ran before is asked too: `up` returns when the lab is ready, not when it has forked.
+        for component in self.wanted:
+            if component is not POSTGRES or POSTGRES not in components:
+                self._await(component, tell=component in others)
+        return Outcome(settings=self.settings, started=tuple(c.name for c in components))
+
+    def _start_postgres(self) -> None:
+        server, _ = cluster(self.launch)
+        made = not server.data.exists()
+        self.reporter.begin("postgres", "making the cluster" if made else "")
+        server.create()
+        self.supervisor.start_component(POSTGRES.name)
+        self._await_state(
+            POSTGRES,
+            "postgres accepts connections",
+            lambda: None if server.is_ready() else "it does not yet",
+        )
+        self.reporter.wait("roles and schema")
+        server.initialise()
+        self._await_state(POSTGRES, POSTGRES.proof, lambda: POSTGRES.probe(self.settings))
+        told = ", made the cluster, its roles and schema" if made else ""
+        self.reporter.done("postgres", POSTGRES.address(self.settings) + told)
+        self.reporter.begin("data")
+        self.reporter.done("data", self.seed(self.settings))
+
+    def _await(self, component: Component, *, tell: bool) -> None:
+        if tell:
+            self.reporter.begin(component.name)
+        self._await_state(component, component.proof, lambda: component.probe(self.settings))
+        if tell:
+            self.reporter.done(component.name, component.address(self.settings))
+
+    def _await_state(
+        self, component: Component, what: str, probe: Callable[[], str | None]
+    ) -> None:
+        seen_pids: set[int] = set()
+
+        def watch(seen: str) -> None:
+            self.reporter.wait(seen)
+            process = self.supervisor.processes()[component.name]
+            if process.pid:
+                seen_pids.add(process.pid)
+            if len(seen_pids) >= MAX_STARTS or not process.is_up:
+                raise NotReadyError(
+                    f"{component.name} ended {len(seen_pids)} times instead of: {what}."
+                )
+
+        try:
+            await_state(what, probe, within_s=self.settings.startup_timeout_s, watch=watch)
+        except NotReadyError as error:
+            log = logs.file_of(component.name, self.paths)
+            end = "\n".join(f"  {line}" for line in logs.tail(log, LOG_LINES)) or "  (nothing)"
+            raise LabError(f"{error}\nThe end of {log}:\n{end}") from None
+
+    def _set_load(self, load: float) -> None:
+        for client in clients(self.settings):
+            if client.name in self.launch.services:
+                client.set_load(load)
+        self.reporter.done("load", f"{load:g} times the rates of the settings")

@@ -1,0 +1,89 @@
+"""What runs, found out by asking: supervisord for the processes, each component whether it works."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from lab.paths import Paths
+from lab.settings import LabSettings
+from lab.stack.components import COMPONENTS, Component, selection
+from lab.stack.memory import Memory
+from lab.stack.records import Record
+from lab.stack.supervision import Process, Supervisor
+
+
+class State(StrEnum):
+    """One component's state."""
+
+    RUNNING = "running"  # it works
+    STARTING = "starting"  # a process runs, and does not work (yet)
+    FAILING = "failing"  # it ends soon after each start
+    ORPHANED = "orphaned"  # it runs, but supervisord was killed
+    STOPPED = "stopped"
+    OFF = "off"  # left out by `up --services`
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentStatus:
+    """One line of `status`; version and pid are those of the process, None when there is none."""
+
+    name: str
+    state: State
+    version: str | None
+    address: str
+    pid: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """The whole lab; `ready` means that everything that was asked for works."""
+
+    mode: str
+    ready: bool
+    components: tuple[ComponentStatus, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"mode", "ready", "components": [{"name", "state", "version", "address", "pid"}]}`."""
+        return asdict(self)
+
+
+def examine(settings: LabSettings) -> Status:
+    """Ask everything once; takes as long as the slowest answer."""
+    paths = Paths.of(settings)
+    memory = Memory.read(paths.memory) or Memory()
+    settings = memory.running(settings)
+    supervisor = Supervisor(paths)
+    processes = supervisor.processes() if supervisor.answers() else {}
+    wanted = selection(memory.services)
+
+    def look(component: Component) -> ComponentStatus:
+        record = Record.read(paths.run, component.name)
+        alive = record if record and record.process() else None
+        state = State.OFF
+        if component in wanted:
+            state = _state(component, processes.get(component.name), alive, settings)
+        return ComponentStatus(
+            name=component.name,
+            state=state,
+            version=alive.version if alive else None,
+            address=component.address(settings),
+            pid=alive.pid if alive else None,
+        )
+
+    with ThreadPoolExecutor() as pool:
+        components = tuple(pool.map(look, COMPONENTS.values()))
+    ready = all(c.state in (State.RUNNING, State.OFF) for c in components)
+    return Status(mode="native", ready=ready, components=components)
+
+
+def _state(
+    component: Component, process: Process | None, alive: Record | None, settings: LabSettings
+) -> State:
+    if process is None:
+        return State.ORPHANED if alive else State.STOPPED
+    if process.keeps_failing:
+        return State.FAILING
+    if not process.is_up:
+        return State.STOPPED
+    return State.STARTING if component.probe(settings) else State.RUNNING

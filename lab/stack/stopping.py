@@ -1,0 +1,112 @@
+"""`down`: stops everything that runs, in an order that lets each part end well, and makes sure of it."""
+
+import shutil
+import signal
+from contextlib import suppress
+
+import psutil
+
+from lab.errors import LabError
+from lab.paths import Paths
+from lab.settings import LabSettings
+from lab.stack import records
+from lab.stack.components import COMPONENTS, POSTGRES
+from lab.stack.lock import held
+from lab.stack.memory import Memory
+from lab.stack.reporter import Reporter
+from lab.stack.supervision import NAME as SUPERVISORD
+from lab.stack.supervision import Supervisor
+
+SUPERVISORD_WITHIN_S = 15
+LEFTOVERS_WITHIN_S = 30
+
+
+def down(settings: LabSettings, *, wipe: bool, reporter: Reporter) -> bool:
+    """Stop the lab; return whether anything ran.
+
+    Args:
+        settings: where its state lies.
+        wipe: also remove the data, the logs and what `up` remembers. Fetched programs stay.
+        reporter: hears of each step.
+
+    Raises:
+        LabError: when a process does not end even when killed.
+    """
+    paths = Paths.of(settings)
+    if not paths.state.is_dir():
+        return False
+    with held(paths.lock):
+        ran = stop(paths, Supervisor(paths), reporter)
+        if wipe:
+            _wipe(paths)
+            reporter.done("wiped", f"data, logs and options in {paths.state}")
+    if wipe:
+        paths.lock.unlink(missing_ok=True)
+        with suppress(OSError):  # whatever else lies there is not ours
+            paths.state.rmdir()
+    return ran
+
+
+def stop(paths: Paths, supervisor: Supervisor, reporter: Reporter) -> bool:
+    """Stop everything, supervised or not; the caller holds the lock. Return whether anything ran."""
+    supervised = supervisor.answers()
+    if supervised:
+        family = records.descendants(psutil.Process(supervisor.pid()))
+        _stop_components(supervisor, reporter)
+        supervisor.shut_down()
+        _require_gone(records.outlast(family, patience_s=SUPERVISORD_WITHIN_S))
+    leftovers = end_leftovers(paths, reporter)
+    _forget(paths)
+    return supervised or leftovers
+
+
+def end_leftovers(paths: Paths, reporter: Reporter) -> bool:
+    """End what a lab left behind whose supervisord was killed; return whether there was anything."""
+    found = list(records.living(paths.run))
+    family: set[psutil.Process] = set()
+    for record, process in found:
+        reporter.begin(record.component, "left behind by an earlier run; ending it")
+        family |= records.descendants(process)
+        component = COMPONENTS.get(record.component)
+        name = f"SIG{component.stop_signal}" if component else "SIGTERM"
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.Signals[name])
+    _require_gone(records.outlast(family, patience_s=LEFTOVERS_WITHIN_S))
+    for record, _ in found:
+        reporter.done(record.component, "ended what an earlier run had left behind")
+    return bool(found)
+
+
+def _stop_components(supervisor: Supervisor, reporter: Reporter) -> None:
+    """Clients before their server: the services drain while PostgreSQL still answers."""
+    clients = [c for c in COMPONENTS.values() if c is not POSTGRES]
+    for group in (clients, [POSTGRES]):
+        reporter.begin(group[0].name, "stopping")
+        supervisor.stop_components(group, lambda name: reporter.done(name, "stopped"))
+
+
+def _require_gone(remaining: list[psutil.Process]) -> None:
+    if remaining:
+        pids = ", ".join(str(process.pid) for process in remaining)
+        raise LabError(
+            f"These processes did not end, even when killed: {pids}.\n"
+            "They may wait for a disk; see `ps -o pid,stat,wchan,cmd` and try again."
+        )
+
+
+def _forget(paths: Paths) -> None:
+    """Remove what only a running lab needs; the scale belongs to the data, which stay."""
+    memory = Memory.read(paths.memory)
+    if memory:
+        Memory(scale=memory.scale).write(paths.memory)
+    for name in (f"{SUPERVISORD}.pid", f"{SUPERVISORD}.conf", "supervisor.sock"):
+        (paths.state / name).unlink(missing_ok=True)
+    if paths.run.is_dir():
+        shutil.rmtree(paths.run)
+
+
+def _wipe(paths: Paths) -> None:
+    for directory in (paths.postgres, paths.prometheus, paths.logs, paths.run):
+        if directory.is_dir():
+            shutil.rmtree(directory)
+    paths.memory.unlink(missing_ok=True)

@@ -1,0 +1,16 @@
+"""What to say about a name that does not exist: the nearest one that does, and all of them."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    r"""Return the message for an unknown name.
+
+    >>> unknown("service", "rsik", ["proposals", "risk"])
+    'There is no service "rsik"; did you mean risk?\nServices: proposals, risk.'
+    """
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    guess = f"; did you mean {close[0]}?" if close else "."
+    return f'There is no {kind} "{name}"{guess}\n{kind.capitalize()}s: {", ".join(names)}.'
