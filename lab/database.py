@@ -7,10 +7,11 @@ opens a session for one purpose, and says clearly why it could not.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from io import BytesIO
 from typing import Any, TypeAlias
 
 import psycopg2
-from psycopg2 import errors, extensions
+from psycopg2 import extensions
 
 from lab.errors import (
     DatabaseAbsentError,
@@ -23,6 +24,8 @@ from lab.settings import LabSettings
 Connection: TypeAlias = extensions.connection
 Row: TypeAlias = tuple[Any, ...]
 Parameters: TypeAlias = Sequence[object] | Mapping[str, object]
+
+COPY_PIECE = 4 << 20
 
 
 class Role(StrEnum):
@@ -104,6 +107,24 @@ def rows(connection: Connection, sql: str, parameters: Parameters | None = None)
         return [] if cursor.description is None else cursor.fetchall()
 
 
+def copy(connection: Connection, into: str, text: bytes, *, freeze: bool = False) -> None:
+    """Load rows by COPY.
+
+    Args:
+        connection: an open session.
+        into: a table with its columns, such as `customers (customer_id, cpf)`.
+        text: the rows in COPY's text format, UTF-8.
+        freeze: write them frozen; needs a table emptied by TRUNCATE in this transaction.
+
+    Raises:
+        DatabaseError: as `rows` does; SQLSTATE 57014 when another thread has cancelled it.
+    """
+    options = "(FREEZE)" if freeze else ""
+    with _translated(), connection.cursor() as cursor:
+        # In large pieces: between two of them another thread may hold the interpreter for a while.
+        cursor.copy_expert(f"COPY {into} FROM STDIN {options}", BytesIO(text), size=COPY_PIECE)
+
+
 def identifier(name: str, connection: Connection) -> str:
     """Quote a name for use in SQL."""
     return extensions.quote_ident(name, connection)
@@ -156,7 +177,7 @@ def _refusal(error: psycopg2.OperationalError, own: Mapping[str, str]) -> Databa
 def _translated() -> Iterator[None]:
     try:
         yield
-    except errors.Error as error:
+    except psycopg2.Error as error:
         hint = f"\n{error.diag.message_hint}" if error.diag.message_hint else ""
         message = error.diag.message_primary or _first_line(error)
         raise DatabaseError(f"PostgreSQL: {message}{hint}", sqlstate=error.pgcode) from error

@@ -118,7 +118,7 @@ def cluster(postgres: Program, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def database(cluster: Cluster) -> Iterator[Database]:
     """A database of the test's own."""
     name = f"test_{next(_numbers)}"
-    _administer(cluster, f"CREATE DATABASE {name} TEMPLATE lab_template")
+    _administer(cluster, f"CREATE DATABASE {name} TEMPLATE lab_template STRATEGY file_copy")
     try:
         yield Database(settings=cluster.settings.model_copy(update={"postgres_db": name}))
     finally:

@@ -1,0 +1,86 @@
+"""What the doctor says: one check after the other, and the report that holds them."""
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """The three things a check can find; unknown is never counted as either of the others."""
+
+    OK = "ok"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+
+
+class Then(StrEnum):
+    """What must happen after the statements of a mend before they have their effect."""
+
+    NOTHING = "nothing"
+    RELOAD = "reload"
+    RECONNECT = "new sessions"
+    RESTART = "restart"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mend:
+    """How to put one thing right.
+
+    Attributes:
+        statements: SQL to run one by one, outside a transaction, in the examined database, by a
+            superuser or the owner of what they change; empty when SQL cannot do it.
+        conf: the same as lines of postgresql.conf (or of a managed service's parameters).
+        then: what has to follow.
+        after: the name of the check that has to be mended first.
+        note: what a person must know besides.
+    """
+
+    statements: tuple[str, ...] = ()
+    conf: str = ""
+    then: Then = Then.NOTHING
+    after: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing that an observer needs.
+
+    Attributes:
+        name: stable, for programs.
+        title: the need, in words.
+        found: what there is instead, or what shows that all is well.
+        dark: what nobody sees without it.
+        mend: None when nothing is to be done.
+    """
+
+    name: str
+    title: str
+    status: Status
+    found: str
+    dark: str
+    mend: Mend | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """All checks of one database, as seen by one role."""
+
+    server_version: str
+    database: str
+    role: str
+    checks: tuple[Check, ...]
+
+    @property
+    def missing(self) -> tuple[Check, ...]:
+        """The checks that found something missing."""
+        return tuple(c for c in self.checks if c.status is Status.MISSING)
+
+    @property
+    def exit_status(self) -> int:
+        """1 when anything is missing; what is unknown does not count."""
+        return 1 if self.missing else 0
+
+    def to_json(self) -> dict[str, Any]:
+        """For `doctor --json`: plain values only."""
+        return {"ok": not self.missing, **asdict(self)}

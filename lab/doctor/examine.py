@@ -1,0 +1,30 @@
+"""The doctor's one entry: a connection string in, a report out; nothing in the database is changed."""
+
+from lab.database import connect
+from lab.doctor.check import Report
+from lab.doctor.read import read
+from lab.doctor.rules import judge
+
+
+def examine(
+    dsn: str, *, datadog_role: str = "datadog", exporter_role: str = "postgres_exporter"
+) -> Report:
+    """Check one database, PostgreSQL 10 or newer.
+
+    Args:
+        dsn: libpq connection string or URI. A superuser, or a member of the two roles, gets the fullest
+            answer; any role gets an answer.
+        datadog_role: the role that the Datadog Agent connects as.
+        exporter_role: the role that postgres_exporter connects as.
+
+    Raises:
+        DatabaseError: when the connection fails or is lost.
+    """
+    with connect(dsn, application_name="credit-lab doctor") as connection:
+        facts = read(connection, datadog_role=datadog_role, exporter_role=exporter_role)
+    return Report(
+        server_version=facts.server_version,
+        database=facts.database,
+        role=facts.role,
+        checks=judge(facts),
+    )

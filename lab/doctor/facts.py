@@ -1,0 +1,151 @@
+"""What the doctor knows about a database before it judges: a snapshot, without opinion.
+
+None stands for "the role that asked may not see it", everywhere.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_UNITS_MS = {"us": 0.001, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000, "": 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One row of pg_settings; `source` and `context` in PostgreSQL's own words."""
+
+    value: str
+    source: str
+    context: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extension:
+    """An extension that this server could have; `version` and `schema` are None when it is not created.
+
+    Attributes:
+        default: the version that the server's files would create.
+        schema_sql: the schema, quoted for SQL.
+    """
+
+    default: str
+    version: str | None
+    schema: str | None
+    schema_sql: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observer:
+    """A role that an observer connects as.
+
+    Attributes:
+        sql: the name, quoted for SQL.
+        has_monitor: whether the privileges of pg_monitor apply without SET ROLE.
+        is_member: whether it was granted pg_monitor, inherited or not.
+        settings: search_path and time-outs as its sessions in this database start with.
+        path: the schemas of that search path which exist, $user resolved.
+        uses: the schemas it has USAGE on.
+    """
+
+    name: str
+    sql: str
+    exists: bool
+    can_login: bool = False
+    may_connect: bool = False
+    connection_limit: int = -1
+    has_monitor: bool = False
+    is_member: bool = False
+    settings: Mapping[str, str]
+    path: tuple[str, ...] = ()
+    uses: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainFunction:
+    """`datadog.explain_statement(text)`.
+
+    Attributes:
+        owner: whose privileges it uses when it is SECURITY DEFINER.
+        owner_sql: the same, quoted for SQL.
+        may_execute: whether the datadog role may call it.
+        unreadable: the application's tables that the owner may not read.
+    """
+
+    owner: str
+    owner_sql: str
+    security_definer: bool
+    returns_json_set: bool
+    may_execute: bool
+    unreadable: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """What came of explaining a statement about one of the application's tables.
+
+    Attributes:
+        by: the role that called the function: the datadog role when the asking role may become it.
+        refused: whether that role was not even allowed to call it.
+        error: empty when there was a plan.
+    """
+
+    statement: str
+    by: str
+    refused: bool
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Everything that the rules look at.
+
+    Attributes:
+        version: server_version_num, such as 150018.
+        database_sql: the database, quoted for SQL.
+        settings: those that the rules name; a name is absent when its library is not loaded, or when
+            the setting is hidden from the role.
+        datadog_schema: whether it exists.
+        table_owner_sql: the one owner of all the application's tables; None when there are several or none.
+        table_schemas_sql: the schemas of those tables.
+        has_query_id: whether this very session has a query_id in pg_stat_activity.
+    """
+
+    version: int
+    server_version: str
+    database: str
+    database_sql: str
+    role: str
+    role_sql: str
+    settings: Mapping[str, Setting]
+    datadog: Observer | None
+    exporter: Observer | None
+    extensions: Mapping[str, Extension] | None
+    datadog_schema: bool | None
+    explain: ExplainFunction | None
+    explain_known: bool
+    attempt: Attempt | None
+    table_owner_sql: str | None
+    table_schemas_sql: tuple[str, ...]
+    has_query_id: bool | None
+
+
+def milliseconds(value: str) -> float:
+    """Read a duration as PostgreSQL writes it.
+
+    >>> milliseconds("5s"), milliseconds("0"), milliseconds("250"), milliseconds("2 min")
+    (5000.0, 0.0, 250.0, 120000.0)
+    """
+    match = re.fullmatch(r"\s*(-?[0-9.]+)\s*(us|ms|s|min|h|d|)\s*", value)
+    if match is None:
+        raise ValueError(f"not a duration: {value!r}")
+    return float(match[1]) * _UNITS_MS[match[2]]
+
+
+def names(search_path: str) -> tuple[str, ...]:
+    """Split a search path or another list of names.
+
+    >>> names('"$user", public,"Odd, name"')
+    ('$user', 'public', 'Odd, name')
+    """
+    parts = re.findall(r'\s*(?:"((?:[^"]|"")*)"|([^\s,"]+))\s*(?:,|$)', search_path)
+    return tuple(quoted.replace('""', '"') if quoted else bare for quoted, bare in parts)

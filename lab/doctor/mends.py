@@ -1,0 +1,128 @@
+"""The statements that put things right, in one place, so that they read alike and quote alike."""
+
+from lab.doctor.check import Mend, Then
+from lab.doctor.facts import ExplainFunction, Facts, Observer, names
+
+LIBRARIES = "libraries"
+_LITERAL = "'{}'"
+# Of the settings of a library, which the server cannot tell us about before it is loaded.
+_AT_START = {"pg_stat_statements.max"}
+
+_EXPLAIN = """\
+CREATE OR REPLACE FUNCTION datadog.explain_statement(l_query text, OUT explain json)
+RETURNS SETOF json LANGUAGE plpgsql STRICT SECURITY DEFINER
+SET search_path = {path}
+AS $function$
+DECLARE
+    statement_plan refcursor;
+BEGIN
+    SET TRANSACTION READ ONLY;
+    OPEN statement_plan FOR EXECUTE 'EXPLAIN (FORMAT JSON) ' || l_query;
+    FETCH statement_plan INTO explain;
+    CLOSE statement_plan;
+    RETURN NEXT;
+END
+$function$"""
+
+
+def setting(facts: Facts, name: str, value: str) -> Mend:
+    """Give a setting a value for the whole server, by the way that will win over what is set now."""
+    known = facts.settings.get(name)
+    conf = f"{name} = {_quoted(value)}"
+    if known is None:
+        then = Then.RESTART if name in _AT_START else Then.RELOAD
+        return Mend(statements=_alter_system(name, value), conf=conf, then=then, after=LIBRARIES)
+    if known.source == "command line":
+        note = f"The server's command line sets {name} (-c {name}=...), and wins over any file."
+        return Mend(conf=conf, then=Then.RESTART, note=note)
+    if known.source == "database":
+        alter = f"ALTER DATABASE {facts.database_sql} SET {name} = {_quoted(value)}"
+        return Mend(statements=(alter,), then=Then.RECONNECT)
+    then = Then.RESTART if known.context == "postmaster" else Then.RELOAD
+    return Mend(statements=_alter_system(name, value), conf=conf, then=then)
+
+
+def libraries(facts: Facts, wanted: tuple[str, ...]) -> Mend:
+    """Preload libraries besides those that are preloaded now."""
+    known = facts.settings.get("shared_preload_libraries")
+    if known is None:
+        return Mend(
+            conf=f"shared_preload_libraries = '(what is there now),{','.join(wanted)}'",
+            then=Then.RESTART,
+            note=f"To be told exactly: GRANT pg_read_all_settings TO {facts.role_sql};",
+        )
+    if known.source == "command line":
+        return setting(facts, "shared_preload_libraries", known.value)
+    every = dict.fromkeys([*names(known.value), *wanted])
+    # A list in one literal would become one library with commas in its name.
+    literals = ", ".join(_quoted(library) for library in every)
+    return Mend(
+        statements=(f"ALTER SYSTEM SET shared_preload_libraries = {literals}",),
+        conf=f"shared_preload_libraries = '{','.join(every)}'",
+        then=Then.RESTART,
+    )
+
+
+def role(observer: Observer) -> Mend:
+    """Make the role, or let it log in."""
+    verb = "ALTER" if observer.exists else "CREATE"
+    return Mend(
+        statements=(f"{verb} ROLE {observer.sql} LOGIN",),
+        note=f"Then give it a password: \\password {observer.sql} in psql.",
+    )
+
+
+def monitor(facts: Facts, observer: Observer) -> Mend:
+    """Grant pg_monitor, so that it applies without SET ROLE."""
+    if not observer.is_member:
+        inherit = () if not observer.exists else (f"ALTER ROLE {observer.sql} INHERIT",)
+        return Mend(statements=(*inherit, f"GRANT pg_monitor TO {observer.sql}"), then=Then.NOTHING)
+    first_with_grant_options = 160_000
+    if facts.version >= first_with_grant_options:
+        return Mend(statements=(f"GRANT pg_monitor TO {observer.sql} WITH INHERIT TRUE",))
+    return Mend(statements=(f"ALTER ROLE {observer.sql} INHERIT",))
+
+
+def explain_function(facts: Facts) -> Mend:
+    """Make the function, owned by the role that owns the application's tables where there is one."""
+    path = ", ".join(dict.fromkeys(["pg_catalog", *facts.table_schemas_sql, "pg_temp"]))
+    statements = [
+        "CREATE SCHEMA IF NOT EXISTS datadog",
+        "DROP FUNCTION IF EXISTS datadog.explain_statement(text)",
+        _EXPLAIN.format(path=path),
+        "REVOKE ALL ON FUNCTION datadog.explain_statement(text) FROM public",
+    ]
+    if facts.datadog is not None:
+        grant = f"GRANT EXECUTE ON FUNCTION datadog.explain_statement(text) TO {facts.datadog.sql}"
+        statements.append(grant)
+    absent = facts.datadog is not None and not facts.datadog.exists
+    return Mend(statements=(*statements, *_owner(facts)), after="datadog_role" if absent else "")
+
+
+def readable_tables(facts: Facts, function: ExplainFunction) -> Mend:
+    """Let the function's owner read what the application reads."""
+    if owner := _owner(facts):
+        return Mend(statements=owner)
+    schemas = facts.table_schemas_sql
+    return Mend(
+        statements=(
+            *(f"GRANT USAGE ON SCHEMA {s} TO {function.owner_sql}" for s in schemas),
+            *(f"GRANT SELECT ON ALL TABLES IN SCHEMA {s} TO {function.owner_sql}" for s in schemas),
+        ),
+        note="A plan of an INSERT, UPDATE or DELETE needs that privilege too.",
+    )
+
+
+def _owner(facts: Facts) -> tuple[str, ...]:
+    if facts.table_owner_sql is None:
+        return ()
+    alter = "ALTER FUNCTION datadog.explain_statement(text) OWNER TO"
+    return (f"{alter} {facts.table_owner_sql}",)
+
+
+def _alter_system(name: str, value: str) -> tuple[str, ...]:
+    return (f"ALTER SYSTEM SET {name} = {_quoted(value)}", "SELECT pg_reload_conf()")
+
+
+def _quoted(value: str) -> str:
+    return _LITERAL.format(value.replace("'", "''"))

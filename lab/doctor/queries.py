@@ -1,0 +1,120 @@
+"""The questions that the doctor asks, in SQL that PostgreSQL 10 to 17 understand.
+
+They read system catalogues that every role may read; each privilege is asked about by role id, so that
+a role that does not exist is a row that is absent, not an error.
+"""
+
+# A value that was set for the asking role alone says nothing about others: the default stands in for it.
+SETTINGS = """
+SELECT name,
+       CASE WHEN source IN ('user', 'database user', 'client', 'session')
+            THEN boot_val ELSE setting END,
+       source,
+       context
+FROM pg_catalog.pg_settings
+WHERE name = ANY (%(names)s)
+"""
+
+IDENTITY = """
+SELECT pg_catalog.current_setting('server_version_num')::int,
+       pg_catalog.current_setting('server_version'),
+       current_database(),
+       pg_catalog.quote_ident(current_database()),
+       current_user,
+       pg_catalog.quote_ident(current_user)
+"""
+
+EXTENSIONS = """
+SELECT a.name, a.default_version, e.extversion, n.nspname, pg_catalog.quote_ident(n.nspname)
+FROM pg_catalog.pg_available_extensions a
+LEFT JOIN pg_catalog.pg_extension e ON e.extname = a.name
+LEFT JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+WHERE a.name IN ('pg_stat_statements', 'pg_buffercache')
+"""
+
+ROLE = """
+SELECT pg_catalog.quote_ident(%(role)s),
+       r.oid IS NOT NULL,
+       coalesce(r.rolcanlogin, false),
+       coalesce(pg_catalog.has_database_privilege(r.oid, d.oid, 'CONNECT'), false),
+       coalesce(r.rolconnlimit, -1),
+       coalesce(pg_catalog.pg_has_role(r.oid, 'pg_monitor', 'USAGE'), false),
+       coalesce(pg_catalog.pg_has_role(r.oid, 'pg_monitor', 'MEMBER'), false)
+FROM pg_catalog.pg_database d
+LEFT JOIN pg_catalog.pg_roles r ON r.rolname = %(role)s
+WHERE d.datname = current_database()
+"""
+
+# The later row wins: database, then role, then role in this database.
+ROLE_SETTINGS = """
+SELECT pg_catalog.unnest(s.setconfig)
+FROM pg_catalog.pg_db_role_setting s
+LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
+LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+WHERE (s.setrole = 0 OR r.rolname = %(role)s)
+  AND (s.setdatabase = 0 OR d.datname = current_database())
+ORDER BY (s.setrole <> 0)::int * 2 + (s.setdatabase <> 0)::int
+"""
+
+ROLE_SCHEMAS = """
+SELECT n.nspname, pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE')
+FROM pg_catalog.pg_namespace n
+LEFT JOIN pg_catalog.pg_roles r ON r.rolname = %(role)s
+"""
+
+DATADOG_SCHEMA = "SELECT count(*) > 0 FROM pg_catalog.pg_namespace WHERE nspname = 'datadog'"
+
+# An application's table: not the server's, not an extension's, not the Agent's. The largest comes first.
+TABLES = """
+SELECT c.oid,
+       c.oid::regclass::text,
+       pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(c.relowner)),
+       pg_catalog.quote_ident(n.nspname)
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p')
+  AND c.relpersistence <> 't'
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'datadog')
+  AND NOT EXISTS (
+      SELECT FROM pg_catalog.pg_depend x
+      WHERE x.classid = 'pg_catalog.pg_class'::regclass AND x.objid = c.oid AND x.deptype = 'e')
+ORDER BY c.reltuples DESC, c.oid
+"""
+
+EXPLAIN_FUNCTION = """
+SELECT pg_catalog.pg_get_userbyid(p.proowner),
+       pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(p.proowner)),
+       p.prosecdef,
+       p.proretset AND p.prorettype = 'pg_catalog.json'::regtype,
+       coalesce(pg_catalog.has_function_privilege(r.oid, p.oid, 'EXECUTE'), false),
+       p.proowner
+FROM pg_catalog.pg_proc p
+JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+LEFT JOIN pg_catalog.pg_roles r ON r.rolname = %(role)s
+WHERE n.nspname = 'datadog'
+  AND p.proname = 'explain_statement'
+  AND p.proargtypes::text = 'pg_catalog.text'::regtype::oid::text
+"""
+
+UNREADABLE = """
+SELECT c.oid::regclass::text
+FROM pg_catalog.pg_class c
+WHERE c.oid = ANY (%(tables)s::oid[])
+  AND NOT (pg_catalog.has_table_privilege(%(owner)s::oid, c.oid, 'SELECT')
+           AND pg_catalog.has_schema_privilege(%(owner)s::oid, c.relnamespace, 'USAGE'))
+ORDER BY c.reltuples DESC, c.oid
+"""
+
+OWN_QUERY_ID = """
+SELECT query_id IS NOT NULL FROM pg_catalog.pg_stat_activity WHERE pid = pg_backend_pid()
+"""
+
+MAY_EXPLAIN = """
+SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+       AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')
+FROM pg_catalog.pg_proc p
+JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+WHERE n.nspname = 'datadog'
+  AND p.proname = 'explain_statement'
+  AND p.proargtypes::text = 'pg_catalog.text'::regtype::oid::text
+"""

@@ -1,0 +1,173 @@
+"""Takes the snapshot: the one part of the doctor that talks to the database.
+
+Each group of facts is asked for by itself, so that what the role may not see, or what a server does not
+know, costs that group only.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from lab.database import Connection, Row, rows
+from lab.doctor import queries
+from lab.doctor.facts import Attempt, ExplainFunction, Extension, Facts, Observer, Setting, names
+from lab.errors import DatabaseError
+
+STATEMENT_TIMEOUT = "5s"
+LOCK_TIMEOUT = "1s"
+FIRST_WITH_QUERY_ID = 140_000
+
+_SETTINGS = [
+    "auto_explain.log_analyze",
+    "auto_explain.log_buffers",
+    "auto_explain.log_format",
+    "auto_explain.log_min_duration",
+    "compute_query_id",
+    "lock_timeout",
+    "log_autovacuum_min_duration",
+    "log_checkpoints",
+    "log_destination",
+    "log_line_prefix",
+    "log_lock_waits",
+    "log_min_duration_statement",
+    "log_temp_files",
+    "logging_collector",
+    "pg_stat_statements.max",
+    "pg_stat_statements.track",
+    "pg_stat_statements.track_utility",
+    "search_path",
+    "shared_preload_libraries",
+    "statement_timeout",
+    "track_activity_query_size",
+    "track_io_timing",
+]
+_SESSION_SETTINGS = ("search_path", "statement_timeout", "lock_timeout")
+
+
+def read(connection: Connection, *, datadog_role: str, exporter_role: str) -> Facts:
+    """Read everything that the rules look at, in a few short statements.
+
+    Raises:
+        DatabaseError: when not even the session's own identity can be read.
+    """
+    [identity] = rows(connection, queries.IDENTITY)
+    version, server_version, database, database_sql, role, role_sql = identity
+    settings = {
+        name: Setting(value=value, source=source, context=context)
+        for name, value, source, context in _ask(connection, queries.SETTINGS, names=_SETTINGS)
+        or []
+    }
+    # Only now, because these would hide what the server and the role start with.
+    rows(connection, f"SET statement_timeout = '{STATEMENT_TIMEOUT}'")
+    rows(connection, f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+    tables = _ask(connection, queries.TABLES) or []
+    owners = {owner for _, _, owner, _ in tables}
+    schema = _ask(connection, queries.DATADOG_SCHEMA)
+    found = _ask(connection, queries.EXPLAIN_FUNCTION, role=datadog_role)
+    explain = _explain_function(connection, found[0], tables) if found else None
+    query_id = _ask(connection, queries.OWN_QUERY_ID) if version >= FIRST_WITH_QUERY_ID else None
+    return Facts(
+        version=version,
+        server_version=server_version,
+        database=database,
+        database_sql=database_sql,
+        role=role,
+        role_sql=role_sql,
+        settings=settings,
+        datadog=_observer(connection, datadog_role, settings),
+        exporter=_observer(connection, exporter_role, settings),
+        extensions=_extensions(connection),
+        datadog_schema=schema[0][0] if schema else None,
+        explain=explain,
+        explain_known=found is not None,
+        attempt=_attempt(connection, datadog_role, role, tables) if explain else None,
+        table_owner_sql=owners.pop() if len(owners) == 1 else None,
+        table_schemas_sql=tuple(sorted({schema for *_, schema in tables})),
+        has_query_id=query_id[0][0] if query_id else None,
+    )
+
+
+def _ask(connection: Connection, sql: str, **parameters: object) -> list[Row] | None:
+    """None when PostgreSQL refuses; the rules then say unknown."""
+    with suppress(DatabaseError):
+        return rows(connection, sql, parameters)
+    return None
+
+
+def _extensions(connection: Connection) -> dict[str, Extension] | None:
+    found = _ask(connection, queries.EXTENSIONS)
+    if found is None:
+        return None
+    return {
+        name: Extension(default=default, version=version, schema=schema, schema_sql=schema_sql)
+        for name, default, version, schema, schema_sql in found
+    }
+
+
+def _observer(connection: Connection, name: str, settings: dict[str, Setting]) -> Observer | None:
+    found = _ask(connection, queries.ROLE, role=name)
+    schemas = _ask(connection, queries.ROLE_SCHEMAS, role=name)
+    own = _ask(connection, queries.ROLE_SETTINGS, role=name)
+    if not found or schemas is None or own is None:
+        return None
+    sql, exists, can_login, may_connect, limit, has_monitor, is_member = found[0]
+    effective = {key: settings[key].value for key in _SESSION_SETTINGS if key in settings}
+    effective |= dict(setting.partition("=")[::2] for [setting] in own)
+    existing = {schema for schema, _ in schemas}
+    path = (name if n == "$user" else n for n in names(effective.get("search_path", "")))
+    return Observer(
+        name=name,
+        sql=sql,
+        exists=exists,
+        can_login=can_login,
+        may_connect=may_connect,
+        connection_limit=limit,
+        has_monitor=has_monitor,
+        is_member=is_member,
+        settings={key: effective.get(key, "") for key in _SESSION_SETTINGS},
+        path=tuple(schema for schema in path if schema in existing),
+        uses=frozenset(schema for schema, uses in schemas if uses),
+    )
+
+
+def _explain_function(connection: Connection, found: Row, tables: list[Row]) -> ExplainFunction:
+    owner, owner_sql, security_definer, returns_json_set, may_execute, owner_id = found
+    unreadable = _ask(
+        connection, queries.UNREADABLE, tables=[oid for oid, *_ in tables], owner=owner_id
+    )
+    return ExplainFunction(
+        owner=owner,
+        owner_sql=owner_sql,
+        security_definer=security_definer,
+        returns_json_set=returns_json_set,
+        may_execute=may_execute,
+        unreadable=tuple(name for [name] in unreadable or []),
+    )
+
+
+def _attempt(connection: Connection, datadog_role: str, role: str, tables: list[Row]) -> Attempt:
+    """Explain a statement about the largest table, as the datadog role where that is permitted."""
+    statement = f"SELECT * FROM {tables[0][1]} LIMIT 1" if tables else "SELECT 1"
+    by, error = role, ""
+    with _read_only(connection):
+        with suppress(DatabaseError):
+            rows(connection, "SAVEPOINT become")
+            rows(connection, "SELECT set_config('role', %s, true)", [datadog_role])
+            by = datadog_role
+        if by != datadog_role:
+            rows(connection, "ROLLBACK TO SAVEPOINT become")
+        refused = rows(connection, queries.MAY_EXPLAIN) != [(True,)]
+        if not refused:
+            try:
+                rows(connection, "SELECT datadog.explain_statement(%s)", [statement])
+            except DatabaseError as failure:
+                error = str(failure)
+    return Attempt(statement=statement, by=by, refused=refused, error=error)
+
+
+@contextmanager
+def _read_only(connection: Connection) -> Iterator[None]:
+    rows(connection, "BEGIN READ ONLY")
+    try:
+        yield
+    finally:
+        rows(connection, "ROLLBACK")

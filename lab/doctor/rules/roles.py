@@ -1,0 +1,134 @@
+"""The two roles that observers connect as: they exist, see everything, find the extension, have limits."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from lab.doctor import mends
+from lab.doctor.check import Check, Mend, Status, Then
+from lab.doctor.facts import Facts, Observer, milliseconds
+
+_LIMITS = {"datadog": ("5s", "1s", 10), "exporter": ("8s", "2s", 5)}
+_WHO = {"datadog": "the Datadog Agent", "exporter": "postgres_exporter"}
+
+
+def checks(facts: Facts) -> Iterator[Check]:
+    """Four checks for each of the two roles; one that says unknown where the role could not be read."""
+    for key, observer in (("datadog", facts.datadog), ("exporter", facts.exporter)):
+        if observer is None:
+            yield _unreadable(facts, key)
+            continue
+        yield _role(facts, key, observer)
+        yield _monitor(facts, key, observer)
+        yield _search_path(facts, key, observer)
+        yield _limits(key, observer)
+
+
+def _role(facts: Facts, key: str, observer: Observer) -> Check:
+    status, found, mend = Status.OK, "it may log in and connect to this database", None
+    if not observer.exists:
+        status, found, mend = Status.MISSING, "it does not exist", mends.role(observer)
+    elif not observer.can_login:
+        status, found, mend = Status.MISSING, "it may not log in", mends.role(observer)
+    elif not observer.may_connect:
+        grant = f"GRANT CONNECT ON DATABASE {facts.database_sql} TO {observer.sql}"
+        status, found = Status.MISSING, "it may not connect to this database"
+        mend = Mend(statements=(grant,))
+    return Check(
+        name=f"{key}_role",
+        title=f"Role {observer.name} for {_WHO[key]}",
+        status=status,
+        found=found,
+        dark=f"Everything that {_WHO[key]} would see.",
+        mend=mend,
+    )
+
+
+def _monitor(facts: Facts, key: str, observer: Observer) -> Check:
+    found = "it has the privileges"
+    if not observer.has_monitor:
+        found = "it is a member, but does not inherit" if observer.is_member else "it is no member"
+    return Check(
+        name=f"{key}_pg_monitor",
+        title=f"Role {observer.name} has pg_monitor",
+        status=Status.OK if observer.has_monitor else Status.MISSING,
+        found=found,
+        dark={
+            "datadog": "Other roles' statements: no samples, no plans, no activity, and no warning.",
+            "exporter": "Other roles' statements and sessions, sizes, settings, WAL and replication.",
+        }[key],
+        mend=None
+        if observer.has_monitor
+        else _after_role(key, observer, mends.monitor(facts, observer)),
+    )
+
+
+def _search_path(facts: Facts, key: str, observer: Observer) -> Check:
+    """Both observers name pg_stat_statements without its schema."""
+    extension = (facts.extensions or {}).get("pg_stat_statements")
+    schema = extension.schema if extension else None
+    mend = None
+    if extension is None or schema is None:
+        status, found = Status.UNKNOWN, "pg_stat_statements is not created in this database"
+        mend = Mend(after="pg_stat_statements")
+    elif schema in observer.path and schema in observer.uses:
+        status, found = Status.OK, f"schema {schema} is on its search path"
+    else:
+        path = observer.settings["search_path"]
+        status = Status.MISSING
+        found = f"the extension is in schema {schema}, its search path is {path}"
+        grant = f"GRANT USAGE ON SCHEMA {extension.schema_sql} TO {observer.sql}"
+        alter = (
+            f"ALTER ROLE {observer.sql} IN DATABASE {facts.database_sql}"
+            f" SET search_path = {', '.join(p for p in (path, extension.schema_sql) if p)}"
+        )
+        needed = (grant,) if schema in observer.path else (grant, alter)
+        mend = _after_role(key, observer, Mend(statements=needed, then=Then.RECONNECT))
+    return Check(
+        name=f"{key}_search_path",
+        title=f"Role {observer.name} finds pg_stat_statements",
+        status=status,
+        found=found,
+        dark=f"Query metrics of {_WHO[key]}.",
+        mend=mend,
+    )
+
+
+def _limits(key: str, observer: Observer) -> Check:
+    statement_timeout, lock_timeout, sessions = _LIMITS[key]
+    lacking = []
+    statements = []
+    for name, value in (("statement_timeout", statement_timeout), ("lock_timeout", lock_timeout)):
+        if not milliseconds(observer.settings[name] or "0"):
+            lacking.append(name)
+            statements.append(f"ALTER ROLE {observer.sql} SET {name} = '{value}'")
+    if observer.connection_limit < 0:
+        lacking.append("connection limit")
+        statements.append(f"ALTER ROLE {observer.sql} CONNECTION LIMIT {sessions}")
+    mend = Mend(statements=tuple(statements), then=Then.RECONNECT)
+    return Check(
+        name=f"{key}_limits",
+        title=f"Role {observer.name} has time-outs and a connection limit",
+        status=Status.MISSING if lacking else Status.OK,
+        found=f"without: {', '.join(lacking)}" if lacking else "it has all three",
+        dark="Nothing; but behind a lock its sessions pile up until the application has none left.",
+        mend=_after_role(key, observer, mend) if lacking else None,
+    )
+
+
+def _after_role(key: str, observer: Observer, mend: Mend) -> Mend:
+    return mend if observer.exists else replace(mend, after=f"{key}_role")
+
+
+def _unreadable(facts: Facts, key: str) -> Check:
+    catalogues = "pg_roles, pg_namespace, pg_db_role_setting, pg_database"
+    return Check(
+        name=f"{key}_role",
+        title=f"The role of {_WHO[key]}",
+        status=Status.UNKNOWN,
+        found=f"role {facts.role} may not read {catalogues}",
+        dark=f"Everything that {_WHO[key]} would see.",
+        mend=Mend(
+            statements=(f"GRANT SELECT ON {catalogues} TO {facts.role_sql}",),
+            note="So that the doctor can tell.",
+        ),
+    )

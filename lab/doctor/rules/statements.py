@@ -1,0 +1,151 @@
+"""Statement statistics: what both observers compute query metrics from, and the id that joins it all."""
+
+from collections.abc import Iterator
+
+from lab.doctor import mends
+from lab.doctor.check import Check, Mend, Status
+from lab.doctor.facts import Extension, Facts
+from lab.doctor.read import FIRST_WITH_QUERY_ID
+from lab.doctor.rules import setting
+
+_MARKS = {
+    "pg_stat_statements": "pg_stat_statements.max",
+    "auto_explain": "auto_explain.log_min_duration",
+}
+_ENTRIES = 10_000
+_TEXT_BYTES = 4096
+# Its extension creates objects of this schema on a search path that every role has by default.
+_SCHEMA = "public"
+
+
+def checks(facts: Facts) -> Iterator[Check]:
+    """Library, extensions, query ids, and the settings of pg_stat_statements."""
+    yield _libraries(facts)
+    yield _extension(
+        facts,
+        "pg_stat_statements",
+        dark="Every query metric: Database Monitoring shows no queries, the exporter no statement.",
+    )
+    yield _extension(
+        facts,
+        "pg_buffercache",
+        dark="postgresql.buffercache.*: which tables and indexes fill the shared buffers.",
+    )
+    yield setting.check(
+        facts,
+        "pg_stat_statements.track",
+        will_do=lambda value: value == "all",
+        wanted="all",
+        title="Statements inside functions are counted",
+        dark="Statements that functions and procedures run; with none, every statement.",
+    )
+    yield setting.check(
+        facts,
+        "pg_stat_statements.max",
+        will_do=lambda value: int(value) >= _ENTRIES,
+        wanted=str(_ENTRIES),
+        title=f"Room for {_ENTRIES} distinct statements",
+        dark="The least called statements, whose counts are thrown away when the table is full.",
+    )
+    yield setting.check(
+        facts,
+        "pg_stat_statements.track_utility",
+        will_do=lambda value: value == "off",
+        wanted="off",
+        title="Utility statements stay out of the statistics",
+        dark="Nothing; but their text keeps literals, passwords among them, and each fills an entry.",
+    )
+    yield _query_ids(facts)
+    yield setting.check(
+        facts,
+        "track_activity_query_size",
+        will_do=lambda value: int(value) >= _TEXT_BYTES,
+        wanted=str(_TEXT_BYTES),
+        title="Long statements are kept whole",
+        dark="Plans and samples of every statement that is longer: it is cut, and a cut text has no plan.",
+    )
+    yield setting.check(
+        facts,
+        "track_io_timing",
+        will_do=setting.on,
+        wanted="on",
+        title="Time spent in reads and writes is measured",
+        dark="I/O time per query, per database and in plans: all of it reads zero.",
+    )
+
+
+def _libraries(facts: Facts) -> Check:
+    missing = tuple(library for library, mark in _MARKS.items() if mark not in facts.settings)
+    return Check(
+        name=mends.LIBRARIES,
+        title="pg_stat_statements and auto_explain are loaded by the server",
+        status=Status.MISSING if missing else Status.OK,
+        found=f"not loaded: {', '.join(missing)}" if missing else "both are loaded",
+        dark="Query metrics of both observers (pg_stat_statements); executed plans (auto_explain).",
+        mend=mends.libraries(facts, missing) if missing else None,
+    )
+
+
+def _extension(facts: Facts, name: str, *, dark: str) -> Check:
+    title = f"Extension {name} exists in this database, at the server's version"
+    if facts.extensions is None:
+        return Check(
+            name=name,
+            title=title,
+            status=Status.UNKNOWN,
+            found=f"role {facts.role} may not read pg_available_extensions",
+            dark=dark,
+            mend=Mend(
+                statements=(f"GRANT SELECT ON pg_available_extensions TO {facts.role_sql}",),
+                note="So that the doctor can tell.",
+            ),
+        )
+    extension = facts.extensions.get(name)
+    status, found, mend = _state(name, extension)
+    return Check(name=name, title=title, status=status, found=found, dark=dark, mend=mend)
+
+
+def _state(name: str, extension: Extension | None) -> tuple[Status, str, Mend | None]:
+    if extension is None:
+        note = "Install the server's contrib package (postgresql-contrib), then examine again."
+        return Status.MISSING, f"the server has no files of {name}", Mend(note=note)
+    if extension.version is None:
+        create = f"CREATE EXTENSION {name} SCHEMA {_SCHEMA}"
+        return Status.MISSING, "not created in this database", Mend(statements=(create,))
+    found = f"version {extension.version} in schema {extension.schema}"
+    if extension.version != extension.default:
+        update = f"ALTER EXTENSION {name} UPDATE"
+        return (
+            Status.MISSING,
+            f"{found}; the server has {extension.default}",
+            Mend(statements=(update,)),
+        )
+    return Status.OK, found, None
+
+
+def _query_ids(facts: Facts) -> Check:
+    title = "Sessions and log lines carry a query id"
+    dark = (
+        "The join from a live session, a log line or a plan to its query metrics, and to a trace."
+    )
+    name = "query_id"
+    if facts.version < FIRST_WITH_QUERY_ID:
+        found = "PostgreSQL before 14 computes ids in pg_stat_statements only"
+        return Check(name=name, title=title, status=Status.OK, found=found, dark=dark)
+    if facts.has_query_id is None:
+        return Check(
+            name=name,
+            title=title,
+            status=Status.UNKNOWN,
+            found=f"role {facts.role} may not read pg_stat_activity",
+            dark=dark,
+            mend=Mend(statements=(f"GRANT pg_monitor TO {facts.role_sql}",)),
+        )
+    return Check(
+        name=name,
+        title=title,
+        status=Status.OK if facts.has_query_id else Status.MISSING,
+        found="this very session has one" if facts.has_query_id else "this very session has none",
+        dark=dark,
+        mend=None if facts.has_query_id else mends.setting(facts, "compute_query_id", "on"),
+    )

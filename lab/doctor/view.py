@@ -1,0 +1,64 @@
+"""The report for a person: everything at a glance, then what to do, in statements that can be copied."""
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from lab.doctor.check import Check, Mend, Report, Status, Then
+
+_MARKS = {
+    Status.OK: Text("ok", style="green"),
+    Status.MISSING: Text("missing", style="bold red"),
+    Status.UNKNOWN: Text("unknown", style="yellow"),
+}
+_THEN = {
+    Then.NOTHING: "",
+    Then.RELOAD: "",
+    Then.RECONNECT: "It holds for new sessions: restart the observer, or let it reconnect.",
+    Then.RESTART: "Then restart PostgreSQL.",
+}
+
+
+def render(report: Report) -> RenderableType:
+    """Return a table of all checks, then each that is not ok with its mend, then the verdict."""
+    table = Table("", "what an observer needs", "found", box=None, pad_edge=False)
+    for check in report.checks:
+        table.add_row(_MARKS[check.status], check.title, Text(check.found, style="dim"))
+    head = f"PostgreSQL {report.server_version}, database {report.database}, asked as {report.role}"
+    titles = {check.name: check.title for check in report.checks}
+    todo = [
+        part for check in report.checks if check.mend for part in _advice(check, check.mend, titles)
+    ]
+    if todo:
+        how = "To mend, as a superuser, in this database, statement by statement:"
+        todo = [Text(), Text(how), *todo]
+    return Group(Text(head, style="bold"), Text(), table, *todo, Text(), _verdict(report))
+
+
+def _advice(check: Check, mend: Mend, titles: dict[str, str]) -> Iterator[RenderableType]:
+    yield Text()
+    yield Text.assemble(_MARKS[check.status], "  ", (check.title, "bold"))
+    yield Padding(Text(f"Without it goes dark: {check.dark}"), (0, 0, 0, 4))
+    if mend.after:
+        yield Padding(Text(f"First: {titles[mend.after]}"), (0, 0, 0, 4))
+    for statement in mend.statements:
+        # Not indented, and wrapped between words only: it can be copied as it stands.
+        yield Text(f"{statement};", style="cyan", overflow="fold")
+    if mend.conf and not mend.statements:
+        yield Padding(Text(f"In postgresql.conf: {mend.conf}"), (0, 0, 0, 4))
+    for line in (_THEN[mend.then], mend.note):
+        if line:
+            yield Padding(Text(line), (0, 0, 0, 4))
+
+
+def _verdict(report: Report) -> Text:
+    unknown = sum(check.status is Status.UNKNOWN for check in report.checks)
+    rest = f", {unknown} unknown" if unknown else ""
+    if report.missing:
+        return Text(
+            f"{len(report.missing)} of {len(report.checks)} missing{rest}", style="bold red"
+        )
+    return Text(f"Nothing is missing in {len(report.checks)} checks{rest}", style="bold green")

@@ -1,0 +1,257 @@
+"""The doctor on real servers: what is broken is named, and its own advice mends it."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.database import Role, connect, dsn, rows
+from lab.doctor import Check, Report, Status, Then, examine
+from lab.errors import DatabaseError
+from lab.stack.binaries import Program
+from lab.stack.cluster import Cluster
+from tests.fix_postgres import NOT_DURABLE, Database, free_port, running, settings_for
+
+RELOAD_SECONDS = 10
+ROUNDS = 5
+
+# What is broken, by the check that must notice.
+BREAKS: dict[str, list[str]] = {
+    "pg_stat_statements": ["DROP EXTENSION pg_stat_statements"],
+    "pg_buffercache": ["DROP EXTENSION pg_buffercache"],
+    "query_id": ["ALTER SYSTEM SET compute_query_id = off", "SELECT pg_reload_conf()"],
+    "pg_stat_statements.track": ["ALTER DATABASE {database} SET pg_stat_statements.track = 'top'"],
+    "pg_stat_statements.track_utility": [
+        "ALTER SYSTEM SET pg_stat_statements.track_utility = on",
+        "SELECT pg_reload_conf()",
+    ],
+    "track_io_timing": ["ALTER DATABASE {database} SET track_io_timing = off"],
+    "datadog_role": ["ALTER ROLE datadog NOLOGIN"],
+    "datadog_pg_monitor": ["REVOKE pg_monitor FROM datadog"],
+    "datadog_search_path": [
+        "CREATE SCHEMA elsewhere",
+        "ALTER EXTENSION pg_stat_statements SET SCHEMA elsewhere",
+    ],
+    "datadog_limits": ["ALTER ROLE datadog RESET ALL", "ALTER ROLE datadog CONNECTION LIMIT -1"],
+    "exporter_role": ["REVOKE CONNECT ON DATABASE {database} FROM public"],
+    "exporter_pg_monitor": ["ALTER ROLE postgres_exporter NOINHERIT"],
+    "exporter_search_path": [
+        "ALTER ROLE postgres_exporter IN DATABASE {database} SET search_path = pg_catalog"
+    ],
+    "exporter_limits": ["ALTER ROLE postgres_exporter RESET statement_timeout"],
+    "datadog_schema": ["REVOKE USAGE ON SCHEMA datadog FROM datadog"],
+    "explain_function": ["DROP FUNCTION datadog.explain_statement(text)"],
+    "explain_security_definer": ["ALTER FUNCTION datadog.explain_statement(text) SECURITY INVOKER"],
+    "explain_works": ["REVOKE ALL ON FUNCTION datadog.explain_statement(text) FROM datadog"],
+    "log_destination": ["ALTER SYSTEM SET log_destination = 'stderr'", "SELECT pg_reload_conf()"],
+    "log_line_prefix": ["ALTER SYSTEM SET log_line_prefix = '%m '", "SELECT pg_reload_conf()"],
+    "log_min_duration_statement": ["ALTER DATABASE {database} SET log_min_duration_statement = -1"],
+    "log_lock_waits": ["ALTER DATABASE {database} SET log_lock_waits = off"],
+    "auto_explain.log_analyze": ["ALTER DATABASE {database} SET auto_explain.log_analyze = off"],
+}
+
+
+@pytest.fixture
+def mendable(database: Database) -> Iterator[Database]:
+    """A database of a server whose roles and settings are put back, whatever a test leaves."""
+    yield database
+    with database.connect(Role.SUPERUSER) as connection:
+        for statement in (
+            "ALTER SYSTEM RESET ALL",
+            "SELECT pg_reload_conf()",
+            "GRANT pg_monitor TO datadog, postgres_exporter",
+            "ALTER ROLE datadog LOGIN INHERIT CONNECTION LIMIT 10",
+            "ALTER ROLE datadog SET statement_timeout = '5s'",
+            "ALTER ROLE datadog SET lock_timeout = '1s'",
+            "ALTER ROLE postgres_exporter LOGIN INHERIT CONNECTION LIMIT 5",
+            "ALTER ROLE postgres_exporter SET statement_timeout = '8s'",
+        ):
+            rows(connection, statement)
+
+
+def find(report: Report, name: str) -> Check:
+    [check] = [check for check in report.checks if check.name == name]
+    return check
+
+
+def run(target: str, statements: tuple[str, ...]) -> None:
+    with connect(target) as connection:
+        for statement in statements:
+            rows(connection, statement)
+
+
+def examined_until(target: str, name: str, status: Status) -> Check:
+    """Examine until the server has taken in a reload, which it does in its own time."""
+    deadline = time.monotonic() + RELOAD_SECONDS
+    while (check := find(examine(target), name)).status is not status:
+        assert time.monotonic() < deadline, f"waited for {name} to be {status}, last saw {check}"
+    return check
+
+
+@pytest.mark.parametrize("role", [Role.SUPERUSER, Role.DATADOG])
+def test_the_labs_own_database_lacks_nothing(database: Database, role: Role) -> None:
+    report = examine(database.dsn(role))
+    assert [check for check in report.checks if check.status is not Status.OK] == []
+    assert find(report, "explain_works").found.startswith("as datadog: SELECT * FROM ")
+
+
+@pytest.mark.parametrize("name", sorted(BREAKS))
+def test_what_is_broken_is_named_and_its_mend_mends_it(mendable: Database, name: str) -> None:
+    """The named check turns from ok to missing and, once its statements have run, back to ok."""
+    target = mendable.dsn(Role.SUPERUSER)
+    assert find(examine(target), name).status is Status.OK
+    run(target, tuple(s.format(database=mendable.name) for s in BREAKS[name]))
+    broken = examined_until(target, name, Status.MISSING)
+    assert broken.mend is not None
+    assert broken.dark
+    run(target, broken.mend.statements)
+    examined_until(target, name, Status.OK)
+
+
+def test_an_old_version_of_the_extension_is_named_and_updated(mendable: Database) -> None:
+    target = mendable.dsn(Role.SUPERUSER)
+    old = ("DROP EXTENSION pg_stat_statements", "CREATE EXTENSION pg_stat_statements VERSION '1.4'")
+    run(target, old)
+    check = find(examine(target), "pg_stat_statements")
+    assert check.status is Status.MISSING
+    assert "1.4" in check.found
+    assert check.mend is not None
+    run(target, check.mend.statements)
+    assert find(examine(target), "pg_stat_statements").status is Status.OK
+
+
+def test_an_extension_off_the_search_path_is_really_found_after_the_mend(
+    mendable: Database,
+) -> None:
+    target = mendable.dsn(Role.SUPERUSER)
+    run(target, tuple(BREAKS["datadog_search_path"]))
+    with mendable.connect(Role.DATADOG) as agent, pytest.raises(DatabaseError):
+        rows(agent, "SELECT count(*) FROM pg_stat_statements")
+    mend = find(examine(target), "datadog_search_path").mend
+    assert mend is not None
+    run(target, mend.statements)
+    with mendable.connect(Role.DATADOG) as agent:
+        assert rows(agent, "SELECT count(*) > 0 FROM pg_stat_statements") == [(True,)]
+
+
+def test_a_function_owner_that_may_not_read_a_table_is_named(mendable: Database) -> None:
+    """A new table that the function's owner may not read has no plans, and the check says which."""
+    target = mendable.dsn(Role.SUPERUSER)
+    with mendable.connect(Role.OWNER) as owner:
+        rows(owner, "CREATE TABLE forgotten AS SELECT 1 AS x")
+    check = find(examine(target), "explain_works")
+    assert check.status is Status.MISSING
+    assert "forgotten" in check.found
+    assert check.mend is not None
+    run(target, check.mend.statements)
+    with mendable.connect(Role.DATADOG) as agent:
+        [[plan]] = rows(agent, "SELECT datadog.explain_statement('SELECT * FROM forgotten')")
+    assert plan[0]["Plan"]["Relation Name"] == "forgotten"
+    assert find(examine(target), "explain_works").status is Status.OK
+
+
+def test_a_role_without_privileges_gets_an_honest_unknown(database: Database) -> None:
+    """credit_app may not explain: the one thing it cannot know is unknown, the rest is judged."""
+    report = examine(database.dsn(Role.APP))
+    unknown = [check for check in report.checks if check.status is Status.UNKNOWN]
+    assert [check.name for check in unknown] == ["explain_works"]
+    assert report.exit_status == 0
+
+
+def test_a_hardened_catalogue_is_unknown_until_the_grant_that_the_doctor_names(
+    database: Database,
+) -> None:
+    superuser, target = database.dsn(Role.SUPERUSER), database.dsn(Role.APP)
+    hidden = "pg_available_extensions, pg_db_role_setting, pg_stat_activity, pg_settings"
+    run(superuser, (f"REVOKE SELECT ON {hidden} FROM public",))
+    report = examine(target)
+    unknown = {check.name for check in report.checks if check.status is Status.UNKNOWN}
+    assert {"pg_stat_statements", "datadog_role", "exporter_role", "query_id"} <= unknown
+    assert "track_io_timing" in unknown
+    for name in ("pg_stat_statements", "datadog_role"):
+        mend = find(report, name).mend
+        assert mend is not None
+        run(superuser, mend.statements)
+        assert find(examine(target), name).status is Status.OK
+
+
+def test_examining_changes_nothing(database: Database) -> None:
+    """Neither a row nor a setting nor a session stays behind."""
+    with database.connect(Role.SUPERUSER) as connection:
+        written = "SELECT pg_current_xact_id_if_assigned(), sum(n_tup_ins) FROM pg_stat_user_tables"
+        before = rows(connection, written)
+        examine(database.dsn(Role.SUPERUSER))
+        assert rows(connection, written) == before
+        sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '%%doctor%%'"
+        deadline = time.monotonic() + RELOAD_SECONDS
+        while rows(connection, sessions, []) != [(0,)]:
+            assert time.monotonic() < deadline, "waited for the doctor's session to end"
+
+
+@pytest.fixture
+def foreign(postgres: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """A server that somebody else made: PostgreSQL's defaults, nothing loaded."""
+    conf = tmp_path / "theirs" / "conf"
+    conf.mkdir(parents=True)
+    (conf / "postgresql.conf").write_text("max_connections = 30\n")
+    (conf / "pg_hba.conf").write_text("host all all all scram-sha-256\n")
+    monkeypatch.setattr("lab.stack.cluster._POSTGRES", tmp_path / "theirs")
+    return Cluster(
+        settings=settings_for(port=free_port(), database="Their shop"),
+        state=tmp_path / "server",
+        bin=postgres.path.parent,
+        libraries=postgres.libraries,
+        options=NOT_DURABLE,
+    )
+
+
+def test_the_doctors_advice_alone_takes_a_bare_server_to_nothing_missing(foreign: Cluster) -> None:
+    """Round after round of its statements, with the restarts it asks for, and no other knowledge."""
+    target = dsn(foreign.settings, Role.SUPERUSER)
+    with running(foreign):
+        administer = dsn(foreign.settings, Role.SUPERUSER, database="postgres")
+        run(administer, ('CREATE DATABASE "Their shop"', "CREATE ROLE shop LOGIN PASSWORD 'shop'"))
+        run(
+            target,
+            (
+                'CREATE SCHEMA "The shop" AUTHORIZATION shop',
+                'CREATE TABLE "The shop"."order" (x int)',
+                'ALTER TABLE "The shop"."order" OWNER TO shop',
+            ),
+        )
+        powerless = examine(f"{target} user=shop password=shop")
+        assert powerless.exit_status == 1
+        assert find(powerless, "libraries").status is Status.MISSING
+
+    rounds = 0
+    missing: list[str] = ["everything"]
+    while missing:
+        rounds += 1
+        assert rounds <= ROUNDS, f"still missing after {ROUNDS} rounds of advice: {missing}"
+        with running(foreign):
+            report = examine(target)
+            missing = [check.name for check in report.missing]
+            for check in report.missing:
+                assert check.mend is not None
+                if not check.mend.after:
+                    run(target, check.mend.statements)
+    assert [check.name for check in report.checks if check.status is not Status.OK] == []
+    # The libraries take one restart, what they define another; the last round finds nothing.
+    assert rounds == 3
+
+
+def test_a_setting_of_the_command_line_is_not_mended_in_vain(foreign: Cluster) -> None:
+    fixed = Cluster(
+        settings=foreign.settings.model_copy(update={"postgres_db": "postgres"}),
+        state=foreign.state,
+        bin=foreign.bin,
+        libraries=foreign.libraries,
+        options=(*NOT_DURABLE, ("track_io_timing", "off")),
+    )
+    with running(fixed):
+        check = find(examine(dsn(fixed.settings, Role.SUPERUSER)), "track_io_timing")
+    assert check.mend is not None
+    assert check.mend.statements == ()
+    assert check.mend.then is Then.RESTART
+    assert "-c track_io_timing" in check.mend.note

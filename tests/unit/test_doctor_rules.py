@@ -1,0 +1,257 @@
+"""The doctor's rules, as functions of facts: what no server of this machine can show."""
+
+import doctest
+import json
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+import lab.doctor.facts
+from lab.doctor import Check, Report, Status, Then, render
+from lab.doctor.facts import Attempt, ExplainFunction, Extension, Facts, Observer, Setting
+from lab.doctor.rules import judge
+
+GOOD_SETTINGS = {
+    "auto_explain.log_analyze": "on",
+    "auto_explain.log_buffers": "on",
+    "auto_explain.log_format": "json",
+    "auto_explain.log_min_duration": "200",
+    "log_autovacuum_min_duration": "0",
+    "log_checkpoints": "on",
+    "log_destination": "stderr,jsonlog",
+    "log_line_prefix": "%m:%r:%u@%d:[%p]:%l:%e:%s:%v:%x:%c:%q%a",
+    "log_lock_waits": "on",
+    "log_min_duration_statement": "100",
+    "log_temp_files": "0",
+    "logging_collector": "on",
+    "pg_stat_statements.max": "10000",
+    "pg_stat_statements.track": "all",
+    "pg_stat_statements.track_utility": "off",
+    "shared_preload_libraries": "pg_stat_statements,auto_explain",
+    "track_activity_query_size": "4096",
+    "track_io_timing": "on",
+}
+LIMITED = {"search_path": '"$user", public', "statement_timeout": "5s", "lock_timeout": "1s"}
+OBSERVER = Observer(
+    name="datadog",
+    sql="datadog",
+    exists=True,
+    can_login=True,
+    may_connect=True,
+    connection_limit=10,
+    has_monitor=True,
+    is_member=True,
+    settings=LIMITED,
+    path=("public",),
+    uses=frozenset({"public", "datadog"}),
+)
+EXPLAIN = ExplainFunction(
+    owner="reader",
+    owner_sql="reader",
+    security_definer=True,
+    returns_json_set=True,
+    may_execute=True,
+    unreadable=(),
+)
+CREATED = Extension(default="1.10", version="1.10", schema="public", schema_sql="public")
+GOOD = Facts(
+    version=150018,
+    server_version="15.18",
+    database="shop",
+    database_sql="shop",
+    role="somebody",
+    role_sql="somebody",
+    settings={
+        name: Setting(value=value, source="configuration file", context="sighup")
+        for name, value in GOOD_SETTINGS.items()
+    },
+    datadog=OBSERVER,
+    exporter=replace(OBSERVER, name="postgres_exporter", sql="postgres_exporter"),
+    extensions={"pg_stat_statements": CREATED, "pg_buffercache": CREATED},
+    datadog_schema=True,
+    explain=EXPLAIN,
+    explain_known=True,
+    attempt=Attempt(statement="SELECT 1", by="datadog", refused=False, error=""),
+    table_owner_sql="shop_owner",
+    table_schemas_sql=("public",),
+    has_query_id=True,
+)
+
+
+def find(facts: Facts, name: str) -> Check:
+    [check] = [check for check in judge(facts) if check.name == name]
+    return check
+
+
+def with_setting(name: str, setting: Setting | None) -> Facts:
+    settings = {key: value for key, value in GOOD.settings.items() if key != name}
+    if setting is not None:
+        settings[name] = setting
+    return replace(GOOD, settings=settings)
+
+
+def test_doctests_of_the_facts_hold() -> None:
+    assert doctest.testmod(lab.doctor.facts).failed == 0
+
+
+def test_when_everything_is_there_every_check_is_ok_and_has_no_mend() -> None:
+    checks = judge(GOOD)
+    assert {check.status for check in checks} == {Status.OK}
+    assert not any(check.mend for check in checks)
+    assert len({check.name for check in checks}) == len(checks)
+
+
+# shared_preload_libraries has no check of its own: what it loads is checked.
+@pytest.mark.parametrize("name", sorted(GOOD_SETTINGS.keys() - {"shared_preload_libraries"}))
+def test_a_setting_that_cannot_be_seen_is_never_called_ok(name: str) -> None:
+    """An absent row of pg_settings is unknown, or missing when it proves that a library is not loaded."""
+    check = find(with_setting(name, None), name)
+    assert check.status is (Status.MISSING if "." in name else Status.UNKNOWN)
+    assert check.mend is not None
+
+
+@pytest.mark.parametrize(
+    ("context", "then"), [("postmaster", Then.RESTART), ("sighup", Then.RELOAD)]
+)
+def test_a_mend_says_whether_a_restart_is_needed(context: str, then: Then) -> None:
+    bad = Setting(value="1024", source="default", context=context)
+    mend = find(with_setting("track_activity_query_size", bad), "track_activity_query_size").mend
+    assert mend is not None
+    assert mend.then is then
+    assert mend.statements[0] == "ALTER SYSTEM SET track_activity_query_size = '4096'"
+    assert mend.conf == "track_activity_query_size = '4096'"
+
+
+def test_no_sql_is_offered_against_the_servers_command_line() -> None:
+    """ALTER SYSTEM would be accepted there and change nothing."""
+    bad = Setting(value="off", source="command line", context="superuser")
+    mend = find(with_setting("track_io_timing", bad), "track_io_timing").mend
+    assert mend is not None
+    assert mend.statements == ()
+    assert "command line" in mend.note
+
+
+def test_preloading_keeps_the_libraries_that_are_there() -> None:
+    there = Setting(value='citus, "odd name"', source="configuration file", context="postmaster")
+    facts = with_setting("shared_preload_libraries", there)
+    settings = {k: v for k, v in facts.settings.items() if not k.startswith("auto_explain")}
+    mend = find(replace(facts, settings=settings), "libraries").mend
+    assert mend is not None
+    assert mend.statements == (
+        "ALTER SYSTEM SET shared_preload_libraries = 'citus', 'odd name', 'auto_explain'",
+    )
+    assert mend.then is Then.RESTART
+
+
+def test_libraries_are_judged_by_their_effect_where_the_list_is_hidden() -> None:
+    """shared_preload_libraries is shown to few; the settings that a loaded library defines, to all."""
+    assert find(with_setting("shared_preload_libraries", None), "libraries").status is Status.OK
+
+
+def test_before_version_14_and_15_nothing_is_asked_that_the_server_cannot_have() -> None:
+    settings = {
+        **GOOD.settings,
+        "log_destination": Setting(value="stderr", source="default", context="sighup"),
+    }
+    facts = replace(GOOD, version=100023, has_query_id=None, settings=settings)
+    assert {check.status for check in judge(facts)} == {Status.OK}
+
+
+def test_membership_that_is_not_inherited_is_mended_by_the_servers_own_rules() -> None:
+    """From 16 on inheritance belongs to the grant, before that to the role."""
+    member = replace(OBSERVER, has_monitor=False)
+    old = find(replace(GOOD, datadog=member), "datadog_pg_monitor").mend
+    new = find(replace(GOOD, datadog=member, version=160004), "datadog_pg_monitor").mend
+    assert old is not None
+    assert new is not None
+    assert old.statements == ("ALTER ROLE datadog INHERIT",)
+    assert new.statements == ("GRANT pg_monitor TO datadog WITH INHERIT TRUE",)
+
+
+def test_what_needs_an_absent_role_comes_after_the_role() -> None:
+    absent = Observer(name="datadog", sql="datadog", exists=False, settings=LIMITED)
+    facts = replace(GOOD, datadog=absent, datadog_schema=False, explain=None, attempt=None)
+    after = {check.name: check.mend.after for check in judge(facts) if check.mend}
+    assert after["datadog_role"] == ""
+    for name in ("datadog_pg_monitor", "datadog_schema", "explain_function"):
+        assert after[name] == "datadog_role"
+
+
+def test_what_the_role_may_not_read_is_unknown_and_named_with_the_grant() -> None:
+    blind = replace(
+        GOOD,
+        settings={},
+        datadog=None,
+        exporter=None,
+        extensions=None,
+        datadog_schema=None,
+        explain=None,
+        explain_known=False,
+        attempt=None,
+        table_owner_sql=None,
+        table_schemas_sql=(),
+        has_query_id=None,
+    )
+    unknown = {check.name: check for check in judge(blind) if check.status is Status.UNKNOWN}
+    assert {"pg_stat_statements", "datadog_role", "exporter_role", "datadog_schema"} <= set(unknown)
+    assert {"explain_function", "query_id", "log_destination"} <= set(unknown)
+    for check in unknown.values():
+        assert check.mend is not None
+        assert check.mend.statements[0].startswith("GRANT ")
+        assert check.mend.statements[0].endswith(" TO somebody")
+
+
+def test_an_owner_that_cannot_read_every_table_is_named_with_the_tables() -> None:
+    partial = replace(EXPLAIN, unreadable=("customers", "audit_log"))
+    check = find(replace(GOOD, explain=partial), "explain_works")
+    assert check.status is Status.MISSING
+    assert "customers, audit_log" in check.found
+    assert check.mend is not None
+    assert check.mend.statements == (
+        "ALTER FUNCTION datadog.explain_statement(text) OWNER TO shop_owner",
+    )
+
+
+def test_a_failed_attempt_outweighs_privileges_that_look_right() -> None:
+    failed = Attempt(statement="SELECT 1", by="datadog", refused=False, error="relation is absent")
+    check = find(replace(GOOD, attempt=failed), "explain_works")
+    assert check.status is Status.MISSING
+    assert "relation is absent" in check.found
+
+
+def test_the_report_is_json_and_its_exit_status_counts_what_is_missing_only() -> None:
+    good = report(GOOD)
+    assert json.loads(json.dumps(good.to_json()))["ok"] is True
+    assert good.exit_status == 0
+    unknown = report(replace(GOOD, has_query_id=None))
+    assert unknown.exit_status == 0
+    missing = report(replace(GOOD, has_query_id=False))
+    assert missing.exit_status == 1
+    [check] = [c for c in missing.to_json()["checks"] if c["name"] == "query_id"]
+    assert check["status"] == "missing"
+    assert check["mend"]["statements"][0] == "ALTER SYSTEM SET compute_query_id = 'on'"
+
+
+def test_the_view_shows_every_mend_whole_in_a_narrow_terminal() -> None:
+    """Lines are wrapped between words, never cut: what is copied from the screen is still SQL."""
+    bare = replace(GOOD, settings={}, explain=None, attempt=None)
+    examined = report(bare)
+    shown = StringIO()
+    Console(width=72, file=shown).print(render(examined))
+    words = " ".join(shown.getvalue().split())
+    statements = [s for check in examined.checks if check.mend for s in check.mend.statements]
+    assert len(statements) > 20
+    for statement in statements:
+        assert f"{' '.join(statement.split())};" in words
+    assert f"{len(examined.missing)} of {len(examined.checks)} missing" in words
+
+
+def report(facts: Facts) -> Report:
+    return Report(
+        server_version=facts.server_version,
+        database=facts.database,
+        role=facts.role,
+        checks=judge(facts),
+    )
