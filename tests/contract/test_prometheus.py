@@ -1,6 +1,7 @@
 """prometheus/ against promtool, the exporter's names and the services' table of metrics."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,29 @@ def test_every_rule_reads_only_metrics_that_somebody_declares(rule: dict[str, An
 def test_every_recording_rule_has_a_unit_test() -> None:
     text = "".join(file.read_text() for file in RULE_TESTS)
     assert {name for name in recorded_names() if name not in text} == set()
+
+
+def test_the_documentation_lists_every_rule_and_every_series_of_our_own() -> None:
+    text = (ROOT / "docs" / "prometheus.md").read_text()
+    queries = yaml.safe_load((PROMETHEUS / "exporter" / "queries.yaml").read_text())
+    series = {
+        column if column == "info" else f"_{column}"
+        for query in queries.values()
+        for metric in query["metrics"]
+        for column, mapping in metric.items()
+        if mapping["usage"] in {"COUNTER", "GAUGE"}
+    }
+    assert {name for name in recorded_names() | series if name not in text} == set()
+
+
+def test_every_query_of_the_exporter_ends_in_a_name() -> None:
+    """The observer's own statements can be told apart in the statistics that it reads."""
+    queries = yaml.safe_load((PROMETHEUS / "exporter" / "queries.yaml").read_text())
+    names = [
+        re.search(r"/\*service='postgres-exporter',statement='(\w+)'\*/$", query["query"].strip())
+        for query in queries.values()
+    ]
+    assert None not in names
 
 
 def test_no_scrape_lasts_longer_than_its_interval() -> None:
