@@ -9,6 +9,7 @@ from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import cache
 
 CENT = Decimal("0.01")
 ZERO = Decimal("0.00")
@@ -37,19 +38,29 @@ def to_cents(amount: Decimal) -> Decimal:
     return amount.quantize(CENT, ROUND_HALF_EVEN)
 
 
+@cache
+def annuity(monthly_rate: Decimal, installments: int) -> Decimal:
+    """Compute the payment on one real: i / (1 - (1 + i)^-n), kept, because a catalogue has few.
+
+    >>> round(annuity(Decimal("0.02"), 12), 6)
+    Decimal('0.094560')
+    """
+    return monthly_rate / (1 - (1 + monthly_rate) ** -installments)
+
+
 def payment(principal: Decimal, monthly_rate: Decimal, installments: int) -> Decimal:
-    """Compute the level payment of a Price loan, P i / (1 - (1 + i)^-n), in reais.
+    """Compute the level payment of a Price loan, in reais.
 
     >>> payment(Decimal("1000.00"), Decimal("0.02"), 12)
     Decimal('94.56')
     """
-    return to_cents(principal * monthly_rate / (1 - (1 + monthly_rate) ** -installments))
+    return to_cents(principal * annuity(monthly_rate, installments))
 
 
-def schedule(
-    principal: Decimal, monthly_rate: Decimal, installments: int, first_due: date
-) -> list[Installment]:
-    """Amortise a loan in level payments (French system, "tabela Price").
+def amortise(
+    principal: Decimal, monthly_rate: Decimal, installments: int
+) -> list[tuple[Decimal, Decimal]]:
+    """Split a loan into level payments (French system, "tabela Price"): principal and interest of each.
 
     Interest of a period is the rounded monthly rate on the open principal. The principals add up to
     the loan exactly: the last installment takes what rounding left, so it alone may differ.
@@ -58,47 +69,53 @@ def schedule(
         principal: the loan in reais, at most two decimals.
         monthly_rate: as a fraction, more than 0 and less than 1 (0.02 is 2 % a month).
         installments: how many monthly installments, at least 1.
-        first_due: due date of the first; the others follow by `month_after`.
 
     Raises:
         ValueError: an argument is out of range, or the loan is so small, or so long at such a rate,
             that rounding to cents would leave an installment of nothing.
 
-    >>> [str(i.principal + i.interest) for i in schedule(
-    ...     Decimal("100.00"), Decimal("0.03"), 3, date(2025, 1, 31))]
+    >>> [str(p + i) for p, i in amortise(Decimal("100.00"), Decimal("0.03"), 3)]
     ['35.35', '35.35', '35.36']
     """
-    if principal != to_cents(principal) or not 0 < monthly_rate < 1 or installments < 1:
+    balance = to_cents(principal)
+    if balance != principal or not 0 < monthly_rate < 1 or installments < 1:
         raise ValueError(
             f"no schedule for {principal} at {monthly_rate} a month in {installments} installments:"
             " expected whole cents, a rate between 0 and 1, at least one installment"
         )
     level = payment(principal, monthly_rate, installments)
-    balance = to_cents(principal)
-    rows = []
-    for number in range(1, installments):
-        interest = to_cents(balance * monthly_rate)
-        amortised = level - interest
-        balance -= amortised
-        rows.append(
-            Installment(
-                number=number,
-                due_date=month_after(first_due, number - 1),
-                principal=amortised,
-                interest=interest,
-            )
-        )
+    amounts = []
+    for _ in range(installments - 1):
+        interest = (balance * monthly_rate).quantize(CENT, ROUND_HALF_EVEN)
+        amounts.append((level - interest, interest))
+        balance -= level - interest
     if level <= 0 or balance <= 0:
         raise ValueError(f"{principal} is too little for {installments} installments in cents")
-    rows.append(
+    amounts.append((balance, to_cents(balance * monthly_rate)))
+    return amounts
+
+
+def schedule(
+    principal: Decimal, monthly_rate: Decimal, installments: int, first_due: date
+) -> list[Installment]:
+    """Amortise a loan and date its installments: the first, and the others by `month_after`.
+
+    Arguments and errors are those of `amortise`.
+
+    >>> rows = schedule(Decimal("100.00"), Decimal("0.03"), 3, date(2025, 1, 31))
+    >>> [(row.number, str(row.due_date)) for row in rows]
+    [(1, '2025-01-31'), (2, '2025-02-28'), (3, '2025-03-31')]
+    """
+    amounts = amortise(principal, monthly_rate, installments)
+    return [
         Installment(
-            number=installments,
-            due_date=month_after(first_due, installments - 1),
-            principal=balance,
-            interest=to_cents(balance * monthly_rate),
+            number=number + 1,
+            due_date=month_after(first_due, number),
+            principal=amortised,
+            interest=interest,
         )
-    )
-    return rows
+        for number, (amortised, interest) in enumerate(amounts)
+    ]
 
 
 def month_after(day: date, months: int) -> date:

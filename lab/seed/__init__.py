@@ -1,0 +1,14 @@
+"""Seeding: three years of a lender's life, made up, and loaded by COPY in one transaction."""
+
+from lab.seed.progress import Progress, Step, bar
+from lab.seed.seeding import SeedConflictError, SeedReport, UnseededDataError, ensure
+
+__all__ = [
+    "Progress",
+    "SeedConflictError",
+    "SeedReport",
+    "Step",
+    "UnseededDataError",
+    "bar",
+    "ensure",
+]

@@ -1,0 +1,76 @@
+"""Loading: all rows into empty tables in one transaction, while the next rows are being made.
+
+Python makes a block while PostgreSQL takes in the one before, in a thread that mostly waits for the
+server. The main thread stays free for Ctrl-C, which cancels the running statement.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+from lab.database import Connection, copy, rows
+from lab.seed.batches import COLUMNS, Batch
+from lab.seed.constraints import take_off
+from lab.seed.progress import Progress, Report, Step
+
+# One session sorts some hundred thousand keys; the server's default is meant for many sessions.
+_BUILD_MEMORY = "SET LOCAL maintenance_work_mem = '256MB'"
+
+
+def load(
+    connection: Connection, blocks: Iterable[list[Batch]], *, expected_rows: int, report: Report
+) -> Counter[str]:
+    """Fill the seeded tables; return the number of rows of each. The caller commits.
+
+    Args:
+        connection: a session in a transaction, of the role that owns the tables, all empty.
+        blocks: the rows; ids ascend from 1 without gaps in every table.
+        expected_rows: an estimate, for progress.
+        report: is called on the calling thread.
+
+    Raises:
+        DatabaseError: as PostgreSQL says.
+    """
+    with _beside(connection) as server:
+        # Emptied in this very transaction, so that COPY may write frozen rows: no vacuum comes again.
+        server.submit(rows, connection, f"TRUNCATE {', '.join(COLUMNS)}").result()
+        put_back = server.submit(take_off, connection, tuple(COLUMNS)).result()
+        loaded: Counter[str] = Counter()
+        copying: Future[None] = server.submit(_copy, connection, [])
+        for block in blocks:
+            copying.result()
+            report(Progress(step=Step.ROWS, done=loaded.total(), total=expected_rows))
+            copying = server.submit(_copy, connection, block)
+            loaded.update({batch.table: batch.rows for batch in block})
+        copying.result()
+        report(Progress(step=Step.ROWS, done=loaded.total(), total=loaded.total()))
+        finish = [_BUILD_MEMORY, *put_back, *_restarts(loaded)]
+        for done, statement in enumerate(finish, start=1):
+            server.submit(rows, connection, statement).result()
+            report(Progress(step=Step.INDEXES, done=done, total=len(finish)))
+    return loaded
+
+
+@contextmanager
+def _beside(connection: Connection) -> Iterator[ThreadPoolExecutor]:
+    """Give one thread for calls on the connection; an exception cancels the call that is running."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="seed") as thread:
+        try:
+            yield thread
+        except BaseException:
+            connection.cancel()
+            raise
+
+
+def _copy(connection: Connection, block: list[Batch]) -> None:
+    for batch in block:
+        copy(connection, f"{batch.table} ({COLUMNS[batch.table]})", batch.text, freeze=True)
+
+
+def _restarts(loaded: Counter[str]) -> Iterator[str]:
+    """Have each identity go on after the seeded ids; by ALTER TABLE, which a rollback takes back."""
+    for table, columns in COLUMNS.items():
+        if table != "credit_products":
+            identity = columns.partition(",")[0]
+            yield (f"ALTER TABLE {table} ALTER COLUMN {identity} RESTART WITH {loaded[table] + 1}")

@@ -1,0 +1,97 @@
+"""The customers: names from Faker's Brazilian pools, valid CPFs, addresses that reach nobody.
+
+Names are drawn from Faker's lists with a generator of our own, because a call of Faker for each field
+takes as long as everything else together.
+"""
+
+import unicodedata
+from collections.abc import Iterator
+from random import Random
+
+from faker.providers.person.pt_BR import Provider
+
+from lab.seed.batches import Batch, Page
+from lab.seed.places import CITIES
+from lab.seed.profiles import Profiles
+from lab.seed.timeline import Timeline
+from workload import cpf
+
+BLOCK = 5_000
+GROWTH = 0.7  # customers join faster every year
+_FIRST_NAMES = Provider.first_names
+_LAST_NAMES = tuple(Provider.last_names)
+_PLACES = tuple(f"{city}\t{state}" for city, state, weight in CITIES for _ in range(weight))
+# Reserved for documentation by RFC 2606.
+_MAIL_DOMAINS = ("example.com", "example.org", "example.net")
+# No Brazilian area code has a zero in it, so that nobody answers.
+_AREA_CODES = tuple(range(10, 100, 10))
+
+
+class CpfSequence:
+    """An endless order of CPFs in which none comes twice: a permutation of all nine-digit bases."""
+
+    def __init__(self, rng: Random) -> None:
+        # Any factor coprime to 10^9 permutes; one near its golden section scatters neighbours best.
+        self._factor = 618_033_989 + 10 * rng.randrange(1000)
+        self._offset = rng.randrange(cpf.BASES)
+
+    def at(self, number: int) -> str:
+        """Return the CPF at a place; walks on where the base is one that is never issued."""
+        base = self._step(number)
+        while not cpf.is_issuable(base):
+            base = self._step(base)
+        return cpf.from_base(base)
+
+    def _step(self, number: int) -> int:
+        return (number * self._factor + self._offset) % cpf.BASES
+
+
+def joined(number: int, customers: int) -> float:
+    """Return when a customer (numbered from 0) joins, at the latest, as a fraction of the time."""
+    return float((number / customers) ** GROWTH)
+
+
+def members(fraction: float, customers: int) -> int:
+    """Count the customers who have joined at a fraction of the time: the inverse of `joined`."""
+    return int(customers * fraction ** (1 / GROWTH)) + 1
+
+
+def customers(
+    count: int, random_seed: int, profiles: Profiles, timeline: Timeline
+) -> Iterator[list[Batch]]:
+    """Yield the customers 1 to `count`, in the order of their joining, a block at a time."""
+    rng = Random(f"{random_seed} people")
+    page = Page(table="customers")
+    cpfs = CpfSequence(rng)
+    pick = rng.random
+    domains, areas = len(_MAIL_DOMAINS), len(_AREA_CODES)
+    for first in range(0, count, BLOCK):
+        for number in range(first, min(first + BLOCK, count)):
+            profile = profiles.of(number + 1)
+            name = _name(rng)
+            mail = f"{_slug(name)}.{number + 1}@{_MAIL_DOMAINS[int(pick() * domains)]}"
+            phone = f"+55 {_AREA_CODES[int(pick() * areas)]} 9{int(pick() * 10**8):08d}"
+            place = rng.choice(_PLACES)
+            at = timeline.text(timeline.instant(joined(number, count)))
+            page.add(
+                f"{cpfs.at(number)}\t{name}\t{mail}\t{phone}\t{profile.born}\t{place}"
+                f"\t{profile.income}\t{at}\t{at}"
+            )
+        yield [page.take()]
+
+
+def _name(rng: Random) -> str:
+    first = _FIRST_NAMES[int(rng.random() * len(_FIRST_NAMES))]
+    middle = _LAST_NAMES[int(rng.random() * len(_LAST_NAMES))]
+    last = _LAST_NAMES[int(rng.random() * len(_LAST_NAMES))]
+    return f"{first} {last}" if middle == last else f"{first} {middle} {last}"
+
+
+def _slug(name: str) -> str:
+    """Make a name fit an e-mail address.
+
+    >>> _slug("Antônio da Conceição")
+    'antonio.da.conceicao'
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return plain.lower().replace(" ", ".")

@@ -1,0 +1,45 @@
+"""Where customers live: large Brazilian cities with their states, weighted by population.
+
+Faker's Brazilian cities are invented; these are real, because a person does read this column.
+Weights are hundreds of thousands of inhabitants, rounded (IBGE, census of 2022).
+"""
+
+CITIES = (
+    ("São Paulo", "SP", 115),
+    ("Rio de Janeiro", "RJ", 62),
+    ("Brasília", "DF", 28),
+    ("Fortaleza", "CE", 24),
+    ("Salvador", "BA", 24),
+    ("Belo Horizonte", "MG", 23),
+    ("Manaus", "AM", 21),
+    ("Curitiba", "PR", 18),
+    ("Recife", "PE", 15),
+    ("Goiânia", "GO", 14),
+    ("Porto Alegre", "RS", 13),
+    ("Belém", "PA", 13),
+    ("Guarulhos", "SP", 13),
+    ("Campinas", "SP", 11),
+    ("São Luís", "MA", 10),
+    ("Maceió", "AL", 10),
+    ("Campo Grande", "MS", 9),
+    ("São Gonçalo", "RJ", 9),
+    ("Teresina", "PI", 9),
+    ("João Pessoa", "PB", 8),
+    ("São Bernardo do Campo", "SP", 8),
+    ("Natal", "RN", 8),
+    ("Ribeirão Preto", "SP", 7),
+    ("Uberlândia", "MG", 7),
+    ("Sorocaba", "SP", 7),
+    ("Cuiabá", "MT", 7),
+    ("Aracaju", "SE", 6),
+    ("Joinville", "SC", 6),
+    ("Londrina", "PR", 6),
+    ("Florianópolis", "SC", 5),
+    ("Porto Velho", "RO", 5),
+    ("Caxias do Sul", "RS", 5),
+    ("Macapá", "AP", 4),
+    ("Boa Vista", "RR", 4),
+    ("Rio Branco", "AC", 4),
+    ("Vitória", "ES", 3),
+    ("Palmas", "TO", 3),
+)

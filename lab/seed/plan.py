@@ -1,0 +1,68 @@
+"""What is to be seeded: the numbers that a scale stands for, and the rows in their order.
+
+A plan is pure: the same scale, random seed and reference date give the same bytes, on any machine.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from lab.seed.batches import Batch
+from lab.seed.catalogue import OFFERS
+from lab.seed.lending import Lending
+from lab.seed.people import customers
+from lab.seed.profiles import Profiles
+from lab.seed.timeline import Timeline
+
+CUSTOMERS_AT_SCALE_1 = 10_000
+PROPOSALS_PER_CUSTOMER = 5
+_ROWS_PER_PROPOSAL = 17  # with all that follows from it: measured
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One seed: `scale` 1 is 10,000 customers; nothing seeded happens on `reference` or later."""
+
+    scale: Decimal
+    random_seed: int
+    reference: date
+
+    @property
+    def customers(self) -> int:
+        """How many customers there will be, at least one."""
+        return max(1, round(CUSTOMERS_AT_SCALE_1 * self.scale))
+
+    @property
+    def proposals(self) -> int:
+        """How many proposals there will be."""
+        return self.customers * PROPOSALS_PER_CUSTOMER
+
+    @property
+    def expected_rows(self) -> int:
+        """An estimate of all rows, for progress."""
+        return self.customers + self.proposals * _ROWS_PER_PROPOSAL
+
+    def blocks(self) -> Iterator[list[Batch]]:
+        """Make all rows: parents before children, some thousand rows at a time."""
+        timeline = Timeline(self.reference)
+        profiles = Profiles(self.random_seed, self.reference)
+        yield [_catalogue()]
+        yield from customers(self.customers, self.random_seed, profiles, timeline)
+        lending = Lending(
+            random_seed=self.random_seed,
+            customers=self.customers,
+            profiles=profiles,
+            timeline=timeline,
+        )
+        yield from lending.blocks(self.proposals)
+
+
+def _catalogue() -> Batch:
+    lines = [
+        f"{p.product_id}\t{p.code}\t{offer.name}\t{p.min_amount}\t{p.max_amount}"
+        f"\t{p.min_installments}\t{p.max_installments}\t{p.monthly_rate}\t{p.min_score}\n"
+        for offer in OFFERS
+        for p in (offer.product,)
+    ]
+    return Batch(table="credit_products", rows=len(lines), text="".join(lines).encode())

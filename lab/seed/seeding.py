@@ -1,0 +1,138 @@
+"""Ensures that the database holds the seed that the settings ask for: all of it, or none.
+
+Runs as credit_owner, who owns the tables; no superuser is needed.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from time import monotonic
+
+from lab.database import Connection, Role, connect, dsn, rows
+from lab.errors import LabError
+from lab.seed.batches import COLUMNS
+from lab.seed.load import load
+from lab.seed.plan import Plan
+from lab.seed.progress import Progress, Report, Step
+from lab.settings import LabSettings
+
+APPLICATION = "credit-lab seed"
+
+
+class SeedConflictError(LabError):
+    """The database is seeded already, with another scale or random seed; see `down --wipe`."""
+
+
+class UnseededDataError(LabError):
+    """Some tables hold rows that no seed put there; see `down --wipe`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SeedReport:
+    """What was found or made: `loaded` tells which. Seconds are those of this call."""
+
+    scale: Decimal
+    random_seed: int
+    loaded: bool
+    rows: int
+    seconds: float
+
+    @property
+    def rows_per_second(self) -> float:
+        """Rows loaded per second, with keys, indexes and statistics; 0 when none were."""
+        return self.rows / self.seconds if self.rows else 0.0
+
+
+def ensure(
+    settings: LabSettings, *, reference: date | None = None, progress: Report | None = None
+) -> SeedReport:
+    """Seed the database of the settings, unless it has that seed already.
+
+    Args:
+        settings: the database, the role's password, the scale and the random seed.
+        reference: the day before which everything seeded happened; today (UTC) by default.
+        progress: is told of each step, on the calling thread.
+
+    Raises:
+        SeedConflictError: there is a seed of another scale or random seed.
+        UnseededDataError: there are rows, but no seed.
+        DatabaseError: PostgreSQL cannot be reached or refuses; nothing was kept.
+    """
+    plan = Plan(
+        scale=Decimal(str(settings.seed_scale)),
+        random_seed=settings.seed_random_seed,
+        reference=reference or datetime.now(UTC).date(),
+    )
+    report = progress or _ignore
+    target = dsn(settings, Role.OWNER)
+    begun = monotonic()
+    with connect(target, application_name=APPLICATION) as connection:
+        present = _is_there(connection, plan)
+    loaded = Counter[str]() if present else _load(target, plan, report)
+    return SeedReport(
+        scale=plan.scale,
+        random_seed=plan.random_seed,
+        loaded=not present,
+        rows=loaded.total(),
+        seconds=monotonic() - begun,
+    )
+
+
+def _load(target: str, plan: Plan, report: Report) -> Counter[str]:
+    with connect(target, application_name=APPLICATION, autocommit=False) as connection:
+        # Two that seed at once: the second waits here, then finds the first one's manifest.
+        rows(connection, f"LOCK TABLE seed_manifest, {', '.join(COLUMNS)}")
+        if _is_there(connection, plan):
+            return Counter()
+        loaded = load(connection, plan.blocks(), expected_rows=plan.expected_rows, report=report)
+        _sign(connection, plan, loaded)
+    with connect(target, application_name=APPLICATION) as connection:
+        for done, table in enumerate(COLUMNS):
+            report(Progress(step=Step.STATISTICS, done=done, total=len(COLUMNS)))
+            rows(connection, f"ANALYZE {table}")
+    report(Progress(step=Step.STATISTICS, done=len(COLUMNS), total=len(COLUMNS)))
+    return loaded
+
+
+def _is_there(connection: Connection, plan: Plan) -> bool:
+    manifest = rows(connection, "SELECT scale, random_seed FROM seed_manifest")
+    if manifest == [(plan.scale, plan.random_seed)]:
+        return True
+    if manifest:
+        [[scale, random_seed]] = manifest
+        raise SeedConflictError(
+            f"The database is seeded at scale {scale} with random seed {random_seed}; the settings"
+            f" ask for scale {plan.scale} with random seed {plan.random_seed}.\nKeep what is there"
+            f" by SEED_SCALE={scale} and SEED_RANDOM_SEED={random_seed} in .env, or throw it away:"
+            " ./creditlab down --wipe"
+        )
+    for table in COLUMNS:
+        [[occupied]] = rows(connection, f"SELECT EXISTS (SELECT FROM {table})")
+        if occupied:
+            raise UnseededDataError(
+                f"The table {table} has rows, but no seed is recorded: they are somebody's own.\n"
+                "Seed another database (POSTGRES_DB in .env), or throw these away:"
+                " ./creditlab down --wipe"
+            )
+    return False
+
+
+def _sign(connection: Connection, plan: Plan, loaded: Counter[str]) -> None:
+    rows(
+        connection,
+        "INSERT INTO seed_manifest"
+        " (scale, random_seed, max_customer_id, max_proposal_id, max_contract_id)"
+        " VALUES (%s, %s, %s, %s, %s)",
+        [
+            plan.scale,
+            plan.random_seed,
+            loaded["customers"],
+            loaded["credit_proposals"],
+            loaded["credit_contracts"],
+        ],
+    )
+
+
+def _ignore(_: Progress) -> None:
+    """Stands in for a progress that nobody watches."""
