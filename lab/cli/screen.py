@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from typing import Self
 
 from rich.console import Console
-from rich.status import Status as Spinner
+from rich.live import Live
+from rich.padding import Padding
+from rich.spinner import Spinner
 from rich.text import Text
 
 NAME_WIDTH = 18
@@ -19,7 +21,8 @@ class Screen:
     """A line for each step that is done, and a spinner for the one under way; see `Reporter`."""
 
     def __init__(self) -> None:
-        self._spinner: Spinner | None = None
+        self._spinner = Spinner("dots", style="cyan")
+        self._live: Live | None = None
         self._step = ""
         self._begun = time.monotonic()
 
@@ -28,6 +31,11 @@ class Screen:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether somebody watches: then progress is drawn, else only what is done is written."""
+        return err.is_terminal
 
     def begin(self, step: str, detail: str = "") -> None:
         """A step begins."""
@@ -55,18 +63,19 @@ class Screen:
 
     def close(self) -> None:
         """Leave the terminal as it was."""
-        if self._spinner:
-            self._spinner.stop()
-            self._spinner = None
+        if self._live:
+            self._live.stop()
+            self._live = None
 
     def _spin(self, detail: str) -> None:
-        first_line = detail.partition("\n")[0]
-        width = max(err.width - NAME_WIDTH - 8, 10)
-        text = Text.assemble(f"{self._step:<{NAME_WIDTH}} ", (first_line[:width], "dim"))
-        if not err.is_terminal:
+        if not self.is_live:
             return
-        if self._spinner:
-            self._spinner.update(text)
-        else:
-            self._spinner = err.status(text, spinner="dots", spinner_style="cyan")
-            self._spinner.start()
+        width = max(err.width - NAME_WIDTH - 8, 10)
+        first_line = detail.partition("\n")[0][:width]
+        self._spinner.update(
+            text=Text.assemble(f"{self._step:<{NAME_WIDTH}} ", (first_line, "dim"))
+        )
+        if not self._live:
+            line = Padding(self._spinner, (0, 0, 0, 2))
+            self._live = Live(line, console=err, transient=True, refresh_per_second=12.5)
+            self._live.start()

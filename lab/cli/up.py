@@ -83,8 +83,11 @@ def bring_up(asked: "Memory", *, foreground: bool = False, as_json: bool = False
 def _seed(settings: "LabSettings", screen: "Screen") -> str:
     from lab import seed
 
-    with screen.stepped_aside() as console, seed.bar(console) as progress:
-        report = seed.ensure(settings, progress=progress)
+    if screen.is_live:
+        with screen.stepped_aside() as console, seed.bar(console) as progress:
+            report = seed.ensure(settings, progress=progress)
+    else:
+        report = seed.ensure(settings)
     if not report.loaded:
         return f"scale {report.scale:f}, kept from an earlier run"
     return f"scale {report.scale:f}, {report.rows:,} rows at {report.rows_per_second:,.0f} rows/s"

@@ -39,13 +39,16 @@ def _table(report: "Report") -> "RenderableType":
 
     marks = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("?", "yellow")}
     lines = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("", "check", "expected", "actual", ""):
-        lines.add_column(heading)
+    for heading in ("", "check", "expected", "actual"):
+        lines.add_column(heading, no_wrap=True)
+    lines.add_column()
     for check in report.checks:
         mark, style = marks[check.ok]
         actual = Text(check.actual, style="bold red" if check.ok is False else "")
+        # What holds explains itself; the words are for what does not.
+        detail = "" if check.ok else check.detail
         lines.add_row(
-            Text(mark, style=style), check.name, check.expected, actual, Text(check.detail, "dim")
+            Text(mark, style=style), check.name, check.expected, actual, Text(detail, "dim")
         )
     verdicts = {
         True: Text(f"All {len(report.checks)} checks hold", style="bold green"),
