@@ -71,9 +71,9 @@ class Settings(BaseSettings):
     rate_charge_late_fees: NonNegativeFloat = 0.1
     rate_settle: NonNegativeFloat = 0.1
     rate_archive: NonNegativeFloat = 0.2
-    rate_risk_distribution: NonNegativeFloat = 0.1
-    rate_product_performance: NonNegativeFloat = 0.1
-    rate_delinquency_ageing: NonNegativeFloat = 0.1
+    rate_risk_distribution: NonNegativeFloat = 0.05
+    rate_product_performance: NonNegativeFloat = 0.03
+    rate_delinquency_ageing: NonNegativeFloat = 0.05
 
     dd_env: str = "lab"
     dd_version: str = "0.1.0"
