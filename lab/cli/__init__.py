@@ -46,6 +46,7 @@ def main() -> NoReturn:
         _complain(_explain(error))
         sys.exit(2)
     except KeyboardInterrupt:
+        _complain("interrupted; what this call had started is stopped.")
         sys.exit(130)
     sys.exit(0)
 

@@ -4,7 +4,7 @@ import difflib
 
 from dotenv import dotenv_values
 
-from lab.cli.screen import err
+from lab.cli.screen import warn
 from lab.settings import ROOT, LabSettings
 
 # Read by docker compose and by the Agent's containers, not by us; .env.example lists them.
@@ -19,7 +19,7 @@ def warn_of_unknown() -> None:
         if name.upper() not in known and not name.startswith(FOREIGN):
             close = difflib.get_close_matches(name.upper(), known, n=1)
             guess = f"; did you mean {close[0]}?" if close else "."
-            err.print(f"  ! {file.name} sets {name}, which nothing reads{guess}", style="yellow")
+            warn(f"{file.name} sets {name}, which nothing reads{guess}")
 
 
 def _listed() -> set[str]:

@@ -17,6 +17,11 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
+def warn(message: str) -> None:
+    """Point something out that stops nothing."""
+    err.print(Text(f"  ! {message}", style="yellow"), soft_wrap=True)
+
+
 class Screen:
     """A line for each step that is done, and a spinner for the one under way; see `Reporter`."""
 

@@ -36,7 +36,7 @@ def table(status: Status) -> RenderableType:
             Text(component.state.value, style=style),
             Text(str(component.pid or ""), style="dim"),
         )
-    return Padding(lines, (0, 2))
+    return Padding(lines, (0, 2), expand=False)
 
 
 def next_steps(steps: Sequence[tuple[str, str]]) -> RenderableType:
@@ -44,4 +44,4 @@ def next_steps(steps: Sequence[tuple[str, str]]) -> RenderableType:
     lines = Table(box=None, pad_edge=False, show_header=False)
     for command, purpose in steps:
         lines.add_row(Text(command, style="cyan"), Text(purpose, style="dim"))
-    return Padding(Group(Text("Try next", style="bold"), lines), (1, 2))
+    return Padding(Group(Text("Try next", style="bold"), lines), (1, 2), expand=False)

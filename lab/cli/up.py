@@ -58,7 +58,7 @@ def bring_up(asked: "Memory", *, foreground: bool = False, as_json: bool = False
     """Start the lab with these options, and show what runs."""
     from lab.cli.dotenv import warn_of_unknown
     from lab.cli.interruption import interruptible
-    from lab.cli.screen import Screen, err, out
+    from lab.cli.screen import Screen, out, warn
     from lab.settings import LabSettings
     from lab.stack import starting
     from lab.stack.status import examine
@@ -70,7 +70,7 @@ def bring_up(asked: "Memory", *, foreground: bool = False, as_json: bool = False
             settings, asked, reporter=screen, seed=lambda used: _seed(used, screen)
         )
     for note in outcome.notes:
-        err.print(f"  ! {note}", style="yellow")
+        warn(note)
     status = examine(settings)
     if as_json:
         out.print_json(json.dumps(status.to_json()))

@@ -55,4 +55,4 @@ def _table(report: "Report") -> "RenderableType":
         False: Text("A check does not hold", style="bold red"),
         None: Text("Nothing contradicts, but some checks had no data", style="yellow"),
     }
-    return Padding(Group(lines, Text(), verdicts[report.ok]), (0, 2))
+    return Padding(Group(lines, Text(), verdicts[report.ok]), (0, 2), expand=False)

@@ -37,21 +37,23 @@ class Identity:
             LabError: when root calls on a machine that has neither user.
         """
         if os.geteuid() != 0:
-            return cls._of(pwd.getpwuid(os.geteuid()))
+            return cls._of(os.geteuid(), os.getegid())
         if data.exists() and data.stat().st_uid != 0:
-            return cls._of(pwd.getpwuid(data.stat().st_uid))
+            return cls._of(data.stat().st_uid, data.stat().st_gid)
         known = {entry.pw_name: entry for entry in pwd.getpwall()}
         for name in ("postgres", "nobody"):
             if name in known:
-                return cls._of(known[name])
+                return cls(name=name, uid=known[name].pw_uid, gid=known[name].pw_gid)
         raise LabError(
             "PostgreSQL refuses to run as root, and this machine has neither the user postgres nor"
             " nobody to run it as.\nRun ./creditlab as an ordinary user, or add a user named postgres."
         )
 
     @classmethod
-    def _of(cls, entry: pwd.struct_passwd) -> Self:
-        return cls(name=entry.pw_name, uid=entry.pw_uid, gid=entry.pw_gid)
+    def _of(cls, uid: int, gid: int) -> Self:
+        # A container may run under an id that has no name.
+        names = {entry.pw_uid: entry.pw_name for entry in pwd.getpwall()}
+        return cls(name=names.get(uid, str(uid)), uid=uid, gid=gid)
 
     @property
     def is_caller(self) -> bool:

@@ -23,12 +23,20 @@ def configure(directory: Path, settings: LabSettings, services: Mapping[str, int
     """
     if directory.exists():
         shutil.rmtree(directory)
-    targets = directory / "targets"
-    targets.mkdir(parents=True)
+    directory.mkdir(parents=True)
     shutil.copy(_SOURCE / "prometheus.yml", directory)
     shutil.copytree(_SOURCE / "rules", directory / "rules")
+    write_targets(directory, settings, services)
+
+
+def write_targets(directory: Path, settings: LabSettings, services: Mapping[str, int]) -> None:
+    """Write targets/; a Prometheus that runs takes them over by itself."""
+    targets = directory / "targets"
+    targets.mkdir(exist_ok=True)
     for name, groups in _targets(settings, services).items():
-        (targets / f"{name}.json").write_text(json.dumps(groups, indent=2) + "\n", encoding="utf-8")
+        partial = targets / f"{name}.partial"
+        partial.write_text(json.dumps(groups, indent=2) + "\n", encoding="utf-8")
+        partial.replace(targets / f"{name}.json")
 
 
 def _targets(

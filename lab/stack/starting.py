@@ -8,7 +8,7 @@ from lab.control import clients
 from lab.errors import LabError
 from lab.paths import Paths
 from lab.settings import LabSettings
-from lab.stack import binaries, logs
+from lab.stack import binaries, logs, monitoring
 from lab.stack.components import (
     COMPONENTS,
     POSTGRES,
@@ -64,8 +64,10 @@ def up(settings: LabSettings, asked: Memory, *, reporter: Reporter, seed: Seed) 
         known = Memory.read(paths.memory) or Memory()
         if supervisor.answers():
             memory = known.amended(asked)
-            started = _Start(memory.running(settings), memory, supervisor, reporter, seed)
-            return replace(started.complete(), notes=_notes(known, settings))
+            running = memory.running(settings)
+            start = _Start(running, memory.with_settings(running), supervisor, reporter, seed)
+            outcome = start.complete(load=asked.load)
+            return replace(outcome, notes=_notes(start.memory, settings))
         end_leftovers(paths, reporter)
         memory = _remembered_scale(known, settings).amended(asked)
         settings = memory.options_on(settings)
@@ -79,8 +81,8 @@ def _remembered_scale(known: Memory, settings: LabSettings) -> Memory:
     return Memory(scale=None if "seed_scale" in settings.model_fields_set else known.scale)
 
 
-def _notes(known: Memory, settings: LabSettings) -> tuple[str, ...]:
-    changed = known.differences(settings)
+def _notes(memory: Memory, settings: LabSettings) -> tuple[str, ...]:
+    changed = memory.differences(settings)
     if not changed:
         return ()
     return (f"The lab runs with another {', '.join(changed)}; `./creditlab restart` applies it.",)
@@ -119,7 +121,7 @@ class _Start:
             undo.pop_all()
         return started
 
-    def complete(self) -> Outcome:
+    def complete(self, *, load: float | None) -> Outcome:
         """Start what is missing of a lab that runs, stop what is no longer wanted, set the load."""
         processes = self.supervisor.processes()
         failing = [c for c in self.wanted if processes[c.name].keeps_failing]
@@ -135,8 +137,9 @@ class _Start:
                 undo.callback(previous.write, self.paths.memory)
             outcome = self._start(missing)
             undo.pop_all()
-        if self.memory.load is not None:
-            self._set_load(self.memory.load)
+        self._tell_prometheus()
+        if load is not None:
+            self._set_load(load)
         return outcome
 
     def _find_programs(self) -> None:
@@ -210,6 +213,11 @@ class _Start:
             log = logs.file_of(component.name, self.paths)
             end = "\n".join(f"  {line}" for line in logs.tail(log, LOG_LINES)) or "  (nothing)"
             raise LabError(f"{error}\nThe end of {log}:\n{end}") from None
+
+    def _tell_prometheus(self) -> None:
+        """Prometheus watches these files: a service that was left out must not look like one that died."""
+        ports = {name: getattr(self.settings, f"{name}_port") for name in self.launch.services}
+        monitoring.write_targets(self.paths.prometheus / "etc", self.settings, ports)
 
     def _set_load(self, load: float) -> None:
         for client in clients(self.settings):

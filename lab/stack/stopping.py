@@ -62,18 +62,19 @@ def stop(paths: Paths, supervisor: Supervisor, reporter: Reporter) -> bool:
 
 def end_leftovers(paths: Paths, reporter: Reporter) -> bool:
     """End what a lab left behind whose supervisord was killed; return whether there was anything."""
-    found = list(records.living(paths.run))
-    family: set[psutil.Process] = set()
-    for record, process in found:
-        reporter.begin(record.component, "left behind by an earlier run; ending it")
-        family |= records.descendants(process)
-        component = COMPONENTS.get(record.component)
-        name = f"SIG{component.stop_signal}" if component else "SIGTERM"
+    found = {record.component: process for record, process in records.living(paths.run)}
+    # First who would start the others again, last what the others need.
+    order = [SUPERVISORD, *(n for n in COMPONENTS if n != POSTGRES.name), POSTGRES.name]
+    for name in [name for name in order if name in found]:
+        reporter.begin(name, "left behind by an earlier run; ending it")
+        family = records.descendants(found[name])
+        component = COMPONENTS.get(name)
         with suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.Signals[name])
-    _require_gone(records.outlast(family, patience_s=LEFTOVERS_WITHIN_S))
-    for record, _ in found:
-        reporter.done(record.component, "ended what an earlier run had left behind")
+            found[name].send_signal(
+                signal.Signals[f"SIG{component.stop_signal if component else 'TERM'}"]
+            )
+        _require_gone(records.outlast(family, patience_s=LEFTOVERS_WITHIN_S))
+        reporter.done(name, "ended; an earlier run had left it behind")
     return bool(found)
 
 
