@@ -16,8 +16,12 @@ CONTRACT_BATCH = 50
 PROPOSAL_BATCH = 200
 
 
-def _lock_contract(call: Call, session: Session) -> Row | None:
-    start = call.random.randint(*call.reference.get().contract_ids)
+def _payer(call: Call) -> int:
+    """Draw a contract id; before the transaction, as the reference data may need a connection, too."""
+    return call.random.randint(*call.reference.get().contract_ids)
+
+
+def _lock_contract(session: Session, start: int) -> Row | None:
     return session.row("lock_payable_contract", contract_id=start) or session.row(
         "lock_payable_contract", contract_id=0
     )
@@ -43,8 +47,9 @@ def _pay(call: Call, session: Session, contract_id: int, installments: list[Row]
 
 def pay(call: Call) -> Result:
     """Pay the next installment of a contract."""
+    start = _payer(call)
     with call.transaction() as session:
-        contract = _lock_contract(call, session)
+        contract = _lock_contract(session, start)
         if contract is None:
             return NOTHING
         due = session.rows("next_installment", contract_id=contract[0])
@@ -55,8 +60,9 @@ def pay(call: Call) -> Result:
 
 def settle(call: Call) -> Result:
     """Pay everything that a contract still has open."""
+    start = _payer(call)
     with call.transaction() as session:
-        contract = _lock_contract(call, session)
+        contract = _lock_contract(session, start)
         if contract is None:
             return NOTHING
         due = session.rows("open_installments", contract_id=contract[0])
