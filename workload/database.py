@@ -28,6 +28,27 @@ TCP_USER_TIMEOUT_S = 10
 psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
 
 
+class _ArrayLiteral:
+    """A list as one constant, '{...}', so that a statement has one queryid for lists of any length.
+
+    psycopg2's own ARRAY[...] has one constant per element, and PostgreSQL 15 tells those apart.
+    """
+
+    def __init__(self, elements: Sequence[object]) -> None:
+        quoted = (str(e).replace("\\", r"\\").replace('"', r"\"") for e in elements)
+        text = ",".join(f'"{element}"' for element in quoted)
+        self._text = psycopg2.extensions.QuotedString(f"{{{text}}}")
+
+    def prepare(self, connection: psycopg2.extensions.connection) -> None:
+        self._text.prepare(connection)
+
+    def getquoted(self) -> bytes:
+        return self._text.getquoted()
+
+
+psycopg2.extensions.register_adapter(list, _ArrayLiteral)
+
+
 class ConnectionLostError(WorkloadError):
     """The connection broke or was refused; whether a commit under way took place is not known."""
 
