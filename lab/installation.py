@@ -105,7 +105,7 @@ class _Installer:
         self._pip(["-m", "pip"], options)
 
     def _pip(self, pip: list[str], options: list[str]) -> None:
-        fixed = ["install", "--no-compile", "--disable-pip-version-check", "--no-input"]
+        fixed = ["install", "--disable-pip-version-check", "--no-input"]
         told: list[str] = []
         with subprocess.Popen(
             [str(self.environment.python), *pip, *fixed, *options],
