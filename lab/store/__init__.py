@@ -1,0 +1,46 @@
+"""The lab's own memory of what both observers were sent: a SQLite file, bounded by age and by bytes.
+
+One thread writes, in batches; readers open the file for themselves and are never blocked (WAL). What goes
+in and what comes out are the records of lab/store/records.py.
+"""
+
+from lab.store.errors import StoreError, StoreTimeoutError
+from lab.store.reader import Reader
+from lab.store.records import (
+    ActivitySample,
+    Drill,
+    Event,
+    Execution,
+    LogPosition,
+    Participant,
+    Plan,
+    QueryMetrics,
+    Record,
+    Snapshot,
+    Source,
+    Span,
+    Statement,
+)
+from lab.store.retention import Bounds
+from lab.store.writer import Writer
+
+__all__ = [
+    "ActivitySample",
+    "Bounds",
+    "Drill",
+    "Event",
+    "Execution",
+    "LogPosition",
+    "Participant",
+    "Plan",
+    "QueryMetrics",
+    "Reader",
+    "Record",
+    "Snapshot",
+    "Source",
+    "Span",
+    "Statement",
+    "StoreError",
+    "StoreTimeoutError",
+    "Writer",
+]
