@@ -1,0 +1,92 @@
+"""PostgreSQL is killed under load, again and again: the services come back, nothing is lost or doubled."""
+
+import os
+import signal
+from functools import partial
+from time import monotonic
+
+import psutil
+import pytest
+
+from lab.control import ServiceUnreachableError, clients
+from lab.stack import probes
+from lab.stack.readiness import await_state
+from tests.fix_lab import Lab
+
+pytestmark = pytest.mark.acceptance
+
+KILLS = 5
+LOAD = "10"
+RETURN_SECONDS = 60
+RESUME_SECONDS = 5
+WORK = 20
+
+
+def acknowledged(lab: Lab) -> dict[str, float]:
+    """Return how many operations each service has finished well so far."""
+    done = {}
+    for client in clients(lab.settings):
+        try:
+            samples = client.samples()
+        except ServiceUnreachableError:
+            samples = []
+        done[client.name] = sum(
+            sample.value
+            for sample in samples
+            if sample.name == "credit_operations_total" and sample.labels["outcome"] == "ok"
+        )
+    return done
+
+
+def more_than(before: dict[str, float], by: float, lab: Lab) -> str | None:
+    """Probe: None when every service but the slow reports has finished `by` more operations."""
+    now = acknowledged(lab)
+    late = [name for name in before if name != "risk" and now[name] <= before[name] + by]
+    return f"no progress in {', '.join(late)}" if late else None
+
+
+def another_than(pid: int, lab: Lab) -> str | None:
+    """Probe: None when the last postmaster started is not this one."""
+    return None if lab.pid("postgres") != pid else f"{pid} was the last to start"
+
+
+def test_five_kills_under_load_lose_nothing(lab: Lab) -> None:
+    """After each kill -9 under load the services resume within 5 s, and every counter stays exact."""
+    assert lab.run("up", "--load", LOAD).returncode == 0
+    for _ in range(KILLS):
+        await_state(
+            "the services work", partial(more_than, acknowledged(lab), WORK, lab), within_s=60
+        )
+        killed = lab.pid("postgres")
+        os.kill(killed, signal.SIGKILL)
+        await_state(
+            "another postmaster runs",
+            partial(another_than, killed, lab),
+            within_s=RETURN_SECONDS,
+        )
+        await_state(
+            "postgres answers again", partial(probes.query, lab.settings), within_s=RETURN_SECONDS
+        )
+        returned = monotonic()
+        await_state(
+            "the services resume",
+            partial(more_than, acknowledged(lab), 0, lab),
+            within_s=RESUME_SECONDS,
+        )
+        assert monotonic() - returned < RESUME_SECONDS
+    report = lab.json("verify")
+    assert report["ok"] is True, [check for check in report["checks"] if not check["ok"]]
+    counted = {
+        c["name"]: int(c["actual"]) for c in report["checks"] if "acknowledged.serv" in c["name"]
+    }
+    assert counted["acknowledged.servicing.pay"] > KILLS * WORK / 2
+
+
+def test_nothing_is_left_after_down(lab: Lab) -> None:
+    """After `down --wipe` no process of the lab runs and its directory is gone."""
+    components = lab.json("status")["components"]
+    pids = [component["pid"] for component in components]
+    assert len(pids) == 8
+    assert lab.run("down", "--wipe").returncode == 0
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]
+    assert not any(lab.state.iterdir()) if lab.state.exists() else True

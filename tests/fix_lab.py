@@ -1,0 +1,73 @@
+"""The whole lab for acceptance tests: `./creditlab` as a person calls it, on free ports of its own."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.settings import ROOT, LabSettings
+from tests.fix_postgres import free_port
+
+COMMAND_SECONDS = 240
+SCALE = "0.1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lab:
+    """A native lab that is up; `settings` are those its processes run with."""
+
+    state: Path
+    environment: dict[str, str]
+    settings: LabSettings
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `./creditlab` with these arguments, and return what it said."""
+        return subprocess.run(
+            [str(ROOT / "creditlab"), *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=COMMAND_SECONDS,
+        )
+
+    def json(self, *arguments: str) -> dict[str, Any]:
+        """Run a command with --json and return what it printed."""
+        done = self.run(*arguments, "--json")
+        assert done.stdout, done.stderr
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+    def pid(self, component: str) -> int:
+        """Return the process id of a component, by its record."""
+        record = json.loads((self.state / "run" / f"{component}.json").read_text(encoding="utf-8"))
+        return int(record["pid"])
+
+
+def _ports(names: Sequence[str]) -> dict[str, str]:
+    return {name.upper(): str(free_port()) for name in names}
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A lab of a tenth of the usual data, up and under the default load."""
+    state = tmp_path_factory.mktemp("lab") / "the lab"
+    overrides = _ports([name for name in LabSettings.model_fields if name.endswith("_port")])
+    environment = {**os.environ, **overrides, "LAB_STATE_DIR": str(state)}
+    fields = {name.lower(): value for name, value in overrides.items()}
+    running = Lab(
+        state=state,
+        environment=environment,
+        settings=LabSettings(_env_file=None, lab_state_dir=state, **fields),  # type: ignore[arg-type]
+    )
+    try:
+        up = running.run("up", "--native", "--scale", SCALE)
+        assert up.returncode == 0, up.stdout + up.stderr
+        yield running
+    finally:
+        running.run("down", "--wipe")
