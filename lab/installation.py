@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import venv
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -20,6 +21,8 @@ from typing import Self
 from lab.bootstrap import Environment
 from lab.debian import fetch
 from lab.errors import LabError
+
+SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 def prepare(environment: Environment, lock: str) -> None:
@@ -77,38 +80,43 @@ class _Installer:
         has_pip = find_spec("ensurepip") is not None
         venv.EnvBuilder(with_pip=has_pip, symlinks=True).create(self.environment.directory)
         if not has_pip:
-            self._install_pip()
+            self._unpack_pip()
 
-    def _install_pip(self) -> None:
-        """Debian keeps ensurepip in a package of its own; its pip is a wheel that can install itself."""
+    def _unpack_pip(self) -> None:
+        """Do ensurepip's work, which Debian keeps in a package of its own: a wheel is a zip to unpack."""
+        has_certificates = SYSTEM_CERTIFICATES.exists()
         package = fetch(
-            ("python3-pip-whl",),
+            ("python3-pip-whl",) if has_certificates else ("python3-pip-whl", "ca-certificates"),
             release="trixie",
-            into=self.environment.root / ".lab" / "packages" / "python3-pip-whl",
+            into=self.environment.root / ".lab" / "packages" / "pip",
             say=self.progress.show,
         )
-        wheel = next((package / "usr" / "share" / "python-wheels").glob("pip-*.whl"))
-        self._pip([str(wheel / "pip")], ["--no-index", str(wheel)])
+        site = self._site_packages()
+        for wheel in package.glob("usr/share/python-wheels/pip-*.whl"):
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(site)
+        if not has_certificates:
+            # Debian's pip trusts the system's bundle and does not even start without one.
+            certificates = sorted(package.glob("usr/share/ca-certificates/mozilla/*.crt"))
+            bundle = site / "pip" / "ca-certificates.crt"
+            bundle.write_bytes(b"".join(path.read_bytes() for path in certificates))
+            where = site / "pip" / "_vendor" / "certifi" / "core.py"
+            text = where.read_text(encoding="utf-8")
+            where.write_text(
+                text.replace(f"'{SYSTEM_CERTIFICATES}'", ascii(str(bundle))), encoding="utf-8"
+            )
 
     def install(self, lock: str) -> None:
         file = self.environment.lock(lock)
         total = file.read_text(encoding="utf-8").count("==")
         self.progress.show(f"installing about {total} packages of locks/{lock}.txt", total=total)
-        options = [
-            "--progress-bar=off",
-            "--require-hashes",
-            "--no-deps",
-            "--only-binary=:all:",
-            "-r",
-            str(file),
-        ]
-        self._pip(["-m", "pip"], options)
+        self._pip("--require-hashes", "--no-deps", "--only-binary=:all:", "-r", str(file))
 
-    def _pip(self, pip: list[str], options: list[str]) -> None:
-        fixed = ["install", "--disable-pip-version-check", "--no-input"]
+    def _pip(self, *options: str) -> None:
+        quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar=off"]
         told: list[str] = []
         with subprocess.Popen(
-            [str(self.environment.python), *pip, *fixed, *options],
+            [str(self.environment.python), "-m", "pip", "install", *quiet, *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -122,7 +130,7 @@ class _Installer:
                 if line.startswith("Installing collected packages"):
                     self.environment.unfinished.touch()
         if process.returncode != 0:
-            reasons = [line for line in told if line.startswith("ERROR")] or told
+            reasons = [line for line in told if line.startswith(("ERROR", "WARNING"))] or told
             reason = "\n".join(f"  {line}" for line in reasons[-4:])
             raise LabError(
                 f"pip could not install what the lab needs into {self.environment.directory}:\n{reason}\n"
@@ -130,10 +138,12 @@ class _Installer:
             )
 
     def put_clone_on_path(self) -> None:
-        site = next((self.environment.directory / "lib").glob("python3*/site-packages"))
         # Python 3.11 reads .pth files in the locale's encoding; an escaped literal means one thing in all.
         line = f"import sys; sys.path.append({str(self.environment.root)!a})\n"
-        (site / "credit-lab.pth").write_text(line, encoding="ascii")
+        (self._site_packages() / "credit-lab.pth").write_text(line, encoding="ascii")
+
+    def _site_packages(self) -> Path:
+        return next((self.environment.directory / "lib").glob("python3*/site-packages"))
 
 
 class Progress:
