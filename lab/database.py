@@ -5,7 +5,7 @@ opens a session for one purpose, and says clearly why it could not.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from io import BytesIO
 from typing import Any, TypeAlias
@@ -123,6 +123,12 @@ def copy(connection: Connection, into: str, text: bytes, *, freeze: bool = False
     with _translated(), connection.cursor() as cursor:
         # In large pieces: between two of them another thread may hold the interpreter for a while.
         cursor.copy_expert(f"COPY {into} FROM STDIN {options}", BytesIO(text), size=COPY_PIECE)
+
+
+def cancel(connection: Connection) -> None:
+    """Ask PostgreSQL to end the statement that another thread is executing; a lost session has none."""
+    with suppress(psycopg2.Error):
+        connection.cancel()
 
 
 def identifier(name: str, connection: Connection) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from math import inf
 from random import Random
 
 from lab.seed.batches import NULL, Batch, Page
@@ -27,7 +28,7 @@ _MEDIAN_RATIO = 0.15
 _RATIO_SIGMA = 0.6
 _DECISION_S = 3 * 3600
 _DECISION_SIGMA = 1.2
-_STEP = 50
+_ROUND_SUMS = ((5_000, 100), (20_000, 500), (inf, 1_000))  # below, in steps of
 # As often as they are asked for: a plain choice is then a weighted one.
 _CHANNELS = ("app",) * 55 + ("web",) * 25 + ("branch",) * 12 + ("partner",) * 8
 _DEMAND = tuple(offer for offer in OFFERS for _ in range(offer.demand))
@@ -146,7 +147,8 @@ def _affordable(profile: Profile, offer: Offer, installments: int, rng: Random) 
     ratio = rng.lognormvariate(0, _RATIO_SIGMA) * _MEDIAN_RATIO
     payment = float(profile.income) * ratio
     amount = payment / float(money.annuity(product.monthly_rate, installments))
-    stepped = Decimal(int(amount / _STEP) * _STEP).quantize(money.CENT)
+    step = next(step for below, step in _ROUND_SUMS if amount < below)
+    stepped = Decimal(int(amount / step) * step).quantize(money.CENT)
     return min(max(stepped, product.min_amount), product.max_amount)
 
 

@@ -6,16 +6,17 @@ server. The main thread stays free for Ctrl-C, which cancels the running stateme
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
-from lab.database import Connection, copy, rows
+from lab.database import Connection, cancel, copy, rows
 from lab.seed.batches import COLUMNS, Batch
 from lab.seed.constraints import take_off
 from lab.seed.progress import Progress, Report, Step
 
 # One session sorts some hundred thousand keys; the server's default is meant for many sessions.
 _BUILD_MEMORY = "SET LOCAL maintenance_work_mem = '256MB'"
+_CANCEL_AGAIN_S = 0.2
 
 
 def load(
@@ -54,12 +55,16 @@ def load(
 
 @contextmanager
 def _beside(connection: Connection) -> Iterator[ThreadPoolExecutor]:
-    """Give one thread for calls on the connection; an exception cancels the call that is running."""
+    """Give one thread for calls on the connection; an exception cancels what it is doing."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="seed") as thread:
         try:
             yield thread
         except BaseException:
-            connection.cancel()
+            idle = thread.submit(int)
+            while not idle.done():
+                # Again and again: the first may come just before the statement that it is meant for.
+                cancel(connection)
+                wait([idle], timeout=_CANCEL_AGAIN_S)
             raise
 
 
@@ -73,4 +78,4 @@ def _restarts(loaded: Counter[str]) -> Iterator[str]:
     for table, columns in COLUMNS.items():
         if table != "credit_products":
             identity = columns.partition(",")[0]
-            yield (f"ALTER TABLE {table} ALTER COLUMN {identity} RESTART WITH {loaded[table] + 1}")
+            yield f"ALTER TABLE {table} ALTER COLUMN {identity} RESTART WITH {loaded[table] + 1}"

@@ -28,7 +28,7 @@ _AREA_CODES = tuple(range(10, 100, 10))
 
 
 class CpfSequence:
-    """An endless order of CPFs in which none comes twice: a permutation of all nine-digit bases."""
+    """An order of CPFs in which none comes twice: a permutation of all nine-digit bases."""
 
     def __init__(self, rng: Random) -> None:
         # Any factor coprime to 10^9 permutes; one near its golden section scatters neighbours best.
@@ -47,12 +47,12 @@ class CpfSequence:
 
 
 def joined(number: int, customers: int) -> float:
-    """Return when a customer (numbered from 0) joins, at the latest, as a fraction of the time."""
+    """Return when a customer (numbered from 0) joins, as a fraction of the three years."""
     return float((number / customers) ** GROWTH)
 
 
 def members(fraction: float, customers: int) -> int:
-    """Count the customers who have joined at a fraction of the time: the inverse of `joined`."""
+    """Count who has joined at a fraction of the three years: the inverse of `joined`, at least 1."""
     return int(customers * fraction ** (1 / GROWTH)) + 1
 
 

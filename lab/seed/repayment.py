@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
+from itertools import count
 from random import Random
 
 from lab.seed.batches import NULL, Page
@@ -93,11 +94,9 @@ class Ledger:
         open_amount = money.ZERO
         paid_at = NULL
         paid_on = 0
-        amounts = money.amortise(loan.principal, loan.monthly_rate, loan.installments)
-        for number, ((principal, interest), (due, due_date)) in enumerate(
-            zip(amounts, _due_dates(loan.signed_on), strict=False), start=1
-        ):
-            amount = principal + interest
+        amounts = _amounts(loan.principal, loan.monthly_rate, loan.installments)
+        dates = _due_dates(loan.signed_on)
+        for number, (amount, split), (due, due_date) in zip(count(1), amounts, dates, strict=False):
             if paid_on < today:
                 paid_on = payer.pays_on(due)
             if paid_on < today:
@@ -113,13 +112,23 @@ class Ledger:
                 paid_at = NULL
                 open_amount += amount + fee
             self.installments.add(
-                f"{contract_id}\t{number}\t{due_date}\t{principal!s}\t{interest!s}"
-                f"\t{fee!s}\t{status}\t{paid_at}"
+                f"{contract_id}\t{number}\t{due_date}\t{split}\t{fee!s}\t{status}\t{paid_at}"
             )
         return Standing(open_amount=open_amount, settled_at=paid_at)
 
     def _book(self, movement: str, at: str, rng: Random) -> None:
         self.transactions.add(f"{movement}\t{rng.getrandbits(128):032x}\t{at}")
+
+
+@lru_cache(maxsize=4096)
+def _amounts(
+    principal: Decimal, monthly_rate: Decimal, installments: int
+) -> tuple[tuple[Decimal, str], ...]:
+    """Each installment's amount, and its principal and interest as text: people ask round sums."""
+    amounts = money.amortise(principal, monthly_rate, installments)
+    return tuple(
+        (amortised + interest, f"{amortised}\t{interest}") for amortised, interest in amounts
+    )
 
 
 @lru_cache(maxsize=64)

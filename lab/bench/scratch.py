@@ -1,0 +1,48 @@
+"""A scratch database: the lab's schema, empty, on the lab's server, gone when the benchmark ends."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lab.database import Role, connect, dsn, identifier, rows
+from lab.paths import Paths
+from lab.settings import LabSettings
+from lab.stack.binaries import postgres_bin
+from lab.stack.cluster import Cluster
+
+
+@contextmanager
+def scratch_database(settings: LabSettings, name: str) -> Iterator[LabSettings]:
+    """Give settings that point to a new database of this name, with all of postgres/init.
+
+    One that an interrupted run has left is dropped first; at the end it is dropped in any case.
+
+    Raises:
+        DatabaseError: the server does not answer, or the superuser's password is wrong.
+    """
+    scratch = settings.model_copy(update={"postgres_db": name})
+    program = postgres_bin()
+    cluster = Cluster(
+        settings=scratch,
+        state=Paths.of(settings).postgres,
+        bin=program.path.parent,
+        libraries=program.libraries,
+    )
+    try:
+        _drop(settings, name)
+        cluster.initialise()
+        yield scratch
+    finally:
+        _drop(settings, name)
+
+
+def checkpoint(settings: LabSettings) -> None:
+    """Have the server write out what earlier work left dirty, so that the next does not pay for it."""
+    with connect(dsn(settings, Role.SUPERUSER)) as connection:
+        rows(connection, "CHECKPOINT")
+
+
+def _drop(settings: LabSettings, name: str) -> None:
+    maintenance = dsn(settings, Role.SUPERUSER, database="postgres")
+    with connect(maintenance) as connection:
+        quoted = identifier(name, connection)
+        rows(connection, f"DROP DATABASE IF EXISTS {quoted} WITH (FORCE)")

@@ -1,0 +1,156 @@
+"""`bench seed`: our seeding beside `pgbench -i`, by rows per second.
+
+Both load by COPY, freeze rows, build keys and gather statistics. pgbench has three tables without
+foreign keys and four-column rows of one pattern; so the ratio is what a plausible past costs, not a
+contest between equals.
+"""
+
+import json
+import os
+import subprocess
+from dataclasses import asdict, dataclass
+from time import monotonic
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from lab import seed as seeding
+from lab.bench.scratch import checkpoint, scratch_database
+from lab.cli.interruption import interruptible
+from lab.cli.options import AsJson
+from lab.cli.screen import err, out
+from lab.database import Role
+from lab.errors import LabError
+from lab.settings import LabSettings
+from lab.stack.binaries import postgres_bin
+from lab.stack.memory import running_settings
+
+DATABASE = "creditlab_bench_seed"
+# Scale 1 of pgbench: 1 branch, 10 tellers, 100,000 accounts.
+PGBENCH_ROWS = 100_011
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loading:
+    """Rows loaded, and the seconds until the database was ready for use."""
+
+    rows: int
+    seconds: float
+
+    @property
+    def rows_per_second(self) -> float:
+        """Throughput over everything, statistics included."""
+        return self.rows / self.seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """Both loadings of one run; `scale` is the lab's."""
+
+    scale: float
+    ours: Loading
+    pgbench: Loading
+
+    @property
+    def ratio(self) -> float:
+        """Our rows per second for one of pgbench's."""
+        return self.ours.rows_per_second / self.pgbench.rows_per_second
+
+    def to_json(self) -> dict[str, float]:
+        """Return the flat document that --json prints."""
+        figures = {
+            f"{who}_{name}": value
+            for who, loading in (("ours", self.ours), ("pgbench", self.pgbench))
+            for name, value in {
+                **asdict(loading),
+                "rows_per_second": loading.rows_per_second,
+            }.items()
+        }
+        return {"scale": self.scale, **figures, "ratio": self.ratio}
+
+
+def seed(
+    scale: Annotated[
+        float, typer.Option(help="How much data: 1 is 10,000 customers.", min=0.001)
+    ] = 1.0,
+    as_json: AsJson = False,
+) -> None:
+    """Load the seed and a pgbench database of as many rows, and compare."""
+    settings = running_settings(LabSettings.load())
+    with interruptible():
+        result = measure(settings, scale)
+    if as_json:
+        out.print_json(json.dumps(result.to_json()))
+    else:
+        out.print(_table(result))
+
+
+def measure(settings: LabSettings, scale: float) -> Result:
+    """Load both into a scratch database of the running server, one after the other.
+
+    Raises:
+        LabError: the server does not answer, or pgbench is not beside `postgres` or fails.
+    """
+    with scratch_database(settings, DATABASE) as scratch:
+        checkpoint(scratch)
+        asked = scratch.model_copy(update={"seed_scale": scale})
+        with seeding.bar(err) as progress:
+            report = seeding.ensure(asked, progress=progress)
+        checkpoint(scratch)
+        pgbench_scale = max(1, round(report.rows / PGBENCH_ROWS))
+        with err.status(f"pgbench -i --scale={pgbench_scale}"):
+            seconds = _initialise_pgbench(scratch, pgbench_scale)
+    return Result(
+        scale=scale,
+        ours=Loading(rows=report.rows, seconds=report.seconds),
+        pgbench=Loading(rows=pgbench_scale * PGBENCH_ROWS, seconds=seconds),
+    )
+
+
+def _initialise_pgbench(settings: LabSettings, scale: int) -> float:
+    program = postgres_bin()
+    arguments = [
+        str(program.beside("pgbench")),
+        "--initialize",
+        "--quiet",
+        f"--scale={scale}",
+        f"--host={settings.postgres_host}",
+        f"--port={settings.postgres_port}",
+        f"--username={Role.OWNER.value}",
+        settings.postgres_db,
+    ]
+    environment = {
+        "PATH": os.defpath,
+        "PGPASSWORD": settings.credit_owner_password.get_secret_value(),
+        **program.environment(),
+    }
+    begun = monotonic()
+    try:
+        done = subprocess.run(
+            arguments, env=environment, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        raise LabError(
+            f"There is no pgbench beside {program.path}.\n"
+            "It comes with the server package of PostgreSQL 15 (on some systems: -contrib)."
+        ) from None
+    if done.returncode:
+        raise LabError(f"pgbench could not initialise its tables.\n{done.stderr.strip()}")
+    return monotonic() - begun
+
+
+def _table(result: Result) -> Table:
+    table = Table(title=f"Loading at scale {result.scale:g}", title_justify="left")
+    table.add_column("")
+    for heading in ("rows", "seconds", "rows/s"):
+        table.add_column(heading, justify="right")
+    for name, loading in (("seed", result.ours), ("pgbench -i", result.pgbench)):
+        table.add_row(
+            name,
+            f"{loading.rows:,}",
+            f"{loading.seconds:.1f}",
+            f"{loading.rows_per_second:,.0f}",
+        )
+    table.add_row("ratio", "", "", f"{result.ratio:.2f}", style="bold")
+    return table
