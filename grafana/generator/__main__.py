@@ -1,0 +1,19 @@
+"""`python -m grafana.generator`: write grafana/dashboards/*.json anew.
+
+Exit status: 0 always, unless a file cannot be written; what changed is for `git diff` to tell.
+"""
+
+import sys
+
+from grafana.generator.writing import FOLDER, files
+
+
+def main() -> None:
+    """Write every dashboard."""
+    for name, content in files().items():
+        (FOLDER / name).write_text(content, encoding="utf-8")
+        sys.stdout.write(f"{name}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""A dashboard: rows of panels, the variables and annotations that all of them share, links to the others.
+
+Called board, so that it is not taken for the SDK's own Dashboard, which it builds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grafana_foundation_sdk.builders.dashboard import (
+    CustomVariable,
+    Dashboard,
+    DashboardLink,
+    QueryVariable,
+    Row,
+)
+from grafana_foundation_sdk.models import dashboard as models
+
+from grafana.generator.incidents import ANNOTATIONS
+from grafana.generator.panels import Panel
+from grafana.generator.source import PROMETHEUS
+
+TAG = "credit-lab"
+OVERVIEW, QUERIES, QUERY, TABLES, SESSIONS, INTERNALS, OBSERVERS = (
+    f"credit-lab-{name}"
+    for name in ("overview", "queries", "query", "tables", "sessions", "internals", "observers")
+)
+# The hosts of Datadog's sites as a browser reaches them; the first is the default.
+DATADOG_HOSTS = (
+    "app.datadoghq.com",
+    "app.datadoghq.eu",
+    "us3.datadoghq.com",
+    "us5.datadoghq.com",
+    "ap1.datadoghq.com",
+    "ap2.datadoghq.com",
+    "app.ddog-gov.com",
+)
+ALL = models.VariableOption(selected=True, text=["All"], value=["$__all"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A titled row of panels."""
+
+    title: str
+    panels: Sequence[Panel]
+
+
+def board(
+    uid: str,
+    title: str,
+    description: str,
+    *sections: Section,
+    variables: Sequence[QueryVariable] = (),
+) -> models.Dashboard:
+    """Return a dashboard with a stable id for each panel, so that a link to a panel stays good."""
+    built = (
+        Dashboard(title)
+        .uid(uid)
+        .description(description)
+        .tags([TAG])
+        .timezone("browser")
+        .time("now-30m", "now")
+        .refresh("10s")
+        .editable()
+        .tooltip(models.DashboardCursorSync.CROSSHAIR)
+        .annotations(list(ANNOTATIONS))
+    )
+    for variable in (*variables, _datadog()):
+        built = built.with_variable(variable)
+    for destination in _links():
+        built = built.link(destination)
+    for section in sections:
+        built = built.with_row(Row(section.title))
+        for panel in section.panels:
+            built = built.with_panel(panel)
+    made = built.build()
+    for number, placed in enumerate(made.panels or [], start=1):
+        placed.id_val = number
+    return made
+
+
+def choose(
+    name: str,
+    label: str,
+    query: str,
+    description: str,
+    *,
+    current: str | None = None,
+    several: bool = True,
+) -> QueryVariable:
+    """Return a variable whose values are those of a label.
+
+    Args:
+        name: as in $name.
+        label: as people read it.
+        query: label_values(selector, label).
+        description: what choosing does.
+        current: what a first visit shows; by default everything.
+        several: whether more than one value can be chosen. A variable for one value has no "All".
+    """
+    variable = (
+        QueryVariable(name)
+        .label(label)
+        .description(description)
+        .datasource(PROMETHEUS)
+        .query({"query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery"})
+        .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(models.VariableSort.ALPHABETICAL_ASC)
+        .multi(several)
+        .include_all(several)
+    )
+    if several:
+        variable = variable.all_value(".*").current(ALL)
+    if current is not None:
+        chosen: str | list[str] = [current] if several else current
+        variable = variable.current(models.VariableOption(selected=True, text=chosen, value=chosen))
+    return variable
+
+
+def service(series: str = "credit_service_info") -> QueryVariable:
+    """Return the variable $service."""
+    return choose(
+        "service",
+        "Service",
+        f"label_values({series}, service)",
+        "Whose panels and statements to show",
+    )
+
+
+def database() -> QueryVariable:
+    """Return the hidden variable $database: the one that the exporter reads tables of."""
+    return choose(
+        "database",
+        "Database",
+        "label_values(pg_stat_user_tables_n_live_tup, datname)",
+        "The database that the services use",
+        several=False,
+    ).hide(models.VariableHide.HIDE_VARIABLE)
+
+
+def to_query() -> str:
+    """Return the address of the query detail for a row that has the columns statement and queryid."""
+    row = "var-statement=${__data.fields.statement}&var-queryid=${__data.fields.queryid}"
+    return f"/d/{QUERY}?{row}&{_KEPT}"
+
+
+def to_service() -> str:
+    """Return the address of the overview for a series that has the label service."""
+    return f"/d/{OVERVIEW}?var-service=${{__field.labels.service}}&{_KEPT}"
+
+
+def to_table() -> str:
+    """Return the address of the tables for a row that has the column table."""
+    return f"/d/{TABLES}?var-table=${{__data.fields.table}}&{_KEPT}"
+
+
+def to_board(uid: str) -> str:
+    """Return the address of another dashboard at the same time range."""
+    return f"/d/{uid}?{_KEPT}"
+
+
+_KEPT = "${__url_time_range}&${datadog:queryparam}"
+
+
+def _links() -> list[DashboardLink]:
+    def datadog(title: str, path: str, tip: str) -> DashboardLink:
+        return (
+            DashboardLink(title)
+            .type(models.DashboardLinkType.LINK)
+            .url(f"https://${{datadog}}/{path}")
+            .icon("external link")
+            .tooltip(tip)
+            .target_blank(True)
+        )
+
+    return [
+        DashboardLink("Credit Lab dashboards")
+        .type(models.DashboardLinkType.DASHBOARDS)
+        .tags([TAG])
+        .as_dropdown(True)
+        .include_vars(True)
+        .keep_time(True),
+        datadog("DBM: databases", "databases/list", "Database Monitoring: hosts, load, waits"),
+        datadog("DBM: queries", "databases/queries", "Normalized queries, their metrics and plans"),
+        datadog(
+            "DBM: samples", "databases/samples", "Executions, explain plans, blocking sessions"
+        ),
+        datadog("APM: services", "services", "The same services as traces"),
+    ]
+
+
+def _datadog() -> CustomVariable:
+    first = DATADOG_HOSTS[0]
+    return (
+        CustomVariable("datadog")
+        .label("Datadog site")
+        .description("Where the links to Datadog lead: the host of your account's site")
+        .values(",".join(DATADOG_HOSTS))
+        .current(models.VariableOption(selected=True, text=first, value=first))
+        .options(
+            [
+                models.VariableOption(selected=host == first, text=host, value=host)
+                for host in DATADOG_HOSTS
+            ]
+        )
+    )

@@ -1,0 +1,21 @@
+"""The seven dashboards, one module each; `BOARDS` builds them in the order of a walk through the lab."""
+
+from grafana.generator.boards import (
+    internals,
+    observers,
+    overview,
+    queries,
+    query,
+    sessions,
+    tables,
+)
+
+BOARDS = (
+    overview.build,
+    queries.build,
+    query.build,
+    tables.build,
+    sessions.build,
+    internals.build,
+    observers.build,
+)

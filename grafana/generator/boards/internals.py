@@ -1,0 +1,263 @@
+"""(6) PostgreSQL internals: WAL, checkpoints, buffers, temporary files, wraparound, settings."""
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from grafana.generator import style
+from grafana.generator.board import INTERNALS, QUERIES, TABLES, Section, board, database, to_board
+from grafana.generator.panels import THIRD, Panel, graph, link, note, number
+from grafana.generator.source import Query
+
+BLOCK = 8192
+# What settings a reader wants beside the graphs above, by unit; none of them is about replication.
+MEMORY = (
+    "shared_buffers",
+    "effective_cache_size",
+    "work_mem",
+    "maintenance_work_mem",
+    "max_wal_size",
+)
+DURATIONS = (
+    "checkpoint_timeout",
+    "autovacuum_naptime",
+    "deadlock_timeout",
+    "log_min_duration_statement",
+    "auto_explain_log_min_duration",
+)
+NUMBERS = (
+    "max_connections",
+    "autovacuum_max_workers",
+    "autovacuum_vacuum_scale_factor",
+    "random_page_cost",
+    "pg_stat_statements_max",
+)
+
+
+def build() -> Dashboard:
+    """Return the dashboard."""
+    return board(
+        INTERNALS,
+        "6 PostgreSQL internals",
+        "What the server does behind the statements: WAL, checkpoints, the buffer cache, temporary files,"
+        " the distance to wraparound, and the settings that govern them.",
+        Section(title="Now", panels=_now()),
+        Section(title="Write-ahead log", panels=_wal()),
+        Section(title="Checkpoints and the writing of buffers", panels=_checkpoints()),
+        Section(title="Reading and spilling", panels=_reading()),
+        Section(title="Settings", panels=_settings()),
+        variables=[database()],
+    )
+
+
+def _now() -> list[Panel]:
+    return [
+        note(
+            "How to read this",
+            "Look here when every statement is slow at once. **Requested checkpoints** mean that"
+            " max_wal_size is too small for the load; **backends that write buffers** mean that the"
+            " background writer cannot keep up; **temporary bytes** mean that work_mem is too small for"
+            " some statement.",
+        ),
+        number(
+            "PostgreSQL",
+            "1 when the exporter reaches the server.",
+            style.COUNT,
+            Query(expr="max(pg_up)"),
+            thresholds=style.falling(1, 1),
+            words={"1": "up", "0": "down"},
+        ),
+        number(
+            "Database size",
+            "Of the lab's database, indexes included.",
+            style.BYTES,
+            Query(expr='max(pg_database_size_bytes{datname="$database"})'),
+        ),
+        number(
+            "Found in shared buffers",
+            "Share of the blocks that sessions asked for and found in PostgreSQL's own cache.",
+            style.SHARE,
+            Query(
+                expr=f"{_rate('blks_hit')} / clamp_min({_rate('blks_hit')}"
+                f" + {_rate('blks_read')}, 1e-9)"
+            ),
+            thresholds=style.falling(0.9, 0.95),
+            decimals=1,
+        ),
+        number(
+            "WAL on disk",
+            "It grows to max_wal_size between checkpoints and is recycled. Far above: a replication slot"
+            " or a failing archiver keeps it.",
+            style.BYTES,
+            Query(expr="max(pg_wal_size_bytes)"),
+        ),
+        number(
+            "Oldest transaction id",
+            "Transactions since the oldest row that is not frozen, as a share of the two thousand million"
+            " after which PostgreSQL stops writing. Autovacuum freezes from 10 %.",
+            style.SHARE,
+            # The exporter calls it seconds; it is age(datfrozenxid), a number of transactions.
+            Query(expr="max(pg_database_wraparound_age_datfrozenxid_seconds) / 2e9"),
+            thresholds=style.steps(0.25, 0.5),
+            decimals=2,
+        ),
+        number(
+            "Temporary bytes",
+            "Written to temporary files in this time range: sorts and hashes beyond work_mem.",
+            style.BYTES,
+            Query(expr='sum(increase(pg_stat_database_temp_bytes{datname="$database"}[$__range]))'),
+            trend=False,
+            thresholds=style.steps(1e8, 1e9),
+            links=[link("Which statement", to_board(QUERIES))],
+        ),
+    ]
+
+
+def _wal() -> list[Panel]:
+    return [
+        graph(
+            "WAL volume",
+            "Bytes per second. It follows the writing; a jump without more rows comes after each"
+            " checkpoint, when the first change of a page is logged whole.",
+            style.BYTES_PER_SECOND,
+            Query(expr=_wal_rate("bytes"), legend="WAL"),
+            links=[link("Who writes rows", to_board(TABLES))],
+        ),
+        graph(
+            "WAL records and full page images",
+            "Per second. Many images per record: checkpoints follow each other too closely.",
+            style.PER_SECOND,
+            Query(expr=_wal_rate("records"), legend="records"),
+            Query(expr=_wal_rate("full_page_images"), legend="full page images"),
+            colours={"records": style.BLUE, "full page images": style.AMBER},
+        ),
+        graph(
+            "WAL time and full buffers",
+            "Seconds per second in writing and syncing WAL: this is what a commit waits for. Buffers full"
+            " above 0: wal_buffers is too small.",
+            style.SESSIONS,
+            Query(expr=_wal_rate("write_seconds"), legend="writing"),
+            Query(expr=_wal_rate("sync_seconds"), legend="syncing"),
+            Query(expr=_wal_rate("buffers_full"), legend="times buffers full, per second"),
+            colours={"writing": style.BLUE, "syncing": style.AMBER},
+        ),
+    ]
+
+
+def _checkpoints() -> list[Panel]:
+    return [
+        graph(
+            "Checkpoints",
+            "Per graph interval. Timed ones are the plan, requested ones mean that max_wal_size was"
+            " reached first (or that somebody said CHECKPOINT).",
+            style.COUNT,
+            *(
+                Query(
+                    expr=f"sum(increase(pg_stat_bgwriter_checkpoints_{kind}_total[$__rate_interval]))",
+                    legend=legend,
+                )
+                for kind, legend in (("timed", "timed"), ("req", "requested"))
+            ),
+            bars=True,
+            stacked=True,
+            colours={"timed": style.GREEN, "requested": style.RED},
+        ),
+        graph(
+            "Time in checkpoints",
+            "Seconds per second. Writing is spread on purpose; syncing above 0.1 means that the disk"
+            " cannot take what it is given.",
+            style.SESSIONS,
+            *(
+                Query(
+                    # The exporter keeps PostgreSQL's milliseconds here.
+                    expr=f"sum(rate(pg_stat_bgwriter_checkpoint_{way}_time_total[$__rate_interval]))"
+                    " / 1000",
+                    legend=legend,
+                )
+                for way, legend in (("write", "writing"), ("sync", "syncing"))
+            ),
+            colours={"writing": style.BLUE, "syncing": style.AMBER},
+        ),
+        graph(
+            "Buffers written, by whom",
+            "Bytes per second. The checkpointer should write most; a session that has to write a buffer"
+            " before it can use it is slow at that moment.",
+            style.BYTES_PER_SECOND,
+            *(
+                Query(
+                    expr=f"{BLOCK} * sum(rate(pg_stat_bgwriter_buffers_{who}_total[$__rate_interval]))",
+                    legend=legend,
+                )
+                for who, legend in (
+                    ("checkpoint", "checkpointer"),
+                    ("clean", "background writer"),
+                    ("backend", "sessions"),
+                )
+            ),
+            stacked=True,
+            colours={
+                "checkpointer": style.GREEN,
+                "background writer": style.BLUE,
+                "sessions": style.RED,
+            },
+        ),
+    ]
+
+
+def _reading() -> list[Panel]:
+    return [
+        graph(
+            "Blocks read",
+            "Bytes per second found in shared buffers, and read from outside.",
+            style.BYTES_PER_SECOND,
+            Query(expr=f"{BLOCK} * {_rate('blks_hit')}", legend="shared buffers"),
+            Query(expr=f"{BLOCK} * {_rate('blks_read')}", legend="read from disk"),
+            colours={"shared buffers": style.GREEN, "read from disk": style.RED},
+        ),
+        graph(
+            "Time in reading and writing blocks",
+            "Seconds per second, all sessions together. It needs track_io_timing, which the lab sets.",
+            style.SESSIONS,
+            # Milliseconds again.
+            Query(expr=f"{_rate('blk_read_time')} / 1000", legend="reading"),
+            Query(expr=f"{_rate('blk_write_time')} / 1000", legend="writing"),
+            colours={"reading": style.BLUE, "writing": style.AMBER},
+        ),
+        graph(
+            "Temporary files",
+            "Bytes per second that sorts and hashes spilled. The statement is on the queries dashboard,"
+            " column temp written.",
+            style.BYTES_PER_SECOND,
+            Query(expr=_rate("temp_bytes"), legend="spilled"),
+            thresholds=style.steps(10_000_000),
+            links=[link("Which statement", to_board(QUERIES))],
+        ),
+    ]
+
+
+def _settings() -> list[Panel]:
+    def settings(title: str, unit: str, names: tuple[str, ...], suffix: str) -> Panel:
+        return number(
+            title,
+            "Set in postgres/conf/postgresql.conf, where each line has its reason.",
+            unit,
+            *(
+                Query(expr=f"max(pg_settings_{name}{suffix})", legend=name.replace("_", " "))
+                for name in names
+            ),
+            width=THIRD,
+            height=8,
+            trend=False,
+        )
+
+    return [
+        settings("Memory and WAL", style.BYTES, MEMORY, "_bytes"),
+        settings("Times", style.SECONDS, DURATIONS, "_seconds"),
+        settings("Numbers", style.COUNT, NUMBERS, ""),
+    ]
+
+
+def _rate(metric: str) -> str:
+    return f'sum(rate(pg_stat_database_{metric}{{datname="$database"}}[$__rate_interval]))'
+
+
+def _wal_rate(metric: str) -> str:
+    return f"sum(rate(pg_stat_wal_{metric}_total[$__rate_interval]))"

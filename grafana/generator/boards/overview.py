@@ -1,0 +1,383 @@
+"""(1) Overview: is the application well, is the database, are both stacks; and where to go from here."""
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from grafana.generator import style
+from grafana.generator.board import (
+    INTERNALS,
+    OBSERVERS,
+    OVERVIEW,
+    SESSIONS,
+    Section,
+    board,
+    database,
+    service,
+    to_board,
+    to_query,
+    to_service,
+)
+from grafana.generator.panels import GRAPH, HALF, THIRD, Panel, graph, link, note, number, timeline
+from grafana.generator.source import Query
+from grafana.generator.tables import Column, rows
+
+CHOSEN = 'service=~"$service"'
+
+
+def build() -> Dashboard:
+    """Return the dashboard."""
+    return board(
+        OVERVIEW,
+        "1 Credit Lab overview",
+        "Rate, errors and duration of the five services, the load of their database, the business they"
+        " do, and whether both observability stacks are watching.",
+        Section(title="Now", panels=_now()),
+        Section(title="Services: rate, errors, duration", panels=_services()),
+        Section(title="Database", panels=_database()),
+        Section(title="Business", panels=_business()),
+        Section(title="Are we being watched?", panels=_watchers()),
+        variables=[service(), database()],
+    )
+
+
+def _now() -> list[Panel]:
+    return [
+        note(
+            "What this is",
+            "Five services work on one PostgreSQL. Read from the top: does the application do its work,"
+            " is the database busy or waiting, is money moving, is anyone watching."
+            " **Slow?** Follow *Statements that load the database* to a query. **Stuck?** Follow"
+            " *Blocked sessions*. The points on the duration graph are single requests with their trace.",
+        ),
+        number(
+            "Operations",
+            "Operations that ended, per second, all outcomes. It should follow the load that was asked"
+            " for; when it falls, look at the lateness and at the blocked sessions.",
+            style.OPERATIONS,
+            Query(expr=f"sum(service:credit_operations:rate1m{{{CHOSEN}}})"),
+            decimals=1,
+        ),
+        number(
+            "Errors",
+            "Share of the operations of the last five minutes that ended in an error. Above 1 % users"
+            " notice: look at the database errors below for the class of error.",
+            style.SHARE,
+            Query(
+                expr=f'sum(rate(credit_operations_total{{{CHOSEN}, outcome="error"}}[5m]))'
+                f" / clamp_min(sum(rate(credit_operations_total{{{CHOSEN}}}[5m])), 1e-9)"
+            ),
+            thresholds=style.steps(0.001, 0.01),
+            decimals=2,
+        ),
+        number(
+            "95th percentile",
+            "19 of 20 operations end within this time. When it rises while the database's active sessions"
+            " do not, the time is lost in the application: look at the pool and the lateness.",
+            style.SECONDS,
+            Query(
+                expr="histogram_quantile(0.95, sum by (le)"
+                f" (rate(credit_operation_duration_seconds_bucket{{{CHOSEN}}}[5m])))"
+            ),
+            thresholds=style.steps(0.1, 0.5),
+            empty="no operations",
+        ),
+        number(
+            "Active sessions",
+            "Sessions that PostgreSQL works for at this moment, the exporter's own left out. More than"
+            " there are CPU cores, for long, means that sessions queue for CPU or wait.",
+            style.COUNT,
+            Query(expr="sum(wait_event:pg_active_sessions:count)"),
+            thresholds=style.steps(4, 12),
+            links=[link("Sessions and waits", to_board(SESSIONS))],
+        ),
+        number(
+            "Blocked sessions",
+            "Sessions that wait for a lock of another. One for a moment is normal; one that stays is an"
+            " incident: the sessions dashboard tells since when, Datadog DBM tells who blocks whom.",
+            style.COUNT,
+            Query(expr="sum(pg_blocked_sessions_count)"),
+            thresholds=style.steps(1, 5),
+            links=[link("Sessions and waits", to_board(SESSIONS))],
+        ),
+        number(
+            "Connections in use",
+            "Client sessions as a share of max_connections. At 100 % nobody new gets in, observers"
+            " included. Find the role that holds them on the sessions dashboard.",
+            style.SHARE,
+            Query(expr="max(instance:pg_connections_used:ratio)"),
+            thresholds=style.steps(0.7, 0.9),
+            decimals=0,
+            links=[link("Sessions and waits", to_board(SESSIONS))],
+        ),
+    ]
+
+
+def _services() -> list[Panel]:
+    only = [link("Only this service", to_service())]
+    return [
+        graph(
+            "Rate: operations by service",
+            "Operations that ended, per second. A service that drops to 0 is down, paused, or waits for"
+            " the database with all its threads.",
+            style.OPERATIONS,
+            Query(expr=f"service:credit_operations:rate1m{{{CHOSEN}}}", legend="{{service}}"),
+            colours=style.SERVICES,
+            links=only,
+        ),
+        graph(
+            "Errors: share by service",
+            "Share of operations that ended in an error, over five minutes. All services at once points"
+            " to the database, one alone to its statements.",
+            style.SHARE,
+            Query(
+                expr=f"service:credit_operation_errors:ratio_rate5m{{{CHOSEN}}}",
+                legend="{{service}}",
+            ),
+            colours=style.SERVICES,
+            thresholds=style.steps(0.01),
+            links=only,
+        ),
+        graph(
+            "Duration: 95th percentile by service",
+            "The points are single operations: click one to open its trace, in Datadog or in the lab. A"
+            " gap means that the service ended no operation.",
+            style.SECONDS,
+            Query(
+                expr="histogram_quantile(0.95, sum by (service, le)"
+                f" (rate(credit_operation_duration_seconds_bucket{{{CHOSEN}}}[$__rate_interval])))",
+                legend="{{service}}",
+                exemplar=True,
+            ),
+            colours=style.SERVICES,
+            empty="No operation ended",
+            links=only,
+        ),
+        graph(
+            "Lateness: 99th percentile of start delay",
+            "From the moment an operation was due to its start. Arrivals do not wait for answers, so a"
+            " service without free threads shows here first, long before its durations do.",
+            style.SECONDS,
+            Query(
+                expr=f"service:credit_start_delay_seconds:quantile_rate5m{{{CHOSEN}}}",
+                legend="{{service}}",
+            ),
+            colours=style.SERVICES,
+            thresholds=style.steps(0.05),
+            empty="No operation started",
+            links=only,
+        ),
+        graph(
+            "Asked for, arrived, ended",
+            "The three lie on each other while the services keep up. Arrivals above ended operations are"
+            " a queue that grows; look at lateness and drops.",
+            style.OPERATIONS,
+            Query(expr=f"sum(credit_target_rate{{{CHOSEN}}})", legend="asked for"),
+            Query(
+                expr=f"sum(rate(credit_arrivals_total{{{CHOSEN}}}[$__rate_interval]))",
+                legend="arrived",
+            ),
+            Query(
+                expr=f"sum(rate(credit_operations_total{{{CHOSEN}}}[$__rate_interval]))",
+                legend="ended",
+            ),
+            colours={"asked for": style.GREY, "arrived": style.AMBER, "ended": style.GREEN},
+        ),
+        graph(
+            "Failures of every kind",
+            "Arrivals dropped for want of a free thread, attempts made again, errors from the database."
+            " Retries without errors are the services healing themselves.",
+            style.PER_SECOND,
+            Query(
+                expr=f"sum(rate(credit_arrivals_dropped_total{{{CHOSEN}}}[$__rate_interval]))",
+                legend="arrivals dropped",
+            ),
+            Query(
+                expr=_or_zero(
+                    f"sum(rate(credit_operation_retries_total{{{CHOSEN}}}[$__rate_interval]))"
+                ),
+                legend="attempts made again",
+            ),
+            Query(
+                expr=_or_zero(
+                    f"sum(rate(credit_database_errors_total{{{CHOSEN}}}[$__rate_interval]))"
+                ),
+                legend="database errors",
+            ),
+            colours={
+                "arrivals dropped": style.GREY,
+                "attempts made again": style.AMBER,
+                "database errors": style.RED,
+            },
+        ),
+    ]
+
+
+def _database() -> list[Panel]:
+    return [
+        graph(
+            "Database load: active sessions by what they wait for",
+            "Each active session is at one of these, sampled at each scrape. Green is work; a growing red"
+            " or blue area is time lost to locks or to disk.",
+            style.SESSIONS,
+            Query(
+                expr="sum by (wait_event_type) (wait_event:pg_active_sessions:count)",
+                legend="{{wait_event_type}}",
+            ),
+            width=HALF,
+            colours=style.WAITS,
+            stacked=True,
+            links=[link("Sessions and waits", to_board(SESSIONS))],
+        ),
+        graph(
+            "Transactions",
+            "Committed and rolled-back transactions per second. Rollbacks come with errors of the"
+            " application; many of them without errors are somebody else's.",
+            style.PER_SECOND,
+            Query(
+                expr='sum(rate(pg_stat_database_xact_commit{datname="$database"}[$__rate_interval]))',
+                legend="committed",
+            ),
+            Query(
+                expr='sum(rate(pg_stat_database_xact_rollback{datname="$database"}[$__rate_interval]))',
+                legend="rolled back",
+            ),
+            width=HALF,
+            colours={"committed": style.GREEN, "rolled back": style.RED},
+            links=[link("PostgreSQL internals", to_board(INTERNALS))],
+        ),
+        rows(
+            "Statements that load the database",
+            "The ten statements with the most execution time in this time range, of every role. Click a"
+            " name for its detail.",
+            Column(
+                title="sessions busy with it",
+                unit=style.COUNT,
+                decimals=4,
+                bar=True,
+                expr="topk(10, avg_over_time(statement:pg_stat_statements_seconds:rate1m[$__range]))",
+            ),
+            Column(
+                title="calls/s",
+                unit=style.PER_SECOND,
+                expr="avg_over_time(statement:pg_stat_statements_calls:rate1m[$__range])"
+                " and on (user, queryid)"
+                " topk(10, avg_over_time(statement:pg_stat_statements_seconds:rate1m[$__range]))",
+            ),
+            Column(
+                title="mean",
+                unit=style.SECONDS,
+                thresholds=style.steps(0.1, 0.5),
+                expr="avg_over_time(statement:pg_stat_statements_seconds_per_call:ratio_rate5m[$__range])"
+                " and on (user, queryid)"
+                " topk(10, avg_over_time(statement:pg_stat_statements_seconds:rate1m[$__range]))",
+            ),
+            labels={"statement": 240, "service": 180, "user": 150, "queryid": 210},
+            sort="sessions busy with it",
+            links={
+                "statement": link("Detail of this statement", to_query()),
+                "queryid": link("Detail of this statement", to_query()),
+            },
+        ),
+    ]
+
+
+def _business() -> list[Panel]:
+    return [
+        graph(
+            "Proposals",
+            "What happened to proposals, per minute. Approved and rejected together should follow"
+            " submitted; when they fall behind, underwriting is late or blocked.",
+            style.PER_MINUTE,
+            Query(
+                expr="60 * sum by (status) (rate(credit_proposals_total[$__rate_interval]))",
+                legend="{{status}}",
+            ),
+            colours=style.PROPOSALS,
+            empty="No proposal since the services started",
+        ),
+        graph(
+            "Money per minute",
+            "Principal paid out to customers, and installments they paid, fees included. Both stop when"
+            " underwriting or servicing stops.",
+            style.BRL,
+            Query(
+                expr="60 * sum(rate(credit_disbursed_brl_total[$__rate_interval])) or vector(0)",
+                legend="disbursed",
+            ),
+            Query(
+                expr="60 * sum(rate(credit_paid_brl_total[$__rate_interval])) or vector(0)",
+                legend="paid by customers",
+            ),
+            colours={"disbursed": style.BLUE, "paid by customers": style.GREEN},
+        ),
+        number(
+            "Proposals submitted",
+            "In this time range.",
+            style.COUNT,
+            Query(
+                expr='sum(increase(credit_proposals_total{status="submitted"}[$__range])) or vector(0)'
+            ),
+            trend=False,
+            decimals=0,
+            height=GRAPH,
+        ),
+        number(
+            "Disbursed",
+            "Principal paid out to customers in this time range. `./creditlab verify` holds it against"
+            " the database to the cent.",
+            style.BRL,
+            Query(expr="sum(increase(credit_disbursed_brl_total[$__range])) or vector(0)"),
+            trend=False,
+            height=GRAPH,
+        ),
+    ]
+
+
+def _watchers() -> list[Panel]:
+    return [
+        timeline(
+            "Prometheus: targets",
+            "Whether the last scrape of each target worked. A red target is blind, its graphs stop: look"
+            " whether the process runs, then at /targets of Prometheus.",
+            Query(expr='max by (service) (up{job="credit"})', legend="{{service}}"),
+            Query(expr='max by (job) (up{job!="credit"})', legend="{{job}}"),
+            Query(expr="max(pg_up)", legend="exporter reaches PostgreSQL"),
+            width=THIRD,
+        ),
+        number(
+            "Exporter: collectors that fail",
+            "Collectors of postgres_exporter whose query failed in the last scrape. A locked table or an"
+            " exhausted connection limit costs single collectors while pg_up stays 1.",
+            style.COUNT,
+            Query(expr="count(pg_scrape_collector_success == 0) or vector(0)"),
+            height=GRAPH,
+            thresholds=style.steps(1, 3),
+            links=[link("What the observers cost", to_board(OBSERVERS))],
+        ),
+        number(
+            "Datadog: queries to this database",
+            "Statements per second by the roles of the Datadog Agent. 0: no Agent asks this database,"
+            " and Database Monitoring is blind, whatever the Agent's own status says.",
+            style.PER_SECOND,
+            Query(
+                expr='sum(rate(pg_stat_statements_calls_total{user=~"datadog.*"}[5m])) or vector(0)'
+            ),
+            height=GRAPH,
+            words={"0": "not asking"},
+            links=[link("What the observers cost", to_board(OBSERVERS))],
+        ),
+        graph(
+            "Age of the newest sample",
+            "How long ago the newest sample was taken, at the moment of asking. It saws between 0 and"
+            " the scrape interval (5 s for services, 10 s for the database); higher means blind.",
+            style.SECONDS,
+            Query(
+                expr='max by (job) (time() - timestamp(up{job=~"credit|postgres"}))',
+                legend="{{job}}",
+            ),
+            thresholds=style.steps(30),
+        ),
+    ]
+
+
+def _or_zero(expr: str) -> str:
+    return f"{expr} or vector(0)"

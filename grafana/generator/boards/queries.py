@@ -1,0 +1,190 @@
+"""(2) Queries: which statements cost this database the most, by every measure there is."""
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from grafana.generator import style
+from grafana.generator.board import QUERIES, Section, board, choose, service, to_query
+from grafana.generator.panels import HALF, Panel, graph, link, note, number
+from grafana.generator.source import Query
+from grafana.generator.statements import CHOSEN, names, per_statement
+from grafana.generator.tables import Column, rows
+
+NAMED = "statement:pg_stat_statements_calls:rate1m"
+SELECTED = ", ".join(f"{label}{matcher}" for label, matcher in CHOSEN.items())
+BLOCK = 8192
+
+
+def build() -> Dashboard:
+    """Return the dashboard."""
+    return board(
+        QUERIES,
+        "2 Queries",
+        "Top statements by time, calls, mean, rows and I/O, by name and queryid, from"
+        " pg_stat_statements. The same queryid is in PostgreSQL's log and in pg_stat_activity.",
+        Section(title="All chosen statements", panels=_totals()),
+        Section(title="Statement by statement, in this time range", panels=[_table()]),
+        Section(title="Top ten over time", panels=_graphs()),
+        variables=[
+            service("credit_statement_info"),
+            choose(
+                "user",
+                "Role",
+                f"label_values({NAMED}, user)",
+                "Who ran the statements. An Agent's EXPLAIN counts under datadog_explain.",
+                current="credit_app",
+            ),
+        ],
+    )
+
+
+def _totals() -> list[Panel]:
+    load = f"statement:pg_stat_statements_seconds:rate1m{{{SELECTED}}}"
+    calls = f"{NAMED}{{{SELECTED}}}"
+    hits, reads = (_block_rate(kind) for kind in ("hit", "read"))
+    return [
+        note(
+            "How to read this",
+            "Sort by **total time** for what to optimise first, by **mean** for what users feel, by"
+            " **calls** for chatter, by **read from disk** for what misses memory. Click a name for its"
+            " detail. *unnamed* statements carry no comment of the workload's: tools, observers, people."
+            " A name with several queryids is one text with lists of several lengths.",
+        ),
+        number(
+            "Load",
+            "Execution time per second: how many sessions these statements keep busy on average.",
+            style.SESSIONS,
+            Query(expr=f"sum({load})"),
+            decimals=3,
+        ),
+        number("Calls", "Executions per second.", style.PER_SECOND, Query(expr=f"sum({calls})")),
+        number(
+            "Mean time",
+            "Of one execution, over all chosen statements.",
+            style.SECONDS,
+            Query(expr=f"sum({load}) / (sum({calls}) > 0)"),
+            thresholds=style.steps(0.05, 0.25),
+            empty="no calls",
+        ),
+        number(
+            "Found in shared buffers",
+            "Share of the blocks that were in PostgreSQL's own cache. Below 95 % for long, the working"
+            " set is larger than shared_buffers, or a statement reads a whole table.",
+            style.SHARE,
+            Query(expr=f"{hits} / clamp_min({hits} + {reads}, 1e-9)"),
+            thresholds=style.falling(0.9, 0.95),
+            decimals=1,
+        ),
+        number(
+            "Read from disk",
+            "Bytes per second read from outside the buffer cache (perhaps from the kernel's).",
+            style.BYTES_PER_SECOND,
+            Query(expr=f"{BLOCK} * {reads}"),
+        ),
+        number(
+            "Spilled to temporary files",
+            "Bytes per second of sorts and hashes that did not fit into work_mem. Above 0: find the"
+            " statement in the table below, and give it work_mem or an index.",
+            style.BYTES_PER_SECOND,
+            Query(expr=f"{BLOCK} * {_block_rate('temp')}"),
+            thresholds=style.steps(1, 10_000_000),
+        ),
+    ]
+
+
+def _table() -> Panel:
+    total, calls = (per_statement(metric, **CHOSEN) for metric in ("seconds_total", "calls_total"))
+    returned = per_statement("rows_total", **CHOSEN)
+    hit, read = (per_statement(f"shared_blocks_{kind}_total", **CHOSEN) for kind in ("hit", "read"))
+    seconds = "sum by (user, queryid) (increase(pg_stat_statements_seconds_total[$__range]))"
+    io = " + ".join(
+        f"sum by (user, queryid) (increase(pg_stat_statements_block_{way}_seconds_total[$__range]))"
+        for way in ("read", "write")
+    )
+    return rows(
+        "Statements",
+        "One row per statement and role, growth in this time range. Red means: worth a look at the plan,"
+        " in Datadog DBM or in PostgreSQL's log (auto_explain, from 200 ms).",
+        Column(title="total time", unit=style.SECONDS, expr=total, bar=True),
+        Column(title="calls", unit=style.COUNT, expr=calls, decimals=0),
+        Column(
+            title="mean",
+            unit=style.SECONDS,
+            expr=f"{total} / on (user, queryid, statement, service) ({calls} > 0)",
+            thresholds=style.steps(0.1, 0.5),
+        ),
+        Column(title="rows", unit=style.COUNT, expr=returned, decimals=0),
+        Column(
+            title="rows/call",
+            unit=style.COUNT,
+            expr=f"{returned} / on (user, queryid, statement, service) ({calls} > 0)",
+            decimals=1,
+        ),
+        Column(
+            title="hit ratio",
+            unit=style.SHARE,
+            expr=f"{hit} / on (user, queryid, statement, service) (({hit} + on"
+            f" (user, queryid, statement, service) {read}) > 0)",
+            thresholds=style.falling(0.9, 0.95),
+            decimals=1,
+        ),
+        Column(title="read from disk", unit=style.BYTES, expr=f"{BLOCK} * {read}"),
+        Column(
+            title="I/O share of time",
+            unit=style.SHARE,
+            expr=f"({io}) / ({seconds} > 0) * on (user, queryid) group_left (statement, service)"
+            f" {names(**CHOSEN)}",
+            decimals=1,
+        ),
+        Column(
+            title="temp written",
+            unit=style.BYTES,
+            expr=f"{BLOCK} * {per_statement('temp_blocks_written_total', **CHOSEN)}",
+            thresholds=style.steps(1, 100_000_000),
+        ),
+        labels={"statement": 200, "service": 160, "user": 120, "queryid": 190},
+        sort="total time",
+        links={
+            "statement": link("Detail of this statement", to_query()),
+            "queryid": link("Detail of this statement", to_query()),
+        },
+        height=16,
+    )
+
+
+def _graphs() -> list[Panel]:
+    def top(title: str, description: str, unit: str, series: str) -> Panel:
+        return graph(
+            title,
+            description,
+            unit,
+            Query(
+                expr=f"topk(10, sum by (statement) ({series}{{{SELECTED}}}))",
+                legend="{{statement}}",
+            ),
+            width=HALF,
+            height=10,
+            empty="No statement of these roles ran",
+        )
+
+    return [
+        top(
+            "By load",
+            "Execution time per second. A statement that rises here without more calls has become"
+            " slower: a plan that flipped, a lost index, a cold cache, a lock.",
+            style.SESSIONS,
+            "statement:pg_stat_statements_seconds:rate1m",
+        ),
+        top(
+            "By calls",
+            "Executions per second. A statement that rises alone is often a loop in the application"
+            " (N+1): look at its traces.",
+            style.PER_SECOND,
+            NAMED,
+        ),
+    ]
+
+
+def _block_rate(kind: str) -> str:
+    metric = "temp_blocks_written" if kind == "temp" else f"shared_blocks_{kind}"
+    grown = f"rate(pg_stat_statements_{metric}_total[$__rate_interval])"
+    return f"sum({grown} * on (user, queryid) group_left () {names('user', 'queryid', **CHOSEN)})"

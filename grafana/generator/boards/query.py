@@ -1,0 +1,279 @@
+"""(3) Query detail: one statement, from the server's side and from the client's."""
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from grafana.generator import style
+from grafana.generator.board import (
+    QUERIES,
+    QUERY,
+    TABLES,
+    Section,
+    board,
+    choose,
+    to_board,
+    to_query,
+)
+from grafana.generator.panels import HALF, THIRD, Panel, graph, link, note, number
+from grafana.generator.source import Query
+from grafana.generator.statements import DETAIL, of_one, per_statement
+from grafana.generator.tables import Column, rows
+
+NAMED = "statement:pg_stat_statements_calls:rate1m"
+RATE, RANGE = "$__rate_interval", "$__range"
+BLOCK = 8192
+NOT_OURS = "The services have no statement of this name"
+NEVER = "Not executed in this time range"
+
+
+def build() -> Dashboard:
+    """Return the dashboard."""
+    return board(
+        QUERY,
+        "3 Query detail",
+        "One statement: how often, how long, how much it reads, who runs it; on the server by"
+        " pg_stat_statements, and on the client by the service that waits for it.",
+        Section(title="In this time range", panels=_figures()),
+        Section(title="Time", panels=_time()),
+        Section(title="Work", panels=_work()),
+        Section(title="Identity", panels=[_identity()]),
+        variables=[
+            choose(
+                "statement",
+                "Statement",
+                f"label_values({NAMED}, statement)",
+                "The name in workload/sql/; unnamed: everything without one",
+                current="customer_by_cpf",
+                several=False,
+            ),
+            choose(
+                "queryid",
+                "queryid",
+                f'label_values({NAMED}{{statement="$statement"}}, queryid)',
+                "As in pg_stat_statements, pg_stat_activity and PostgreSQL's log",
+            ),
+        ],
+    )
+
+
+def _figures() -> list[Panel]:
+    total, calls = (
+        of_one(metric, function="increase", window=RANGE)
+        for metric in ("seconds_total", "calls_total")
+    )
+    hit, read = (
+        of_one(f"shared_blocks_{kind}_total", function="increase", window=RANGE)
+        for kind in ("hit", "read")
+    )
+    return [
+        note(
+            "How to read this",
+            "Server time is what PostgreSQL needed, client time adds the network, the driver and the"
+            " wait for the server's CPU. **Client up, server level:** look at the host and the pool."
+            " **Both up, calls level:** the plan or its data changed; see its plans in Datadog DBM"
+            " (*DBM: samples*, above) or in PostgreSQL's log under this queryid. The points on the"
+            " client's graph are executions with their trace.",
+        ),
+        number(
+            "Calls",
+            "Executions in this time range.",
+            style.COUNT,
+            Query(expr=calls),
+            trend=False,
+            decimals=0,
+            empty=NEVER,
+            links=[link("All statements", to_board(QUERIES))],
+        ),
+        number(
+            "Total time",
+            "Execution time in this time range, all executions together.",
+            style.SECONDS,
+            Query(expr=total),
+            trend=False,
+            empty=NEVER,
+        ),
+        number(
+            "Mean time",
+            "Of one execution on the server.",
+            style.SECONDS,
+            Query(expr=f"{total} / ({calls} > 0)"),
+            trend=False,
+            thresholds=style.steps(0.1, 0.5),
+            empty=NEVER,
+        ),
+        number(
+            "Share of all statements' time",
+            "What this statement takes of the execution time of everybody. The ceiling of what tuning it"
+            " can win.",
+            style.SHARE,
+            Query(expr=f"{total} / sum(increase(pg_stat_statements_seconds_total[$__range]))"),
+            trend=False,
+            decimals=1,
+            empty=NEVER,
+        ),
+        number(
+            "Rows per call",
+            "Rows returned or changed. Many rows for a caller who needs one: a missing condition.",
+            style.COUNT,
+            Query(
+                expr=f"{of_one('rows_total', function='increase', window=RANGE)} / ({calls} > 0)"
+            ),
+            trend=False,
+            decimals=1,
+            empty=NEVER,
+        ),
+        number(
+            "Found in shared buffers",
+            "Share of the blocks it touched that were in PostgreSQL's cache.",
+            style.SHARE,
+            Query(expr=f"{hit} / (({hit} + {read}) > 0)"),
+            trend=False,
+            thresholds=style.falling(0.9, 0.95),
+            decimals=1,
+            empty="touched no block",
+        ),
+    ]
+
+
+def _time() -> list[Panel]:
+    buckets = (
+        "sum by (le) (rate(credit_statement_duration_seconds_bucket"
+        '{statement="$statement"}[$__rate_interval]))'
+    )
+    client_mean = " / ".join(
+        f'sum(rate(credit_statement_duration_seconds_{part}{{statement="$statement"}}[{RATE}]))'
+        for part in ("sum", "count")
+    )
+    mean = f"{of_one('seconds_total', window=RATE)} / ({of_one('calls_total', window=RATE)} > 0)"
+    return [
+        graph(
+            "Calls by role",
+            "Executions per second. datadog_explain is the Agent asking for the plan, which executes"
+            " nothing; postgres_exporter runs only its own statements.",
+            style.PER_SECOND,
+            Query(expr=of_one("calls_total", by="user", window=RATE), legend="{{user}}"),
+            colours=style.ROLES,
+            empty=NEVER,
+        ),
+        graph(
+            "Mean time, server and client",
+            "The distance between the two is network, driver and scheduling. It is about constant; when"
+            " it grows, PostgreSQL is not the reason.",
+            style.SECONDS,
+            Query(expr=mean, legend="server"),
+            Query(expr=f"{client_mean} >= 0", legend="client"),
+            colours={"server": style.BLUE, "client": style.AMBER},
+            empty=NEVER,
+        ),
+        graph(
+            "Client time: percentiles",
+            "As the service saw it. The points are single executions: click one to open its trace.",
+            style.SECONDS,
+            *(
+                Query(
+                    expr=f"histogram_quantile({quantile}, {buckets})",
+                    legend=legend,
+                    exemplar=legend == "p99",
+                )
+                for quantile, legend in ((0.5, "p50"), (0.95, "p95"), (0.99, "p99"))
+            ),
+            colours=style.QUANTILES,
+            empty=NOT_OURS,
+        ),
+    ]
+
+
+def _work() -> list[Panel]:
+    return [
+        graph(
+            "Blocks by where they were found",
+            "Bytes touched per second, in shared buffers or read from outside. Much more than the rows"
+            " it returns justify: a sequential scan, or dead rows.",
+            style.BYTES_PER_SECOND,
+            *(
+                Query(
+                    expr=f"{BLOCK} * {of_one(f'shared_blocks_{kind}_total', window=RATE)}",
+                    legend=legend,
+                )
+                for kind, legend in (("hit", "in shared buffers"), ("read", "read from disk"))
+            ),
+            width=THIRD,
+            stacked=True,
+            colours={"in shared buffers": style.GREEN, "read from disk": style.RED},
+            empty=NEVER,
+        ),
+        graph(
+            "Rows per call",
+            "A jump without a release is a change of data, or of the parameters that callers send.",
+            style.COUNT,
+            Query(
+                expr=f"{of_one('rows_total', window=RATE)}"
+                f" / ({of_one('calls_total', window=RATE)} > 0)",
+                legend="rows per call",
+            ),
+            width=THIRD,
+            empty=NEVER,
+        ),
+        graph(
+            "Time in I/O and spills",
+            "Left: seconds per second spent reading and writing blocks. Temporary bytes are sorts and"
+            " hashes beyond work_mem.",
+            style.SESSIONS,
+            *(
+                Query(
+                    expr=of_one(f"block_{way}_seconds_total", window=RATE), legend=f"{way} blocks"
+                )
+                for way in ("read", "write")
+            ),
+            width=THIRD,
+            colours={"read blocks": style.BLUE, "write blocks": style.AMBER},
+            empty=NEVER,
+        ),
+        graph(
+            "Temporary bytes",
+            "Sorts and hashes that did not fit into work_mem, per second. Above 0: an index that delivers"
+            " the order, fewer rows, or more work_mem for this role.",
+            style.BYTES_PER_SECOND,
+            Query(
+                expr=f"{BLOCK} * {of_one('temp_blocks_written_total', window=RATE)}",
+                legend="written",
+            ),
+            width=HALF,
+            thresholds=style.steps(1),
+            empty=NEVER,
+        ),
+        graph(
+            "Rows the application attempted, by table",
+            "Rows written by the service that owns this statement, to find the tables it belongs to.",
+            style.ROWS_PER_SECOND,
+            Query(
+                expr="sum by (table) (rate(credit_rows_attempted_total[$__rate_interval])"
+                " * on (service) group_left () group by (service)"
+                f' ({NAMED}{{statement="$statement"}}))',
+                legend="{{table}}",
+            ),
+            width=HALF,
+            empty="The service of this statement writes nothing",
+            links=[link("Tables", to_board(TABLES))],
+        ),
+    ]
+
+
+def _identity() -> Panel:
+    return rows(
+        "queryids of this name",
+        "A name has several queryids when its text has lists of several lengths, or after a change of"
+        " the text or of a table's columns. Choose one above to see it alone.",
+        Column(
+            title="total time", unit=style.SECONDS, expr=per_statement("seconds_total", **DETAIL)
+        ),
+        Column(
+            title="calls",
+            unit=style.COUNT,
+            expr=per_statement("calls_total", **DETAIL),
+            decimals=0,
+        ),
+        labels={"statement": 260, "service": 200, "user": 180, "queryid": 240},
+        sort="total time",
+        links={"queryid": link("This queryid alone", to_query())},
+        height=7,
+    )

@@ -1,0 +1,274 @@
+"""(5) Locks, sessions and waits: who works, who waits and for how long, and whether a place is left."""
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from grafana.generator import style
+from grafana.generator.board import QUERIES, SESSIONS, Section, board, database, to_board
+from grafana.generator.panels import HALF, THIRD, Panel, graph, link, note, number
+from grafana.generator.source import Query
+from grafana.generator.tables import Column, rows
+
+CLIENTS = 'pg_stat_activity_count{backend_type="client backend"}'
+TRANSACTION_AGE = 'pg_stat_activity_max_tx_duration{datname="$database"'
+
+
+def build() -> Dashboard:
+    """Return the dashboard."""
+    return board(
+        SESSIONS,
+        "5 Locks, sessions and waits",
+        "Active sessions by wait event, blocked sessions, idle transactions, the longest transaction, and"
+        " the use of connections.",
+        Section(title="Now", panels=_now()),
+        Section(title="What sessions wait for", panels=_waits()),
+        Section(title="Locks", panels=_locks()),
+        Section(title="Transactions", panels=_transactions()),
+        Section(title="Connections", panels=_connections()),
+        variables=[database()],
+    )
+
+
+def _now() -> list[Panel]:
+    return [
+        note(
+            "How to read this",
+            "A snapshot of pg_stat_activity at each scrape: what lasts less than 10 s may be missed."
+            " Prometheus counts the waiting, it cannot name them: for **who blocks whom** and the SQL,"
+            " open *DBM: samples* above, or ask PostgreSQL: `SELECT pid, pg_blocking_pids(pid), query"
+            " FROM pg_stat_activity WHERE wait_event_type = 'Lock'`.",
+        ),
+        number(
+            "Active sessions",
+            "Sessions that PostgreSQL works for, the exporter's own left out.",
+            style.COUNT,
+            Query(expr="sum(wait_event:pg_active_sessions:count)"),
+            thresholds=style.steps(4, 12),
+        ),
+        number(
+            "Blocked sessions",
+            "Sessions that wait for a lock.",
+            style.COUNT,
+            Query(expr="sum(pg_blocked_sessions_count)"),
+            thresholds=style.steps(1, 5),
+        ),
+        number(
+            "Longest lock wait",
+            "Age of the oldest wait. The services give up after 10 s (lock_timeout); whoever waits longer"
+            " is not one of them.",
+            style.SECONDS,
+            Query(expr="max(pg_blocked_sessions_longest_wait_seconds)"),
+            thresholds=style.steps(1, 5),
+            decimals=1,
+        ),
+        number(
+            "Longest transaction",
+            "Age of the oldest open transaction of this database. It holds back vacuum everywhere and"
+            " keeps its locks.",
+            style.SECONDS,
+            Query(expr=f"max({TRANSACTION_AGE}}})"),
+            thresholds=style.steps(30, 300),
+            decimals=1,
+        ),
+        number(
+            "Idle in transaction",
+            "Sessions that have begun a transaction and do nothing. The application forgot to commit, or"
+            " does something slow in between.",
+            style.COUNT,
+            Query(expr='sum(pg_stat_activity_count{state=~"idle in transaction.*"})'),
+            thresholds=style.steps(5, 20),
+        ),
+        number(
+            "Connections in use",
+            "Client sessions as a share of max_connections.",
+            style.SHARE,
+            Query(expr="max(instance:pg_connections_used:ratio)"),
+            thresholds=style.steps(0.7, 0.9),
+            decimals=0,
+        ),
+    ]
+
+
+def _waits() -> list[Panel]:
+    return [
+        graph(
+            "Active sessions by type of wait",
+            "CPU (green) is work. Lock: waiting for another transaction. LWLock: contention inside"
+            " PostgreSQL. IO: the disk. Client: the application does not read its answer.",
+            style.SESSIONS,
+            Query(
+                expr="sum by (wait_event_type) (wait_event:pg_active_sessions:count)",
+                legend="{{wait_event_type}}",
+            ),
+            width=HALF,
+            height=9,
+            colours=style.WAITS,
+            stacked=True,
+            links=[link("Which statements", to_board(QUERIES))],
+        ),
+        graph(
+            "Active sessions by wait event",
+            "The same, event by event. Lock: transactionid is a row that another transaction changed,"
+            " Lock: relation a table that DDL has locked or waits for.",
+            style.SESSIONS,
+            Query(
+                expr="wait_event:pg_active_sessions:count",
+                legend="{{wait_event_type}}: {{wait_event}}",
+            ),
+            width=HALF,
+            height=9,
+            stacked=True,
+        ),
+    ]
+
+
+def _locks() -> list[Panel]:
+    return [
+        graph(
+            "Blocked sessions",
+            "How many wait for a lock. A staircase is a queue behind one transaction: it ends when that"
+            " one does, or when somebody ends it (pg_terminate_backend).",
+            style.COUNT,
+            Query(expr="sum(pg_blocked_sessions_count)", legend="blocked"),
+            colours={"blocked": style.RED},
+            thresholds=style.steps(1),
+        ),
+        graph(
+            "Longest lock wait",
+            "A slope of one second per second is a wait that does not end.",
+            style.SECONDS,
+            Query(expr="max(pg_blocked_sessions_longest_wait_seconds)", legend="oldest wait"),
+            colours={"oldest wait": style.RED},
+            thresholds=style.steps(5),
+        ),
+        graph(
+            "Deadlocks",
+            "Deadlocks that PostgreSQL broke by cancelling one of the two. One is one too many: who was"
+            " in it stands only in PostgreSQL's log.",
+            style.COUNT,
+            Query(
+                expr='sum(increase(pg_stat_database_deadlocks{datname="$database"}[$__rate_interval]))',
+                legend="deadlocks",
+            ),
+            bars=True,
+            colours={"deadlocks": style.RED},
+        ),
+        graph(
+            "Locks held or awaited, by mode",
+            "AccessExclusive is DDL, VACUUM FULL or LOCK TABLE: while it is held or awaited, everybody"
+            " else queues behind it. RowExclusive is ordinary writing.",
+            style.COUNT,
+            Query(
+                expr='sum by (mode) (pg_locks_count{datname="$database"})',
+                legend="{{mode}}",
+            ),
+            width=24,
+            height=9,
+            colours={"accessexclusivelock": style.RED, "exclusivelock": style.AMBER},
+        ),
+    ]
+
+
+def _transactions() -> list[Panel]:
+    return [
+        graph(
+            "Sessions by state",
+            "Idle sessions are the pools' and cost little. Idle in transaction is a session that holds"
+            " locks and does nothing.",
+            style.COUNT,
+            Query(
+                expr='sum by (state) (pg_stat_activity_count{datname="$database",'
+                ' state!~"disabled|fastpath.*"})',
+                legend="{{state}}",
+            ),
+            colours=style.STATES,
+            stacked=True,
+        ),
+        graph(
+            "Oldest transaction by state",
+            "Active and old: a long query. Idle in transaction and old: an application that forgot it."
+            " Either keeps vacuum from removing dead rows, in every table.",
+            style.SECONDS,
+            Query(
+                expr=f'max by (state) ({TRANSACTION_AGE}, state!~"disabled|fastpath.*|idle"}})',
+                legend="{{state}}",
+            ),
+            colours=style.STATES,
+            thresholds=style.steps(30, 300),
+        ),
+        graph(
+            "Commits and rollbacks",
+            "Per second. A storm of rollbacks is an error that repeats: look at the error classes of the"
+            " services.",
+            style.PER_SECOND,
+            *(
+                Query(
+                    expr=f'sum(rate(pg_stat_database_xact_{way}{{datname="$database"}}[$__rate_interval]))',
+                    legend=legend,
+                )
+                for way, legend in (("commit", "committed"), ("rollback", "rolled back"))
+            ),
+            colours={"committed": style.GREEN, "rolled back": style.RED},
+        ),
+    ]
+
+
+def _connections() -> list[Panel]:
+    limits = "max by (usename) (label_replace(pg_roles_connection_limit > 0,"
+    limits += ' "usename", "$1", "rolname", "(.+)"))'
+    used = f"sum by (usename) ({CLIENTS})"
+    return [
+        graph(
+            "Client sessions by role",
+            "Who holds the connections. Every role has a limit of its own, so that none can take the last"
+            " place from another.",
+            style.COUNT,
+            Query(expr=used, legend="{{usename}}"),
+            width=THIRD,
+            colours=style.ROLES,
+            stacked=True,
+        ),
+        graph(
+            "The services' pools",
+            "Connections that the services' pools hold, in use and waiting for use.",
+            style.COUNT,
+            Query(expr="sum by (state) (credit_pool_connections)", legend="{{state}}"),
+            width=THIRD,
+            colours={"busy": style.AMBER, "idle": style.GREY},
+            stacked=True,
+        ),
+        graph(
+            "Wait for a pooled connection",
+            "99 of 100 operations got their connection within this time. High while PostgreSQL is idle:"
+            " the pool is too small, or an operation holds its connection while it does something else.",
+            style.SECONDS,
+            Query(
+                expr="histogram_quantile(0.99, sum by (service, le)"
+                " (rate(credit_pool_wait_seconds_bucket[$__rate_interval])))",
+                legend="{{service}}",
+            ),
+            width=THIRD,
+            colours=style.SERVICES,
+            empty="No operation asked for a connection",
+        ),
+        rows(
+            "Sessions and limits by role",
+            "Above 80 % the role is about to be refused: FATAL, too many connections for role.",
+            Column(title="sessions", unit=style.COUNT, expr=used, decimals=0),
+            Column(
+                title="limit",
+                unit=style.COUNT,
+                expr=f"{limits} and on (usename) {used}",
+                decimals=0,
+            ),
+            Column(
+                title="used",
+                unit=style.SHARE,
+                expr=f"{used} / on (usename) {limits}",
+                thresholds=style.steps(0.7, 0.9),
+                decimals=0,
+            ),
+            labels={"usename": 300},
+            sort="sessions",
+            height=7,
+        ),
+    ]

@@ -1,0 +1,302 @@
+"""(4) Tables: the application's counters against the database's, caches, scans, dead rows, vacuum."""
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from grafana.generator import style
+from grafana.generator.board import QUERIES, TABLES, Section, board, choose, to_board, to_table
+from grafana.generator.panels import HALF, QUARTER, WHOLE, Panel, graph, link, note, number
+from grafana.generator.source import Query
+from grafana.generator.tables import Column, rows
+
+CHOSEN = 'schemaname="public", relname=~"$table"'
+# Both sides are recorded under the same labels, table and action.
+IN_DATABASE = 'table_action:pg_rows_written:rate1m{table=~"$table"}'
+BY_APPLICATION = 'table_action:credit_rows_attempted:rate1m{table=~"$table"}'
+# A table and action that no service writes: the application's side is 0.
+DIFFERENCE = f"({IN_DATABASE} - ({BY_APPLICATION} or 0 * {IN_DATABASE}))"
+VERBS = {"insert": "INSERT", "update": "UPDATE", "delete": "DELETE"}
+
+
+def build() -> Dashboard:
+    """Return the dashboard."""
+    return board(
+        TABLES,
+        "4 Tables",
+        "Rows written as the application and as the database count them, cache hits, scans, dead rows,"
+        " vacuum and size, for each table.",
+        Section(title="One truth, two counters", panels=_correlation()),
+        Section(title="All tables, in this time range", panels=[_summary()]),
+        Section(title="Cache and scans", panels=_reading()),
+        Section(title="Dead rows and vacuum", panels=_vacuum()),
+        Section(title="Size", panels=_size()),
+        variables=[
+            choose(
+                "table",
+                "Table",
+                'label_values(pg_stat_user_tables_n_live_tup{schemaname="public"}, relname)',
+                "Which tables the panels show",
+            )
+        ],
+    )
+
+
+def _correlation() -> list[Panel]:
+    mean = "avg_over_time(({expr})[$__range:10s])"
+    difference = mean.format(expr=f"sum({DIFFERENCE})")
+    return [
+        note(
+            "How to read this",
+            "The services count each row they try to write; PostgreSQL counts the same rows in"
+            " `n_tup_ins`, `n_tup_upd` and `n_tup_del`, rolled back or not. The two are equal, one to"
+            " one. Scraped at different moments they differ for seconds, on average they do not."
+            " **What stays is somebody else's work:** the seed, a drill, a person with psql."
+            " `./creditlab verify` shows the equality exactly, to the row.",
+        ),
+        number(
+            "Rows written: database",
+            "Rows per second that PostgreSQL counted, mean of this time range.",
+            style.ROWS_PER_SECOND,
+            Query(expr=mean.format(expr=f"sum({IN_DATABASE})")),
+            width=QUARTER,
+            trend=False,
+            decimals=2,
+        ),
+        number(
+            "Rows written: application",
+            "Rows per second that the services counted, mean of this time range.",
+            style.ROWS_PER_SECOND,
+            Query(expr=mean.format(expr=f"sum({BY_APPLICATION}) or 0 * sum({IN_DATABASE})")),
+            width=QUARTER,
+            trend=False,
+            decimals=2,
+        ),
+        number(
+            "Difference",
+            "Rows per second that the database counted and no service did, mean of this time range. 0 is"
+            " the rule. Above it: a seed or a drill. Below: the database lost its counters in a crash.",
+            style.ROWS_PER_SECOND,
+            Query(expr=difference),
+            width=QUARTER,
+            trend=False,
+            decimals=3,
+        ),
+        number(
+            "Difference as a share",
+            "The difference, without its sign, of what the database counted. Under 2 % is the noise of"
+            " two scrapes at two moments.",
+            style.SHARE,
+            Query(
+                expr=f"abs({difference})"
+                f" / clamp_min({mean.format(expr=f'sum({IN_DATABASE})')}, 1e-9)"
+            ),
+            width=QUARTER,
+            trend=False,
+            thresholds=style.steps(0.02, 0.1),
+            decimals=2,
+        ),
+        *(
+            graph(
+                f"{verb}: application and database",
+                "Rows per second. Two lines on each other: nobody but the services writes. The database"
+                " alone: another writer. The application alone: statistics were reset.",
+                style.ROWS_PER_SECOND,
+                Query(
+                    expr=f"sum({_of(IN_DATABASE, action)})",
+                    legend="database",
+                ),
+                Query(
+                    expr=f"sum({_of(BY_APPLICATION, action)}) or 0 * sum({_of(IN_DATABASE, action)})",
+                    legend="application",
+                ),
+                colours=style.SIDES,
+            )
+            for action, verb in VERBS.items()
+        ),
+        graph(
+            "Difference by table and action",
+            "Database minus application, rows per second. Spikes that cancel out are scrapes at"
+            " different moments; a plateau is a writer that is not one of the services.",
+            style.ROWS_PER_SECOND,
+            Query(expr=DIFFERENCE, legend="{{table}}: {{action}}"),
+            width=WHOLE,
+            signed=True,
+        ),
+    ]
+
+
+def _summary() -> Panel:
+    def of(metric: str) -> str:
+        return _by_table(f"pg_stat_user_tables_{metric}{{{CHOSEN}}}")
+
+    def grown(metric: str) -> str:
+        return _by_table(f"increase(pg_stat_user_tables_{metric}{{{CHOSEN}}}[$__range])")
+
+    return rows(
+        "Tables",
+        "The state of each table now, and what happened to it in this time range. Click a name to see it"
+        " alone.",
+        Column(title="size", unit=style.BYTES, expr=of("size_bytes"), bar=True),
+        Column(title="live rows", unit=style.COUNT, expr=of("n_live_tup"), decimals=0),
+        Column(title="dead rows", unit=style.COUNT, expr=of("n_dead_tup"), decimals=0),
+        Column(
+            title="dead share",
+            unit=style.SHARE,
+            expr=f"{of('n_dead_tup')} / clamp_min({of('n_dead_tup')} + {of('n_live_tup')}, 1)",
+            thresholds=style.steps(0.1, 0.2),
+            decimals=1,
+        ),
+        Column(title="inserted", unit=style.COUNT, expr=grown("n_tup_ins"), decimals=0),
+        Column(title="updated", unit=style.COUNT, expr=grown("n_tup_upd"), decimals=0),
+        Column(title="deleted", unit=style.COUNT, expr=grown("n_tup_del"), decimals=0),
+        Column(title="sequential scans", unit=style.COUNT, expr=grown("seq_scan"), decimals=0),
+        Column(title="index scans", unit=style.COUNT, expr=grown("idx_scan"), decimals=0),
+        Column(
+            title="cache hit ratio",
+            unit=style.SHARE,
+            expr='table:pg_heap_cache_hit:ratio_rate5m{table=~"$table"}',
+            thresholds=style.falling(0.9, 0.95),
+            decimals=1,
+        ),
+        Column(title="autovacuums", unit=style.COUNT, expr=grown("autovacuum_count"), decimals=0),
+        labels={"table": 180},
+        sort="size",
+        links={"table": link("This table alone", to_table())},
+        height=11,
+    )
+
+
+def _reading() -> list[Panel]:
+    unread = "Nobody read these tables in the last five minutes"
+    return [
+        graph(
+            "Cache hit ratio of tables",
+            "Share of a table's blocks that were found in shared buffers, over five minutes. A table that"
+            " nobody read has no ratio. Below 95 % for long: too little memory or too large a scan.",
+            style.SHARE,
+            Query(expr='table:pg_heap_cache_hit:ratio_rate5m{table=~"$table"}', legend="{{table}}"),
+            width=HALF,
+            empty=unread,
+        ),
+        graph(
+            "Cache hit ratio of indexes",
+            "The same of the tables' indexes, which are read for almost every statement: below 99 % is"
+            " already slow.",
+            style.SHARE,
+            Query(
+                expr='table:pg_index_cache_hit:ratio_rate5m{table=~"$table"}', legend="{{table}}"
+            ),
+            width=HALF,
+            empty=unread,
+        ),
+        graph(
+            "Rows read by sequential scans",
+            "Rows per second. A surge on a large table is a missing or unused index: find the statement"
+            " by its blocks on the queries dashboard, its plan in Datadog DBM.",
+            style.ROWS_PER_SECOND,
+            Query(expr=_by_table(_rate("seq_tup_read")), legend="{{table}}"),
+            links=[link("Queries", to_board(QUERIES))],
+        ),
+        graph(
+            "Sequential scans",
+            "Scans per second. Normal on small tables such as credit_products; on a large one each scan"
+            " reads everything.",
+            style.PER_SECOND,
+            Query(expr=_by_table(_rate("seq_scan")), legend="{{table}}"),
+        ),
+        graph(
+            "Index scans",
+            "Scans per second. When they fall while sequential scans rise, the planner has lost an"
+            " index, or faith in it: ANALYZE, then compare the plans.",
+            style.PER_SECOND,
+            Query(expr=_by_table(_rate("idx_scan")), legend="{{table}}"),
+        ),
+    ]
+
+
+def _vacuum() -> list[Panel]:
+    return [
+        graph(
+            "Dead rows",
+            "Old versions of rows that vacuum has not yet removed. A saw-tooth is healthy. A line that"
+            " only rises: vacuum cannot keep up, or an old transaction holds it back (see the longest"
+            " transaction on the sessions dashboard).",
+            style.COUNT,
+            Query(
+                expr=_by_table(f"pg_stat_user_tables_n_dead_tup{{{CHOSEN}}}"), legend="{{table}}"
+            ),
+        ),
+        graph(
+            "Autovacuum runs",
+            "Runs that ended, per graph interval. None while dead rows rise: look for long transactions"
+            " and at autovacuum_max_workers.",
+            style.COUNT,
+            Query(
+                expr=_by_table(
+                    f"increase(pg_stat_user_tables_autovacuum_count{{{CHOSEN}}}[$__rate_interval])"
+                ),
+                legend="{{table}}",
+            ),
+            bars=True,
+            stacked=True,
+        ),
+        graph(
+            "Rows changed since ANALYZE",
+            "The planner's statistics are as old as these changes. A line that only rises means plans"
+            " that are made from the past.",
+            style.COUNT,
+            Query(
+                expr=_by_table(f"pg_stat_user_tables_n_mod_since_analyze{{{CHOSEN}}}"),
+                legend="{{table}}",
+            ),
+        ),
+        graph(
+            "Share of updates that stay on their page (HOT)",
+            "Such updates touch no index and need no vacuum of it. Low on an update-heavy table: an"
+            " index on a column that changes, or pages without room (fillfactor).",
+            style.SHARE,
+            Query(
+                expr=f"{_by_table(_rate('n_tup_hot_upd'))} / ({_by_table(_rate('n_tup_upd'))} > 0)",
+                legend="{{table}}",
+            ),
+            width=WHOLE,
+            empty="No updates of these tables",
+        ),
+    ]
+
+
+def _size() -> list[Panel]:
+    return [
+        graph(
+            "Size on disk",
+            "Table, without its indexes. Retention keeps it level; growth without more live rows is"
+            " bloat.",
+            style.BYTES,
+            Query(
+                expr=_by_table(f"pg_stat_user_tables_size_bytes{{{CHOSEN}}}"), legend="{{table}}"
+            ),
+            width=HALF,
+            stacked=True,
+        ),
+        graph(
+            "Live rows",
+            "As PostgreSQL estimates them.",
+            style.COUNT,
+            Query(
+                expr=_by_table(f"pg_stat_user_tables_n_live_tup{{{CHOSEN}}}"), legend="{{table}}"
+            ),
+            width=HALF,
+        ),
+    ]
+
+
+def _of(series: str, action: str) -> str:
+    return series.replace("}", f', action="{action}"}}')
+
+
+def _rate(metric: str) -> str:
+    return f"rate(pg_stat_user_tables_{metric}{{{CHOSEN}}}[$__rate_interval])"
+
+
+def _by_table(expr: str) -> str:
+    """Return it summed under the label `table`, as the application calls it."""
+    return f'sum by (table) (label_replace({expr}, "table", "$1", "relname", "(.+)"))'

@@ -1,0 +1,78 @@
+"""Marks on every graph for what happened to the lab, read from Prometheus alone.
+
+Each expression is above 0 while the thing lasts; Grafana joins neighbouring points to one region.
+"""
+
+from grafana_foundation_sdk.builders.dashboard import AnnotationQuery
+from grafana_foundation_sdk.models import dashboard as models
+
+from grafana.generator import style
+from grafana.generator.source import PROMETHEUS
+
+
+class Worded(models.AnnotationQuery):
+    """The SDK's annotation with the two texts that a Prometheus annotation also has."""
+
+    title: str = ""
+    text: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """Return what Grafana reads."""
+        return {**super().to_json(), "titleFormat": self.title, "textFormat": self.text}
+
+
+class Incident(AnnotationQuery):
+    """Builds a mark."""
+
+    def __init__(self, name: str, expr: str, *, colour: str, title: str, text: str = "") -> None:
+        super().__init__()
+        worded = Worded()
+        worded.title, worded.text = title, text
+        self._internal = worded
+        self.name(name).datasource(PROMETHEUS).expr(expr).icon_color(colour).enable(True).hide(
+            False
+        )
+
+
+ANNOTATIONS = (
+    Incident(
+        "Alerts",
+        'ALERTS{alertstate="firing"}',
+        colour=style.RED,
+        title="{{alertname}}",
+        text="{{severity}}",
+    ),
+    Incident(
+        "Database unreachable",
+        "max by (instance) (1 - pg_up)",
+        colour=style.RED,
+        title="The exporter cannot reach PostgreSQL",
+        text="{{instance}}",
+    ),
+    Incident(
+        "Blocked sessions",
+        "max by (instance) (pg_blocked_sessions_count)",
+        colour=style.AMBER,
+        title="Sessions wait for a lock",
+        text="{{instance}}",
+    ),
+    Incident(
+        "Deadlocks",
+        "sum by (datname) (increase(pg_stat_database_deadlocks[30s]))",
+        colour="#B877D9",
+        title="Deadlock",
+        text="{{datname}}",
+    ),
+    Incident(
+        "Service restarts",
+        'changes(process_start_time_seconds{job="credit"}[30s])',
+        colour=style.BLUE,
+        title="Restart of {{service}}",
+    ),
+    Incident(
+        "Load changes",
+        "max(changes(credit_load_multiplier[30s]))",
+        colour=style.GREY,
+        title="The load multiplier was changed",
+    ),
+)

@@ -1,0 +1,233 @@
+"""The kinds of panel that the dashboards are made of, each with the lab's defaults; tables are next door.
+
+A panel cannot be made without a title, a description in words and a unit: who opens a dashboard for the
+first time, at night, reads what it shows and what to do.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias, TypeVar
+
+from grafana_foundation_sdk.builders import common, stat, statetimeline, text, timeseries
+from grafana_foundation_sdk.builders.dashboard import DashboardLink, FieldColor, ThresholdsConfig
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models.common import (
+    BigValueColorMode,
+    BigValueGraphMode,
+    BigValueTextMode,
+    GraphDrawStyle,
+    GraphThresholdsStyleMode,
+    LegendDisplayMode,
+    LegendPlacement,
+    SortOrder,
+    StackingMode,
+    TooltipDisplayMode,
+    VisibilityMode,
+)
+from grafana_foundation_sdk.models.dashboard import (
+    DynamicConfigValue,
+    FieldColorModeId,
+    ValueMap,
+    ValueMapping,
+    ValueMappingResult,
+)
+from grafana_foundation_sdk.models.text import TextMode
+
+from grafana.generator import style
+from grafana.generator.source import PROMETHEUS, Query
+
+T = TypeVar("T")
+Panel: TypeAlias = Builder[models.Panel]
+
+# Thirds, halves and sixths of the 24 columns; at 1440 px a third holds a legend of five services.
+THIRD, HALF, WHOLE, SIXTH, QUARTER = 8, 12, 24, 4, 6
+GRAPH, NUMBER = 8, 4
+
+
+def link(title: str, url: str) -> DashboardLink:
+    """Return a link of a series, a value or a row; one that leaves Grafana opens a tab of its own."""
+    return DashboardLink(title).url(url).target_blank(url.startswith("http"))
+
+
+def graph(
+    title: str,
+    description: str,
+    unit: str,
+    *queries: Query,
+    width: int = THIRD,
+    height: int = GRAPH,
+    colours: Mapping[str, str] | None = None,
+    stacked: bool = False,
+    bars: bool = False,
+    thresholds: ThresholdsConfig | None = None,
+    signed: bool = False,
+    empty: str = "Nothing to show in this time range",
+    links: Sequence[DashboardLink] = (),
+) -> timeseries.Panel:
+    """Return series over time.
+
+    Args:
+        title: what is shown, without the unit.
+        description: what it means, and what to do when it looks bad.
+        unit: of the values.
+        queries: whose legends name the series.
+        width: in columns of 24.
+        height: in grid units of 30 px.
+        colours: by the beginning of a series' name.
+        stacked: as areas on top of each other; for parts of a whole.
+        bars: for events that are counted.
+        thresholds: drawn as dashed lines.
+        signed: whether values below zero are possible.
+        empty: what is said where the chosen variables leave no series.
+        links: of each series.
+    """
+    panel = (
+        timeseries.Panel()
+        .title(title)
+        .description(description)
+        .datasource(PROMETHEUS)
+        .unit(unit)
+        .span(width)
+        .height(height)
+        .draw_style(GraphDrawStyle.BARS if bars else GraphDrawStyle.LINE)
+        .line_width(1)
+        .fill_opacity(60 if stacked or bars else 8)
+        .show_points(VisibilityMode.NEVER)
+        .no_value(empty)
+        .color_scheme(FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC))
+        .legend(
+            common.VizLegendOptions()
+            .show_legend(True)
+            .display_mode(LegendDisplayMode.TABLE)
+            .placement(LegendPlacement.BOTTOM)
+            .calcs(["lastNotNull", "max"])
+        )
+        .tooltip(
+            common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING)
+        )
+        .data_links(list(links))
+        .thresholds(thresholds or style.neutral())
+    )
+    if thresholds:
+        dashed = common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED)
+        panel = panel.thresholds_style(dashed)
+    panel = panel.axis_centered_zero(True) if signed else panel.min(0)
+    if stacked:
+        panel = panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL))
+    for name, colour in (colours or {}).items():
+        # "idle" must not paint "idle in transaction": a series' name goes on with another word only.
+        pattern = f"/^{name.replace('(', '[(]').replace(')', '[)]')}($|: )/"
+        panel = panel.override_by_regexp(pattern, [fixed(colour)])
+    for ref, query in named(queries):
+        panel = panel.with_target(query.over_time(ref))
+    return panel
+
+
+def number(
+    title: str,
+    description: str,
+    unit: str,
+    *queries: Query,
+    width: int = SIXTH,
+    height: int = NUMBER,
+    thresholds: ThresholdsConfig | None = None,
+    decimals: int | None = None,
+    trend: bool = True,
+    empty: str = "none",
+    words: Mapping[str, str] | None = None,
+    links: Sequence[DashboardLink] = (),
+) -> stat.Panel:
+    """Return the newest value of each series in large type.
+
+    Args:
+        title: what is shown.
+        description: what it means, and what to do when it looks bad.
+        unit: of the values.
+        queries: whose legends name the values where there is more than one.
+        width: in columns of 24.
+        height: in grid units of 30 px.
+        thresholds: the colours; without them the figure is neither good nor bad.
+        decimals: shown; by default as many as the value needs.
+        trend: whether the series is drawn behind the value; it is then a range query.
+        empty: what is said where there is no value.
+        words: for values that stand for a state.
+        links: of the value.
+    """
+    panel = (
+        stat.Panel()
+        .title(title)
+        .description(description)
+        .datasource(PROMETHEUS)
+        .unit(unit)
+        .span(width)
+        .height(height)
+        .color_scheme(FieldColor().mode(FieldColorModeId.THRESHOLDS))
+        .thresholds(thresholds or style.neutral())
+        .color_mode(BigValueColorMode.VALUE)
+        .graph_mode(BigValueGraphMode.AREA if trend else BigValueGraphMode.NONE)
+        .text_mode(BigValueTextMode.AUTO if len(queries) == 1 else BigValueTextMode.VALUE_AND_NAME)
+        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+        .no_value(empty)
+        .data_links(list(links))
+    )
+    if decimals is not None:
+        panel = panel.decimals(decimals)
+    if words:
+        panel = panel.mappings([said(words)])
+    for ref, query in named(queries):
+        panel = panel.with_target(query.over_time(ref) if trend else query.now(ref))
+    return panel
+
+
+def timeline(
+    title: str, description: str, *queries: Query, width: int = HALF
+) -> statetimeline.Panel:
+    """Return when each thing was up (1) and down (0)."""
+    panel = (
+        statetimeline.Panel()
+        .title(title)
+        .description(description)
+        .datasource(PROMETHEUS)
+        .unit(style.COUNT)
+        .span(width)
+        .height(GRAPH)
+        .color_scheme(FieldColor().mode(FieldColorModeId.THRESHOLDS))
+        .thresholds(style.falling(1, 1))
+        .mappings([said({"1": "up", "0": "down"})])
+        .show_value(VisibilityMode.NEVER)
+        .row_height(0.8)
+        .line_width(0)
+        .fill_opacity(80)
+        .legend(common.VizLegendOptions().show_legend(False))
+    )
+    for ref, query in named(queries):
+        panel = panel.with_target(query.over_time(ref))
+    return panel
+
+
+def note(title: str, markdown: str, *, height: int = 3) -> text.Panel:
+    """Return words across the page: what this dashboard is for and where to go next."""
+    return (
+        text.Panel()
+        .title(title)
+        .description("How to read this dashboard.")
+        .mode(TextMode.MARKDOWN)
+        .content(markdown)
+        .span(WHOLE)
+        .height(height)
+    )
+
+
+def fixed(colour: str) -> DynamicConfigValue:
+    """Return an override that gives a series its colour."""
+    return DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": colour})
+
+
+def said(words: Mapping[str, str]) -> ValueMapping:
+    """Return words in place of values."""
+    return ValueMap(options={k: ValueMappingResult(text=v) for k, v in words.items()})
+
+
+def named(queries: Sequence[T]) -> list[tuple[str, T]]:
+    """Return each with its letter, which is how Grafana tells the queries of a panel apart."""
+    return [(chr(ord("A") + i), query) for i, query in enumerate(queries)]

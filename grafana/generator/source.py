@@ -1,0 +1,44 @@
+"""Where the panels read: the provisioned Prometheus, by its fixed uid, and queries against it."""
+
+from dataclasses import dataclass
+
+from grafana_foundation_sdk.builders.prometheus import Dataquery
+from grafana_foundation_sdk.models.dashboard import DataSourceRef
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat, QueryEditorMode
+
+PROMETHEUS = DataSourceRef(type_val="prometheus", uid="credit-lab-prometheus")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """One PromQL expression and how its series are called.
+
+    Attributes:
+        expr: PromQL, with Grafana's variables.
+        legend: a text with {{label}}, or a fixed one.
+        exemplar: whether the trace ids of the histogram are drawn as points.
+    """
+
+    expr: str
+    legend: str = ""
+    exemplar: bool = False
+
+    def over_time(self, ref: str) -> Dataquery:
+        """Return it as a range query."""
+        built = self._base(ref).range().format(PromQueryFormat.TIME_SERIES)
+        return built.exemplar(True) if self.exemplar else built
+
+    def now(self, ref: str, *, table: bool = False) -> Dataquery:
+        """Return it as an instant query, of rows or of one value per series."""
+        form = PromQueryFormat.TABLE if table else PromQueryFormat.TIME_SERIES
+        return self._base(ref).instant().format(form)
+
+    def _base(self, ref: str) -> Dataquery:
+        return (
+            Dataquery()
+            .datasource(PROMETHEUS)
+            .ref_id(ref)
+            .expr(" ".join(self.expr.split()))
+            .legend_format(self.legend or "__auto")
+            .editor_mode(QueryEditorMode.CODE)
+        )

@@ -1,0 +1,100 @@
+"""What looks the same on every dashboard: colours by meaning, thresholds, units.
+
+A service, a wait or an action has one colour wherever it appears, so that an eye trained on one panel
+reads the next. Called style because nothing here knows a metric.
+"""
+
+from collections.abc import Mapping
+
+from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
+from grafana_foundation_sdk.models import units
+from grafana_foundation_sdk.models.dashboard import Threshold, ThresholdsMode
+
+GREEN, AMBER, RED, BLUE, GREY = "#56A64B", "#E0A82E", "#E02F44", "#3274D9", "#8E8E8E"
+
+# Colour-blind safe (Okabe and Ito), so that five services stay apart for everyone.
+SERVICES: Mapping[str, str] = {
+    "credit-proposals": "#0072B2",
+    "credit-underwriting": "#D55E00",
+    "credit-customers": "#009E73",
+    "credit-servicing": "#CC79A7",
+    "credit-risk": "#E69F00",
+}
+# As Datadog and Performance Insights readers expect it: CPU green, I/O blue, locks red.
+WAITS: Mapping[str, str] = {
+    "CPU": GREEN,
+    "IO": BLUE,
+    "Lock": RED,
+    "LWLock": "#F2495C",
+    "BufferPin": "#FF9830",
+    "IPC": "#B877D9",
+    "Client": GREY,
+    "Timeout": "#FADE2A",
+    "Activity": "#5794F2",
+    "Extension": "#705DA0",
+}
+STATES: Mapping[str, str] = {
+    "active": GREEN,
+    "idle": GREY,
+    "idle in transaction": AMBER,
+    "idle in transaction (aborted)": RED,
+}
+SIDES: Mapping[str, str] = {"database": BLUE, "application": AMBER}
+ACTIONS: Mapping[str, str] = {"insert": GREEN, "update": BLUE, "delete": RED}
+PROPOSALS: Mapping[str, str] = {
+    "submitted": BLUE,
+    "approved": GREEN,
+    "rejected": RED,
+    "withdrawn": GREY,
+}
+QUANTILES: Mapping[str, str] = {"p50": GREEN, "p95": AMBER, "p99": RED}
+OBSERVERS: Mapping[str, str] = {
+    "datadog": "#7C3AED",
+    "datadog_explain": "#C4A5F7",
+    "postgres_exporter": "#E6522C",
+    "lab": BLUE,
+}
+ROLES: Mapping[str, str] = {**OBSERVERS, "credit_app": GREEN, "credit_owner": AMBER}
+
+SECONDS = units.Seconds
+SHARE = units.PercentUnit
+COUNT = units.Short
+BYTES = units.BytesIEC
+BYTES_PER_SECOND = units.BytesPerSecondIEC
+ROWS_PER_SECOND = units.RowsPerSecond
+PER_SECOND = units.CountsPerSecond
+PER_MINUTE = units.CountsPerMinute
+OPERATIONS = units.OpsPerSecond
+BRL = units.Real
+# Seconds per second: how many sessions on average are busy with it. Has no unit of its own.
+SESSIONS = "suffix: sessions"
+
+
+def steps(*limits: float) -> ThresholdsConfig:
+    """Return green, then amber and red from these limits, or red from the only one; rising is worse."""
+    colours = (AMBER, RED)[-len(limits) :]
+    found = [Threshold(color=GREEN, value=None)]
+    found += [
+        Threshold(color=colour, value=limit) for colour, limit in zip(colours, limits, strict=True)
+    ]
+    return ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(found)
+
+
+def falling(amber: float, green: float) -> ThresholdsConfig:
+    """Return red, then amber and green from these limits; falling is worse."""
+    return (
+        ThresholdsConfig()
+        .mode(ThresholdsMode.ABSOLUTE)
+        .steps(
+            [
+                Threshold(color=RED, value=None),
+                Threshold(color=AMBER, value=amber),
+                Threshold(color=GREEN, value=green),
+            ]
+        )
+    )
+
+
+def neutral() -> ThresholdsConfig:
+    """Return one colour: a figure that is neither good nor bad."""
+    return ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps([Threshold(color=BLUE)])

@@ -1,0 +1,256 @@
+"""grafana/: the committed dashboards against their generator, the SDK's models, and what a reader needs."""
+
+import itertools
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from grafana.generator.writing import files
+from lab.settings import ROOT
+from tests.dashboards import BUILT_IN, FILES, load, panels, targets
+from tests.promql import metric_names
+from workload.metrics import TABLE
+from workload.services import SERVICES
+
+PROVISIONING = ROOT / "grafana" / "provisioning"
+COLUMNS = 24
+VARIABLE = re.compile(r"\$\{?([a-z_]\w*)")
+each_dashboard = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+
+
+def data_source() -> dict[str, Any]:
+    text = (PROVISIONING / "datasources" / "prometheus.yml").read_text()
+    [found] = yaml.safe_load(text)["datasources"]
+    return dict(found)
+
+
+def urls(node: object) -> set[str]:
+    """Return every address in a dashboard, wherever it stands."""
+    if isinstance(node, dict):
+        here = {node["url"]} if isinstance(node.get("url"), str) else set()
+        return here.union(*(urls(value) for value in node.values()))
+    if isinstance(node, list):
+        return set().union(*(urls(value) for value in node))
+    return set()
+
+
+def names_of_variables(dashboard: dict[str, Any]) -> set[str]:
+    return {variable["name"] for variable in dashboard["templating"]["list"]}
+
+
+def test_the_committed_dashboards_are_what_the_generator_makes() -> None:
+    """Otherwise run `python -m grafana.generator` and commit what it writes."""
+    made = files()
+    assert {file.name for file in FILES} == set(made)
+    assert [file.name for file in FILES if file.read_text() != made[file.name]] == []
+
+
+def test_the_generator_is_deterministic() -> None:
+    assert files() == files()
+
+
+@each_dashboard
+def test_a_dashboard_loads_into_the_models_and_comes_back_the_same(file: Path) -> None:
+    register_default_plugins()
+    committed = load(file)
+    returned = json.loads(JSONEncoder().encode(Dashboard.from_json(load(file))))
+    for annotation in committed["annotations"]["list"]:
+        # Prometheus annotations have two texts that the models leave out.
+        assert annotation.pop("titleFormat")
+        del annotation["textFormat"]
+    assert returned == committed
+
+
+@each_dashboard
+def test_the_uid_is_the_name_of_the_file_and_the_ids_of_panels_are_unique(file: Path) -> None:
+    dashboard = load(file)
+    assert dashboard["uid"] == file.stem
+    ids = Counter(panel["id"] for panel in dashboard["panels"])
+    titles = Counter(panel["title"] for panel in panels(dashboard) if panel["type"] != "stat")
+    assert [number for number, times in (ids + titles).items() if times > 1] == []
+
+
+@each_dashboard
+def test_no_panel_lies_on_another_and_none_leaves_the_page(file: Path) -> None:
+    cells: Counter[tuple[int, int]] = Counter()
+    for panel in load(file)["panels"]:
+        place = panel["gridPos"]
+        x, y, w, h = (place.get(side, 0) for side in "xywh")
+        assert w > 0
+        assert h > 0
+        assert x + w <= COLUMNS, panel["title"]
+        cells.update(itertools.product(range(x, x + w), range(y, y + h)))
+    assert [cell for cell, times in cells.items() if times > 1] == []
+
+
+@each_dashboard
+def test_every_line_of_panels_is_full_and_even(file: Path) -> None:
+    """No holes at 1440 px: the panels that start at one height fill the width and end together."""
+    lines: dict[int, list[dict[str, int]]] = {}
+    for panel in load(file)["panels"]:
+        lines.setdefault(panel["gridPos"].get("y", 0), []).append(panel["gridPos"])
+    for y, places in lines.items():
+        assert sum(place["w"] for place in places) == COLUMNS, f"the line at y={y}"
+        assert len({place["h"] for place in places}) == 1, f"the line at y={y}"
+
+
+@each_dashboard
+def test_every_panel_says_in_words_what_it_shows(file: Path) -> None:
+    for panel in panels(load(file)):
+        assert panel["title"]
+        assert panel["description"].endswith("."), panel["title"]
+
+
+@each_dashboard
+def test_every_value_has_a_unit(file: Path) -> None:
+    for panel in panels(load(file)):
+        if panel["type"] == "table":
+            with_unit = {
+                override["matcher"]["options"]
+                for override in panel["fieldConfig"]["overrides"]
+                if any(p["id"] == "unit" and p["value"] for p in override["properties"])
+            }
+            [organize] = [t for t in panel["transformations"] if t["id"] == "organize"]
+            assert set(organize["options"]["renameByName"].values()) == with_unit, panel["title"]
+        elif panel["type"] != "text":
+            assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+
+
+@each_dashboard
+def test_an_empty_panel_says_why_instead_of_no_data(file: Path) -> None:
+    for panel in panels(load(file)):
+        if panel["type"] in ("timeseries", "stat", "table"):
+            assert panel["fieldConfig"]["defaults"]["noValue"], panel["title"]
+
+
+@each_dashboard
+def test_everything_reads_the_provisioned_data_source_by_its_uid(file: Path) -> None:
+    dashboard = load(file)
+    source = data_source()
+    reference = {"type": source["type"], "uid": source["uid"]}
+    with_panels = [p for panel in panels(dashboard) for p in (panel, *panel.get("targets", []))]
+    readers = [
+        *(reader for reader in with_panels if reader.get("type") != "text"),
+        *(v for v in dashboard["templating"]["list"] if v["type"] == "query"),
+        *dashboard["annotations"]["list"],
+    ]
+    assert [reader for reader in readers if reader["datasource"] != reference] == []
+
+
+@each_dashboard
+def test_the_variables_that_are_used_are_those_that_are_declared(file: Path) -> None:
+    dashboard = load(file)
+    declared = names_of_variables(dashboard)
+    used = {
+        name for target in targets(dashboard) for name in VARIABLE.findall(target.expr)
+    } - BUILT_IN.keys()
+    by_links = {name for url in urls(dashboard) for name in VARIABLE.findall(url)}
+    by_variables = {
+        name
+        for variable in dashboard["templating"]["list"]
+        for name in VARIABLE.findall(str(variable["query"]))
+    }
+    grafana = {"__url_time_range", "__data", "__field"}
+    assert used <= declared
+    assert by_links - grafana <= declared
+    assert declared - used - by_links - by_variables == set()
+
+
+@each_dashboard
+def test_a_link_leads_to_a_dashboard_that_has_the_variables_it_sets(file: Path) -> None:
+    for url in urls(load(file)):
+        parts = urlsplit(url)
+        if parts.scheme:
+            assert url.startswith("https://${datadog}/")
+            continue
+        target = load(ROOT / "grafana" / "dashboards" / f"{parts.path.removeprefix('/d/')}.json")
+        sets = {name.removeprefix("var-") for name in parse_qs(parts.query) if "var-" in name}
+        assert sets <= names_of_variables(target), url
+
+
+def test_the_overview_leads_to_a_query_and_a_query_to_its_tables() -> None:
+    def leads(start: str, to: str) -> bool:
+        return any(f"/d/credit-lab-{to}?" in url for url in urls(load(by_name[start])))
+
+    by_name = {file.stem.removeprefix("credit-lab-"): file for file in FILES}
+    assert leads("overview", "query")
+    assert leads("queries", "query")
+    assert leads("query", "tables")
+
+
+@each_dashboard
+def test_every_dashboard_leads_to_database_monitoring(file: Path) -> None:
+    links = {link["url"] for link in load(file)["links"] if link["type"] == "link"}
+    assert {
+        f"https://${{datadog}}/databases/{page}" for page in ("list", "queries", "samples")
+    } < links
+
+
+@each_dashboard
+def test_every_metric_of_the_lab_is_declared_or_recorded(file: Path) -> None:
+    """The exporter's names are held against a live scrape, in tests/integration/test_dashboards.py."""
+    rules = "".join(rules.read_text() for rules in (ROOT / "prometheus/rules").glob("*.yml"))
+    recorded = set(re.findall(r"- record: (\S+)", rules))
+    stems = tuple(metric.name for metric in TABLE)
+    names = set().union(*(metric_names(target.expr) for target in targets(load(file))))
+    own = {name for name in names if name.startswith("credit_") or ":" in name}
+    assert {name for name in own - recorded if not name.startswith(stems)} == set()
+
+
+def test_a_service_has_one_colour_everywhere() -> None:
+    names = {service.dd_service for service in SERVICES.values()}
+    found: dict[str, set[str]] = {name: set() for name in names}
+    for file in FILES:
+        for panel in panels(load(file)):
+            for override in panel.get("fieldConfig", {}).get("overrides", []):
+                pattern = str(override["matcher"]["options"])
+                for name in names & set(re.findall(r"credit-\w+", pattern)):
+                    found[name].add(override["properties"][0]["value"]["fixedColor"])
+    assert {name: len(colours) for name, colours in found.items()} == dict.fromkeys(names, 1)
+    assert len(set.union(*found.values())) == len(names)
+
+
+def test_provisioning_asks_for_no_variable_that_compose_does_not_set() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    text = json.dumps([data_source(), provider()]).replace("$$", "")
+    assert set(re.findall(r"\$\{?([A-Z_]+)", text)) <= set(
+        compose["services"]["grafana"]["environment"]
+    )
+
+
+def test_compose_mounts_what_provisioning_reads() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    mounts = dict(volume.split(":")[:2] for volume in compose["services"]["grafana"]["volumes"])
+    assert mounts["./grafana/provisioning"] == "/etc/grafana/provisioning"
+    assert mounts["./grafana/dashboards"] == provider()["options"]["path"]
+
+
+def test_an_exemplar_leads_to_datadog_and_to_the_lab() -> None:
+    links = data_source()["jsonData"]["exemplarTraceIdDestinations"]
+    assert {link["name"] for link in links} == {"trace_id"}
+    assert [link["url"] for link in links] == [
+        "https://$DATADOG_HOST/apm/trace/$${__value.raw}",
+        "http://127.0.0.1:$CONSOLE_PORT/trace/$${__value.raw}",
+    ]
+
+
+def test_the_least_rate_interval_is_that_of_the_slowest_scrape() -> None:
+    prometheus = yaml.safe_load((ROOT / "prometheus" / "prometheus.yml").read_text())
+    default = prometheus["global"]["scrape_interval"]
+    intervals = {job.get("scrape_interval", default) for job in prometheus["scrape_configs"]}
+    assert data_source()["jsonData"]["timeInterval"] == max(intervals, key=lambda s: int(s[:-1]))
+
+
+def provider() -> dict[str, Any]:
+    text = (PROVISIONING / "dashboards" / "credit-lab.yml").read_text()
+    [found] = yaml.safe_load(text)["providers"]
+    return dict(found)
