@@ -16,6 +16,7 @@ KNOBS = [(match[1], match[2]) for line in LINES if (match := KNOB.match(line))]
 COMPOSE_ONLY = {
     "DD_API_KEY",
     "DD_SITE",
+    "DATADOG_HOST",
     "DD_APP_KEY",
     "DD_LAB_INTAKE",
     "GRAFANA_PORT",
