@@ -6,7 +6,7 @@ remove what is known to be personal: an unknown thing becomes `?`.
 """
 
 from lab.redact.comments import Comment
-from lab.redact.messages import error_message, tag
+from lab.redact.messages import error_message, label, tag
 from lab.redact.plans import InvalidPlanError, Plan, plan
 from lab.redact.sql import Redacted, statement
 
@@ -16,6 +16,7 @@ __all__ = [
     "Plan",
     "Redacted",
     "error_message",
+    "label",
     "plan",
     "statement",
     "tag",

@@ -18,6 +18,8 @@ SINGLE = re.compile(r"'[^'\n]*+(?:'|\n|\Z)")
 PARENTHESES = re.compile(r"\([^()]*+\)(?:=\([^)]*+\)?)?|=\s*\([^)]*+\)?")
 ADDRESS = re.compile(r"\S+@\S+")
 DIGITS = re.compile(r"\d+(?:[.\-/,:]\d+)*")
+# Names of roles, databases and applications as people choose them; no run of digits that could be a CPF.
+LABEL = re.compile(r"(?!.*\d{5})[\w<\[][\w .:/()<>\[\]-]{0,99}", re.ASCII)
 RAISED_BY_USERS = frozenset({"P0001", "00000"})
 MAX_CHARACTERS = 2000
 
@@ -48,6 +50,17 @@ def error_message(message: str, sqlstate: str | None = None) -> str:
     text = QUOTED.sub(_quoted, SINGLE.sub("'?'", text))
     kept = re.split(r'("[A-Za-z_][^"]*")', PARENTHESES.sub("(?)", text))
     return "".join(part if i % 2 else DIGITS.sub("?", part) for i, part in enumerate(kept))
+
+
+def label(value: str | None) -> str | None:
+    """Return the name of a role, database or application; `?` when it does not look like a name.
+
+    >>> label("credit-lab probe"), label("maria@example.com"), label("")
+    ('credit-lab probe', '?', None)
+    """
+    if not value:
+        return None
+    return value if LABEL.fullmatch(value) else "?"
 
 
 def tag(key: str, value: str) -> str | None:

@@ -88,7 +88,7 @@ class Writer:
         """Hand records over, in one transaction, and wait until they are in the file.
 
         Raises:
-            StoreTimeoutError: when they were not within `timeout_s`. They may still come to be.
+            StoreTimeoutError: when their turn had not come within `timeout_s`; they will not be written.
             StoreError: when they could not be written; none of them was.
         """
         done: Future[None] = Future()

@@ -1,0 +1,176 @@
+"""What happened in the database besides statements: the kinds of events, each by the message that tells it.
+
+The patterns are PostgreSQL 15's messages with lc_messages = C, from its source.
+"""
+
+import re
+from collections.abc import Callable
+from enum import StrEnum
+
+from lab import redact
+from lab.pglog.deadlock import participants
+from lab.pglog.line import Line
+from lab.store import Event, Participant
+
+
+class Kind(StrEnum):
+    """`Event.kind`."""
+
+    DEADLOCK = "deadlock"
+    LOCK_WAIT = "lock_wait"
+    LOCK_ACQUIRED = "lock_acquired"
+    TEMP_FILE = "temp_file"
+    CHECKPOINT = "checkpoint"
+    AUTOVACUUM = "autovacuum"
+    AUTOANALYZE = "autoanalyze"
+    SERVER = "server"
+    ERROR = "error"
+
+
+ERRORS = frozenset({"ERROR", "FATAL", "PANIC"})
+SQLSTATE = re.compile("[0-9A-Z]{5}")
+DEADLOCK_DETECTED = "40P01"
+WAITING = re.compile(
+    r"process (?P<pid>\d+) (?P<what>still waiting for|acquired) (?P<lock>\w+ on [^\"']+?)"
+    r" after (?P<ms>\d{1,12})(?:\.(?P<us>\d{3}))? ms"
+)
+HOLDING = re.compile(r"Process(?:es)? holding the lock: ([\d, ]+)\.")
+RELATION = re.compile(r"relation (\d+) of database (\d+)")
+TEMP_FILE = re.compile(r'temporary file: path "[^"]*", size (\d{1,18})')
+CHECKPOINT = re.compile(
+    r"(?:checkpoint|restartpoint) complete: wrote (?P<buffers>\d+) buffers.*?"
+    r"write=(?P<write_s>[\d.]+) s, sync=(?P<sync_s>[\d.]+) s, total=(?P<total_s>[\d.]+) s"
+    r"(?:.*?distance=(?P<distance_kb>\d+) kB)?",
+    re.DOTALL,
+)
+AUTOVACUUM = re.compile(
+    r'automatic (?P<what>[a-z ]*vacuum|analyze)(?: to prevent wraparound)? of table "(?P<table>[^"\n]+)"'
+)
+REMOVED = re.compile(
+    r"tuples: (?P<removed>\d+) removed, (?P<remain>\d+) remain, (?P<dead>\d+) are dead"
+)
+ELAPSED = re.compile(r"elapsed: (\d{1,9})\.(\d{2}) s")
+SERVER = re.compile(
+    "database system is ready to accept connections"
+    "|database system was interrupted"
+    "|database system was not properly shut down"
+    "|received (?:fast|smart|immediate) shutdown request"
+    "|received SIGHUP, reloading configuration files"
+    "|terminating any other active server processes"
+)
+TERMINATED = re.compile(r"server process \(PID \d+\) was terminated by signal (\d{1,3})")
+
+
+def event_of(line: Line) -> Event | None:
+    """Return what a line tells of, when it tells of one of the kinds."""
+    if line.error_severity in ERRORS:
+        return _error(line)
+    for pattern, make in MESSAGES:
+        if found := pattern.match(line.message):
+            return make(line, found)
+    return None
+
+
+def _error(line: Line) -> Event:
+    message = redact.error_message(line.message, line.state_code)
+    if line.state_code == DEADLOCK_DETECTED:
+        return _event(line, Kind.DEADLOCK, message, participants=participants(line.detail or ""))
+    return _event(line, Kind.ERROR, message)
+
+
+def _waiting(line: Line, found: re.Match[str]) -> Event:
+    holders = HOLDING.search(line.detail or "")
+    pids = tuple(int(pid) for pid in re.findall(r"\d{1,10}", holders[1])) if holders else ()
+    waiting = Participant(
+        pid=int(found["pid"][:10]), waits_for=found["lock"][:200], blocked_by=pids
+    )
+    kind = Kind.LOCK_ACQUIRED if found["what"] == "acquired" else Kind.LOCK_WAIT
+    relation = RELATION.search(found["lock"])
+    return _event(
+        line,
+        kind,
+        f"{found['what']} {found['lock'][:200]}",
+        relation=f"relation {relation[1]}" if relation else None,
+        duration_ns=int(found["ms"]) * 1_000_000 + int(found["us"] or 0) * 1_000,
+        participants=(waiting,),
+    )
+
+
+def _autovacuum(line: Line, found: re.Match[str]) -> Event:
+    kind = Kind.AUTOANALYZE if found["what"] == "analyze" else Kind.AUTOVACUUM
+    removed = REMOVED.search(line.message)
+    elapsed = ELAPSED.search(line.message)
+    return _event(
+        line,
+        kind,
+        f"automatic {found['what']}",
+        relation=redact.label(found["table"]),
+        duration_ns=int(elapsed[1] + elapsed[2]) * 10_000_000 if elapsed else None,
+        figures={k: float(v) for k, v in removed.groupdict().items()} if removed else {},
+    )
+
+
+def _temp_file(line: Line, found: re.Match[str]) -> Event:
+    return _event(line, Kind.TEMP_FILE, "temporary file", size_bytes=int(found[1]))
+
+
+def _checkpoint(line: Line, found: re.Match[str]) -> Event:
+    figures = {k: float(v) for k, v in found.groupdict().items() if v is not None}
+    total_ns = round(figures["total_s"] * 1e9)
+    return _event(line, Kind.CHECKPOINT, "checkpoint", duration_ns=total_ns, figures=figures)
+
+
+def _server(line: Line, found: re.Match[str]) -> Event:
+    return _event(line, Kind.SERVER, found[0])
+
+
+def _terminated(line: Line, found: re.Match[str]) -> Event:
+    return _event(line, Kind.SERVER, f"server process was terminated by signal {found[1]}")
+
+
+def _event(
+    line: Line,
+    kind: Kind,
+    message: str,
+    *,
+    relation: str | None = None,
+    duration_ns: int | None = None,
+    size_bytes: int | None = None,
+    figures: dict[str, float] | None = None,
+    participants: tuple[Participant, ...] = (),
+) -> Event:
+    statement = redact.statement(line.statement) if line.statement else None
+    comment = statement.comment if statement else redact.Comment()
+    sqlstate = SQLSTATE.fullmatch(line.state_code or "")
+    return Event(
+        at_ns=line.at_ns,
+        kind=kind.value,
+        pid=line.pid,
+        message=message,
+        severity=redact.label(line.error_severity),
+        sqlstate=sqlstate[0] if sqlstate else None,
+        database=redact.label(line.dbname),
+        role=redact.label(line.user),
+        application=redact.label(line.application_name),
+        queryid=line.queryid,
+        trace_id=comment.trace_id,
+        span_id=comment.span_id,
+        service=comment.service,
+        statement=comment.statement,
+        text=statement.text if statement else None,
+        relation=relation,
+        duration_ns=duration_ns,
+        size_bytes=size_bytes,
+        figures=figures or {},
+        participants=participants,
+    )
+
+
+MESSAGES: tuple[tuple[re.Pattern[str], Callable[[Line, re.Match[str]], Event]], ...] = (
+    (WAITING, _waiting),
+    (TEMP_FILE, _temp_file),
+    (CHECKPOINT, _checkpoint),
+    (AUTOVACUUM, _autovacuum),
+    (SERVER, _server),
+    (TERMINATED, _terminated),
+)

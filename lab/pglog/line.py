@@ -1,0 +1,73 @@
+"""One line of the log, as `log_destination = jsonlog` writes it (PostgreSQL 15 and later)."""
+
+from datetime import UTC, datetime
+from typing import Annotated, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+START = b'{"timestamp":"'
+UTC_NAMES = frozenset({"UTC", "GMT", "Etc/UTC"})
+MAX_PID = 2**31
+Pid: TypeAlias = Annotated[int, Meta(ge=0, lt=MAX_PID)]
+QueryId: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+
+
+class InvalidLineError(ValueError):
+    """The line is not one that PostgreSQL wrote whole, with log_timezone = UTC."""
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The fields that are read; raw, so it must not be stored."""
+
+    timestamp: str
+    pid: Pid
+    error_severity: str
+    message: str = ""
+    user: str | None = None
+    dbname: str | None = None
+    state_code: str | None = None
+    detail: str | None = None
+    statement: str | None = None
+    application_name: str | None = None
+    backend_type: str | None = None
+    query_id: QueryId = 0
+
+    @property
+    def at_ns(self) -> int:
+        """When it was written, in nanoseconds since 1970; PostgreSQL gives milliseconds."""
+        moment, _, zone = self.timestamp.rpartition(" ")
+        if zone not in UTC_NAMES:
+            raise InvalidLineError(f"log_timezone must be UTC, not {zone[:20]!r}")
+        try:
+            at = datetime.fromisoformat(moment).replace(tzinfo=UTC)
+        except ValueError as error:
+            raise InvalidLineError("no timestamp") from error
+        return (int(at.timestamp()) * 1000 + at.microsecond // 1000) * 1_000_000
+
+    @property
+    def queryid(self) -> int | None:
+        """The queryid; PostgreSQL writes 0 for none."""
+        return self.query_id or None
+
+
+_decoder = msgspec.json.Decoder(Line)
+
+
+def parse(line: bytes) -> Line:
+    """Read a line.
+
+    A line that a crash tore in two has the next one appended to it: the whole one is taken.
+
+    Raises:
+        InvalidLineError: when there is no whole line in it.
+    """
+    try:
+        return _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    whole = line[max(line.rfind(START), 0) :]
+    try:
+        return _decoder.decode(whole.decode(errors="replace"))
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InvalidLineError("no whole line of jsonlog") from error
