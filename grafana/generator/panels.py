@@ -95,13 +95,7 @@ def graph(
         .show_points(VisibilityMode.NEVER)
         .no_value(empty)
         .color_scheme(FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC))
-        .legend(
-            common.VizLegendOptions()
-            .show_legend(True)
-            .display_mode(LegendDisplayMode.TABLE)
-            .placement(LegendPlacement.BOTTOM)
-            .calcs(["lastNotNull", "max"])
-        )
+        .legend(_legend(width))
         .tooltip(
             common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING)
         )
@@ -192,7 +186,7 @@ def timeline(
         .span(width)
         .height(GRAPH)
         .color_scheme(FieldColor().mode(FieldColorModeId.THRESHOLDS))
-        .thresholds(style.falling(1, 1))
+        .thresholds(style.up())
         .mappings([said({"1": "up", "0": "down"})])
         .show_value(VisibilityMode.NEVER)
         .row_height(0.8)
@@ -231,3 +225,17 @@ def said(words: Mapping[str, str]) -> ValueMapping:
 def named(queries: Sequence[T]) -> list[tuple[str, T]]:
     """Return each with its letter, which is how Grafana tells the queries of a panel apart."""
     return [(chr(ord("A") + i), query) for i, query in enumerate(queries)]
+
+
+def _legend(width: int) -> common.VizLegendOptions:
+    """Return names below a narrow graph, and a table with values beside one that has room for it."""
+    legend = common.VizLegendOptions().show_legend(True)
+    if width < HALF:
+        return legend.display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
+    return (
+        legend.display_mode(LegendDisplayMode.TABLE)
+        .placement(LegendPlacement.RIGHT)
+        .calcs(["lastNotNull", "max"])
+        .sort_by("Max")
+        .sort_desc(True)
+    )

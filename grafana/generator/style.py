@@ -95,6 +95,15 @@ def falling(amber: float, green: float) -> ThresholdsConfig:
     )
 
 
+def up() -> ThresholdsConfig:
+    """Return red, and green from 1: a thing that is there or is not."""
+    return (
+        ThresholdsConfig()
+        .mode(ThresholdsMode.ABSOLUTE)
+        .steps([Threshold(color=RED, value=None), Threshold(color=GREEN, value=1)])
+    )
+
+
 def neutral() -> ThresholdsConfig:
     """Return one colour: a figure that is neither good nor bad."""
     return ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps([Threshold(color=BLUE)])

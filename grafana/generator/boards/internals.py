@@ -62,7 +62,7 @@ def _now() -> list[Panel]:
             "1 when the exporter reaches the server.",
             style.COUNT,
             Query(expr="max(pg_up)"),
-            thresholds=style.falling(1, 1),
+            thresholds=style.up(),
             words={"1": "up", "0": "down"},
         ),
         number(
@@ -123,20 +123,25 @@ def _wal() -> list[Panel]:
         ),
         graph(
             "WAL records and full page images",
-            "Per second. Many images per record: checkpoints follow each other too closely.",
+            "Per second. Many images per record: checkpoints follow each other too closely. Buffers full"
+            " above 0: wal_buffers is too small, and sessions write WAL themselves.",
             style.PER_SECOND,
             Query(expr=_wal_rate("records"), legend="records"),
             Query(expr=_wal_rate("full_page_images"), legend="full page images"),
-            colours={"records": style.BLUE, "full page images": style.AMBER},
+            Query(expr=_wal_rate("buffers_full"), legend="buffers full"),
+            colours={
+                "records": style.BLUE,
+                "full page images": style.AMBER,
+                "buffers full": style.RED,
+            },
         ),
         graph(
-            "WAL time and full buffers",
-            "Seconds per second in writing and syncing WAL: this is what a commit waits for. Buffers full"
-            " above 0: wal_buffers is too small.",
+            "Time in writing WAL",
+            "Seconds per second, all sessions together, in writing and syncing WAL: this is what a commit"
+            " waits for. Syncing that grows alone is the disk.",
             style.SESSIONS,
             Query(expr=_wal_rate("write_seconds"), legend="writing"),
             Query(expr=_wal_rate("sync_seconds"), legend="syncing"),
-            Query(expr=_wal_rate("buffers_full"), legend="times buffers full, per second"),
             colours={"writing": style.BLUE, "syncing": style.AMBER},
         ),
     ]

@@ -161,7 +161,7 @@ def _statements() -> Panel:
     roles = {"user": f'=~"{ROLES}"'}
     return rows(
         "The observers' statements",
-        "What they ask, most execution time first. Those of postgres_exporter/queries.yaml carry names;"
+        "What they ask, most execution time first. Those of prometheus/exporter/queries.yaml carry names;"
         " an unnamed one is the exporter's or the Agent's own, look its queryid up in pg_stat_statements.",
         Column(
             title="execution time",

@@ -18,6 +18,7 @@ from grafana.generator.board import (
 )
 from grafana.generator.panels import GRAPH, HALF, THIRD, Panel, graph, link, note, number, timeline
 from grafana.generator.source import Query
+from grafana.generator.statements import per_statement
 from grafana.generator.tables import Column, rows
 
 CHOSEN = 'service=~"$service"'
@@ -212,6 +213,7 @@ def _services() -> list[Panel]:
 
 
 def _database() -> list[Panel]:
+    total, calls = per_statement("seconds_total"), per_statement("calls_total")
     return [
         graph(
             "Database load: active sessions by what they wait for",
@@ -248,30 +250,16 @@ def _database() -> list[Panel]:
             "Statements that load the database",
             "The ten statements with the most execution time in this time range, of every role. Click a"
             " name for its detail.",
-            Column(
-                title="sessions busy with it",
-                unit=style.COUNT,
-                decimals=4,
-                bar=True,
-                expr="topk(10, avg_over_time(statement:pg_stat_statements_seconds:rate1m[$__range]))",
-            ),
-            Column(
-                title="calls/s",
-                unit=style.PER_SECOND,
-                expr="avg_over_time(statement:pg_stat_statements_calls:rate1m[$__range])"
-                " and on (user, queryid)"
-                " topk(10, avg_over_time(statement:pg_stat_statements_seconds:rate1m[$__range]))",
-            ),
+            Column(title="total time", unit=style.SECONDS, bar=True, expr=_busiest(total)),
+            Column(title="calls", unit=style.COUNT, decimals=0, expr=_busiest(calls, by=total)),
             Column(
                 title="mean",
                 unit=style.SECONDS,
                 thresholds=style.steps(0.1, 0.5),
-                expr="avg_over_time(statement:pg_stat_statements_seconds_per_call:ratio_rate5m[$__range])"
-                " and on (user, queryid)"
-                " topk(10, avg_over_time(statement:pg_stat_statements_seconds:rate1m[$__range]))",
+                expr=_busiest(f"({total}) / ({calls} > 0)", by=total),
             ),
             labels={"statement": 240, "service": 180, "user": 150, "queryid": 210},
-            sort="sessions busy with it",
+            sort="total time",
             links={
                 "statement": link("Detail of this statement", to_query()),
                 "queryid": link("Detail of this statement", to_query()),
@@ -366,18 +354,19 @@ def _watchers() -> list[Panel]:
             links=[link("What the observers cost", to_board(OBSERVERS))],
         ),
         graph(
-            "Age of the newest sample",
-            "How long ago the newest sample was taken, at the moment of asking. It saws between 0 and"
-            " the scrape interval (5 s for services, 10 s for the database); higher means blind.",
-            style.SECONDS,
-            Query(
-                expr='max by (job) (time() - timestamp(up{job=~"credit|postgres"}))',
-                legend="{{job}}",
-            ),
-            thresholds=style.steps(30),
+            "Samples per scrape",
+            "By job, all targets together. When the line of the database falls, collectors fail and"
+            " Prometheus is partly blind; a line that grows is a label with ever more values.",
+            style.COUNT,
+            Query(expr="sum by (job) (scrape_samples_scraped)", legend="{{job}}"),
         ),
     ]
 
 
 def _or_zero(expr: str) -> str:
     return f"{expr} or vector(0)"
+
+
+def _busiest(expr: str, *, by: str | None = None) -> str:
+    """Return it for the ten statements with the most of what `by` measures, by default of itself."""
+    return f"{expr} and on (user, queryid) topk(10, {by})" if by else f"topk(10, {expr})"

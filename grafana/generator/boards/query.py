@@ -1,6 +1,6 @@
 """(3) Query detail: one statement, from the server's side and from the client's."""
 
-from grafana_foundation_sdk.models.dashboard import Dashboard
+from grafana_foundation_sdk.models.dashboard import Dashboard, VariableHide
 
 from grafana.generator import style
 from grafana.generator.board import (
@@ -13,7 +13,7 @@ from grafana.generator.board import (
     to_board,
     to_query,
 )
-from grafana.generator.panels import HALF, THIRD, Panel, graph, link, note, number
+from grafana.generator.panels import Panel, graph, link, note, number
 from grafana.generator.source import Query
 from grafana.generator.statements import DETAIL, of_one, per_statement
 from grafana.generator.tables import Column, rows
@@ -22,6 +22,7 @@ NAMED = "statement:pg_stat_statements_calls:rate1m"
 RATE, RANGE = "$__rate_interval", "$__range"
 BLOCK = 8192
 NOT_OURS = "The services have no statement of this name"
+NO_OWNER = "Not the statement of one service, or its service does none of this"
 NEVER = "Not executed in this time range"
 
 
@@ -51,6 +52,13 @@ def build() -> Dashboard:
                 f'label_values({NAMED}{{statement="$statement"}}, queryid)',
                 "As in pg_stat_statements, pg_stat_activity and PostgreSQL's log",
             ),
+            choose(
+                "owner",
+                "Service",
+                f'label_values({NAMED}{{statement="$statement"}}, service)',
+                "Whose code holds the statement",
+                several=False,
+            ).hide(VariableHide.HIDE_VARIABLE),
         ],
     )
 
@@ -70,8 +78,8 @@ def _figures() -> list[Panel]:
             "Server time is what PostgreSQL needed, client time adds the network, the driver and the"
             " wait for the server's CPU. **Client up, server level:** look at the host and the pool."
             " **Both up, calls level:** the plan or its data changed; see its plans in Datadog DBM"
-            " (*DBM: samples*, above) or in PostgreSQL's log under this queryid. The points on the"
-            " client's graph are executions with their trace.",
+            " (*DBM: samples*, above) or in PostgreSQL's log under this queryid. For a whole request,"
+            " click a point of *Operations of its service*: it opens the trace.",
         ),
         number(
             "Calls",
@@ -166,14 +174,11 @@ def _time() -> list[Panel]:
         ),
         graph(
             "Client time: percentiles",
-            "As the service saw it. The points are single executions: click one to open its trace.",
+            "As the service saw it, all executions, not a sample. A p99 far from the p50 is a few rows, or"
+            " a few moments: look for locks at those moments.",
             style.SECONDS,
             *(
-                Query(
-                    expr=f"histogram_quantile({quantile}, {buckets})",
-                    legend=legend,
-                    exemplar=legend == "p99",
-                )
+                Query(expr=f"histogram_quantile({quantile}, {buckets})", legend=legend)
                 for quantile, legend in ((0.5, "p50"), (0.95, "p95"), (0.99, "p99"))
             ),
             colours=style.QUANTILES,
@@ -196,7 +201,6 @@ def _work() -> list[Panel]:
                 )
                 for kind, legend in (("hit", "in shared buffers"), ("read", "read from disk"))
             ),
-            width=THIRD,
             stacked=True,
             colours={"in shared buffers": style.GREEN, "read from disk": style.RED},
             empty=NEVER,
@@ -210,13 +214,12 @@ def _work() -> list[Panel]:
                 f" / ({of_one('calls_total', window=RATE)} > 0)",
                 legend="rows per call",
             ),
-            width=THIRD,
             empty=NEVER,
         ),
         graph(
-            "Time in I/O and spills",
-            "Left: seconds per second spent reading and writing blocks. Temporary bytes are sorts and"
-            " hashes beyond work_mem.",
+            "Time in reading and writing blocks",
+            "Seconds per second. Near the statement's whole load: it waits for the disk, and an index or"
+            " more memory helps; far below: it computes, or waits for locks.",
             style.SESSIONS,
             *(
                 Query(
@@ -224,7 +227,6 @@ def _work() -> list[Panel]:
                 )
                 for way in ("read", "write")
             ),
-            width=THIRD,
             colours={"read blocks": style.BLUE, "write blocks": style.AMBER},
             empty=NEVER,
         ),
@@ -237,22 +239,34 @@ def _work() -> list[Panel]:
                 expr=f"{BLOCK} * {of_one('temp_blocks_written_total', window=RATE)}",
                 legend="written",
             ),
-            width=HALF,
             thresholds=style.steps(1),
             empty=NEVER,
         ),
         graph(
-            "Rows the application attempted, by table",
-            "Rows written by the service that owns this statement, to find the tables it belongs to.",
+            "Operations of its service",
+            "95th percentile by operation of the service that owns the statement. The points are single"
+            " operations: click one to open its trace, in Datadog or in the lab, and find the statement.",
+            style.SECONDS,
+            Query(
+                expr="histogram_quantile(0.95, sum by (operation, le)"
+                ' (rate(credit_operation_duration_seconds_bucket{service="$owner"}'
+                "[$__rate_interval])))",
+                legend="{{operation}}",
+                exemplar=True,
+            ),
+            empty=NO_OWNER,
+        ),
+        graph(
+            "Rows its service writes, by table",
+            "Rows per second, as the service counts them: the tables that it changes, and that the"
+            " statement may have to wait for.",
             style.ROWS_PER_SECOND,
             Query(
-                expr="sum by (table) (rate(credit_rows_attempted_total[$__rate_interval])"
-                " * on (service) group_left () group by (service)"
-                f' ({NAMED}{{statement="$statement"}}))',
+                expr="sum by (table) (rate(credit_rows_attempted_total"
+                '{service="$owner"}[$__rate_interval]))',
                 legend="{{table}}",
             ),
-            width=HALF,
-            empty="The service of this statement writes nothing",
+            empty=NO_OWNER,
             links=[link("Tables", to_board(TABLES))],
         ),
     ]
