@@ -28,7 +28,7 @@ _AREA_CODES = tuple(range(10, 100, 10))
 
 
 class CpfSequence:
-    """An order of CPFs in which none comes twice: a permutation of all nine-digit bases."""
+    """CPFs by number, none twice: a permutation of the nine-digit bases on which a CPF can stand."""
 
     def __init__(self, rng: Random) -> None:
         # Any factor coprime to 10^9 permutes; one near its golden section scatters neighbours best.
@@ -36,13 +36,17 @@ class CpfSequence:
         self._offset = rng.randrange(cpf.BASES)
 
     def at(self, number: int) -> str:
-        """Return the CPF at a place; walks on where the base is one that is never issued."""
-        base = self._step(number)
+        """Return the CPF of a number from 1 to 111,111,110.
+
+        A base that is never issued is taken for a number in turn ("cycle walking"): no other number
+        leads there, because it is none itself.
+        """
+        base = self._permute(number)
         while not cpf.is_issuable(base):
-            base = self._step(base)
+            base = self._permute(base)
         return cpf.from_base(base)
 
-    def _step(self, number: int) -> int:
+    def _permute(self, number: int) -> int:
         return (number * self._factor + self._offset) % cpf.BASES
 
 
@@ -74,7 +78,7 @@ def customers(
             place = rng.choice(_PLACES)
             at = timeline.text(timeline.instant(joined(number, count)))
             page.add(
-                f"{cpfs.at(number)}\t{name}\t{mail}\t{phone}\t{profile.born}\t{place}"
+                f"{cpfs.at(number + 1)}\t{name}\t{mail}\t{phone}\t{profile.born}\t{place}"
                 f"\t{profile.income}\t{at}\t{at}"
             )
         yield [page.take()]

@@ -92,7 +92,7 @@ class Ledger:
         payer = Payer(loan, rng)
         contract_id = loan.contract_id
         open_amount = money.ZERO
-        paid_at = NULL
+        paid_at = ""
         paid_on = 0
         amounts = _amounts(loan.principal, loan.monthly_rate, loan.installments)
         dates = _due_dates(loan.signed_on)
@@ -102,7 +102,7 @@ class Ledger:
             if paid_on < today:
                 fee = money.late_fee(amount, paid_on - due)
                 status = "paid"
-                paid_at = self.timeline.some_time_on(paid_on - start, rng.random())
+                paid_at = max(paid_at, self.timeline.some_time_on(paid_on - start, rng.random()))
                 installment = f"{contract_id}\t{self.installments.next_id}"
                 self._book(f"{installment}\tpayment\t{amount + fee!s}", paid_at, rng)
             else:

@@ -73,7 +73,7 @@ def ensure(
     return SeedReport(
         scale=plan.scale,
         random_seed=plan.random_seed,
-        loaded=not present,
+        loaded=bool(loaded),
         rows=loaded.total(),
         seconds=monotonic() - begun,
     )
