@@ -1,19 +1,15 @@
-"""Spans by ddtrace: one root span per operation, psycopg2 spans beneath it, DBM comments in the SQL.
+"""What the services need of tracing, and the choice between ddtrace and none.
 
-The only module that imports ddtrace, and only when tracing is on: patching the driver costs every
-statement some 200 microseconds, which a run without tracing must not pay.
+ddtrace is imported only when tracing is on: patching the driver costs every statement some 200
+microseconds, which a run without tracing must not pay.
 """
 
-import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from workload.settings import Settings
-
-if TYPE_CHECKING:
-    from ddtrace.trace import Span as DatadogSpan
-    from ddtrace.trace import Tracer as DatadogTracer
 
 
 class Span(Protocol):
@@ -63,54 +59,23 @@ class NoTracing:
         """Do nothing."""
 
 
-class _DatadogSpan:
-    def __init__(self, span: "DatadogSpan") -> None:
-        self._span = span
+def start(settings: Settings, service: str) -> Tracing:
+    """Patch psycopg2 and return the tracing of this process; call it before any connection is made.
 
-    def exemplar(self) -> dict[str, str]:
-        return {
-            "trace_id": f"{self._span.trace_id:032x}",
-            "span_id": f"{self._span.span_id:016x}",
-        }
-
-    def tag(self, tags: Mapping[str, str | int | float]) -> None:
-        for key, value in tags.items():
-            if isinstance(value, str):
-                self._span.set_tag(key, value)
-            else:
-                self._span.set_metric(key, value)
-
-    def fail(self, error: BaseException) -> None:
-        self._span.set_exc_info(type(error), error, error.__traceback__)
-
-
-class DatadogTracing:
-    """ddtrace's tracer, configured by the DD_* variables that Datadog documents."""
-
-    def __init__(self, tracer: "DatadogTracer") -> None:
-        self._tracer = tracer
-
-    @contextmanager
-    def operation(self, service: str, operation: str) -> Iterator[Span]:
-        """Open a root span named credit.operation."""
-        with self._tracer.trace(
-            "credit.operation", service=service, resource=operation, span_type="worker"
-        ) as span:
-            yield _DatadogSpan(span)
-
-    def flush(self) -> None:
-        """Send what is buffered."""
-        self._tracer.flush()  # type: ignore[no-untyped-call]
-
-
-def start(settings: Settings) -> Tracing:
-    """Patch psycopg2 and return the tracing of this process; call it before any connection is made."""
+    Args:
+        settings: whether to trace, and the environment, version and DBM mode to trace with.
+        service: the service of this process, unless DD_SERVICE names it.
+    """
     if not settings.dd_trace_enabled:
         return NoTracing()
-    from ddtrace import patch  # noqa: PLC0415 - see the module's docstring
-    from ddtrace.trace import tracer  # noqa: PLC0415
+    # The tracer reads the process's environment only, and once; what came from .env must be there, too.
+    for name, value in {
+        "DD_SERVICE": service,
+        "DD_ENV": settings.dd_env,
+        "DD_VERSION": settings.dd_version,
+        "DD_DBM_PROPAGATION_MODE": settings.dd_dbm_propagation_mode,
+    }.items():
+        os.environ.setdefault(name, value)
+    from workload import datadog  # noqa: PLC0415 - see the module's docstring
 
-    # With no agent listening the writer complains at every flush, for ever; the services must not care.
-    logging.getLogger("ddtrace").setLevel(logging.CRITICAL)
-    patch(psycopg=True)
-    return DatadogTracing(tracer)
+    return datadog.start()

@@ -1,0 +1,72 @@
+"""Spans by ddtrace: one root span per operation, psycopg2 spans beneath it, DBM comments in the SQL.
+
+The only module that imports ddtrace; see workload/tracing.py for when.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from ddtrace import patch
+from ddtrace.trace import Span, TraceFilter, Tracer, tracer
+
+
+class _Span:
+    def __init__(self, span: Span) -> None:
+        self._span = span
+
+    def exemplar(self) -> dict[str, str]:
+        return {
+            "trace_id": f"{self._span.trace_id:032x}",
+            "span_id": f"{self._span.span_id:016x}",
+        }
+
+    def tag(self, tags: Mapping[str, str | int | float]) -> None:
+        for key, value in tags.items():
+            if isinstance(value, str):
+                self._span.set_tag(key, value)
+            else:
+                self._span.set_metric(key, value)
+
+    def fail(self, error: BaseException) -> None:
+        self._span.set_exc_info(type(error), error, error.__traceback__)
+
+
+class DatadogTracing:
+    """ddtrace's tracer, configured by the DD_* variables that Datadog documents."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+
+    @contextmanager
+    def operation(self, service: str, operation: str) -> Iterator[_Span]:
+        """Open a root span named credit.operation."""
+        with self._tracer.trace(
+            "credit.operation", service=service, resource=operation, span_type="worker"
+        ) as span:
+            yield _Span(span)
+
+    def flush(self) -> None:
+        """Send what is buffered."""
+        self._tracer.flush()  # type: ignore[no-untyped-call]
+
+
+class _FirstLines(TraceFilter):
+    """Keeps the first line of the driver's errors: the others quote the row or the statement."""
+
+    def process_trace(self, trace: list[Span]) -> list[Span]:
+        for span in trace:
+            if span.error and span.get_tag("component") == "psycopg":
+                message = span.get_tag("error.message") or ""
+                span.set_tag("error.message", message.partition("\n")[0])
+                span.remove_tag("error.stack")
+        return trace
+
+
+def start() -> DatadogTracing:
+    """Patch psycopg2 and return the tracing of this process, configured by the DD_* variables."""
+    # With no agent listening the writer complains at every flush, for ever; the services must not care.
+    logging.getLogger("ddtrace").setLevel(logging.CRITICAL)
+    patch(psycopg=True)
+    tracer.configure(trace_processors=[_FirstLines()])
+    return DatadogTracing(tracer)
