@@ -1,7 +1,7 @@
 """The only module of the workload that touches the driver: a bounded psycopg2 pool and named statements.
 
 A `Session` runs statements by name and tells `Telemetry` what it did; what went wrong comes out as one of
-the three errors below, so that nobody else needs to know the driver's.
+the four errors below, so that nobody else needs to know the driver's.
 """
 
 import threading
@@ -49,8 +49,12 @@ class _ArrayLiteral:
 psycopg2.extensions.register_adapter(list, _ArrayLiteral)
 
 
+class UnreachableError(WorkloadError):
+    """PostgreSQL gave no connection; nothing was sent."""
+
+
 class ConnectionLostError(WorkloadError):
-    """The connection broke or was refused; whether a commit under way took place is not known."""
+    """The connection broke; whether a commit under way took place is not known."""
 
 
 class ContentionError(WorkloadError):
@@ -188,7 +192,7 @@ class Database:
         """A session in which every statement is a transaction of its own.
 
         Raises:
-            ConnectionLostError, ContentionError, StatementFailedError: see each.
+            UnreachableError, ConnectionLostError, ContentionError, StatementFailedError: see each.
         """
         with self._connection(autocommit=True) as connection:
             yield Session(connection, self._telemetry)
@@ -198,7 +202,7 @@ class Database:
         """A session whose block is one transaction: committed at its end, rolled back on an error.
 
         Raises:
-            ConnectionLostError, ContentionError, StatementFailedError: see each.
+            UnreachableError, ConnectionLostError, ContentionError, StatementFailedError: see each.
         """
         with self._connection(autocommit=False) as connection:
             yield Session(connection, self._telemetry)
@@ -213,8 +217,7 @@ class Database:
         started = perf_counter()
         with self._free:
             self._telemetry.waited(perf_counter() - started)
-            with self._translated_errors():
-                connection = self._pool.getconn()
+            connection = self._connect()
             try:
                 with self._translated_errors():
                     connection.autocommit = autocommit
@@ -223,6 +226,14 @@ class Database:
                 self._abandon(connection)
                 raise
             self._pool.putconn(connection)
+
+    def _connect(self) -> psycopg2.extensions.connection:
+        try:
+            connection: psycopg2.extensions.connection = self._pool.getconn()
+        except psycopg2.OperationalError as error:
+            self._telemetry.failed(errorcodes.CONNECTION_EXCEPTION)
+            raise UnreachableError(_first_line(error)) from None
+        return connection
 
     def _abandon(self, connection: psycopg2.extensions.connection) -> None:
         """Roll back and keep the connection if it still works, else close it."""
@@ -240,12 +251,17 @@ class Database:
         except psycopg2.Error as error:
             sqlstate = error.pgcode or errorcodes.CONNECTION_EXCEPTION
             self._telemetry.failed(sqlstate)
-            raise _translated(error, sqlstate) from error
+            # From None: a traceback with the driver's error in it would carry that error's DETAIL along.
+            raise _translated(error, sqlstate) from None
+
+
+def _first_line(error: psycopg2.Error) -> str:
+    # DETAIL, further down, can quote a row, and rows hold personal data.
+    return str(error).partition("\n")[0]
 
 
 def _translated(error: psycopg2.Error, sqlstate: str) -> WorkloadError:
-    # The first line only: DETAIL can quote a row, and rows hold personal data.
-    message = str(error).partition("\n")[0]
+    message = _first_line(error)
     if sqlstate in {errorcodes.SERIALIZATION_FAILURE, errorcodes.DEADLOCK_DETECTED}:
         return ContentionError(message)
     # 57P01-57P03: shut down, crashed, starting up. 53300: too many connections.

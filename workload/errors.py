@@ -16,5 +16,9 @@ class StatementError(WorkloadError):
     """A .sql file of the workload is malformed; see workload/statements.py for the form."""
 
 
+class UnseededError(WorkloadError):
+    """The database holds no products or no customers; seed it: ./creditlab up."""
+
+
 class PortTakenError(WorkloadError):
     """Something else listens on the port of this service; change the port in .env."""

@@ -11,6 +11,7 @@ from decimal import Decimal
 from time import monotonic
 
 from workload.database import Database, Row
+from workload.errors import UnseededError
 
 MAX_AGE_S = 60.0
 SAMPLE_SIZE = 1000
@@ -69,7 +70,11 @@ class Reference:
         self._read_at = 0.0
 
     def get(self) -> Snapshot:
-        """Return data at most a minute old; one thread reads while the others use what there is."""
+        """Return data at most a minute old; one thread reads while the others use what there is.
+
+        Raises:
+            UnseededError: when there are no products or no customers.
+        """
         if self._snapshot is None:
             with self._lock:
                 if self._snapshot is None:
@@ -88,6 +93,8 @@ class Reference:
             contracts = session.row("contract_range") or (0, 0)
             start = self._rng.randint(customers[0], customers[1])
             sample = session.rows("sample_customers", customer_id=start, size=SAMPLE_SIZE)
+        if not products or not sample:
+            raise UnseededError
         self._snapshot = Snapshot(
             products=products,
             customer_ids=(customers[0], customers[1]),

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from time import monotonic
 
+REASONS = ("serialization", "connection")
 CONTENTION_ATTEMPTS = 5
 CONTENTION_BACKOFF_S = 0.01
 CONNECTION_BACKOFF_S = 0.1
@@ -39,9 +40,12 @@ class Retries:
         self._pause(CONTENTION_BACKOFF_S * 2**self._contentions)
         return True
 
-    def after_lost_connection(self) -> bool:
-        """The database is away: try again with a back-off until patience ends or the service stops."""
-        if monotonic() > self._deadline or self._stop.is_set():
+    def after_lost_connection(self, *, in_doubt: bool) -> bool:
+        """The database is away: try again with a back-off until patience ends or the service stops.
+
+        With a commit in doubt patience does not end: whether it is to be counted must be found out.
+        """
+        if self._stop.is_set() or (monotonic() > self._deadline and not in_doubt):
             return False
         self._counted("connection")
         backoff = CONNECTION_BACKOFF_S * 2 ** min(self._losses, 10)

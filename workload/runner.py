@@ -18,7 +18,9 @@ from workload.database import (
     ContentionError,
     Database,
     StatementFailedError,
+    UnreachableError,
 )
+from workload.errors import WorkloadError
 from workload.metrics import Metrics
 from workload.operation import Call, Facts, Operation, Outcome, Result, Service
 from workload.reference import Reference
@@ -59,7 +61,7 @@ class Runner:
         with self._tracing.operation(self._service.dd_service, operation.name) as span:
             try:
                 result = self._attempt_until_done(operation)
-            except (ConnectionLostError, ContentionError, StatementFailedError) as error:
+            except WorkloadError as error:
                 result = self._failed(operation, span, error)
             except Exception as error:  # noqa: BLE001 - a worker thread must outlive any operation
                 result = self._failed(operation, span, error, exc_info=True)
@@ -90,9 +92,10 @@ class Runner:
             except ContentionError:
                 if not retries.after_contention():
                     raise
-            except ConnectionLostError:
-                in_doubt = operation.writes
-                if not retries.after_lost_connection():
+            except (UnreachableError, ConnectionLostError) as error:
+                if isinstance(error, ConnectionLostError):
+                    in_doubt = operation.writes
+                if not retries.after_lost_connection(in_doubt=in_doubt):
                     raise
             except StatementFailedError as error:
                 if in_doubt and error.is_unique_violation and (done := self._find(call)):
