@@ -5,7 +5,6 @@ Exit status: 0 after SIGTERM or SIGINT, 2 when a setting is wrong or the port is
 
 import argparse
 import logging
-import os
 import signal
 import sys
 import threading
@@ -29,22 +28,20 @@ def main() -> int:
     services = list(SERVICES.values()) if name == "all" else [SERVICES[name]]
     dd_service = "credit-lab" if name == "all" else services[0].dd_service
     logs.start(dd_service)
-    # The tracer takes the process-wide service name from here, and DBM takes `ddps` from the tracer.
-    os.environ.setdefault("DD_SERVICE", dd_service)
     try:
-        run([*services], Settings.load())
+        settings = Settings.load()
+        run(services, settings, tracing.start(settings, dd_service))
     except WorkloadError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0
 
 
-def run(services: list[Service], settings: Settings) -> None:
+def run(services: list[Service], settings: Settings, spans: tracing.Tracing) -> None:
     """Start the services, wait for SIGTERM or SIGINT, drain."""
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    spans = tracing.start(settings)
     registry = new_registry()
     metrics = Metrics(registry)
     running = [
@@ -52,7 +49,12 @@ def run(services: list[Service], settings: Settings) -> None:
         for service in services
     ]
     port = services[0].port(settings)
-    server.listen(server.Control(running, registry), address=settings.bind_address, port=port)
+    server.listen(
+        server.Control(running, registry),
+        address=settings.bind_address,
+        port=port,
+        setting=f"{services[0].name.upper()}_PORT",
+    )
     for service in running:
         service.engine.start()
     log.info("listening on port %d", port, extra={"fields": {"instance": str(running[0].instance)}})

@@ -95,12 +95,13 @@ class Engine:
             self._threads.append(thread)
 
     def pause(self, *, timeout: float) -> bool:
-        """Let no more operations start and wait until none runs; say whether that came to be in time.
+        """Let no more arrivals come and wait until none runs or waits; say whether that was so in time.
 
         A pause ends by itself after a minute, so that whoever asked for it may die.
         """
         with self._settled:
-            self._state = State.PAUSED
+            if self._state is State.RUNNING:
+                self._state = State.PAUSED
             self._paused_until = monotonic() + PAUSE_EXPIRES_S
             return self._settled.wait_for(self._is_idle, timeout)
 

@@ -19,7 +19,8 @@ from workload import __version__
 from workload.database import Database
 from workload.engine import Engine
 from workload.metrics import Metrics
-from workload.operation import Service
+from workload.operation import Outcome, Service
+from workload.retry import REASONS
 from workload.runner import Runner
 from workload.settings import Settings
 from workload.statements import STATEMENTS
@@ -89,24 +90,16 @@ class RunningService:
         for state, count in pool.items():
             metrics.gauge("credit_pool_connections", service=name, state=state).set_function(count)
         for operation in self.service.operations:
-            for outcome in ("ok", "nothing", "error"):
-                metrics.counter(
-                    "credit_operations", service=name, operation=operation.name, outcome=outcome
-                )
-            metrics.counter("credit_arrivals", service=name, operation=operation.name)
-            metrics.counter("credit_arrivals_dropped", service=name, operation=operation.name)
-        for statement in STATEMENTS.values():
-            if statement.service == name:
-                for write in statement.writes:
-                    for action in (
-                        ("insert", "update") if write.action == "upsert" else (write.action,)
-                    ):
-                        metrics.counter(
-                            "credit_rows_attempted",
-                            service=name,
-                            table=write.table,
-                            action=action,
-                        )
+            labels = {"service": name, "operation": operation.name}
+            metrics.counter("credit_arrivals", **labels)
+            metrics.counter("credit_arrivals_dropped", **labels)
+            metrics.preset("credit_operations", "outcome", [o.value for o in Outcome], **labels)
+            metrics.preset("credit_operation_retries", "reason", REASONS, **labels)
+        for write in (w for s in STATEMENTS.values() if s.service == name for w in s.writes):
+            actions = ("insert", "update") if write.action == "upsert" else (write.action,)
+            metrics.preset(
+                "credit_rows_attempted", "action", actions, service=name, table=write.table
+            )
 
     def pause(self, *, timeout: float) -> bool:
         """Quiesce: nothing runs, no connection is open; say whether that came to be in time."""

@@ -60,9 +60,9 @@ class Control:
         return HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE, self._describe()
 
     def _load(self, environ: WSGIEnvironment) -> Answer:
-        length = min(int(environ.get("CONTENT_LENGTH") or 0), MAX_BODY)
         try:
-            load = float(environ["wsgi.input"].read(length))
+            length = int(environ.get("CONTENT_LENGTH") or 0)
+            load = float(environ["wsgi.input"].read(max(0, min(length, MAX_BODY))))
         except ValueError:
             load = math.nan
         if not 0 <= load <= MAX_LOAD:
@@ -104,8 +104,8 @@ class _QuietHandler(WSGIRequestHandler):
         """Scrapes are not news."""
 
 
-def listen(application: Control, *, address: str, port: int) -> None:
-    """Serve the application from a thread of its own.
+def listen(application: Control, *, address: str, port: int, setting: str) -> None:
+    """Serve the application from a thread of its own; `setting` is what chose the port.
 
     Raises:
         PortTakenError: when something else listens there.
@@ -113,5 +113,7 @@ def listen(application: Control, *, address: str, port: int) -> None:
     try:
         server = make_server(address, port, application, _Server, _QuietHandler)
     except OSError as error:
-        raise PortTakenError(f"cannot listen on {address}:{port}: {error.strerror}") from error
+        raise PortTakenError(
+            f"cannot listen on {address}:{port}: {error.strerror}; {setting} in .env changes the port"
+        ) from error
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
