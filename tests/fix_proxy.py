@@ -31,6 +31,7 @@ class Cut:
 
     at: bytes
     moment: Moment
+    then_refuse: bool
 
 
 class Proxy:
@@ -46,10 +47,10 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def cut(self, at: bytes, moment: Moment) -> None:
-        """Cut once, when a client sends a message that holds `at`."""
+    def cut(self, at: bytes, moment: Moment, *, then_refuse: bool = False) -> None:
+        """Cut once, when a client sends a message that holds `at`; then let nobody through, if asked."""
         with self._lock:
-            self._cuts.append(Cut(at=at, moment=moment))
+            self._cuts.append(Cut(at=at, moment=moment, then_refuse=then_refuse))
 
     @property
     def pending(self) -> int:
@@ -121,6 +122,7 @@ class Proxy:
             for cut in self._cuts:
                 if cut.at in piece:
                     self._cuts.remove(cut)
+                    self._refusing = self._refusing or cut.then_refuse
                     return cut.moment
         return None
 
