@@ -2,12 +2,13 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
 
+from lab import seed
 from lab.database import Role, rows
 from tests.fix_postgres import Database
 from tests.fix_proxy import Moment, Proxy
@@ -20,6 +21,9 @@ COMMIT = b"COMMIT"
 STATEMENT = b"INSERT INTO credit_proposals"
 WAIT_SECONDS = 20
 AT_ONCE_SECONDS = 3
+SESSIONS = """
+SELECT array_agg(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'credit_app'
+"""
 
 
 @pytest.fixture
@@ -34,9 +38,9 @@ def acknowledged(database: Database, wired: Wired) -> int:
     return count
 
 
-def custom(name: str, run: object, *, writes: bool = True) -> Operation:
-    """An operation of a test's own."""
-    return Operation(name=name, run=run, rate=lambda _: 0.0, writes=writes)  # type: ignore[arg-type]
+def custom(name: str, run: Callable[[Call], Result]) -> Operation:
+    """A write operation of a test's own."""
+    return Operation(name=name, run=run, rate=lambda _: 0.0, writes=True)
 
 
 @pytest.mark.parametrize("moment", Moment)
@@ -110,7 +114,7 @@ def test_a_commit_in_doubt_is_looked_up_however_long_the_database_is_away(
     behind_proxy: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Patience is over long before the server is back; the payment that took place is counted all the same."""
+    """Patience is over long before the server is back; the payment that took place is counted."""
     monkeypatch.setattr(retry, "CONNECTION_PATIENCE_S", 0.1)
     wired = wire("servicing", behind_proxy)
     wired.run("pay")
@@ -149,10 +153,11 @@ def test_a_service_that_stops_does_not_wait_for_the_database(
 ) -> None:
     proxy.refuse()
     wired = wire("servicing", behind_proxy)
-    finished = threading.Event()
-    threading.Thread(target=lambda: (wired.run("pay"), finished.set()), daemon=True).start()
+    payment = threading.Thread(target=wired.run, args=["pay"], daemon=True)
+    payment.start()
     wired.stop.set()
-    assert finished.wait(AT_ONCE_SECONDS)
+    payment.join(AT_ONCE_SECONDS)
+    assert not payment.is_alive()
 
 
 def test_a_backend_that_was_terminated_costs_one_retry(seeded: Database, wire: Wire) -> None:
@@ -289,15 +294,13 @@ def test_an_empty_database_is_an_error_that_names_the_way_out(
     database: Database, wire: Wire, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No traceback; and once the database is seeded, the next operation works."""
-    assert wire("proposals", database.settings).run("browse").outcome is Outcome.ERROR
+    wired = wire("proposals", database.settings)
+    assert wired.run("browse").outcome is Outcome.ERROR
     [record] = caplog.records
     assert "./creditlab up" in record.message
     assert not record.exc_info
-
-
-SESSIONS = """
-SELECT array_agg(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'credit_app'
-"""
+    seed.ensure(database.settings.model_copy(update={"seed_scale": 0.001}))
+    assert wired.run("browse").outcome is Outcome.OK
 
 
 @contextmanager
@@ -309,9 +312,9 @@ def locked(database: Database, table: str) -> Iterator[None]:
 
 
 @contextmanager
-def later(seconds: float, act: object) -> Iterator[None]:
+def later(seconds: float, act: Callable[[], None]) -> Iterator[None]:
     """Do something while the block runs."""
-    timer = threading.Timer(seconds, act)  # type: ignore[arg-type]
+    timer = threading.Timer(seconds, act)
     timer.start()
     try:
         yield
