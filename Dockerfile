@@ -1,0 +1,68 @@
+# The workload's image, and the lab's own. Two targets of one file, because they share the base, the user
+# and the rules; docker-compose.yml builds both.
+#
+#   workload   the five services and nothing else: locks/workload.txt, no package manager in use at run time
+#   lab        the seed job: locks/lab.txt on top (Faker and the rest), which no service should carry
+#
+# Written for BuildKit and for the older builder alike, so without cache mounts.
+
+# Pinned in .env.example.
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+
+
+# Dependencies are installed apart, so that what the installer leaves behind stays out of the image. Hashes
+# are checked, and nothing is compiled: a lock without a wheel for this platform fails here, aloud.
+FROM ${PYTHON_IMAGE} AS workload-dependencies
+RUN python -m venv --without-pip /opt/venv
+COPY locks/workload.txt /tmp/
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --only-binary :all: \
+        --require-hashes --requirement /tmp/workload.txt
+
+
+FROM ${PYTHON_IMAGE} AS base
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.vendor="Credit Lab" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.licenses="Apache-2.0"
+# A number above every system user, so that a file of the image belongs to nobody on the host.
+RUN groupadd --gid 10001 credit \
+    && useradd --uid 10001 --gid credit --home-dir /tmp --no-create-home --shell /usr/sbin/nologin credit
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    # The file system is read-only at run time; bytecode is made below.
+    PYTHONDONTWRITEBYTECODE=1 \
+    # Inside a container everything is reached over its network; what the host publishes is Compose's matter.
+    BIND_ADDRESS=0.0.0.0
+WORKDIR /opt/credit-lab
+
+
+FROM base AS workload
+LABEL org.opencontainers.image.title="credit-lab-workload" \
+      org.opencontainers.image.description="Five credit services that put a realistic load on PostgreSQL"
+COPY --from=workload-dependencies /opt/venv /opt/venv
+COPY workload workload
+RUN python -m compileall -q workload
+USER credit
+ENV HEALTH_URL=http://127.0.0.1:8001/healthz
+# 200 only when the service takes arrivals (or is paused on purpose): not while it starts or drains.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["python", "-ISc", "import os, urllib.request; urllib.request.urlopen(os.environ['HEALTH_URL'], timeout=4)"]
+ENTRYPOINT ["python", "-m", "workload"]
+CMD ["all"]
+
+
+FROM workload-dependencies AS lab-dependencies
+COPY locks/lab.txt /tmp/
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --only-binary :all: \
+        --require-hashes --requirement /tmp/lab.txt
+
+
+FROM base AS lab
+LABEL org.opencontainers.image.title="credit-lab" \
+      org.opencontainers.image.description="The seed job of Credit Lab"
+COPY --from=lab-dependencies /opt/venv /opt/venv
+COPY workload workload
+COPY lab lab
+RUN python -m compileall -q workload lab
+USER credit
+ENTRYPOINT ["python", "-m"]
