@@ -22,6 +22,7 @@ from lab.bootstrap import Environment
 from lab.debian import fetch
 from lab.errors import LabError
 
+DEBIAN_WHEELS = Path("/usr/share/python-wheels")
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -61,6 +62,7 @@ class _Installer:
     def __init__(self, environment: Environment, progress: "Progress") -> None:
         self.environment = environment
         self.progress = progress
+        self.packages = environment.root / ".lab" / "packages"
 
     def is_sound(self) -> bool:
         stamps = [
@@ -77,34 +79,39 @@ class _Installer:
         self.progress.show("making .venv")
         if self.environment.directory.exists():
             shutil.rmtree(self.environment.directory)
-        has_pip = find_spec("ensurepip") is not None
-        venv.EnvBuilder(with_pip=has_pip, symlinks=True).create(self.environment.directory)
-        if not has_pip:
-            self._unpack_pip()
+        venv.EnvBuilder(with_pip=False, symlinks=True).create(self.environment.directory)
+        # A wheel is a zip of what belongs into site-packages. ensurepip takes ten times as long for it.
+        with zipfile.ZipFile(_python_s_pip() or self._fetched_pip()) as wheel:
+            wheel.extractall(self._site_packages())
+        if not SYSTEM_CERTIFICATES.exists():
+            self._bring_certificates()
 
-    def _unpack_pip(self) -> None:
-        """Do ensurepip's work, which Debian keeps in a package of its own: a wheel is a zip to unpack."""
-        has_certificates = SYSTEM_CERTIFICATES.exists()
+    def _fetched_pip(self) -> Path:
         package = fetch(
-            ("python3-pip-whl",) if has_certificates else ("python3-pip-whl", "ca-certificates"),
+            ("python3-pip-whl",),
             release="trixie",
-            into=self.environment.root / ".lab" / "packages" / "pip",
+            into=self.packages / "pip",
             say=self.progress.show,
         )
-        site = self._site_packages()
-        for wheel in package.glob("usr/share/python-wheels/pip-*.whl"):
-            with zipfile.ZipFile(wheel) as archive:
-                archive.extractall(site)
-        if not has_certificates:
-            # Debian's pip trusts the system's bundle and does not even start without one.
-            certificates = sorted(package.glob("usr/share/ca-certificates/mozilla/*.crt"))
-            bundle = site / "pip" / "ca-certificates.crt"
-            bundle.write_bytes(b"".join(path.read_bytes() for path in certificates))
-            where = site / "pip" / "_vendor" / "certifi" / "core.py"
-            text = where.read_text(encoding="utf-8")
-            where.write_text(
-                text.replace(f"'{SYSTEM_CERTIFICATES}'", ascii(str(bundle))), encoding="utf-8"
-            )
+        return next(package.glob("usr/share/python-wheels/pip-*.whl"))
+
+    def _bring_certificates(self) -> None:
+        """Debian's pip trusts the system's certificates, and does not even start where there are none."""
+        where = self._site_packages() / "pip" / "_vendor" / "certifi" / "core.py"
+        text = where.read_text(encoding="utf-8")
+        if str(SYSTEM_CERTIFICATES) not in text:
+            return
+        package = fetch(
+            ("ca-certificates",),
+            release="trixie",
+            into=self.packages / "ca-certificates",
+            say=self.progress.show,
+        )
+        certificates = sorted(package.glob("usr/share/ca-certificates/mozilla/*.crt"))
+        bundle = where.with_name("ca-certificates.crt")
+        bundle.write_bytes(b"".join(path.read_bytes() for path in certificates))
+        text = text.replace(f"'{SYSTEM_CERTIFICATES}'", ascii(str(bundle)))
+        where.write_text(text, encoding="utf-8")
 
     def install(self, lock: str) -> None:
         file = self.environment.lock(lock)
@@ -144,6 +151,15 @@ class _Installer:
 
     def _site_packages(self) -> Path:
         return next((self.environment.directory / "lib").glob("python3*/site-packages"))
+
+
+def _python_s_pip() -> Path | None:
+    """Return the wheel of pip that this Python came with; Debian puts it elsewhere, or leaves it out."""
+    found = find_spec("ensurepip")
+    places = [DEBIAN_WHEELS]
+    if found and found.origin:
+        places.insert(0, Path(found.origin).parent / "_bundled")
+    return next((wheel for place in places for wheel in sorted(place.glob("pip-*.whl"))), None)
 
 
 class Progress:

@@ -5,17 +5,23 @@ import sys
 
 import typer
 
+CHECKS = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
+
 
 def test(context: typer.Context) -> None:
     """Check style and types, then run the tests; with arguments, only pytest with these."""
+    failed = [] if context.args else [check for check in CHECKS if _run(*check)]
+    for check in failed:
+        typer.secho(f"{' '.join(check)} failed, see above", fg="red", err=True)
+    # Last, so that pytest's closing line is the last line.
+    status = _run("pytest", *context.args)
+    raise typer.Exit(status or int(bool(failed)))
+
+
+def _run(*command: str) -> int:
     from lab.settings import ROOT
 
-    python = [sys.executable, "-P", "-m"]
-    checks = [] if context.args else [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]]
-    failed = False
-    for check in checks:
-        typer.secho(f"── {' '.join(check)}", dim=True, err=True)
-        failed |= subprocess.run([*python, *check], cwd=ROOT, check=False).returncode != 0
-    typer.secho(f"── pytest {' '.join(context.args)}", dim=True, err=True)
-    tests = subprocess.run([*python, "pytest", *context.args], cwd=ROOT, check=False)
-    raise typer.Exit(tests.returncode or int(failed))
+    typer.secho(f"── {' '.join(command)}", dim=True, err=True)
+    return subprocess.run(
+        [sys.executable, "-P", "-m", *command], cwd=ROOT, check=False
+    ).returncode
