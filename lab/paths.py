@@ -32,6 +32,11 @@ class Paths:
         return self.state / "prometheus"
 
     @property
+    def store(self) -> Path:
+        """What the console keeps of both observers: a SQLite file, with its log and index beside it."""
+        return self.state / "store" / "store.sqlite"
+
+    @property
     def logs(self) -> Path:
         """One rotated log file per component."""
         return self.state / "logs"

@@ -27,6 +27,8 @@ class LabSettings(Settings):
     console_port: int = Field(8088, ge=1, le=65535)
     # Demanded when bind_address is not loopback: pages and metrics by Bearer, senders by DD-API-KEY.
     lab_console_token: SecretStr | None = None
+    # Where PostgreSQL's JSON log is; None: in the native lab's own cluster.
+    postgres_log_dir: Path | None = None
     store_max_age_hours: PositiveFloat = 24.0
     store_max_bytes: int = Field(2_000_000_000, ge=10_000_000)
 

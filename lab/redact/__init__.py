@@ -5,8 +5,8 @@ own data. Everything passes here before it is stored. The rule is to keep what i
 remove what is known to be personal: an unknown thing becomes `?`.
 """
 
-from lab.redact.comments import Comment
-from lab.redact.messages import error_message, label, tag
+from lab.redact.comments import Comment, comments
+from lab.redact.messages import error_message, is_safe_tag, label, tag
 from lab.redact.plans import InvalidPlanError, Plan, plan
 from lab.redact.sql import Redacted, statement
 
@@ -15,7 +15,9 @@ __all__ = [
     "InvalidPlanError",
     "Plan",
     "Redacted",
+    "comments",
     "error_message",
+    "is_safe_tag",
     "label",
     "plan",
     "statement",

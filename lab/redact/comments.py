@@ -44,15 +44,15 @@ class Comment:
 NOTHING = Comment()
 
 
-def parse(comments: Iterable[str]) -> Comment:
+def comments(bodies: Iterable[str]) -> Comment:
     """Read the bodies of a statement's comments; the first of two equal keys counts.
 
-    >>> parse(["ddps='credit-risk',traceparent='00-" + "a" * 32 + "-" + "b" * 16 + "-01'"]).service
+    >>> comments(["ddps='credit-risk',traceparent='00-" + "a" * 32 + "-" + "b" * 16 + "-01'"]).service
     'credit-risk'
     """
     found: dict[str, str] = {}
-    for comment in comments:
-        for key, value in PAIR.findall(comment):
+    for body in bodies:
+        for key, value in PAIR.findall(body):
             found.setdefault(key, unquote(value))
     if not found:
         return NOTHING

@@ -25,13 +25,13 @@ MAX_CHARACTERS = 2000
 
 # Span tags whose values are words of the tracer's, the driver's or our own.
 SAFE_TAGS = frozenset({
-    "component", "db.application", "db.instance", "db.name", "db.system", "db.type", "db.user", "env",
-    "error.type", "http.method", "http.route", "http.status_code", "language", "network.destination.name",
-    "out.host", "out.port", "runtime-id", "server.address", "span.kind", "version", "process_id",
-    "network.destination.port", "network.client.ip", "_sampling_priority_v1", "db.row_count",
-    "db.rowcount",
+    "_dd.base_service", "_dd.dbm_trace_injected", "_dd.measured", "_dd.origin", "_dd.p.dm", "_dd.p.tid",
+    "_dd.top_level", "_sampling_priority_v1", "component", "db.application", "db.instance", "db.name",
+    "db.row_count", "db.rowcount", "db.system", "db.type", "db.user", "env", "error.type", "http.method",
+    "http.route", "http.status_code", "language", "network.destination.name", "network.destination.port",
+    "out.host", "out.port", "process_id", "runtime-id", "server.address", "span.kind", "version",
 })  # fmt: skip
-SAFE_PREFIXES = ("_dd.", "credit.")
+SAFE_PREFIX = "credit."
 
 
 def error_message(message: str, sqlstate: str | None = None) -> str:
@@ -65,9 +65,12 @@ def label(value: str | None) -> str | None:
 
 def tag(key: str, value: str) -> str | None:
     """Return a span tag's value as it may be stored, or None when it must not be."""
-    if key in SAFE_TAGS or key.startswith(SAFE_PREFIXES):
-        return ADDRESS.sub("?", value[:MAX_CHARACTERS])
-    return None
+    return ADDRESS.sub("?", value[:MAX_CHARACTERS]) if is_safe_tag(key) else None
+
+
+def is_safe_tag(key: str) -> bool:
+    """Whether a span tag of this name is stored."""
+    return key in SAFE_TAGS or key.startswith(SAFE_PREFIX)
 
 
 def _quoted(found: re.Match[str]) -> str:

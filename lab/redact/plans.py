@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from lab.redact.comments import Comment, parse
+from lab.redact.comments import Comment, comments
 from lab.redact.sql import statement
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
@@ -74,7 +74,7 @@ def plan(text: str | bytes) -> Plan:
     return Plan(
         definition=msgspec.json.encode(cleaned).decode(),
         shape=shape.hexdigest()[:16],
-        comment=redacted.comment if redacted else parse(()),
+        comment=redacted.comment if redacted else comments(()),
         statement=redacted.text if redacted else None,
     )
 

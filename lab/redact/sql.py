@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from lab.redact.comments import Comment, parse
+from lab.redact.comments import Comment, comments
 
 TOKEN = re.compile(
     r"""
@@ -63,23 +63,23 @@ def statement(text: str) -> Redacted:
 
 def _lex(text: str) -> Redacted:
     kept: list[str] = []
-    comments: list[str] = []
+    bodies: list[str] = []
     position = 0
     while token := TOKEN.match(text, position):
         kind, position = token.lastgroup, token.end()
         if kind == "comment":
             position = _end_of_comment(text, position)
-            comments.append(text[token.end() : position])
+            bodies.append(text[token.end() : position])
             kept.append(" ")
         elif kind == "line_comment":
-            comments.append(token[0])
+            bodies.append(token[0])
         elif kind in LITERALS:
             kept.append("?")
         elif kind == "quoted":
             kept.append(token[0] if IDENTIFIER.fullmatch(token[0]) else '"?"')
         else:
             kept.append(token[0])
-    return Redacted(text="".join(kept).strip(), comment=parse(comments))
+    return Redacted(text="".join(kept).strip(), comment=comments(bodies))
 
 
 _remembered = lru_cache(maxsize=2048)(_lex)

@@ -79,6 +79,7 @@ CREATE TABLE snapshots (
     kind TEXT NOT NULL, host TEXT NOT NULL, at_ns INTEGER NOT NULL, payload TEXT NOT NULL,
     PRIMARY KEY (kind, host)
 ) STRICT;
+CREATE INDEX snapshots_at ON snapshots (at_ns);
 
 CREATE TABLE drills (
     id INTEGER PRIMARY KEY,

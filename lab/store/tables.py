@@ -109,7 +109,7 @@ TABLES: MappingProxyType[type[Any], Table[Any]] = MappingProxyType(
             _table("query_metrics", QueryMetrics, time="at_ns", conflict=IGNORE),
             _table("activity", ActivitySample, time="at_ns", conflict=IGNORE),
             _table("events", Event, time="at_ns"),
-            _table("snapshots", Snapshot, time=None, conflict=SNAPSHOT_AGAIN),
+            _table("snapshots", Snapshot, time="at_ns", conflict=SNAPSHOT_AGAIN),
             _table("drills", Drill, time="at_ns"),
             _table("log_positions", LogPosition, time=None, conflict=POSITION_AGAIN),
         )

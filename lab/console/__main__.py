@@ -1,0 +1,71 @@
+"""`python -m lab.console`: serve until told to stop."""
+
+import ipaddress
+import socket
+import sys
+
+import uvicorn
+
+from lab.console.app import build
+from lab.errors import LabError
+from lab.settings import LabSettings
+from workload.errors import SettingsError
+
+KEEP_ALIVE_S = 15
+DRAIN_S = 5
+MAX_CONNECTIONS = 200
+
+
+def main() -> None:
+    """Serve the console on its port.
+
+    Raises:
+        LabError: when the port is taken, the store cannot be used, or a token is missing.
+    """
+    settings = LabSettings.load()
+    if not _is_loopback(settings.bind_address) and settings.lab_console_token is None:
+        raise LabError(
+            f"BIND_ADDRESS is {settings.bind_address}, which other machines may reach; the console then"
+            " demands a token.\nSet LAB_CONSOLE_TOKEN in .env, or BIND_ADDRESS=127.0.0.1."
+        )
+    listener = _listen(settings.bind_address, settings.console_port)
+    config = uvicorn.Config(
+        build(settings).application(),
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
+def _listen(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        return socket.create_server((address, port), family=family)
+    except OSError as error:
+        raise LabError(
+            f"The console cannot listen on {address}:{port}: {error.strerror}.\n"
+            "Set CONSOLE_PORT in .env to a free port."
+        ) from error
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (LabError, SettingsError) as failure:
+        print(failure, file=sys.stderr)
+        sys.exit(LabError.exit_status)

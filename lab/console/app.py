@@ -1,0 +1,97 @@
+"""The console's ASGI application: /healthz, /metrics and the intake, with the threads they live on.
+
+The threads belong to the application's lifespan, not to the main program: uvicorn raises the signal that
+ended it once more, and nothing after its `run` can be relied on.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+import lab
+from lab.console.metrics import ConsoleMetrics
+from lab.intake import Gate, routes
+from lab.paths import Paths
+from lab.pglog import LogReader
+from lab.settings import LabSettings
+from lab.store import Bounds, Reader, Record, Writer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Console:
+    """What the process is made of; `application` serves it."""
+
+    metrics: ConsoleMetrics
+    registry: CollectorRegistry
+    writer: Writer
+    log_reader: LogReader
+    gate: Gate
+
+    def application(self) -> Starlette:
+        """Return the ASGI application; its lifespan runs the writer and the log reader."""
+
+        @asynccontextmanager
+        async def lifespan(_: Starlette) -> AsyncIterator[None]:
+            with ExitStack() as stack:
+                stack.enter_context(self.writer)
+                stack.enter_context(self.log_reader)
+                yield
+
+        own = [Route("/healthz", self._healthz), Route("/metrics", self._metrics)]
+        return Starlette(
+            routes=[*own, *routes(self._offer, self.gate, self.metrics)], lifespan=lifespan
+        )
+
+    def _offer(self, records: Sequence[Record]) -> bool:
+        taken = self.writer.offer(records)
+        if taken:
+            self.metrics.offered(records)
+        return taken
+
+    async def _healthz(self, _: Request) -> Response:
+        metrics = self.metrics
+        return JSONResponse({
+            "service": "console",
+            "version": lab.__version__,
+            "state": "running",
+            "log_trouble": metrics.log_trouble,
+            "rates": {
+                "spans_per_s": round(metrics.spans.per_second(), 1),
+                "dbm_events_per_min": round(metrics.dbm_events.per_second() * 60, 1),
+                "log_lines_per_s": round(metrics.log_lines.per_second(), 1),
+            },
+            "store_bytes": metrics.used_bytes,
+        })  # fmt: skip
+
+    async def _metrics(self, request: Request) -> Response:
+        if not self.gate.knows(request):
+            return JSONResponse({"errors": ["a bearer token is needed"]}, status_code=401)
+        return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def build(settings: LabSettings) -> Console:
+    """Put the console together; nothing runs before its application does.
+
+    Raises:
+        StoreError: when the store's file cannot be used.
+    """
+    paths = Paths.of(settings)
+    registry = CollectorRegistry()
+    metrics = ConsoleMetrics(registry)
+    writer = Writer(paths.store, Bounds.of(settings), metrics)
+    directory = settings.postgres_log_dir or paths.postgres / "data" / "log"
+    token = settings.lab_console_token
+    return Console(
+        metrics=metrics,
+        registry=registry,
+        writer=writer,
+        log_reader=LogReader(directory, Reader(paths.store), writer, metrics),
+        gate=Gate(token.get_secret_value() if token else None),
+    )

@@ -1,0 +1,140 @@
+"""The console's metrics, declared in one table, and the adapter that the intake, store and log reader tell.
+
+Per-queryid totals are what DBM was told, so that Grafana can put them beside what the exporter counted.
+"""
+
+from collections.abc import Sequence
+from threading import Lock
+from types import MappingProxyType
+from typing import TypeAlias
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from lab.console.rates import Rate
+from lab.store import QueryMetrics, Record
+
+Metric: TypeAlias = Counter | Gauge
+
+COUNTERS = MappingProxyType({
+    "lab_intake_requests": ("Requests taken by the intake", ("stream",)),
+    "lab_intake_items": ("Spans, events or series taken by the intake", ("stream",)),
+    "lab_intake_bytes": ("Bytes of bodies taken by the intake, decompressed", ("stream",)),
+    "lab_intake_rejected": ("Requests refused by the intake", ("stream", "reason")),
+    "lab_intake_unknown": ("Requests for paths that the intake does not know", ()),
+    "lab_store_records": ("Records committed to the store", ("table",)),
+    "lab_store_lost_records": ("Records that the store could not take", ("reason",)),
+    "lab_store_expired_records": ("Records deleted to keep the store within its bounds", ()),
+    "lab_log_lines": ("Lines of PostgreSQL's log read and stored", ()),
+    "lab_log_unreadable_lines": ("Lines of PostgreSQL's log that could not be read", ("what",)),
+    "lab_dbm_statement_calls": ("Calls as DBM was told them", ("queryid", "role", "source")),
+    "lab_dbm_statement_seconds": (
+        "Execution time as DBM was told it, in seconds", ("queryid", "role", "source"),
+    ),
+    "lab_dbm_statement_rows": ("Rows as DBM was told them", ("queryid", "role", "source")),
+})  # fmt: skip
+GAUGES = MappingProxyType({
+    "lab_store_bytes": ("Bytes of the store in use", ()),
+    "lab_store_pending_records": ("Records that wait to be written", ()),
+    "lab_log_unread_bytes": ("Bytes of PostgreSQL's log still to be read", ()),
+    "lab_log_followed": ("1 while PostgreSQL's log can be read and stored, else 0", ()),
+})  # fmt: skip
+# Beyond so many statements the rest is summed under this queryid: a registry must not grow without end.
+MAX_STATEMENTS = 2_000
+OTHERS = "other"
+
+
+class ConsoleMetrics:
+    """Implements the `Telemetry` of lab.intake, lab.store.writer and lab.pglog."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._counters = {
+            name: Counter(name, text, labels, registry=registry)
+            for name, (text, labels) in COUNTERS.items()
+        }
+        self._gauges = {
+            name: Gauge(name, text, labels, registry=registry)
+            for name, (text, labels) in GAUGES.items()
+        }
+        self._statements: set[tuple[str, str, str]] = set()
+        self._lock = Lock()
+        self.spans = Rate()
+        self.dbm_events = Rate()
+        self.log_lines = Rate()
+        self.used_bytes = 0
+        self.log_trouble: str | None = None
+
+    def accepted(self, stream: str, items: int, body_bytes: int) -> None:
+        """A request was taken."""
+        self._count("lab_intake_requests", 1, stream=stream)
+        self._count("lab_intake_items", items, stream=stream)
+        self._count("lab_intake_bytes", body_bytes, stream=stream)
+        if stream.startswith("traces"):
+            self.spans.add(items)
+        elif stream.startswith("dbm"):
+            self.dbm_events.add(items)
+
+    def rejected(self, stream: str, reason: str) -> None:
+        """A request was refused."""
+        self._count("lab_intake_rejected", 1, stream=stream, reason=reason)
+
+    def unknown(self) -> None:
+        """A request for an unknown path was answered."""
+        self._count("lab_intake_unknown", 1)
+
+    def offered(self, records: Sequence[Record]) -> None:
+        """Records were taken by the store's writer."""
+        for record in records:
+            if isinstance(record, QueryMetrics):
+                self._statement(record)
+
+    def written(self, table: str, records: int) -> None:
+        """Records were committed."""
+        self._count("lab_store_records", records, table=table)
+
+    def lost(self, reason: str, records: int) -> None:
+        """Records could not be stored."""
+        self._count("lab_store_lost_records", records, reason=reason)
+
+    def expired(self, records: int) -> None:
+        """Records were deleted."""
+        self._count("lab_store_expired_records", records)
+
+    def size(self, used_bytes: int, pending_records: int) -> None:
+        """The store is so large."""
+        self.used_bytes = used_bytes
+        self._gauges["lab_store_bytes"].set(used_bytes)
+        self._gauges["lab_store_pending_records"].set(pending_records)
+
+    def lines(self, count: int) -> None:
+        """Lines were read and stored."""
+        self._count("lab_log_lines", count)
+        self.log_lines.add(count)
+
+    def unreadable(self, reason: str) -> None:
+        """A line could not be read."""
+        self._count("lab_log_unreadable_lines", 1, what=reason)
+
+    def behind(self, unread_bytes: int) -> None:
+        """So much of the log is still to be read."""
+        self._gauges["lab_log_unread_bytes"].set(unread_bytes)
+
+    def trouble(self, reason: str | None) -> None:
+        """Why the log cannot be followed now."""
+        self.log_trouble = reason
+        self._gauges["lab_log_followed"].set(reason is None)
+
+    def _statement(self, record: QueryMetrics) -> None:
+        key = (str(record.queryid or record.signature), record.role, record.source.value)
+        with self._lock:
+            if key not in self._statements and len(self._statements) >= MAX_STATEMENTS:
+                key = (OTHERS, OTHERS, record.source.value)
+            else:
+                self._statements.add(key)
+        labels = dict(zip(("queryid", "role", "source"), key, strict=True))
+        self._count("lab_dbm_statement_calls", record.calls, **labels)
+        self._count("lab_dbm_statement_seconds", record.exec_time_ms / 1000, **labels)
+        self._count("lab_dbm_statement_rows", record.rows, **labels)
+
+    def _count(self, name: str, amount: float, **labels: str) -> None:
+        counter = self._counters[name]
+        (counter.labels(**labels) if labels else counter).inc(amount)

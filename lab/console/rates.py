@@ -1,0 +1,31 @@
+"""How many per second, lately: for `status`, which must not keep state of its own between two calls."""
+
+import time
+from collections import deque
+from threading import Lock
+
+WINDOW_S = 60
+
+
+class Rate:
+    """A count over the last minute; any thread may add."""
+
+    def __init__(self) -> None:
+        self._seconds: deque[tuple[int, int]] = deque(maxlen=WINDOW_S)
+        self._since = time.monotonic()
+        self._lock = Lock()
+
+    def add(self, count: int) -> None:
+        """Count so many now."""
+        now = int(time.monotonic())
+        with self._lock:
+            if self._seconds and self._seconds[-1][0] == now:
+                count += self._seconds.pop()[1]
+            self._seconds.append((now, count))
+
+    def per_second(self) -> float:
+        """Return the mean over the last minute, or since the start when that is shorter."""
+        now = time.monotonic()
+        with self._lock:
+            total = sum(count for second, count in self._seconds if second > now - WINDOW_S)
+        return total / max(min(now - self._since, WINDOW_S), 1.0)

@@ -1,0 +1,79 @@
+"""What an Agent sends besides DBM: traces in protobuf v0.2, and series, which are only checked."""
+
+from collections.abc import Iterator, Mapping
+
+from lab import redact
+from lab.intake.errors import RejectedError, malformed
+from lab.intake.limits import MAX_CHUNKS, MAX_ROWS, MAX_SPANS
+from lab.intake.protobuf import message
+from lab.intake.spans import RawSpan, chunk
+from lab.store import Record
+
+
+def traces(body: bytes) -> list[Record]:
+    """Read an AgentPayload.
+
+    Raises:
+        RejectedError: when it is none, or has the newer idx form.
+    """
+    payload = message("AgentPayload", body)
+    if payload.idxTracerPayloads:
+        raise RejectedError(
+            400,
+            "idx_form",
+            "idxTracerPayloads are not supported; set DD_APM_FEATURES=disable-convert-traces on the Agent",
+        )
+    return [record for tracer in payload.tracerPayloads for record in _tracer(tracer, payload.env)]
+
+
+def series(body: bytes) -> int:
+    """Return how many series a MetricPayload has; nothing of it is stored.
+
+    Raises:
+        RejectedError: when it is none.
+    """
+    found = message("MetricPayload", body).series
+    if len(found) > MAX_ROWS:
+        raise malformed(f"more than {MAX_ROWS} series")
+    for one in found:
+        message("MetricSeries", one)
+    return len(found)
+
+
+def _tracer(data: bytes, env: str) -> Iterator[Record]:
+    tracer = message("TracerPayload", data)
+    if len(tracer.chunks) > MAX_CHUNKS:
+        raise malformed(f"more than {MAX_CHUNKS} chunks")
+    stated = {
+        "env": tracer.env or env,
+        "version": tracer.appVersion,
+        "language": tracer.languageName,
+    }
+    common = {key: kept for key, value in stated.items() if (kept := redact.label(value))}
+    for part in tracer.chunks:
+        yield from _chunk(part, common)
+
+
+def _chunk(data: bytes, common: Mapping[str, str]) -> Iterator[Record]:
+    spans = message("TraceChunk", data).spans
+    if len(spans) > MAX_SPANS:
+        raise malformed(f"more than {MAX_SPANS} spans in a chunk")
+    yield from chunk([_span(one) for one in spans], common)
+
+
+def _span(data: bytes) -> RawSpan:
+    span = message("Span", data)
+    return RawSpan(
+        service=span.service,
+        name=span.name,
+        resource=span.resource,
+        trace_id=span.traceID,
+        span_id=span.spanID,
+        parent_id=span.parentID,
+        start=span.start,
+        duration=span.duration,
+        error=span.error,
+        meta=dict(span.meta),
+        metrics=dict(span.metrics),
+        kind=span.type,
+    )

@@ -1,0 +1,151 @@
+"""The bodies of the DBM streams: JSON arrays of events, as Datadog's postgres check makes them.
+
+What is declared here is what is read; other fields are gone over. Events of other databases than
+PostgreSQL, and kinds that nothing here reads (raw statements, say), are taken and not stored.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from lab.intake.errors import malformed
+from lab.intake.limits import MAX_EVENTS, MAX_PIDS, MAX_ROWS
+
+Int: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+# Milliseconds since 1970 up to the year 2200: in nanoseconds it fits in 64 bits.
+Milliseconds: TypeAlias = Annotated[float, Meta(gt=0, lt=7.3e12)]
+Amount: TypeAlias = Annotated[float, Meta(ge=0, lt=1e15)]
+T = TypeVar("T")
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True):
+    """What the Agent read out of a statement."""
+
+    comments: list[str] | None = None
+
+
+class PlanPart(msgspec.Struct, frozen=True, kw_only=True):
+    """`definition` is JSON in a string, None when the plan could not be had."""
+
+    definition: str | None = None
+    signature: str | None = None
+
+
+class Db(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a sample that all kinds of databases have in common."""
+
+    instance: str | None = None
+    query_signature: str | None = None
+    application: str | None = None
+    user: str | None = None
+    statement: str | None = None
+    metadata: Metadata | None = None
+    plan: PlanPart | None = None
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of pg_stat_activity; the Agent's has no query_id, the embedded agent's has."""
+
+    pid: Count = 0
+    query_id: Int | None = None
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """An element of databasequery: a plan, or a statement's full text (fqt)."""
+
+    timestamp: Milliseconds
+    dbm_type: str
+    ddagentversion: str | None = None
+    db: Db = Db()
+    postgres: Session | None = None
+    duration: Amount | None = None
+
+
+class MetricsRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The deltas of one statement, in PostgreSQL's own units."""
+
+    query_signature: str
+    datname: str | None = None
+    rolname: str | None = None
+    query: str = ""
+    queryid: Int | None = None
+    dd_comments: list[str] | None = None
+    calls: Count = 0
+    rows: Count = 0
+    total_exec_time: Amount = 0.0
+    total_plan_time: Amount = 0.0
+    blk_read_time: Amount = 0.0
+    blk_write_time: Amount = 0.0
+    shared_blks_hit: Count = 0
+    shared_blks_read: Count = 0
+    shared_blks_dirtied: Count = 0
+    shared_blks_written: Count = 0
+    temp_blks_read: Count = 0
+    temp_blks_written: Count = 0
+    # numeric in PostgreSQL, so a float in the Agent's JSON.
+    wal_bytes: Amount = 0.0
+
+
+class Metrics(msgspec.Struct, frozen=True, kw_only=True):
+    """An element of dbmmetrics."""
+
+    timestamp: Milliseconds
+    ddagentversion: str | None = None
+    postgres_rows: Annotated[list[MetricsRow], Meta(max_length=MAX_ROWS)] = []
+
+
+class ActivityRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One session that was not idle."""
+
+    pid: Count
+    datname: str | None = None
+    usename: str | None = None
+    application_name: str | None = None
+    backend_type: str | None = None
+    state: str | None = None
+    wait_event_type: str | None = None
+    wait_event: str | None = None
+    query_id: Int | None = None
+    query_signature: str | None = None
+    statement: str | None = None
+    dd_comments: list[str] | None = None
+    query_start: datetime | None = None
+    xact_start: datetime | None = None
+    blocking_pids: Annotated[list[Count], Meta(max_length=MAX_PIDS)] = []
+
+
+class Activity(msgspec.Struct, frozen=True, kw_only=True):
+    """An element of dbmactivity."""
+
+    timestamp: Milliseconds
+    dbm_type: str = "activity"
+    ddagentversion: str | None = None
+    postgres_activity: Annotated[list[ActivityRow], Meta(max_length=MAX_ROWS)] = []
+
+
+class MetadataEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An element of dbmmetadata; `metadata` differs by `kind`."""
+
+    timestamp: Milliseconds
+    kind: str
+    host: str = ""
+    metadata: list[dict[str, Any]] | dict[str, Any] = []
+
+
+def events(body: bytes, kind: type[T]) -> list[T]:
+    """Read a JSON array of events; one event that stands alone is taken too, as older Agents send it.
+
+    Raises:
+        RejectedError: when it is neither.
+    """
+    shape = Annotated[list[kind], Meta(max_length=MAX_EVENTS)]  # type: ignore[valid-type]
+    try:
+        if body.lstrip()[:1] == b"{":
+            return [msgspec.json.decode(body, type=kind)]
+        found: list[T] = msgspec.json.decode(body, type=shape)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise malformed(f"no {kind.__name__} events: {error}") from error
+    return found

@@ -1,0 +1,263 @@
+"""From DBM events to records: the Agent has obfuscated the text already, and it is redacted here again."""
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from lab import redact
+from lab.intake.dbm import (
+    Activity,
+    ActivityRow,
+    Metadata,
+    MetadataEvent,
+    Metrics,
+    MetricsRow,
+    Sample,
+    events,
+)
+from lab.intake.errors import malformed
+from lab.store import ActivitySample, Plan, QueryMetrics, Record, Snapshot, Source, Statement
+
+# The embedded agent states this version, so that its data is told from an Agent's wherever it is shown.
+EMBEDDED_VERSION = "embedded"
+SIGNATURE = re.compile(r"-?[0-9a-f]{1,32}")
+SECRET = re.compile(r"password|secret|key|conninfo|command|passphrase", re.IGNORECASE)
+NS_PER_MS = 1_000_000
+MAX_DEPTH = 20
+
+
+def samples(body: bytes) -> list[Record]:
+    """Read databasequery: plans and statement texts.
+
+    Raises:
+        RejectedError: when it is malformed.
+    """
+    return [record for sample in events(body, Sample) for record in _sample(sample)]
+
+
+def metrics(body: bytes) -> list[Record]:
+    """Read dbmmetrics: deltas per statement.
+
+    Raises:
+        RejectedError: when it is malformed.
+    """
+    return [
+        record
+        for event in events(body, Metrics)
+        for row in event.postgres_rows
+        for record in _metrics(event, row)
+    ]
+
+
+def activity(body: bytes) -> list[Record]:
+    """Read dbmactivity: sessions.
+
+    Raises:
+        RejectedError: when it is malformed.
+    """
+    return [
+        record
+        for event in events(body, Activity)
+        for row in event.postgres_activity
+        for record in _session(event, row)
+    ]
+
+
+def metadata(body: bytes) -> list[Record]:
+    """Read dbmmetadata: settings, and tables one by one.
+
+    Raises:
+        RejectedError: when it is malformed.
+    """
+    return [record for event in events(body, MetadataEvent) for record in _snapshot(event)]
+
+
+def _sample(sample: Sample) -> Iterator[Record]:
+    if sample.dbm_type not in {"plan", "fqt"} or sample.db.statement is None:
+        return
+    db, at_ns = sample.db, _ns(sample.timestamp)
+    text = redact.statement(db.statement or "")
+    comment = _comment(text, db.metadata)
+    signature = _signature(db.query_signature)
+    session = sample.postgres
+    queryid = session.query_id if session else None
+    yield from _statement(queryid, signature, comment, text.text, at_ns)
+    definition = db.plan.definition if db.plan else None
+    if sample.dbm_type == "plan" and definition:
+        plan = _plan(definition)
+        yield Plan(
+            at_ns=at_ns,
+            source=_source(sample.ddagentversion),
+            executed=False,
+            duration_ns=round(sample.duration) if sample.duration is not None else None,
+            queryid=queryid,
+            signature=signature,
+            trace_id=comment.trace_id,
+            span_id=comment.span_id,
+            service=comment.service,
+            statement=comment.statement,
+            pid=session.pid if session else None,
+            database=redact.label(db.instance),
+            shape=plan.shape,
+            definition=plan.definition,
+        )
+
+
+def _plan(definition: str) -> redact.Plan:
+    try:
+        return redact.plan(definition)
+    except redact.InvalidPlanError as error:
+        raise malformed(f"no plan: {error}") from error
+
+
+def _metrics(event: Metrics, row: MetricsRow) -> Iterator[Record]:
+    at_ns = _ns(event.timestamp)
+    signature = _signature(row.query_signature)
+    text = redact.statement(row.query)
+    if row.queryid is not None:
+        # Without a queryid the text is one of 200 characters; the stream of texts has the whole one.
+        comment = _comment(text, Metadata(comments=row.dd_comments))
+        yield from _statement(row.queryid, signature, comment, text.text, at_ns)
+    yield QueryMetrics(
+        at_ns=at_ns,
+        source=_source(event.ddagentversion),
+        database=redact.label(row.datname) or "",
+        role=redact.label(row.rolname) or "",
+        signature=signature or "",
+        queryid=row.queryid,
+        calls=row.calls,
+        rows=row.rows,
+        exec_time_ms=row.total_exec_time,
+        plan_time_ms=row.total_plan_time,
+        blk_read_time_ms=row.blk_read_time,
+        blk_write_time_ms=row.blk_write_time,
+        shared_blks_hit=row.shared_blks_hit,
+        shared_blks_read=row.shared_blks_read,
+        shared_blks_dirtied=row.shared_blks_dirtied,
+        shared_blks_written=row.shared_blks_written,
+        temp_blks_read=row.temp_blks_read,
+        temp_blks_written=row.temp_blks_written,
+        wal_bytes=round(row.wal_bytes),
+    )
+
+
+def _session(event: Activity, row: ActivityRow) -> Iterator[Record]:
+    at_ns = _ns(event.timestamp)
+    text = redact.statement(row.statement or "")
+    comment = _comment(text, Metadata(comments=row.dd_comments))
+    signature = _signature(row.query_signature)
+    if row.statement:
+        yield from _statement(row.query_id, signature, comment, text.text, at_ns)
+    yield ActivitySample(
+        at_ns=at_ns,
+        source=_source(event.ddagentversion),
+        pid=row.pid,
+        database=redact.label(row.datname),
+        role=redact.label(row.usename),
+        application=redact.label(row.application_name),
+        backend_type=redact.label(row.backend_type),
+        state=redact.label(row.state),
+        wait_event_type=redact.label(row.wait_event_type),
+        wait_event=redact.label(row.wait_event),
+        queryid=row.query_id,
+        signature=signature,
+        trace_id=comment.trace_id,
+        span_id=comment.span_id,
+        service=comment.service,
+        statement=comment.statement,
+        query_start_ns=_time(row.query_start),
+        xact_start_ns=_time(row.xact_start),
+        blocking_pids=tuple(row.blocking_pids),
+    )
+
+
+def _statement(
+    queryid: int | None, signature: str | None, comment: redact.Comment, text: str, at_ns: int
+) -> Iterator[Record]:
+    key = str(queryid) if queryid is not None else signature
+    if key is not None:
+        yield Statement(
+            key=key,
+            queryid=queryid,
+            signature=signature,
+            name=comment.statement,
+            owner=comment.owner,
+            text=text,
+            seen_ns=at_ns,
+        )
+
+
+def _snapshot(event: MetadataEvent) -> Iterator[Record]:
+    host, at_ns = redact.label(event.host) or "", _ns(event.timestamp)
+    parts = event.metadata if isinstance(event.metadata, list) else [event.metadata]
+    if event.kind == "pg_settings":
+        settings = {
+            name: "?" if SECRET.search(name) else _clean(part.get("setting"), 0)
+            for part in parts
+            if (name := redact.label(str(part.get("name"))))
+        }
+        yield Snapshot(kind="pg_settings", host=host, at_ns=at_ns, payload=_json(settings))
+    elif event.kind == "pg_databases":
+        for name, table in _tables(parts):
+            yield Snapshot(
+                kind=f"table {name}", host=host, at_ns=at_ns, payload=_json(_clean(table, 0))
+            )
+
+
+def _tables(databases: Iterable[dict[str, Any]]) -> Iterator[tuple[str, object]]:
+    for database in databases:
+        for schema in _objects(database.get("schemas")):
+            for table in _objects(schema.get("tables")):
+                names = (redact.label(str(x.get("name"))) or "?" for x in (database, schema, table))
+                yield ".".join(names), table
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [x for x in value if isinstance(x, dict)] if isinstance(value, list) else []
+
+
+def _clean(value: object, depth: int) -> object:
+    """Names and numbers stay; any other text may be a default with a literal in it."""
+    if depth > MAX_DEPTH:
+        raise malformed(f"metadata nested more than {MAX_DEPTH} deep")
+    match value:
+        case dict():
+            return {redact.label(str(k)) or "?": _clean(v, depth + 1) for k, v in value.items()}
+        case list():
+            return [_clean(v, depth + 1) for v in value]
+        case str():
+            return value if redact.label(value) == value else redact.statement(value).text
+    return value
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _comment(text: redact.Redacted, found: Metadata | None) -> redact.Comment:
+    """The Agent takes comments out and sends them beside the text; the embedded agent leaves them in."""
+    if found and found.comments:
+        return redact.comments(found.comments)
+    return text.comment
+
+
+def _source(version: str | None) -> Source:
+    return Source.EMBEDDED if version == EMBEDDED_VERSION else Source.AGENT
+
+
+def _signature(value: str | None) -> str | None:
+    return value if value and SIGNATURE.fullmatch(value) else None
+
+
+def _ns(milliseconds: float) -> int:
+    return round(milliseconds * NS_PER_MS)
+
+
+def _time(value: datetime | None) -> int | None:
+    """Times without a zone, which no check sends, would be read in this machine's."""
+    if value is None or value.tzinfo is None:
+        return None
+    return round(value.timestamp() * 1_000_000) * 1_000

@@ -1,0 +1,16 @@
+"""How much of anything a request may hold: generous to real senders, and small against the memory there is.
+
+An Agent's payloads have at most 3.2 MB of traces or 20 MB of DBM events; ddtrace's buffer has 20 MB.
+"""
+
+MAX_BODY_BYTES = 24 << 20
+# Of all requests that are being read at one moment.
+MAX_BYTES_IN_FLIGHT = 96 << 20
+BODY_TIMEOUT_S = 30.0
+
+MAX_CHUNKS = 20_000
+MAX_SPANS = 50_000
+MAX_STRINGS = 500_000
+MAX_EVENTS = 5_000
+MAX_ROWS = 20_000
+MAX_PIDS = 1_000

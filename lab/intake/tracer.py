@@ -1,0 +1,130 @@
+"""Traces as ddtrace sends them, in MessagePack: v0.5 (strings in a table) and v0.4 (maps).
+
+The shapes are declared, so a body of another shape fails before it is built in memory.
+"""
+
+from itertools import chain
+from typing import Annotated, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from lab.intake.errors import malformed
+from lab.intake.limits import MAX_CHUNKS, MAX_SPANS, MAX_STRINGS
+from lab.intake.spans import RawSpan, chunk
+from lab.store import Record
+
+Float: TypeAlias = float
+RowV05: TypeAlias = tuple[
+    int, int, int, int, int, int, int, int, int, dict[int, int], dict[int, Float], int
+]
+ChunksV05: TypeAlias = Annotated[
+    list[Annotated[list[RowV05], Meta(min_length=1, max_length=MAX_SPANS)]],
+    Meta(max_length=MAX_CHUNKS),
+]
+PayloadV05: TypeAlias = tuple[Annotated[list[str], Meta(max_length=MAX_STRINGS)], ChunksV05]
+
+
+class SpanV04(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A span of v0.4; what is not named here is gone over."""
+
+    trace_id: int
+    span_id: int
+    start: int
+    duration: int
+    parent_id: int | None = 0
+    service: str | None = ""
+    name: str | None = ""
+    resource: str | None = ""
+    error: int | None = 0
+    type: str | None = ""
+    meta: dict[str, str] | None = None
+    metrics: dict[str, Float] | None = None
+
+
+PayloadV04: TypeAlias = Annotated[
+    list[Annotated[list[SpanV04], Meta(min_length=1, max_length=MAX_SPANS)]],
+    Meta(max_length=MAX_CHUNKS),
+]
+_v05 = msgspec.msgpack.Decoder(PayloadV05)
+_v04 = msgspec.msgpack.Decoder(PayloadV04)
+
+
+def v05(body: bytes) -> list[Record]:
+    """Read a v0.5 payload.
+
+    Raises:
+        RejectedError: when it is none.
+    """
+    try:
+        strings, chunks = _v05.decode(body)
+        return list(
+            chain.from_iterable(chunk([_of_row(r, strings) for r in rows], {}) for rows in chunks)
+        )
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise malformed(f"no v0.5 traces: {error}") from error
+    except IndexError as error:
+        raise malformed("a span refers to a string that is not in the table") from error
+
+
+def v04(body: bytes) -> list[Record]:
+    """Read a v0.4 payload.
+
+    Raises:
+        RejectedError: when it is none.
+    """
+    try:
+        chunks = _v04.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise malformed(f"no v0.4 traces: {error}") from error
+    return list(chain.from_iterable(chunk([_of_map(s) for s in spans], {}) for spans in chunks))
+
+
+def _of_row(row: RowV05, strings: list[str]) -> RawSpan:
+    (
+        service,
+        name,
+        resource,
+        trace_id,
+        span_id,
+        parent_id,
+        start,
+        duration,
+        error,
+        meta,
+        metrics,
+        kind,
+    ) = row
+    if min(service, name, resource, kind) < 0 or any(k < 0 or v < 0 for k, v in meta.items()):
+        raise IndexError
+    return RawSpan(
+        service=strings[service],
+        name=strings[name],
+        resource=strings[resource],
+        trace_id=trace_id,
+        span_id=span_id,
+        parent_id=parent_id,
+        start=start,
+        duration=duration,
+        error=error,
+        meta={strings[k]: strings[v] for k, v in meta.items()},
+        metrics={strings[k]: v for k, v in metrics.items()},
+        kind=strings[kind],
+    )
+
+
+def _of_map(span: SpanV04) -> RawSpan:
+    return RawSpan(
+        service=span.service or "",
+        name=span.name or "",
+        resource=span.resource or "",
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        parent_id=span.parent_id or 0,
+        start=span.start,
+        duration=span.duration,
+        error=span.error or 0,
+        meta=span.meta or {},
+        metrics=span.metrics or {},
+        kind=span.type or "",
+    )
