@@ -107,13 +107,18 @@ def running_exporter(settings: LabSettings, command: Command) -> Iterator[Export
 
 
 @contextmanager
-def running_prometheus(settings: LabSettings, *services: str) -> Iterator[Prometheus]:
-    """Run Prometheus with the targets of native mode: the exporter, itself and these services."""
+def running_prometheus(
+    settings: LabSettings, *services: str, interval_s: int = 1
+) -> Iterator[Prometheus]:
+    """Run Prometheus with the targets of native mode: the exporter, itself and these services.
+
+    A scrape may take as long as the interval: a busy machine and a large scrape want more than a second.
+    """
     settings = settings.model_copy(update={"prometheus_port": free_port()})
     command = COMPONENTS["prometheus"].command(Launch(settings=settings, services=services))
     configuration = command.directory / "etc" / "prometheus.yml"
-    every_second = re.sub(r"(_interval|_timeout): \d+s", r"\1: 1s", configuration.read_text())
-    configuration.write_text(every_second)
+    often = re.sub(r"(_interval|_timeout): \d+s", rf"\1: {interval_s}s", configuration.read_text())
+    configuration.write_text(often)
     with _running(command, f"http://127.0.0.1:{settings.prometheus_port}/-/ready"):
         yield Prometheus(port=settings.prometheus_port)
 

@@ -100,14 +100,12 @@ def _now() -> list[Panel]:
             links=[link("Sessions and waits", to_board(SESSIONS))],
         ),
         number(
-            "Connections in use",
-            "Client sessions as a share of max_connections. At 100 % nobody new gets in, observers"
-            " included. Find the role that holds them on the sessions dashboard.",
-            style.SHARE,
-            Query(expr="max(instance:pg_connections_used:ratio)"),
-            thresholds=style.steps(0.7, 0.9),
-            decimals=0,
-            links=[link("Sessions and waits", to_board(SESSIONS))],
+            "Alerts firing",
+            "Alert rules of prometheus/rules/alerts.yml that fire now; each also marks every graph in red."
+            " docs/alerts.md says for each what it means and what to do.",
+            style.COUNT,
+            Query(expr='count(ALERTS{alertstate="firing"}) or vector(0)'),
+            thresholds=style.steps(1),
         ),
     ]
 
@@ -334,9 +332,13 @@ def _watchers() -> list[Panel]:
         number(
             "Exporter: collectors that fail",
             "Collectors of postgres_exporter whose query failed in the last scrape. A locked table or an"
-            " exhausted connection limit costs single collectors while pg_up stays 1.",
+            " exhausted connection limit costs single collectors while pg_up stays 1. process_idle is left"
+            " out: it fails whenever no session is idle.",
             style.COUNT,
-            Query(expr="count(pg_scrape_collector_success == 0) or vector(0)"),
+            Query(
+                expr='count(pg_scrape_collector_success{collector!="process_idle"} == 0)'
+                " or vector(0)"
+            ),
             height=GRAPH,
             thresholds=style.steps(1, 3),
             links=[link("What the observers cost", to_board(OBSERVERS))],

@@ -1,0 +1,213 @@
+"""Every query of every dashboard against a live Prometheus: the five services work, nothing is made up.
+
+What Grafana would show as "No data" fails here, and so does what Prometheus would refuse.
+"""
+
+import math
+import time
+import urllib.error
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from lab.database import Role, rows
+from lab.stack.cluster import Cluster
+from lab.stack.readiness import await_state
+from tests.dashboards import FILES, Target, filled, load, targets, variables
+from tests.fix_postgres import Database
+from tests.fix_prometheus import (
+    Prometheus,
+    exporter_command,
+    exporter_settings,
+    running_exporter,
+    running_prometheus,
+)
+from tests.fix_workload import cloned, running_service
+from tests.promql import metric_names
+from workload.metrics import TABLE
+
+pytestmark = pytest.mark.timeout(240)
+
+# Statements that run once in ten seconds must have run, been scraped twice, and been recorded.
+DATA_SECONDS = 90
+SHOWN_SECONDS = 60
+SCRAPE_SECONDS = 3
+MARKED_SECONDS = 30
+DASHBOARDS = {file.stem: load(file) for file in FILES}
+each_dashboard = pytest.mark.parametrize("name", DASHBOARDS)
+
+
+@pytest.fixture(scope="module")
+def database(cluster: Cluster, seeded_template: str) -> Iterator[Database]:
+    """A seeded database that these tests share."""
+    with cloned(cluster, seeded_template) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def prometheus(
+    database: Database, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prometheus]:
+    """Prometheus, once it has seen the services, the exporter and its own rules at work."""
+    folder = tmp_path_factory.mktemp("dashboards")
+    settings = exporter_settings(database, folder)
+    with (
+        running_service("all", settings, folder),
+        running_exporter(settings, exporter_command(settings)),
+        running_prometheus(settings, "proposals", interval_s=SCRAPE_SECONDS) as prometheus,
+    ):
+        yield prometheus
+
+
+def ask(prometheus: Prometheus, where: str, path: str, **parameters: str) -> Any:
+    """Return what Prometheus answers; what it refuses is a failure that says why."""
+    try:
+        return prometheus.api(path, **parameters)
+    except urllib.error.HTTPError as error:
+        raise AssertionError(f"{where}: {error.read().decode()}\n{parameters}") from None
+
+
+def chosen(prometheus: Prometheus, dashboard: Mapping[str, Any]) -> dict[str, str]:
+    """Return the value of each variable as on a first visit."""
+    values: dict[str, str] = {}
+    for variable in variables(dashboard):
+        options = options_of(prometheus, variable.selector, variable.label, values)
+        if variable.current and variable.current != ".*":
+            assert variable.current in options, f"${variable.name} starts with what is not there"
+        values[variable.name] = variable.current or next(iter(options), "")
+    return values
+
+
+def options_of(
+    prometheus: Prometheus, selector: str, label: str, values: Mapping[str, str]
+) -> list[str]:
+    """Return the values that a variable offers."""
+    found: list[str] = ask(
+        prometheus, selector, f"label/{label}/values", **{"match[]": filled(selector, values)}
+    )
+    return found
+
+
+def has_data(prometheus: Prometheus, target: Target, values: Mapping[str, str]) -> bool:
+    """Ask one query as its panel does, and tell whether a number comes back."""
+    query = filled(target.expr, values)
+    if target.instant:
+        answer = ask(prometheus, target.where, "query", query=query)
+        points = [sample["value"] for sample in answer["result"]]
+    else:
+        now = time.time()
+        answer = ask(
+            prometheus,
+            target.where,
+            "query_range",
+            query=query,
+            start=str(now - SHOWN_SECONDS),
+            end=str(now),
+            step="5",
+        )
+        points = [point for series in answer["result"] for point in series["values"]]
+    return any(math.isfinite(float(value)) for _, value in points)
+
+
+@each_dashboard
+def test_every_query_of_every_panel_returns_data(prometheus: Prometheus, name: str) -> None:
+    """With the variables as on a first visit, no panel is empty, the rarest event included."""
+    dashboard = DASHBOARDS[name]
+
+    def empty() -> str | None:
+        if not all(options_of(prometheus, v.selector, v.label, {}) for v in first(dashboard)):
+            return "a variable offers nothing"
+        values = chosen(prometheus, dashboard)
+        missing = [t.where for t in targets(dashboard) if not has_data(prometheus, t, values)]
+        return f"no data for {missing}" if missing else None
+
+    await_state(f"every panel of {name} has data", empty, within_s=DATA_SECONDS)
+
+
+@each_dashboard
+def test_every_value_of_every_variable_can_be_chosen(prometheus: Prometheus, name: str) -> None:
+    """Prometheus accepts each query for each value, for instance of a statement that has no name."""
+    dashboard = DASHBOARDS[name]
+    values = chosen(prometheus, dashboard)
+    for variable in variables(dashboard):
+        options = options_of(prometheus, variable.selector, variable.label, values)
+        assert options, f"${variable.name} offers nothing"
+        for option in options:
+            for target in targets(dashboard):
+                has_data(prometheus, target, {**values, variable.name: option})
+
+
+@each_dashboard
+def test_every_metric_that_a_panel_reads_is_scraped(prometheus: Prometheus, name: str) -> None:
+    """`or vector(0)` would hide a misspelt name. Failures and alerts appear with the first one."""
+    scraped = set(ask(prometheus, name, "label/__name__/values"))
+    read = set().union(*(metric_names(target.expr) for target in targets(DASHBOARDS[name])))
+    with_the_first_failure = {"ALERTS"} | {
+        f"{metric.name}_total"
+        for metric in TABLE
+        if metric.name in ("credit_database_errors", "credit_operation_retries")
+    }
+    assert read - scraped - with_the_first_failure == set()
+
+
+def test_the_duration_of_operations_leads_to_traces(prometheus: Prometheus) -> None:
+    """Each query that draws exemplars has some, and each exemplar names a trace."""
+    drawn = [
+        (name, query["expr"])
+        for name, dashboard in DASHBOARDS.items()
+        for panel in dashboard["panels"]
+        for query in panel.get("targets", [])
+        if query.get("exemplar")
+    ]
+    assert len(drawn) == 2
+    for name, expr in drawn:
+        series = ask(
+            prometheus,
+            name,
+            "query_exemplars",
+            query=filled(expr, chosen(prometheus, DASHBOARDS[name])),
+            start="0",
+            end=str(time.time()),
+        )
+        trace_ids = [e["labels"]["trace_id"] for found in series for e in found["exemplars"]]
+        assert trace_ids
+        assert {len(trace_id) for trace_id in trace_ids} == {32}
+
+
+def test_a_blocked_session_is_marked_on_every_dashboard(
+    prometheus: Prometheus, database: Database
+) -> None:
+    """Every mark is a valid query; that of blocked sessions rises above 0 while there are any."""
+    marks = {
+        annotation["name"]: annotation["expr"]
+        for dashboard in DASHBOARDS.values()
+        for annotation in dashboard["annotations"]["list"]
+    }
+    for name, expr in marks.items():
+        ask(prometheus, name, "query", query=expr)
+
+    def unmarked() -> str | None:
+        blocked = [value for _, value in prometheus.query(marks["Blocked sessions"])]
+        return None if any(value > 0 for value in blocked) else f"blocked: {blocked}"
+
+    with ExitStack() as stack:
+        holder, waiter = (
+            stack.enter_context(database.connect(role)) for role in (Role.OWNER, Role.OWNER)
+        )
+        pool = stack.enter_context(ThreadPoolExecutor())
+        rows(holder, "BEGIN")
+        rows(holder, "LOCK TABLE seed_manifest")
+        waiting = pool.submit(rows, waiter, "SELECT count(*) FROM seed_manifest")
+        try:
+            await_state("the blocked session is marked", unmarked, within_s=MARKED_SECONDS)
+        finally:
+            rows(holder, "ROLLBACK")
+            waiting.exception()
+
+
+def first(dashboard: Mapping[str, Any]) -> list[Any]:
+    """Return the variables that depend on no other."""
+    return [variable for variable in variables(dashboard) if "$" not in variable.selector]
