@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -47,14 +48,17 @@ def show_new_lines(components: Sequence[str], settings: "LabSettings") -> None:
 
     paths = Paths.of(settings)
     supervisor = Supervisor(paths)
-    followers = {name: Follower(name, paths) for name in components}
-    alive = True
-    while alive:
-        alive = supervisor.answers()
-        for name, follower in followers.items():
-            for line in follower.new_lines():
-                _show(name, line, alone=len(followers) == 1)
-        time.sleep(INTERVAL_S)
+    with ExitStack() as files:
+        followers = {
+            name: files.enter_context(closing(Follower(name, paths))) for name in components
+        }
+        alive = True
+        while alive:
+            alive = supervisor.answers()
+            for name, follower in followers.items():
+                for line in follower.new_lines():
+                    _show(name, line, alone=len(followers) == 1)
+            time.sleep(INTERVAL_S)
 
 
 def _show(component: str, line: str, *, alone: bool) -> None:

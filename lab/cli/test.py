@@ -22,6 +22,4 @@ def _run(*command: str) -> int:
     from lab.settings import ROOT
 
     typer.secho(f"── {' '.join(command)}", dim=True, err=True)
-    return subprocess.run(
-        [sys.executable, "-P", "-m", *command], cwd=ROOT, check=False
-    ).returncode
+    return subprocess.run([sys.executable, "-P", "-m", *command], cwd=ROOT, check=False).returncode

@@ -60,6 +60,12 @@ class Follower:
         if self._file:
             self._file.seek(0, os.SEEK_END)
 
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file:
+            self._file.close()
+            self._file = None
+
     def new_lines(self) -> list[str]:
         """Return the lines that were completed since the last call."""
         lines = self._read()
@@ -83,7 +89,6 @@ class Follower:
         return not self._file or not os.path.samestat(os.fstat(self._file.fileno()), current.stat())
 
     def _open(self) -> None:
-        if self._file:
-            self._file.close()
+        self.close()
         path = file_of(self._component, self._paths)
         self._file = path.open(encoding="utf-8", errors="replace") if path.exists() else None

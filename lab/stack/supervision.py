@@ -206,7 +206,8 @@ def _program(component: Component) -> dict[str, str]:
         "command": f"%(ENV_LAB_PYTHON)s -P -m lab.stack.launch {component.name}",
         "autostart": "false",
         "autorestart": "true",
-        "startsecs": "1",
+        # Longer than a launch takes on a busy machine: else one that always fails counts as started.
+        "startsecs": "5",
         # A killed postmaster cannot return before its last backend has gone: that takes several tries.
         "startretries": "1000",
         "stopsignal": component.stop_signal,

@@ -1,0 +1,167 @@
+"""Asks the machine's docker compose about docker-compose.yml; the only module that runs docker.
+
+Named after the program it speaks to. What the answers mean for the lab is lab/stack/docker.py's matter.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from lab.errors import LabError
+from lab.settings import ROOT
+
+# `--wait` that knows one-shot services, and long-syntax volumes with nocopy.
+COMPOSE_AT_LEAST = (2, 20)
+INSTALL = "https://docs.docker.com/engine/install/"
+
+
+class NoEngineError(LabError):
+    """No Docker engine answers. `./creditlab up --native` needs none."""
+
+
+class ComposeError(LabError):
+    """docker compose failed; the message is what it said."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A port of a container that is published on this machine."""
+
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """One container as Compose sees it; `health` is empty where there is no check, or no process."""
+
+    service: str
+    state: str
+    health: str
+    exit_code: int
+    image: str
+    published: tuple[Published, ...]
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Self:
+        """Read one row of `docker compose ps --format json`."""
+        return cls(
+            service=row["Service"],
+            state=row["State"],
+            health=row["Health"],
+            exit_code=row["ExitCode"],
+            image=row["Image"],
+            published=tuple(
+                Published(address=p["URL"], port=p["PublishedPort"])
+                for p in row["Publishers"] or ()
+                if p["PublishedPort"]
+            ),
+        )
+
+
+def require_engine() -> None:
+    """Return when an engine answers and Compose is new enough.
+
+    Raises:
+        NoEngineError: saying which of them is missing, and what to do.
+    """
+    native = "Or run on this machine without containers: ./creditlab up --native"
+    if not shutil.which("docker"):
+        raise NoEngineError(f"There is no docker on the PATH. Install it ({INSTALL}).\n{native}")
+    told = _run("docker", "version")
+    if told.returncode != 0:
+        reason = (told.stderr.strip().splitlines() or ["no reason given"])[-1]
+        cure = "Start Docker, and try again."
+        if "permission denied" in reason.lower():
+            cure = "Run as root, or join the group: sudo usermod -aG docker $USER, and log in anew."
+        raise NoEngineError(f"The Docker engine does not answer: {reason}\n{cure}\n{native}")
+    told = _run("docker", "compose", "version", "--short")
+    match = re.match(r"v?(\d+)\.(\d+)", told.stdout)
+    if not match or (int(match[1]), int(match[2])) < COMPOSE_AT_LEAST:
+        found = told.stdout.strip() if match else "none"
+        wanted = ".".join(map(str, COMPOSE_AT_LEAST))
+        raise NoEngineError(
+            f"The lab needs the Compose plugin {wanted} or newer; found: {found}."
+            f" Install docker-compose-plugin ({INSTALL}).\n{native}"
+        )
+
+
+def environment_of(service: str) -> Mapping[str, str | None]:
+    """Return a service's environment as Compose resolves it from the shell and .env.
+
+    Raises:
+        ComposeError: when docker-compose.yml or .env cannot be read.
+    """
+    resolved = json.loads(_checked("config", "--format", "json"))
+    environment: Mapping[str, str | None] = resolved["services"][service]["environment"]
+    return environment
+
+
+def services() -> list[str]:
+    """Return the names of all services of docker-compose.yml."""
+    return _checked("config", "--services").split()
+
+
+def containers() -> dict[str, Container]:
+    """Return the project's containers by service, those that have ended too."""
+    lines = _checked("ps", "--all", "--format", "json").splitlines()
+    found = (Container.from_json(json.loads(line)) for line in lines)
+    return {container.service: container for container in found}
+
+
+def follow(
+    *arguments: str, say: Callable[[str], None], variables: Mapping[str, str] | None = None
+) -> None:
+    """Run a compose command that takes its time, telling each line of its progress.
+
+    Raises:
+        ComposeError: with the end of what it said.
+    """
+    told = []
+    with subprocess.Popen(
+        ["docker", "compose", *arguments],  # noqa: S607 - the caller's docker, wherever it is
+        cwd=ROOT,
+        env={**os.environ, **(variables or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        for line in process.stdout or ():
+            told.append(line.strip())
+            say(line.strip())
+    if process.returncode != 0:
+        raise ComposeError("\n".join(told[-3:]))
+
+
+def lines(*arguments: str) -> Iterator[str]:
+    """Yield what a compose command prints, as it prints it; its end ends it."""
+    with subprocess.Popen(
+        ["docker", "compose", *arguments],  # noqa: S607
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                yield line.rstrip("\n")
+        finally:
+            process.terminate()
+
+
+def _checked(*arguments: str) -> str:
+    told = _run("docker", "compose", *arguments)
+    if told.returncode != 0:
+        raise ComposeError(told.stderr.strip())
+    return told.stdout
+
+
+def _run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

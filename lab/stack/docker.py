@@ -1,0 +1,176 @@
+"""`up`, `status`, `logs` and `down` of the lab in containers, in the words of native mode.
+
+Compose does the work and keeps the state; its failures become messages that name the way out.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from lab.errors import LabError
+from lab.settings import LabSettings
+from lab.stack import compose
+from lab.stack.components import SERVICES, selection
+from lab.stack.compose import ComposeError, Container, NoEngineError
+from lab.stack.memory import Memory
+from lab.stack.ports import PortTakenError
+from lab.stack.reporter import Reporter
+from lab.stack.status import ComponentStatus, State, Status
+
+# Compose's name, where it is not the component's with a hyphen for each underscore.
+NAMES = {"datadog-agent": "datadog"}
+ONE_SHOT = "seed"
+LOG_LINES = 15
+PORT = re.compile(r":(\d+)(?: failed|/tcp|: bind|: listen)[^\n]*(?:allocated|in use)")
+
+
+def answers() -> bool:
+    """Whether an engine and a Compose are there that could run the lab."""
+    try:
+        compose.require_engine()
+    except NoEngineError:
+        return False
+    return True
+
+
+def up(settings: LabSettings, asked: Memory, *, reporter: Reporter) -> None:
+    """Bring up every container, or what is missing of them; return when all are healthy.
+
+    Args:
+        settings: for the names of what is in the way.
+        asked: the options of this call.
+        reporter: hears of each step.
+
+    Raises:
+        NoEngineError: when there is no Docker to do it.
+        LabError: when a container cannot be started; what this call started is gone again.
+    """
+    selection(asked.services)
+    compose.require_engine()
+    datadog_mode()
+    ran_before = compose.containers()
+    wanted = [
+        service
+        for service in compose.services()
+        if service not in SERVICES or service in (asked.services or SERVICES)
+    ]
+    given = {"SEED_SCALE": asked.scale, "WORKLOAD_LOAD": asked.load}
+    variables = {name: f"{value:g}" for name, value in given.items() if value is not None}
+    reporter.begin("containers", "pulled, built, started; the first time takes minutes")
+    limit = str(settings.startup_timeout_s * 2)
+    arguments = ("up", "--detach", "--wait", "--wait-timeout", limit, "--quiet-pull", *wanted)
+    try:
+        compose.follow(*arguments, say=reporter.wait, variables=variables)
+    except ComposeError as error:
+        problem = _explained(error, settings)
+        if not ran_before:
+            compose.follow("down", say=reporter.wait)
+        raise problem from None
+    reporter.done("containers", "all healthy")
+
+
+def status() -> Status:
+    """Return what Compose tells of each container, in the shape that native mode has."""
+    found = compose.containers()
+    components = tuple(
+        _component(service, found.get(service), up=bool(found))
+        for service in compose.services()
+        if service != ONE_SHOT
+    )
+    ready = bool(found) and all(c.state in (State.RUNNING, State.OFF) for c in components)
+    return Status(mode="docker", ready=ready, components=components)
+
+
+def logs(component: str | None, *, follow: bool, tail: int) -> Iterator[str]:
+    """Yield the last lines of a component's log, or of all; with `follow`, new ones as they come."""
+    options = ("--tail", str(tail), *(("--follow",) if follow else ()))
+    if component == "postgres":
+        # The server writes into files of its own, which the observers read.
+        newest = "tail -n {} {} $(ls -t /var/run/postgresql/*.log | head -n 1)"
+        shell = newest.format(tail, "-F" if follow else "")
+        return compose.lines("exec", "-T", "postgres", "sh", "-c", shell)
+    service = () if component is None else (_service(component),)
+    return compose.lines("logs", "--no-color", *options, *service)
+
+
+def down(*, wipe: bool, reporter: Reporter) -> bool:
+    """Remove every container, with `wipe` the data too; return whether there was anything."""
+    compose.require_engine()
+    there = bool(compose.containers())
+    reporter.begin("containers", "stopping")
+    compose.follow("down", *(("--volumes",) if wipe else ()), say=reporter.wait)
+    reporter.done("containers", "gone, with their data" if wipe else "gone; the data stay")
+    return there
+
+
+def datadog_mode() -> str:
+    """Say where the Agent sends what it collects, by the rules of datadog/entrypoint.sh.
+
+    Raises:
+        LabError: when the key cannot be one.
+    """
+    environment = compose.environment_of("datadog-agent")
+    key = environment.get("DD_API_KEY") or ""
+    intake = environment.get("DD_LAB_INTAKE") or ""
+    if not key:
+        return f"local mode: nothing leaves this machine; payloads go to {intake or 'nobody'}"
+    if not re.fullmatch(r"[0-9a-f]{32}", key):
+        raise LabError(
+            f"DD_API_KEY is no API key: it has {len(key)} characters, and a key is 32 of 0-9 and a-f."
+            "\nCopy it again from Organization Settings > API Keys (not Application Keys) into .env,"
+            " or leave it empty for local mode."
+        )
+    copy = f", and a copy to {intake}" if intake else ""
+    return f"account mode: sending to {environment['DD_SITE']}{copy}"
+
+
+def _component(service: str, container: Container | None, *, up: bool) -> ComponentStatus:
+    name = NAMES.get(service, service.replace("-", "_"))
+    if container is None:
+        state = State.OFF if up and service in SERVICES else State.STOPPED
+        return ComponentStatus(name=name, state=state, version=None, address="", pid=None)
+    address = ""
+    for published in container.published[:1]:
+        scheme = "" if name == "postgres" else "http://"
+        address = f"{scheme}{published.address}:{published.port}"
+    version = container.image.rpartition(":")[2]
+    return ComponentStatus(
+        name=name, state=_state(container), version=version, address=address, pid=None
+    )
+
+
+def _state(container: Container) -> State:
+    if container.state == "restarting" or container.health == "unhealthy":
+        return State.FAILING
+    if container.state != "running":
+        return State.STOPPED
+    return State.STARTING if container.health == "starting" else State.RUNNING
+
+
+def _service(component: str) -> str:
+    known: Mapping[str, str] = {
+        NAMES.get(service, service.replace("-", "_")): service for service in compose.services()
+    }
+    if component not in known:
+        raise LabError(f"There is no component {component}. There are: {', '.join(sorted(known))}")
+    return known[component]
+
+
+def _explained(error: ComposeError, settings: LabSettings) -> LabError:
+    """Turn Compose's complaint into one that says what to do."""
+    match = PORT.search(str(error))
+    if match:
+        port = int(match[1])
+        names = [n for n in type(settings).model_fields if n.endswith("_port")]
+        setting = next((n.upper() for n in names if getattr(settings, n) == port), "GRAFANA_PORT")
+        return PortTakenError(
+            f"Port {port} is taken on this machine: {setting} chooses another.\n"
+            "Nothing was started. Settings go into .env or the environment."
+        )
+    for service, container in compose.containers().items():
+        ended_badly = service == ONE_SHOT and container.exit_code != 0
+        if ended_badly or _state(container) is State.FAILING:
+            tail = "\n".join(
+                compose.lines("logs", "--no-log-prefix", "--tail", str(LOG_LINES), service)
+            )
+            return LabError(f"The container {service} does not work. Its last lines:\n{tail}")
+    return error

@@ -1,0 +1,174 @@
+"""A real supervisord over a real Prometheus and exporter: they return, they stop, they are found again."""
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lab.paths import Paths
+from lab.settings import LabSettings
+from lab.stack import records, stopping
+from lab.stack.components import COMPONENTS
+from lab.stack.environment import inherited, of_settings
+from lab.stack.memory import Memory
+from lab.stack.readiness import await_state
+from lab.stack.status import State, examine
+from lab.stack.supervision import Supervisor
+from tests.fix_postgres import free_port, settings_for
+
+PROMETHEUS = COMPONENTS["prometheus"]
+EXPORTER = COMPONENTS["postgres_exporter"]
+START_SECONDS = 60
+# A socket's address takes 107 bytes; this directory's name alone is nearly that long, and has a space.
+LONG_NAME = "état " + "of a long name " * 6
+
+
+class Silent:
+    """A reporter that nobody listens to."""
+
+    def begin(self, step: str, detail: str = "") -> None: ...
+
+    def wait(self, detail: str) -> None: ...
+
+    def done(self, step: str, detail: str = "") -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supervised:
+    """A supervisord that runs."""
+
+    supervisor: Supervisor
+    settings: LabSettings
+    paths: Paths
+
+    def start_prometheus(self) -> int:
+        """Start Prometheus, await it, and return its process id."""
+        self.supervisor.start_component(PROMETHEUS.name)
+        await_state(
+            PROMETHEUS.proof, partial(PROMETHEUS.probe, self.settings), within_s=START_SECONDS
+        )
+        return self.pid()
+
+    def pid(self) -> int:
+        """Return the process id that Prometheus recorded last."""
+        record = records.Record.read(self.paths.run, PROMETHEUS.name)
+        assert record
+        return record.pid
+
+    def another_than(self, pid: int) -> str | None:
+        """Probe: None when a further Prometheus answers."""
+        return "the old process id" if self.pid() == pid else PROMETHEUS.probe(self.settings)
+
+
+@pytest.fixture
+def supervised(tmp_path: Path) -> Iterator[Supervised]:
+    state = tmp_path / LONG_NAME.strip()
+    settings = settings_for(port=free_port(), database="creditdb").model_copy(
+        update={
+            "lab_state_dir": state,
+            "prometheus_port": free_port(),
+            "exporter_port": free_port(),
+        }
+    )
+    paths = Paths.of(settings)
+    paths.logs.mkdir(parents=True)
+    paths.run.mkdir()
+    Memory().with_settings(settings).write(paths.memory)
+    supervisor = Supervisor(paths)
+    variables = {**inherited(), **of_settings(settings, LabSettings.model_fields)}
+    supervisor.start(COMPONENTS.values(), variables)
+    try:
+        yield Supervised(supervisor=supervisor, settings=settings, paths=paths)
+    finally:
+        stopping.stop(paths, supervisor, Silent())
+        shutil.rmtree(state)
+
+
+def test_what_is_killed_returns_by_itself(supervised: Supervised) -> None:
+    """After kill -9 a component is started again, with the settings of the `up` that started it."""
+    killed = supervised.start_prometheus()
+    os.kill(killed, signal.SIGKILL)
+    await_state(
+        "another prometheus is ready",
+        partial(supervised.another_than, killed),
+        within_s=START_SECONDS,
+    )
+    [state] = [c.state for c in examine(supervised.settings).components if c.name == "prometheus"]
+    assert state is State.RUNNING
+
+
+def test_only_its_owner_may_speak_to_supervisord(supervised: Supervised) -> None:
+    """Whoever may write to the socket may start and stop the lab."""
+    socket = supervised.paths.state / "supervisor.sock"
+    assert socket.stat().st_mode & 0o077 == 0
+
+
+def test_stopping_leaves_no_process_and_no_trace(supervised: Supervised) -> None:
+    """supervisord and all that descends from it have ended; records and socket are gone."""
+    supervised.start_prometheus()
+    family = records.descendants(psutil.Process(supervised.supervisor.pid()))
+    assert len(family) == 2
+    assert stopping.stop(supervised.paths, supervised.supervisor, Silent())
+    assert not any(process.is_running() for process in family)
+    left = {path.name for path in supervised.paths.state.iterdir()}
+    assert left == {"logs", "prometheus", "state.json"}
+    assert not stopping.stop(supervised.paths, supervised.supervisor, Silent())
+
+
+def test_what_a_killed_supervisord_left_behind_is_ended(supervised: Supervised) -> None:
+    """The record of a component outlives its supervisor; by it the orphan is found and stopped."""
+    orphan = supervised.start_prometheus()
+    os.kill(supervised.supervisor.pid(), signal.SIGKILL)
+    await_state(
+        "supervisord is gone",
+        lambda: "it answers" if supervised.supervisor.answers() else None,
+        within_s=5,
+    )
+    assert psutil.pid_exists(orphan)
+    assert stopping.stop(supervised.paths, supervised.supervisor, Silent())
+    assert not psutil.pid_exists(orphan)
+
+
+def test_an_exporter_without_postgres_is_not_ready(supervised: Supervised) -> None:
+    """An exporter that answers, but reaches no PostgreSQL, does not count as running."""
+    supervised.supervisor.start_component(EXPORTER.name)
+    seen: list[str] = []
+
+    def answered() -> str | None:
+        seen.append(EXPORTER.probe(supervised.settings) or "ready")
+        return None if "pg_up" in seen[-1] else seen[-1]
+
+    await_state("the exporter answers", answered, within_s=START_SECONDS)
+    assert seen[-1] == "/metrics: pg_up is not 1"
+    states = {c.name: c.state for c in examine(supervised.settings).components}
+    assert states["postgres_exporter"] is State.STARTING
+
+
+def test_what_ends_at_once_is_called_failing(supervised: Supervised) -> None:
+    """A component whose configuration is broken is neither running nor stopped, and can be stopped."""
+    shutil.rmtree(supervised.paths.logs.parent / "prometheus", ignore_errors=True)
+    (supervised.paths.state / "prometheus").write_text("in the way of the directory")
+    supervised.supervisor.start_component(PROMETHEUS.name)
+    await_state(
+        "prometheus fails",
+        lambda: (
+            None
+            if supervised.supervisor.processes()[PROMETHEUS.name].keeps_failing
+            else "it does not"
+        ),
+        within_s=START_SECONDS,
+    )
+    states = {c.name: c.state for c in examine(supervised.settings).components}
+    assert states["prometheus"] is State.FAILING
+    log = (supervised.paths.logs / "prometheus.log").read_text()
+    assert "Not a directory" in log
+    assert "Traceback" not in log
+    supervised.supervisor.stop_components([PROMETHEUS])
+    assert not supervised.supervisor.processes()[PROMETHEUS.name].is_up
+    (supervised.paths.state / "prometheus").unlink()
