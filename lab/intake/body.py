@@ -31,30 +31,14 @@ class _Identity:
 
 
 class _Zlib:
-    """gzip, zlib and (as some senders mean by "deflate") raw deflate."""
-
     def __init__(self, bits: int) -> None:
         self._stream = zlib.decompressobj(bits)
-        self._raw = bits == zlib.MAX_WBITS
 
     def feed(self, data: bytes, room: int) -> bytes:
         out = b""
         while data and len(out) <= room and not self._stream.eof:
-            out += self._decompress(data, room + 1 - len(out))
+            out += self._stream.decompress(data, room + 1 - len(out))
             data = self._stream.unconsumed_tail
-        return out
-
-    def _decompress(self, data: bytes, room: int) -> bytes:
-        try:
-            out = self._stream.decompress(data, room)
-        except zlib.error:
-            if not self._raw:
-                raise
-            self._raw = False
-            self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
-            out = self._stream.decompress(data, room)
-        else:
-            self._raw = False
         return out
 
     def finish(self) -> None:

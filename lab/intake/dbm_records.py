@@ -25,7 +25,6 @@ from lab.store import ActivitySample, Plan, QueryMetrics, Record, Snapshot, Sour
 EMBEDDED_VERSION = "embedded"
 SIGNATURE = re.compile(r"-?[0-9a-f]{1,32}")
 SECRET = re.compile(r"password|secret|key|conninfo|command|passphrase", re.IGNORECASE)
-NS_PER_MS = 1_000_000
 MAX_DEPTH = 20
 
 
@@ -253,7 +252,8 @@ def _signature(value: str | None) -> str | None:
 
 
 def _ns(milliseconds: float) -> int:
-    return round(milliseconds * NS_PER_MS)
+    """To the microsecond, which is what a float of this size can hold."""
+    return round(milliseconds * 1_000) * 1_000
 
 
 def _time(value: datetime | None) -> int | None:

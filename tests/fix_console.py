@@ -1,0 +1,100 @@
+"""A console on a free port in a process of its own, and a client for its HTTP side."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.settings import ROOT
+from lab.store import Reader
+from tests.fix_postgres import free_port
+
+START_S = 30
+STOP_S = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the console answered."""
+
+    status: int
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningConsole:
+    """A console under test."""
+
+    port: int
+    state: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def reader(self) -> Reader:
+        return Reader(self.state / "store" / "store.sqlite")
+
+    def send(
+        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request(method, path, body, dict(headers or {}))
+            response = connection.getresponse()
+            return Answer(status=response.status, body=response.read())
+        finally:
+            connection.close()
+
+    def metric(self, line: str) -> float:
+        """Return a sample of /metrics by its name and labels, 0 when it is not there."""
+        for sample in self.send("GET", "/metrics").body.decode().splitlines():
+            if sample.startswith(f"{line} "):
+                return float(sample.rpartition(" ")[2])
+        return 0.0
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(STOP_S)
+
+
+def start_console(state: Path, **environment: str) -> RunningConsole:
+    """Start a console and wait until it answers."""
+    port = free_port()
+    settings = {"LAB_STATE_DIR": str(state), "CONSOLE_PORT": str(port), **environment}
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "lab.console"], cwd=ROOT, env={**os.environ, **settings}
+    )
+    console = RunningConsole(port=port, state=state, process=process)
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            if console.send("GET", "/healthz").status == http.client.OK:
+                return console
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"the console did not answer within {START_S} s") from None
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole]:
+    """A running console, shared by a module's tests: its counters and its store go on."""
+    running = start_console(tmp_path_factory.mktemp("console"))
+    try:
+        yield running
+    finally:
+        running.stop()
