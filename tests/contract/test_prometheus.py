@@ -105,6 +105,17 @@ def test_every_recording_rule_has_a_unit_test() -> None:
     assert {name for name in recorded_names() if name not in text} == set()
 
 
+def test_every_alert_has_a_severity_a_runbook_and_a_unit_test() -> None:
+    headings = re.findall(r"^## (\w+)$", (ROOT / "docs" / "alerts.md").read_text(), re.MULTILINE)
+    alerts = [r for file in RULE_FILES for r in load_rules(file) if "alert" in r]
+    assert [alert["alert"] for alert in alerts] == headings
+    tested = "".join(file.read_text() for file in RULE_TESTS)
+    for alert in alerts:
+        assert alert["labels"]["severity"] in {"critical", "warning"}
+        assert alert["annotations"]["runbook"] == f"docs/alerts.md#{alert['alert'].lower()}"
+        assert f"runbook: {alert['annotations']['runbook']}\n" in tested
+
+
 def test_the_documentation_lists_every_rule_and_every_series_of_our_own() -> None:
     text = (ROOT / "docs" / "prometheus.md").read_text()
     queries = yaml.safe_load((PROMETHEUS / "exporter" / "queries.yaml").read_text())

@@ -113,7 +113,7 @@ def test_the_exporters_own_statement_collector_loses_the_whole_scrape_to_that_qu
 def test_statements_are_bounded_and_cheap_with_5000_in_pg_stat_statements(
     database: Database, exporter: Exporter
 ) -> None:
-    """At most 500 statements are shown, the longest-running; both queries end within a second."""
+    """At most 500 statements are shown; both queries end far below the role's 8 s, even when busy."""
     with database.connect(Role.SUPERUSER) as connection:
         rows(connection, "SELECT pg_stat_statements_reset()")
         rows(connection, ";".join(distinct_statements(5000)))
@@ -131,7 +131,7 @@ def test_statements_are_bounded_and_cheap_with_5000_in_pg_stat_statements(
         )
         rows(connection, "SELECT pg_stat_statements_reset()")
     assert entries >= 5000
-    assert slowest_ms < 1000
+    assert slowest_ms < 2000
 
 
 def test_a_locked_table_costs_its_series_and_no_pile_of_connections(
