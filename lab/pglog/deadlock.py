@@ -13,9 +13,10 @@ from lab import redact
 from lab.store import Participant
 
 WAITS = re.compile(
-    r"Process (?P<pid>\d{1,10}) waits for (?P<lock>[^;\n\"']+); blocked by process (?P<blocker>\d{1,10})\."
+    r"Process (?P<pid>[0-9]{1,10}) waits for (?P<lock>[^;\n\"']+);"
+    r" blocked by process (?P<blocker>[0-9]{1,10})\."
 )
-RUNS = re.compile(r"^Process (\d{1,10}): ", re.MULTILINE)
+RUNS = re.compile(r"^Process ([0-9]{1,10}): ", re.MULTILINE)
 
 
 def participants(detail: str) -> tuple[Participant, ...]:

@@ -31,25 +31,27 @@ ERRORS = frozenset({"ERROR", "FATAL", "PANIC"})
 SQLSTATE = re.compile("[0-9A-Z]{5}")
 DEADLOCK_DETECTED = "40P01"
 WAITING = re.compile(
-    r"process (?P<pid>\d+) (?P<what>still waiting for|acquired) (?P<lock>\w+ on [^\"']+?)"
-    r" after (?P<ms>\d{1,12})(?:\.(?P<us>\d{3}))? ms"
+    r"process (?P<pid>[0-9]{1,10}) (?P<what>still waiting for|acquired) (?P<lock>\w+ on [^\"']+?)"
+    r" after (?P<ms>[0-9]{1,12})(?:\.(?P<us>[0-9]{3}))? ms"
 )
-HOLDING = re.compile(r"Process(?:es)? holding the lock: ([\d, ]+)\.")
-RELATION = re.compile(r"relation (\d+) of database (\d+)")
-TEMP_FILE = re.compile(r'temporary file: path "[^"]*", size (\d{1,18})')
+HOLDING = re.compile(r"Process(?:es)? holding the lock: ([0-9, ]+)\.")
+RELATION = re.compile(r"relation ([0-9]{1,10}) of database")
+TEMP_FILE = re.compile(r'temporary file: path "[^"]*", size ([0-9]{1,18})')
 CHECKPOINT = re.compile(
-    r"(?:checkpoint|restartpoint) complete: wrote (?P<buffers>\d+) buffers.*?"
-    r"write=(?P<write_s>[\d.]+) s, sync=(?P<sync_s>[\d.]+) s, total=(?P<total_s>[\d.]+) s"
-    r"(?:.*?distance=(?P<distance_kb>\d+) kB)?",
+    r"(?:checkpoint|restartpoint) complete: wrote (?P<buffers>[0-9]{1,12}) buffers.*?"
+    r"write=(?P<write_s>[0-9]{1,9}\.[0-9]{3}) s, sync=(?P<sync_s>[0-9]{1,9}\.[0-9]{3}) s,"
+    r" total=(?P<total_s>[0-9]{1,9}\.[0-9]{3}) s"
+    r"(?:.*?distance=(?P<distance_kb>[0-9]{1,12}) kB)?",
     re.DOTALL,
 )
 AUTOVACUUM = re.compile(
     r'automatic (?P<what>[a-z ]*vacuum|analyze)(?: to prevent wraparound)? of table "(?P<table>[^"\n]+)"'
 )
 REMOVED = re.compile(
-    r"tuples: (?P<removed>\d+) removed, (?P<remain>\d+) remain, (?P<dead>\d+) are dead"
+    r"tuples: (?P<removed>[0-9]{1,18}) removed, (?P<remain>[0-9]{1,18}) remain,"
+    r" (?P<dead>[0-9]{1,18}) are dead"
 )
-ELAPSED = re.compile(r"elapsed: (\d{1,9})\.(\d{2}) s")
+ELAPSED = re.compile(r"elapsed: ([0-9]{1,9})\.([0-9]{2}) s")
 SERVER = re.compile(
     "database system is ready to accept connections"
     "|database system was interrupted"
@@ -58,7 +60,7 @@ SERVER = re.compile(
     "|received SIGHUP, reloading configuration files"
     "|terminating any other active server processes"
 )
-TERMINATED = re.compile(r"server process \(PID \d+\) was terminated by signal (\d{1,3})")
+TERMINATED = re.compile(r"server process \(PID [0-9]+\) was terminated by signal ([0-9]{1,3})")
 
 
 def event_of(line: Line) -> Event | None:
@@ -80,10 +82,8 @@ def _error(line: Line) -> Event:
 
 def _waiting(line: Line, found: re.Match[str]) -> Event:
     holders = HOLDING.search(line.detail or "")
-    pids = tuple(int(pid) for pid in re.findall(r"\d{1,10}", holders[1])) if holders else ()
-    waiting = Participant(
-        pid=int(found["pid"][:10]), waits_for=found["lock"][:200], blocked_by=pids
-    )
+    pids = tuple(int(pid) for pid in re.findall(r"[0-9]{1,10}", holders[1])) if holders else ()
+    waiting = Participant(pid=int(found["pid"]), waits_for=found["lock"][:200], blocked_by=pids)
     kind = Kind.LOCK_ACQUIRED if found["what"] == "acquired" else Kind.LOCK_WAIT
     relation = RELATION.search(found["lock"])
     return _event(

@@ -7,7 +7,7 @@ from lab.pglog.events import event_of
 from lab.pglog.line import Line
 from lab.store import Execution, Plan, Record, Source, Statement
 
-DURATION = re.compile(r"duration: (\d{1,12})(?:\.(\d{1,3}))? ms")
+DURATION = re.compile(r"duration: ([0-9]{1,12})(?:\.([0-9]{1,3}))? ms")
 # What follows two blanks: simple protocol, extended protocol, auto_explain. parse and bind are steps of
 # an execution whose own line follows, so they are no executions.
 TEXT = re.compile(r"  (?:statement|execute [^:\n]*|fetch from [^:\n]*): ")

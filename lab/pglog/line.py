@@ -8,6 +8,7 @@ from msgspec import Meta
 
 START = b'{"timestamp":"'
 UTC_NAMES = frozenset({"UTC", "GMT", "Etc/UTC"})
+FIRST_YEAR, LAST_YEAR = 1970, 2200
 MAX_PID = 2**31
 Pid: TypeAlias = Annotated[int, Meta(ge=0, lt=MAX_PID)]
 QueryId: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -43,6 +44,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             at = datetime.fromisoformat(moment).replace(tzinfo=UTC)
         except ValueError as error:
             raise InvalidLineError("no timestamp") from error
+        if not FIRST_YEAR <= at.year <= LAST_YEAR:
+            raise InvalidLineError("a time that does not fit into 64 bits of nanoseconds")
         return (int(at.timestamp()) * 1000 + at.microsecond // 1000) * 1_000_000
 
     @property
