@@ -109,8 +109,9 @@ class RunningService:
 
     def stop(self) -> bool:
         """Drain and close; say whether everything that was queued has been done."""
-        drained = self.engine.drain(timeout=DRAIN_S)
+        # First, so that nobody goes on waiting for a database that is away.
         self._stop.set()
+        drained = self.engine.drain(timeout=DRAIN_S)
         self.database.close_idle()
         log.info("stopped" if drained else "stopped with operations unfinished")
         return drained

@@ -70,7 +70,7 @@ def parse(text: str, *, service: str) -> Iterator[Statement]:
     position = max(start, 0)
     while position < len(text):
         found = HEAD.match(text, position)
-        if found is None:
+        if found is None or not found["body"].strip():
             raise StatementError(
                 f"{service}: malformed statement at {text[position : position + 60]!r}"
             )
