@@ -1,0 +1,177 @@
+"""The HTTP side of a service, asked over HTTP; no database is needed to ask."""
+
+import http.client
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from lab.control import ServiceClient, ServiceUnreachableError
+from tests.fix_postgres import free_port, settings_for
+from workload import __version__, server
+from workload.engine import State
+from workload.errors import PortTakenError
+from workload.metrics import Metrics
+from workload.process import RunningService, new_registry
+from workload.services import SERVICES
+from workload.tracing import NoTracing
+
+
+class Serving:
+    """Services that are served on a port; none of them has anything to do."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        settings = settings_for(port=1, database="none").model_copy(update={"workload_load": 0.0})
+        registry = new_registry()
+        metrics = Metrics(registry)
+        self.services = [
+            RunningService(SERVICES[name], settings=settings, metrics=metrics, tracing=NoTracing())
+            for name in names
+        ]
+        self.port = free_port()
+        server.listen(
+            server.Control(self.services, registry),
+            address="127.0.0.1",
+            port=self.port,
+            setting="RISK_PORT",
+        )
+        self.client = ServiceClient(name=names[0], address=f"127.0.0.1:{self.port}")
+
+    def start(self) -> None:
+        for service in self.services:
+            service.engine.start()
+
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request(
+                method, path, body, {k.replace("_", "-"): v for k, v in headers.items()}
+            )
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def health(self) -> tuple[int, dict[str, Any]]:
+        status, body = self.ask("GET", "/healthz")
+        return status, json.loads(body)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Serving]]:
+    """Serves services by name."""
+    served: list[Serving] = []
+
+    def some(*names: str) -> Serving:
+        served.append(Serving(names))
+        return served[-1]
+
+    yield some
+    for serving in served:
+        for service in serving.services:
+            service.engine.drain(timeout=5)
+
+
+Serve = Callable[..., Serving]
+
+
+def test_health_is_200_only_while_the_service_serves(serve: Serve) -> None:
+    """Starting and draining say 503; running and paused say 200; the body says which."""
+    serving = serve("risk")
+    [service] = serving.services
+    assert serving.health()[0] == 503
+    serving.start()
+    status, body = serving.health()
+    assert (status, body["state"]) == (200, "running")
+    assert (body["service"], body["version"]) == ("risk", __version__)
+    assert body["instance"] == str(service.instance)
+    serving.client.pause()
+    assert serving.health()[1]["state"] == "paused"
+    assert serving.health()[0] == 200
+    serving.client.resume()
+    assert service.engine.state is State.RUNNING
+    service.stop()
+    assert serving.health() == (503, {**body, "state": "draining"})
+
+
+@pytest.mark.parametrize("body", [b"0", b"2.5", b" 10000 ", b"1e3"])
+def test_the_load_can_be_changed(serve: Serve, body: bytes) -> None:
+    serving = serve("risk")
+    status, answer = serving.ask("PUT", "/load", body)
+    assert (status, json.loads(answer)["load"]) == (200, float(body))
+    assert serving.services[0].engine.load == float(body)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"much", b"-1", b"10001", b"nan", b"inf", b"1" * 65, b"\xff", b"1,5"]
+)
+def test_a_load_that_is_none_is_refused_and_changes_nothing(serve: Serve, body: bytes) -> None:
+    serving = serve("risk")
+    serving.ask("PUT", "/load", b"3")
+    status, answer = serving.ask("PUT", "/load", body)
+    assert status == 400
+    assert json.loads(answer) == {"error": "the body must be a number from 0 to 10000"}
+    assert serving.services[0].engine.load == 3.0
+
+
+@pytest.mark.parametrize("length", ["much", "-1"])
+def test_a_malformed_length_is_refused(serve: Serve, length: str) -> None:
+    assert serve("risk").ask("PUT", "/load", Content_Length=length)[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/"), ("GET", "/load"), ("POST", "/load"), ("GET", "/pause")]
+)
+def test_there_are_no_other_pages(serve: Serve, method: str, path: str) -> None:
+    assert serve("risk").ask(method, path)[0] == 404
+
+
+def test_a_pause_that_something_holds_up_says_so(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503, and the caller's client raises: whoever needs quiet must not believe it has it."""
+    monkeypatch.setattr(server, "PAUSE_TIMEOUT_S", 0.1)
+    serving = serve("risk")
+    serving.start()
+    monkeypatch.setattr(serving.services[0].engine, "_working", 1)
+    with pytest.raises(ServiceUnreachableError, match="503"):
+        serving.client.pause()
+    monkeypatch.undo()
+
+
+def test_metrics_are_served_as_prometheus_asks_for_them(serve: Serve) -> None:
+    """OpenMetrics, which carries exemplars, when asked for; the older text format otherwise."""
+    serving = serve("risk")
+    status, page = serving.ask(
+        "GET", "/metrics", Accept="application/openmetrics-text;version=1.0.0"
+    )
+    assert status == 200
+    assert page.endswith("# EOF\n")
+    assert "# EOF" not in serving.ask("GET", "/metrics")[1]
+    assert f'service_instance="{serving.services[0].instance}"' in page
+
+
+def test_all_services_in_one_process_answer_as_one(serve: Serve) -> None:
+    serving = serve(*SERVICES)
+    serving.start()
+    status, body = serving.health()
+    assert (status, body["service"]) == (200, "all")
+    assert body["services"] == {s.service.dd_service: str(s.instance) for s in serving.services}
+    serving.client.set_load(0.5)
+    assert {service.engine.load for service in serving.services} == {0.5}
+    serving.client.pause()
+    assert {service.engine.state for service in serving.services} == {State.PAUSED}
+
+
+def test_a_taken_port_is_named_with_the_setting_that_changes_it(serve: Serve) -> None:
+    serving = serve("risk")
+    with pytest.raises(PortTakenError, match=rf"127\.0\.0\.1:{serving.port}.*RISK_PORT"):
+        server.listen(
+            server.Control(serving.services, new_registry()),
+            address="127.0.0.1",
+            port=serving.port,
+            setting="RISK_PORT",
+        )
