@@ -166,6 +166,10 @@ class Process:
     output: Path
     errors: Path
 
+    def total(self, metric: str) -> float:
+        """Return the sum over all samples of a metric."""
+        return sum(s.value for s in self.client.samples() if s.name == metric)
+
 
 def environment_of(settings: LabSettings, **changes: str) -> dict[str, str]:
     """Return an environment that says all settings, so that no .env of the developer's does."""
