@@ -185,7 +185,7 @@ def _links() -> list[DashboardLink]:
         datadog(
             "DBM: samples", "databases/samples", "Executions, explain plans, blocking sessions"
         ),
-        datadog("APM: services", "services", "The same services as traces"),
+        datadog("APM: traces", "apm/traces", "The requests of the same services"),
     ]
 
 

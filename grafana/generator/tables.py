@@ -8,6 +8,7 @@ from grafana_foundation_sdk.builders.dashboard import DashboardLink, ThresholdsC
 from grafana_foundation_sdk.models.common import TableCellDisplayMode
 from grafana_foundation_sdk.models.dashboard import DataTransformerConfig, DynamicConfigValue
 
+from grafana.generator import style
 from grafana.generator.panels import WHOLE, named
 from grafana.generator.source import PROMETHEUS, Query
 
@@ -56,6 +57,7 @@ def rows(
         .span(width)
         .height(height)
         .no_value("-")
+        .thresholds(style.neutral())
         .filterable(True)
         .sort_by([common.TableSortByFieldState().display_name(sort).desc(True)])
         .footer(common.TableFooterOptions().show(False).reducer([]).enable_pagination(True))
@@ -102,6 +104,7 @@ def _look(column: Column) -> list[DynamicConfigValue]:
             )
         )
     if column.bar:
+        look.append(DynamicConfigValue(id_val="min", value=0))
         look.append(
             DynamicConfigValue(
                 id_val="custom.cellOptions",

@@ -14,8 +14,8 @@ from grafana.generator.board import (
     service,
     to_board,
     to_query,
-    to_service,
 )
+from grafana.generator.boards import services
 from grafana.generator.panels import GRAPH, HALF, THIRD, Panel, graph, link, note, number, timeline
 from grafana.generator.source import Query
 from grafana.generator.statements import per_statement
@@ -32,7 +32,7 @@ def build() -> Dashboard:
         "Rate, errors and duration of the five services, the load of their database, the business they"
         " do, and whether both observability stacks are watching.",
         Section(title="Now", panels=_now()),
-        Section(title="Services: rate, errors, duration", panels=_services()),
+        Section(title="Services: rate, errors, duration", panels=services.panels(CHOSEN)),
         Section(title="Database", panels=_database()),
         Section(title="Business", panels=_business()),
         Section(title="Are we being watched?", panels=_watchers()),
@@ -106,106 +106,6 @@ def _now() -> list[Panel]:
             style.COUNT,
             Query(expr='count(ALERTS{alertstate="firing"}) or vector(0)'),
             thresholds=style.steps(1),
-        ),
-    ]
-
-
-def _services() -> list[Panel]:
-    only = [link("Only this service", to_service())]
-    return [
-        graph(
-            "Rate: operations by service",
-            "Operations that ended, per second. A service that drops to 0 is down, paused, or waits for"
-            " the database with all its threads.",
-            style.OPERATIONS,
-            Query(expr=f"service:credit_operations:rate1m{{{CHOSEN}}}", legend="{{service}}"),
-            colours=style.SERVICES,
-            links=only,
-        ),
-        graph(
-            "Errors: share by service",
-            "Share of operations that ended in an error, over five minutes. All services at once points"
-            " to the database, one alone to its statements.",
-            style.SHARE,
-            Query(
-                expr=f"service:credit_operation_errors:ratio_rate5m{{{CHOSEN}}}",
-                legend="{{service}}",
-            ),
-            colours=style.SERVICES,
-            thresholds=style.steps(0.01),
-            links=only,
-        ),
-        graph(
-            "Duration: 95th percentile by service",
-            "The points are single operations: click one to open its trace, in Datadog or in the lab. A"
-            " gap means that the service ended no operation.",
-            style.SECONDS,
-            Query(
-                expr="histogram_quantile(0.95, sum by (service, le)"
-                f" (rate(credit_operation_duration_seconds_bucket{{{CHOSEN}}}[$__rate_interval])))",
-                legend="{{service}}",
-                exemplar=True,
-            ),
-            colours=style.SERVICES,
-            empty="No operation ended",
-            links=only,
-        ),
-        graph(
-            "Lateness: 99th percentile of start delay",
-            "From the moment an operation was due to its start. Arrivals do not wait for answers, so a"
-            " service without free threads shows here first, long before its durations do.",
-            style.SECONDS,
-            Query(
-                expr=f"service:credit_start_delay_seconds:quantile_rate5m{{{CHOSEN}}}",
-                legend="{{service}}",
-            ),
-            colours=style.SERVICES,
-            thresholds=style.steps(0.05),
-            empty="No operation started",
-            links=only,
-        ),
-        graph(
-            "Asked for, arrived, ended",
-            "The three lie on each other while the services keep up. Arrivals above ended operations are"
-            " a queue that grows; look at lateness and drops.",
-            style.OPERATIONS,
-            Query(expr=f"sum(credit_target_rate{{{CHOSEN}}})", legend="asked for"),
-            Query(
-                expr=f"sum(rate(credit_arrivals_total{{{CHOSEN}}}[$__rate_interval]))",
-                legend="arrived",
-            ),
-            Query(
-                expr=f"sum(rate(credit_operations_total{{{CHOSEN}}}[$__rate_interval]))",
-                legend="ended",
-            ),
-            colours={"asked for": style.GREY, "arrived": style.AMBER, "ended": style.GREEN},
-        ),
-        graph(
-            "Failures of every kind",
-            "Arrivals dropped for want of a free thread, attempts made again, errors from the database."
-            " Retries without errors are the services healing themselves.",
-            style.PER_SECOND,
-            Query(
-                expr=f"sum(rate(credit_arrivals_dropped_total{{{CHOSEN}}}[$__rate_interval]))",
-                legend="arrivals dropped",
-            ),
-            Query(
-                expr=_or_zero(
-                    f"sum(rate(credit_operation_retries_total{{{CHOSEN}}}[$__rate_interval]))"
-                ),
-                legend="attempts made again",
-            ),
-            Query(
-                expr=_or_zero(
-                    f"sum(rate(credit_database_errors_total{{{CHOSEN}}}[$__rate_interval]))"
-                ),
-                legend="database errors",
-            ),
-            colours={
-                "arrivals dropped": style.GREY,
-                "attempts made again": style.AMBER,
-                "database errors": style.RED,
-            },
         ),
     ]
 
@@ -363,10 +263,6 @@ def _watchers() -> list[Panel]:
             Query(expr="sum by (job) (scrape_samples_scraped)", legend="{{job}}"),
         ),
     ]
-
-
-def _or_zero(expr: str) -> str:
-    return f"{expr} or vector(0)"
 
 
 def _busiest(expr: str, *, by: str | None = None) -> str:

@@ -82,8 +82,8 @@ def _correlation() -> list[Panel]:
         ),
         number(
             "Difference as a share",
-            "The difference, without its sign, of what the database counted. Under 2 % is the noise of"
-            " two scrapes at two moments.",
+            "The difference, without its sign, of what the database counted. Under 5 % is the noise of"
+            " two scrapes at two moments; in the lab's first minutes it may be more.",
             style.SHARE,
             Query(
                 expr=f"abs({difference})"
@@ -91,7 +91,7 @@ def _correlation() -> list[Panel]:
             ),
             width=QUARTER,
             trend=False,
-            thresholds=style.steps(0.02, 0.1),
+            thresholds=style.steps(0.05, 0.2),
             decimals=2,
         ),
         *(
