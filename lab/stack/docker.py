@@ -20,7 +20,7 @@ from lab.stack.status import ComponentStatus, State, Status
 NAMES = {"datadog-agent": "datadog"}
 ONE_SHOT = "seed"
 LOG_LINES = 15
-PORT = re.compile(r":(\d+)(?: failed|/tcp|: bind|: listen)[^\n]*(?:allocated|in use)")
+PORT = re.compile(r"(?:for|tcp[46]?) \S*?:(\d+)\b[^\n]*(?:allocated|in use)")
 
 
 def answers() -> bool:
@@ -161,6 +161,7 @@ def _explained(error: ComposeError, settings: LabSettings) -> LabError:
     if match:
         port = int(match[1])
         names = [n for n in type(settings).model_fields if n.endswith("_port")]
+        # Grafana's is the one that the settings do not hold.
         setting = next((n.upper() for n in names if getattr(settings, n) == port), "GRAFANA_PORT")
         return PortTakenError(
             f"Port {port} is taken on this machine: {setting} chooses another.\n"

@@ -119,6 +119,10 @@ def _started(root: Path, directory: Path, compose: Client) -> Iterator[Engine]:
         "DOCKER_BUILDKIT": "0",
     }
     docker = Client(argv=(str(root / "usr/bin/docker"),), environment=environment)
+    if compose.argv[1:] != ("compose",):
+        plugins = directory / "config" / "cli-plugins"
+        plugins.mkdir(parents=True)
+        (plugins / "docker-compose").symlink_to(compose.argv[0])
     daemon = [
         *(str(root / "usr/sbin/dockerd"), "--host", environment["DOCKER_HOST"]),
         *("--data-root", str(directory / "data"), "--exec-root", str(directory / "exec")),
@@ -128,7 +132,8 @@ def _started(root: Path, directory: Path, compose: Client) -> Iterator[Engine]:
         process = subprocess.Popen(daemon, env=environment, stdout=log, stderr=log)
     try:
         await_state("dockerd answers", lambda: _seen(docker, process, directory), within_s=START_S)
-        yield Engine(docker=docker, compose=Client(argv=compose.argv, environment=environment))
+        both = Client(argv=(*docker.argv, "compose"), environment=environment)
+        yield Engine(docker=docker, compose=both)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=STOP_S)

@@ -1,0 +1,187 @@
+"""The lab in containers, without an engine: what Compose's answers mean, and what its complaints become."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from lab.errors import LabError
+from lab.settings import LabSettings
+from lab.stack import compose, docker
+from lab.stack.compose import ComposeError, Container, NoEngineError
+from lab.stack.ports import PortTakenError
+from lab.stack.status import State
+
+SERVICES = ["postgres", "seed", "proposals", "risk", "datadog-agent", "postgres-exporter"]
+
+
+def row(service: str, **facts: Any) -> Container:
+    """Return a container as `docker compose ps --format json` tells it."""
+    publishers = [{"URL": "127.0.0.1", "TargetPort": 1, "PublishedPort": p} for p in (0, 5432)]
+    told: Mapping[str, Any] = {
+        "Service": service,
+        "State": "running",
+        "Health": "healthy",
+        "ExitCode": 0,
+        "Image": f"registry.example:5000/{service}:1.2",
+        "Publishers": publishers,
+        **facts,
+    }
+    return Container.from_json(told)
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[Container]:
+    """What Compose would tell: a list that a test fills."""
+    containers: list[Container] = []
+    monkeypatch.setattr(compose, "services", lambda: SERVICES)
+    monkeypatch.setattr(compose, "containers", lambda: {c.service: c for c in containers})
+    return containers
+
+
+def test_status_names_components_as_native_mode_does(told: list[Container]) -> None:
+    """The seed is no component; a service that was left out is off, and in nobody's way."""
+    told += [row(s) for s in SERVICES if s not in ("seed", "risk")]
+    told.append(row("seed", State="exited", Health="", Publishers=None))
+    found = docker.status()
+    assert (found.mode, found.ready) == ("docker", True)
+    assert [c.name for c in found.components] == [
+        *("postgres", "proposals", "risk", "datadog", "postgres_exporter"),
+    ]
+    assert [c.state for c in found.components if c.name == "risk"] == [State.OFF]
+    assert found.components[0].address == "127.0.0.1:5432"
+    assert found.components[1].address == "http://127.0.0.1:5432"
+    assert found.components[0].version == "1.2"
+
+
+def test_nothing_there_is_stopped_and_not_ready(told: list[Container]) -> None:
+    found = docker.status()
+    assert told == []
+    assert not found.ready
+    assert {c.state for c in found.components} == {State.STOPPED}
+
+
+@pytest.mark.parametrize(
+    ("state", "health", "expected"),
+    [
+        ("running", "healthy", State.RUNNING),
+        ("running", "", State.RUNNING),
+        ("running", "starting", State.STARTING),
+        ("running", "unhealthy", State.FAILING),
+        ("restarting", "", State.FAILING),
+        ("exited", "", State.STOPPED),
+    ],
+)
+def test_a_containers_state_is_told_in_the_labs_words(
+    told: list[Container], state: str, health: str, expected: State
+) -> None:
+    told.append(row("postgres", State=state, Health=health))
+    assert docker.status().components[0].state == expected
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        "Bind for 127.0.0.1:9091 failed: port is already allocated",
+        "listen tcp4 127.0.0.1:9091: bind: address already in use",
+        "failed to bind host port for 127.0.0.1:9091:172.18.0.2:9090/tcp: address already in use",
+    ],
+)
+def test_a_taken_port_names_its_setting(told: list[Container], complaint: str) -> None:
+    del told
+    problem = docker._explained(ComposeError(complaint), LabSettings(_env_file=None))
+    assert isinstance(problem, PortTakenError)
+    assert "PROMETHEUS_PORT chooses another" in str(problem)
+
+
+def test_a_container_that_does_not_work_speaks_for_itself(
+    told: list[Container], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told += [row("postgres"), row("seed", State="exited", Health="", ExitCode=2)]
+    monkeypatch.setattr(compose, "lines", lambda *_: iter(["PostgreSQL refuses the password"]))
+    problem = docker._explained(ComposeError("exit 2"), LabSettings(_env_file=None))
+    assert str(problem) == (
+        "The container seed does not work. Its last lines:\nPostgreSQL refuses the password"
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "mode"),
+    [
+        ({"DD_API_KEY": ""}, "local mode: nothing leaves this machine; payloads go to nobody"),
+        ({"DD_API_KEY": "", "DD_LAB_INTAKE": "console:8088"}, "payloads go to console:8088"),
+        ({"DD_API_KEY": "0" * 31 + "f", "DD_SITE": "datadoghq.eu"}, "sending to datadoghq.eu"),
+    ],
+)
+def test_where_the_agent_sends_is_told(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], mode: str
+) -> None:
+    monkeypatch.setattr(compose, "environment_of", lambda _: environment)
+    assert mode in docker.datadog_mode()
+
+
+def test_a_malformed_key_is_refused_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compose, "environment_of", lambda _: {"DD_API_KEY": "not-a-key"})
+    with pytest.raises(LabError, match=r"it has 9 characters") as raised:
+        docker.datadog_mode()
+    assert "not-a-key" not in str(raised.value)
+
+
+def test_an_unknown_component_is_answered_with_those_there_are(told: list[Container]) -> None:
+    del told
+    with pytest.raises(LabError, match=r"There are: datadog, postgres, .*risk"):
+        docker.logs("datadoc", follow=False, tail=1)
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        (None, "no docker on the PATH"),
+        ("echo 'permission denied while trying to connect' >&2; exit 1", "usermod -aG docker"),
+        ("echo 'Cannot connect to the Docker daemon' >&2; exit 1", "Start Docker"),
+        ('[ "$1" = version ] || { echo "unknown command" >&2; exit 1; }', "found: none"),
+        ('[ "$1" = version ] || echo 2.19.1', "2.20 or newer; found: 2.19.1"),
+    ],
+    ids=["none", "permission", "stopped", "no-plugin", "old"],
+)
+def test_what_is_missing_of_docker_is_said_with_the_way_out(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, script: str | None, message: str
+) -> None:
+    """A stub of the docker program answers as the real one does in that state."""
+    if script is not None:
+        stub = tmp_path / "docker"
+        stub.write_text(f"#!/bin/sh\n{script}\n")
+        stub.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NoEngineError, match=message) as raised:
+        compose.require_engine()
+    assert "up --native" in str(raised.value)
+    assert not docker.answers()
+
+
+class Told:
+    """A reporter that remembers."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def begin(self, step: str, detail: str = "") -> None:
+        self.lines.append(f"{step}: {detail}")
+
+    def wait(self, detail: str) -> None:
+        self.lines.append(detail)
+
+    def done(self, step: str, detail: str = "") -> None:
+        self.lines.append(f"{step}: {detail}")
+
+
+def test_down_asks_for_the_volumes_only_when_the_data_are_to_go(
+    told: list[Container], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Sequence[str]] = []
+    monkeypatch.setattr(compose, "require_engine", lambda: None)
+    monkeypatch.setattr(compose, "follow", lambda *arguments, **_: asked.append(arguments))
+    assert not docker.down(wipe=False, reporter=Told())
+    told.append(row("postgres"))
+    assert docker.down(wipe=True, reporter=Told())
+    assert asked == [("down",), ("down", "--volumes")]
