@@ -17,7 +17,7 @@ SELECT pg_postmaster_start_time()
 
 -- name: open_sessions
 -- Sessions of the services; statistics are complete once these have ended.
-SELECT count(*) FROM pg_stat_activity WHERE usename = 'credit_app'
+SELECT count(*) FROM pg_stat_activity WHERE usename = 'credit_app' AND datname = current_database()
 
 -- name: ledger
 -- What a process of a service has done by its audit rows: count and amounts per operation.

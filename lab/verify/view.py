@@ -1,0 +1,72 @@
+"""A report for people: grouped by what the checks are about, details only where something is wrong.
+
+Called view because it looks at a `Report` and decides nothing.
+"""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from lab.verify.report import Check, Report
+
+TITLES = {
+    "": "Money and people",
+    "attempted_rows": "Rows attempted, services = PostgreSQL",
+    "acknowledged": "Operations acknowledged = audit rows",
+}
+MARKS = {
+    True: Text("✓", style="green"),
+    False: Text("✗", style="bold red"),
+    None: Text("?", style="yellow"),
+}
+
+
+def render(report: Report) -> RenderableType:
+    """Return a table for each group of checks, and the verdict beneath."""
+    parts: list[RenderableType] = []
+    for group, checks in groupby(report.checks, key=_group):
+        parts += [_table(TITLES.get(group, group), list(checks)), Text()]
+    return Padding(Group(*parts, _verdict(report)), (0, 2), expand=False)
+
+
+def _group(check: Check) -> str:
+    """The part of a name before its dot, if that is a group."""
+    group = check.name.partition(".")[0]
+    return group if group in TITLES else ""
+
+
+def _table(title: str, checks: Sequence[Check]) -> Table:
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        header_style="dim",
+    )
+    table.add_column("")
+    table.add_column("check", no_wrap=True)
+    table.add_column("expected", justify="right", no_wrap=True)
+    table.add_column("actual", justify="right", no_wrap=True)
+    table.add_column("")
+    for check in checks:
+        actual = Text(check.actual, style="bold red" if check.ok is False else "")
+        # What holds explains itself by its name.
+        detail = "" if check.ok else check.detail
+        name = check.name.removeprefix(f"{_group(check)}.")
+        table.add_row(MARKS[check.ok], name, check.expected, actual, Text(detail, style="dim"))
+    return table
+
+
+def _verdict(report: Report) -> Text:
+    failed = sum(check.ok is False for check in report.checks)
+    unknown = sum(check.ok is None for check in report.checks)
+    if failed:
+        return Text(f"{failed} of {len(report.checks)} checks do not hold", style="bold red")
+    if unknown:
+        return Text(f"Nothing contradicts, but {unknown} checks had no data", style="yellow")
+    return Text(f"All {len(report.checks)} checks hold", style="bold green")
