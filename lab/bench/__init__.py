@@ -2,7 +2,7 @@
 
 import typer
 
-from lab.bench import seed
+from lab.bench import intake, seed
 
 app = typer.Typer(
     help="Measure the lab beside pgbench, on the server that runs.",
@@ -12,6 +12,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(seed.seed)
+app.command()(intake.intake)
 
 
 @app.callback()

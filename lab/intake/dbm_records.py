@@ -26,6 +26,7 @@ EMBEDDED_VERSION = "embedded"
 SIGNATURE = re.compile(r"-?[0-9a-f]{1,32}")
 SECRET = re.compile(r"password|secret|key|conninfo|command|passphrase", re.IGNORECASE)
 MAX_DEPTH = 20
+FIRST_YEAR, LAST_YEAR = 1971, 2200
 
 
 def samples(body: bytes) -> list[Record]:
@@ -260,4 +261,6 @@ def _time(value: datetime | None) -> int | None:
     """Times without a zone, which no check sends, would be read in this machine's."""
     if value is None or value.tzinfo is None:
         return None
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise malformed("a time that does not fit into 64 bits of nanoseconds")
     return round(value.timestamp() * 1_000_000) * 1_000

@@ -65,7 +65,9 @@ def label(value: str | None) -> str | None:
 
 def tag(key: str, value: str) -> str | None:
     """Return a span tag's value as it may be stored, or None when it must not be."""
-    return ADDRESS.sub("?", value[:MAX_CHARACTERS]) if is_safe_tag(key) else None
+    if not is_safe_tag(key):
+        return None
+    return ADDRESS.sub("?", value[:MAX_CHARACTERS]) if "@" in value else value[:MAX_CHARACTERS]
 
 
 def is_safe_tag(key: str) -> bool:

@@ -162,6 +162,9 @@ BOMBS = {
     "a negative count": ("/api/v2/dbmmetrics", p.metrics().replace(b'"calls": 3', b'"calls": -3')),
     "no number": ("/api/v2/dbmmetrics", p.metrics().replace(b"1.5", b"NaN")),
     "a time without end": ("/api/v2/dbmmetrics", p.metrics().replace(b"1795294481123.0", b"1e300")),
+    "a session of the year 4816": (
+        "/api/v2/dbmactivity", p.activity().replace(b"2026-11-21T20:54:41.000", b"4816-11-21T20:54:41.000"),
+    ),
     "half a surrogate": ("/api/v2/databasequery", p.samples().replace(b"SELECT *", b"\\ud800")),
     "a plan that is none": (
         "/api/v2/databasequery", p.samples().replace(b'{\\"Plan\\"', b'{\\"Nonsense\\"'),

@@ -1,0 +1,294 @@
+"""`bench intake`: how many spans and log lines per second the console takes on one core, and its memory.
+
+A console of its own, on a free port and in a directory that is removed afterwards, held to one core; the
+payloads are made before the clock starts. Figures per second of that core's time are given beside those
+of the clock, because a machine that does other work as well makes the latter smaller.
+"""
+
+import http.client
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Annotated
+
+import msgspec
+import psutil
+import typer
+from rich.table import Table
+
+from lab.cli.interruption import interruptible
+from lab.cli.options import AsJson
+from lab.cli.screen import out
+from lab.errors import LabError
+from lab.paths import Paths
+from lab.store import Reader
+from workload.statements import STATEMENTS
+
+SPANS_STORED = "SELECT max(id) FROM spans"
+LINES_STORED = "SELECT (SELECT count(*) FROM executions) + (SELECT count(*) FROM plans)"
+LOOK_EVERY_S = 0.05
+START_S = 60
+FINISH_S = 300
+STOP_S = 30
+SPANS_PER_TRACE = 5
+TRACES_PER_PAYLOAD = 40
+PLAN_EVERY = 10
+MB = 1_000_000
+BASE_NS = 1_795_294_481_000_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One run: `*_per_cpu_s` is by second of the console's processor time; memory in megabytes."""
+
+    spans: int
+    spans_per_s: float
+    spans_per_cpu_s: float
+    log_lines: int
+    log_lines_per_s: float
+    log_lines_per_cpu_s: float
+    rss_mb: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Console:
+    process: psutil.Process
+    port: int
+    log: Path
+    store: Reader
+
+    def post(self, connection: http.client.HTTPConnection, body: bytes) -> None:
+        connection.request("POST", "/v0.5/traces", body, {"Content-Type": "application/msgpack"})
+        response = connection.getresponse()
+        response.read()
+        if response.status != http.client.OK:
+            raise LabError(f"The intake refused a payload with status {response.status}.")
+
+    def answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_S)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == http.client.OK
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def cpu_s(self) -> float:
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+
+def intake(
+    spans: Annotated[int, typer.Option(help="How many spans to send.", min=1_000)] = 100_000,
+    lines: Annotated[int, typer.Option(help="How many log lines to write.", min=100)] = 20_000,
+    as_json: AsJson = False,
+) -> None:
+    """Send spans and write log lines to a console of its own, as fast as it takes them."""
+    with interruptible():
+        result = measure(spans, lines)
+    if as_json:
+        out.print_json(json.dumps(asdict(result)))
+    else:
+        out.print(_table(result))
+
+
+def measure(spans: int, lines: int) -> Result:
+    """Measure both, one after the other.
+
+    Raises:
+        LabError: when the console does not start, refuses, or does not finish in time.
+    """
+    payloads = list(_payloads(spans))
+    text = b"".join(_log_lines(lines))
+    with (
+        tempfile.TemporaryDirectory(prefix="creditlab-bench-") as directory,
+        _console(Path(directory)) as console,
+    ):
+        sent = len(payloads) * TRACES_PER_PAYLOAD * SPANS_PER_TRACE
+        spans_s, spans_cpu = _timed(console, lambda: _send(console, payloads), SPANS_STORED, sent)
+        lines_s, lines_cpu = _timed(console, lambda: _write(console.log, text), LINES_STORED, lines)
+        return Result(
+            spans=sent,
+            spans_per_s=sent / spans_s,
+            spans_per_cpu_s=sent / spans_cpu,
+            log_lines=lines,
+            log_lines_per_s=lines / lines_s,
+            log_lines_per_cpu_s=lines / lines_cpu,
+            rss_mb=console.process.memory_info().rss / MB,
+        )
+
+
+def _timed(
+    console: _Console, work: Callable[[], None], stored: str, wanted: int
+) -> tuple[float, float]:
+    """Return seconds by the clock and of the processor, until so many records are in the store."""
+    begun, cpu = monotonic(), console.cpu_s()
+    work()
+    looks = threading.Event()
+    # Asked of the file, not of the console: answering would cost it time that is measured.
+    while (seen := console.store.rows(stored)[0][0] or 0) < wanted:
+        if monotonic() - begun > FINISH_S:
+            raise LabError(f"{seen} of {wanted} records were stored after {FINISH_S} s.")
+        looks.wait(LOOK_EVERY_S)
+    return monotonic() - begun, console.cpu_s() - cpu
+
+
+def _send(console: _Console, payloads: list[bytes]) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", console.port, timeout=START_S)
+    try:
+        for payload in payloads:
+            console.post(connection, payload)
+    finally:
+        connection.close()
+
+
+def _write(log: Path, text: bytes) -> None:
+    with log.open("ab") as file:
+        file.write(text)
+
+
+@contextmanager
+def _console(directory: Path) -> Iterator[_Console]:
+    logs = directory / "log"
+    logs.mkdir()
+    port = _free_port()
+    store = Paths(state=directory).store
+    environment = {
+        **os.environ,
+        "LAB_STATE_DIR": str(directory),
+        "POSTGRES_LOG_DIR": str(logs),
+        "CONSOLE_PORT": str(port),
+        "BIND_ADDRESS": "127.0.0.1",
+    }
+    started = subprocess.Popen([sys.executable, "-P", "-m", "lab.console"], env=environment)
+    process = psutil.Process(started.pid)
+    # The last core: the sender gets the others.
+    process.cpu_affinity([max(process.cpu_affinity() or [0])])
+    console = _Console(
+        process=process, port=port, log=logs / "postgresql-00.json", store=Reader(store)
+    )
+    try:
+        _await(console, started)
+        yield console
+    finally:
+        started.terminate()
+        started.wait(STOP_S)
+
+
+def _await(console: _Console, started: subprocess.Popen[bytes]) -> None:
+    deadline = monotonic() + START_S
+    looks = threading.Event()
+    while not console.answers():
+        if started.poll() is not None or monotonic() > deadline:
+            raise LabError(f"The console did not answer within {START_S} s.")
+        looks.wait(LOOK_EVERY_S)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _payloads(spans: int) -> Iterator[bytes]:
+    """Yield payloads in v0.5, of traces like the services': a root and its statements."""
+    rng = random.Random(15)
+    names = sorted(STATEMENTS)
+    for _ in range(max(1, round(spans / (TRACES_PER_PAYLOAD * SPANS_PER_TRACE)))):
+        strings: dict[str, int] = {"": 0}
+
+        def index(text: str, table: dict[str, int] = strings) -> int:
+            return table.setdefault(text, len(table))
+
+        chunks = [_trace(rng, names, index) for _ in range(TRACES_PER_PAYLOAD)]
+        yield msgspec.msgpack.encode([list(strings), chunks])
+
+
+def _trace(rng: random.Random, names: list[str], index: Callable[[str], int]) -> list[list[object]]:
+    trace_id = rng.getrandbits(64) | 1
+    root = rng.getrandbits(64) | 1
+    start = BASE_NS + rng.randrange(10**9)
+    meta = {
+        "_dd.p.tid": "6b020ce300000000", "_dd.p.dm": "-0", "language": "python", "env": "lab",
+        "runtime-id": "5930500ad4514dc488dc323f054c2c9a", "credit.outcome": "ok", "version": "0.1.0",
+    }  # fmt: skip
+    rows = [_row(index, "operation", "worker", (trace_id, root, 0, start), meta)]
+    for offset in range(SPANS_PER_TRACE - 1):
+        statement = STATEMENTS[rng.choice(names)]
+        meta = {
+            "component": "psycopg", "span.kind": "client", "db.system": "postgresql", "db.name": "creditdb",
+            "db.user": "credit_app", "network.destination.name": "127.0.0.1", "env": "lab",
+            "_dd.base_service": statement.service, "db.application": "credit", "version": "0.1.0",
+        }  # fmt: skip
+        ids = (trace_id, rng.getrandbits(64) | 1, root, start + offset)
+        rows.append(_row(index, statement.sql, "sql", ids, meta))
+    return rows
+
+
+def _row(
+    index: Callable[[str], int],
+    resource: str,
+    kind: str,
+    ids: tuple[int, int, int, int],
+    meta: dict[str, str],
+) -> list[object]:
+    metrics = {"_sampling_priority_v1": 1.0, "_dd.measured": 1.0, "db.row_count": 3.0}
+    return [
+        index("credit-servicing"),
+        index("postgres.query" if kind == "sql" else "credit.operation"),
+        index(resource),
+        *ids,
+        1_500_000,
+        0,
+        {index(k): index(v) for k, v in meta.items()},
+        {index(k): v for k, v in metrics.items()},
+        index(kind),
+    ]
+
+
+def _log_lines(count: int) -> Iterator[bytes]:
+    """Yield lines of jsonlog: executions, and a plan every so often."""
+    rng = random.Random(15)
+    statements = list(STATEMENTS.values())
+    for number in range(count):
+        statement = rng.choice(statements)
+        ids = f"{rng.getrandbits(128) | 1:032x}-{rng.getrandbits(64) | 1:016x}"
+        text = f"/*ddps='{statement.service}',dde='lab',traceparent='00-{ids}-01'*/ {statement.sql}"
+        message = f"duration: {rng.uniform(100, 900):.3f} ms  statement: {text}"
+        if number % PLAN_EVERY == 0:
+            nodes = [{"Node Type": "Index Scan", "Index Cond": "(a = '1'::text)"} for _ in range(8)]
+            plan = {"Query Text": text, "Plan": {"Node Type": "Hash Join", "Plans": nodes}}
+            message = f"duration: 250.000 ms  plan:\n{json.dumps(plan, indent=1)}"
+        line = {
+            "timestamp": "2026-11-21 20:54:41.123 UTC", "user": "credit_app", "dbname": "creditdb",
+            "pid": 4711, "remote_host": "127.0.0.1", "session_id": "6740.1", "line_num": number,
+            "ps": "SELECT", "error_severity": "LOG", "message": message,
+            "application_name": statement.service, "backend_type": "client backend",
+            "query_id": rng.getrandbits(40),
+        }  # fmt: skip
+        yield json.dumps(line).encode() + b"\n"
+
+
+def _table(result: Result) -> Table:
+    table = Table(title=f"The console on one core, {result.rss_mb:.0f} MB", title_justify="left")
+    table.add_column("")
+    for heading in ("count", "per second", "per second of processor time"):
+        table.add_column(heading, justify="right")
+    for name, count, rate, cpu_rate in (
+        ("spans", result.spans, result.spans_per_s, result.spans_per_cpu_s),
+        ("log lines", result.log_lines, result.log_lines_per_s, result.log_lines_per_cpu_s),
+    ):
+        table.add_row(name, f"{count:,}", f"{rate:,.0f}", f"{cpu_rate:,.0f}")
+    return table
