@@ -115,9 +115,9 @@ def _stay(settings: "LabSettings") -> None:
     from lab.stack.logs import names
     from lab.stack.stopping import down
 
-    err.print("  Ctrl-C stops the lab.", style="bold")
     try:
         with interruptible():
+            err.print("  Ctrl-C stops the lab.", style="bold")
             show_new_lines(names(), settings)
     except KeyboardInterrupt:
         err.print()

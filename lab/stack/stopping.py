@@ -63,19 +63,27 @@ def stop(paths: Paths, supervisor: Supervisor, reporter: Reporter) -> bool:
 def end_leftovers(paths: Paths, reporter: Reporter) -> bool:
     """End what a lab left behind whose supervisord was killed; return whether there was anything."""
     found = {record.component: process for record, process in records.living(paths.run)}
+    clients = [name for name in COMPONENTS if name != POSTGRES.name]
     # First who would start the others again, last what the others need.
-    order = [SUPERVISORD, *(n for n in COMPONENTS if n != POSTGRES.name), POSTGRES.name]
-    for name in [name for name in order if name in found]:
-        reporter.begin(name, "left behind by an earlier run; ending it")
-        family = records.descendants(found[name])
-        component = COMPONENTS.get(name)
-        with suppress(psutil.NoSuchProcess):
-            found[name].send_signal(
-                signal.Signals[f"SIG{component.stop_signal if component else 'TERM'}"]
-            )
+    for group in ([SUPERVISORD], clients, [POSTGRES.name]):
+        ending = {name: found[name] for name in group if name in found}
+        family: set[psutil.Process] = set()
+        for name, process in ending.items():
+            reporter.begin(name, "left behind by an earlier run; ending it")
+            family |= records.descendants(process)
+            _ask_to_end(name, process)
         _require_gone(records.outlast(family, patience_s=LEFTOVERS_WITHIN_S))
-        reporter.done(name, "ended; an earlier run had left it behind")
+        for name in ending:
+            reporter.done(name, "ended; an earlier run had left it behind")
     return bool(found)
+
+
+def _ask_to_end(name: str, process: psutil.Process) -> None:
+    component = COMPONENTS.get(name)
+    with suppress(psutil.NoSuchProcess):
+        process.send_signal(
+            signal.Signals[f"SIG{component.stop_signal}"] if component else signal.SIGTERM
+        )
 
 
 def _stop_components(supervisor: Supervisor, reporter: Reporter) -> None:

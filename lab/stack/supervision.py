@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPException
@@ -24,7 +24,7 @@ from supervisor.xmlrpc import SupervisorTransport
 from lab.errors import LabError
 from lab.paths import Paths
 from lab.stack.components import Component
-from lab.stack.readiness import await_state
+from lab.stack.readiness import NotReadyError, await_state
 from lab.stack.records import Record
 
 NAME = "supervisord"
@@ -138,6 +138,12 @@ class Supervisor:
         up = {name for name, process in self.processes().items() if process.is_up}
         ending = [component for component in components if component.name in up]
         for component in ending:
+            with suppress(NotReadyError):
+                await_state(
+                    f"{component.name} was launched",
+                    partial(self._is_being_forked, component.name),
+                    within_s=START_WITHIN_S,
+                )
             self._call("stopProcess", component.name, False)
         for component in ending:
             await_state(
@@ -146,6 +152,12 @@ class Supervisor:
                 within_s=component.stop_within_s + KILL_WITHIN_S,
             )
             stopped(component.name)
+
+    def _is_being_forked(self, name: str) -> str | None:
+        """Until it execs, a child of supervisord has supervisord's handlers, and a signal to it is lost."""
+        pid = self.processes()[name].pid
+        record = Record.read(self._paths.run, name)
+        return f"process {pid} is new" if pid and (not record or record.pid != pid) else None
 
     def _still_runs(self, name: str) -> str | None:
         return "it still runs" if self.processes()[name].is_up else None

@@ -1,0 +1,258 @@
+"""The life of a lab as a person lives it, through `./creditlab`: up, again, broken, mended, down.
+
+The tests of this file share one lab and run in order; each leaves it up, but for the last.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lab.control import clients
+from lab.paths import Paths
+from lab.settings import ROOT
+from lab.stack import records
+from lab.stack.readiness import await_state
+from lab.stack.supervision import Supervisor
+from tests.fix_lab import COMMAND_SECONDS, Lab
+from tests.fix_postgres import free_port
+
+pytestmark = pytest.mark.acceptance
+
+NAMES = [
+    "postgres",
+    "proposals",
+    "underwriting",
+    "customers",
+    "servicing",
+    "risk",
+    "postgres_exporter",
+    "prometheus",
+]
+PORTS = [f"{name}_PORT" for name in ("POSTGRES", "PROPOSALS", "UNDERWRITING", "CUSTOMERS")] + [
+    f"{name}_PORT" for name in ("SERVICING", "RISK", "EXPORTER", "PROMETHEUS")
+]
+
+
+def pids(lab: Lab) -> dict[str, int | None]:
+    return {c["name"]: c["pid"] for c in lab.json("status")["components"]}
+
+
+def states(lab: Lab) -> dict[str, str]:
+    return {c["name"]: c["state"] for c in lab.json("status")["components"]}
+
+
+def supervisor(lab: Lab) -> Supervisor:
+    return Supervisor(Paths(state=lab.state))
+
+
+def family(lab: Lab) -> set[psutil.Process]:
+    """Return supervisord and every process below it."""
+    return records.descendants(psutil.Process(supervisor(lab).pid()))
+
+
+def call(environment: dict[str, str], *arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [str(ROOT / "creditlab"), *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def second(lab: Lab, tmp_path: Path) -> dict[str, str]:
+    """The environment of another lab, with ports of its own."""
+    ports = {name: str(free_port()) for name in PORTS}
+    return {**lab.environment, **ports, "LAB_STATE_DIR": str(tmp_path / "second")}
+
+
+def test_status_says_what_runs_and_where(lab: Lab) -> None:
+    """Every component runs, with its version and the address it really has; exit status 0."""
+    status = lab.json("status")
+    assert (status["mode"], status["ready"]) == ("native", True)
+    assert [component["name"] for component in status["components"]] == NAMES
+    for component in status["components"]:
+        assert set(component) == {"name", "state", "version", "address", "pid"}
+        assert component["state"] == "running"
+        assert re.fullmatch(r"\d+(\.\d+)+", component["version"])
+        assert psutil.pid_exists(component["pid"])
+    addresses = {component["name"]: component["address"] for component in status["components"]}
+    assert addresses["postgres"] == f"127.0.0.1:{lab.settings.postgres_port}"
+    assert addresses["prometheus"] == f"http://127.0.0.1:{lab.settings.prometheus_port}"
+    assert lab.run("status").returncode == 0
+
+
+def test_postgres_does_not_run_as_root(lab: Lab) -> None:
+    """The server runs as another user, also when root starts the lab in a directory of its own."""
+    assert psutil.Process(lab.pid("postgres")).uids().effective != 0
+
+
+def test_a_second_up_changes_nothing_and_says_so(lab: Lab) -> None:
+    """Nothing is restarted; the exit status is 0."""
+    before = pids(lab)
+    again = lab.run("up")
+    assert again.returncode == 0
+    assert "nothing had to be started" in again.stdout
+    assert pids(lab) == before
+
+
+def test_up_starts_what_is_dead(lab: Lab) -> None:
+    """A component that was stopped is started again, alone."""
+    before = pids(lab)
+    supervisor(lab)._call("stopProcess", "prometheus")
+    assert states(lab)["prometheus"] == "stopped"
+    assert lab.run("status").returncode == 1
+    assert lab.run("up").returncode == 0
+    after = pids(lab)
+    assert {name for name in NAMES if after[name] != before[name]} == {"prometheus"}
+
+
+def test_the_load_changes_while_the_lab_runs_and_stays(lab: Lab) -> None:
+    """`up --load` reaches every service at once; one that is killed comes back with that load."""
+    before = pids(lab)
+    assert lab.run("up", "--load", "2.5").returncode == 0
+    assert pids(lab) == before
+    assert {client.health()["load"] for client in clients(lab.settings)} == {2.5}
+    [risk] = [client for client in clients(lab.settings) if client.name == "risk"]
+    killed = lab.pid("risk")
+    os.kill(killed, signal.SIGKILL)
+    await_state(
+        "risk is back",
+        lambda: None if lab.pid("risk") != killed and states(lab)["risk"] == "running" else "not",
+        within_s=60,
+    )
+    assert risk.health()["load"] == 2.5
+
+
+def test_services_can_be_left_out_and_taken_back(lab: Lab) -> None:
+    """What is left out stops, is shown as off, and is no target of Prometheus; the rest stays ready."""
+    assert lab.run("up", "--services", "risk,customers").returncode == 0
+    status = lab.json("status")
+    off = [c["name"] for c in status["components"] if c["state"] == "off"]
+    assert (off, status["ready"]) == (["proposals", "underwriting", "servicing"], True)
+    targets = json.loads((lab.state / "prometheus/etc/targets/workload.json").read_text())
+    assert {t["labels"]["service"] for t in targets} == {"credit-risk", "credit-customers"}
+    services = "proposals,underwriting,customers,servicing,risk"
+    assert lab.run("up", "--services", services).returncode == 0
+    assert set(states(lab).values()) == {"running"}
+
+
+def test_taken_ports_stop_an_up_before_anything_starts(lab: Lab, second: dict[str, str]) -> None:
+    """Each taken port is named with its holder and the setting that changes it; nothing is started."""
+    taken = {**second, "POSTGRES_PORT": str(lab.settings.postgres_port)}
+    process = call(taken, "up")
+    _, told = process.communicate(timeout=COMMAND_SECONDS)
+    assert process.returncode == 2
+    line = f"Port {lab.settings.postgres_port}, which postgres needs, is held by postgres"
+    assert f"{line} (process {lab.pid('postgres')}, " in told
+    assert "POSTGRES_PORT chooses another" in told
+    state = Path(second["LAB_STATE_DIR"])
+    assert not list(state.rglob("*.pid"))
+    assert not (state / "postgres").exists()
+
+
+def test_an_interrupted_up_leaves_nothing_running(second: dict[str, str]) -> None:
+    """Ctrl-C during `up` stops what it started; meanwhile another call is told who holds the lab."""
+    state = Path(second["LAB_STATE_DIR"])
+    up = call(second, "up", "--scale", "1")
+    record = state / "run" / "postgres.json"
+    await_state(
+        "postgres was launched", lambda: None if record.exists() else "no record", within_s=60
+    )
+    held = call(second, "down")
+    _, told = held.communicate(timeout=COMMAND_SECONDS)
+    assert held.returncode == 2
+    assert f"process {up.pid}) is changing the lab" in told
+    started = records.descendants(psutil.Process(Supervisor(Paths(state=state)).pid()))
+    assert started
+    up.send_signal(signal.SIGINT)
+    _, told = up.communicate(timeout=COMMAND_SECONDS)
+    assert up.returncode == 130
+    assert "Traceback" not in told
+    assert not any(process.is_running() for process in started)
+    assert not (state / "run").exists()
+
+
+def test_settings_of_now_do_not_hide_the_lab_that_runs(lab: Lab) -> None:
+    """A call with another environment still finds the lab, and says what a restart would change."""
+    elsewhere = {**lab.environment, "PROMETHEUS_PORT": str(free_port())}
+    process = call(elsewhere, "up")
+    shown, told = process.communicate(timeout=COMMAND_SECONDS)
+    assert process.returncode == 0
+    assert "another PROMETHEUS_PORT; `./creditlab restart` applies it" in told
+    assert f"http://127.0.0.1:{lab.settings.prometheus_port}" in shown
+
+
+def test_psql_asks_the_running_database(lab: Lab) -> None:
+    """Arguments are psql's own; the password is not asked for."""
+    done = lab.run("psql", "-Atc", "SELECT current_user, count(*) > 0 FROM customers")
+    assert done.stdout == "lab|t\n"
+
+
+def test_logs_are_those_of_the_component(lab: Lab) -> None:
+    """Each component has a log; PostgreSQL's is what its own collector writes."""
+    assert "listening on port" in lab.run("logs", "risk").stdout
+    assert " UTC:" in lab.run("logs", "postgres").stdout
+
+
+def test_up_takes_over_from_a_supervisor_that_was_killed(lab: Lab) -> None:
+    """What a kill -9 of supervisord orphans is shown as such, ended by the next `up`, and started anew."""
+    orphans = family(lab) - {psutil.Process(supervisor(lab).pid())}
+    os.kill(supervisor(lab).pid(), signal.SIGKILL)
+    await_state(
+        "supervisord is gone",
+        lambda: "it answers" if supervisor(lab).answers() else None,
+        within_s=5,
+    )
+    assert set(states(lab).values()) == {"orphaned"}
+    mended = lab.run("up")
+    assert mended.returncode == 0, mended.stderr
+    assert not any(process.is_running() for process in orphans)
+    assert set(states(lab).values()) == {"running"}
+
+
+def test_a_restart_keeps_the_options(lab: Lab) -> None:
+    """The load and the services of the last `up` hold after a restart; the data are kept."""
+    assert lab.run("up", "--load", "0.5").returncode == 0
+    restarted = lab.run("restart")
+    assert restarted.returncode == 0, restarted.stderr
+    assert "kept from an earlier run" in restarted.stderr
+    assert {client.health()["load"] for client in clients(lab.settings)} == {0.5}
+
+
+def test_ctrl_c_in_the_foreground_stops_the_lab_and_leaves_nothing(lab: Lab) -> None:
+    """`up --foreground` shows the logs until Ctrl-C; then no process of the lab remains."""
+    everything = family(lab)
+    foreground = call(lab.environment, "up", "--foreground")
+    assert foreground.stderr is not None
+    seen: list[str] = []
+    await_state(
+        "the foreground is reached",
+        partial(_read_until, foreground, seen, "Ctrl-C stops the lab"),
+        within_s=60,
+    )
+    foreground.send_signal(signal.SIGINT)
+    foreground.communicate(timeout=COMMAND_SECONDS)
+    assert foreground.returncode == 0
+    assert not any(process.is_running() for process in everything)
+    assert set(states(lab).values()) == {"stopped"}
+
+
+def test_a_wipe_leaves_no_file(lab: Lab) -> None:
+    """After `down --wipe` the state directory is gone."""
+    assert lab.run("down", "--wipe").returncode == 0
+    assert not lab.state.exists()
+
+
+def _read_until(process: "subprocess.Popen[str]", seen: list[str], text: str) -> str | None:
+    assert process.stderr is not None
+    seen.append(process.stderr.readline())
+    return None if text in seen[-1] else seen[-1]
