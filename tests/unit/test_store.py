@@ -161,7 +161,10 @@ def test_what_is_sent_again_counts_once(store: Store) -> None:
     store.writer.commit([SPAN, METRICS, SAMPLE, again], timeout_s=5)
     for record in (SPAN, METRICS, SAMPLE):
         assert store.reader.select(type(record)) == [record]
+    cut = replace(STATEMENT, text="SEL")
+    store.writer.commit([cut], timeout_s=5)
     (statement,) = store.reader.select(st.Statement)
+    # The name stays when a sender does not know it, the text when another sends 200 characters of it.
     assert (statement.name, statement.text) == ("a", "SELECT ? ")
     assert store.tally.counts["spans"] == 1
 
