@@ -24,6 +24,8 @@ Row: TypeAlias = tuple[Any, ...]
 CONNECT_TIMEOUT_S = 3
 # Seconds without an answer to sent bytes after which the kernel gives the connection up.
 TCP_USER_TIMEOUT_S = 10
+# Classes of SQLSTATE that a running lab meets: connection, constraint, rollback, resources, locks, time-outs.
+ERROR_CLASSES = ("08", "23", "40", "53", "55", "57")
 
 psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
 

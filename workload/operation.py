@@ -19,6 +19,8 @@ from workload.reference import Reference
 from workload.settings import Settings
 
 ZERO = Decimal("0.00")
+# What may become of a proposal.
+STATUSES = ("submitted", "withdrawn", "approved", "rejected")
 
 
 class Outcome(StrEnum):
