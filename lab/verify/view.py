@@ -68,5 +68,8 @@ def _verdict(report: Report) -> Text:
     if failed:
         return Text(f"{failed} of {len(report.checks)} checks do not hold", style="bold red")
     if unknown:
-        return Text(f"Nothing contradicts, but {unknown} checks had no data", style="yellow")
+        return Text(
+            f"Nothing contradicts, but {unknown} of {len(report.checks)} checks had no data",
+            style="yellow",
+        )
     return Text(f"All {len(report.checks)} checks hold", style="bold green")
