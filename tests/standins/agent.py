@@ -5,6 +5,8 @@ It also tells the environment that datadog/entrypoint.sh decided on, at /environ
 
 import json
 import os
+import signal
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
@@ -56,4 +58,6 @@ def decided() -> dict[str, str]:
 
 
 if __name__ == "__main__":
+    # Process 1 ignores what it has no handler for.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     ThreadingHTTPServer(("", PORT), Agent).serve_forever()

@@ -1,6 +1,8 @@
 """Plays Grafana: says that it is healthy when what it would be provisioned from is there and readable."""
 
 import json
+import signal
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -24,4 +26,6 @@ class Grafana(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
+    # Process 1 ignores what it has no handler for.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     ThreadingHTTPServer(("", PORT), Grafana).serve_forever()

@@ -1,0 +1,327 @@
+"""docker-compose.yml itself, run by a real engine and the real Compose on stand-in images.
+
+Where no engine can be had this says so and proves nothing. What the Datadog Agent and Grafana themselves
+make of their configuration is not shown here: those two are played (tests/standins).
+"""
+
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.control import clients
+from lab.database import Role, connect, dsn, rows
+from lab.settings import ROOT, LabSettings
+from lab.stack.readiness import await_state
+from lab.verify.run import run as verify
+from tests.fix_postgres import free_port
+from tests.standins.engine import Client, engine
+from tests.standins.images import build
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
+
+PROJECT = "credit-lab-test"
+LONG_RUNNING = {
+    *("postgres", "proposals", "underwriting", "customers", "servicing", "risk"),
+    *("datadog-agent", "postgres-exporter", "prometheus", "grafana"),
+}
+WRITTEN = (
+    "credit_proposals",
+    "credit_analysis",
+    "credit_transactions",
+    "installments",
+    "audit_log",
+)
+UP = ("up", "--detach", "--wait", "--wait-timeout", "240", "--pull", "never")
+
+
+OWN_WORDS = """
+from lab.stack import docker
+from lab.stack.memory import Memory
+
+class Silent:
+    def begin(self, step, detail=""): pass
+    def wait(self, detail): pass
+    def done(self, step, detail=""): pass
+
+def up():
+    docker.up(LabSettings.load(), Memory(), reporter=Silent())
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Containers:
+    """The lab in containers: Compose with the test's variables, and the settings that reach it."""
+
+    docker: Client
+    compose: Client
+    settings: LabSettings
+    clone: Path
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """Return what `docker compose ps` tells of each service."""
+        lines = self.compose.out("ps", "--all", "--format", "json").splitlines()
+        return {state["Service"]: state for state in map(json.loads, lines)}
+
+    def lab(self, code: str) -> subprocess.CompletedProcess[str]:
+        """Run a piece of Python beside lab/stack/docker.py, in the clone, as the command line would."""
+        preamble = (
+            "import json\nfrom lab.errors import LabError\nfrom lab.settings import LabSettings"
+        )
+        return subprocess.run(
+            [sys.executable, "-c", f"{preamble}\n{OWN_WORDS}\n{code}"],
+            cwd=self.clone,
+            env=self.compose.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def get(self, port: int, path: str) -> Any:
+        """Return the JSON that a published port answers."""
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+            connection.request("GET", path)
+            return json.loads(connection.getresponse().read())
+
+    def inserted(self) -> dict[str, int]:
+        """Return rows inserted so far, by table, as PostgreSQL counts them."""
+        with connect(dsn(self.settings, Role.LAB)) as connection:
+            return dict(rows(connection, "SELECT relname, n_tup_ins FROM pg_stat_user_tables"))
+
+
+@pytest.fixture(scope="module")
+def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]:
+    """The whole compose file up, on free ports, with its own project name and no .env."""
+    directory = tmp_path_factory.mktemp("docker")
+    with engine(directory / "engine") as found:
+        if found is None:
+            pytest.skip("no Docker engine")
+        images = build(found.docker, directory / "context")
+        ports = {f: free_port() for f in LabSettings.model_fields if f.endswith("_port")}
+        settings = LabSettings.model_validate({"seed_scale": 0.1, **ports})
+        # A clone without .env, so that what is tested is what the repository holds.
+        clone = directory / "clone"
+        shutil.copytree(ROOT, clone, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+        shutil.copy(ROOT / ".dockerignore", clone)
+        variables = {
+            **{name.upper(): str(port) for name, port in ports.items()},
+            **images,
+            "GRAFANA_PORT": str(free_port()),
+            "SEED_SCALE": "0.1",
+            "DD_VERSION": "test",
+            "COMPOSE_PROJECT_NAME": PROJECT,
+        }
+        own = {k: v for k, v in found.compose.environment.items() if not k.startswith("DD_")}
+        compose = Client(
+            argv=(
+                *found.compose.argv,
+                "--project-directory",
+                str(clone),
+                "--project-name",
+                PROJECT,
+            ),
+            environment={**own, **variables},
+        )
+        containers = Containers(
+            docker=found.docker, compose=compose, settings=settings, clone=clone
+        )
+        try:
+            started = containers.lab("up()")
+            assert started.returncode == 0, started.stderr
+            yield containers
+        finally:
+            compose.run("down", "--volumes", "--timeout", "20")
+
+
+def test_everything_is_healthy_and_the_seed_has_ended_well(containers: Containers) -> None:
+    states = containers.states()
+    assert {name for name, state in states.items() if state["Health"] == "healthy"} == LONG_RUNNING
+    assert states["seed"]["ExitCode"] == 0
+    assert "every role gets in" in containers.compose.out("logs", "seed")
+
+
+def test_a_second_up_changes_nothing(containers: Containers) -> None:
+    """The seed looks again and finds its data; no container is made anew."""
+    before = {name: state["ID"] for name, state in containers.states().items()}
+    containers.compose.out(*UP)
+    assert {name: state["ID"] for name, state in containers.states().items()} == before
+    assert "the data are there" in containers.compose.out("logs", "seed")
+
+
+def test_status_tells_it_in_the_words_of_native_mode(containers: Containers) -> None:
+    told = containers.lab("print(json.dumps(docker.status().to_json()))")
+    status = json.loads(told.stdout)
+    assert (status["mode"], status["ready"]) == ("docker", True)
+    states = {component["name"]: component["state"] for component in status["components"]}
+    assert set(states.values()) == {"running"}
+    assert {"postgres", "postgres_exporter", "prometheus", "grafana", "datadog"} < set(states)
+    told = containers.lab("print(docker.datadog_mode())")
+    assert told.stdout.startswith("local mode")
+
+
+def test_logs_show_a_service_and_the_servers_own_files(containers: Containers) -> None:
+    told = containers.lab("print(*docker.logs('risk', follow=False, tail=5), sep='\\n')")
+    assert "listening on port 8005" in told.stdout
+    told = containers.lab("print(*docker.logs('postgres', follow=False, tail=200), sep='\\n')")
+    assert ":LOG:  " in told.stdout
+
+
+def test_every_published_port_is_on_loopback_and_answers(containers: Containers) -> None:
+    settings = containers.settings
+    for client in clients(settings):
+        assert client.health()["state"] == "running"
+    assert containers.get(settings.prometheus_port, "/api/v1/status/runtimeinfo")
+    published = [
+        publisher
+        for state in containers.states().values()
+        for publisher in state["Publishers"] or ()
+        if publisher["PublishedPort"]
+    ]
+    assert len(published) == 9
+    assert {publisher["URL"] for publisher in published} == {"127.0.0.1"}
+
+
+def unseen_targets(containers: Containers) -> str | None:
+    """Probe: None when Prometheus has scraped all seven targets."""
+    page = containers.get(containers.settings.prometheus_port, "/api/v1/targets?state=active")
+    targets = page["data"]["activeTargets"]
+    down = [f"{t['scrapeUrl']} {t['lastError']}" for t in targets if t["health"] != "up"]
+    return None if len(targets) == 7 and not down else f"{len(targets)} targets, not up: {down}"
+
+
+def test_prometheus_scrapes_every_target(containers: Containers) -> None:
+    await_state("seven targets are up", partial(unseen_targets, containers), within_s=40)
+
+
+def idle_tables(containers: Containers, before: dict[str, int]) -> str | None:
+    """Probe: None when each table that operations insert into has grown."""
+    now = containers.inserted()
+    idle = [table for table in WRITTEN if now[table] <= before[table]]
+    return f"no new row in {', '.join(idle)}" if idle else None
+
+
+def test_traffic_reaches_every_table(containers: Containers) -> None:
+    for client in clients(containers.settings):
+        client.set_load(10)
+    before = containers.inserted()
+    await_state("every table grows", partial(idle_tables, containers, before), within_s=60)
+
+
+def test_the_books_and_the_counters_agree(containers: Containers) -> None:
+    report = verify(containers.settings, window_s=2)
+    assert report.ok, [check for check in report.checks if not check.ok]
+
+
+def silent_services(containers: Containers) -> str | None:
+    """Probe: None when the Agent's stand-in has spans of all five services."""
+    ask = "python3 -c 'import urllib.request as u; print(u.urlopen(\"http://127.0.0.1:8126/received\").read().decode())'"
+    received = json.loads(containers.compose.out("exec", "-T", "datadog-agent", "sh", "-c", ask))
+    return None if len(received) == 5 else f"spans of {sorted(received)}"
+
+
+def test_each_service_sends_its_spans_to_the_agent(containers: Containers) -> None:
+    await_state("five services send spans", partial(silent_services, containers), within_s=40)
+
+
+def test_the_agent_says_that_it_is_in_local_mode(containers: Containers) -> None:
+    assert "LOCAL MODE" in containers.compose.out("logs", "datadog-agent")
+
+
+def test_the_agent_reads_the_log_and_not_the_data(containers: Containers) -> None:
+    """The volume with the log is there, readable for the Agent's user; PostgreSQL's data are not."""
+    listed = containers.compose.out(
+        "exec", "-T", "datadog-agent", "ls", "-R", "/var/log/postgresql"
+    )
+    assert ".log" in listed
+    assert "PG_VERSION" not in listed
+    containers.compose.out(
+        "exec", "-T", "datadog-agent", "sh", "-c", "cat /var/log/postgresql/*.log"
+    )
+
+
+def test_nobody_is_root_and_nobody_can_write_what_he_need_not(containers: Containers) -> None:
+    for name in LONG_RUNNING - {"datadog-agent"}:
+        assert containers.compose.out("exec", "-T", name, "id", "-u").strip() != "0", name
+        assert containers.compose.run("exec", "-T", name, "touch", "/written").returncode != 0, name
+
+
+def unwell(containers: Containers) -> str | None:
+    """Probe: None when all are healthy."""
+    sick = {
+        name: state["Status"]
+        for name, state in containers.states().items()
+        if name in LONG_RUNNING and state["Health"] != "healthy"
+    }
+    return str(sick) if sick else None
+
+
+def test_each_container_comes_back_after_its_process_was_killed(containers: Containers) -> None:
+    """`unless-stopped` restarts what died, and the rest survives it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may kill a container's process from outside")
+    for name in sorted(LONG_RUNNING):
+        identity = containers.states()[name]["ID"]
+        pid = containers.docker.out("inspect", "--format", "{{.State.Pid}}", identity).strip()
+        os.kill(int(pid), 9)
+    await_state("all are healthy again", partial(unwell, containers), within_s=120)
+    before = containers.inserted()
+    await_state("every table grows again", partial(idle_tables, containers, before), within_s=90)
+
+
+def test_a_wrong_password_on_existing_data_names_the_way_out(containers: Containers) -> None:
+    """The seed job ends with status 2 and a message, and no service is started on it."""
+    done = containers.compose.run("run", "--rm", "--no-deps", "seed", EXPORTER_DB_PASSWORD="other")
+    assert done.returncode == 2
+    assert "refuses the password in EXPORTER_DB_PASSWORD" in done.stderr
+    assert "docker compose down -v" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_malformed_key_names_the_way_out(containers: Containers) -> None:
+    done = containers.compose.run("run", "--rm", "--no-deps", "datadog-agent", DD_API_KEY="short")
+    assert done.returncode == 78
+    assert "32 of 0-9 and a-f" in done.stderr
+
+
+def test_the_image_holds_the_workload_and_little_else(containers: Containers) -> None:
+    """Under 200 MB on top of its base; no installer, no lab, no .env; labelled."""
+    inspected = containers.docker.out("image", "inspect", "credit-lab-workload:test")
+    [image] = json.loads(inspected)
+    [base] = json.loads(containers.docker.out("image", "inspect", "credit-lab-standin/python:test"))
+    assert image["Size"] - base["Size"] < 200e6
+    assert image["Config"]["User"] == "credit"
+    assert image["Config"]["Labels"]["org.opencontainers.image.version"] == "test"
+    listed = containers.compose.out("exec", "-T", "risk", "ls", "-A", "/opt/credit-lab")
+    assert listed.split() == ["workload"]
+
+
+def test_down_with_volumes_leaves_nothing(containers: Containers) -> None:
+    """Last: no container, volume or network of the project remains."""
+    containers.compose.out("down", "--volumes", "--timeout", "20")
+    label = f"label=com.docker.compose.project={PROJECT}"
+    for kind in ("container", "volume", "network"):
+        all_of_them = ("--all",) if kind == "container" else ()
+        listed = containers.docker.out(kind, "ls", *all_of_them, "--quiet", "--filter", label)
+        assert listed == "", kind
+
+
+def test_a_taken_port_is_named_and_nothing_stays(containers: Containers) -> None:
+    """Somebody else listens: `up` says which setting chooses another port, and takes back its start."""
+    port = containers.settings.postgres_port
+    with socket.create_server(("127.0.0.1", port)):
+        code = "try: up()\nexcept LabError as error: print(type(error).__name__, error)"
+        told = containers.lab(code)
+    assert told.stdout.startswith("PortTakenError"), told.stdout + told.stderr
+    assert f"Port {port} is taken on this machine: POSTGRES_PORT" in told.stdout
+    assert containers.states() == {}
