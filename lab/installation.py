@@ -172,7 +172,7 @@ class Progress:
         self.total = 0
 
     def __enter__(self) -> Self:
-        sys.stderr.write("Preparing Credit Lab in .venv (the first call only)\n")
+        sys.stderr.write("Preparing Credit Lab in .venv; later calls find it ready\n")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

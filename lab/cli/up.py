@@ -27,11 +27,14 @@ def up(
     ] = False,
     docker: Annotated[bool, typer.Option("--docker", help="Run in containers.")] = False,
     scale: Annotated[
-        float | None, typer.Option(help="How much data: 1 is 10,000 customers.", min=0.001)
+        float | None,
+        typer.Option(help="How much data: 1 is 10,000 customers.", min=0.001, metavar="N"),
     ] = None,
     load: Annotated[
         float | None,
-        typer.Option(help="Multiplies every arrival rate, also of a lab that runs.", min=0),
+        typer.Option(
+            help="Multiplies every arrival rate, also of a lab that runs.", min=0, metavar="X"
+        ),
     ] = None,
     services: Annotated[
         str | None, typer.Option(help="Run only these of the five services.", metavar="A,B")
