@@ -1,4 +1,4 @@
-"""datadog/monitors.json, dashboard.json and the openmetrics check against the alert rules and the metrics."""
+"""datadog/dashboard.json and the openmetrics check against the names of the metrics there are."""
 
 import json
 import re
@@ -12,28 +12,14 @@ from lab.settings import ROOT
 from workload.metrics import TABLE
 from workload.settings import Settings
 
-MONITORS: list[dict[str, Any]] = json.loads((ROOT / "datadog/monitors.json").read_text())
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "datadog/dashboard.json").read_text())
 POSTGRES = set(
     yaml.safe_load((ROOT / "tests/contract/postgres_check_metrics.yaml").read_text())["metrics"]
 )
 OPENMETRICS = yaml.safe_load((ROOT / "datadog/conf.d/openmetrics.d/conf.yaml").read_text())
-RULES = yaml.safe_load((ROOT / "prometheus/rules/alerts.yml").read_text())["groups"]
-ALERTS = {rule["alert"]: rule for group in RULES for rule in group["rules"]}
-PARITY = dict(
-    re.findall(
-        r"^\| ([A-Z]\w+) \| (.+?) \| .+ \|$", (ROOT / "docs/datadog.md").read_text(), re.MULTILINE
-    )
-)
 # APM makes these of every span named credit.operation.
 TRACE_METRICS = {f"trace.credit.operation{part}" for part in ("", ".hits", ".errors")}
 METRIC = re.compile(r"(?:sum|avg|min|max|p99):([a-z_.0-9]+)\{")
-PRIORITIES = {"critical": 1, "warning": 3}
-
-
-def alert_of(monitor: dict[str, Any]) -> str:
-    [name] = [t.removeprefix("alert:") for t in monitor["tags"] if t.startswith("alert:")]
-    return str(name)
 
 
 def own_metrics() -> set[str]:
@@ -47,48 +33,6 @@ def is_known(metric: str) -> bool:
     if metric.startswith("postgresql."):
         return metric.removeprefix("postgresql.") in POSTGRES
     return metric in TRACE_METRICS | own_metrics()
-
-
-def test_every_alert_has_a_monitor_or_a_reason_in_the_parity_table() -> None:
-    """And no monitor is without its alert, and none is there twice."""
-    monitored = [alert_of(monitor) for monitor in MONITORS]
-    without = {name for name, monitor in PARITY.items() if monitor == "none"}
-    assert set(PARITY) == set(ALERTS)
-    assert sorted(monitored) == sorted(set(ALERTS) - without)
-
-
-@pytest.mark.parametrize("monitor", MONITORS, ids=alert_of)
-def test_a_monitor_asks_for_metrics_there_are_and_crosses_its_own_threshold(
-    monitor: dict[str, Any],
-) -> None:
-    query, thresholds = monitor["query"], monitor["options"]["thresholds"]
-    if monitor["type"] == "service check":
-        assert query.startswith('"postgres.can_connect".over("env:lab")')
-        return
-    metrics = METRIC.findall(query)
-    assert metrics
-    assert [metric for metric in metrics if not is_known(metric)] == []
-    assert float(query.split()[-1]) == thresholds["critical"]
-    assert query.count("{env:lab") == len(metrics)
-
-
-@pytest.mark.parametrize("monitor", MONITORS, ids=alert_of)
-def test_a_monitor_has_the_alerts_weight_and_runbook(monitor: dict[str, Any]) -> None:
-    alert = ALERTS[alert_of(monitor)]
-    assert monitor["priority"] == PRIORITIES[alert["labels"]["severity"]]
-    assert alert["annotations"]["runbook"] in monitor["message"]
-    assert "lab:credit-lab" in monitor["tags"]
-
-
-@pytest.mark.parametrize("monitor", MONITORS, ids=alert_of)
-def test_a_message_names_only_what_the_query_groups_by(monitor: dict[str, Any]) -> None:
-    named = set(re.findall(r"\{\{(\w+)\.name\}\}", monitor["message"]))
-    grouped = {
-        label
-        for labels in re.findall(r"by \{([\w,]+)\}", monitor["query"])
-        for label in labels.split(",")
-    }
-    assert named <= grouped
 
 
 def widgets(parent: dict[str, Any]) -> Iterator[dict[str, Any]]:
