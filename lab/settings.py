@@ -27,6 +27,8 @@ class LabSettings(Settings):
     console_port: int = Field(8088, ge=1, le=65535)
     # Demanded when bind_address is not loopback: pages and metrics by Bearer, senders by DD-API-KEY.
     lab_console_token: SecretStr | None = None
+    # The embedded agent's own /metrics; it sends to the console.
+    embedded_agent_port: int = Field(8089, ge=1, le=65535)
     # Where PostgreSQL's JSON log is; None: in the native lab's own cluster.
     postgres_log_dir: Path | None = None
     store_max_age_hours: PositiveFloat = 24.0

@@ -5,7 +5,7 @@ own data. Everything passes here before it is stored. The rule is to keep what i
 remove what is known to be personal: an unknown thing becomes `?`.
 """
 
-from lab.redact.comments import Comment, comments
+from lab.redact.comments import Comment, comments, render
 from lab.redact.messages import error_message, is_safe_tag, label, tag
 from lab.redact.plans import InvalidPlanError, Plan, plan
 from lab.redact.sql import Redacted, statement
@@ -20,6 +20,7 @@ __all__ = [
     "is_safe_tag",
     "label",
     "plan",
+    "render",
     "statement",
     "tag",
 ]

@@ -68,6 +68,21 @@ def comments(bodies: Iterable[str]) -> Comment:
     )
 
 
+def render(comment: Comment) -> list[str]:
+    """Return comments that say what was parsed, and nothing else: what DBM calls `metadata.comments`.
+
+    >>> comments(render(Comment(service="credit-risk", statement="a"))).statement
+    'a'
+    """
+    traceparent = f"00-{comment.trace_id}-{comment.span_id}-01" if comment.trace_id else None
+    tracer = {
+        "dde": comment.env, "ddps": comment.service, "ddpv": comment.version, "traceparent": traceparent,
+    }  # fmt: skip
+    own = {"service": comment.owner, "statement": comment.statement}
+    texts = (",".join(f"{k}='{v}'" for k, v in keys.items() if v) for keys in (tracer, own))
+    return [f"/*{text}*/" for text in texts if text]
+
+
 def _name(value: str | None) -> str | None:
     return value if value is not None and NAME.fullmatch(value) else None
 

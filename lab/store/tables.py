@@ -91,7 +91,9 @@ def _reader(hint: Any, *, is_plain: bool) -> Callable[[Any], Any] | None:
 STATEMENT_SEEN_AGAIN = """ON CONFLICT (key) DO UPDATE SET
     queryid = coalesce(excluded.queryid, queryid), signature = coalesce(excluded.signature, signature),
     name = coalesce(excluded.name, name), owner = coalesce(excluded.owner, owner),
-    text = CASE WHEN length(excluded.text) >= length(text) THEN excluded.text ELSE text END, seen_ns = max(seen_ns, excluded.seen_ns)"""
+    -- An Agent's deltas carry 200 characters of a text that another stream carries whole.
+    text = CASE WHEN length(excluded.text) >= length(text) THEN excluded.text ELSE text END,
+    seen_ns = max(seen_ns, excluded.seen_ns)"""
 SNAPSHOT_AGAIN = (
     "ON CONFLICT (kind, host) DO UPDATE SET at_ns = excluded.at_ns, payload = excluded.payload"
 )

@@ -1,0 +1,117 @@
+"""`python -m lab.embedded`: collect until told to stop; /metrics on EMBEDDED_AGENT_PORT tells how it goes."""
+
+import signal
+import socket
+import sys
+import threading
+import time
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+
+from lab import database
+from lab.embedded.collector import Collector
+from lab.embedded.delivery import Delivery
+from lab.errors import DatabaseError, LabError
+from lab.settings import LabSettings
+from lab.stack.probes import reachable
+from workload.errors import SettingsError
+
+STATEMENTS_EVERY = 10
+METADATA_EVERY = 600
+STATEMENT_TIMEOUT_S = 2.0
+RETRY_S = 2.0
+# What stands for the key of an Agent that has none.
+NO_KEY = "0" * 32
+
+
+class Agent:
+    """The loop: one tick a second, on one connection as the role `datadog`."""
+
+    def __init__(self, settings: LabSettings, registry: CollectorRegistry) -> None:
+        self._settings = settings
+        token = settings.lab_console_token
+        self._delivery = Delivery(
+            reachable(settings.bind_address),
+            settings.console_port,
+            token.get_secret_value() if token else NO_KEY,
+        )
+        self._collector = Collector(
+            host=socket.gethostname(), database=settings.postgres_db, put=self._delivery.put
+        )
+        self._ticks = 0
+        self._waiting = Gauge(
+            "lab_embedded_waiting_payloads",
+            "Payloads that the intake has not taken yet",
+            registry=registry,
+        )
+        self._failures = Counter(
+            "lab_embedded_failures", "Collections that the database refused", registry=registry
+        )
+        self._seconds = Counter(
+            "lab_embedded_collection_seconds",
+            "Time spent collecting, in seconds",
+            registry=registry,
+        )
+
+    def run(self, stop: threading.Event) -> None:
+        """Collect until told to stop; a database that is away is asked again."""
+        while not stop.is_set():
+            try:
+                with database.connect(
+                    database.dsn(self._settings, database.Role.DATADOG),
+                    application_name="datadog-embedded-agent",
+                    statement_timeout_s=STATEMENT_TIMEOUT_S,
+                ) as connection:
+                    self._follow(connection, stop)
+            except DatabaseError as error:
+                print(f"embedded agent: {error}", file=sys.stderr, flush=True)
+                self._failures.inc()
+                stop.wait(RETRY_S)
+
+    def _follow(self, connection: database.Connection, stop: threading.Event) -> None:
+        next_tick = time.monotonic()
+        while not stop.wait(max(next_tick - time.monotonic(), 0)):
+            begun = time.monotonic()
+            self.tick(connection)
+            self._seconds.inc(time.monotonic() - begun)
+            # A tick that was missed is not made up for: two samples at one moment tell nothing new.
+            next_tick = max(next_tick + 1, time.monotonic())
+
+    def tick(self, connection: database.Connection) -> None:
+        """Collect what is due, and send it."""
+        if self._ticks % METADATA_EVERY == 0:
+            self._collector.metadata(connection)
+        if self._ticks % STATEMENTS_EVERY == 0:
+            self._collector.statements(connection)
+        self._collector.sessions(connection)
+        self._ticks += 1
+        self._waiting.set(self._delivery.flush())
+
+
+def main() -> None:
+    """Run the embedded agent.
+
+    Raises:
+        LabError: when its port is taken.
+    """
+    settings = LabSettings.load()
+    registry = CollectorRegistry()
+    try:
+        start_http_server(settings.embedded_agent_port, settings.bind_address, registry)
+    except OSError as error:
+        raise LabError(
+            f"The embedded agent cannot listen on {settings.bind_address}:{settings.embedded_agent_port}:"
+            f" {error.strerror}.\nSet EMBEDDED_AGENT_PORT in .env to a free port."
+        ) from error
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    Agent(settings, registry).run(stop)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (LabError, SettingsError) as failure:
+        print(failure, file=sys.stderr)
+        sys.exit(LabError.exit_status)

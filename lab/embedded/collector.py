@@ -1,0 +1,122 @@
+"""What is collected when: sessions every second, deltas every ten, settings and tables every ten minutes."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+import msgspec
+
+from lab.database import Connection, Row, rows
+from lab.embedded import events
+from lab.embedded.deltas import Counters, deltas
+from lab.embedded.explain import Limits
+from lab.errors import DatabaseError
+from lab.redact import InvalidPlanError
+from workload.statements import parse
+
+QUERIES = MappingProxyType({
+    statement.name: statement.sql
+    for statement in parse(
+        Path(__file__).with_name("queries.sql").read_text(encoding="utf-8"), service="embedded-agent"
+    )
+})  # fmt: skip
+Put = Callable[[str, list[events.Event]], None]
+MAX_TEXTS = 20_000
+
+
+@dataclass(kw_only=True)
+class Collector:
+    """Collects from a connection into `put`; what it must remember outlives the connection."""
+
+    host: str
+    database: str
+    put: Put
+    limits: Limits = field(default_factory=Limits)
+    _before: Counters | None = None
+    _texts: dict[int, str] = field(default_factory=dict)
+    _text_size: int | None = None
+
+    def sessions(self, connection: Connection) -> None:
+        """Sample the sessions, and explain a few of their statements.
+
+        Raises:
+            DatabaseError: when the database does not answer.
+        """
+        if self._text_size is None:
+            self._text_size = int(rows(connection, QUERIES["text_size"])[0][0])
+        found = rows(connection, QUERIES["sessions"])
+        at_ms = time.time() * 1000
+        sessions = [events.session(row) for row in found]
+        self.put(
+            "/api/v2/dbmactivity",
+            [events.activity(sessions, host=self.host, at_ms=at_ms)] if sessions else [],
+        )
+        self.limits.begin_sample()
+        plans = [
+            plan
+            for row, session in zip(found, sessions, strict=True)
+            if (plan := self._plan(connection, row, session)) is not None
+        ]
+        self.put("/api/v2/databasequery", plans)
+
+    def statements(self, connection: Connection) -> None:
+        """Take the deltas since the last call; the first one only looks.
+
+        Raises:
+            DatabaseError: when the database does not answer.
+        """
+        now = Counters.of_rows(rows(connection, QUERIES["statement_counters"]))
+        changed = deltas(self._before, now)
+        self._before = now
+        self._learn(connection, {queryid for queryid, _, _ in changed})
+        if changed:
+            event = events.metrics(changed, self._texts, host=self.host, at_ms=time.time() * 1000)
+            self.put("/api/v2/dbmmetrics", [event])
+
+    def metadata(self, connection: Connection) -> None:
+        """Take settings and tables.
+
+        Raises:
+            DatabaseError: when the database does not answer.
+        """
+        at_ms = time.time() * 1000
+        settings = rows(connection, QUERIES["settings"])
+        columns = rows(connection, QUERIES["columns"])
+        found = [
+            events.settings(settings, host=self.host, at_ms=at_ms),
+            events.schema(columns, self.database, host=self.host, at_ms=at_ms),
+        ]
+        self.put("/api/v2/dbmmetadata", found)
+
+    def _learn(self, connection: Connection, queryids: set[int]) -> None:
+        """Texts are read once: reading them costs the server a file, and they do not change."""
+        unknown = sorted(queryids - self._texts.keys())
+        if not unknown:
+            return
+        if len(self._texts) > MAX_TEXTS:
+            self._texts.clear()
+            unknown = sorted(queryids)
+        found = rows(connection, QUERIES["statement_texts"], {"queryids": unknown})
+        self._texts.update(found)
+
+    def _plan(self, connection: Connection, row: Row, session: events.Event) -> events.Event | None:
+        queryid, text, database = row[8], row[9] or "", row[1]
+        assert self._text_size is not None
+        allowed = database == self.database and self.limits.allows(
+            queryid, text, size=self._text_size, now=time.monotonic()
+        )
+        if not allowed:
+            return None
+        at_ms = time.time() * 1000
+        try:
+            ((document,),) = rows(connection, QUERIES["explain"], {"statement": text})
+            definition = msgspec.json.encode(document).decode()
+            return events.plan(session, definition, None, host=self.host, at_ms=at_ms)
+        except DatabaseError as error:
+            if error.sqlstate is None:
+                raise
+            return events.plan(session, None, error.sqlstate, host=self.host, at_ms=at_ms)
+        except InvalidPlanError:
+            return events.plan(session, None, "invalid_plan", host=self.host, at_ms=at_ms)

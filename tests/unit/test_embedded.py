@@ -1,0 +1,95 @@
+"""The embedded agent's rules: what a delta is, what is explained, what is kept while the intake is away."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab.embedded import delivery
+from lab.embedded.deltas import FIGURES, Counters, Key, deltas
+from lab.embedded.explain import EVERY_S, PER_SAMPLE, Limits
+from tests.fix_postgres import free_port
+
+RESET = datetime(2026, 11, 21, tzinfo=UTC)
+LATER = datetime(2026, 11, 22, tzinfo=UTC)
+KEY: Key = (7, "creditdb", "credit_app")
+
+
+def counters(calls: int | None, reset_at: datetime = RESET) -> Counters:
+    rows = {} if calls is None else {KEY: (calls, *[float(calls)] * (len(FIGURES) - 1))}
+    return Counters(reset_at=reset_at, rows=rows)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "calls"),
+    [
+        (counters(5), counters(8), 3),
+        (counters(5), counters(5), None),
+        (counters(None), counters(4), 4),  # first seen
+        (counters(5), counters(2), 2),  # evicted, and come again
+        (counters(5), counters(None), None),  # evicted
+        (counters(5), counters(9, LATER), 9),  # reset, and grown past its old value meanwhile
+        (counters(5), counters(5, LATER), 5),  # reset, and grown to its old value
+    ],
+)
+def test_deltas(before: Counters, now: Counters, calls: int | None) -> None:
+    """What is new is what was counted since, through evictions and resets."""
+    found = deltas(before, now)
+    assert (found[KEY][0] if found else None) == calls
+
+
+def test_the_first_look_tells_nothing() -> None:
+    """What was counted before the first look happened at no known time."""
+    assert deltas(None, counters(5)) == {}
+
+
+@given(st.lists(st.one_of(st.integers(0, 9), st.just("evict"), st.just("reset")), max_size=40))
+def test_deltas_add_up(history: list[int | str]) -> None:
+    """Over any history with a look after each step, the deltas add up to the calls."""
+    current: int | None = 0
+    reset_at, before = RESET, counters(0)
+    made = told = 0
+    for index, step in enumerate(history):
+        if step == "evict":
+            current = None
+        elif step == "reset":
+            current, reset_at = None, datetime(2027, 1, 1, second=index, tzinfo=UTC)
+        else:
+            assert isinstance(step, int)
+            made += step
+            if step:
+                current = (current or 0) + step
+        now = counters(current, reset_at)
+        told += sum(int(figures[0]) for figures in deltas(before, now).values())
+        before = now
+    assert told == made
+
+
+def test_what_is_explained() -> None:
+    """Each queryid once a minute, a few in a sample, whole statements that EXPLAIN takes."""
+    limits = Limits()
+    limits.begin_sample()
+    select = "/*traceparent='x'*/ SELECT 1"
+    assert limits.allows(1, select, size=4096, now=0)
+    assert not limits.allows(1, select, size=4096, now=EVERY_S - 1)
+    assert limits.allows(1, select, size=4096, now=EVERY_S)
+    assert not limits.allows(None, select, size=4096, now=0)
+    assert not limits.allows(2, "COMMIT", size=4096, now=0)
+    assert not limits.allows(3, select, size=len(select) + 1, now=0)
+    allowed = [limits.allows(10 + i, select, size=4096, now=0) for i in range(PER_SAMPLE)]
+    assert allowed.count(True) == PER_SAMPLE - 2
+    limits.begin_sample()
+    assert limits.allows(99, "with x as (select 1) table x", size=4096, now=0)
+
+
+def test_deltas_outlive_samples_while_the_intake_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With nobody listening the queue stays bounded, and it is samples that are given up."""
+    monkeypatch.setattr(delivery, "MAX_WAITING", 3)
+    queue = delivery.Delivery("127.0.0.1", free_port(), "0" * 32)
+    queue.put(delivery.DELTAS, [{"a": 1}])
+    for _ in range(5):
+        queue.put("/api/v2/dbmactivity", [{"a": 1}])
+    assert queue.flush() == 3
+    assert queue.dropped == 3
+    assert queue._waiting[0].path == delivery.DELTAS
