@@ -30,7 +30,13 @@ COMPOSE_ONLY = {
     "GRAFANA_IMAGE",
 }
 # Their defaults are places of this clone, or "none": the example shows them empty.
-EMPTY = {"LAB_CONSOLE_TOKEN", "LAB_STATE_DIR", "WORKLOAD_POOL_SIZE", "WORKLOAD_RANDOM_SEED"}
+EMPTY = {
+    "LAB_CONSOLE_TOKEN",
+    "LAB_STATE_DIR",
+    "POSTGRES_LOG_DIR",
+    "WORKLOAD_POOL_SIZE",
+    "WORKLOAD_RANDOM_SEED",
+}
 
 
 def default(field: str) -> str:
