@@ -6,7 +6,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 
 from workload.settings import ROOT, Settings
 
-__all__ = ["ROOT", "LabSettings"]
+__all__ = ["ROOT", "DatadogSettings", "LabSettings"]
 
 
 class LabSettings(Settings):
@@ -39,3 +39,11 @@ class LabSettings(Settings):
 
     startup_timeout_s: PositiveInt = 120
     lab_state_dir: Path = ROOT / ".lab"
+
+
+class DatadogSettings(Settings):
+    """What `datadog push` needs; apart from the lab's own, so that no component is handed the keys."""
+
+    dd_api_key: SecretStr | None = None
+    dd_app_key: SecretStr | None = None
+    dd_site: str = "datadoghq.com"

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from lab.cli import bench, doctor, down, logs, psql, restart, status, test, up, verify
+from lab.cli import bench, datadog, doctor, down, logs, psql, restart, status, test, up, verify
 from lab.errors import LabError
 from workload.errors import WorkloadError
 
@@ -30,6 +30,7 @@ app.command()(status.status)
 app.command()(logs.logs)
 app.command()(doctor.doctor)
 app.command()(verify.verify)
+app.add_typer(datadog.app, name="datadog")
 app.command(context_settings=PASS_ON)(psql.psql)
 app.command(context_settings=PASS_ON)(test.test)
 app.command(context_settings={**PASS_ON, "help_option_names": []})(bench.bench)

@@ -7,17 +7,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from lab.settings import ROOT, LabSettings
+from lab.settings import ROOT, DatadogSettings, LabSettings
 
 LINES = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
 KNOB = re.compile(r"^(?:# )?([A-Z][A-Z0-9_]+)=(.*)$")
 KNOBS = [(match[1], match[2]) for line in LINES if (match := KNOB.match(line))]
-# What the settings do not read: Compose, the Agent's entrypoint and `datadog push` do.
+FIELDS = {**LabSettings.model_fields, **DatadogSettings.model_fields}
+# What the settings do not read: Compose and the Agent's entrypoint do.
 COMPOSE_ONLY = {
-    "DD_API_KEY",
-    "DD_SITE",
     "DATADOG_HOST",
-    "DD_APP_KEY",
     "DD_LAB_INTAKE",
     "GRAFANA_PORT",
     "GRAFANA_ADMIN_USER",
@@ -31,6 +29,8 @@ COMPOSE_ONLY = {
 }
 # Their defaults are places of this clone, or "none": the example shows them empty.
 EMPTY = {
+    "DD_API_KEY",
+    "DD_APP_KEY",
     "LAB_CONSOLE_TOKEN",
     "LAB_STATE_DIR",
     "POSTGRES_LOG_DIR",
@@ -40,12 +40,12 @@ EMPTY = {
 
 
 def default(field: str) -> str:
-    value = LabSettings.model_fields[field].default
+    value = FIELDS[field].default
     return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 def test_every_setting_stands_there_exactly_once_and_nothing_else_does() -> None:
-    fields = {name.upper() for name in LabSettings.model_fields}
+    fields = {name.upper() for name in FIELDS}
     knobs = Counter(name for name, _ in KNOBS)
     assert set(knobs) == fields | COMPOSE_ONLY
     assert [name for name, times in knobs.items() if times > 1] == []
@@ -63,11 +63,12 @@ def test_every_knob_taken_into_use_as_it_stands_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A person who uncomments every line gets the defaults: quoting and empty values do no harm."""
-    for name in LabSettings.model_fields:
+    for name in FIELDS:
         monkeypatch.delenv(name.upper(), raising=False)
     file = tmp_path / ".env"
     file.write_text("\n".join(f"{name}={value}" for name, value in KNOBS))
     assert LabSettings(_env_file=file) == LabSettings(_env_file=None)
+    assert DatadogSettings(_env_file=file) == DatadogSettings(_env_file=None)
 
 
 def test_no_secret_but_the_documented_lab_defaults_is_in_the_file() -> None:

@@ -1,0 +1,47 @@
+"""`datadog push`: the monitors and the dashboard of `datadog/`, put into a Datadog account."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from lab.cli.options import AsJson
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def datadog() -> None:
+    """Work with a Datadog account."""
+
+
+@app.command()
+def push(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would change; change nothing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Create or update the monitors and the dashboard; needs DD_API_KEY and DD_APP_KEY."""
+    from lab.cli.screen import out
+    from lab.datadog.account import Account
+    from lab.settings import DatadogSettings
+
+    account = Account.of(DatadogSettings.load())
+    # Only now: the client takes half a second to load, and a wrong key is told at once.
+    from lab.datadog.api import Api
+    from lab.datadog.definitions import read
+    from lab.datadog.push import carry_out, plan
+    from lab.datadog.view import links, render
+
+    definitions = read()
+    with Api(account) as api:
+        steps = plan(api, definitions)
+        if not dry_run:
+            steps = carry_out(api, steps)
+    if as_json:
+        report = {"dry_run": dry_run, "site": account.site, "steps": [s.to_json() for s in steps]}
+        out.print_json(json.dumps(report))
+    else:
+        out.print(render(steps, dry_run=dry_run))
+        out.print(links(account, steps))

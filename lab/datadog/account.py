@@ -1,0 +1,84 @@
+"""Whose Datadog: two keys and a site, found wrong here rather than by a refusal that says only 403."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Self
+
+from lab.errors import LabError
+from lab.settings import DatadogSettings
+from lab.stack.suggestions import unknown
+
+SITES = (
+    "datadoghq.com",
+    "us3.datadoghq.com",
+    "us5.datadoghq.com",
+    "datadoghq.eu",
+    "ap1.datadoghq.com",
+    "ap2.datadoghq.com",
+    "uk1.datadoghq.com",
+    "ddog-gov.com",
+    "us2.ddog-gov.com",
+)
+API_KEY = re.compile(r"[0-9a-f]{32}")
+# Forty hexadecimal digits once, a prefix and letters by now.
+APP_KEY = re.compile(r"[0-9A-Za-z_]{40}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """An account at its site. The keys are in no representation of it."""
+
+    api_key: str = field(repr=False)
+    app_key: str = field(repr=False)
+    site: str
+
+    @classmethod
+    def of(cls, settings: DatadogSettings) -> Self:
+        """Return the account that the settings name.
+
+        Raises:
+            LabError: when a key is missing or cannot be one, or when there is no such site.
+        """
+        api_key = settings.dd_api_key.get_secret_value() if settings.dd_api_key else ""
+        app_key = settings.dd_app_key.get_secret_value() if settings.dd_app_key else ""
+        missing = [
+            n for n, key in {"DD_API_KEY": api_key, "DD_APP_KEY": app_key}.items() if not key
+        ]
+        if missing:
+            raise LabError(
+                f"Pushing to Datadog needs {' and '.join(missing)}, which is not set.\n"
+                "Make the keys in Datadog under Organization Settings > API Keys and > Application"
+                " Keys, and put them into .env."
+            )
+        if not API_KEY.fullmatch(api_key):
+            hint = (
+                "; DD_API_KEY and DD_APP_KEY may be swapped" if APP_KEY.fullmatch(api_key) else ""
+            )
+            raise LabError(
+                f"DD_API_KEY is no API key: it has {len(api_key)} characters, and a key is 32 of"
+                f" 0-9 and a-f{hint}.\nCopy it again from Organization Settings > API Keys into .env."
+            )
+        if not APP_KEY.fullmatch(app_key):
+            raise LabError(
+                f"DD_APP_KEY is no application key: it has {len(app_key)} characters, and a key is 40"
+                " letters, digits and underscores.\n"
+                "Copy it again from Organization Settings > Application Keys into .env."
+            )
+        if settings.dd_site not in SITES:
+            message = unknown("site", settings.dd_site, SITES)
+            raise LabError(f"{message}\nDD_SITE is the bare site, without https:// and app.")
+        return cls(api_key=api_key, app_key=app_key, site=settings.dd_site)
+
+    @property
+    def api_url(self) -> str:
+        """Where its API answers."""
+        return f"https://api.{self.site}"
+
+    @property
+    def web_url(self) -> str:
+        """Where a browser opens it: `app.` stands before the sites of two labels only."""
+        return f"https://{'app.' if self.site.count('.') == 1 else ''}{self.site}"
+
+    def hide(self, text: str) -> str:
+        """Return text without the keys, should somebody have put them there."""
+        return text.replace(self.api_key, "***").replace(self.app_key, "***")

@@ -1,0 +1,173 @@
+"""Datadog's API, as much of it as pushing needs; the one module that imports its client.
+
+The client's models stand between our files and the wire: they check what is sent. What comes back is
+read as plain JSON, because a model would drop or refuse what it does not know yet.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Self, cast
+
+from datadog_api_client import ApiClient, Configuration
+from datadog_api_client.exceptions import (
+    ApiException,
+    ForbiddenException,
+    OpenApiException,
+    UnauthorizedException,
+)
+from datadog_api_client.rest import ClientRetry
+from datadog_api_client.v1.api.dashboards_api import DashboardsApi
+from datadog_api_client.v1.api.monitors_api import MonitorsApi
+from urllib3 import HTTPResponse
+from urllib3.exceptions import HTTPError
+
+from lab.datadog.account import Account
+from lab.datadog.definitions import PROJECT, Kind
+from lab.errors import LabError
+
+CONNECT_TIMEOUT_S = 5
+READ_TIMEOUT_S = 30
+DASHBOARDS_A_PAGE = 100
+MESSAGE_LENGTH = 500
+
+Body = Mapping[str, Any]
+
+
+class _WhenAskedToWait(ClientRetry):
+    """Tries again after 429 only: after a 5xx or a lost answer the monitor may have been made."""
+
+    def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
+        del method, has_retry_after
+        return status_code == 429  # noqa: PLR2004
+
+
+class Api:
+    """One account's monitors and dashboards. Every method raises `LabError` when Datadog refuses."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._client = ApiClient(
+            Configuration(  # type: ignore[no-untyped-call]
+                host=account.api_url,
+                api_key={"apiKeyAuth": account.api_key, "appKeyAuth": account.app_key},
+                preload_content=False,
+                request_timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+                retry_policy=_WhenAskedToWait(total=3, connect=0, read=0, backoff_factor=2),
+            )
+        )
+        self._monitors = MonitorsApi(self._client)  # type: ignore[no-untyped-call]
+        self._dashboards = DashboardsApi(self._client)  # type: ignore[no-untyped-call]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def stored(self, kind: Kind) -> list[Body]:
+        """Return the account's monitors of this project, or all its dashboards in short form."""
+        with self._asking(f"the list of {kind}s"):
+            if kind is Kind.MONITOR:
+                return _objects(_json(self._monitors.list_monitors(monitor_tags=PROJECT)))
+            return list(self._pages_of_dashboards())
+
+    def _pages_of_dashboards(self) -> Iterator[Body]:
+        start = 0
+        while True:
+            answer = self._dashboards.list_dashboards(count=DASHBOARDS_A_PAGE, start=start)
+            page = _objects(_object(_json(answer))["dashboards"])
+            yield from page
+            if len(page) < DASHBOARDS_A_PAGE:
+                return
+            start += len(page)
+
+    def dashboard(self, key: str) -> Body:
+        """Return a whole dashboard."""
+        with self._asking(f"dashboard {key}"):
+            return _object(_json(self._dashboards.get_dashboard(key)))
+
+    def validate(self, title: str, body: Body, key: str | None) -> None:
+        """Have Datadog check a monitor, its query above all, without storing it."""
+        # Here and below: the client takes plain JSON wherever it declares a model.
+        document = cast("Any", body)
+        with self._asking(f'the check of "{title}"'):
+            if key is None:
+                self._monitors.validate_monitor(document)
+            else:
+                self._monitors.validate_existing_monitor(int(key), document)
+
+    def write(self, kind: Kind, title: str, body: Body, key: str | None) -> str:
+        """Create (without a key) or replace, and return the key that Datadog gave."""
+        document = cast("Any", body)
+        with self._asking(f'writing "{title}"'):
+            if kind is Kind.MONITOR:
+                answer: object = (
+                    self._monitors.create_monitor(document)
+                    if key is None
+                    else self._monitors.update_monitor(int(key), document)
+                )
+            else:
+                answer = (
+                    self._dashboards.create_dashboard(document)
+                    if key is None
+                    else self._dashboards.update_dashboard(key, document)
+                )
+            return str(_object(_json(answer))["id"])
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (UnauthorizedException, ForbiddenException) as error:
+            raise LabError(
+                f"{self._account.api_url} refuses {what}: {self._words(error)}\n"
+                "A key is good at its own site only: is DD_SITE the site of your account? Both keys must"
+                " belong to one organization,\nand the application key needs the scopes monitors_read,"
+                " monitors_write, dashboards_read and dashboards_write (or none: then it may all)."
+            ) from None
+        except ApiException as error:
+            raise LabError(
+                f"{self._account.api_url} cannot do {what}: {self._words(error)}"
+            ) from None
+        except OpenApiException as error:
+            raise LabError(f"This is not what Datadog's API takes, {what}: {error}") from None
+        except HTTPError as error:
+            raise LabError(
+                f"{self._account.api_url} does not answer: {self._account.hide(_reason(error))}\n"
+                "Check the network, a proxy, and DD_SITE."
+            ) from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise LabError(
+                f"{self._account.api_url} answered {what} with something else than Datadog's API does"
+                f" ({error}).\nIs a proxy or a portal in between?"
+            ) from None
+
+    def _words(self, error: ApiException) -> str:
+        body = error.body
+        errors = body.get("errors") if isinstance(body, dict) else None
+        said = "; ".join(map(str, errors)) if isinstance(errors, list) else str(body or "")
+        text = " ".join(f"{error.status or ''} {error.reason or ''} {said}".split())
+        return self._account.hide(text)[:MESSAGE_LENGTH]
+
+
+def _json(answer: object) -> Any:
+    if not isinstance(answer, HTTPResponse):
+        raise TypeError(f"{type(answer).__name__} where an HTTP response was expected")
+    return json.loads(answer.data)
+
+
+def _object(value: Any) -> Body:
+    if not isinstance(value, dict):
+        raise TypeError(f"{type(value).__name__} where an object was expected")
+    return value
+
+
+def _objects(value: Any) -> list[Body]:
+    if not isinstance(value, list):
+        raise TypeError(f"{type(value).__name__} where a list was expected")
+    return [_object(item) for item in value]
+
+
+def _reason(error: HTTPError) -> str:
+    return str(getattr(error, "reason", None) or error)

@@ -1,0 +1,52 @@
+"""How a stored body differs from ours, in the fields that ours has: Datadog adds many of its own."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# The API takes the two names for one type, and answers with either.
+SAME_TYPE = {"metric alert": "query alert"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One field, such as `options.thresholds.critical`; None stands for absent."""
+
+    field: str
+    stored: Any
+    ours: Any
+
+
+def changes(ours: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[Change, ...]:
+    """Return every field of ours that is stored otherwise.
+
+    >>> changes({"type": "query alert", "tags": ["b", "a"]}, {"type": "metric alert", "tags": ["a", "b"]})
+    ()
+    >>> changes({"options": {"thresholds": {"critical": 3}}}, {"id": 7, "options": {"thresholds": {}}})
+    (Change(field='options.thresholds.critical', stored=None, ours=3),)
+    """
+    return tuple(_in(_canonical(ours), _canonical(stored), ""))
+
+
+def _canonical(body: Mapping[str, Any]) -> dict[str, Any]:
+    copy = dict(body)
+    if "tags" in copy:
+        copy["tags"] = sorted(tag.lower() for tag in copy["tags"] or ())
+    if copy.get("type") in SAME_TYPE:
+        copy["type"] = SAME_TYPE[copy["type"]]
+    return copy
+
+
+def _in(ours: Any, stored: Any, field: str) -> Iterator[Change]:
+    if isinstance(ours, Mapping) and isinstance(stored, Mapping):
+        for key, value in ours.items():
+            yield from _in(value, stored.get(key), f"{field}.{key}" if field else key)
+    elif _is_list(ours) and _is_list(stored) and len(ours) == len(stored):
+        for index, (value, other) in enumerate(zip(ours, stored, strict=True)):
+            yield from _in(value, other, f"{field}[{index}]")
+    elif ours != stored:
+        yield Change(field=field, stored=stored, ours=ours)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
