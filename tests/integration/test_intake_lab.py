@@ -1,0 +1,173 @@
+"""The whole Datadog side at once: real services, traced, on a real PostgreSQL that logs every statement.
+
+What the application counted, what DBM was told, what PostgreSQL counted and what its log says must be one
+number per statement; every traceparent must lead to a span; and nobody's data may be in the store.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from lab import seed
+from lab.control import ServiceClient, ServiceUnreachableError
+from lab.database import Role, rows
+from lab.embedded.__main__ import Agent
+from lab.settings import ROOT, LabSettings
+from lab.stack.cluster import Cluster
+from lab.stack.environment import of_settings
+from lab.store import ActivitySample, Execution, Plan, Reader, Snapshot, Span
+from tests.fix_console import RunningConsole, start_console
+from tests.fix_postgres import Database, free_port
+from workload.settings import Settings
+
+DEADLINE_S = 60
+LOAD_S = 6
+LOAD = 3.0
+
+
+def until(what: str, look: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    pause = threading.Event()
+    while not look():
+        assert time.monotonic() < deadline, f"{what} did not come within {DEADLINE_S} s"
+        pause.wait(0.1)
+
+
+@contextmanager
+def embedded(settings: LabSettings) -> Iterator[None]:
+    """The embedded agent, in a thread."""
+    stop = threading.Event()
+    thread = threading.Thread(target=Agent(settings, CollectorRegistry()).run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(DEADLINE_S)
+
+
+@contextmanager
+def services(settings: LabSettings, console: RunningConsole) -> Iterator[ServiceClient]:
+    """The five services in one process, traced by ddtrace into the console."""
+    environment = {
+        **os.environ,
+        **of_settings(settings, Settings.model_fields),
+        "DD_SERVICE": "credit-lab",
+        "DD_TRACE_AGENT_URL": console.url,
+        "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false",
+    }
+    process = subprocess.Popen([sys.executable, "-m", "workload", "all"], cwd=ROOT, env=environment)
+    client = ServiceClient(name="proposals", address=f"127.0.0.1:{settings.proposals_port}")
+    try:
+        until("the services' first operation", lambda: bool(counted(client)))
+        yield client
+    finally:
+        process.terminate()
+        process.wait(DEADLINE_S)
+
+
+def counted(client: ServiceClient) -> dict[str, int]:
+    """Return how often each statement succeeded, as the application counts; {} before it answers."""
+    try:
+        samples = client.samples()
+    except ServiceUnreachableError:
+        return {}
+    found: Counter[str] = Counter()
+    for sample in samples:
+        if sample.name == "credit_statement_duration_seconds_count":
+            found[sample.labels["statement"]] += int(sample.value)
+    return {name: count for name, count in found.items() if count}
+
+
+def sums(reader: Reader, sql: str, *parameters: object) -> dict[str, int]:
+    return {name: int(count) for name, count in reader.rows(sql, parameters) if name}
+
+
+@pytest.fixture
+def console(cluster: Cluster, tmp_path: Path) -> Iterator[RunningConsole]:
+    """A console that follows the test cluster's log."""
+    running = start_console(tmp_path / "state", POSTGRES_LOG_DIR=str(cluster.data / "log"))
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+def test_one_number_per_statement(database: Database, console: RunningConsole) -> None:
+    """Application, DBM, pg_stat_statements and log agree to the call, and every traceparent has its span."""
+    settings = database.settings.model_copy(
+        update={
+            "console_port": console.port,
+            "bind_address": "127.0.0.1",
+            "seed_scale": 0.02,
+            "workload_load": LOAD,
+            "proposals_port": free_port(),
+        }
+    )
+    seed.ensure(settings)
+    with database.connect(Role.SUPERUSER) as superuser:
+        for setting in ("log_min_duration_statement", "auto_explain.log_min_duration"):
+            rows(superuser, f"ALTER DATABASE {database.name} SET {setting} = 0")
+        secrets = rows(superuser, "SELECT cpf, full_name, email, phone FROM customers")
+        with embedded(settings):
+            until("the first look", lambda: bool(console.reader.select(Snapshot, limit=1)))
+            with services(settings, console) as client:
+                begun = time.monotonic()
+                until("the end of the load", lambda: time.monotonic() - begun > LOAD_S)
+                client.pause()
+                application = counted(client)
+            in_postgres: dict[str, int] = dict(
+                rows(
+                    superuser,
+                    "SELECT substring(query from 'statement=''([a-z_]+)'''), sum(calls)::int"
+                    " FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid"
+                    " JOIN pg_roles r ON r.oid = s.userid"
+                    " WHERE d.datname = current_database() AND r.rolname = 'credit_app' AND s.toplevel"
+                    " AND query LIKE '%%/*service=%%' GROUP BY 1",
+                )
+            )
+            reader = console.reader
+            dbm_sql = (
+                "SELECT s.name, sum(m.calls) FROM query_metrics m JOIN statements s USING (queryid)"
+                " WHERE m.role = 'credit_app' AND m.database = ? GROUP BY 1"
+            )
+            until(
+                "the last deltas",
+                lambda: (
+                    sum(sums(reader, dbm_sql, database.name).values()) >= sum(in_postgres.values())
+                ),
+            )
+    in_dbm = sums(reader, dbm_sql, database.name)
+    of_application = "role = 'credit_app' AND database = ?"
+    in_log_sql = f"SELECT statement, count(*) FROM executions WHERE {of_application} GROUP BY 1"
+    until(
+        "the last lines of the log",
+        lambda: sum(sums(reader, in_log_sql, database.name).values()) >= sum(application.values()),
+    )
+    in_log = sums(reader, in_log_sql, database.name)
+    assert len(application) > 10
+    assert application == in_postgres == in_dbm == in_log
+
+    def without_span(table: str) -> int:
+        sql = (
+            f"SELECT count(*) FROM {table} t WHERE t.trace_id IS NOT NULL AND t.database = ? AND NOT EXISTS"
+            " (SELECT 1 FROM spans s WHERE s.trace_id = t.trace_id AND s.span_id = t.span_id)"
+        )
+        return int(reader.rows(sql, [database.name])[0][0])
+
+    for record, table in ((Execution, "executions"), (Plan, "plans"), (ActivitySample, "activity")):
+        assert reader.select(record, "trace_id IS NOT NULL AND database = ?", [database.name])
+        assert without_span(table) == 0
+    assert reader.select(Span, "parent_id IS NULL", limit=1)
+    stored = b"".join(file.read_bytes() for file in (console.state / "store").iterdir())
+    found = {secret for row in secrets for secret in row if secret.encode() in stored}
+    assert found == set()
