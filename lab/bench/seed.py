@@ -141,7 +141,13 @@ def _initialise_pgbench(settings: LabSettings, scale: int) -> float:
 
 
 def _table(result: Result) -> Table:
-    table = Table(title=f"Loading at scale {result.scale:g}", title_justify="left")
+    table = Table(
+        title=f"Loading at scale {result.scale:g}",
+        title_justify="left",
+        caption="seed: 8 tables that agree to the cent, their foreign keys and indexes."
+        " pgbench: 3 tables of one pattern, their primary keys.",
+        caption_justify="left",
+    )
     table.add_column("")
     for heading in ("rows", "seconds", "rows/s"):
         table.add_column(heading, justify="right")
