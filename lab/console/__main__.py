@@ -1,8 +1,10 @@
 """`python -m lab.console`: serve until told to stop."""
 
 import ipaddress
+import os
 import socket
 import sys
+import threading
 
 import uvicorn
 
@@ -14,6 +16,7 @@ from workload.errors import SettingsError
 KEEP_ALIVE_S = 15
 DRAIN_S = 5
 MAX_CONNECTIONS = 200
+FAILED = 70  # EX_SOFTWARE
 
 
 def main() -> None:
@@ -28,6 +31,7 @@ def main() -> None:
             f"BIND_ADDRESS is {settings.bind_address}, which other machines may reach; the console then"
             " demands a token.\nSet LAB_CONSOLE_TOKEN in .env, or BIND_ADDRESS=127.0.0.1."
         )
+    threading.excepthook = _end_with_thread
     listener = _listen(settings.bind_address, settings.console_port)
     config = uvicorn.Config(
         build(settings).application(),
@@ -43,6 +47,16 @@ def main() -> None:
         timeout_graceful_shutdown=DRAIN_S,
     )
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _end_with_thread(failure: threading.ExceptHookArgs) -> None:
+    """End the process with a thread that should never end: its supervisor starts a whole one.
+
+    A console without its writer or its log reader would answer as if nothing were the matter.
+    """
+    threading.__excepthook__(failure)
+    sys.stderr.flush()
+    os._exit(FAILED)
 
 
 def _is_loopback(address: str) -> bool:

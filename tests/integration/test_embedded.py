@@ -1,9 +1,14 @@
 """The embedded agent between a real PostgreSQL and a real console."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -11,9 +16,10 @@ from prometheus_client import CollectorRegistry
 
 from lab.database import Connection, Role, rows
 from lab.embedded.__main__ import Agent
+from lab.settings import ROOT
 from lab.store import ActivitySample, Plan, QueryMetrics, Snapshot, Source, Statement
 from tests.fix_console import RunningConsole
-from tests.fix_postgres import Database
+from tests.fix_postgres import Database, free_port
 
 DEADLINE_S = 20
 CPF = "39053344705"
@@ -169,3 +175,27 @@ def test_settings_and_tables(console: RunningConsole, driven: Driven) -> None:
 
     kinds = {snapshot.kind.rpartition(".")[2] for snapshot in until("snapshots", look)}
     assert {"pg_settings", "customers", "installments"} <= kinds
+
+
+def test_its_process(tmp_path: Path, console: RunningConsole) -> None:
+    """With no database it says so and tries again, until SIGTERM; on a taken port it does not start."""
+    environment = {
+        **os.environ,
+        "LAB_STATE_DIR": str(tmp_path),
+        "POSTGRES_PORT": str(free_port()),
+        "EMBEDDED_AGENT_PORT": str(free_port()),
+    }
+    command = [sys.executable, "-P", "-m", "lab.embedded"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert "No PostgreSQL answers" in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE_S) == 0
+    environment["EMBEDDED_AGENT_PORT"] = str(console.port)
+    refused = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert refused.returncode == 2
+    assert "EMBEDDED_AGENT_PORT" in refused.stderr
