@@ -6,7 +6,7 @@ the four errors below, so that nobody else needs to know the driver's.
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from time import perf_counter
 from typing import Any, Protocol, TypeAlias
 
@@ -189,41 +189,43 @@ class Database:
         """Connections open and not in use."""
         return len(self._pool._pool)
 
-    @contextmanager
-    def autocommit(self) -> Iterator[Session]:
+    def autocommit(self) -> AbstractContextManager[Session]:
         """A session in which every statement is a transaction of its own.
 
         Raises:
             UnreachableError, ConnectionLostError, ContentionError, StatementFailedError: see each.
         """
-        with self._connection(autocommit=True) as connection:
-            yield Session(connection, self._telemetry)
+        return self._session(transaction=False)
 
-    @contextmanager
-    def transaction(self) -> Iterator[Session]:
+    def transaction(self) -> AbstractContextManager[Session]:
         """A session whose block is one transaction: committed at its end, rolled back on an error.
 
         Raises:
             UnreachableError, ConnectionLostError, ContentionError, StatementFailedError: see each.
         """
-        with self._connection(autocommit=False) as connection:
-            yield Session(connection, self._telemetry)
-            connection.commit()
+        return self._session(transaction=True)
 
     def close_idle(self) -> None:
         """Close the connections that are not in use; their backends end and flush their statistics."""
         self._pool.close_idle()
 
     @contextmanager
-    def _connection(self, *, autocommit: bool) -> Iterator[psycopg2.extensions.connection]:
+    def _session(self, *, transaction: bool) -> Iterator[Session]:
         started = perf_counter()
         with self._free:
             self._telemetry.waited(perf_counter() - started)
             connection = self._connect()
             try:
-                with self._translated_errors():
-                    connection.autocommit = autocommit
-                    yield connection
+                connection.autocommit = not transaction
+                yield Session(connection, self._telemetry)
+                if transaction:
+                    connection.commit()
+            except psycopg2.Error as error:
+                sqlstate = error.pgcode or errorcodes.CONNECTION_EXCEPTION
+                self._telemetry.failed(sqlstate)
+                self._abandon(connection)
+                # From None: a traceback with the driver's error in it would carry its DETAIL along.
+                raise _translated(error, sqlstate) from None
             except BaseException:
                 self._abandon(connection)
                 raise
@@ -245,16 +247,6 @@ class Database:
         except psycopg2.Error:
             connection.close()
         self._pool.putconn(connection, close=bool(connection.closed))
-
-    @contextmanager
-    def _translated_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except psycopg2.Error as error:
-            sqlstate = error.pgcode or errorcodes.CONNECTION_EXCEPTION
-            self._telemetry.failed(sqlstate)
-            # From None: a traceback with the driver's error in it would carry that error's DETAIL along.
-            raise _translated(error, sqlstate) from None
 
 
 def _first_line(error: psycopg2.Error) -> str:

@@ -7,8 +7,8 @@ counters of a process against the database to the row and to the cent.
 
 import json
 import random
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -85,17 +85,13 @@ class Call:
     database: Database
     reference: Reference
 
-    @contextmanager
-    def autocommit(self) -> Iterator[Session]:
+    def autocommit(self) -> AbstractContextManager[Session]:
         """A session for statements that are transactions of their own."""
-        with self.database.autocommit() as session:
-            yield session
+        return self.database.autocommit()
 
-    @contextmanager
-    def transaction(self) -> Iterator[Session]:
+    def transaction(self) -> AbstractContextManager[Session]:
         """A session for statements that succeed or fail together."""
-        with self.database.transaction() as session:
-            yield session
+        return self.database.transaction()
 
     def audit_columns(self, facts: Facts) -> dict[str, object]:
         """The audit columns that every write statement of this call shares."""
