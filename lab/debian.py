@@ -6,6 +6,7 @@ bootstrap script needs this module before anything is installed.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -51,7 +52,7 @@ def fetch(
     *,
     release: str,
     into: Path,
-    dependencies: bool = False,
+    libraries: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Unpack packages of a Debian release into a directory, which appears complete or not at all.
@@ -60,7 +61,7 @@ def fetch(
         packages: names; one unknown name fails all.
         release: codename, such as `trixie`.
         into: the directory to make; one that exists is complete, and nothing is fetched.
-        dependencies: also unpack the dependencies that this machine does not have.
+        libraries: also unpack the shared libraries they depend on and this machine does not have.
         say: told what is being waited for.
 
     Raises:
@@ -83,7 +84,7 @@ def fetch(
             try:
                 client.update(release, say)
                 say(f"downloading {wanted}")
-                client.download(packages, dependencies=dependencies)
+                client.download(packages, libraries=libraries)
                 say(f"unpacking {wanted}")
                 client.unpack(into)
             except _AptError as error:
@@ -128,24 +129,42 @@ class _Client:
             self.sources.write_text(self.archive.stanza(release))
             self._run("apt-get", "update")
 
-    def download(self, packages: tuple[str, ...], *, dependencies: bool) -> None:
-        if dependencies:
-            self._run("apt-get", "install", "--download-only", "--no-install-recommends", *packages)
-        else:
-            self._run("apt-get", "download", *packages, cwd=self.debs)
+    def download(self, packages: tuple[str, ...], *, libraries: bool) -> None:
+        wanted = {*packages, *(self._missing_libraries(packages) if libraries else ())}
+        self._run("apt-get", "download", *sorted(wanted), cwd=self.debs)
+
+    def _missing_libraries(self, packages: tuple[str, ...]) -> set[str]:
+        """Follow the dependencies through libraries only.
+
+        What apt-get would resolve is what an installation needs: Perl, locales, scripts. Of another
+        release that conflicts with what the machine has; libraries carry their ABI in their names.
+        """
+        installed = self._run("dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\\n")
+        known = {line.partition(" ")[2] for line in installed.splitlines() if line[:2] == "in"}
+        found: set[str] = set()
+        frontier = set(packages)
+        while frontier:
+            told = self._run("apt-cache", "depends", "--important", *sorted(frontier))
+            names = re.findall(r"Depends: (lib[^\s:<>]+)", told)
+            frontier = set(names) - known - found
+            found |= frontier
+        return found
 
     def unpack(self, into: Path) -> None:
         root = self.directory / "root"
         root.mkdir()
         for deb in sorted(self.debs.glob("*.deb")):
             self._run("dpkg-deb", "--extract", str(deb), str(root))
+        if (root / "lib").is_dir():
+            # Older packages still part /lib from /usr/lib; one place is enough to look for libraries.
+            shutil.copytree(root / "lib", root / "usr" / "lib", symlinks=True, dirs_exist_ok=True)
         if not into.exists():
             root.rename(into)
 
     def _adopt_current_keyring(self) -> None:
         self.sources.write_text(self.archive.stanza(self.archive.release))
         self._run("apt-get", "update")
-        self.download(("debian-archive-keyring",), dependencies=False)
+        self.download(("debian-archive-keyring",), libraries=False)
         self.unpack(self.directory / "keyring")
         for deb in self.debs.glob("*.deb"):
             deb.unlink()
@@ -176,10 +195,10 @@ class _Client:
         }
         return "\n".join([*acquire, *(f'{key} "{value}";' for key, value in own.items())]) + "\n"
 
-    def _run(self, *command: str, cwd: Path | None = None) -> None:
+    def _run(self, *command: str, cwd: Path | None = None) -> str:
         if command[0] == "apt-get":
             command = (command[0], "-q", "-y", *command[1:])
-        _run(
+        return _run(
             command,
             cwd=cwd or self.directory,
             environment={**os.environ, "APT_CONFIG": str(self.configuration), "LC_ALL": "C.UTF-8"},

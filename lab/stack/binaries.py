@@ -58,10 +58,10 @@ def postgres_bin(say: Say = lambda _: None) -> Program:
     if found:
         return found
     root = fetch(
-        ("postgresql-15",),
+        ("postgresql-15", "postgresql-client-15"),
         release="bookworm",
         into=PACKAGES / "postgresql-15",
-        dependencies=True,
+        libraries=True,
         say=say,
     )
     return _fetched(root, "usr/lib/postgresql/15/bin/postgres", "PostgreSQL 15", fits)
