@@ -1,31 +1,25 @@
 """From DBM events to records: the Agent has obfuscated the text already, and it is redacted here again."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
-
-import msgspec
 
 from lab import redact
 from lab.intake.dbm import (
     Activity,
     ActivityRow,
     Metadata,
-    MetadataEvent,
     Metrics,
     MetricsRow,
     Sample,
     events,
 )
 from lab.intake.errors import malformed
-from lab.store import ActivitySample, Plan, QueryMetrics, Record, Snapshot, Source, Statement
+from lab.store import ActivitySample, Plan, QueryMetrics, Record, Source, Statement
 
 # The embedded agent states this version, so that its data is told from an Agent's wherever it is shown.
 EMBEDDED_VERSION = "embedded"
 SIGNATURE = re.compile(r"-?[0-9a-f]{1,32}")
-SECRET = re.compile(r"password|secret|key|conninfo|command|passphrase", re.IGNORECASE)
-MAX_DEPTH = 20
 FIRST_YEAR, LAST_YEAR = 1971, 2200
 
 
@@ -66,19 +60,10 @@ def activity(body: bytes) -> list[Record]:
     ]
 
 
-def metadata(body: bytes) -> list[Record]:
-    """Read dbmmetadata: settings, and tables one by one.
-
-    Raises:
-        RejectedError: when it is malformed.
-    """
-    return [record for event in events(body, MetadataEvent) for record in _snapshot(event)]
-
-
 def _sample(sample: Sample) -> Iterator[Record]:
     if sample.dbm_type not in {"plan", "fqt"} or sample.db.statement is None:
         return
-    db, at_ns = sample.db, _ns(sample.timestamp)
+    db, at_ns = sample.db, nanoseconds(sample.timestamp)
     text = redact.statement(db.statement or "")
     comment = _comment(text, db.metadata)
     signature = _signature(db.query_signature)
@@ -114,7 +99,7 @@ def _plan(definition: str) -> redact.Plan:
 
 
 def _metrics(event: Metrics, row: MetricsRow) -> Iterator[Record]:
-    at_ns = _ns(event.timestamp)
+    at_ns = nanoseconds(event.timestamp)
     signature = _signature(row.query_signature)
     text = redact.statement(row.query)
     if row.queryid is not None:
@@ -145,7 +130,7 @@ def _metrics(event: Metrics, row: MetricsRow) -> Iterator[Record]:
 
 
 def _session(event: Activity, row: ActivityRow) -> Iterator[Record]:
-    at_ns = _ns(event.timestamp)
+    at_ns = nanoseconds(event.timestamp)
     text = redact.statement(row.statement or "")
     comment = _comment(text, Metadata(comments=row.dd_comments))
     signature = _signature(row.query_signature)
@@ -190,53 +175,6 @@ def _statement(
         )
 
 
-def _snapshot(event: MetadataEvent) -> Iterator[Record]:
-    host, at_ns = redact.label(event.host) or "", _ns(event.timestamp)
-    parts = event.metadata if isinstance(event.metadata, list) else [event.metadata]
-    if event.kind == "pg_settings":
-        settings = {
-            name: "?" if SECRET.search(name) else _clean(part.get("setting"), 0)
-            for part in parts
-            if (name := redact.label(str(part.get("name"))))
-        }
-        yield Snapshot(kind="pg_settings", host=host, at_ns=at_ns, payload=_json(settings))
-    elif event.kind == "pg_databases":
-        for name, table in _tables(parts):
-            yield Snapshot(
-                kind=f"table {name}", host=host, at_ns=at_ns, payload=_json(_clean(table, 0))
-            )
-
-
-def _tables(databases: Iterable[dict[str, Any]]) -> Iterator[tuple[str, object]]:
-    for database in databases:
-        for schema in _objects(database.get("schemas")):
-            for table in _objects(schema.get("tables")):
-                names = (redact.label(str(x.get("name"))) or "?" for x in (database, schema, table))
-                yield ".".join(names), table
-
-
-def _objects(value: object) -> list[dict[str, Any]]:
-    return [x for x in value if isinstance(x, dict)] if isinstance(value, list) else []
-
-
-def _clean(value: object, depth: int) -> object:
-    """Names and numbers stay; any other text may be a default with a literal in it."""
-    if depth > MAX_DEPTH:
-        raise malformed(f"metadata nested more than {MAX_DEPTH} deep")
-    match value:
-        case dict():
-            return {redact.label(str(k)) or "?": _clean(v, depth + 1) for k, v in value.items()}
-        case list():
-            return [_clean(v, depth + 1) for v in value]
-        case str():
-            return value if redact.label(value) == value else redact.statement(value).text
-    return value
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
 def _comment(text: redact.Redacted, found: Metadata | None) -> redact.Comment:
     """The Agent takes comments out and sends them beside the text; the embedded agent leaves them in."""
     if found and found.comments:
@@ -252,7 +190,7 @@ def _signature(value: str | None) -> str | None:
     return value if value and SIGNATURE.fullmatch(value) else None
 
 
-def _ns(milliseconds: float) -> int:
+def nanoseconds(milliseconds: float) -> int:
     """To the microsecond, which is what a float of this size can hold."""
     return round(milliseconds * 1_000) * 1_000
 

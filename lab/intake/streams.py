@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from lab.intake import agent, dbm_records, tracer
+from lab.intake import agent, dbm_metadata, dbm_records, tracer
 from lab.intake.errors import malformed
 from lab.store import Record
 
@@ -99,7 +99,7 @@ STREAMS = MappingProxyType({
     "/api/v2/databasequery": Stream(name="dbm_samples", decode=_stored(dbm_records.samples)),
     "/api/v2/dbmmetrics": Stream(name="dbm_metrics", decode=_stored(dbm_records.metrics)),
     "/api/v2/dbmactivity": Stream(name="dbm_activity", decode=_stored(dbm_records.activity)),
-    "/api/v2/dbmmetadata": Stream(name="dbm_metadata", decode=_stored(dbm_records.metadata)),
+    "/api/v2/dbmmetadata": Stream(name="dbm_metadata", decode=_stored(dbm_metadata.metadata)),
     "/api/v2/dbmhealth": Stream(name="dbm_health", decode=_json),
     "/api/v0.2/traces": _traces,
     "/api/v0.2/stats": Stream(name="trace_stats", decode=_msgpack),

@@ -1,12 +1,14 @@
 """`python -m tests.fuzz [COUNT] [SEED]`: the long run.
 
-With atheris installed (it is no dependency), `python -m tests.fuzz atheris [libFuzzer options]` lets the
-coverage of the code choose the inputs, from the same corpus and with the same target.
+With atheris installed (it is no dependency), `python -m tests.fuzz atheris DIRECTORY [libFuzzer options]`
+lets the coverage of the code choose the inputs, from the same corpus and with the same target.
 """
 
+import importlib
 import sys
 import time
 from collections import Counter
+from typing import Any
 
 from tests.fuzz.mutate import CORPUS, corpus, inputs
 from tests.fuzz.target import TARGETS, one
@@ -30,11 +32,14 @@ def mutations(count: int, seed: int) -> None:
 
 
 def guided(arguments: list[str]) -> None:
-    """Hand over to libFuzzer."""
-    import atheris  # noqa: PLC0415 - no dependency of the lab
+    """Hand over to libFuzzer; what it finds worth keeping goes to the first directory of the arguments."""
+    atheris: Any = importlib.import_module("atheris")
+
+    def quietly(data: bytes) -> None:
+        one(data)
 
     atheris.instrument_all()
-    atheris.Setup(["fuzz", *arguments, str(CORPUS)], one)
+    atheris.Setup(["fuzz", *arguments, str(CORPUS)], quietly)
     atheris.Fuzz()
 
 
