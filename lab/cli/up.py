@@ -1,6 +1,7 @@
 """`up`: the lab comes up."""
 
 import json
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -52,6 +53,8 @@ def up(
         raise LabError("--native and --docker exclude each other.")
     if docker:
         raise LabError("Docker mode is not there yet. Run on this machine: ./creditlab up")
+    if sys.platform != "linux":
+        raise LabError("Native mode needs Linux. Use Docker here: docker compose up -d")
     names = None if services is None else tuple(s.strip() for s in services.split(",") if s.strip())
     asked = Memory(services=names, scale=scale, load=load)
     bring_up(asked, foreground=foreground, as_json=as_json)

@@ -66,14 +66,13 @@ def up(settings: LabSettings, asked: Memory, *, reporter: Reporter, seed: Seed) 
             memory = known.amended(asked)
             running = memory.running(settings)
             start = _Start(running, memory.with_settings(running), supervisor, reporter, seed)
-            outcome = start.complete(load=asked.load)
+            outcome = start.complete(asked, known)
             return replace(outcome, notes=_notes(start.memory, settings))
         end_leftovers(paths, reporter)
         memory = _remembered_scale(known, settings).amended(asked)
         settings = memory.options_on(settings)
-        return _Start(
-            settings, memory.with_settings(settings), supervisor, reporter, seed
-        ).from_nothing()
+        memory = memory.with_settings(settings)
+        return _Start(settings, memory, supervisor, reporter, seed).from_nothing(known)
 
 
 def _remembered_scale(known: Memory, settings: LabSettings) -> Memory:
@@ -108,12 +107,13 @@ class _Start:
         self.launch = Launch(settings=settings, services=memory.services or SERVICES)
         self.wanted = selection(memory.services)
 
-    def from_nothing(self) -> Outcome:
+    def from_nothing(self, known: Memory) -> Outcome:
         """Start supervisord and everything that is wanted."""
         require_free(self.wanted, self.settings)
         self._find_programs()
-        self.memory.write(self.paths.memory)
         with ExitStack() as undo:
+            undo.callback(Memory(scale=known.scale).write, self.paths.memory)
+            self.memory.write(self.paths.memory)
             undo.callback(stop, self.paths, self.supervisor, self.reporter)
             variables = {**inherited(), **of_settings(self.settings, LabSettings.model_fields)}
             self.supervisor.start(COMPONENTS.values(), variables)
@@ -121,7 +121,7 @@ class _Start:
             undo.pop_all()
         return started
 
-    def complete(self, *, load: float | None) -> Outcome:
+    def complete(self, asked: Memory, known: Memory) -> Outcome:
         """Start what is missing of a lab that runs, stop what is no longer wanted, set the load."""
         processes = self.supervisor.processes()
         failing = [c for c in self.wanted if processes[c.name].keeps_failing]
@@ -129,17 +129,17 @@ class _Start:
         self.supervisor.stop_components([*failing, *unwanted])
         missing = [c for c in self.wanted if c in failing or not processes[c.name].is_up]
         require_free(missing, self.settings)
-        previous = Memory.read(self.paths.memory)
-        self.memory.write(self.paths.memory)
         with ExitStack() as undo:
+            undo.callback(known.write, self.paths.memory)
+            self.memory.write(self.paths.memory)
             undo.callback(self.supervisor.stop_components, missing)
-            if previous:
-                undo.callback(previous.write, self.paths.memory)
+            if asked.scale is not None and POSTGRES not in missing:
+                self._seed()
             outcome = self._start(missing)
             undo.pop_all()
         self._tell_prometheus()
-        if load is not None:
-            self._set_load(load)
+        if asked.load is not None:
+            self._set_load(asked.load)
         return outcome
 
     def _find_programs(self) -> None:
@@ -182,6 +182,9 @@ class _Start:
         self._await_state(POSTGRES, POSTGRES.proof, lambda: POSTGRES.probe(self.settings))
         told = ", made the cluster, its roles and schema" if made else ""
         self.reporter.done("postgres", POSTGRES.address(self.settings) + told)
+        self._seed()
+
+    def _seed(self) -> None:
         self.reporter.begin("data")
         self.reporter.done("data", self.seed(self.settings))
 

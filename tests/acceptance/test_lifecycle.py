@@ -132,6 +132,17 @@ def test_the_load_changes_while_the_lab_runs_and_stays(lab: Lab) -> None:
     assert risk.health()["load"] == 2.5
 
 
+def test_another_scale_is_refused_and_harms_nothing(lab: Lab) -> None:
+    """Data cannot change their scale under a lab: the way out is named, the lab goes on as it was."""
+    before = pids(lab)
+    remembered = (lab.state / "state.json").read_text()
+    refused = lab.run("up", "--scale", "7")
+    assert refused.returncode == 2
+    assert "down --wipe" in refused.stderr
+    assert pids(lab) == before
+    assert (lab.state / "state.json").read_text() == remembered
+
+
 def test_services_can_be_left_out_and_taken_back(lab: Lab) -> None:
     """What is left out stops, is shown as off, and is no target of Prometheus; the rest stays ready."""
     assert lab.run("up", "--services", "risk,customers").returncode == 0
@@ -226,6 +237,19 @@ def test_a_restart_keeps_the_options(lab: Lab) -> None:
     assert restarted.returncode == 0, restarted.stderr
     assert "kept from an earlier run" in restarted.stderr
     assert {client.health()["load"] for client in clients(lab.settings)} == {0.5}
+
+
+def test_a_failed_up_is_undone_and_the_next_one_works(lab: Lab) -> None:
+    """After a `down`, an `up` that cannot work stops what it started and spoils nothing for the next."""
+    assert lab.run("down").returncode == 0
+    everything = call({**lab.environment, "POSTGRES_PASSWORD": "not the one"}, "up", "--scale", "7")
+    _, told = everything.communicate(timeout=COMMAND_SECONDS)
+    assert everything.returncode == 2
+    assert "POSTGRES_PASSWORD" in told
+    assert set(states(lab).values()) == {"stopped"}
+    again = lab.run("up")
+    assert again.returncode == 0, again.stderr
+    assert "kept from an earlier run" in again.stderr
 
 
 def test_ctrl_c_in_the_foreground_stops_the_lab_and_leaves_nothing(lab: Lab) -> None:
