@@ -30,11 +30,11 @@ def push(
     account = Account.of(DatadogSettings.load())
     # Only now: the client takes half a second to load, and a wrong key is told at once.
     from lab.datadog.api import Api
-    from lab.datadog.definitions import read
+    from lab.datadog.definitions import FOLDER, read
     from lab.datadog.push import carry_out, plan
     from lab.datadog.view import links, render
 
-    definitions = read()
+    definitions = read(FOLDER)
     with Api(account) as api:
         steps = plan(api, definitions)
         if not dry_run:
@@ -44,4 +44,4 @@ def push(
         out.print_json(json.dumps(report))
     else:
         out.print(render(steps, dry_run=dry_run))
-        out.print(links(account, steps))
+        out.print(links(account, steps), soft_wrap=True)

@@ -93,9 +93,9 @@ class Api:
         document = cast("Any", body)
         with self._asking(f'the check of "{title}"'):
             if key is None:
-                self._monitors.validate_monitor(document)
+                _json(self._monitors.validate_monitor(document))
             else:
-                self._monitors.validate_existing_monitor(int(key), document)
+                _json(self._monitors.validate_existing_monitor(int(key), document))
 
     def write(self, kind: Kind, title: str, body: Body, key: str | None) -> str:
         """Create (without a key) or replace, and return the key that Datadog gave."""

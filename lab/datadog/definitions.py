@@ -57,7 +57,7 @@ class Definition:
         return cls(kind=kind, identity=identity, title=title_of(kind, body), body=body)
 
 
-def read(folder: Path = FOLDER) -> tuple[Definition, ...]:
+def read(folder: Path) -> tuple[Definition, ...]:
     """Return every definition, monitors first.
 
     Raises:

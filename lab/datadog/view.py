@@ -2,12 +2,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
 from lab.datadog.account import Account
@@ -36,42 +36,57 @@ DONE = {
 
 
 def render(steps: Sequence[Step], *, dry_run: bool) -> RenderableType:
-    """Return the table, and the totals."""
+    """Return the lines, and the totals."""
     words = WOULD if dry_run else DONE
-    table = Table("", "", "", "", box=None, pad_edge=False, show_header=False)
-    for step in steps:
-        mark, style = MARKS[step.action]
-        table.add_row(
-            Text(mark, style=style),
-            Text(words[step.action], style=style),
-            Text(step.title),
-            Text(step.key or "", style="dim"),
-        )
-        for change in step.changes:
-            table.add_row(
-                "", "", Text(f"  {change.field}", style="dim"), _arrow(change.stored, change.ours)
-            )
-        if step.action is Action.LEAVE:
-            table.add_row("", "", Text("  no file of datadog/ is it any more", style="dim"), "")
     totals = Counter(words[step.action] for step in steps)
-    return Group(table, Text(), Text(", ".join(f"{n} {word}" for word, n in totals.items())))
+    lines = [line for step in steps for line in _lines(step, words[step.action])]
+    return Group(*lines, Text(), Text(", ".join(f"{n} {word}" for word, n in totals.items())))
 
 
 def links(account: Account, steps: Sequence[Step]) -> RenderableType:
     """Return where a browser finds it all."""
-    lines = Table("", "", box=None, pad_edge=False, show_header=False)
     query = quote(f'tag:"{PROJECT}"')
-    lines.add_row("Monitors", Text(f"{account.web_url}/monitors/manage?q={query}", overflow="fold"))
-    for step in steps:
-        if step.kind is Kind.DASHBOARD and step.key:
-            lines.add_row(step.title, f"{account.web_url}/dashboard/{step.key}")
-    return Group(Text(), lines)
+    monitors = f"{account.web_url}/monitors/manage?q={query}"
+    dashboards = [
+        f"Dashboard  {account.web_url}/dashboard/{step.key}"
+        for step in steps
+        if step.kind is Kind.DASHBOARD and step.key
+    ]
+    return Text("\n".join(["", f"Monitors   {monitors}", *dashboards]))
 
 
-def _arrow(stored: Any, ours: Any) -> Text:
-    return Text.assemble((_short(stored), "red"), " → ", (_short(ours), "green"))
+def _lines(step: Step, word: str) -> Iterator[RenderableType]:
+    mark, style = MARKS[step.action]
+    yield Text.assemble(
+        (f"{mark} {word:<13}", style), step.title, (f"  {step.key or ''}".rstrip(), "dim")
+    )
+    for change in step.changes:
+        stored, ours = _side_by_side(change.stored, change.ours)
+        yield Padding(Text(change.field, style="dim"), (0, 0, 0, 15))
+        yield Padding(Text.assemble((stored, "red"), " → ", (ours, "green")), (0, 0, 0, 17))
+    if step.action is Action.LEAVE:
+        yield Padding(Text("no file of datadog/ is it any more", style="dim"), (0, 0, 0, 15))
+
+
+def _side_by_side(stored: Any, ours: Any) -> tuple[str, str]:
+    """Return both, cut; two long texts are cut to where they begin to differ."""
+    if isinstance(stored, str) and isinstance(ours, str):
+        same = next((i for i, (a, b) in enumerate(zip(stored, ours, strict=False)) if a != b), 0)
+        start = max(same - 10, 0)
+        before = "…" if start else ""
+        return _cut(before + stored[start:]), _cut(before + ours[start:])
+    return _short(stored), _short(ours)
 
 
 def _short(value: Any) -> str:
-    text = "(absent)" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"
+    if value is None:
+        return "(absent)"
+    text = json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list) and len(text) > WIDTH:
+        return f"a list of {len(value)}"
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
