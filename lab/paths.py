@@ -47,6 +47,11 @@ class Paths:
         return self.state / "run"
 
     @property
+    def scratch(self) -> Path:
+        """Temporary files of the components, which not all of them remove."""
+        return self.state / "tmp"
+
+    @property
     def memory(self) -> Path:
         """What the last `up` was asked for."""
         return self.state / "state.json"

@@ -96,10 +96,12 @@ def _postgres(launch: Launch) -> Command:
 
 def _service(name: str, launch: Launch) -> Command:
     settings = launch.settings
+    launch.paths.scratch.mkdir(exist_ok=True)
     return Command(
         argv=(sys.executable, "-P", "-m", "workload", name),
         environment={
             **plain("DD_"),
+            "TMPDIR": str(launch.paths.scratch),  # ddtrace leaves a file there for each process
             **of_settings(settings, Settings.model_fields),
             "DD_SERVICE": f"credit-{name}",
         },

@@ -3,6 +3,7 @@
 import shutil
 import signal
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -110,12 +111,15 @@ def _forget(paths: Paths) -> None:
         Memory(scale=memory.scale).write(paths.memory)
     for name in (f"{SUPERVISORD}.pid", f"{SUPERVISORD}.conf", "supervisor.sock"):
         (paths.state / name).unlink(missing_ok=True)
-    if paths.run.is_dir():
-        shutil.rmtree(paths.run)
+    _remove(paths.run, paths.scratch)
 
 
 def _wipe(paths: Paths) -> None:
-    for directory in (paths.postgres, paths.prometheus, paths.logs, paths.run):
+    _remove(paths.postgres, paths.prometheus, paths.logs)
+    paths.memory.unlink(missing_ok=True)
+
+
+def _remove(*directories: Path) -> None:
+    for directory in directories:
         if directory.is_dir():
             shutil.rmtree(directory)
-    paths.memory.unlink(missing_ok=True)

@@ -80,6 +80,13 @@ def test_a_component_gets_only_the_secrets_it_needs(settings: LabSettings) -> No
     assert settings.credit_app_password.get_secret_value() not in " ".join(command.argv)
 
 
+def test_a_component_leaves_its_temporary_files_in_the_lab(settings: LabSettings) -> None:
+    """What a tracer forgets to remove goes with the lab, not into the machine's /tmp."""
+    command = COMPONENTS["risk"].command(Launch(settings=settings, services=SERVICES))
+    assert Path(command.environment["TMPDIR"]).is_relative_to(settings.lab_state_dir)
+    assert Path(command.environment["TMPDIR"]).is_dir()
+
+
 def test_settings_survive_the_way_through_the_environment(
     settings: LabSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
