@@ -29,8 +29,10 @@ MONITORS = {
 BOARD = Definition.from_file(Kind.DASHBOARD, BOARD_FILE)
 DOCUMENT = (ROOT / "docs/parity.md").read_text(encoding="utf-8")
 VERDICTS = dict(re.findall(r"^\| (\w+) \| (same|approximate|none) \|", DOCUMENT, re.MULTILINE))
-KNOWN = yaml.safe_load((ROOT / "tests/contract/postgres_check_metrics.yaml").read_text())
+KNOWN = yaml.safe_load((ROOT / "tests/contract/datadog_metrics.yaml").read_text())
 [CHECK] = yaml.safe_load((ROOT / "datadog/conf.d/postgres.d/conf.yaml").read_text())["instances"]
+OPENMETRICS = yaml.safe_load((ROOT / "datadog/conf.d/openmetrics.d/conf.yaml").read_text())
+READ_FROM_SERVICES = OPENMETRICS["instances"][0]["metrics"]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 SERVICES = {
     service["environment"]["DD_SERVICE"]
@@ -100,7 +102,9 @@ def test_a_monitor_says_what_no_data_means_and_reminds(stem: str) -> None:
     assert options["renotify_interval"] == 60
 
 
-@pytest.mark.parametrize("stem", ["Deadlock", "TempFileSpill", "WraparoundNear", "WorkloadErrors"])
+@pytest.mark.parametrize(
+    "stem", ["Deadlock", "TempFileSpill", "WraparoundNear", "WorkloadErrors", "WorkloadDrops"]
+)
 def test_where_the_two_ask_the_same_their_thresholds_are_the_same(stem: str) -> None:
     comparison = COMPARISON.search(ALERTS[stem]["expr"].strip())
     assert comparison
@@ -140,6 +144,9 @@ def test_a_query_asks_only_for_metrics_and_tags_that_exist(query: str) -> None:
             }
             assert name in spans
             assert tags <= set(KNOWN["trace_tags"])
+        elif name in KNOWN["openmetrics"]:
+            assert tags <= {"env", *KNOWN["openmetrics"][name]}
+            assert name.removeprefix("credit.").rpartition(".")[0] in READ_FROM_SERVICES
         else:
             metric = KNOWN["metrics"][name]
             assert tags <= {"host", *metric["tags"]}
