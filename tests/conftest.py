@@ -1,5 +1,6 @@
 """Loads one fixture file per concern: every tests/fix_*.py."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -7,3 +8,5 @@ import pytest
 pytest_plugins = [f"tests.{file.stem}" for file in sorted(Path(__file__).parent.glob("fix_*.py"))]
 # All at once: one fixture file may import another before pytest comes to it.
 pytest.register_assert_rewrite(*pytest_plugins)
+# A run in the background is started with SIGINT ignored, and tests of Ctrl-C are about a terminal's.
+signal.signal(signal.SIGINT, signal.default_int_handler)
