@@ -2,7 +2,7 @@
 # and the rules; docker-compose.yml builds both.
 #
 #   workload   the five services and nothing else: locks/workload.txt, no package manager in use at run time
-#   lab        the seed job: locks/lab.txt on top (Faker and the rest), which no service should carry
+#   lab        the seed job and the console: locks/lab.txt on top, which no service should carry
 #
 # Written for BuildKit and for the older builder alike, so without cache mounts.
 
@@ -59,10 +59,11 @@ RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --only-bi
 
 FROM base AS lab
 LABEL org.opencontainers.image.title="credit-lab" \
-      org.opencontainers.image.description="The seed job of Credit Lab"
+      org.opencontainers.image.description="The seed job and the console of Credit Lab"
 COPY --from=lab-dependencies /opt/venv /opt/venv
 COPY workload workload
 COPY lab lab
-RUN python -m compileall -q workload lab
+RUN python -m compileall -q workload lab \
+    && install --directory --owner credit --group credit /var/lib/credit-lab
 USER credit
 ENTRYPOINT ["python", "-m"]

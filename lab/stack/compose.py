@@ -151,7 +151,8 @@ def lines(*arguments: str) -> Iterator[str]:
     ) as process:
         try:
             for line in process.stdout or ():
-                yield line.rstrip("\n")
+                # "Erase this line", which Compose 2.26 writes into pipes too.
+                yield line.rstrip("\n").removeprefix("\x1b[2K")
         finally:
             process.terminate()
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from lab.control import clients
 from lab.database import Role, connect, dsn, rows
@@ -34,7 +35,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 PROJECT = "credit-lab-test"
 LONG_RUNNING = {
     *("postgres", "proposals", "underwriting", "customers", "servicing", "risk"),
-    *("datadog-agent", "postgres-exporter", "prometheus", "grafana"),
+    *("datadog-agent", "postgres-exporter", "prometheus", "grafana", "console"),
 }
 WRITTEN = (
     "credit_proposals",
@@ -121,6 +122,7 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]
             "SEED_SCALE": "0.1",
             "DD_VERSION": "test",
             "COMPOSE_PROJECT_NAME": PROJECT,
+            "COMPOSE_FILE": "docker-compose.yml:tests/standins/build-network.yml",
         }
         own = {k: v for k, v in found.compose.environment.items() if not k.startswith("DD_")}
         compose = Client(
@@ -137,6 +139,7 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]
             docker=found.docker, compose=compose, settings=settings, clone=clone
         )
         try:
+            compose.out("build", "--quiet")
             started = containers.lab("up()")
             assert started.returncode == 0, started.stderr
             yield containers
@@ -188,7 +191,7 @@ def test_every_published_port_is_on_loopback_and_answers(containers: Containers)
         for publisher in state["Publishers"] or ()
         if publisher["PublishedPort"]
     ]
-    assert len(published) == 9
+    assert len(published) == 10
     assert {publisher["URL"] for publisher in published} == {"127.0.0.1"}
 
 
@@ -248,6 +251,29 @@ def test_the_agent_reads_the_log_and_not_the_data(containers: Containers) -> Non
     containers.compose.out(
         "exec", "-T", "datadog-agent", "sh", "-c", "cat /var/log/postgresql/*.log"
     )
+
+
+def unread_log(containers: Containers) -> str | None:
+    """Probe: None when the console has read lines of PostgreSQL's log."""
+    token = {"Authorization": f"Bearer {'0' * 32}"}
+    port = containers.settings.console_port
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("GET", "/metrics", headers=token)
+        page = connection.getresponse().read().decode()
+    families = text_string_to_metric_families(page)
+    read = sum(s.value for f in families for s in f.samples if s.name == "lab_log_lines_total")
+    return None if read > 0 else "no line read"
+
+
+def test_the_console_follows_the_log(containers: Containers) -> None:
+    await_state("the console reads the log", partial(unread_log, containers), within_s=40)
+
+
+def test_the_agent_is_told_to_send_to_the_console_and_nowhere_else(containers: Containers) -> None:
+    ask = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8126/environment').read().decode())"
+    told = containers.compose.out("exec", "-T", "datadog-agent", "python3", "-c", ask)
+    urls = {v for name, v in json.loads(told).items() if name.endswith("_URL")}
+    assert urls == {"http://console:8088"}
 
 
 def test_nobody_is_root_and_nobody_can_write_what_he_need_not(containers: Containers) -> None:

@@ -1,8 +1,8 @@
 """A Docker engine and Compose for tests: the machine's own when it answers, else one of our own as root.
 
 Our own is Debian's docker.io, unpacked and not installed, with its data, its socket and its process in a
-directory of the test's. It is an engine all the same: it adds a bridge and its chains to the packet
-filter, which stay as empty chains until the machine restarts.
+directory of the test's. It leaves the machine's packet filter and routing alone: containers of one
+network reach each other, published ports are carried by its proxy, and builds use the host's network.
 """
 
 import json
@@ -31,11 +31,13 @@ class Client:
 
     argv: tuple[str, ...]
     environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+    directory: Path | None = None
 
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run it; its output is returned, whatever its end."""
         return subprocess.run(
             [*self.argv, *arguments],
+            cwd=self.directory,
             env={**self.environment, **variables},
             capture_output=True,
             text=True,
@@ -93,9 +95,9 @@ def _answers(docker: Client) -> bool:
 
 
 def _fetched() -> Path | None:
-    packages = ("docker.io", "containerd", "runc", "iptables")
+    packages = ("docker.io", "containerd", "runc", "tini", "iptables")
     with suppress(LabError):
-        return fetch(packages, release="bookworm", into=PACKAGES / "docker", dependencies=True)
+        return fetch(packages, release="bookworm", into=PACKAGES / "docker", libraries=True)
     return None
 
 
@@ -103,7 +105,8 @@ def _fetched() -> Path | None:
 def _started(root: Path, directory: Path, compose: Client) -> Iterator[Engine]:
     programs = directory / "bin"
     programs.mkdir(parents=True)
-    # Debian makes these two names when it installs the package, which is only unpacked here.
+    # Each container's own resolver needs it. Debian makes these two names when it installs the package,
+    # which is only unpacked here.
     for name in ("iptables", "ip6tables"):
         (programs / name).symlink_to(root / "usr/sbin" / f"{name}-nft")
     [libraries] = (root / "usr/lib").glob("*-linux-gnu*")
@@ -126,7 +129,8 @@ def _started(root: Path, directory: Path, compose: Client) -> Iterator[Engine]:
     daemon = [
         *(str(root / "usr/sbin/dockerd"), "--host", environment["DOCKER_HOST"]),
         *("--data-root", str(directory / "data"), "--exec-root", str(directory / "exec")),
-        *("--pidfile", str(directory / "pid")),
+        *("--pidfile", str(directory / "pid"), "--bridge=none"),
+        *("--iptables=false", "--ip6tables=false", "--ip-forward=false"),
     ]
     with (directory / "dockerd.log").open("wb") as log:
         process = subprocess.Popen(daemon, env=environment, stdout=log, stderr=log)
@@ -137,6 +141,10 @@ def _started(root: Path, directory: Path, compose: Client) -> Iterator[Engine]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=STOP_S)
+        # The one mount that dockerd leaves; with it the directory could not be removed.
+        namespace = directory / "exec" / "netns" / "default"
+        subprocess.run(["/bin/umount", str(namespace)], check=False)
+        shutil.rmtree(directory / "data")
 
 
 def _seen(docker: Client, process: subprocess.Popen[bytes], directory: Path) -> str | None:

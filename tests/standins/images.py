@@ -45,7 +45,15 @@ def build(docker: Client, directory: Path) -> Mapping[str, str]:
     docker.out("import", str(_base()), BASE)
     images = {name: f"credit-lab-standin/{target}:test" for name, target in TARGETS.items()}
     for name, target in TARGETS.items():
-        arguments = ("--quiet", "--build-arg", f"BASE={BASE}", "--target", target)
+        arguments = (
+            "--quiet",
+            "--network",
+            "host",
+            "--build-arg",
+            f"BASE={BASE}",
+            "--target",
+            target,
+        )
         docker.out("build", *arguments, "--tag", images[name], str(directory))
     return images
 
@@ -66,9 +74,7 @@ def _base() -> Path:
     archive = PACKAGES / "standin-base.tar"
     if archive.is_file():
         return archive
-    tool = fetch(
-        ("mmdebstrap",), release="bookworm", into=PACKAGES / "mmdebstrap", dependencies=True
-    )
+    tool = fetch(("mmdebstrap",), release="bookworm", into=PACKAGES / "mmdebstrap", libraries=True)
     partial = archive.with_suffix(".partial")
     subprocess.run(
         [
