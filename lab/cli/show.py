@@ -25,18 +25,22 @@ def table(status: Status) -> RenderableType:
     for heading in ("", "component", "version", "address", "state"):
         lines.add_column(heading)
     lines.add_column("pid", justify="right")
+    notes = []
     for component in status.components:
         mark, style = MARKS[component.state]
         quiet = "dim" if component.state is State.OFF else ""
+        version, _, note = (component.version or "").partition(" (")
+        if note:
+            notes.append(Text(f"{component.name}: {note.removesuffix(')')}", style="dim"))
         lines.add_row(
             Text(mark, style=style),
             Text(component.name, style=quiet or "bold"),
-            component.version or "",
+            version,
             Text(component.address, style=quiet),
             Text(component.state.value, style=style),
             Text(str(component.pid or ""), style="dim"),
         )
-    return Padding(lines, (0, 2), expand=False)
+    return Padding(Group(lines, *notes), (0, 2), expand=False)
 
 
 def next_steps(steps: Sequence[tuple[str, str]]) -> RenderableType:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from pydantic import SecretStr
+
 import lab
 from lab.errors import LabError
 from lab.paths import Paths
@@ -21,6 +23,10 @@ from workload.settings import Settings
 
 # In the order of workload.services.SERVICES, which costs a third of a second to import.
 SERVICES = ("proposals", "underwriting", "customers", "servicing", "risk")
+
+AGENT_SECRETS = {"datadog_db_password", "lab_console_token"}
+# Wherever its data or its state is shown, so that nobody takes it for the product.
+EMBEDDED = "embedded agent, not Datadog's"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,12 +106,35 @@ def _service(name: str, launch: Launch) -> Command:
     return Command(
         argv=(sys.executable, "-P", "-m", "workload", name),
         environment={
-            **plain("DD_"),
+            **_tracer(settings),
             "TMPDIR": str(launch.paths.scratch),  # ddtrace leaves a file there for each process
             **of_settings(settings, Settings.model_fields),
             "DD_SERVICE": f"credit-{name}",
         },
         version=lab.__version__,
+    )
+
+
+def _tracer(settings: LabSettings) -> dict[str, str]:
+    """The caller's DD_ variables less the account's keys; spans go to the console unless these say where."""
+    variables = {k: v for k, v in plain("DD_").items() if not k.endswith("_KEY")}
+    if not {"DD_TRACE_AGENT_URL", "DD_AGENT_HOST", "DD_TRACE_AGENT_PORT"} & variables.keys():
+        console = f"{probes.reachable(settings.bind_address)}:{settings.console_port}"
+        variables["DD_TRACE_AGENT_URL"] = f"http://{console}"
+    return variables
+
+
+def _program_of_lab(module: str, secrets: set[str], what: str, launch: Launch) -> Command:
+    settings = launch.settings
+    names = [
+        name
+        for name in LabSettings.model_fields
+        if name in secrets or not isinstance(getattr(settings, name), SecretStr)
+    ]
+    return Command(
+        argv=(sys.executable, "-P", "-m", module),
+        environment={**plain(), **of_settings(settings, names)},
+        version=f"{lab.__version__}{what}",
     )
 
 
@@ -198,6 +227,20 @@ COMPONENTS: dict[str, Component] = {
             probe=partial(_answers, "prometheus_port", "/-/ready"),
             proof="prometheus answers /-/ready",
             stop_within_s=30,
+        ),
+        Component(
+            name="datadog",
+            port="embedded_agent_port",
+            command=partial(_program_of_lab, "lab.embedded", AGENT_SECRETS, f" ({EMBEDDED})"),
+            probe=partial(_answers, "embedded_agent_port", "/metrics"),
+            proof="the embedded agent answers /metrics",
+        ),
+        Component(
+            name="console",
+            port="console_port",
+            command=partial(_program_of_lab, "lab.console", {"lab_console_token"}, ""),
+            probe=partial(_answers, "console_port", "/healthz"),
+            proof="the console answers /healthz",
         ),
     )
 }

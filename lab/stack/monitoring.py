@@ -49,5 +49,9 @@ def _targets(
     return {
         "postgres_exporter": [group(settings.exporter_port, instance=database)],
         "prometheus": [group(settings.prometheus_port)],
+        "lab": [
+            group(settings.console_port, component="console"),
+            group(settings.embedded_agent_port, component="datadog"),
+        ],
         "workload": [group(port, service=f"credit-{name}") for name, port in services.items()],
     }

@@ -86,7 +86,7 @@ def test_nothing_is_left_after_down(lab: Lab) -> None:
     """After `down --wipe` no process of the lab runs and its directory is gone."""
     components = lab.json("status")["components"]
     pids = [component["pid"] for component in components]
-    assert len(pids) == 8
+    assert all(pids)
     assert lab.run("down", "--wipe").returncode == 0
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
     assert not any(lab.state.iterdir()) if lab.state.exists() else True
