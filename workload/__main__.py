@@ -4,6 +4,7 @@ Exit status: 0 after SIGTERM or SIGINT, 2 when a setting is wrong or the port is
 """
 
 import argparse
+import gc
 import logging
 import signal
 import sys
@@ -55,6 +56,8 @@ def run(services: list[Service], settings: Settings, spans: tracing.Tracing) -> 
         port=port,
         setting=f"{services[0].name.upper()}_PORT",
     )
+    # What is there by now stays; a full collection would stop all threads to look at it again and again.
+    gc.freeze()
     for service in running:
         service.engine.start()
     log.info("listening on port %d", port, extra={"fields": {"instance": str(running[0].instance)}})

@@ -95,8 +95,8 @@ class Telemetry(Protocol):
 class Session:
     """One connection, for as long as a `with` block of `Database` holds it."""
 
-    def __init__(self, connection: psycopg2.extensions.connection, telemetry: Telemetry) -> None:
-        self._connection = connection
+    def __init__(self, cursor: psycopg2.extensions.cursor, telemetry: Telemetry) -> None:
+        self._cursor = cursor
         self._telemetry = telemetry
 
     def rows(self, name: str, **parameters: object) -> list[Row]:
@@ -116,10 +116,10 @@ class Session:
         self, statement: Statement, parameters: Mapping[str, object]
     ) -> tuple[list[Row], int]:
         started = perf_counter()
-        with self._connection.cursor() as cursor:
-            cursor.execute(statement.sql, parameters)
-            rows: list[Row] = cursor.fetchall() if cursor.description else []
-            count = cursor.rowcount
+        cursor = self._cursor
+        cursor.execute(statement.sql, parameters)
+        rows: list[Row] = cursor.fetchall() if cursor.description else []
+        count = cursor.rowcount
         self._telemetry.executed(statement, perf_counter() - started)
         self._report_writes(statement, rows, count)
         return rows, count
@@ -217,7 +217,8 @@ class Database:
             connection = self._connect()
             try:
                 connection.autocommit = not transaction
-                yield Session(connection, self._telemetry)
+                with connection.cursor() as cursor:
+                    yield Session(cursor, self._telemetry)
                 if transaction:
                     connection.commit()
             except psycopg2.Error as error:

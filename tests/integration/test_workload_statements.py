@@ -67,7 +67,7 @@ class Witness:
     def execute(
         self, session: Session, statement: Statement, parameters: Mapping[str, object]
     ) -> tuple[list[Row], int]:
-        connection = session._connection
+        connection = session._cursor.connection
         ledger = session._telemetry = Ledger()
         with connection.cursor() as cursor:
             if connection.autocommit:

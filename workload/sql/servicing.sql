@@ -10,7 +10,7 @@ FOR UPDATE SKIP LOCKED
 
 -- name: next_installment
 -- The installment that is due next in a locked contract.
-SELECT installment_id, principal + interest + fee FROM installments
+SELECT installment_id, principal + interest + fee AS amount FROM installments
 WHERE contract_id = %(contract_id)s AND status <> 'paid'
 ORDER BY number
 LIMIT 1
