@@ -1,12 +1,18 @@
-"""Loads one fixture file per concern: every tests/fix_*.py."""
+"""Loads one fixture file per concern: every tests/fix_*.py; and makes every caller's machine look alike."""
 
+import os
 import signal
 from pathlib import Path
 
 import pytest
+
+from lab.settings import LabSettings
 
 pytest_plugins = [f"tests.{file.stem}" for file in sorted(Path(__file__).parent.glob("fix_*.py"))]
 # All at once: one fixture file may import another before pytest comes to it.
 pytest.register_assert_rewrite(*pytest_plugins)
 # A run in the background is started with SIGINT ignored, and tests of Ctrl-C are about a terminal's.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# Tests are about the defaults and about what they set themselves, not about the caller's lab.
+for name in LabSettings.model_fields:
+    os.environ.pop(name.upper(), None)
