@@ -62,6 +62,8 @@ def test_a_selection_keeps_what_every_lab_needs() -> None:
         "risk",
         "postgres_exporter",
         "prometheus",
+        "datadog",
+        "console",
     ]
     assert selection(None) == tuple(COMPONENTS.values())
 
