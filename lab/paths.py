@@ -1,4 +1,4 @@
-"""Where the native lab keeps its files, in one place, so that `down` knows everything there is to remove."""
+"""Where the lab keeps its files, in one place, so that `down` knows everything there is to remove."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ PACKAGES = ROOT / ".lab" / "packages"
 
 @dataclass(frozen=True, kw_only=True)
 class Paths:
-    """Locations of the native lab; `state` is `.lab/` in the clone unless LAB_STATE_DIR moves it."""
+    """Locations of the lab; `state` is `.lab/` in the clone unless LAB_STATE_DIR moves it."""
 
     state: Path
 
@@ -55,6 +55,11 @@ class Paths:
     def memory(self) -> Path:
         """What the last `up` was asked for."""
         return self.state / "state.json"
+
+    @property
+    def docker_memory(self) -> Path:
+        """What the last `up` in containers was asked for; Compose keeps everything else."""
+        return self.state / "docker.json"
 
     @property
     def lock(self) -> Path:

@@ -58,7 +58,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A lab of a tenth of the usual data, up and under the default load."""
     state = tmp_path_factory.mktemp("lab") / "the lab"
     overrides = _ports([name for name in LabSettings.model_fields if name.endswith("_port")])
-    environment = {**os.environ, **overrides, "LAB_STATE_DIR": str(state)}
+    # No engine: a lab that the caller runs in containers is in nobody's way.
+    own = {"LAB_STATE_DIR": str(state), "DOCKER_HOST": f"unix://{state}/no-engine"}
+    environment = {**os.environ, **overrides, **own}
     fields = {name.lower(): value for name, value in overrides.items()}
     running = Lab(
         state=state,

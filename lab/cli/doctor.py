@@ -20,7 +20,7 @@ def doctor(
     from lab.cli.screen import out
     from lab.doctor import examine, render
     from lab.settings import LabSettings
-    from lab.stack.memory import running_settings
+    from lab.stack.mode import running_settings
 
     own = database.dsn(running_settings(LabSettings.load()), database.Role.SUPERUSER)
     report = examine(dsn or own)

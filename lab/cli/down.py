@@ -4,18 +4,26 @@ from typing import Annotated
 
 import typer
 
+from lab.cli.options import Docker, Native
+
 
 def down(
+    *,
+    docker: Docker = False,
+    native: Native = False,
     wipe: Annotated[
         bool, typer.Option("--wipe", help="Also remove the data, the logs and the options.")
     ] = False,
 ) -> None:
-    """Stop the lab."""
+    """Stop the lab: what runs of it, unless --docker or --native says which."""
     from lab.cli.screen import Screen, err
     from lab.settings import LabSettings
-    from lab.stack.stopping import down as stop
+    from lab.stack import mode
 
+    settings = LabSettings.load()
+    asked = mode.asked_for(docker=docker, native=native)
+    chosen = [mode.decide(settings, asked)] if asked else mode.to_stop(settings)
     with Screen() as screen:
-        ran = stop(LabSettings.load(), wipe=wipe, reporter=screen)
-    if not ran:
+        ran = [mode.down(each, settings, wipe=wipe, reporter=screen) for each in chosen]
+    if not any(ran):
         err.print("  The lab was not running.")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lab.cli.options import Docker, Native
+
 if TYPE_CHECKING:
     from lab.settings import LabSettings
 
@@ -23,13 +25,34 @@ def logs(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on showing new lines; Ctrl-C ends it.")
     ] = False,
+    docker: Docker = False,
+    native: Native = False,
 ) -> None:
     """Show the last lines of the logs."""
-    from lab.paths import Paths
     from lab.settings import LabSettings
-    from lab.stack.logs import file_of, names, tail
+    from lab.stack import mode
 
     settings = LabSettings.load()
+    chosen = mode.decide(settings, mode.asked_for(docker=docker, native=native))
+    if chosen is mode.Mode.DOCKER:
+        show_containers(component, follow=follow, tail=LINES if component else LINES_OF_EACH)
+    else:
+        _show_files(component, settings, follow=follow)
+
+
+def show_containers(component: str | None, *, follow: bool, tail: int) -> None:
+    """Show what containers wrote, with `follow` until interrupted or until they have gone."""
+    from lab.stack import docker
+
+    for line in docker.logs(component, follow=follow, tail=tail):
+        # Compose names the container at the start of each line.
+        _show("", line, alone=True)
+
+
+def _show_files(component: str | None, settings: "LabSettings", *, follow: bool) -> None:
+    from lab.paths import Paths
+    from lab.stack.logs import file_of, names, tail
+
     paths = Paths.of(settings)
     chosen = [component] if component else names()
     files = {name: file_of(name, paths) for name in chosen}

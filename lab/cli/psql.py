@@ -21,7 +21,7 @@ def psql(
     from lab.settings import LabSettings
     from lab.stack import binaries
     from lab.stack.environment import inherited
-    from lab.stack.memory import running_settings
+    from lab.stack.mode import running_settings
     from lab.stack.suggestions import unknown
 
     if role not in list(Role):

@@ -1,19 +1,21 @@
 """`restart`: down and up again, with the options of the last `up` and the settings of now."""
 
+from lab.cli.options import Docker, Native
 
-def restart() -> None:
+
+def restart(*, docker: Docker = False, native: Native = False) -> None:
     """Stop the lab and start it as it was; changed settings take effect."""
     from dataclasses import replace
 
     from lab.cli.screen import Screen
     from lab.cli.up import bring_up
-    from lab.paths import Paths
     from lab.settings import LabSettings
+    from lab.stack import mode
     from lab.stack.memory import Memory
-    from lab.stack.stopping import down
 
     settings = LabSettings.load()
-    known = Memory.read(Paths.of(settings).memory) or Memory()
+    chosen = mode.decide(settings, mode.asked_for(docker=docker, native=native))
+    known = Memory.read(mode.remembered(chosen, settings)) or Memory()
     with Screen() as screen:
-        down(settings, wipe=False, reporter=screen)
-    bring_up(replace(known, settings={}))
+        mode.down(chosen, settings, wipe=False, reporter=screen)
+    bring_up(replace(known, settings={}), asked_mode=chosen)

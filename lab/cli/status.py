@@ -4,17 +4,20 @@ import json
 
 import typer
 
-from lab.cli.options import AsJson
+from lab.cli.options import AsJson, Docker, Native
 
 
-def status(as_json: AsJson = False) -> None:
+def status(*, docker: Docker = False, native: Native = False, as_json: AsJson = False) -> None:
     """Show each component. Exit status 0 when all that was asked for works, else 1."""
     from lab.cli.screen import out
     from lab.cli.show import table
     from lab.settings import LabSettings
-    from lab.stack.status import State, examine
+    from lab.stack import mode
+    from lab.stack.status import State
 
-    found = examine(LabSettings.load())
+    settings = LabSettings.load()
+    chosen = mode.decide(settings, mode.asked_for(docker=docker, native=native))
+    found = mode.status(chosen, settings)
     if as_json:
         out.print_json(json.dumps(found.to_json()))
     else:

@@ -6,14 +6,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.cli.options import AsJson
+from lab.cli.options import AsJson, Docker, Native
 
 if TYPE_CHECKING:
     from lab.cli.screen import Screen
     from lab.settings import LabSettings
     from lab.stack.memory import Memory
+    from lab.stack.mode import Mode
     from lab.stack.status import Status
 
+# What a person may open, where it runs: component, heading, path.
+PAGES = (
+    ("grafana", "Grafana", ""),
+    ("prometheus", "Prometheus", ""),
+    ("postgres_exporter", "Exporter", "/metrics"),
+)
 NEXT = (
     ("./creditlab verify", "do the books and the counters agree with the database?"),
     ("./creditlab psql", "a session in the database under load"),
@@ -23,10 +30,8 @@ NEXT = (
 
 def up(
     *,
-    native: Annotated[
-        bool, typer.Option("--native", help="Run on this machine, without containers.")
-    ] = False,
-    docker: Annotated[bool, typer.Option("--docker", help="Run in containers.")] = False,
+    docker: Docker = False,
+    native: Native = False,
     scale: Annotated[
         float | None,
         typer.Option(help="How much data: 1 is 10,000 customers.", min=0.001, metavar="N"),
@@ -45,45 +50,67 @@ def up(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Start the lab, or what is missing of it."""
-    from lab.errors import LabError
+    """Start the lab, or what is missing of it: in containers where a Docker engine answers."""
+    from lab.stack import mode
     from lab.stack.memory import Memory
 
-    if docker and native:
-        raise LabError("--native and --docker exclude each other.")
-    if docker:
-        raise LabError("Docker mode is not there yet. Run on this machine: ./creditlab up")
-    if sys.platform != "linux":
-        raise LabError("Native mode needs Linux. Use Docker here: docker compose up -d")
+    asked_mode = mode.asked_for(docker=docker, native=native)
     names = None if services is None else tuple(s.strip() for s in services.split(",") if s.strip())
     asked = Memory(services=names, scale=scale, load=load)
-    bring_up(asked, foreground=foreground, as_json=as_json)
+    bring_up(asked, asked_mode=asked_mode, foreground=foreground, as_json=as_json)
 
 
-def bring_up(asked: "Memory", *, foreground: bool = False, as_json: bool = False) -> None:
+def bring_up(
+    asked: "Memory",
+    *,
+    asked_mode: "Mode | None",
+    foreground: bool = False,
+    as_json: bool = False,
+) -> None:
     """Start the lab with these options, and show what runs."""
     from lab.cli.dotenv import warn_of_unknown
     from lab.cli.interruption import interruptible
-    from lab.cli.screen import Screen, out, warn
+    from lab.cli.screen import Screen, out
     from lab.settings import LabSettings
-    from lab.stack import starting
-    from lab.stack.status import examine
+    from lab.stack import mode
 
     settings = LabSettings.load()
+    chosen = mode.decide(settings, asked_mode)
+    mode.require_alone(chosen, settings)
     warn_of_unknown()
+    start = _in_containers if chosen is mode.Mode.DOCKER else _natively
     with interruptible(), Screen() as screen:
-        outcome = starting.up(
-            settings, asked, reporter=screen, seed=lambda used: _seed(used, screen)
-        )
-    for note in outcome.notes:
-        warn(note)
-    status = examine(settings)
+        news = start(settings, asked, screen)
+    status = mode.status(chosen, settings)
     if as_json:
         out.print_json(json.dumps(status.to_json()))
     else:
-        _show(status, news=bool(outcome.started))
+        _show(status, news=news)
     if foreground:
-        _stay(settings)
+        _stay(chosen, settings)
+
+
+def _in_containers(settings: "LabSettings", asked: "Memory", screen: "Screen") -> bool:
+    """Start the lab; return whether there is news to tell, as Compose does not."""
+    from lab.stack import docker
+
+    docker.up(settings, asked, reporter=screen)
+    return True
+
+
+def _natively(settings: "LabSettings", asked: "Memory", screen: "Screen") -> bool:
+    """Start the lab; return whether anything had to be started."""
+    from lab.cli.screen import warn
+    from lab.errors import LabError
+    from lab.stack import starting
+
+    if sys.platform != "linux":
+        raise LabError("Without Docker the lab needs Linux. Start Docker: ./creditlab up --docker")
+    outcome = starting.up(settings, asked, reporter=screen, seed=lambda used: _seed(used, screen))
+    screen.close()
+    for note in outcome.notes:
+        warn(note)
+    return bool(outcome.started)
 
 
 def _seed(settings: "LabSettings", screen: "Screen") -> str:
@@ -109,23 +136,27 @@ def _show(status: "Status", *, news: bool) -> None:
     out.print()
     if not news:
         out.print("  The lab was up already; nothing had to be started.", style="green")
-    out.print(f"  Prometheus  [link]{addresses['prometheus']}[/link]")
-    out.print(f"  Exporter    [link]{addresses['postgres_exporter']}/metrics[/link]")
+    for name, heading, path in PAGES:
+        if addresses.get(name):
+            out.print(f"  {heading:<11} [link]{addresses[name]}{path}[/link]")
     out.print(next_steps(NEXT))
 
 
-def _stay(settings: "LabSettings") -> None:
+def _stay(chosen: "Mode", settings: "LabSettings") -> None:
     from lab.cli.interruption import interruptible
-    from lab.cli.logs import show_new_lines
+    from lab.cli.logs import show_containers, show_new_lines
     from lab.cli.screen import Screen, err
+    from lab.stack import mode
     from lab.stack.logs import names
-    from lab.stack.stopping import down
 
     try:
         with interruptible():
             err.print("  Ctrl-C stops the lab.", style="bold")
-            show_new_lines(names(), settings)
+            if chosen is mode.Mode.DOCKER:
+                show_containers(None, follow=True, tail=0)
+            else:
+                show_new_lines(names(), settings)
     except KeyboardInterrupt:
         err.print()
     with Screen() as screen:
-        down(settings, wipe=False, reporter=screen)
+        mode.down(chosen, settings, wipe=False, reporter=screen)

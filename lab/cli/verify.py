@@ -11,7 +11,7 @@ def verify(as_json: AsJson = False) -> None:
     """Check every invariant, and the counters of the services against the database."""
     from lab.cli.screen import Screen, out
     from lab.settings import LabSettings
-    from lab.stack.memory import running_settings
+    from lab.stack.mode import running_settings
     from lab.verify import run
     from lab.verify.view import render
 

@@ -17,6 +17,7 @@ from lab.settings import ROOT
 
 # `--wait` that knows one-shot services, and long-syntax volumes with nocopy.
 COMPOSE_AT_LEAST = (2, 20)
+ANSWERS_WITHIN_S = 5
 INSTALL = "https://docs.docker.com/engine/install/"
 
 
@@ -73,7 +74,13 @@ def require_engine() -> None:
     native = "Or run on this machine without containers: ./creditlab up --native"
     if not shutil.which("docker"):
         raise NoEngineError(f"There is no docker on the PATH. Install it ({INSTALL}).\n{native}")
-    told = _run("docker", "version")
+    try:
+        told = _run("docker", "version", within_s=ANSWERS_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        raise NoEngineError(
+            f"The Docker engine does not answer within {ANSWERS_WITHIN_S} s."
+            f" Is it starting, or is DOCKER_HOST far away?\n{native}"
+        ) from None
     if told.returncode != 0:
         reason = (told.stderr.strip().splitlines() or ["no reason given"])[-1]
         cure = "Start Docker, and try again."
@@ -100,6 +107,17 @@ def environment_of(service: str) -> Mapping[str, str | None]:
     resolved = json.loads(_checked("config", "--format", "json"))
     environment: Mapping[str, str | None] = resolved["services"][service]["environment"]
     return environment
+
+
+def environment_within(service: str) -> Mapping[str, str]:
+    """Return the environment that a service's container was made with; empty when there is none."""
+    identity = _checked("ps", "--all", "--quiet", service).strip()
+    if not identity:
+        return {}
+    told = _run("docker", "inspect", "--format", "{{json .Config.Env}}", identity)
+    if told.returncode != 0:
+        raise ComposeError(told.stderr.strip())
+    return dict(variable.split("=", 1) for variable in json.loads(told.stdout))
 
 
 def services() -> list[str]:
@@ -132,9 +150,14 @@ def follow(
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
-        for line in process.stdout or ():
-            told.append(line.strip())
-            say(line.strip())
+        try:
+            for line in process.stdout or ():
+                told.append(line.strip())
+                say(line.strip())
+        except KeyboardInterrupt:
+            process.terminate()
+            process.wait()
+            raise
     if process.returncode != 0:
         raise ComposeError("\n".join(told[-3:]))
 
@@ -164,5 +187,7 @@ def _checked(*arguments: str) -> str:
     return told.stdout
 
 
-def _run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def _run(*command: str, within_s: float | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=within_s
+    )

@@ -7,17 +7,21 @@ import re
 from collections.abc import Iterator, Mapping
 
 from lab.errors import LabError
+from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.stack import compose
-from lab.stack.components import SERVICES, selection
+from lab.stack.components import COMPONENTS, SERVICES, selection
 from lab.stack.compose import ComposeError, Container, NoEngineError
 from lab.stack.memory import Memory
 from lab.stack.ports import PortTakenError
+from lab.stack.probes import reachable
 from lab.stack.reporter import Reporter
 from lab.stack.status import ComponentStatus, State, Status
+from lab.stack.suggestions import unknown
 
 # Compose's name, where it is not the component's with a hyphen for each underscore.
 NAMES = {"datadog-agent": "datadog"}
+AGENT = "datadog-agent"
 ONE_SHOT = "seed"
 LOG_LINES = 15
 PORT = re.compile(r"(?:for|tcp[46]?) \S*?:(\d+)\b[^\n]*(?:allocated|in use)")
@@ -32,11 +36,21 @@ def answers() -> bool:
     return True
 
 
+def runs() -> bool:
+    """Whether a container of the lab runs, well or not."""
+    return any(
+        c.state in ("running", "restarting", "paused") for c in compose.containers().values()
+    )
+
+
 def up(settings: LabSettings, asked: Memory, *, reporter: Reporter) -> None:
     """Bring up every container, or what is missing of them; return when all are healthy.
 
+    As natively, options that are not given keep the value of the last `up`, and after a `down` the data
+    keep their scale.
+
     Args:
-        settings: for the names of what is in the way.
+        settings: where the options are remembered, and the names of what is in the way.
         asked: the options of this call.
         reporter: hears of each step.
 
@@ -46,30 +60,50 @@ def up(settings: LabSettings, asked: Memory, *, reporter: Reporter) -> None:
     """
     selection(asked.services)
     compose.require_engine()
-    datadog_mode()
+    _require_key(compose.environment_of(AGENT))
     ran_before = compose.containers()
-    wanted = [
-        service
-        for service in compose.services()
-        if service not in SERVICES or service in (asked.services or SERVICES)
-    ]
-    given = {"SEED_SCALE": asked.scale, "WORKLOAD_LOAD": asked.load}
+    file = Paths.of(settings).docker_memory
+    known = Memory.read(file) or Memory()
+    memory = (known if ran_before else known.left_by_down(settings)).amended(asked)
+    unwanted = set(SERVICES) - set(SERVICES if memory.services is None else memory.services)
+    wanted = [service for service in compose.services() if service not in unwanted]
+    given = {"SEED_SCALE": memory.scale, "WORKLOAD_LOAD": memory.load}
     variables = {name: f"{value:g}" for name, value in given.items() if value is not None}
     reporter.begin("containers", "pulled, built, started; the first time takes minutes")
     limit = str(settings.startup_timeout_s * 2)
     arguments = ("up", "--detach", "--wait", "--wait-timeout", limit, "--quiet-pull", *wanted)
     try:
         compose.follow(*arguments, say=reporter.wait, variables=variables)
-    except ComposeError as error:
-        problem = _explained(error, settings)
+        if left_out := sorted(unwanted & ran_before.keys()):
+            compose.follow("rm", "--stop", "--force", *left_out, say=reporter.wait)
+    except (ComposeError, KeyboardInterrupt) as error:
+        problem = _explained(error, settings) if isinstance(error, ComposeError) else error
         if not ran_before:
             compose.follow("down", say=reporter.wait)
         raise problem from None
+    file.parent.mkdir(parents=True, exist_ok=True)
+    memory.write(file)
     reporter.done("containers", "all healthy")
 
 
+def running_settings(settings: LabSettings) -> LabSettings:
+    """Return settings with the address and the ports that the containers are published at."""
+    update: dict[str, str | int] = {}
+    for service, container in compose.containers().items():
+        component = COMPONENTS.get(_name(service))
+        if component and container.published:
+            [first, *_] = container.published
+            update[component.port] = first.port
+            host = "bind_address" if component.http else "postgres_host"
+            update[host] = reachable(first.address)
+    return settings.model_copy(update=update)
+
+
 def status() -> Status:
-    """Return what Compose tells of each container, in the shape that native mode has."""
+    """Return what Compose tells of each container, in the shape that native mode has.
+
+    The Agent's version says in brackets where it sends what it collects.
+    """
     found = compose.containers()
     components = tuple(
         _component(service, found.get(service), up=bool(found))
@@ -92,39 +126,43 @@ def logs(component: str | None, *, follow: bool, tail: int) -> Iterator[str]:
     return compose.lines("logs", "--no-color", *options, *service)
 
 
-def down(*, wipe: bool, reporter: Reporter) -> bool:
+def down(settings: LabSettings, *, wipe: bool, reporter: Reporter) -> bool:
     """Remove every container, with `wipe` the data too; return whether there was anything."""
     compose.require_engine()
     there = bool(compose.containers())
     reporter.begin("containers", "stopping")
     compose.follow("down", *(("--volumes",) if wipe else ()), say=reporter.wait)
+    if wipe:
+        Paths.of(settings).docker_memory.unlink(missing_ok=True)
     reporter.done("containers", "gone, with their data" if wipe else "gone; the data stay")
     return there
 
 
-def datadog_mode() -> str:
-    """Say where the Agent sends what it collects, by the rules of datadog/entrypoint.sh.
-
-    Raises:
-        LabError: when the key cannot be one.
-    """
-    environment = compose.environment_of("datadog-agent")
-    key = environment.get("DD_API_KEY") or ""
-    intake = environment.get("DD_LAB_INTAKE") or ""
-    if not key:
+def datadog_mode(environment: Mapping[str, str | None]) -> str:
+    """Say where an Agent in this environment sends what it collects, by datadog/entrypoint.sh's rules."""
+    intake = environment.get("DD_LAB_INTAKE")
+    if not environment.get("DD_API_KEY"):
         return f"local mode: nothing leaves this machine; payloads go to {intake or 'nobody'}"
-    if not re.fullmatch(r"[0-9a-f]{32}", key):
+    copy = f", and a copy to {intake}" if intake else ""
+    return f"account mode: sending to {environment['DD_SITE']}{copy}"
+
+
+def _require_key(environment: Mapping[str, str | None]) -> None:
+    key = environment.get("DD_API_KEY")
+    if key and not re.fullmatch(r"[0-9a-f]{32}", key):
         raise LabError(
             f"DD_API_KEY is no API key: it has {len(key)} characters, and a key is 32 of 0-9 and a-f."
             "\nCopy it again from Organization Settings > API Keys (not Application Keys) into .env,"
             " or leave it empty for local mode."
         )
-    copy = f", and a copy to {intake}" if intake else ""
-    return f"account mode: sending to {environment['DD_SITE']}{copy}"
+
+
+def _name(service: str) -> str:
+    return NAMES.get(service, service.replace("-", "_"))
 
 
 def _component(service: str, container: Container | None, *, up: bool) -> ComponentStatus:
-    name = NAMES.get(service, service.replace("-", "_"))
+    name = _name(service)
     if container is None:
         state = State.OFF if up and service in SERVICES else State.STOPPED
         return ComponentStatus(name=name, state=state, version=None, address="", pid=None)
@@ -133,6 +171,8 @@ def _component(service: str, container: Container | None, *, up: bool) -> Compon
         scheme = "" if name == "postgres" else "http://"
         address = f"{scheme}{published.address}:{published.port}"
     version = container.image.rpartition(":")[2]
+    if service == AGENT:
+        version += f" ({datadog_mode(compose.environment_within(service))})"
     return ComponentStatus(
         name=name, state=_state(container), version=version, address=address, pid=None
     )
@@ -147,11 +187,9 @@ def _state(container: Container) -> State:
 
 
 def _service(component: str) -> str:
-    known: Mapping[str, str] = {
-        NAMES.get(service, service.replace("-", "_")): service for service in compose.services()
-    }
+    known = {_name(service): service for service in compose.services()}
     if component not in known:
-        raise LabError(f"There is no component {component}. There are: {', '.join(sorted(known))}")
+        raise LabError(unknown("component", component, known))
     return known[component]
 
 

@@ -61,6 +61,11 @@ class Memory:
             load=self.load if other.load is None else other.load,
         )
 
+    def left_by_down(self, settings: LabSettings) -> Self:
+        """Return what `down` leaves: data keep their scale, unless the settings name one."""
+        named = "seed_scale" in settings.model_fields_set
+        return type(self)(scale=None if named else self.scale)
+
     def options_on(self, settings: LabSettings) -> LabSettings:
         """Return settings with the options of this `up`."""
         given = {"seed_scale": self.scale, "workload_load": self.load}

@@ -69,15 +69,10 @@ def up(settings: LabSettings, asked: Memory, *, reporter: Reporter, seed: Seed) 
             outcome = start.complete(asked, known)
             return replace(outcome, notes=_notes(start.memory, settings))
         end_leftovers(paths, reporter)
-        memory = _remembered_scale(known, settings).amended(asked)
+        memory = known.left_by_down(settings).amended(asked)
         settings = memory.options_on(settings)
         memory = memory.with_settings(settings)
         return _Start(settings, memory, supervisor, reporter, seed).from_nothing(known)
-
-
-def _remembered_scale(known: Memory, settings: LabSettings) -> Memory:
-    """The data that `down` left behind keep their scale, unless the settings name one."""
-    return Memory(scale=None if "seed_scale" in settings.model_fields_set else known.scale)
 
 
 def _notes(memory: Memory, settings: LabSettings) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ HEAVY = {"pydantic", "psycopg2", "ddtrace", "psutil", "faker", "supervisor", "wo
 def _nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test of this file touches a lab that may be running here."""
     monkeypatch.setenv("LAB_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no-engine")
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -42,7 +43,8 @@ def test_every_command_is_there() -> None:
         (["up", "--services", "risk,custmers"], "did you mean customers?"),
         (["logs", "promtheus"], "did you mean prometheus?"),
         (["psql", "--role", "datadgo"], "did you mean datadog?"),
-        (["up", "--docker"], "./creditlab up"),
+        (["up", "--docker"], "./creditlab up --native"),
+        (["status", "--docker"], "docker"),
         (["up", "--docker", "--native"], "exclude each other"),
         (["up", "--scale", "0"], "--scale"),
         (["up", "--load", "much"], "--load"),

@@ -1,6 +1,7 @@
 """The lab in containers, without an engine: what Compose's answers mean, and what its complaints become."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from lab.errors import LabError
 from lab.settings import LabSettings
 from lab.stack import compose, docker
 from lab.stack.compose import ComposeError, Container, NoEngineError
+from lab.stack.memory import Memory
 from lab.stack.ports import PortTakenError
 from lab.stack.status import State
 
@@ -36,6 +38,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Container]:
     containers: list[Container] = []
     monkeypatch.setattr(compose, "services", lambda: SERVICES)
     monkeypatch.setattr(compose, "containers", lambda: {c.service: c for c in containers})
+    monkeypatch.setattr(compose, "environment_within", lambda _: {"DD_API_KEY": ""})
     return containers
 
 
@@ -52,6 +55,7 @@ def test_status_names_components_as_native_mode_does(told: list[Container]) -> N
     assert found.components[0].address == "127.0.0.1:5432"
     assert found.components[1].address == "http://127.0.0.1:5432"
     assert found.components[0].version == "1.2"
+    assert (found.components[3].version or "").startswith("1.2 (local mode: nothing leaves")
 
 
 def test_nothing_there_is_stopped_and_not_ready(told: list[Container]) -> None:
@@ -113,23 +117,21 @@ def test_a_container_that_does_not_work_speaks_for_itself(
         ({"DD_API_KEY": "0" * 31 + "f", "DD_SITE": "datadoghq.eu"}, "sending to datadoghq.eu"),
     ],
 )
-def test_where_the_agent_sends_is_told(
-    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], mode: str
-) -> None:
-    monkeypatch.setattr(compose, "environment_of", lambda _: environment)
-    assert mode in docker.datadog_mode()
+def test_where_the_agent_sends_is_told(environment: dict[str, str], mode: str) -> None:
+    assert mode in docker.datadog_mode(environment)
 
 
 def test_a_malformed_key_is_refused_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compose, "environment_of", lambda _: {"DD_API_KEY": "not-a-key"})
+    monkeypatch.setattr(compose, "require_engine", lambda: None)
     with pytest.raises(LabError, match=r"it has 9 characters") as raised:
-        docker.datadog_mode()
+        docker.up(LabSettings(_env_file=None), Memory(), reporter=Told())
     assert "not-a-key" not in str(raised.value)
 
 
 def test_an_unknown_component_is_answered_with_those_there_are(told: list[Container]) -> None:
     del told
-    with pytest.raises(LabError, match=r"There are: datadog, postgres, .*risk"):
+    with pytest.raises(LabError, match=r"did you mean datadog\?"):
         docker.logs("datadoc", follow=False, tail=1)
 
 
@@ -176,12 +178,13 @@ class Told:
 
 
 def test_down_asks_for_the_volumes_only_when_the_data_are_to_go(
-    told: list[Container], monkeypatch: pytest.MonkeyPatch
+    told: list[Container], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    settings = LabSettings(_env_file=None, lab_state_dir=tmp_path)
     asked: list[Sequence[str]] = []
     monkeypatch.setattr(compose, "require_engine", lambda: None)
     monkeypatch.setattr(compose, "follow", lambda *arguments, **_: asked.append(arguments))
-    assert not docker.down(wipe=False, reporter=Told())
+    assert not docker.down(settings, wipe=False, reporter=Told())
     told.append(row("postgres"))
-    assert docker.down(wipe=True, reporter=Told())
+    assert docker.down(settings, wipe=True, reporter=Told())
     assert asked == [("down",), ("down", "--volumes")]
