@@ -34,9 +34,12 @@ NAMES = [
     "risk",
     "postgres_exporter",
     "prometheus",
+    "datadog",
+    "console",
 ]
 PORTS = [f"{name}_PORT" for name in ("POSTGRES", "PROPOSALS", "UNDERWRITING", "CUSTOMERS")] + [
-    f"{name}_PORT" for name in ("SERVICING", "RISK", "EXPORTER", "PROMETHEUS")
+    f"{name}_PORT"
+    for name in ("SERVICING", "RISK", "EXPORTER", "PROMETHEUS", "EMBEDDED_AGENT", "CONSOLE")
 ]
 
 
@@ -82,7 +85,8 @@ def test_status_says_what_runs_and_where(lab: Lab) -> None:
     for component in status["components"]:
         assert set(component) == {"name", "state", "version", "address", "pid"}
         assert component["state"] == "running"
-        assert re.fullmatch(r"\d+(\.\d+)+", component["version"])
+        stand_in = r" \(embedded agent, not Datadog's\)" if component["name"] == "datadog" else ""
+        assert re.fullmatch(r"\d+(\.\d+)+" + stand_in, component["version"])
         assert psutil.pid_exists(component["pid"])
     addresses = {component["name"]: component["address"] for component in status["components"]}
     assert addresses["postgres"] == f"127.0.0.1:{lab.settings.postgres_port}"
