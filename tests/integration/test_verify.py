@@ -62,8 +62,9 @@ BREAKAGES = {
     "two disbursements exchanged": (
         (
             "UPDATE credit_transactions t SET amount = t.amount + delta FROM ("
-            " SELECT transaction_id, CASE row_number() OVER (ORDER BY transaction_id) WHEN 1 THEN 1 ELSE -1 END"
-            " AS delta FROM credit_transactions WHERE kind = 'disbursement' ORDER BY transaction_id LIMIT 2) x"
+            " SELECT transaction_id,"
+            " CASE row_number() OVER (ORDER BY transaction_id) WHEN 1 THEN 1 ELSE -1 END AS delta"
+            " FROM credit_transactions WHERE kind = 'disbursement' ORDER BY transaction_id LIMIT 2) x"
             " WHERE t.transaction_id = x.transaction_id"
         ),
         {"disbursements"},
