@@ -40,6 +40,8 @@ def table(status: Status) -> RenderableType:
             Text(component.state.value, style=style),
             Text(str(component.pid or ""), style="dim"),
         )
+    if status.intake:
+        notes.append(Text(str(status.intake), style="dim"))
     return Padding(Group(lines, *notes), (0, 2), expand=False)
 
 

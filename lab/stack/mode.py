@@ -5,6 +5,7 @@ have one and it gives them the real Agent and Grafana. Commands dispatch on the 
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.stack import compose, docker, memory, records, stopping
 from lab.stack import status as native
+from lab.stack.intake_rates import IntakeRates
 from lab.stack.reporter import Reporter
 from lab.stack.status import Status
 from lab.stack.supervision import Supervisor
@@ -92,7 +94,8 @@ def require_alone(mode: Mode, settings: LabSettings) -> None:
 
 def status(mode: Mode, settings: LabSettings) -> Status:
     """Return what runs."""
-    return docker.status() if mode is Mode.DOCKER else native.examine(settings)
+    found = docker.status() if mode is Mode.DOCKER else native.examine(settings)
+    return replace(found, intake=IntakeRates.ask(running_settings(settings)))
 
 
 def down(mode: Mode, settings: LabSettings, *, wipe: bool, reporter: Reporter) -> bool:

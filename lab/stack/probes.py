@@ -44,6 +44,12 @@ def scrape(settings: LabSettings, port: int) -> str | None:
     return None if "\npg_up 1\n" in body else "/metrics: pg_up is not 1"
 
 
+def page(settings: LabSettings, port: int, path: str) -> str | None:
+    """Return what a GET brings with 200; None for any other answer."""
+    status, body = _get(settings, port, path)
+    return body if status == http.client.OK else None
+
+
 def _get(settings: LabSettings, port: int, path: str) -> tuple[int | None, str]:
     connection = http.client.HTTPConnection(
         reachable(settings.bind_address), port, timeout=TIMEOUT_S

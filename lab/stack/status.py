@@ -8,6 +8,7 @@ from typing import Any
 from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.stack.components import COMPONENTS, Component, selection
+from lab.stack.intake_rates import IntakeRates
 from lab.stack.memory import Memory
 from lab.stack.records import Record
 from lab.stack.supervision import Process, Supervisor
@@ -42,9 +43,10 @@ class Status:
     mode: str
     ready: bool
     components: tuple[ComponentStatus, ...]
+    intake: IntakeRates | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """`{"mode", "ready", "components": [{"name", "state", "version", "address", "pid"}]}`."""
+        """`{"mode", "ready", "components": [{"name", "state", "version", "address", "pid"}], "intake"}`."""
         return asdict(self)
 
 

@@ -1,0 +1,32 @@
+"""What the console takes in at the moment, as its /healthz tells: shown by `status`."""
+
+import json
+from dataclasses import dataclass
+
+from lab.settings import LabSettings
+from lab.stack import probes
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntakeRates:
+    """Means of the last minute, and the store's size in bytes."""
+
+    spans_per_s: float
+    dbm_events_per_min: float
+    log_lines_per_s: float
+    store_bytes: int
+
+    @classmethod
+    def ask(cls, settings: LabSettings) -> "IntakeRates | None":
+        """Return what the console says; None when it does not answer."""
+        page = probes.page(settings, settings.console_port, "/healthz")
+        if page is None:
+            return None
+        health = json.loads(page)
+        return cls(**health["rates"], store_bytes=health["store_bytes"])
+
+    def __str__(self) -> str:
+        return (
+            f"intake: {self.spans_per_s:g} spans/s, {self.dbm_events_per_min:g} DBM events/min,"
+            f" {self.log_lines_per_s:g} log lines/s; store {self.store_bytes / 1e6:.1f} MB"
+        )
