@@ -5,8 +5,9 @@ the four errors below, so that nobody else needs to know the driver's.
 """
 
 import threading
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from time import perf_counter
 from typing import Any, Protocol, TypeAlias
 
@@ -14,7 +15,6 @@ import psycopg2
 import psycopg2.extensions
 import psycopg2.extras
 from psycopg2 import errorcodes
-from psycopg2.pool import ThreadedConnectionPool
 
 from workload.errors import WorkloadError
 from workload.settings import Settings
@@ -134,26 +134,38 @@ class Session:
                 self._telemetry.wrote(write.table, write.action, count)
 
 
-class _Pool(ThreadedConnectionPool):
-    """psycopg2's pool, which keeps only `minconn` connections but opens those at once.
+class _Pool:
+    """Open connections, the one used last on top; makes one when there is none, and keeps them all.
 
-    Opening at once would make a start without PostgreSQL fail; keeping none would reconnect for
-    every operation. So: open none, keep all.
+    How many there are at once is up to the caller. Safe to use from many threads: what is done to the
+    two collections is done in one step each.
     """
 
-    _pool: list[psycopg2.extensions.connection]
-    _used: dict[object, psycopg2.extensions.connection]
-    _lock: threading.Lock
+    def __init__(self, **parameters: Any) -> None:
+        self._parameters = parameters
+        self.idle: deque[psycopg2.extensions.connection] = deque()
+        self.busy: set[psycopg2.extensions.connection] = set()
 
-    def __init__(self, size: int, **connect: object) -> None:
-        super().__init__(0, size, **connect)
-        self.minconn = size
+    def take(self) -> psycopg2.extensions.connection:
+        try:
+            connection = self.idle.pop()
+        except IndexError:
+            connection = psycopg2.connect(**self._parameters)
+        self.busy.add(connection)
+        return connection
+
+    def give_back(self, connection: psycopg2.extensions.connection) -> None:
+        self.busy.discard(connection)
+        if connection.closed:
+            # What broke this one has probably broken the others, too; a new one tells.
+            self.close_idle()
+        else:
+            self.idle.append(connection)
 
     def close_idle(self) -> None:
-        with self._lock:
-            for connection in self._pool:
-                connection.close()
-            self._pool.clear()
+        while self.idle:
+            with suppress(IndexError):
+                self.idle.pop().close()
 
 
 class Database:
@@ -165,7 +177,6 @@ class Database:
         self._telemetry = telemetry
         self._free = threading.BoundedSemaphore(size)
         self._pool = _Pool(
-            size,
             host=settings.postgres_host,
             port=settings.postgres_port,
             dbname=settings.postgres_db,
@@ -182,12 +193,12 @@ class Database:
     @property
     def busy(self) -> int:
         """Connections in use."""
-        return len(self._pool._used)
+        return len(self._pool.busy)
 
     @property
     def idle(self) -> int:
         """Connections open and not in use."""
-        return len(self._pool._pool)
+        return len(self._pool.idle)
 
     def autocommit(self) -> AbstractContextManager[Session]:
         """A session in which every statement is a transaction of its own.
@@ -230,15 +241,14 @@ class Database:
             except BaseException:
                 self._abandon(connection)
                 raise
-            self._pool.putconn(connection)
+            self._pool.give_back(connection)
 
     def _connect(self) -> psycopg2.extensions.connection:
         try:
-            connection: psycopg2.extensions.connection = self._pool.getconn()
+            return self._pool.take()
         except psycopg2.OperationalError as error:
             self._telemetry.failed(errorcodes.CONNECTION_EXCEPTION)
             raise UnreachableError(_first_line(error)) from None
-        return connection
 
     def _abandon(self, connection: psycopg2.extensions.connection) -> None:
         """Roll back and keep the connection if it still works, else close it."""
@@ -247,7 +257,7 @@ class Database:
                 connection.rollback()
         except psycopg2.Error:
             connection.close()
-        self._pool.putconn(connection, close=bool(connection.closed))
+        self._pool.give_back(connection)
 
 
 def _first_line(error: psycopg2.Error) -> str:

@@ -6,11 +6,11 @@ queue full, or that waited too long, is dropped and counted: lateness is measure
 
 import random
 import threading
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
+from queue import SimpleQueue
 from time import monotonic
+from typing import NamedTuple
 
 from workload.metrics import Metrics
 from workload.operation import Operation, Result
@@ -18,8 +18,8 @@ from workload.pacing import Arrivals, factor
 from workload.settings import Settings
 
 MAX_QUEUE = 20_000
-# The longest the dispatcher sleeps: how soon a change of load or shape is felt.
-MAX_SLEEP_S = 0.1
+# How soon a change of load or shape is felt.
+RATES_VALID_S = 0.1
 PAUSE_EXPIRES_S = 60.0
 
 
@@ -32,8 +32,9 @@ class State(StrEnum):
     DRAINING = "draining"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Due:
+class _Due(NamedTuple):
+    """An operation, and since when it has been due."""
+
     operation: Operation
     at: float
 
@@ -58,12 +59,10 @@ class Engine:
         self._load = settings.workload_load
         self._state = State.STARTING
         self._paused_until = 0.0
-        self._queue: deque[_Due] = deque()
-        self._working = 0
-        lock = threading.Lock()
-        # Two conditions on one lock: a worker's wake-up must not be taken by someone who waits for idleness.
-        self._arrived = threading.Condition(lock)
-        self._settled = threading.Condition(lock)
+        self._queue: SimpleQueue[_Due | None] = SimpleQueue()
+        # Arrivals that are queued or under way; guarded by the condition, as the state is.
+        self._unfinished = 0
+        self._settled = threading.Condition()
         self._draining = threading.Event()
         self._started = monotonic()
         self._threads: list[threading.Thread] = []
@@ -117,55 +116,59 @@ class Engine:
             self._state = State.DRAINING
             self._draining.set()
             done = self._settled.wait_for(self._is_idle, timeout)
-            self._arrived.notify_all()
+        for _ in self._threads:
+            self._queue.put(None)
         return done
 
     def _is_idle(self) -> bool:
-        return not self._queue and not self._working
-
-    def _rate(self, operation: Operation, now: float) -> float:
-        if self._state is State.PAUSED and now > self._paused_until:
-            self.resume()
-        if self._state is not State.RUNNING:
-            return 0.0
-        shape = factor(self._settings.workload_shape, now - self._started)
-        return operation.rate(self._settings) * self._load * shape
+        return not self._unfinished
 
     def _dispatch(self) -> None:
-        seeds = random.Random(self._settings.workload_random_seed)
-        arrivals = {
-            operation.name: Arrivals(random.Random(seeds.random()), start=self._started)
-            for operation in self._operations
-        }
+        rng = random.Random(self._settings.workload_random_seed)
+        # One process for all operations, each arrival's drawn by its share: the same as one for each.
+        arrivals = Arrivals(rng, start=self._started)
+        rates: list[float] = []
+        valid_until = self._started
         while not self._draining.is_set():
             now = monotonic()
-            wake = now + MAX_SLEEP_S
-            due: list[_Due] = []
-            for operation in self._operations:
-                rate = self._rate(operation, now)
-                self._metrics.gauge(
-                    "credit_target_rate", service=self._service, operation=operation.name
-                ).set(rate)
-                process = arrivals[operation.name]
-                due += [_Due(operation=operation, at=at) for at in process.advance(now, rate=rate)]
-                wake = min(wake, process.next_due(rate=rate))
-            self._enqueue(sorted(due, key=lambda arrival: arrival.at))
+            due = arrivals.advance(now, rate=sum(rates))
+            if due:
+                operations = rng.choices(self._operations, rates, k=len(due))
+                self._enqueue(map(_Due, operations, due))
+            if now >= valid_until:
+                rates = self._rates(now)
+                valid_until = now + RATES_VALID_S
+            wake = min(valid_until, arrivals.next_due(rate=sum(rates)))
             self._draining.wait(max(0.0, wake - monotonic()))
 
-    def _enqueue(self, due: list[_Due]) -> None:
-        with self._arrived:
+    def _rates(self, now: float) -> list[float]:
+        """Return the rate of each operation, and show it."""
+        if self._state is State.PAUSED and now > self._paused_until:
+            self.resume()
+        asked = 0.0
+        if self._state is State.RUNNING:
+            asked = self._load * factor(self._settings.workload_shape, now - self._started)
+        rates = [operation.rate(self._settings) * asked for operation in self._operations]
+        for operation, rate in zip(self._operations, rates, strict=True):
+            self._metrics.gauge(
+                "credit_target_rate", service=self._service, operation=operation.name
+            ).set(rate)
+        return rates
+
+    def _enqueue(self, due: Iterable[_Due]) -> None:
+        with self._settled:
             if self._state is not State.RUNNING:
                 return
             for arrival in due:
                 self._count("credit_arrivals", arrival)
-                if len(self._queue) >= MAX_QUEUE:
+                if self._queue.qsize() >= MAX_QUEUE:
                     self._count("credit_arrivals_dropped", arrival)
                 else:
-                    self._queue.append(arrival)
-            self._arrived.notify(len(due))
+                    self._unfinished += 1
+                    self._queue.put(arrival)
 
     def _work(self) -> None:
-        while (arrival := self._take()) is not None:
+        while (arrival := self._queue.get()) is not None:
             delay = monotonic() - arrival.at
             try:
                 if delay > self._settings.workload_queue_seconds:
@@ -177,17 +180,9 @@ class Engine:
                     self._run(arrival.operation)
             finally:
                 with self._settled:
-                    self._working -= 1
+                    self._unfinished -= 1
                     if self._is_idle():
                         self._settled.notify_all()
-
-    def _take(self) -> _Due | None:
-        with self._arrived:
-            self._arrived.wait_for(lambda: self._queue or self._draining.is_set())
-            if not self._queue:
-                return None
-            self._working += 1
-            return self._queue.popleft()
 
     def _count(self, metric: str, arrival: _Due) -> None:
         self._metrics.counter(metric, service=self._service, operation=arrival.operation.name).inc()

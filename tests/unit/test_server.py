@@ -136,7 +136,7 @@ def test_a_pause_that_something_holds_up_says_so(
     monkeypatch.setattr(server, "PAUSE_TIMEOUT_S", 0.1)
     serving = serve("risk")
     serving.start()
-    monkeypatch.setattr(serving.services[0].engine, "_working", 1)
+    monkeypatch.setattr(serving.services[0].engine, "_unfinished", 1)
     with pytest.raises(ServiceUnreachableError, match="503"):
         serving.client.pause()
     monkeypatch.undo()
