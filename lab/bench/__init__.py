@@ -3,6 +3,7 @@
 import typer
 
 from lab.bench import intake, seed
+from lab.bench.load import load
 
 app = typer.Typer(
     help="Measure the lab beside pgbench, on the server that runs.",
@@ -12,6 +13,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(seed.seed)
+app.command()(load)
 app.command()(intake.intake)
 
 

@@ -1,0 +1,161 @@
+"""The rounds: who is measured in which order, and what is made of it.
+
+Contestants take short turns within a round, so that whatever else the machine does falls on all of them.
+A figure is the median over the rounds, and a ratio the median of the rounds' ratios.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from statistics import median, quantiles
+
+from lab.bench.load.ours import Engine, engine
+from lab.bench.load.pgbench import Pgbench
+from lab.bench.load.scenarios import MIX, SCENARIOS
+from lab.bench.load.services import Held, hold
+from lab.settings import LabSettings
+
+Progress = Callable[[str], None]
+
+PGBENCH = "pgbench"
+OURS = "ours"
+ONE_PROCESS = "ours, one process"
+TRACED = "ours, traced"
+CONTESTANTS = (PGBENCH, OURS, ONE_PROCESS, TRACED)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """How long and how much: seconds of a turn, rounds, connections of each contestant."""
+
+    seconds: float
+    rounds: int
+    connections: int
+    rate: float
+
+    @property
+    def processes(self) -> int:
+        """One of ours per core."""
+        return min(os.cpu_count() or 1, self.connections)
+
+    @property
+    def turns(self) -> int:
+        """How many turns there are in all."""
+        return self.rounds * (len(CONTESTANTS) * len(SCENARIOS) + 2) + 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Saturation:
+    """Operations per second at saturation, by contestant; `ratio` is ours for one of pgbench's."""
+
+    tps: Mapping[str, float]
+    ratio: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lateness:
+    """Start delays in milliseconds by contestant; `ratio` is ours for one of pgbench's, at p99."""
+
+    p50_ms: Mapping[str, float]
+    p99_ms: Mapping[str, float]
+    ratio: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """All of one run."""
+
+    plan: Plan
+    saturation: Mapping[str, Saturation]
+    lateness: Lateness
+    services: Held
+
+    def to_json(self) -> dict[str, object]:
+        """Return the document that --json prints; the figures at its top are those of the mix."""
+        mix = self.saturation[MIX.name]
+        return {
+            "ours_tps": mix.tps[OURS],
+            "pgbench_tps": mix.tps[PGBENCH],
+            "ratio": mix.ratio,
+            "ours_one_process_tps": mix.tps[ONE_PROCESS],
+            "ours_traced_tps": mix.tps[TRACED],
+            "lateness_p99_ms": self.lateness.p99_ms[OURS],
+            "pgbench_lateness_p99_ms": self.lateness.p99_ms[PGBENCH],
+            "lateness_ratio": self.lateness.ratio,
+            **asdict(self.plan),
+            "processes": self.plan.processes,
+            "scenarios": {name: asdict(one) for name, one in self.saturation.items()},
+            "services": asdict(self.services),
+        }
+
+
+def measure(settings: LabSettings, plan: Plan, progress: Progress) -> Result:
+    """Measure everything on a seeded database.
+
+    Raises:
+        LabError: when a contestant fails.
+    """
+    tps: defaultdict[str, list[dict[str, float]]] = defaultdict(list)
+    late: list[dict[str, tuple[float, float]]] = []
+    with ExitStack() as stack:
+        progress("starting our processes")
+        contestants = _contestants(settings, plan, stack)
+        for number in range(1, plan.rounds + 1):
+            for scenario in SCENARIOS:
+                turn = {}
+                for name in CONTESTANTS:
+                    progress(f"round {number}: {scenario.name}, {name}")
+                    turn[name] = contestants[name].saturate(scenario, seconds=plan.seconds)
+                tps[scenario.name].append(turn)
+            delays = {}
+            for name in (PGBENCH, OURS):
+                progress(f"round {number}: {plan.rate:g} operations/s, {name}")
+                delays[name] = _p50_and_p99_ms(
+                    contestants[name].lateness(MIX, seconds=plan.seconds, rate=plan.rate)
+                )
+            late.append(delays)
+    progress(f"the five services at {plan.rate:g} operations/s")
+    return Result(
+        plan=plan,
+        saturation={name: _saturation(turns) for name, turns in tps.items()},
+        lateness=_lateness(late),
+        services=hold(settings, rate=plan.rate, seconds=max(5.0, 2 * plan.seconds)),
+    )
+
+
+def _contestants(
+    settings: LabSettings, plan: Plan, stack: ExitStack
+) -> Mapping[str, Pgbench | Engine]:
+    def ours(processes: int, *, traced: bool = False) -> Engine:
+        return stack.enter_context(
+            engine(settings, processes=processes, connections=plan.connections, traced=traced)
+        )
+
+    return {
+        PGBENCH: Pgbench(settings, connections=plan.connections),
+        OURS: ours(plan.processes),
+        ONE_PROCESS: ours(1),
+        TRACED: ours(plan.processes, traced=True),
+    }
+
+
+def _saturation(turns: list[dict[str, float]]) -> Saturation:
+    return Saturation(
+        tps={name: median(turn[name] for turn in turns) for name in CONTESTANTS},
+        ratio=median(turn[OURS] / turn[PGBENCH] for turn in turns),
+    )
+
+
+def _lateness(rounds: list[dict[str, tuple[float, float]]]) -> Lateness:
+    return Lateness(
+        p50_ms={name: median(one[name][0] for one in rounds) for name in (PGBENCH, OURS)},
+        p99_ms={name: median(one[name][1] for one in rounds) for name in (PGBENCH, OURS)},
+        ratio=median(one[OURS][1] / one[PGBENCH][1] for one in rounds),
+    )
+
+
+def _p50_and_p99_ms(delays: list[float]) -> tuple[float, float]:
+    percentiles = quantiles(delays, n=100)
+    return percentiles[49] * 1000, percentiles[98] * 1000

@@ -1,0 +1,92 @@
+"""Our engine as a contestant: one process or one per core, which do the same job at the same time."""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from json import dumps, loads
+
+from lab.bench.load.job import Done, Job
+from lab.bench.load.scenarios import SCENARIOS, Scenario
+from lab.errors import LabError
+from lab.settings import LabSettings
+from lab.stack.environment import inherited, of_settings
+from workload.settings import Settings
+
+WARM_UP_S = 0.5
+END_S = 30
+
+
+class Engine:
+    """Processes of our engine that wait for their turn."""
+
+    def __init__(self, workers: Sequence[subprocess.Popen[str]]) -> None:
+        self._workers = workers
+        for scenario in SCENARIOS:
+            self._do(Job(scenario=scenario.name, seconds=WARM_UP_S))
+
+    def saturate(self, scenario: Scenario, *, seconds: float) -> float:
+        """Return operations per second in a closed loop.
+
+        Raises:
+            LabError: when a process or an operation fails.
+        """
+        done = self._do(Job(scenario=scenario.name, seconds=seconds))
+        return sum(one.operations / one.seconds for one in done)
+
+    def lateness(self, scenario: Scenario, *, seconds: float, rate: float) -> list[float]:
+        """Return the start delay of each operation at `rate` per second over all, in seconds.
+
+        Raises:
+            LabError: when a process or an operation fails.
+        """
+        done = self._do(Job(scenario=scenario.name, seconds=seconds, rate=rate))
+        return [delay for one in done for delay in one.start_delays]
+
+    def _do(self, job: Job) -> list[Done]:
+        share = job if job.rate is None else replace(job, rate=job.rate / len(self._workers))
+        for worker in self._workers:
+            assert worker.stdin
+            worker.stdin.write(dumps(asdict(share)) + "\n")
+            worker.stdin.flush()
+        done = [_answer(worker) for worker in self._workers]
+        if errors := sum(one.errors for one in done):
+            raise LabError(f"{errors} operations of {job.scenario!r} failed: no fair comparison.")
+        return done
+
+
+@contextmanager
+def engine(
+    settings: LabSettings, *, processes: int, connections: int, traced: bool = False
+) -> Iterator[Engine]:
+    """Start an engine with `connections` threads over all its processes, for the length of a block."""
+    environment = {
+        **inherited(),
+        **of_settings(settings, Settings.model_fields),
+        "DD_TRACE_ENABLED": str(traced).lower(),
+    }
+    command = [sys.executable, "-P", "-m", "lab.bench.load.worker", str(connections // processes)]
+    workers: list[subprocess.Popen[str]] = []
+    try:
+        while len(workers) < processes:
+            workers.append(_start(command, environment))
+        yield Engine(workers)
+    finally:
+        for worker in workers:
+            worker.terminate()
+            worker.communicate(timeout=END_S)
+
+
+def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def _answer(worker: subprocess.Popen[str]) -> Done:
+    assert worker.stdout
+    line = worker.stdout.readline()
+    if not line:
+        raise LabError(f"A process of our engine ended with status {worker.wait(END_S)}.")
+    return Done(**loads(line))

@@ -1,0 +1,89 @@
+"""What is measured: operations of the workload in the proportions in which the lab runs them.
+
+Only operations whose SQL pgbench can send as well: decisions and schedules are computed in Python.
+"""
+
+from dataclasses import dataclass
+
+from lab.errors import LabError
+from workload.operation import Call, Operation, Result
+from workload.services import SERVICES
+from workload.settings import Settings
+
+# pgbench wants whole weights; the rarest default rate is a tenth per second.
+WEIGHT_PER_RATE = 10
+
+
+def _point(call: Call) -> Result:
+    """Read one customer by CPF, the lab's cheapest statement."""
+    _, cpf = call.random.choice(call.reference.get().customers)
+    with call.autocommit() as session:
+        session.row("customer_by_cpf", cpf=cpf)
+    return Result()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """An operation of a service and its weight."""
+
+    service: str
+    operation: Operation
+    weight: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scenario:
+    """A mix of operations."""
+
+    name: str
+    what: str
+    shares: tuple[Share, ...]
+
+
+def _share(service: str, name: str) -> Share:
+    operation = next(o for o in SERVICES[service].operations if o.name == name)
+    weight = round(operation.rate(Settings.model_construct()) * WEIGHT_PER_RATE)
+    return Share(service=service, operation=operation, weight=weight)
+
+
+POINT = Scenario(
+    name="point read",
+    what="one statement: customer_by_cpf",
+    shares=(
+        Share(
+            service="customers",
+            operation=Operation(name="point", run=_point, rate=lambda _: 1.0, writes=False),
+            weight=1,
+        ),
+    ),
+)
+LOOKUP = Scenario(
+    name="lookup",
+    what="two statements: customer_by_cpf, customer_history",
+    shares=(_share("customers", "lookup"),),
+)
+MIX = Scenario(
+    name="mix",
+    what="browse, submit, lookup, statement, update_contact, pay at their default rates",
+    shares=(
+        _share("proposals", "browse"),
+        _share("proposals", "submit"),
+        _share("customers", "lookup"),
+        _share("customers", "statement"),
+        _share("customers", "update_contact"),
+        _share("servicing", "pay"),
+    ),
+)
+SCENARIOS = (POINT, LOOKUP, MIX)
+
+
+def find(name: str) -> Scenario:
+    """Return a scenario by name.
+
+    Raises:
+        LabError: when there is none.
+    """
+    for scenario in SCENARIOS:
+        if scenario.name == name:
+            return scenario
+    raise LabError(f"There is no scenario {name!r}.")

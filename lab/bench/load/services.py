@@ -1,0 +1,145 @@
+"""The five services themselves, as processes, at a total rate: do they keep up, how late do they start?
+
+Read from their own histogram of start delays, so to the width of a bucket.
+"""
+
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from threading import Event
+
+from lab.control import Sample, ServiceClient, ServiceUnreachableError, clients
+from lab.settings import LabSettings
+from lab.stack.environment import inherited, of_settings
+from lab.stack.readiness import await_state
+from workload.services import SERVICES
+from workload.settings import Settings
+
+START_S = 60
+END_S = 30
+# Until pools are open, reference data read and caches warm.
+SETTLE_S = 3.0
+DELAY = "credit_start_delay_seconds_bucket"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Held:
+    """What the services did at a rate; rates per second, delay in seconds."""
+
+    asked_rate: float
+    arrival_rate: float
+    operation_rate: float
+    dropped: int
+    errors: int
+    start_delay_p99: float
+
+
+def hold(settings: LabSettings, *, rate: float, seconds: float) -> Held:
+    """Run the five services at `rate` operations per second over all of them.
+
+    Raises:
+        LabError: when a service does not start.
+    """
+    default = sum(o.rate(settings) for service in SERVICES.values() for o in service.operations)
+    ports = {f"{name}_port": _free_port() for name in SERVICES}
+    idle = settings.model_copy(update={"workload_load": 0.0, **ports})
+    with _running(idle) as services:
+        for service in services:
+            service.set_load(rate / default)
+        Event().wait(SETTLE_S)
+        start = _counted(services)
+        Event().wait(seconds)
+        end = _counted(services)
+    counts = Counter({key: value - start[key] for key, value in end.items()})
+    totals: Counter[str] = Counter()
+    for (name, _), value in counts.items():
+        totals[name] += value
+    return Held(
+        asked_rate=rate,
+        arrival_rate=totals["credit_arrivals_total"] / seconds,
+        operation_rate=totals["credit_operations_total"] / seconds,
+        dropped=round(totals["credit_arrivals_dropped_total"]),
+        errors=round(counts["credit_operations_total", "error"]),
+        start_delay_p99=quantile(
+            0.99, {float(le): value for (name, le), value in counts.items() if name == DELAY}
+        ),
+    )
+
+
+def quantile(share: float, buckets: dict[float, float]) -> float:
+    """Return a quantile of cumulative buckets by upper bound, as PromQL's histogram_quantile does.
+
+    >>> quantile(0.5, {0.1: 5.0, 0.2: 10.0, float("inf"): 10.0})
+    0.1
+    >>> quantile(0.99, {0.1: 0.0, 0.2: 50.0, float("inf"): 100.0})
+    0.2
+    """
+    bounds = sorted(buckets)
+    rank = share * buckets[bounds[-1]]
+    below, lower = 0.0, 0.0
+    for bound in bounds:
+        if buckets[bound] >= rank and bound != float("inf"):
+            within = (rank - below) / (buckets[bound] - below) if buckets[bound] > below else 0.0
+            return lower + (bound - lower) * within
+        below, lower = buckets[bound], bound if bound != float("inf") else lower
+    return lower
+
+
+@contextmanager
+def _running(settings: LabSettings) -> Iterator[list[ServiceClient]]:
+    environment = {**inherited(), **of_settings(settings, Settings.model_fields)}
+    with ExitStack() as stack:
+        for name in SERVICES:
+            stack.enter_context(_process(name, environment))
+        services = clients(settings)
+        for service in services:
+            await_state(
+                f"credit-{service.name} answers", partial(_silent, service), within_s=START_S
+            )
+        yield services
+
+
+@contextmanager
+def _process(name: str, environment: dict[str, str]) -> Iterator[None]:
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "workload", name],
+        env={**environment, "DD_SERVICE": f"credit-{name}"},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(END_S)
+
+
+def _silent(service: ServiceClient) -> str | None:
+    try:
+        service.health()
+    except ServiceUnreachableError as error:
+        return str(error)
+    return None
+
+
+def _counted(services: Sequence[ServiceClient]) -> Counter[tuple[str, str]]:
+    """Return what all services have counted, by metric and by outcome or bucket."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for sample in (sample for service in services for sample in service.samples()):
+        counts[sample.name, _part(sample)] += sample.value  # type: ignore[assignment]
+    return counts
+
+
+def _part(sample: Sample) -> str:
+    return sample.labels.get("outcome") or sample.labels.get("le") or ""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

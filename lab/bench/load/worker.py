@@ -1,0 +1,169 @@
+"""One process of our engine under measurement: `python -m lab.bench.load.worker THREADS`.
+
+The engine is the services' own: Runner, Session, pool, metrics, and for an open loop Engine. Only what a
+service's process adds around that (HTTP, signals) is left out. It lives for the whole benchmark and does
+one job after the other, as they come in by standard input; so no turn pays for its start.
+"""
+
+import gc
+import random
+import sys
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from json import dumps, loads
+from time import monotonic
+from uuid import uuid4
+
+from prometheus_client import CollectorRegistry, Histogram
+
+from lab.bench.load.job import Done, Job
+from lab.bench.load.scenarios import SCENARIOS, Scenario, find
+from workload import tracing
+from workload.database import Database
+from workload.engine import Engine
+from workload.metrics import Metrics
+from workload.operation import Operation, Outcome, Result
+from workload.runner import Runner
+from workload.services import SERVICES
+from workload.settings import Settings
+from workload.telemetry import DatabaseTelemetry
+
+SERVICE = "credit-bench"
+DRAIN_S = 30.0
+
+
+class _Kept(Histogram):
+    """Keeps each value: a p99 read from buckets would be off by the width of a bucket."""
+
+    def __init__(self) -> None:
+        super().__init__("start_delay_seconds", "kept", registry=None)
+        self.values: list[float] = []
+
+    def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
+        del exemplar
+        self.values.append(amount)
+
+
+class _Metrics(Metrics):
+    """The services' metrics, less the buckets of the start delay."""
+
+    def __init__(self) -> None:
+        super().__init__(CollectorRegistry())
+        self.start_delays = _Kept()
+
+    def histogram(self, name: str, **labels: str) -> Histogram:
+        if name == "credit_start_delay_seconds":
+            return self.start_delays
+        return super().histogram(name, **labels)
+
+
+class Worker:
+    """The scenarios' operations, each run as its own service would run it, over one pool."""
+
+    def __init__(self, settings: Settings, threads: int) -> None:
+        self._settings = settings.model_copy(
+            update={"workload_threads": threads, "workload_load": 1.0}
+        )
+        self._metrics = _Metrics()
+        spans = tracing.start(settings, SERVICE)
+        database = Database(
+            self._settings,
+            service=SERVICE,
+            size=threads,
+            telemetry=DatabaseTelemetry(self._metrics, SERVICE),
+        )
+        runners = {
+            name: Runner(
+                service,
+                settings=self._settings,
+                instance=uuid4(),
+                database=database,
+                metrics=self._metrics,
+                tracing=spans,
+                stop=threading.Event(),
+            )
+            for name, service in SERVICES.items()
+        }
+        self._runner_of = {
+            share.operation.name: runners[share.service]
+            for scenario in SCENARIOS
+            for share in scenario.shares
+        }
+        self._outcomes: Counter[Outcome] = Counter()
+        self._lock = threading.Lock()
+
+    def do(self, job: Job) -> Done:
+        """Do one job."""
+        scenario = find(job.scenario)
+        self._outcomes.clear()
+        self._metrics.start_delays.values.clear()
+        started = monotonic()
+        if job.rate is None:
+            self._closed_loop(scenario, until=started + job.seconds)
+        else:
+            self._open_loop(scenario, job.rate, job.seconds)
+        return Done(
+            operations=self._outcomes.total(),
+            errors=self._outcomes[Outcome.ERROR],
+            seconds=monotonic() - started,
+            start_delays=list(self._metrics.start_delays.values),
+        )
+
+    def _run(self, operation: Operation) -> Result:
+        result = self._runner_of[operation.name].run(operation)
+        with self._lock:
+            self._outcomes[result.outcome] += 1
+        return result
+
+    def _closed_loop(self, scenario: Scenario, *, until: float) -> None:
+        operations = [share.operation for share in scenario.shares]
+        weights = [share.weight for share in scenario.shares]
+
+        def loop() -> None:
+            # Drawn beforehand: pgbench's choice of a script costs it next to nothing.
+            order = random.choices(operations, weights, k=1000)
+            while True:
+                for operation in order:
+                    self._run(operation)
+                    if monotonic() > until:
+                        return
+
+        threads = [threading.Thread(target=loop) for _ in range(self._settings.workload_threads)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _open_loop(self, scenario: Scenario, rate: float, seconds: float) -> None:
+        whole = sum(share.weight for share in scenario.shares)
+        rates = {s.operation.name: rate * s.weight / whole for s in scenario.shares}
+        engine = Engine(
+            service=SERVICE,
+            operations=[_at(share.operation, rates) for share in scenario.shares],
+            settings=self._settings,
+            metrics=self._metrics,
+            run=self._run,
+        )
+        engine.start()
+        threading.Event().wait(seconds)
+        engine.drain(timeout=DRAIN_S)
+
+
+def _at(operation: Operation, rates: Mapping[str, float]) -> Operation:
+    return replace(operation, rate=lambda _: rates[operation.name])
+
+
+def main() -> None:
+    """Do jobs, one for each line, until there are no more."""
+    worker = Worker(Settings.load(), threads=int(sys.argv[1]))
+    gc.freeze()  # as the services' process does
+    for line in sys.stdin:
+        done = worker.do(Job(**loads(line)))
+        sys.stdout.write(dumps(asdict(done)) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
