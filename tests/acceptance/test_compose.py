@@ -25,7 +25,6 @@ from lab.control import clients
 from lab.database import Role, connect, dsn, rows
 from lab.settings import ROOT, LabSettings
 from lab.stack.readiness import await_state
-from lab.verify.run import run as verify
 from tests.fix_postgres import free_port
 from tests.standins.engine import Client, engine
 from tests.standins.images import build
@@ -47,20 +46,6 @@ WRITTEN = (
 UP = ("up", "--detach", "--wait", "--wait-timeout", "240", "--pull", "never")
 
 
-OWN_WORDS = """
-from lab.stack import docker
-from lab.stack.memory import Memory
-
-class Silent:
-    def begin(self, step, detail=""): pass
-    def wait(self, detail): pass
-    def done(self, step, detail=""): pass
-
-def up():
-    docker.up(LabSettings.load(), Memory(), reporter=Silent())
-"""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Containers:
     """The lab in containers: Compose with the test's variables, and the settings that reach it."""
@@ -75,13 +60,10 @@ class Containers:
         lines = self.compose.out("ps", "--all", "--format", "json").splitlines()
         return {state["Service"]: state for state in map(json.loads, lines)}
 
-    def lab(self, code: str) -> subprocess.CompletedProcess[str]:
-        """Run a piece of Python beside lab/stack/docker.py, in the clone, as the command line would."""
-        preamble = (
-            "import json\nfrom lab.errors import LabError\nfrom lab.settings import LabSettings"
-        )
+    def creditlab(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Call the clone's `creditlab`, with this environment's Python instead of one of its own."""
         return subprocess.run(
-            [sys.executable, "-c", f"{preamble}\n{OWN_WORDS}\n{code}"],
+            [sys.executable, "-m", "lab", *arguments],
             cwd=self.clone,
             env=self.compose.environment,
             capture_output=True,
@@ -140,8 +122,9 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]
         )
         try:
             compose.out("build", "--quiet")
-            started = containers.lab("up()")
+            started = containers.creditlab("up", "--docker")
             assert started.returncode == 0, started.stderr
+            assert "datadog: local mode: nothing leaves this machine" in started.stdout
             yield containers
         finally:
             compose.run("down", "--volumes", "--timeout", "20")
@@ -163,21 +146,32 @@ def test_a_second_up_changes_nothing(containers: Containers) -> None:
 
 
 def test_status_tells_it_in_the_words_of_native_mode(containers: Containers) -> None:
-    told = containers.lab("print(json.dumps(docker.status().to_json()))")
+    """What runs decides the mode: nobody has to say --docker again."""
+    told = containers.creditlab("status", "--json")
+    assert told.returncode == 0, told.stderr
     status = json.loads(told.stdout)
     assert (status["mode"], status["ready"]) == ("docker", True)
-    states = {component["name"]: component["state"] for component in status["components"]}
-    assert set(states.values()) == {"running"}
-    assert {"postgres", "postgres_exporter", "prometheus", "grafana", "datadog"} < set(states)
-    told = containers.lab("print(docker.datadog_mode())")
-    assert told.stdout.startswith("local mode")
+    components = {component["name"]: component for component in status["components"]}
+    assert {component["state"] for component in components.values()} == {"running"}
+    assert {"postgres", "postgres_exporter", "prometheus", "grafana"} < components.keys()
+    assert "(local mode: nothing leaves this machine" in components["datadog"]["version"]
+
+
+def test_a_native_lab_is_refused_beside_containers(containers: Containers) -> None:
+    told = containers.creditlab("up", "--native")
+    assert told.returncode == 2
+    assert "./creditlab down --docker" in told.stderr
 
 
 def test_logs_show_a_service_and_the_servers_own_files(containers: Containers) -> None:
-    told = containers.lab("print(*docker.logs('risk', follow=False, tail=5), sep='\\n')")
-    assert "listening on port 8005" in told.stdout
-    told = containers.lab("print(*docker.logs('postgres', follow=False, tail=200), sep='\\n')")
-    assert ":LOG:  " in told.stdout
+    assert "listening on port 8005" in containers.creditlab("logs", "risk").stdout
+    # By words, because a terminal's tabs are spaces.
+    shown = containers.creditlab("logs", "postgres").stdout.split()
+    read = "cat /var/run/postgresql/*.log"
+    written = containers.compose.out("exec", "-T", "postgres", "sh", "-c", read).split()
+    assert shown
+    assert " ".join(shown) in " ".join(written)
+    assert "no component" in containers.creditlab("logs", "supervisord").stderr
 
 
 def test_every_published_port_is_on_loopback_and_answers(containers: Containers) -> None:
@@ -222,8 +216,14 @@ def test_traffic_reaches_every_table(containers: Containers) -> None:
 
 
 def test_the_books_and_the_counters_agree(containers: Containers) -> None:
-    report = verify(containers.settings, window_s=2)
-    assert report.ok, [check for check in report.checks if not check.ok]
+    told = containers.creditlab("verify", "--json")
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert json.loads(told.stdout)["ok"] is True
+
+
+def test_the_database_has_what_the_observers_need(containers: Containers) -> None:
+    told = containers.creditlab("doctor")
+    assert told.returncode == 0, told.stdout + told.stderr
 
 
 def silent_services(containers: Containers) -> str | None:
@@ -334,7 +334,8 @@ def test_the_image_holds_the_workload_and_little_else(containers: Containers) ->
 
 def test_down_with_volumes_leaves_nothing(containers: Containers) -> None:
     """Last: no container, volume or network of the project remains."""
-    containers.compose.out("down", "--volumes", "--timeout", "20")
+    told = containers.creditlab("down", "--wipe")
+    assert told.returncode == 0, told.stderr
     label = f"label=com.docker.compose.project={PROJECT}"
     for kind in ("container", "volume", "network"):
         all_of_them = ("--all",) if kind == "container" else ()
@@ -346,8 +347,7 @@ def test_a_taken_port_is_named_and_nothing_stays(containers: Containers) -> None
     """Somebody else listens: `up` says which setting chooses another port, and takes back its start."""
     port = containers.settings.postgres_port
     with socket.create_server(("127.0.0.1", port)):
-        code = "try: up()\nexcept LabError as error: print(type(error).__name__, error)"
-        told = containers.lab(code)
-    assert told.stdout.startswith("PortTakenError"), told.stdout + told.stderr
-    assert f"Port {port} is taken on this machine: POSTGRES_PORT" in told.stdout
+        told = containers.creditlab("up", "--docker")
+    assert told.returncode == 2
+    assert f"Port {port} is taken on this machine: POSTGRES_PORT" in told.stderr
     assert containers.states() == {}
