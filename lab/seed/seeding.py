@@ -68,7 +68,7 @@ def ensure(
     target = dsn(settings, Role.OWNER)
     begun = monotonic()
     with connect(target, application_name=APPLICATION) as connection:
-        present = _is_there(connection, plan)
+        present = _is_recorded(connection, plan)
     loaded = Counter[str]() if present else _load(target, plan, report)
     return SeedReport(
         scale=plan.scale,
@@ -83,8 +83,10 @@ def _load(target: str, plan: Plan, report: Report) -> Counter[str]:
     with connect(target, application_name=APPLICATION, autocommit=False) as connection:
         # Two that seed at once: the second waits here, then finds the first one's manifest.
         rows(connection, f"LOCK TABLE seed_manifest, {', '.join(COLUMNS)}")
-        if _is_there(connection, plan):
+        if _is_recorded(connection, plan):
             return Counter()
+        # Asked under the lock: without it, rows that another seeder has just committed look like strangers.
+        _require_empty(connection)
         loaded = load(connection, plan.blocks(), expected_rows=plan.expected_rows, report=report)
         _sign(connection, plan, loaded)
     with connect(target, application_name=APPLICATION) as connection:
@@ -95,7 +97,7 @@ def _load(target: str, plan: Plan, report: Report) -> Counter[str]:
     return loaded
 
 
-def _is_there(connection: Connection, plan: Plan) -> bool:
+def _is_recorded(connection: Connection, plan: Plan) -> bool:
     manifest = rows(connection, "SELECT scale, random_seed FROM seed_manifest")
     if manifest == [(plan.scale, plan.random_seed)]:
         return True
@@ -107,6 +109,10 @@ def _is_there(connection: Connection, plan: Plan) -> bool:
             f" by SEED_SCALE={scale} and SEED_RANDOM_SEED={random_seed} in .env, or throw it away:"
             " ./creditlab down --wipe"
         )
+    return False
+
+
+def _require_empty(connection: Connection) -> None:
     for table in COLUMNS:
         [[occupied]] = rows(connection, f"SELECT EXISTS (SELECT FROM {table})")
         if occupied:
@@ -115,7 +121,6 @@ def _is_there(connection: Connection, plan: Plan) -> bool:
                 "Seed another database (POSTGRES_DB in .env), or throw these away:"
                 " ./creditlab down --wipe"
             )
-    return False
 
 
 def _sign(connection: Connection, plan: Plan, loaded: Counter[str]) -> None:

@@ -1,27 +1,14 @@
 """The services' counters against the database: pure rules over two quiet moments and the ledger."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 
+from lab.verify.ledger import Done
 from lab.verify.quiescence import Key, Moment
 from lab.verify.report import Check, compare, unknown
 from workload.services import SERVICES
 
 CENT = Decimal("0.01")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Done:
-    """What audit rows say a service process has done in one operation; amounts in BRL."""
-
-    count: int = 0
-    disbursed: Decimal = Decimal("0.00")
-    paid: Decimal = Decimal("0.00")
-
-
-# By instance and operation.
-Ledger = Mapping[tuple[str | None, str], Done]
 
 
 def attempted_rows(start: Moment, end: Moment) -> Iterator[Check]:
@@ -49,7 +36,7 @@ def attempted_rows(start: Moment, end: Moment) -> Iterator[Check]:
             )
 
 
-def acknowledged(moment: Moment, ledger: Ledger) -> Iterator[Check]:
+def acknowledged(moment: Moment) -> Iterator[Check]:
     """Operations and amounts that the services acknowledged = what their audit rows hold."""
     for service in SERVICES.values():
         instance = moment.instances.get(service.dd_service)
@@ -64,12 +51,14 @@ def acknowledged(moment: Moment, ledger: Ledger) -> Iterator[Check]:
                 yield compare(
                     f"acknowledged.{service.name}.{operation.name}",
                     expected=int(done),
-                    actual=ledger.get((instance, operation.name), Done()).count,
+                    actual=moment.ledger.get((instance, operation.name), Done()).count,
                     detail="Since this process started: operations acknowledged = audit rows.",
                 )
     for metric, attribute in (("credit_disbursed_brl", "disbursed"), ("credit_paid_brl", "paid")):
         instances = set(moment.instances.values())
-        booked = (getattr(done, attribute) for (i, _), done in ledger.items() if i in instances)
+        booked = (
+            getattr(done, attribute) for (i, _), done in moment.ledger.items() if i in instances
+        )
         yield compare(
             f"acknowledged.{attribute}_brl",
             # The counter is a float; its error stays far below a cent up to hundreds of billions.

@@ -16,7 +16,9 @@ from lab import database
 from lab.control import Sample, ServiceClient
 from lab.errors import LabError
 from lab.settings import LabSettings
+from lab.verify import ledger
 from lab.verify.invariants import FIGURES
+from lab.verify.ledger import Ledger
 
 SESSIONS_TIMEOUT_S = 10.0
 POLL_S = 0.05
@@ -35,16 +37,13 @@ class Moment:
 
     samples: Sequence[Sample]
     attempted_in_database: Counter[Key]
+    ledger: Ledger
     server_start: datetime
 
     @property
     def instances(self) -> dict[str, str]:
         """The id of each service's process, by the service's name."""
-        return {
-            sample.labels["service"]: sample.labels["service_instance"]
-            for sample in self.samples
-            if sample.name == "credit_service_info"
-        }
+        return _instances(self.samples)
 
     @property
     def attempted_in_application(self) -> Counter[Key]:
@@ -112,8 +111,18 @@ def _read(services: Sequence[ServiceClient], connection: database.Connection) ->
     for table, *counts in database.rows(connection, FIGURES["attempted_rows"].sql):
         attempted.update({(table, action): n for action, n in zip(ACTIONS, counts, strict=True)})
     [[server_start]] = database.rows(connection, FIGURES["server_start"].sql)
+    samples = [sample for service in services for sample in service.samples()]
     return Moment(
-        samples=[sample for service in services for sample in service.samples()],
+        samples=samples,
+        ledger=ledger.read(connection, list(_instances(samples).values())),
         attempted_in_database=attempted,
         server_start=server_start,
     )
+
+
+def _instances(samples: Sequence[Sample]) -> dict[str, str]:
+    return {
+        sample.labels["service"]: sample.labels["service_instance"]
+        for sample in samples
+        if sample.name == "credit_service_info"
+    }

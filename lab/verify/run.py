@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterator
 
-from lab import database
 from lab.control import ServiceClient, ServiceUnreachableError, clients
 from lab.settings import LabSettings
 from lab.verify import counters, invariants
-from lab.verify.quiescence import Moment, NotQuietError, window
+from lab.verify.quiescence import NotQuietError, window
 from lab.verify.report import Check, Report, unknown
 from workload.services import SERVICES
 
@@ -47,7 +46,7 @@ def _counters(settings: LabSettings, window_s: float) -> Iterator[Check]:
     if missing:
         yield unknown("services", f"Not running, so not counted: {', '.join(missing)}.")
     yield from counters.attempted_rows(start, end)
-    yield from counters.acknowledged(end, _ledger(settings, end))
+    yield from counters.acknowledged(end)
 
 
 def _answers(client: ServiceClient) -> bool:
@@ -56,15 +55,3 @@ def _answers(client: ServiceClient) -> bool:
     except ServiceUnreachableError:
         return False
     return True
-
-
-def _ledger(settings: LabSettings, moment: Moment) -> counters.Ledger:
-    instances = list(moment.instances.values())
-    with database.connect(database.dsn(settings, database.Role.LAB)) as connection:
-        found = database.rows(
-            connection, invariants.FIGURES["ledger"].sql, {"instances": instances}
-        )
-    return {
-        (instance, operation): counters.Done(count=count, disbursed=disbursed, paid=paid)
-        for instance, operation, count, disbursed, paid in found
-    }

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from lab.control import Sample
 from lab.verify import counters, view
+from lab.verify.ledger import Done, Ledger
 from lab.verify.quiescence import Moment
 from lab.verify.report import Report, compare, unknown
 
@@ -38,6 +40,7 @@ def moment(
             *(sample(ROWS, n, table="installments", action=a) for a, n in application.items()),
         ],
         attempted_in_database=Counter({("installments", a): n for a, n in database.items()}),
+        ledger={},
         server_start=started,
     )
 
@@ -82,17 +85,23 @@ def test_operations_and_amounts_are_held_against_the_ledger() -> None:
         sample("credit_operations_total", 9, operation="pay", outcome="error"),
         sample("credit_paid_brl_total", 0.1 + 0.2),
     ]
-    ledger: counters.Ledger = {
-        (INSTANCE, "pay"): counters.Done(count=3, paid=Decimal("0.30")),
-        ("of another process", "pay"): counters.Done(count=99, paid=Decimal("99.00")),
+    ledger: Ledger = {
+        (INSTANCE, "pay"): Done(count=3, paid=Decimal("0.30")),
+        ("of another process", "pay"): Done(count=99, paid=Decimal("99.00")),
     }
-    end = Moment(samples=samples, attempted_in_database=Counter(), server_start=STARTED)
-    checks = {check.name: check for check in counters.acknowledged(end, ledger)}
+    end = Moment(
+        samples=samples, attempted_in_database=Counter(), ledger=ledger, server_start=STARTED
+    )
+    checks = {check.name: check for check in counters.acknowledged(end)}
     assert checks["acknowledged.servicing.pay"].ok
     assert checks["acknowledged.servicing.settle"].ok
     assert checks["acknowledged.paid_brl"].ok
-    lost: counters.Ledger = {(INSTANCE, "pay"): counters.Done(count=2, paid=Decimal("0.20"))}
-    failed = {check.name for check in counters.acknowledged(end, lost) if check.ok is False}
+    lost: Ledger = {(INSTANCE, "pay"): Done(count=2, paid=Decimal("0.20"))}
+    failed = {
+        check.name
+        for check in counters.acknowledged(replace(end, ledger=lost))
+        if check.ok is False
+    }
     assert failed == {"acknowledged.servicing.pay", "acknowledged.paid_brl"}
 
 
