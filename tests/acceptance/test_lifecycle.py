@@ -190,7 +190,7 @@ def test_an_interrupted_up_leaves_nothing_running(second: dict[str, str]) -> Non
     assert started
     up.send_signal(signal.SIGINT)
     _, told = up.communicate(timeout=COMMAND_SECONDS)
-    assert up.returncode == 130
+    assert up.returncode == 130, told
     assert "Traceback" not in told
     assert not any(process.is_running() for process in started)
     assert not (state / "run").exists()
