@@ -1,14 +1,17 @@
 """The open loop: arrivals become due whatever the database does; threads take them in order.
 
-One dispatcher thread turns time into arrivals, worker threads carry them out. An arrival that finds the
-queue full, or that waited too long, is dropped and counted: lateness is measured, never hidden.
+The threads are leader and followers: of those that are free, one waits for the next arrival and starts it
+itself, since handing it over would cost another wake-up, and the next one takes the lead. While all are
+busy, a clock keeps moving arrivals into the queue. One that finds the queue full, or that waited too long,
+is dropped and counted: lateness is measured, never hidden.
 """
 
 import random
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from enum import StrEnum
-from queue import SimpleQueue
+from itertools import accumulate
 from time import monotonic
 from typing import NamedTuple
 
@@ -57,15 +60,23 @@ class Engine:
         self._metrics = metrics
         self._run = run
         self._load = settings.workload_load
+        self._threads: list[threading.Thread] = []
+        self._lead = threading.Lock()
+        # Guards all that follows. The lead waits for the one, whoever pauses or drains for the other.
+        lock = threading.Lock()
+        self._due = threading.Condition(lock)
+        self._settled = threading.Condition(lock)
         self._state = State.STARTING
         self._paused_until = 0.0
-        self._queue: SimpleQueue[_Due | None] = SimpleQueue()
-        # Arrivals that are queued or under way; guarded by the condition, as the state is.
+        self._queue: deque[_Due] = deque()
+        # Arrivals that are queued or under way.
         self._unfinished = 0
-        self._settled = threading.Condition()
-        self._draining = threading.Event()
+        self._random = random.Random(settings.workload_random_seed)
         self._started = monotonic()
-        self._threads: list[threading.Thread] = []
+        # One process for all operations, each arrival's drawn by its share: the same as one for each.
+        self._arrivals = Arrivals(self._random, start=self._started)
+        self._cumulative_rates = [0.0]
+        self._rates_valid_until = self._started
 
     @property
     def state(self) -> State:
@@ -86,8 +97,7 @@ class Engine:
         """Start the threads; returns at once."""
         self.set_load(self._load)
         self._state = State.RUNNING
-        self._started = monotonic()
-        targets = [self._dispatch] + [self._work] * self._settings.workload_threads
+        targets = [self._keep_time] + [self._work] * self._settings.workload_threads
         for number, target in enumerate(targets):
             thread = threading.Thread(target=target, name=f"{self._service}-{number}", daemon=True)
             thread.start()
@@ -114,65 +124,24 @@ class Engine:
         """Take no more arrivals, finish what is queued, stop the threads; say whether all was done."""
         with self._settled:
             self._state = State.DRAINING
-            self._draining.set()
-            done = self._settled.wait_for(self._is_idle, timeout)
-        for _ in self._threads:
-            self._queue.put(None)
-        return done
+            self._due.notify_all()
+            return self._settled.wait_for(self._is_idle, timeout)
 
     def _is_idle(self) -> bool:
         return not self._unfinished
 
-    def _dispatch(self) -> None:
-        rng = random.Random(self._settings.workload_random_seed)
-        # One process for all operations, each arrival's drawn by its share: the same as one for each.
-        arrivals = Arrivals(rng, start=self._started)
-        rates: list[float] = []
-        valid_until = self._started
-        while not self._draining.is_set():
-            now = monotonic()
-            due = arrivals.advance(now, rate=sum(rates))
-            if due:
-                operations = rng.choices(self._operations, rates, k=len(due))
-                self._enqueue(map(_Due, operations, due))
-            if now >= valid_until:
-                rates = self._rates(now)
-                valid_until = now + RATES_VALID_S
-            wake = min(valid_until, arrivals.next_due(rate=sum(rates)))
-            self._draining.wait(max(0.0, wake - monotonic()))
-
-    def _rates(self, now: float) -> list[float]:
-        """Return the rate of each operation, and show it."""
-        if self._state is State.PAUSED and now > self._paused_until:
-            self.resume()
-        asked = 0.0
-        if self._state is State.RUNNING:
-            asked = self._load * factor(self._settings.workload_shape, now - self._started)
-        rates = [operation.rate(self._settings) * asked for operation in self._operations]
-        for operation, rate in zip(self._operations, rates, strict=True):
-            self._metrics.gauge(
-                "credit_target_rate", service=self._service, operation=operation.name
-            ).set(rate)
-        return rates
-
-    def _enqueue(self, due: Iterable[_Due]) -> None:
-        with self._settled:
-            if self._state is not State.RUNNING:
-                return
-            for arrival in due:
-                self._count("credit_arrivals", arrival)
-                if self._queue.qsize() >= MAX_QUEUE:
-                    self._count("credit_arrivals_dropped", arrival)
-                else:
-                    self._unfinished += 1
-                    self._queue.put(arrival)
+    def _keep_time(self) -> None:
+        with self._due:
+            while self._state is not State.DRAINING:
+                self._advance()
+                self._due.wait(RATES_VALID_S)
 
     def _work(self) -> None:
-        while (arrival := self._queue.get()) is not None:
+        while (arrival := self._next()) is not None:
             delay = monotonic() - arrival.at
             try:
                 if delay > self._settings.workload_queue_seconds:
-                    self._count("credit_arrivals_dropped", arrival)
+                    self._count("credit_arrivals_dropped", arrival.operation)
                 else:
                     self._metrics.histogram(
                         "credit_start_delay_seconds", service=self._service
@@ -184,5 +153,54 @@ class Engine:
                     if self._is_idle():
                         self._settled.notify_all()
 
-    def _count(self, metric: str, arrival: _Due) -> None:
-        self._metrics.counter(metric, service=self._service, operation=arrival.operation.name).inc()
+    def _next(self) -> _Due | None:
+        """Wait for the lead and then for an arrival; None when the service drains and none is left."""
+        with self._lead, self._due:
+            while True:
+                wake = self._advance()
+                if self._queue:
+                    return self._queue.popleft()
+                if self._state is State.DRAINING:
+                    return None
+                self._due.wait(max(0.0, wake - monotonic()))
+
+    def _advance(self) -> float:
+        """Queue what has become due by now, and return the time until which nothing else will."""
+        now = monotonic()
+        due = self._arrivals.advance(now, rate=self._cumulative_rates[-1])
+        if due and self._state is State.RUNNING:
+            operations = self._random.choices(
+                self._operations, cum_weights=self._cumulative_rates, k=len(due)
+            )
+            for arrival in map(_Due, operations, due):
+                self._enqueue(arrival)
+        if now >= self._rates_valid_until:
+            self._cumulative_rates = list(accumulate(self._rates_at(now)))
+            self._rates_valid_until = now + RATES_VALID_S
+        next_due = self._arrivals.next_due(rate=self._cumulative_rates[-1])
+        return min(self._rates_valid_until, next_due)
+
+    def _enqueue(self, arrival: _Due) -> None:
+        self._count("credit_arrivals", arrival.operation)
+        if len(self._queue) < MAX_QUEUE:
+            self._unfinished += 1
+            self._queue.append(arrival)
+        else:
+            self._count("credit_arrivals_dropped", arrival.operation)
+
+    def _rates_at(self, now: float) -> list[float]:
+        """Return the rate of each operation, and show it."""
+        if self._state is State.PAUSED and now > self._paused_until:
+            self._state = State.RUNNING
+        asked = 0.0
+        if self._state is State.RUNNING:
+            asked = self._load * factor(self._settings.workload_shape, now - self._started)
+        rates = [operation.rate(self._settings) * asked for operation in self._operations]
+        for operation, rate in zip(self._operations, rates, strict=True):
+            self._metrics.gauge(
+                "credit_target_rate", service=self._service, operation=operation.name
+            ).set(rate)
+        return rates
+
+    def _count(self, metric: str, operation: Operation) -> None:
+        self._metrics.counter(metric, service=self._service, operation=operation.name).inc()
