@@ -1,6 +1,6 @@
 """What is measured: operations of the workload in the proportions in which the lab runs them.
 
-Only operations whose SQL pgbench can send as well: decisions and schedules are computed in Python.
+Only operations whose SQL pgbench can send as well: decisions, schedules and fees are computed in Python.
 """
 
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from workload.operation import Call, Operation, Result
 from workload.services import SERVICES
 from workload.settings import Settings
 
-# pgbench wants whole weights; the rarest default rate is a tenth per second.
-WEIGHT_PER_RATE = 10
+# pgbench wants whole weights; the rarest default rate is a few hundredths per second.
+WEIGHT_PER_RATE = 100
 
 
 def _point(call: Call) -> Result:
@@ -64,14 +64,19 @@ LOOKUP = Scenario(
 )
 MIX = Scenario(
     name="mix",
-    what="browse, submit, lookup, statement, update_contact, pay at their default rates",
+    what="browse, submit, withdraw, lookup, statement, update_contact, pay and the three reports,"
+    " in the proportions of their default rates",
     shares=(
         _share("proposals", "browse"),
         _share("proposals", "submit"),
+        _share("proposals", "withdraw"),
         _share("customers", "lookup"),
         _share("customers", "statement"),
         _share("customers", "update_contact"),
         _share("servicing", "pay"),
+        _share("risk", "risk_distribution"),
+        _share("risk", "product_performance"),
+        _share("risk", "delinquency_ageing"),
     ),
 )
 SCENARIOS = (POINT, LOOKUP, MIX)

@@ -129,6 +129,18 @@ def _submit(share: Share, sample: Sample) -> Iterator[Script]:
     )
 
 
+def _withdraw(share: Share, _: Sample) -> Iterator[Script]:
+    yield Script(
+        text=f"\\set operation {TWELVE_DIGITS}\n"
+        + _sql("withdraw_proposal", **_audit("proposals", "withdraw", '{"proposal": "withdrawn"}')),
+        weight=share.weight,
+    )
+
+
+def _report(share: Share, _: Sample) -> Iterator[Script]:
+    yield Script(text=_sql(share.operation.name), weight=share.weight)
+
+
 def _statement(share: Share, sample: Sample) -> Iterator[Script]:
     yield Script(
         text=f"\\set contract random(1, {sample.contract})\n"
@@ -186,7 +198,11 @@ _SCRIPTS: Mapping[str, Callable[[Share, Sample], Iterator[Script]]] = {
     "lookup": _lookup,
     "browse": _browse,
     "submit": _submit,
+    "withdraw": _withdraw,
     "statement": _statement,
     "update_contact": _update_contact,
     "pay": _pay,
+    "risk_distribution": _report,
+    "product_performance": _report,
+    "delinquency_ageing": _report,
 }
