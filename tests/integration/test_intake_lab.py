@@ -92,6 +92,22 @@ def sums(reader: Reader, sql: str, *parameters: object) -> dict[str, int]:
     return {name: int(count) for name, count in reader.rows(sql, parameters) if name}
 
 
+@contextmanager
+def waiting_for_customers(database: Database) -> Iterator[None]:
+    """Let statements on customers wait: one look a second misses statements of a millisecond."""
+    with database.connect(Role.SUPERUSER) as connection:
+        rows(connection, "BEGIN")
+        rows(connection, "LOCK TABLE customers IN ACCESS EXCLUSIVE MODE")
+        yield
+        rows(connection, "COMMIT")
+
+
+def sampled(console: RunningConsole, database: Database) -> list[ActivitySample]:
+    """Return what was seen of sessions whose statement carries a traceparent."""
+    carrying = "trace_id IS NOT NULL AND database = ?"
+    return console.reader.select(ActivitySample, carrying, [database.name], limit=1)
+
+
 @pytest.fixture
 def console(cluster: Cluster, tmp_path: Path) -> Iterator[RunningConsole]:
     """A console that follows the test cluster's log."""
@@ -121,6 +137,10 @@ def test_one_number_per_statement(database: Database, console: RunningConsole) -
         with embedded(settings):
             until("the first look", lambda: bool(console.reader.select(Snapshot, limit=1)))
             with services(settings, console) as client:
+                with waiting_for_customers(database):
+                    until(
+                        "a look at a session that waits", lambda: bool(sampled(console, database))
+                    )
                 begun = time.monotonic()
                 until("the end of the load", lambda: time.monotonic() - begun > LOAD_S)
                 client.pause()

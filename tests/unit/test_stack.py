@@ -219,7 +219,7 @@ def test_an_orphan_is_shown_as_such(
     assert (states["risk"], states["postgres"]) == (State.ORPHANED, State.STOPPED)
     assert not status.ready
     document = json.loads(json.dumps(status.to_json()))
-    assert set(document) == {"mode", "ready", "components"}
+    assert set(document) == {"mode", "ready", "components", "intake"}
     assert set(document["components"][0]) == {"name", "state", "version", "address", "pid"}
 
 
