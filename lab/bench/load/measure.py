@@ -121,7 +121,7 @@ def measure(settings: LabSettings, plan: Plan, progress: Progress) -> Result:
         plan=plan,
         saturation={name: _saturation(turns) for name, turns in tps.items()},
         lateness=_lateness(late),
-        services=hold(settings, rate=plan.rate, seconds=max(5.0, 2 * plan.seconds)),
+        services=hold(settings, rate=plan.rate, seconds=5 * plan.seconds),
     )
 
 

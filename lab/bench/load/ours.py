@@ -14,7 +14,7 @@ from lab.settings import LabSettings
 from lab.stack.environment import inherited, of_settings
 from workload.settings import Settings
 
-WARM_UP_S = 0.5
+WARM_UP_S = 0.2
 END_S = 30
 
 

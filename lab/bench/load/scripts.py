@@ -80,8 +80,8 @@ def _sql(name: str, end: str = ";", **parameters: str) -> str:
 
 def _audit(service: str, operation: str, detail: str = "{}") -> Mapping[str, str]:
     return {
-        "operation_id": f"'{UUID.format('operation')}'",
-        "instance": "'00000000-0000-4000-8000-000000000000'",
+        "operation_id": f"'{UUID.format('operation')}'::uuid",
+        "instance": "'00000000-0000-4000-8000-000000000000'::uuid",
         "service": f"'credit-{service}'",
         "operation": f"'{operation}'",
         "detail": f"'{detail}'",
@@ -105,7 +105,7 @@ def _lookup(share: Share, sample: Sample) -> Iterator[Script]:
 def _browse(share: Share, sample: Sample) -> Iterator[Script]:
     yield Script(
         text=f"\\set amount random(5, 200) * 100\n\\set product random(1, {sample.product})\n"
-        + _sql("browse_products", amount=":amount")
+        + _sql("browse_products", amount=":amount.00")
         + _sql("product_detail", product_id=":product"),
         weight=share.weight,
     )
@@ -120,7 +120,7 @@ def _submit(share: Share, sample: Sample) -> Iterator[Script]:
             "submit_proposal",
             customer_id=":customer",
             product_id=":product",
-            amount=":amount",
+            amount=":amount.00",
             installments="12",
             channel="'app'",
             **_audit("proposals", "submit", '{"proposal": "submitted"}'),

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from threading import Event
@@ -93,29 +93,29 @@ def quantile(share: float, buckets: dict[float, float]) -> float:
 @contextmanager
 def _running(settings: LabSettings) -> Iterator[list[ServiceClient]]:
     environment = {**inherited(), **of_settings(settings, Settings.model_fields)}
-    with ExitStack() as stack:
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
         for name in SERVICES:
-            stack.enter_context(_process(name, environment))
+            processes.append(_start(name, environment))  # noqa: PERF401 - one that started must be stopped
         services = clients(settings)
         for service in services:
             await_state(
                 f"credit-{service.name} answers", partial(_silent, service), within_s=START_S
             )
         yield services
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(END_S)
 
 
-@contextmanager
-def _process(name: str, environment: dict[str, str]) -> Iterator[None]:
-    process = subprocess.Popen(
+def _start(name: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
         [sys.executable, "-P", "-m", "workload", name],
         env={**environment, "DD_SERVICE": f"credit-{name}"},
         stdout=subprocess.DEVNULL,
     )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(END_S)
 
 
 def _silent(service: ServiceClient) -> str | None:

@@ -1,0 +1,104 @@
+"""`bench load` compares like with like: pgbench and our engine send the same statements."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.bench.load import services
+from lab.bench.load.measure import CONTESTANTS, OURS, PGBENCH, Plan, measure
+from lab.bench.load.ours import Engine, engine
+from lab.bench.load.pgbench import Pgbench
+from lab.bench.load.scenarios import MIX, SCENARIOS, Scenario, Share
+from lab.bench.load.scripts import Sample, write
+from lab.database import Role
+from lab.stack.cluster import Cluster
+from tests.fix_postgres import Database
+from tests.fix_workload import ask, cloned, wired_service
+from workload.operation import Outcome
+from workload.services import SERVICES
+
+CONNECTIONS = 4
+SHARES = {s.operation.name: s for scenario in SCENARIOS for s in scenario.shares}.values()
+SENT = """
+SELECT queryid, substring(query FROM 'statement=''([a-z_]+)''')
+FROM pg_stat_statements JOIN pg_database d ON d.oid = dbid JOIN pg_roles r ON r.oid = userid
+WHERE datname = current_database() AND rolname = 'credit_app' AND query LIKE '%%/*service=%%'
+"""
+
+
+@pytest.fixture(scope="module")
+def database(cluster: Cluster, seeded_template: str) -> Iterator[Database]:
+    with cloned(cluster, seeded_template) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def ours(database: Database) -> Iterator[Engine]:
+    with engine(database.settings, processes=2, connections=CONNECTIONS) as ours:
+        yield ours
+
+
+@pytest.fixture(scope="module")
+def pgbench(database: Database) -> Pgbench:
+    return Pgbench(database.settings, connections=CONNECTIONS)
+
+
+def forget(database: Database) -> None:
+    ask(database, "SELECT pg_stat_statements_reset()", role=Role.SUPERUSER)
+
+
+@pytest.mark.parametrize("share", SHARES, ids=lambda share: share.operation.name)
+def test_both_send_the_same_statements(database: Database, pgbench: Pgbench, share: Share) -> None:
+    """By queryid, so by structure, types of literals included."""
+    alone = Scenario(name="alone", what="one operation", shares=(share,))
+    forget(database)
+    assert pgbench.saturate(alone, seconds=1) > 0
+    by_pgbench = set(ask(database, SENT))
+    wired = wired_service(SERVICES[share.service], database.settings)
+    wired.runner.run(share.operation)  # reads the reference data, once
+    forget(database)
+    for _ in range(5):
+        assert wired.runner.run(share.operation).outcome is not Outcome.ERROR
+    wired.database.close_idle()
+    assert set(ask(database, SENT)) == by_pgbench != set()
+
+
+def test_each_keeps_to_the_rate_and_tells_each_delay(ours: Engine, pgbench: Pgbench) -> None:
+    for contestant in (ours, pgbench):
+        delays = contestant.lateness(MIX, seconds=2, rate=100)
+        assert 120 < len(delays) < 290
+        assert min(delays) >= 0
+        assert max(delays) < 2
+
+
+def test_a_run_measures_everybody(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole benchmark, as short as it can be: every figure is there, and the services keep going."""
+    monkeypatch.setattr(services, "SETTLE_S", 0.5)
+    told: list[str] = []
+    plan = Plan(seconds=1, rounds=1, connections=CONNECTIONS, rate=50)
+    result = measure(database.settings, plan, told.append)
+    assert len(told) == plan.turns + 1
+    for one in result.saturation.values():
+        assert set(one.tps) == set(CONTESTANTS)
+        assert min(one.tps.values()) > 0
+        assert one.ratio == one.tps[OURS] / one.tps[PGBENCH]
+    document = result.to_json()
+    assert document["ratio"] == result.saturation[MIX.name].ratio
+    assert document["lateness_ratio"] == result.lateness.ratio
+    assert result.services.errors == 0
+    assert result.services.operation_rate > 20
+
+
+def test_a_script_has_its_statements_whole_and_no_placeholder_left(
+    database: Database, tmp_path: Path
+) -> None:
+    sample = Sample.of(database.settings)
+    for scenario in SCENARIOS:
+        for argument in write(scenario, sample, tmp_path):
+            file, _, weight = argument.removeprefix("--file=").rpartition("@")
+            text = Path(file).read_text()
+            assert int(weight) > 0
+            assert re.search(r"/\*service='[a-z-]+',statement='[a-z_]+'\*/", text)
+            assert "%(" not in text

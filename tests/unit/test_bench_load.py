@@ -1,0 +1,34 @@
+"""The arithmetic of `bench load`: quantiles of buckets, and what the lab's default rates come to."""
+
+import doctest
+
+import pytest
+
+from lab.bench.load import services
+from lab.bench.load.scenarios import MIX, SCENARIOS, find
+from lab.bench.load.services import quantile
+from lab.errors import LabError
+from workload.settings import Settings
+
+
+def test_documentation_holds() -> None:
+    failed, attempted = doctest.testmod(services)
+    assert (failed, attempted > 0) == (0, True)
+
+
+def test_a_quantile_beyond_the_last_bucket_is_its_bound() -> None:
+    """As PromQL has it: nobody knows how far beyond."""
+    assert quantile(0.99, {0.1: 10.0, 0.5: 20.0, float("inf"): 100.0}) == 0.5
+
+
+def test_the_mix_has_the_proportions_of_the_default_rates() -> None:
+    settings = Settings.model_construct()
+    rates = {share.operation.name: share.operation.rate(settings) for share in MIX.shares}
+    weights = {share.operation.name: share.weight for share in MIX.shares}
+    assert {name: weight / 100 for name, weight in weights.items()} == pytest.approx(rates)
+
+
+def test_scenarios_are_found_by_name() -> None:
+    assert [find(scenario.name) for scenario in SCENARIOS] == list(SCENARIOS)
+    with pytest.raises(LabError, match="'none'"):
+        find("none")
