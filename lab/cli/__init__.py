@@ -4,17 +4,36 @@ A command imports what it needs when it is called, so that every call starts in 
 """
 
 import errno
+import signal
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from lab.cli import bench, datadog, doctor, down, logs, psql, restart, status, test, up, verify
 from lab.errors import LabError
 from workload.errors import WorkloadError
 
+
+class Interrupted(LabError):  # noqa: N818 - somebody's wish, not an error
+    """Interrupted; what this call had started is stopped."""
+
+
+class Commands(TyperGroup):
+    """All commands; none of them lets typer end an interrupted call before it has had its say."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            raise Interrupted from interrupt
+
+
 app = typer.Typer(
     name="creditlab",
+    cls=Commands,
     help="Credit Lab: a credit workload on PostgreSQL 15, watched by two observability stacks.",
     no_args_is_help=True,
     add_completion=False,
@@ -40,16 +59,28 @@ def main() -> NoReturn:
     """Run one command; a mistake of the caller's ends in one message and exit status 2."""
     try:
         app(prog_name="creditlab")
+    except Interrupted as interrupt:
+        _complain(str(interrupt))
+        _end_by_interrupt()
     except (LabError, WorkloadError) as error:
         _complain(str(error))
         sys.exit(getattr(error, "exit_status", 2))
     except OSError as error:
         _complain(_explain(error))
         sys.exit(2)
-    except KeyboardInterrupt:
-        _complain("interrupted; what this call had started is stopped.")
-        sys.exit(130)
     sys.exit(0)
+
+
+def _end_by_interrupt() -> NoReturn:
+    """End as a program without a handler does: a shell reports 130, and leaves the loop it is in.
+
+    An exit status would not do. Python itself ends this way, whatever the status, when the interrupt
+    happened to pass through `exec` of a string, as in the making of a dataclass.
+    """
+    sys.stdout.flush()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.raise_signal(signal.SIGINT)
+    raise AssertionError("the signal ends the process")
 
 
 def _complain(message: str) -> None:
