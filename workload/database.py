@@ -4,10 +4,10 @@ A `Session` runs statements by name and tells `Telemetry` what it did; what went
 the four errors below, so that nobody else needs to know the driver's.
 """
 
-import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from queue import SimpleQueue
 from time import perf_counter
 from typing import Any, Protocol, TypeAlias
 
@@ -175,7 +175,10 @@ class Database:
         self, settings: Settings, *, service: str, size: int, telemetry: Telemetry
     ) -> None:
         self._telemetry = telemetry
-        self._free = threading.BoundedSemaphore(size)
+        # One token for each connection there may be. A semaphore is written in Python, this in C.
+        self._free: SimpleQueue[None] = SimpleQueue()
+        for _ in range(size):
+            self._free.put(None)
         self._pool = _Pool(
             host=settings.postgres_host,
             port=settings.postgres_port,
@@ -223,7 +226,8 @@ class Database:
     @contextmanager
     def _session(self, *, transaction: bool) -> Iterator[Session]:
         started = perf_counter()
-        with self._free:
+        self._free.get()
+        try:
             self._telemetry.waited(perf_counter() - started)
             connection = self._connect()
             try:
@@ -242,6 +246,8 @@ class Database:
                 self._abandon(connection)
                 raise
             self._pool.give_back(connection)
+        finally:
+            self._free.put(None)
 
     def _connect(self) -> psycopg2.extensions.connection:
         try:

@@ -50,12 +50,14 @@ class Engine:
         *,
         service: str,
         operations: Sequence[Operation],
+        threads: int,
         settings: Settings,
         metrics: Metrics,
         run: Callable[[Operation], Result],
     ) -> None:
         self._service = service
         self._operations = operations
+        self._workers = threads
         self._settings = settings
         self._metrics = metrics
         self._run = run
@@ -97,7 +99,7 @@ class Engine:
         """Start the threads; returns at once."""
         self.set_load(self._load)
         self._state = State.RUNNING
-        targets = [self._keep_time] + [self._work] * self._settings.workload_threads
+        targets = [self._keep_time] + [self._work] * self._workers
         for number, target in enumerate(targets):
             thread = threading.Thread(target=target, name=f"{self._service}-{number}", daemon=True)
             thread.start()

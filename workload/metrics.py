@@ -4,8 +4,9 @@
 known beforehand, so that a rate over a first event is right.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -144,37 +145,30 @@ TABLE = (
 
 
 class Metrics:
-    """The table's metrics on one registry, with typed access by name."""
+    """The table's metrics on one registry, with typed access by name and label values."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self._metrics = {d.name: _create(d, registry) for d in TABLE}
         # labels() checks names and takes a lock at each call, which would be a third of our own cost.
-        self._children: dict[tuple[object, ...], Metric] = {}
+        self.counter: Callable[..., Counter] = cache(self._counter)
+        self.gauge: Callable[..., Gauge] = cache(self._gauge)
+        self.histogram: Callable[..., Histogram] = cache(self._histogram)
 
-    def counter(self, name: str, **labels: str) -> Counter:
-        """Return the counter `name` at these label values."""
-        child = self._child(name, labels)
+    def _counter(self, name: str, **labels: str) -> Counter:
+        child = self._metrics[name].labels(**labels)
         assert isinstance(child, Counter)
         return child
 
-    def gauge(self, name: str, **labels: str) -> Gauge:
-        """Return the gauge `name` at these label values."""
-        child = self._child(name, labels)
+    def _gauge(self, name: str, **labels: str) -> Gauge:
+        child = self._metrics[name].labels(**labels)
         assert isinstance(child, Gauge)
         return child
 
-    def histogram(self, name: str, **labels: str) -> Histogram:
-        """Return the histogram `name` at these label values."""
-        child = self._child(name, labels)
+    def _histogram(self, name: str, **labels: str) -> Histogram:
+        child = self._metrics[name].labels(**labels)
         assert isinstance(child, Histogram)
         return child
-
-    def _child(self, name: str, labels: dict[str, str]) -> Metric:
-        key = (name, *labels.items())
-        if key not in self._children:
-            self._children[key] = self._metrics[name].labels(**labels)
-        return self._children[key]
 
     def preset(self, name: str, label: str, values: Iterable[str], **labels: str) -> None:
         """Create one child of counter `name` for each of the values, at zero."""

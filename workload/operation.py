@@ -127,6 +127,7 @@ class Service:
     name: str
     operations: tuple[Operation, ...]
     port: Callable[[Settings], int]
+    threads: Callable[[Settings], int] = lambda settings: settings.workload_threads
 
     @property
     def dd_service(self) -> str:

@@ -56,7 +56,7 @@ class RunningService:
         self.database = Database(
             settings,
             service=name,
-            size=settings.workload_pool_size or settings.workload_threads,
+            size=settings.workload_pool_size or service.threads(settings),
             telemetry=DatabaseTelemetry(metrics, name),
         )
         runner = Runner(
@@ -71,6 +71,7 @@ class RunningService:
         self.engine = Engine(
             service=name,
             operations=service.operations,
+            threads=service.threads(settings),
             settings=settings,
             metrics=metrics,
             run=runner.run,

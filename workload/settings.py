@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     workload_load: NonNegativeFloat = 1.0
     workload_shape: Shape = Shape.STEADY
     workload_threads: PositiveInt = 4
+    # A report keeps a core busy for as long as it takes; one at a time leaves the others to the customers.
+    risk_threads: PositiveInt = 1
     # Connections per service; None: as many as threads, so that no operation waits for one.
     workload_pool_size: PositiveInt | None = None
     workload_queue_seconds: PositiveFloat = 10.0

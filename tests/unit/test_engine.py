@@ -44,9 +44,8 @@ class Bench:
         self.engine = Engine(
             service=SERVICE,
             operations=[Operation(name="op", run=_never, rate=lambda _: rate, writes=False)],
-            settings=settings.model_copy(
-                update={"workload_threads": THREADS, "workload_random_seed": 15, **changes}
-            ),
+            threads=THREADS,
+            settings=settings.model_copy(update={"workload_random_seed": 15, **changes}),
             metrics=Metrics(self.registry),
             run=self.work.run,
         )

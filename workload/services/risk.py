@@ -16,6 +16,7 @@ def _report(name: str) -> Callable[[Call], Result]:
 SERVICE = Service(
     name="risk",
     port=lambda settings: settings.risk_port,
+    threads=lambda settings: settings.risk_threads,
     operations=(
         Operation(
             name="risk_distribution",

@@ -8,10 +8,10 @@ WHERE min_amount <= %(amount)s AND max_amount >= %(amount)s
 ORDER BY monthly_rate, product_id
 
 -- name: product_detail
--- One product with the demand of the last minute; of an hour, at a high load, it would be the slowest read.
+-- One product with the demand of the last ten seconds; of a minute, at a high load, it would be the slowest read.
 SELECT p.name, p.monthly_rate, p.min_installments, p.max_installments, count(r.proposal_id)
 FROM credit_products p
-LEFT JOIN credit_proposals r ON r.product_id = p.product_id AND r.submitted_at > now() - interval '1 minute'
+LEFT JOIN credit_proposals r ON r.product_id = p.product_id AND r.submitted_at > now() - interval '10 seconds'
 WHERE p.product_id = %(product_id)s
 GROUP BY p.product_id
 

@@ -53,19 +53,18 @@ class _Metrics(Metrics):
         super().__init__(CollectorRegistry())
         self.start_delays = _Kept()
 
-    def histogram(self, name: str, **labels: str) -> Histogram:
+    def _histogram(self, name: str, **labels: str) -> Histogram:
         if name == "credit_start_delay_seconds":
             return self.start_delays
-        return super().histogram(name, **labels)
+        return super()._histogram(name, **labels)
 
 
 class Worker:
     """The scenarios' operations, each run as its own service would run it, over one pool."""
 
     def __init__(self, settings: Settings, threads: int) -> None:
-        self._settings = settings.model_copy(
-            update={"workload_threads": threads, "workload_load": 1.0}
-        )
+        self._settings = settings.model_copy(update={"workload_load": 1.0})
+        self._threads = threads
         self._metrics = _Metrics()
         spans = tracing.start(settings, SERVICE)
         database = Database(
@@ -130,7 +129,7 @@ class Worker:
                     if monotonic() > until:
                         return
 
-        threads = [threading.Thread(target=loop) for _ in range(self._settings.workload_threads)]
+        threads = [threading.Thread(target=loop) for _ in range(self._threads)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -142,6 +141,7 @@ class Worker:
         engine = Engine(
             service=SERVICE,
             operations=[_at(share.operation, rates) for share in scenario.shares],
+            threads=self._threads,
             settings=self._settings,
             metrics=self._metrics,
             run=self._run,
