@@ -100,7 +100,8 @@ def _postgres(launch: Launch) -> Command:
     return Command(argv=tuple(server.command()), environment=plain(), version=version)
 
 
-def _service(name: str, launch: Launch) -> Command:
+def service(name: str, launch: Launch) -> Command:
+    """Return how one of the services is started, traced to where the lab's own are."""
     settings = launch.settings
     launch.paths.scratch.mkdir(exist_ok=True)
     return Command(
@@ -206,7 +207,7 @@ COMPONENTS: dict[str, Component] = {
             Component(
                 name=name,
                 port=f"{name}_port",
-                command=partial(_service, name),
+                command=partial(service, name),
                 probe=partial(_answers, f"{name}_port", "/healthz"),
                 proof=f"{name} answers /healthz",
                 stop_within_s=40,

@@ -1,11 +1,11 @@
 """The five services themselves, as processes, at a total rate: do they keep up, how late do they start?
 
-Read from their own histogram of start delays, so to the width of a bucket.
+They are traced as those of a native lab, under the eyes of whatever observes the server meanwhile. The
+delays are read from their own histogram, so to the width of a bucket.
 """
 
 import socket
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,10 +15,10 @@ from threading import Event
 
 from lab.control import Sample, ServiceClient, ServiceUnreachableError, clients
 from lab.settings import LabSettings
-from lab.stack.environment import inherited, of_settings
+from lab.stack import components
+from lab.stack.components import Command, Launch
 from lab.stack.readiness import await_state
 from workload.services import SERVICES
-from workload.settings import Settings
 
 START_S = 60
 END_S = 30
@@ -92,11 +92,11 @@ def quantile(share: float, buckets: dict[float, float]) -> float:
 
 @contextmanager
 def _running(settings: LabSettings) -> Iterator[list[ServiceClient]]:
-    environment = {**inherited(), **of_settings(settings, Settings.model_fields)}
+    launch = Launch(settings=settings, services=tuple(SERVICES))
     processes: list[subprocess.Popen[bytes]] = []
     try:
         for name in SERVICES:
-            processes.append(_start(name, environment))  # noqa: PERF401 - one that started must be stopped
+            processes.append(_start(components.service(name, launch)))  # noqa: PERF401 - one that started must be stopped
         services = clients(settings)
         for service in services:
             await_state(
@@ -110,12 +110,8 @@ def _running(settings: LabSettings) -> Iterator[list[ServiceClient]]:
             process.wait(END_S)
 
 
-def _start(name: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "workload", name],
-        env={**environment, "DD_SERVICE": f"credit-{name}"},
-        stdout=subprocess.DEVNULL,
-    )
+def _start(command: Command) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command.argv, env=command.environment, stdout=subprocess.DEVNULL)
 
 
 def _silent(service: ServiceClient) -> str | None:
