@@ -15,7 +15,7 @@ def names(*labels: str, **matchers: str) -> str:
     kept = ", ".join(labels or ("user", "queryid", "statement", "service"))
     selector = ", ".join(f"{label}{matcher}" for label, matcher in matchers.items())
     recorded = f"statement:pg_stat_statements_calls:rate1m{{{selector}}}"
-    # One each: a scrape without names makes a statement "unnamed" for a moment, beside its name.
+    # One each: after a restart of Prometheus a name that has changed is beside the new one for a while.
     return f"group by ({kept}) (topk by (user, queryid) (1, {recorded}))"
 
 

@@ -1,6 +1,7 @@
 """A misspelt variable in `.env` has no effect, silently; so it is pointed out."""
 
 import difflib
+import re
 
 from dotenv import dotenv_values
 
@@ -9,6 +10,8 @@ from lab.settings import ROOT, LabSettings
 
 # Read by docker compose and by the Agent's containers, not by us; .env.example lists them.
 FOREIGN = ("COMPOSE_", "DOCKER_", "DD_", "GF_", "GRAFANA_")
+# In the example a knob is commented out where it stands at its default.
+KNOB = re.compile(r"^(?:# )?([A-Z][A-Z0-9_]+)=", re.MULTILINE)
 
 
 def warn_of_unknown() -> None:
@@ -24,4 +27,4 @@ def warn_of_unknown() -> None:
 
 def _listed() -> set[str]:
     example = ROOT / ".env.example"
-    return set(dotenv_values(example)) if example.is_file() else set()
+    return set(KNOB.findall(example.read_text(encoding="utf-8"))) if example.is_file() else set()

@@ -239,7 +239,7 @@ def test_an_exemplar_leads_to_datadog_and_to_the_lab() -> None:
     assert {link["name"] for link in links} == {"trace_id"}
     assert [link["url"] for link in links] == [
         "https://$DATADOG_HOST/apm/trace/$${__value.raw}",
-        "http://127.0.0.1:$CONSOLE_PORT/trace/$${__value.raw}",
+        "http://127.0.0.1:$CONSOLE_PORT/traces/$${__value.raw}",
     ]
 
 

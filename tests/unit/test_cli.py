@@ -1,6 +1,7 @@
 """The command line without a lab: what it offers, how it words a mistake, how quickly it starts."""
 
 import errno
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.cli import app, dotenv, main
+from lab.settings import ROOT
 
 COMMANDS = {"up", "down", "restart", "status", "logs", "doctor", "verify", "psql", "test", "bench"}
 HEAVY = {"pydantic", "psycopg2", "ddtrace", "psutil", "faker", "supervisor", "workload.services"}
@@ -126,6 +128,21 @@ def test_a_misspelt_variable_is_pointed_out(
     dotenv.warn_of_unknown()
     [line] = capsys.readouterr().err.splitlines()
     assert "POSTGRES_PROT, which nothing reads; did you mean POSTGRES_PORT?" in line
+
+
+def test_every_knob_of_the_example_is_known(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """No knob is called unknown once its `#` is taken away, those that only Compose reads included."""
+    example = (ROOT / ".env.example").read_text()
+    knobs = re.findall(r"^(?:# )?([A-Z_]+=.*)$", example, re.MULTILINE)
+    assert "DATADOG_HOST=app.datadoghq.com" in knobs
+    (tmp_path / ".env").write_text("\n".join([*knobs, "DATADOG_HOTS=x"]))
+    (tmp_path / ".env.example").write_text(example)
+    monkeypatch.setattr(dotenv, "ROOT", tmp_path)
+    dotenv.warn_of_unknown()
+    [line] = capsys.readouterr().err.splitlines()
+    assert "DATADOG_HOTS, which nothing reads; did you mean DATADOG_HOST?" in line
 
 
 def test_the_command_line_starts_light() -> None:
