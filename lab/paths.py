@@ -62,6 +62,11 @@ class Paths:
         return self.state / "docker.json"
 
     @property
+    def docker_targets(self) -> Path:
+        """What Prometheus scrapes in containers while only some of the services are asked for."""
+        return self.state / "docker-targets"
+
+    @property
     def lock(self) -> Path:
         """Held by the one command that is changing the lab."""
         return self.state / "lock"

@@ -4,12 +4,13 @@ Compose does the work and keeps the state; its failures become messages that nam
 """
 
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 
 from lab.errors import LabError
 from lab.paths import Paths
 from lab.settings import LabSettings
-from lab.stack import compose
+from lab.stack import compose, monitoring
 from lab.stack.components import COMPONENTS, SERVICES, selection
 from lab.stack.compose import ComposeError, Container, NoEngineError
 from lab.stack.memory import Memory
@@ -69,6 +70,10 @@ def up(settings: LabSettings, asked: Memory, *, reporter: Reporter) -> None:
     wanted = [service for service in compose.services() if service not in unwanted]
     given = {"SEED_SCALE": memory.scale, "WORKLOAD_LOAD": memory.load}
     variables = {name: f"{value:g}" for name, value in given.items() if value is not None}
+    if unwanted:
+        targets = Paths.of(settings).docker_targets
+        monitoring.write_docker_targets(targets, set(SERVICES) - unwanted)
+        variables["PROMETHEUS_TARGETS"] = str(targets)
     reporter.begin("containers", "pulled, built, started; the first time takes minutes")
     limit = str(settings.startup_timeout_s * 2)
     arguments = ("up", "--detach", "--wait", "--wait-timeout", limit, "--quiet-pull", *wanted)
@@ -134,6 +139,7 @@ def down(settings: LabSettings, *, wipe: bool, reporter: Reporter) -> bool:
     compose.follow("down", *(("--volumes",) if wipe else ()), say=reporter.wait)
     if wipe:
         Paths.of(settings).docker_memory.unlink(missing_ok=True)
+        shutil.rmtree(Paths.of(settings).docker_targets, ignore_errors=True)
     reporter.done("containers", "gone, with their data" if wipe else "gone; the data stay")
     return there
 

@@ -1,8 +1,8 @@
-"""Prometheus' configuration as native mode needs it: the project's own files, and where the targets are."""
+"""Prometheus' configuration: the project's own files, and where the targets are in each mode."""
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from lab.settings import ROOT, LabSettings
@@ -11,6 +11,7 @@ from lab.stack.probes import reachable
 _SOURCE = ROOT / "prometheus"
 EXPORTER_ARGUMENTS = _SOURCE / "exporter" / "args.txt"
 EXPORTER_QUERIES = _SOURCE / "exporter" / "queries.yaml"
+_IN_DOCKER = _SOURCE / "targets.docker"
 
 
 def configure(directory: Path, settings: LabSettings, services: Mapping[str, int]) -> None:
@@ -29,14 +30,29 @@ def configure(directory: Path, settings: LabSettings, services: Mapping[str, int
     write_targets(directory, settings, services)
 
 
+def write_docker_targets(directory: Path, services: Collection[str]) -> None:
+    """Write the targets of prometheus/targets.docker/, of the services those alone that are named.
+
+    Args:
+        directory: made where it is missing, and readable for a container, which is another user.
+        services: by name.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o755)
+    wanted = {f"credit-{name}" for name in services}
+    for file in sorted(_IN_DOCKER.glob("*.json")):
+        groups = json.loads(file.read_text(encoding="utf-8"))
+        if file.stem == "workload":
+            groups = [group for group in groups if group["labels"]["service"] in wanted]
+        _write(directory / file.name, groups)
+
+
 def write_targets(directory: Path, settings: LabSettings, services: Mapping[str, int]) -> None:
     """Write targets/; a Prometheus that runs takes them over by itself."""
     targets = directory / "targets"
     targets.mkdir(exist_ok=True)
     for name, groups in _targets(settings, services).items():
-        partial = targets / f"{name}.partial"
-        partial.write_text(json.dumps(groups, indent=2) + "\n", encoding="utf-8")
-        partial.replace(targets / f"{name}.json")
+        _write(targets / f"{name}.json", groups)
 
 
 def _targets(
@@ -55,3 +71,10 @@ def _targets(
         ],
         "workload": [group(port, service=f"credit-{name}") for name, port in services.items()],
     }
+
+
+def _write(file: Path, groups: list[dict[str, object]]) -> None:
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps(groups, indent=2) + "\n", encoding="utf-8")
+    partial.chmod(0o644)
+    partial.replace(file)

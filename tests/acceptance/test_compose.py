@@ -189,16 +189,18 @@ def test_every_published_port_is_on_loopback_and_answers(containers: Containers)
     assert {publisher["URL"] for publisher in published} == {"127.0.0.1"}
 
 
-def unseen_targets(containers: Containers) -> str | None:
-    """Probe: None when Prometheus has scraped all seven targets."""
+def unseen_targets(containers: Containers, number: int) -> str | None:
+    """Probe: None when Prometheus has scraped so many targets, and knows of no other."""
     page = containers.get(containers.settings.prometheus_port, "/api/v1/targets?state=active")
     targets = page["data"]["activeTargets"]
     down = [f"{t['scrapeUrl']} {t['lastError']}" for t in targets if t["health"] != "up"]
-    return None if len(targets) == 7 and not down else f"{len(targets)} targets, not up: {down}"
+    return (
+        None if len(targets) == number and not down else f"{len(targets)} targets, not up: {down}"
+    )
 
 
 def test_prometheus_scrapes_every_target(containers: Containers) -> None:
-    await_state("seven targets are up", partial(unseen_targets, containers), within_s=40)
+    await_state("seven targets are up", partial(unseen_targets, containers, 7), within_s=40)
 
 
 def idle_tables(containers: Containers, before: dict[str, int]) -> str | None:
@@ -303,6 +305,15 @@ def test_each_container_comes_back_after_its_process_was_killed(containers: Cont
     await_state("all are healthy again", partial(unwell, containers), within_s=120)
     before = containers.inserted()
     await_state("every table grows again", partial(idle_tables, containers, before), within_s=90)
+
+
+def test_a_service_that_is_not_asked_for_is_gone_and_not_down(containers: Containers) -> None:
+    """Prometheus scrapes what is left: the exporter, itself and one service."""
+    told = containers.creditlab("up", "--docker", "--services", "risk")
+    assert told.returncode == 0, told.stderr
+    gone = LONG_RUNNING - containers.states().keys()
+    assert gone == {"proposals", "underwriting", "customers", "servicing"}
+    await_state("three targets are up", partial(unseen_targets, containers, 3), within_s=40)
 
 
 def test_a_wrong_password_on_existing_data_names_the_way_out(containers: Containers) -> None:

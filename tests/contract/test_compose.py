@@ -156,6 +156,9 @@ def binds() -> Iterator[str]:
         for volume in container.get("volumes", []):
             if isinstance(volume, str) and volume.startswith("./"):
                 yield volume
+            elif isinstance(volume, dict) and volume["type"] == "bind":
+                mode = "ro" if volume["read_only"] else "rw"
+                yield f"{interpolated(volume['source'])}:{volume['target']}:{mode}"
 
 
 @pytest.mark.parametrize("bind", sorted(set(binds())))
@@ -171,7 +174,8 @@ def test_named_volumes_are_all_declared_and_used() -> None:
     used = set()
     for container in CONTAINERS.values():
         for volume in container.get("volumes", []):
-            used.add(volume["source"] if isinstance(volume, dict) else volume.partition(":")[0])
+            source = volume["source"] if isinstance(volume, dict) else volume.partition(":")[0]
+            used.add(interpolated(source))
     assert {name for name in used if not name.startswith(".")} == set(COMPOSE["volumes"])
 
 

@@ -1,5 +1,6 @@
 """The lab in containers, without an engine: what Compose's answers mean, and what its complaints become."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,8 @@ from typing import Any
 import pytest
 
 from lab.errors import LabError
-from lab.settings import LabSettings
-from lab.stack import compose, docker
+from lab.settings import ROOT, LabSettings
+from lab.stack import components, compose, docker
 from lab.stack.compose import ComposeError, Container, NoEngineError
 from lab.stack.memory import Memory
 from lab.stack.ports import PortTakenError
@@ -175,6 +176,33 @@ class Told:
 
     def done(self, step: str, detail: str = "") -> None:
         self.lines.append(f"{step}: {detail}")
+
+
+def scraped(directory: Path) -> set[str]:
+    """Return the addresses that Prometheus is told to scrape there."""
+    groups = [group for file in directory.glob("*.json") for group in json.loads(file.read_text())]
+    return {target for group in groups for target in group["targets"]}
+
+
+def test_prometheus_scrapes_the_services_that_were_asked_for(
+    told: list[Container], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With all five it reads the project's own file, so that Compose by hand finds nothing changed."""
+    del told
+    settings = LabSettings(_env_file=None, lab_state_dir=tmp_path)
+    given: list[Mapping[str, str]] = []
+    monkeypatch.setattr(compose, "require_engine", lambda: None)
+    monkeypatch.setattr(compose, "environment_of", lambda _: {})
+    monkeypatch.setattr(compose, "follow", lambda *_, variables, **__: given.append(variables))
+    docker.up(settings, Memory(services=("risk", "proposals")), reporter=Told())
+    directory = Path(given[0]["PROMETHEUS_TARGETS"])
+    others = {"postgres-exporter:9187", "localhost:9090"}
+    assert scraped(directory) == {"proposals:8001", "risk:8005"} | others
+    assert scraped(ROOT / "prometheus" / "targets.docker") > scraped(directory)
+    docker.up(settings, Memory(services=("risk",)), reporter=Told())
+    assert scraped(directory) == {"risk:8005"} | others
+    docker.up(settings, Memory(services=tuple(components.SERVICES)), reporter=Told())
+    assert "PROMETHEUS_TARGETS" not in given[2]
 
 
 def test_down_asks_for_the_volumes_only_when_the_data_are_to_go(
