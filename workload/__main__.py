@@ -59,7 +59,7 @@ def run(services: list[Service], settings: Settings, spans: tracing.Tracing) -> 
     # What is there by now stays; a full collection would stop all threads to look at it again and again.
     gc.freeze()
     for service in running:
-        service.engine.start()
+        service.start()
     log.info("listening on port %d", port, extra={"fields": {"instance": str(running[0].instance)}})
     stopped.wait()
     for service in running:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from itertools import accumulate
-from time import monotonic
+from time import monotonic, time
 from typing import NamedTuple
 
 from workload.metrics import Metrics
@@ -43,7 +43,10 @@ class _Due(NamedTuple):
 
 
 class Engine:
-    """Arrivals, queue and threads of one service. `run` carries one operation out."""
+    """Arrivals, queue and threads of one service.
+
+    `run` carries one operation out; `share` is the part of all arrivals that falls to this process.
+    """
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class Engine:
         settings: Settings,
         metrics: Metrics,
         run: Callable[[Operation], Result],
+        share: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self._service = service
         self._operations = operations
@@ -61,6 +65,7 @@ class Engine:
         self._settings = settings
         self._metrics = metrics
         self._run = run
+        self._share = share
         self._load = settings.workload_load
         self._threads: list[threading.Thread] = []
         self._lead = threading.Lock()
@@ -196,7 +201,8 @@ class Engine:
             self._state = State.RUNNING
         asked = 0.0
         if self._state is State.RUNNING:
-            asked = self._load * factor(self._settings.workload_shape, now - self._started)
+            # By the wall clock, so that replicas rise and fall together.
+            asked = self._load * self._share() * factor(self._settings.workload_shape, time())
         rates = [operation.rate(self._settings) * asked for operation in self._operations]
         for operation, rate in zip(self._operations, rates, strict=True):
             self._metrics.gauge(

@@ -18,7 +18,7 @@ BURST_FLOOR = (BURST_PERIOD_S - BURST_LENGTH_S * BURST_HEIGHT) / (BURST_PERIOD_S
 
 
 def factor(shape: Shape, at: float) -> float:
-    """Return what the shape multiplies every rate by, `at` seconds into the run; its mean is 1.
+    """Return what the shape multiplies every rate by at a time in seconds; its mean is 1.
 
     >>> factor(Shape.STEADY, 17.0)
     1.0

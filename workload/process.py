@@ -20,6 +20,7 @@ from workload.database import ERROR_CLASSES, Database
 from workload.engine import Engine
 from workload.metrics import Metrics
 from workload.operation import STATUSES, Outcome, Service
+from workload.replicas import Replicas
 from workload.retry import REASONS
 from workload.runner import Runner
 from workload.settings import Settings
@@ -68,6 +69,7 @@ class RunningService:
             tracing=tracing,
             stop=self._stop,
         )
+        self.replicas = Replicas(settings.workload_replicas_host)
         self.engine = Engine(
             service=name,
             operations=service.operations,
@@ -75,6 +77,7 @@ class RunningService:
             settings=settings,
             metrics=metrics,
             run=runner.run,
+            share=lambda: self.replicas.share,
         )
         self._declare(metrics)
 
@@ -107,6 +110,11 @@ class RunningService:
                 "credit_rows_attempted", "action", actions, service=name, table=write.table
             )
 
+    def start(self) -> None:
+        """Let arrivals come."""
+        self.replicas.start()
+        self.engine.start()
+
     def pause(self, *, timeout: float) -> bool:
         """Quiesce: nothing runs, no connection is open; say whether that came to be in time."""
         quiet = self.engine.pause(timeout=timeout)
@@ -117,6 +125,7 @@ class RunningService:
         """Drain and close; say whether everything that was queued has been done."""
         # First, so that nobody goes on waiting for a database that is away.
         self._stop.set()
+        self.replicas.stop()
         drained = self.engine.drain(timeout=DRAIN_S)
         self.database.close_idle()
         log.info("stopped" if drained else "stopped with operations unfinished")

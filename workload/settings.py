@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     workload_statement_timeout_ms: PositiveInt = 30_000
     workload_retention_hours: PositiveFloat = 6.0
     workload_random_seed: int | None = None
+    # A name with one address for each replica of a service, among which its arrivals are shared out.
+    workload_replicas_host: str | None = None
 
     rate_browse: NonNegativeFloat = 6.0
     rate_submit: NonNegativeFloat = 1.0
