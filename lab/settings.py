@@ -34,6 +34,12 @@ class LabSettings(Settings):
     store_max_age_hours: PositiveFloat = 24.0
     store_max_bytes: int = Field(2_000_000_000, ge=10_000_000)
 
+    # Where the console asks Prometheus; None: at this machine's prometheus_port.
+    prometheus_url: str | None = Field(None, pattern=r"^http://[^\s/]+(/\S*)?$")
+    # Where a browser finds Grafana and Datadog, for links; None: no links. `up` sets the site when a key is.
+    grafana_url: str | None = Field(None, pattern=r"^https?://\S+$")
+    lab_datadog_site: str | None = None
+
     seed_scale: PositiveFloat = 1.0
     seed_random_seed: int = 15
 

@@ -24,6 +24,15 @@ API_KEY = re.compile(r"[0-9a-f]{32}")
 APP_KEY = re.compile(r"[0-9A-Za-z_]{40}")
 
 
+def web_url(site: str) -> str:
+    """Return where a browser opens a site: `app.` stands before those of two labels only.
+
+    >>> web_url("datadoghq.eu"), web_url("us5.datadoghq.com")
+    ('https://app.datadoghq.eu', 'https://us5.datadoghq.com')
+    """
+    return f"https://{'app.' if site.count('.') == 1 else ''}{site}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Account:
     """An account at its site. The keys are in no representation of it."""
@@ -76,8 +85,8 @@ class Account:
 
     @property
     def web_url(self) -> str:
-        """Where a browser opens it: `app.` stands before the sites of two labels only."""
-        return f"https://{'app.' if self.site.count('.') == 1 else ''}{self.site}"
+        """Where a browser opens it."""
+        return web_url(self.site)
 
     def hide(self, text: str) -> str:
         """Return text without the keys, should somebody have put them there."""

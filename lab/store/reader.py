@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,7 +53,9 @@ class Reader:
         sql = f"SELECT {columns} FROM {table.name} WHERE {condition} ORDER BY {order} LIMIT ?"
         return table.of_rows(self.rows(sql, (*parameters, limit)))
 
-    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    def rows(
+        self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()
+    ) -> list[tuple[Any, ...]]:
         """Return the rows of a query of our own making; raises as `select` does."""
         with self._connection() as connection:
             return connection.execute(sql, parameters).fetchall()

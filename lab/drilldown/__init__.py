@@ -1,0 +1,22 @@
+"""From a trace to its statement to its executed plan: the library below the console's pages and the CLI.
+
+`Desk.of(settings)` is the way in. Everything it returns is a frozen dataclass of plain values, so
+`to_json` turns it into JSON; queryids are decimal text, because a JSON number cannot hold them. An empty
+field has its reason in the object's `absent`, under the field's name.
+"""
+
+from typing import Any
+
+import msgspec
+
+from lab.drilldown.desk import Desk
+from lab.drilldown.errors import MalformedIdError, NotFoundError
+from lab.drilldown.queries import By
+from lab.drilldown.traces import Order, Search
+
+__all__ = ["By", "Desk", "MalformedIdError", "NotFoundError", "Order", "Search", "to_json"]
+
+
+def to_json(answer: object) -> Any:
+    """Return an answer of the drilldown as values that JSON knows; times are ISO 8601 in UTC."""
+    return msgspec.to_builtins(answer)

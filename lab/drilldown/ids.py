@@ -1,0 +1,46 @@
+"""What people paste: a trace id, or a traceparent out of a log line or a statement's comment."""
+
+import re
+from dataclasses import dataclass
+
+from lab.drilldown.errors import MalformedIdError
+
+TRACE_ID = re.compile(r"[0-9a-f]{32}")
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TraceRef:
+    """A trace, and the span in it that a traceparent names; None when only the trace is known."""
+
+    trace_id: str
+    span_id: str | None = None
+
+
+def parse(text: str) -> TraceRef:
+    """Read a trace id or a traceparent, in either case and with blanks around it.
+
+    >>> parse("00-" + "A" * 32 + "-" + "b" * 16 + "-01").span_id
+    'bbbbbbbbbbbbbbbb'
+
+    Raises:
+        MalformedIdError: saying what was expected, and what is wrong with this.
+    """
+    given = text.strip().lower()
+    if found := TRACEPARENT.fullmatch(given):
+        return TraceRef(trace_id=found[1], span_id=found[2])
+    if TRACE_ID.fullmatch(given):
+        return TraceRef(trace_id=given)
+    raise MalformedIdError(
+        f'"{text.strip()[:80]}" is no trace id: {_fault(given)}.\n'
+        "Expected: 32 hexadecimal digits, or a traceparent 00-TRACE_ID-SPAN_ID-01."
+    )
+
+
+def _fault(given: str) -> str:
+    strange = sorted(set(given) - set("0123456789abcdef"))
+    if "-" in strange:
+        return "a traceparent has groups of 2, 32, 16 and 2 hexadecimal digits"
+    if strange:
+        return f"{' '.join(map(repr, strange[:5]))} are not hexadecimal"
+    return f"it has {len(given)} digits"

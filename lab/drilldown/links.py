@@ -1,0 +1,131 @@
+"""Where else the same thing can be looked at: the one place that knows everybody's addresses.
+
+Links are for a browser on the reader's machine, so they name published ports, also inside a container.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+from urllib.parse import quote, urlencode
+
+from lab.datadog.account import web_url
+from lab.settings import LabSettings
+from lab.stack.probes import reachable
+
+# uid of the data source in grafana/provisioning/datasources.
+TRACES_SOURCE = "credit-lab-traces"
+ALL = "$__all"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Links:
+    """Bases of addresses; None where there is nobody to link to.
+
+    Each method returns addresses by who is there: `console`, `prometheus`, `grafana`, `datadog`.
+    """
+
+    console: str
+    prometheus: str
+    grafana: str | None = None
+    datadog: str | None = None
+
+    @classmethod
+    def of(cls, settings: LabSettings) -> Self:
+        """Return the links of a lab with these settings; Datadog's only when a key is set."""
+        host = reachable(settings.bind_address)
+        site = settings.lab_datadog_site
+        return cls(
+            console=f"http://{host}:{settings.console_port}",
+            prometheus=f"http://{host}:{settings.prometheus_port}",
+            grafana=settings.grafana_url,
+            datadog=web_url(site) if site else None,
+        )
+
+    def trace(
+        self, trace_id: str, *, start: datetime | None = None, span_id: str | None = None
+    ) -> dict[str, str]:
+        """Of a trace, or of one span in it."""
+        found = {"console": f"{self.console}{trace_path(trace_id, span_id)}"}
+        if self.grafana:
+            query = {"refId": "A", "query": trace_id}
+            pane = {"datasource": TRACES_SOURCE, "queries": [query]}
+            panes = json.dumps({"a": pane}, separators=(",", ":"))
+            found["grafana"] = f"{self.grafana}/explore?schemaVersion=1&panes={quote(panes)}"
+        if self.datadog:
+            # Datadog counts spans in decimal, and looks for a trace around a time.
+            hints: dict[str, int] = {"spanID": int(span_id, 16)} if span_id else {}
+            if start:
+                hints["timeHint"] = round(start.timestamp() * 1000)
+            query_text = f"?{urlencode(hints)}" if hints else ""
+            found["datadog"] = f"{self.datadog}/apm/trace/{trace_id}{query_text}"
+        return found
+
+    def query(self, queryid: str | None, statement: str | None = None) -> dict[str, str]:
+        """Of a statement: by queryid, by name, or by both."""
+        found = {"console": f"{self.console}{query_path(queryid or statement or '')}"}
+        if queryid:
+            found["prometheus"] = self._expression(mean_time_expression(queryid))
+        if self.grafana and statement:
+            variables = {"statement": statement, "queryid": queryid or ALL}
+            found["grafana"] = self._dashboard("query", variables)
+        if self.datadog:
+            found["datadog"] = f"{self.datadog}/databases/queries"
+            if statement:
+                search = urlencode({"query": f"statement:{statement}"})
+                found["datadog"] = f"{self.datadog}/databases/samples?{search}"
+        return found
+
+    def table(self, name: str) -> dict[str, str]:
+        """Of a table."""
+        expression = f'table:pg_heap_cache_hit:ratio_rate5m{{table="{name}"}}'
+        found = {"prometheus": self._expression(expression)}
+        if self.grafana:
+            found["grafana"] = self._dashboard("tables", {"table": name})
+        return found
+
+    def service(self, name: str) -> dict[str, str]:
+        """Of a service."""
+        expression = f'service:credit_operations:rate1m{{service="{name}"}}'
+        found = {"prometheus": self._expression(expression)}
+        if self.grafana:
+            found["grafana"] = self._dashboard("overview", {"service": name})
+        if self.datadog:
+            found["datadog"] = f"{self.datadog}/apm/services/{quote(name)}"
+        return found
+
+    def sessions(self) -> dict[str, str]:
+        """Of the live sessions."""
+        found = {
+            "console": f"{self.console}/sessions",
+            "prometheus": self._expression("wait_event:pg_active_sessions:count"),
+        }
+        if self.grafana:
+            found["grafana"] = self._dashboard("sessions", {})
+        if self.datadog:
+            found["datadog"] = f"{self.datadog}/databases/list"
+        return found
+
+    def _expression(self, expression: str) -> str:
+        query = urlencode({"g0.expr": expression, "g0.tab": 0, "g0.range_input": "1h"})
+        return f"{self.prometheus}/graph?{query}"
+
+    def _dashboard(self, name: str, variables: Mapping[str, str]) -> str:
+        query = urlencode({f"var-{key}": value for key, value in variables.items()})
+        return f"{self.grafana}/d/credit-lab-{name}{f'?{query}' if query else ''}"
+
+
+def trace_path(trace_id: str, span_id: str | None = None) -> str:
+    """Return a trace's path in the console, or that of one span's execution."""
+    return f"/traces/{trace_id}" + (f"/{span_id}" if span_id else "")
+
+
+def query_path(key: str) -> str:
+    """Return a statement's path in the console, by queryid or by name."""
+    return f"/queries/{quote(key, safe='')}"
+
+
+def mean_time_expression(queryid: str) -> str:
+    """Return PromQL for the mean seconds of one execution of a statement."""
+    return f'statement:pg_stat_statements_seconds_per_call:ratio_rate5m{{queryid="{queryid}"}}'

@@ -1,0 +1,57 @@
+-- What the drilldown asks the store about statements. SQLite; `:name` are values.
+
+-- name: totals
+-- What each statement did in a window, as DBM was told.
+SELECT coalesce(CAST(queryid AS TEXT), signature) AS key, queryid, max(signature) AS signature,
+       max(source) AS source, sum(calls) AS calls, sum(exec_time_ms) AS total_ms,
+       sum(exec_time_ms) / max(sum(calls), 1) AS mean_ms, sum(rows) AS rows,
+       sum(blk_read_time_ms + blk_write_time_ms) AS io_ms,
+       sum(shared_blks_hit) AS hit, sum(shared_blks_read) AS read, sum(temp_blks_written) AS temp_written
+FROM query_metrics
+WHERE at_ns >= :since AND at_ns < :until AND (:role IS NULL OR role = :role)
+GROUP BY 1
+
+-- name: texts
+-- Names and texts of statements, by key.
+SELECT key, name, owner, text FROM statements WHERE key IN (SELECT value FROM json_each(:keys))
+
+-- name: identity
+-- A statement by key or by name: PostgreSQL has as many queryids for a name as there are lengths of lists.
+SELECT key, queryid, signature, name, owner, text FROM statements
+WHERE (key = :key OR name = :key) AND text NOT LIKE 'EXPLAIN%'
+ORDER BY seen_ns DESC LIMIT 100
+
+-- name: callers
+-- Services that ran it, as far as an execution of theirs was seen.
+SELECT service FROM executions WHERE queryid IN (SELECT value FROM json_each(:queryids)) AND at_ns >= :since
+UNION SELECT service FROM plans WHERE queryid IN (SELECT value FROM json_each(:queryids)) AND at_ns >= :since
+UNION SELECT service FROM activity WHERE queryid IN (SELECT value FROM json_each(:queryids)) AND at_ns >= :since
+ORDER BY 1
+
+-- name: slowest
+-- The slowest executions that PostgreSQL logged, each with whether its plan and its span are here.
+SELECT e.at_ns, e.duration_ns, e.queryid, e.trace_id, e.span_id, e.service,
+       EXISTS (SELECT 1 FROM plans p WHERE p.trace_id = e.trace_id AND p.span_id = e.span_id AND p.executed),
+       EXISTS (SELECT 1 FROM spans s WHERE s.trace_id = e.trace_id AND s.span_id = e.span_id)
+FROM executions e
+WHERE e.queryid IN (SELECT value FROM json_each(:queryids)) AND e.at_ns >= :since AND e.at_ns < :until
+ORDER BY e.duration_ns DESC LIMIT :limit
+
+-- name: plans
+-- Plans without their text, oldest first.
+SELECT id, at_ns, executed, duration_ns, shape, trace_id, span_id FROM (
+    SELECT id, at_ns, executed, duration_ns, shape, trace_id, span_id FROM plans
+    WHERE queryid IN (SELECT value FROM json_each(:queryids)) AND at_ns >= :since AND at_ns < :until
+    ORDER BY at_ns DESC LIMIT :limit
+) ORDER BY at_ns
+
+-- name: definitions
+-- Some plans' texts.
+SELECT id, definition FROM plans WHERE id IN (SELECT value FROM json_each(:ids))
+
+-- name: calls_over_time
+-- Calls and time in steps of so many nanoseconds, as DBM was told; a delta belongs to the step it ends in.
+SELECT (at_ns - :since - 1) / :step AS step, sum(calls), sum(exec_time_ms), max(source) FROM query_metrics
+WHERE queryid IN (SELECT value FROM json_each(:queryids)) AND at_ns > :since AND at_ns <= :until
+  AND (:role IS NULL OR role = :role)
+GROUP BY 1

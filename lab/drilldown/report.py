@@ -1,0 +1,95 @@
+"""A trace with each of its statements explained: one document, for programs and for the command line."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from lab.drilldown.errors import NotFoundError
+from lab.drilldown.execution import Blocker, ExecutionPlan, StatementExecution, Wait
+from lab.drilldown.links import Links
+from lab.drilldown.traces import Trace
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReportedStatement:
+    """One statement of a trace; see StatementExecution for its fields.
+
+    Attributes:
+        offset_ms: since the trace's start.
+    """
+
+    span_id: str
+    queryid: str | None
+    statement: str | None
+    text: str
+    offset_ms: float
+    client_ms: float
+    server_ms: float | None
+    error: bool
+    plan: ExecutionPlan
+    waits: tuple[Wait, ...]
+    blocked_by: tuple[Blocker, ...]
+    absent: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TraceReport:
+    """What `./creditlab trace --json` prints."""
+
+    trace_id: str
+    service: str
+    operation: str
+    start: datetime
+    duration_ms: float
+    error: bool
+    statements: tuple[ReportedStatement, ...]
+    links: Mapping[str, str]
+
+    @property
+    def slowest(self) -> ReportedStatement | None:
+        """The statement that the client waited longest for."""
+        return max(self.statements, key=lambda each: each.client_ms, default=None)
+
+
+def of(
+    trace: Trace,
+    executions: Sequence[StatementExecution],
+    links: Links,
+    *,
+    span_id: str | None = None,
+) -> TraceReport:
+    """Put a trace's report together; with `span_id`, of that statement only.
+
+    Raises:
+        NotFoundError: when the trace has no statement with that span.
+    """
+    chosen = [each for each in executions if span_id in (None, each.span_id)]
+    if span_id and not chosen:
+        raise NotFoundError(f"The trace {trace.trace_id} has no statement with the span {span_id}.")
+    return TraceReport(
+        trace_id=trace.trace_id,
+        service=trace.service,
+        operation=trace.operation,
+        start=trace.start,
+        duration_ms=trace.duration_ms,
+        error=trace.error,
+        statements=tuple(_statement(trace, each) for each in chosen),
+        links=links.trace(trace.trace_id, start=trace.start, span_id=span_id),
+    )
+
+
+def _statement(trace: Trace, execution: StatementExecution) -> ReportedStatement:
+    return ReportedStatement(
+        span_id=execution.span_id,
+        queryid=execution.queryid,
+        statement=execution.statement,
+        text=execution.text,
+        offset_ms=round((execution.start - trace.start).total_seconds() * 1000, 3),
+        client_ms=execution.client_ms,
+        server_ms=execution.server_ms,
+        error=execution.error,
+        plan=execution.plan,
+        waits=execution.waits,
+        blocked_by=execution.blocked_by,
+        absent=execution.absent,
+    )

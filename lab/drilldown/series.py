@@ -1,0 +1,195 @@
+"""Calls and mean time of a statement as both observers counted them, step by step, and their difference.
+
+Both count the same rows of pg_stat_statements, each at moments of its own: the exporter when Prometheus
+scrapes it, DBM every ten seconds. So a step may differ by what ran between the two looks; the whole
+window must not, but for one look at each end.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from math import ceil, floor
+
+from lab.drilldown.moments import NS_PER_S, nanoseconds
+from lab.drilldown.prometheus import Prometheus, PrometheusAwayError
+from lab.drilldown.queries import SQL
+from lab.store import Reader
+
+# The exporter's scrape interval, and DBM's.
+STEP_S = 10
+POINTS = 120
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Counted:
+    """What one observer counted in a step or in a window; mean_ms is None when there was no call."""
+
+    calls: float
+    mean_ms: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """One step, by its end; None for an observer that has no value for it."""
+
+    end: datetime
+    prometheus: Counted | None
+    dbm: Counted | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Series:
+    """Both observers over a window.
+
+    Attributes:
+        step_s: length of a step in seconds.
+        prometheus, dbm: of all steps that both have; None when there is none.
+        calls_difference: Prometheus' calls less DBM's, over those steps.
+        calls_difference_share: the same as a share of Prometheus' calls.
+        mean_difference_ms: Prometheus' mean less DBM's.
+        dbm_source: `agent`, or `embedded` for the embedded agent, which is not Datadog's.
+        absent: why a field is empty, by its name.
+    """
+
+    step_s: int
+    points: tuple[Point, ...]
+    prometheus: Counted | None
+    dbm: Counted | None
+    calls_difference: float | None
+    calls_difference_share: float | None
+    mean_difference_ms: float | None
+    dbm_source: str | None
+    absent: Mapping[str, str] = field(default_factory=dict)
+
+
+def series(
+    reader: Reader,
+    prometheus: Prometheus,
+    queryids: Sequence[int],
+    *,
+    since: datetime,
+    until: datetime,
+    role: str | None,
+) -> Series:
+    """Return what both counted of some queryids in a window, which is widened to whole steps."""
+    window = _Window.of(queryids, role, since=since, until=until)
+    absent: dict[str, str] = {}
+    by_prometheus: Mapping[int, Counted] = {}
+    try:
+        by_prometheus = _by_prometheus(prometheus, window)
+        if not by_prometheus:
+            absent["prometheus"] = "Prometheus has no samples of it in this window"
+    except PrometheusAwayError as error:
+        absent["prometheus"] = str(error)
+    by_dbm, source = _by_dbm(reader, window)
+    if not by_dbm:
+        absent["dbm"] = "DBM was told of no call of it in this window"
+    points = tuple(
+        Point(end=window.end_of(step), prometheus=by_prometheus.get(step), dbm=by_dbm.get(step))
+        for step in range(window.steps)
+    )
+    return _compared(points, window.step_s, source, absent)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Window:
+    """Which statements, and which steps; step 0 begins at `begin`."""
+
+    queryids: tuple[int, ...]
+    role: str | None
+    begin: datetime
+    step_s: int
+    steps: int
+
+    @classmethod
+    def of(
+        cls, queryids: Sequence[int], role: str | None, *, since: datetime, until: datetime
+    ) -> "_Window":
+        step_s = STEP_S * max(ceil((until - since).total_seconds() / (POINTS * STEP_S)), 1)
+        first = floor(since.timestamp() / step_s)
+        return cls(
+            queryids=tuple(queryids),
+            role=role,
+            begin=datetime.fromtimestamp(first * step_s, UTC),
+            step_s=step_s,
+            steps=ceil(until.timestamp() / step_s) - first,
+        )
+
+    def end_of(self, step: int) -> datetime:
+        return self.begin + timedelta(seconds=(step + 1) * self.step_s)
+
+
+def _compared(
+    points: tuple[Point, ...], step_s: int, source: str | None, absent: Mapping[str, str]
+) -> Series:
+    """A step in which DBM told of no call is one without calls: it sends what changed, and no zeros."""
+    known = [point for point in points if point.prometheus]
+    ours = _sum(point.prometheus for point in known) if known else None
+    theirs = _sum(point.dbm for point in known) if known and source else None
+    calls = mean = share = None
+    if ours and theirs:
+        calls = ours.calls - theirs.calls
+        share = round(calls / ours.calls, 4) if ours.calls else None
+        if ours.mean_ms is not None and theirs.mean_ms is not None:
+            mean = round(ours.mean_ms - theirs.mean_ms, 3)
+    return Series(
+        step_s=step_s,
+        points=points,
+        prometheus=ours,
+        dbm=theirs,
+        calls_difference=calls,
+        calls_difference_share=share,
+        mean_difference_ms=mean,
+        dbm_source=source,
+        absent=absent,
+    )
+
+
+def _sum(counted: Iterable[Counted | None]) -> Counted:
+    each = [one for one in counted if one]
+    calls = sum(one.calls for one in each)
+    return _counted(calls, sum(one.calls * (one.mean_ms or 0.0) for one in each))
+
+
+def _counted(calls: float, total_ms: float) -> Counted:
+    return Counted(calls=calls, mean_ms=round(total_ms / calls, 3) if calls else None)
+
+
+def _by_prometheus(prometheus: Prometheus, window: _Window) -> dict[int, Counted]:
+    """Differences of the counters themselves: increase() would extrapolate, and give fractions of calls."""
+    labels = f'queryid=~"{"|".join(map(str, window.queryids))}"'
+    if window.role:
+        labels += f',user="{window.role}"'
+
+    def counter(name: str) -> dict[int, float]:
+        found = prometheus.over_time(
+            f"sum(pg_stat_statements_{name}{{{labels}}})",
+            since=window.begin,
+            until=window.end_of(window.steps - 1),
+            step_s=window.step_s,
+        )
+        values = found[0].values if found else {}
+        first = window.begin.timestamp()
+        return {round((at - first) / window.step_s): value for at, value in values.items()}
+
+    calls, seconds = counter("calls_total"), counter("seconds_total")
+    # A counter that fell was reset, by a crash or by hand: that step is unknown.
+    return {
+        step: _counted(calls[step + 1] - before, 1000 * (seconds[step + 1] - seconds[step]))
+        for step, before in calls.items()
+        if before <= calls.get(step + 1, -1) and step in seconds and step + 1 in seconds
+    }
+
+
+def _by_dbm(reader: Reader, window: _Window) -> tuple[dict[int, Counted], str | None]:
+    parameters = {
+        "queryids": json.dumps(window.queryids),
+        "since": nanoseconds(window.begin),
+        "until": nanoseconds(window.end_of(window.steps - 1)),
+        "step": window.step_s * NS_PER_S,
+        "role": window.role,
+    }
+    found = reader.rows(SQL["calls_over_time"], parameters)
+    counted = {step: _counted(calls, total_ms) for step, calls, total_ms, _ in found}
+    return counted, max((row[3] for row in found), default=None)

@@ -1,0 +1,170 @@
+"""PostgreSQL's sessions at this moment: what each does, who waits for whom, whose transaction is oldest.
+
+Asked as the role `lab`, stepped down to pg_monitor and read-only: it sees every session, and no row of the
+application's. Statements are redacted before they leave this module.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+
+from lab import redact
+from lab.database import Role, Row, connect, dsn, rows
+from lab.errors import DatabaseError
+from lab.settings import LabSettings
+from workload.statements import parse
+
+TIMEOUT_S = 2.0
+LONGEST = 10
+QUERIES = MappingProxyType({
+    statement.name: statement.sql
+    for statement in parse(
+        Path(__file__).with_name("sessions.sql").read_text(encoding="utf-8"), service="console"
+    )
+})  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Session:
+    """One session; ages in seconds.
+
+    Attributes:
+        state: of pg_stat_activity, such as `active` or `idle in transaction`.
+        queryid: in decimal text.
+        service: the calling service, by the tracer's comment.
+        statement: the name of what it runs, or ran last, in workload/sql/.
+        text: the same with every literal replaced by `?`.
+        query_age_s, transaction_age_s, state_age_s: since they began; None without one.
+        blocked_by: the pids that it waits for.
+    """
+
+    pid: int
+    role: str | None
+    application: str | None
+    database: str | None
+    state: str | None
+    wait_event_type: str | None
+    wait_event: str | None
+    queryid: str | None
+    service: str | None
+    statement: str | None
+    text: str
+    trace_id: str | None
+    span_id: str | None
+    backend_type: str
+    query_age_s: float | None
+    transaction_age_s: float | None
+    state_age_s: float | None
+    blocked_by: tuple[int, ...]
+
+    @classmethod
+    def from_row(cls, row: Row) -> "Session":
+        """Build from a row of the query `live_sessions`."""
+        text = redact.statement(row[8] or "")
+        comment = text.comment
+        return cls(
+            pid=row[0],
+            role=redact.label(row[1]),
+            application=redact.label(row[2]),
+            database=redact.label(row[3]),
+            state=row[4],
+            wait_event_type=row[5],
+            wait_event=row[6],
+            queryid=None if row[7] is None else str(row[7]),
+            service=comment.service,
+            statement=comment.statement,
+            text=text.text,
+            trace_id=comment.trace_id,
+            span_id=comment.span_id,
+            backend_type=row[9],
+            query_age_s=row[10],
+            transaction_age_s=row[11],
+            state_age_s=row[12],
+            blocked_by=tuple(row[13]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BlockingNode:
+    """A session in the blocking tree, above those that wait for it."""
+
+    pid: int
+    waiting: tuple["BlockingNode", ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sessions:
+    """All sessions at a moment.
+
+    Attributes:
+        sessions: those with the oldest transaction first.
+        blocking: one tree for each session that blocks others and waits for nobody.
+        longest_transactions: pids, the oldest transaction first.
+        absent: why a field is empty, by its name.
+    """
+
+    at: datetime
+    sessions: tuple[Session, ...]
+    blocking: tuple[BlockingNode, ...]
+    longest_transactions: tuple[int, ...]
+    absent: Mapping[str, str] = field(default_factory=dict)
+
+
+def live(settings: LabSettings) -> Sessions:
+    """Return the sessions of now; without any when PostgreSQL does not answer, and then why."""
+    try:
+        with connect(
+            dsn(settings, Role.LAB),
+            application_name="credit-lab console",
+            statement_timeout_s=TIMEOUT_S,
+            connect_timeout_s=2,
+        ) as connection:
+            for step in ("read_only", "least_privilege"):
+                rows(connection, QUERIES[step])
+            found = rows(connection, QUERIES["live_sessions"])
+    except DatabaseError as error:
+        return _of((), {"sessions": str(error)})
+    return _of([Session.from_row(row) for row in found], {})
+
+
+def _of(sessions: Iterable[Session], absent: Mapping[str, str]) -> Sessions:
+    all_sessions = tuple(sessions)
+    open_ones = [s for s in all_sessions if s.transaction_age_s is not None]
+    return Sessions(
+        at=datetime.now(UTC),
+        sessions=all_sessions,
+        blocking=blocking_tree({s.pid: s.blocked_by for s in all_sessions}),
+        longest_transactions=tuple(s.pid for s in open_ones[:LONGEST]),
+        absent=absent,
+    )
+
+
+def blocking_tree(blocked_by: Mapping[int, tuple[int, ...]]) -> tuple[BlockingNode, ...]:
+    """Return who waits for whom: those who hold and do not wait at the top.
+
+    A session that waits for two stands below both. A circle, which PostgreSQL breaks after
+    deadlock_timeout, begins at its lowest pid.
+
+    >>> blocking_tree({1: (), 2: (1,), 3: (2,)})[0].waiting[0].waiting[0].pid
+    3
+    """
+    waiting: dict[int, list[int]] = {}
+    for pid, blockers in blocked_by.items():
+        for blocker in blockers:
+            waiting.setdefault(blocker, []).append(pid)
+    placed: set[int] = set()
+
+    def below(pid: int, above: frozenset[int]) -> BlockingNode:
+        placed.add(pid)
+        path = above | {pid}
+        children = (below(child, path) for child in waiting.get(pid, ()) if child not in path)
+        return BlockingNode(pid=pid, waiting=tuple(children))
+
+    def trees() -> Iterator[BlockingNode]:
+        for pid in sorted(waiting, key=lambda pid: (bool(blocked_by.get(pid)), pid)):
+            if pid not in placed:
+                yield below(pid, frozenset())
+
+    return tuple(trees())

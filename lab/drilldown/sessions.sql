@@ -1,0 +1,21 @@
+-- What the drilldown asks PostgreSQL about its sessions.
+
+-- name: read_only
+-- Nothing that follows can write.
+SET default_transaction_read_only = on
+
+-- name: least_privilege
+-- Down from the lab's role to the group that may look at statistics, and at nothing of the application's.
+SET ROLE pg_monitor
+
+-- name: live_sessions
+-- Every client session but our own, with those that block it.
+SELECT pid, usename, application_name, datname, state, wait_event_type, wait_event, query_id, query,
+       backend_type, extract(epoch FROM clock_timestamp() - query_start)::float8,
+       extract(epoch FROM clock_timestamp() - xact_start)::float8,
+       extract(epoch FROM clock_timestamp() - state_change)::float8,
+       CASE WHEN wait_event_type = 'Lock' THEN pg_blocking_pids(pid) ELSE '{}' END
+FROM pg_stat_activity
+WHERE pid <> pg_backend_pid() AND (backend_type = 'client backend' OR state IS NOT NULL)
+ORDER BY xact_start NULLS LAST, pid
+LIMIT 500
