@@ -1,6 +1,7 @@
 """The one place where the lab reads its environment: the workload's settings and the stack's own."""
 
 from pathlib import Path
+from typing import Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 
@@ -36,7 +37,7 @@ class LabSettings(Settings):
 
     # Where the console asks Prometheus; None: at this machine's prometheus_port.
     prometheus_url: str | None = Field(None, pattern=r"^http://[^\s/]+(/\S*)?$")
-    # Where a browser finds Grafana and Datadog, for links; None: no links. `up` sets the site when a key is.
+    # Where a browser finds Grafana and Datadog, for links; None: no links.
     grafana_url: str | None = Field(None, pattern=r"^https?://\S+$")
     lab_datadog_site: str | None = None
 
@@ -45,6 +46,19 @@ class LabSettings(Settings):
 
     startup_timeout_s: PositiveInt = 120
     lab_state_dir: Path = ROOT / ".lab"
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment and `.env`; whoever has a key gets links to the site that it is of.
+
+        Raises:
+            SettingsError: naming each malformed variable and what was expected of it.
+        """
+        settings = super().load()
+        datadog = DatadogSettings.load()
+        if settings.lab_datadog_site or not datadog.dd_api_key:
+            return settings
+        return settings.model_copy(update={"lab_datadog_site": datadog.dd_site})
 
 
 class DatadogSettings(Settings):

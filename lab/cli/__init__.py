@@ -11,7 +11,22 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from lab.cli import bench, datadog, doctor, down, logs, psql, restart, status, test, up, verify
+from lab.cli import (
+    bench,
+    datadog,
+    doctor,
+    down,
+    logs,
+    psql,
+    queries,
+    restart,
+    sessions,
+    status,
+    test,
+    trace,
+    up,
+    verify,
+)
 from lab.errors import LabError
 from workload.errors import WorkloadError
 
@@ -47,6 +62,11 @@ app.command()(down.down)
 app.command()(restart.restart)
 app.command()(status.status)
 app.command()(logs.logs)
+app.command()(trace.trace)
+app.command()(queries.queries)
+# A queryid may be negative, which is no option.
+app.command(context_settings={"ignore_unknown_options": True})(queries.query)
+app.command()(sessions.sessions)
 app.command()(doctor.doctor)
 app.command()(verify.verify)
 app.add_typer(datadog.app, name="datadog")

@@ -147,10 +147,11 @@ def known_service(reader: Reader, name: str) -> str:
         raise NotFoundError(
             "The store holds no trace yet. `./creditlab status` says whether spans come in."
         )
-    for candidate in (name, f"credit-{name}"):
+    full = name if name.startswith("credit-") else f"credit-{name}"
+    for candidate in (name, full):
         if candidate in known:
             return candidate
-    raise LabError(unknown("service", name, known))
+    raise LabError(unknown("service", full, known))
 
 
 def search(reader: Reader, wanted: Search) -> tuple[TraceSummary, ...]:

@@ -7,6 +7,8 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 
+from pydantic import SecretStr
+
 from lab.errors import LabError
 from lab.paths import Paths
 from lab.settings import LabSettings
@@ -23,6 +25,7 @@ from lab.stack.suggestions import unknown
 # Compose's name, where it is not the component's with a hyphen for each underscore.
 NAMES = {"datadog-agent": "datadog"}
 AGENT = "datadog-agent"
+CONSOLE = "console"
 ONE_SHOT = "seed"
 LOG_LINES = 15
 PORT = re.compile(r"(?:for|tcp[46]?) \S*?:(\d+)\b[^\n]*(?:allocated|in use)")
@@ -102,6 +105,18 @@ def running_settings(settings: LabSettings) -> LabSettings:
             host = "bind_address" if component.http else "postgres_host"
             update[host] = reachable(first.address)
     return settings.model_copy(update=update)
+
+
+def reader_settings(settings: LabSettings) -> LabSettings:
+    """Return settings that reach the console, with its token, and Grafana, for links to it."""
+    update: dict[str, str | SecretStr] = {}
+    if token := compose.environment_within(CONSOLE).get("LAB_CONSOLE_TOKEN"):
+        update["lab_console_token"] = SecretStr(token)
+    grafana = compose.containers().get("grafana")
+    if grafana and grafana.published:
+        [first, *_] = grafana.published
+        update["grafana_url"] = f"http://{reachable(first.address)}:{first.port}"
+    return running_settings(settings).model_copy(update=update)
 
 
 def status() -> Status:

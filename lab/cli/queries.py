@@ -1,0 +1,54 @@
+"""`queries` and `query`: what the database spends its time on, and one statement of it."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from lab.cli.options import AsJson, Docker, Native
+
+
+def queries(
+    *,
+    by: Annotated[
+        str, typer.Option(help="Sort by time, calls, mean, rows or io.", metavar="FIGURE")
+    ] = "time",
+    docker: Docker = False,
+    native: Native = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the statements that did most in the last hour."""
+    from lab.cli.desk import desk
+    from lab.cli.screen import out
+    from lab.drilldown import By, to_json
+    from lab.drilldown.view.queries import render
+    from lab.errors import LabError
+    from lab.stack.suggestions import unknown
+
+    if by not in list(By):
+        raise LabError(unknown("figure", by, By))
+    found = desk(docker=docker, native=native).queries(By(by))
+    if as_json:
+        out.print_json(json.dumps(to_json(found)))
+    else:
+        out.print(render(found, By(by)))
+
+
+def query(
+    key: Annotated[str, typer.Argument(metavar="QUERYID|NAME", help="A queryid, or a name.")],
+    *,
+    docker: Docker = False,
+    native: Native = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show one statement: both observers, its plans over time, its slowest executions, its tables."""
+    from lab.cli.desk import desk
+    from lab.cli.screen import out
+    from lab.drilldown import to_json
+    from lab.drilldown.view.queries import render_one
+
+    found = desk(docker=docker, native=native).query(key)
+    if as_json:
+        out.print_json(json.dumps(to_json(found)))
+    else:
+        out.print(render_one(found))

@@ -1,0 +1,22 @@
+"""`sessions`: what PostgreSQL does at this moment, and who waits for whom."""
+
+import json
+
+import typer
+
+from lab.cli.options import AsJson, Docker, Native
+
+
+def sessions(*, docker: Docker = False, native: Native = False, as_json: AsJson = False) -> None:
+    """Show live sessions and who blocks whom. Exit status 1 when PostgreSQL does not answer."""
+    from lab.cli.desk import desk
+    from lab.cli.screen import out
+    from lab.drilldown import to_json
+    from lab.drilldown.view.sessions import render
+
+    found = desk(docker=docker, native=native).sessions()
+    if as_json:
+        out.print_json(json.dumps(to_json(found)))
+    else:
+        out.print(render(found))
+    raise typer.Exit(1 if "sessions" in found.absent else 0)

@@ -1,0 +1,36 @@
+"""`trace`: one trace, with every statement explained."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from lab.cli.options import AsJson, Docker, Native
+
+
+def trace(
+    asked: Annotated[
+        str,
+        typer.Argument(
+            metavar="slowest|TRACE_ID|TRACEPARENT", help="Which; slowest is of the last hour."
+        ),
+    ] = "slowest",
+    *,
+    service: Annotated[
+        str | None, typer.Option(help="The service that the slowest trace began in.")
+    ] = None,
+    docker: Docker = False,
+    native: Native = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show a trace's statements, with the plan that each was executed by."""
+    from lab.cli.desk import desk
+    from lab.cli.screen import out
+    from lab.drilldown import to_json
+    from lab.drilldown.view.trace import render
+
+    report = desk(docker=docker, native=native).report(asked, service)
+    if as_json:
+        out.print_json(json.dumps(to_json(report)))
+    else:
+        out.print(render(report))

@@ -1,0 +1,131 @@
+"""The same desk, asked through the console: what the CLI uses when the store lies in a container's volume.
+
+lab/console/api.py is the other end. Links are made here, because only this side knows the addresses that
+lead from this machine.
+"""
+
+import http.client
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol, Self, TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from lab.drilldown.desk import SLOWEST
+from lab.drilldown.errors import MalformedIdError, NotFoundError
+from lab.drilldown.links import Links
+from lab.drilldown.queries import By, QuerySummary
+from lab.drilldown.query import Query
+from lab.drilldown.report import TraceReport
+from lab.drilldown.sessions import Sessions
+from lab.errors import LabError
+from lab.settings import LabSettings
+from lab.stack.probes import reachable
+
+API = "/api/drilldown"
+# Longer than the desk's own limits together.
+TIMEOUT_S = 10.0
+T = TypeVar("T")
+# The errors that a status stands for, so that both desks raise the same.
+STATUS: Mapping[int, type[LabError]] = {
+    http.HTTPStatus.NOT_FOUND: NotFoundError,
+    http.HTTPStatus.UNPROCESSABLE_ENTITY: MalformedIdError,
+}
+
+
+class ConsoleAwayError(LabError):
+    """The console does not answer; check `./creditlab status` and `./creditlab logs console`."""
+
+
+class Answers(Protocol):
+    """What the CLI asks, of either desk; see Desk for each method."""
+
+    def report(self, asked: str, service: str | None = None) -> TraceReport:
+        """Return a trace with every statement explained."""
+
+    def report_with_plan(self, since: datetime) -> TraceReport | None:
+        """Return the slowest trace since then that holds an execution with its own plan."""
+
+    def queries(self, by: By = By.TIME) -> tuple[QuerySummary, ...]:
+        """Return the statements that did most in the last hour."""
+
+    def query(self, key: str) -> Query:
+        """Return one statement over the last hour."""
+
+    def sessions(self) -> Sessions:
+        """Return PostgreSQL's sessions of now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteDesk:
+    """See Desk. Every method raises ConsoleAwayError when the console does not answer."""
+
+    host: str
+    port: int
+    token: str | None
+    links: Links
+
+    @classmethod
+    def of(cls, settings: LabSettings) -> Self:
+        """Return the desk of the console that these settings reach."""
+        token = settings.lab_console_token
+        return cls(
+            host=reachable(settings.bind_address),
+            port=settings.console_port,
+            token=token.get_secret_value() if token else None,
+            links=Links.of(settings),
+        )
+
+    def report(self, asked: str, service: str | None = None) -> TraceReport:
+        """Return a trace with every statement explained."""
+        wanted = {"service": service} if service and asked == SLOWEST else {}
+        return self._linked(self._get(f"/trace/{quote(asked, safe='')}", wanted, TraceReport))
+
+    def report_with_plan(self, since: datetime) -> TraceReport | None:
+        """Return the slowest trace since then that holds an execution with its own plan."""
+        wanted = {"since": since.isoformat()}
+        found = self._get("/slowest-with-plan", wanted, TraceReport | None)  # type: ignore[arg-type]
+        return self._linked(found) if found else None
+
+    def queries(self, by: By = By.TIME) -> tuple[QuerySummary, ...]:
+        """Return the statements that did most in the last hour."""
+        return self._get("/queries", {"by": by.value}, tuple[QuerySummary, ...])
+
+    def query(self, key: str) -> Query:
+        """Return one statement over the last hour."""
+        return self._get(f"/query/{quote(key, safe='')}", {}, Query)
+
+    def sessions(self) -> Sessions:
+        """Return PostgreSQL's sessions of now."""
+        return self._get("/sessions", {}, Sessions)
+
+    def _linked(self, report: TraceReport) -> TraceReport:
+        return replace(report, links=self.links.trace(report.trace_id, start=report.start))
+
+    def _get(self, path: str, parameters: Mapping[str, str], kind: type[T]) -> T:
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT_S)
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        query = f"?{urlencode(parameters)}" if parameters else ""
+        try:
+            connection.request("GET", f"{API}{path}{query}", headers=headers)
+            response = connection.getresponse()
+            body = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise ConsoleAwayError(
+                f"The console does not answer at {self.host}:{self.port}: {error}.\n"
+                "Check `./creditlab status` and `./creditlab logs console`."
+            ) from error
+        finally:
+            connection.close()
+        if response.status != http.HTTPStatus.OK:
+            raise STATUS.get(response.status, LabError)(_complaint(body, response.status))
+        return msgspec.json.decode(body, type=kind)
+
+
+def _complaint(body: bytes, status: int) -> str:
+    try:
+        return "\n".join(msgspec.json.decode(body, type=dict[str, list[str]])["errors"])
+    except (msgspec.DecodeError, KeyError):
+        return f"The console answers with status {status}."

@@ -1,0 +1,66 @@
+"""How figures are written: with their unit, and with no more digits than mean something."""
+
+from rich.table import Table
+from rich.text import Text
+
+SECOND_MS = 1_000
+BAR_WIDTH = 20
+
+
+def ms(value: float | None) -> str:
+    """Write milliseconds.
+
+    >>> ms(0.04), ms(7.25), ms(394.18), ms(12_345.6), ms(None)
+    ('0.04 ms', '7.2 ms', '394 ms', '12.3 s', '-')
+    """
+    if value is None:
+        return "-"
+    if value >= 10 * SECOND_MS:
+        return f"{value / SECOND_MS:.1f} s"
+    return f"{value:.2g} ms" if value < 10 else f"{value:.0f} ms"  # noqa: PLR2004
+
+
+def count(value: float | None) -> str:
+    """Write a number of things.
+
+    >>> count(12_345.0), count(None)
+    ('12,345', '-')
+    """
+    return "-" if value is None else f"{value:,.0f}"
+
+
+def seconds(value: float | None) -> str:
+    """Write an age.
+
+    >>> seconds(0.04), seconds(75)
+    ('0.0 s', '1 min 15 s')
+    """
+    if value is None:
+        return "-"
+    minutes, rest = divmod(value, 60)
+    return f"{minutes:.0f} min {rest:.0f} s" if minutes else f"{value:.1f} s"
+
+
+def share(value: float | None) -> str:
+    """Write a ratio of 0 to 1."""
+    return "-" if value is None else f"{value:.1%}"
+
+
+def bar(start: float, length: float, whole: float, *, width: int = BAR_WIDTH) -> Text:
+    """Draw a part of a whole to scale; what is there is at least one cell.
+
+    >>> bar(25, 50, 100, width=8).plain
+    '  ████  '
+    """
+    scale = width / whole if whole else 0.0
+    begin = min(round(start * scale), width - 1)
+    cells = max(min(round(length * scale), width - begin), 1)
+    return Text(" " * begin + "█" * cells + " " * (width - begin - cells), style="cyan")
+
+
+def grid(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    """Return a table with dim headings and without lines; the columns of `right` are numbers."""
+    table = Table(box=None, pad_edge=False, header_style="dim", collapse_padding=True)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", no_wrap=True)
+    return table

@@ -1,0 +1,132 @@
+"""A trace in a terminal: its statements on a common scale of time, and the slowest of them explained."""
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from lab.drilldown.execution import Blocker, PlanSource
+from lab.drilldown.report import ReportedStatement, TraceReport
+from lab.drilldown.view import figures, plan
+
+NAMES = {"console": "Console", "grafana": "Grafana", "datadog": "Datadog"}
+SOURCES = {
+    PlanSource.EXECUTED: "Plan, as executed",
+    PlanSource.ESTIMATED: "Plan, estimated",
+    PlanSource.NONE: "Plan",
+}
+
+
+def render(report: TraceReport) -> RenderableType:
+    """Return the whole trace; of its statements the slowest one in full."""
+    parts: list[RenderableType] = [_heading(report), Text(), _statements(report)]
+    if report.slowest:
+        parts += [Text(), *_explained(report.slowest, alone=len(report.statements) == 1)]
+    parts += [Text(), *_links(report)]
+    return Padding(Group(*parts), (0, 2), expand=False)
+
+
+def in_brief(report: TraceReport) -> RenderableType:
+    """Return three lines: the trace, its slowest statement, that statement's plan."""
+    slowest = report.slowest
+    lines = [
+        Text.assemble(
+            ("A slow trace  ", "bold"),
+            f"{report.service} {report.operation}, {figures.ms(report.duration_ms)}",
+        )
+    ]
+    if slowest:
+        lines += [
+            Text.assemble(("  statement   ", "dim"), _statement_line(slowest)),
+            Text.assemble(("  plan        ", "dim"), plan_line(slowest)),
+        ]
+    lines.append(Text.assemble(("  see         ", "dim"), report.links["console"]))
+    return Padding(Group(*lines), (0, 2), expand=False)
+
+
+def plan_line(statement: ReportedStatement) -> str:
+    """Return what there is of a statement's plan, in one line that says where it comes from."""
+    found = statement.plan
+    if found.source is PlanSource.NONE:
+        return found.note or "none"
+    kind = "as executed" if found.source is PlanSource.EXECUTED else "estimated"
+    note = f" ({found.note})" if found.note else ""
+    return f"{kind}: {found.worst_node}{note}"
+
+
+def _heading(report: TraceReport) -> Text:
+    return Text.assemble(
+        (f"{report.service} {report.operation}", "bold"),
+        f"  {figures.ms(report.duration_ms)}",
+        ("  error" if report.error else "", "bold red"),
+        (f"  {report.start:%Y-%m-%d %H:%M:%S} UTC  {report.trace_id}", "dim"),
+    )
+
+
+def _statements(report: TraceReport) -> RenderableType:
+    if not report.statements:
+        return Text("No statement was executed in this trace.", style="dim")
+    numbers = ("client", "server")
+    table = figures.grid("statement", "client", "server", "", "plan", "waits", right=numbers)
+    for each in report.statements:
+        waits = ", ".join(f"{wait.type} {wait.samples}" for wait in each.waits)
+        table.add_row(
+            Text(each.statement or each.text.partition("\n")[0][:40], "red" if each.error else ""),
+            figures.ms(each.client_ms),
+            figures.ms(each.server_ms),
+            figures.bar(each.offset_ms, each.client_ms, report.duration_ms),
+            Text(each.plan.source.value, "" if each.plan.source is PlanSource.EXECUTED else "dim"),
+            Text(waits, "yellow" if each.blocked_by else "dim"),
+        )
+    return table
+
+
+def _explained(statement: ReportedStatement, *, alone: bool) -> Iterator[RenderableType]:
+    heading = "The statement" if alone else "The slowest statement"
+    name = statement.statement or "unnamed"
+    yield Text.assemble((heading, "bold"), f"  {name}", (f"  queryid {statement.queryid}", "dim"))
+    yield Padding(Text(statement.text, style="cyan"), (0, 0, 0, 2))
+    told = f"{figures.ms(statement.client_ms)} as the client measured it"
+    if statement.server_ms is not None:
+        told += f", {figures.ms(statement.server_ms)} as the server did"
+    yield Text(f"{told}.")
+    for field, reason in statement.absent.items():
+        yield Text(f"No {field}: {reason}.", style="dim")
+    if statement.waits:
+        waits = ", ".join(f"{w.type}/{w.event} in {w.samples} samples" for w in statement.waits)
+        yield Text(f"Seen while it ran: {waits}.")
+    for blocker in statement.blocked_by:
+        yield Text(f"Blocked by {_who(blocker)}.", style="yellow")
+    yield Text()
+    yield Text.assemble(
+        (SOURCES[statement.plan.source], "bold"), f"  {statement.plan.worst_node or ''}"
+    )
+    if statement.plan.note:
+        yield Text(f"{statement.plan.note}.", style="dim")
+    if statement.plan.tree:
+        yield Padding(plan.render(statement.plan.tree), (0, 0, 0, 2))
+
+
+def _who(blocker: Blocker) -> str:
+    who = blocker.service or blocker.application or blocker.role
+    parts = [f"pid {blocker.pid}" + (f" ({who})" if who else "")]
+    if blocker.state:
+        parts.append(blocker.state)
+    if blocker.statement:
+        parts.append(f"last statement {blocker.statement}")
+    if blocker.trace_id:
+        parts.append(f"trace {blocker.trace_id}")
+    return ", ".join(parts)
+
+
+def _statement_line(statement: ReportedStatement) -> str:
+    server = f", server {figures.ms(statement.server_ms)}" if statement.server_ms else ""
+    name = statement.statement or statement.text.partition("\n")[0][:60]
+    queryid = f", queryid {statement.queryid}" if statement.queryid else ""
+    return f"{name}{queryid}: client {figures.ms(statement.client_ms)}{server}"
+
+
+def _links(report: TraceReport) -> Iterator[RenderableType]:
+    for who, address in report.links.items():
+        yield Text.assemble((f"{NAMES.get(who, who):<9}", "dim"), address)
