@@ -1,4 +1,4 @@
-"""The console's ASGI application: /healthz, /metrics and the intake, with the threads they live on.
+"""The console's ASGI application: /healthz, /metrics, pages and intake, with the threads they live on.
 
 The threads belong to the application's lifespan, not to the main program: uvicorn raises the signal that
 ended it once more, and nothing after its `run` can be relied on.
@@ -7,16 +7,20 @@ ended it once more, and nothing after its `run` can be relied on.
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import lab
 from lab.console.metrics import ConsoleMetrics
+from lab.console.pages import PAGES, Access, Site
+from lab.drilldown import Desk
 from lab.intake import Gate, routes
 from lab.paths import Paths
 from lab.pglog import LogReader
@@ -33,6 +37,7 @@ class Console:
     writer: Writer
     log_reader: LogReader
     gate: Gate
+    site: Site
 
     def application(self) -> Starlette:
         """Return the ASGI application; its lifespan runs the writer and the log reader."""
@@ -45,8 +50,11 @@ class Console:
                 yield
 
         own = [Route("/healthz", self._healthz), Route("/metrics", self._metrics)]
+        intake = routes(self._offer, self.gate, self.metrics)
         return Starlette(
-            routes=[*own, *routes(self._offer, self.gate, self.metrics)], lifespan=lifespan
+            routes=[*own, *self.site.routes(), *intake],
+            exception_handlers={HTTPException: self._no_such_page},
+            lifespan=lifespan,
         )
 
     def _offer(self, records: Sequence[Record]) -> bool:
@@ -70,6 +78,15 @@ class Console:
             "store_bytes": metrics.used_bytes,
         })  # fmt: skip
 
+    async def _no_such_page(self, request: Request, error: Exception) -> Response:
+        """A person gets a page, a program what it can read."""
+        assert isinstance(error, HTTPException)
+        if error.status_code == HTTPStatus.NOT_FOUND and "text/html" in request.headers.get(
+            "accept", ""
+        ):
+            return self.site.not_found(request)
+        return JSONResponse({"errors": [error.detail]}, status_code=error.status_code)
+
     async def _metrics(self, request: Request) -> Response:
         if not self.gate.knows(request):
             return JSONResponse({"errors": ["a bearer token is needed"]}, status_code=401)
@@ -87,11 +104,13 @@ def build(settings: LabSettings) -> Console:
     metrics = ConsoleMetrics(registry)
     writer = Writer(paths.store, Bounds.of(settings), metrics)
     directory = settings.postgres_log_dir or paths.postgres / "data" / "log"
-    token = settings.lab_console_token
+    token = settings.lab_console_token.get_secret_value() if settings.lab_console_token else None
+    gate = Gate(token)
     return Console(
         metrics=metrics,
         registry=registry,
         writer=writer,
         log_reader=LogReader(directory, Reader(paths.store), writer, metrics),
-        gate=Gate(token.get_secret_value() if token else None),
+        gate=gate,
+        site=Site(Desk.of(settings), Access(gate, token), PAGES),
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from anyio import CapacityLimiter, to_thread
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -112,7 +113,7 @@ class _Receiver:
     async def unknown(self, request: Request) -> Response:
         self._telemetry.unknown()
         if request.method == "GET":
-            return JSONResponse({"errors": ["no such page"]}, status_code=404)
+            raise HTTPException(404, "no such page")
         return Response(UNKNOWN_ANSWER, media_type="application/json")
 
     async def _take(self, request: Request, stream: Stream) -> tuple[int, Decoded]:

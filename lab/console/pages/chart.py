@@ -1,0 +1,176 @@
+"""Charts drawn on the server, as SVG: the picture is there with the page, and needs no script to be seen.
+
+Coordinates are in a box of WIDTH by HEIGHT that the browser stretches to the space there is; words stand
+outside of it, so that they are not stretched. Colours come from the style sheet (see colours.py). The
+script only adds a cursor that reads the values off.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from math import ceil, floor, log10
+
+WIDTH, HEIGHT = 1000.0, 100.0
+# How far apart, in milliseconds, the words below a chart may stand.
+STEPS_MS = tuple(
+    1000 * s
+    for s in (5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400)
+)
+MAX_TIME_TICKS = 6
+VALUE_TICKS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """One line or layer: a value for each time of the chart, None where there is none."""
+
+    label: str
+    css: str
+    values: Sequence[float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tick:
+    """A word beside an axis: `at` is its place as a percentage of the axis."""
+
+    at: float
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """A chart over time.
+
+    Attributes:
+        title: what it shows, for those who cannot see it and above its legend.
+        unit: how its values are written: one of the names in static/console.js.
+        times_ms: since 1970, rising.
+        series: drawn in this order, the first at the bottom when stacked.
+        stacked: bars on top of each other instead of lines; each bar lasts `step_ms` from its time on.
+        marks_ms: moments to be marked by a line.
+    """
+
+    title: str
+    unit: str
+    times_ms: Sequence[int]
+    series: Sequence[Series]
+    stacked: bool = False
+    step_ms: int = 0
+    marks_ms: Sequence[int] = field(default=())
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to draw."""
+        return not any(value is not None for series in self.series for value in series.values)
+
+    @property
+    def top(self) -> float:
+        """The value at the upper end of the axis."""
+        return self.value_ticks()[-1].value
+
+    def value_ticks(self) -> list[Tick]:
+        """Return round values from 0 up to the first that is not below any value."""
+        highest = self._highest() or 1.0
+        step = _round_up(highest / VALUE_TICKS)
+        count = max(1, ceil(highest / step - 1e-9))
+        return [Tick(at=100 - 100 * i / count, value=i * step) for i in range(count + 1)]
+
+    def time_ticks(self) -> list[Tick]:
+        """Return round times within the chart, as milliseconds."""
+        first, last = self._span()
+        step = next((s for s in STEPS_MS if (last - first) / s <= MAX_TIME_TICKS), STEPS_MS[-1])
+        start = ceil(first / step) * step
+        return [
+            Tick(at=self._x(t) / WIDTH * 100, value=t) for t in range(int(start), int(last), step)
+        ]
+
+    def marks(self) -> list[float]:
+        """Return where the marks are, as percentages of the width."""
+        first, last = self._span()
+        return [self._x(t) / WIDTH * 100 for t in self.marks_ms if first <= t <= last]
+
+    def paths(self) -> list[tuple[Series, str]]:
+        """Return each series with its outline, as the `d` of an SVG path."""
+        if self.stacked:
+            return self._layers()
+        return [(series, self._line(series.values)) for series in self.series]
+
+    def data(self) -> dict[str, object]:
+        """Return what the script reads the values from."""
+        return {
+            "unit": self.unit,
+            "times": list(self.times_ms),
+            "stacked": self.stacked,
+            "series": [
+                {"label": s.label, "css": s.css, "values": [_short(v) for v in s.values]}
+                for s in self.series
+            ],
+        }
+
+    def _span(self) -> tuple[int, int]:
+        if not self.times_ms:
+            return 0, 1
+        return self.times_ms[0], max(self.times_ms[-1] + self.step_ms, self.times_ms[0] + 1)
+
+    def _x(self, time_ms: float) -> float:
+        first, last = self._span()
+        return (time_ms - first) / (last - first) * WIDTH
+
+    def _y(self, value: float) -> float:
+        return HEIGHT - value / self.top * HEIGHT
+
+    def _highest(self) -> float:
+        if self.stacked:
+            return max((sum(v or 0.0 for v in column) for column in self._columns()), default=0.0)
+        return max((v for s in self.series for v in s.values if v is not None), default=0.0)
+
+    def _columns(self) -> list[tuple[float | None, ...]]:
+        return list(zip(*(series.values for series in self.series), strict=True))
+
+    def _line(self, values: Sequence[float | None]) -> str:
+        points = []
+        open_ = False
+        for time_ms, value in zip(self.times_ms, values, strict=True):
+            if value is not None:
+                points.append(f"{'L' if open_ else 'M'}{self._x(time_ms):.1f} {self._y(value):.2f}")
+            open_ = value is not None
+        return "".join(points)
+
+    def _layers(self) -> list[tuple[Series, str]]:
+        """Bars, not areas: between two samples nothing is known, and a slope would claim something."""
+        floor_ = [0.0] * len(self.times_ms)
+        found = []
+        for series in self.series:
+            roof = [low + (v or 0.0) for low, v in zip(floor_, series.values, strict=True)]
+            found.append((series, "".join(self._bars(floor_, roof))))
+            floor_ = roof
+        return found
+
+    def _bars(self, low: Sequence[float], high: Sequence[float]) -> Iterator[str]:
+        for time_ms, bottom, top in zip(self.times_ms, low, high, strict=True):
+            if top > bottom:
+                left, right = self._x(time_ms), self._x(time_ms + self.step_ms)
+                below, above = self._y(bottom), self._y(top)
+                yield f"M{left:.1f} {below:.2f}V{above:.2f}H{right:.1f}V{below:.2f}Z"
+
+
+def sparkline(values: Sequence[float | None]) -> str:
+    """Return a small line without axes, from 0 to its highest value, as the `d` of an SVG path."""
+    if len(values) <= 1:
+        return ""
+    chart = Chart(
+        title="",
+        unit="",
+        times_ms=range(len(values)),
+        series=[Series(label="", css="", values=values)],
+    )
+    return chart.paths()[0][1]
+
+
+def _round_up(value: float) -> float:
+    """Return the next of 1, 2, 2.5, 5 and their tens that is not smaller."""
+    power = 10.0 ** floor(log10(value))
+    return next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= value * (1 - 1e-9))
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.4g}")

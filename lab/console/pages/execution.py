@@ -1,0 +1,49 @@
+"""`/traces/{trace_id}/{span_id}`: one execution of one statement, with its own plan."""
+
+from starlette.requests import Request
+
+from lab.console.pages.site import Page
+from lab.drilldown import Desk, execution, traces
+from lab.drilldown.ids import parse
+
+# Deeper nodes are not set further in: some ORMs make plans that would leave the page.
+MAX_DEPTH = 24
+
+
+def page(desk: Desk, request: Request) -> Page:
+    """Show one execution."""
+    trace_id = parse(request.path_params["trace_id"]).trace_id
+    span_id = request.path_params["span_id"].lower()
+    found = desk.execution(trace_id, span_id)
+    trace = desk.trace(trace_id)
+    values = {
+        "it": found,
+        "trace": trace,
+        "neighbours": _neighbours(trace, span_id),
+        "nodes": _nodes(found),
+        "most_samples": max((wait.samples for wait in found.waits), default=1),
+        "span_links": desk.links.trace(trace_id, start=found.start, span_id=span_id),
+        "query_links": desk.links.query(found.queryid, found.statement),
+    }
+    return Page(template="execution.html", values=values)
+
+
+def _neighbours(trace: traces.Trace, span_id: str) -> dict[str, traces.TraceSpan | None]:
+    """Return the statements before and after this one in its trace."""
+    spans = trace.statements
+    at = next(number for number, span in enumerate(spans) if span.span_id == span_id)
+    return {
+        "previous": spans[at - 1] if at else None,
+        "next": spans[at + 1] if at + 1 < len(spans) else None,
+    }
+
+
+def _nodes(found: execution.StatementExecution) -> list[tuple[int, object]]:
+    """Return the plan's nodes with their depths, in the order in which EXPLAIN prints them."""
+    rows: list[tuple[int, object]] = []
+    pending = [(0, found.plan.tree.root)] if found.plan.tree else []
+    while pending:
+        depth, node = pending.pop()
+        rows.append((min(depth, MAX_DEPTH), node))
+        pending += [(depth + 1, child) for child in reversed(node.children)]
+    return rows

@@ -1,0 +1,72 @@
+"""`/`: the state of the lab at a glance."""
+
+from collections import Counter
+
+from starlette.requests import Request
+
+from lab import overview
+from lab.console.pages import asking, colours
+from lab.console.pages.chart import Chart, Series, sparkline
+from lab.console.pages.site import Page
+from lab.drilldown import Desk
+from lab.overview import DatabaseLoad, ServicesHealth
+
+TOP_STATEMENTS = 10
+# What is rare is summed, so that a legend stays readable.
+MAX_LAYERS = 12
+OTHERS = "others"
+
+
+def page(desk: Desk, request: Request) -> Page:
+    """Make the page; each part says for itself when its source does not answer."""
+    window = asking.window(request)
+    since, until = window.since, window.until
+    reader, prometheus = desk.reader, desk.prometheus
+    load = asking.attempt(lambda: overview.database_load(reader, since=since, until=until))
+    services = asking.attempt(
+        lambda: overview.services_health(prometheus, colours.SERVICES, since=since, until=until)
+    )
+    values = {
+        **window.values(),
+        "health": asking.attempt(lambda: overview.health(reader, prometheus, at=until)),
+        "load": load,
+        "load_chart": load_chart(load.value) if load.value else None,
+        "services": services,
+        "sparks": _sparks(services.value) if services.value else {},
+        "top": asking.attempt(lambda: desk.queries(since=since, until=until, limit=TOP_STATEMENTS)),
+        "incidents": asking.attempt(lambda: overview.incidents(reader, since=since, until=until)),
+        "sessions_links": desk.links.sessions(),
+        "service_links": {name: desk.links.service(name) for name in colours.SERVICES},
+    }
+    return Page(template="overview.html", values=values)
+
+
+def load_chart(load: DatabaseLoad) -> Chart:
+    """Stack the wait events by class, so that one colour is one class; the CPU is at the bottom."""
+    shown, rest = load.events[: MAX_LAYERS - 1], load.events[MAX_LAYERS - 1 :]
+    order = {kind: number for number, kind in enumerate(colours.WAITS)}
+    shades: Counter[str] = Counter()
+    layers = []
+    for event in sorted(shown, key=lambda e: (order.get(e.type, len(order)), -e.mean)):
+        label = event.event if event.type == event.event else f"{event.type}:{event.event}"
+        css = colours.of_wait(event.type, shades[event.type])
+        layers.append(Series(label=label, css=css, values=event.sessions))
+        shades[event.type] += 1
+    if rest:
+        columns = zip(*(event.sessions for event in rest), strict=True)
+        layers.append(Series(label=OTHERS, css="c-other", values=[sum(each) for each in columns]))
+    return Chart(
+        title="Database load: average active sessions by wait event",
+        unit="sessions",
+        times_ms=[round(start.timestamp() * 1000) for start in load.starts],
+        series=layers,
+        stacked=True,
+        step_ms=load.step_s * 1000,
+    )
+
+
+def _sparks(services: ServicesHealth) -> dict[str, dict[str, str]]:
+    return {
+        service.name: {"rate": sparkline(service.rates), "p95": sparkline(service.p95s)}
+        for service in services.services
+    }

@@ -1,0 +1,34 @@
+"""`/sessions`: what PostgreSQL's sessions do now, and who waits for whom."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from starlette.requests import Request
+
+from lab.console.pages.site import Page
+from lab.drilldown import Desk
+from lab.drilldown.sessions import BlockingNode
+
+
+def page(desk: Desk, request: Request) -> Page:
+    """Show the sessions of now; idle ones only when asked for."""
+    found = desk.sessions()
+    by_pid = {session.pid: session for session in found.sessions}
+    everyone = bool(request.query_params.get("idle"))
+    shown = [s for s in found.sessions if everyone or s.state != "idle"]
+    values = {
+        "found": found,
+        "states": Counter(s.state or s.backend_type for s in found.sessions).most_common(),
+        "everyone": everyone,
+        "shown": shown,
+        "tree": [(depth, pid, by_pid.get(pid)) for depth, pid in _walk(found.blocking, 0)],
+        "longest": [by_pid[pid] for pid in found.longest_transactions],
+        "sessions_links": desk.links.sessions(),
+    }
+    return Page(template="sessions.html", values=values)
+
+
+def _walk(nodes: Sequence[BlockingNode], depth: int) -> Iterator[tuple[int, int]]:
+    for node in nodes:
+        yield depth, node.pid
+        yield from _walk(node.waiting, depth + 1)

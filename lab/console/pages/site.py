@@ -1,0 +1,173 @@
+"""The pages as routes: who may see them, in which thread they are made, and what a failure looks like.
+
+A page is made in one of a few worker threads of its own, so that neither a slow answer of PostgreSQL nor a
+long list holds up the event loop that takes spans in.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, quote
+
+from anyio import CapacityLimiter, to_thread
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+import lab
+from lab.console.pages import colours, formats
+from lab.console.pages.access import Access
+from lab.drilldown import Desk
+from lab.drilldown.errors import MalformedIdError, NotFoundError
+from lab.errors import LabError
+from lab.stack.components import EMBEDDED
+
+STATIC = Path(__file__).with_name("static")
+RENDERERS = 3
+MAX_FORM_BYTES = 4_000
+# Nothing from elsewhere, no script or style in the page itself: what a value from the database might
+# smuggle into a page could still do nothing.
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+        " connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """What a page's function returns: its template, and what that is filled with."""
+
+    template: str
+    values: Mapping[str, object]
+    status: int = 200
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Elsewhere:
+    """Instead of a page: the reader is sent to another path of the console."""
+
+    path: str
+
+
+Make = Callable[[Desk, Request], Page | Elsewhere]
+
+
+class Site:
+    """All pages; `routes` are to be put before the intake's, which take every other path."""
+
+    def __init__(self, desk: Desk, access: Access, pages: Mapping[str, Make]) -> None:
+        self._desk = desk
+        self._access = access
+        self._pages = pages
+        self._threads = CapacityLimiter(RENDERERS)
+        self._templates = _environment()
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the routes of the pages, of the login, and of their style and script."""
+        return [
+            Mount("/static", StaticFiles(directory=STATIC), name="static"),
+            Route("/login", self._login, methods=["POST"]),
+            *(Route(path, self._endpoint(make)) for path, make in self._pages.items()),
+        ]
+
+    def not_found(self, request: Request) -> Response:
+        """Answer for a path that is no page's."""
+        what = f"There is no page {request.url.path}."
+        return self._failure(request, 404, "Not found", what)
+
+    def _endpoint(self, make: Make) -> Callable[[Request], object]:
+        async def answer(request: Request) -> Response:
+            refusal = self._refusal(request)
+            if refusal is not None:
+                return refusal
+            return await to_thread.run_sync(self._made, make, request, limiter=self._threads)
+
+        return answer
+
+    def _made(self, make: Make, request: Request) -> Response:
+        try:
+            made = make(self._desk, request)
+        except NotFoundError as error:
+            return self._failure(request, 404, "Not found", str(error))
+        except MalformedIdError as error:
+            return self._failure(request, 404, "Not found", str(error))
+        except LabError as error:
+            return self._failure(request, 503, "No answer", str(error))
+        if isinstance(made, Elsewhere):
+            return RedirectResponse(made.path, status_code=303)
+        return self._render(request, made)
+
+    def _failure(self, request: Request, status: int, title: str, message: str) -> Response:
+        first, _, rest = message.partition("\n")
+        values = {"title": title, "message": first, "advice": rest}
+        return self._render(request, Page(template="failure.html", values=values, status=status))
+
+    def _render(self, request: Request, page: Page) -> Response:
+        template = self._templates.get_template(page.template)
+        body = template.render(
+            page.values, path=request.url.path, links=self._desk.links, q=request.query_params
+        )
+        return HTMLResponse(body, status_code=page.status, headers=HEADERS)
+
+    def _refusal(self, request: Request) -> Response | None:
+        if not self._access.is_local(request):
+            message = "The console answers without a token only as 127.0.0.1 or localhost."
+            return self._failure(request, 421, "Another host", message)
+        if self._access.knows(request):
+            return None
+        values = {"then": f"{request.url.path}?{request.url.query}", "wrong": False}
+        return self._render(request, Page(template="login.html", values=values, status=401))
+
+    async def _login(self, request: Request) -> Response:
+        if int(request.headers.get("content-length", "0") or 0) > MAX_FORM_BYTES:
+            return HTMLResponse("", status_code=413)
+        form = parse_qs((await request.body()).decode(errors="replace"))
+        then = form.get("then", ["/"])[0]
+        if not self._access.is_token(form.get("token", [""])[0]):
+            values = {"then": then, "wrong": True}
+            return self._render(request, Page(template="login.html", values=values, status=403))
+        response = RedirectResponse(_own_path(then), status_code=303)
+        self._access.remember(response)
+        return response
+
+
+def _own_path(path: str) -> str:
+    """Only paths of the console: what begins with two slashes of either kind leads away from it."""
+    return quote(path, safe="/?&=%+-_.") if path[:1] == "/" and path[1:2] not in "/\\" else "/"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("lab.console.pages"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update({
+        "ns": formats.duration,
+        "ms": formats.milliseconds,
+        "signed_ms": formats.signed_milliseconds,
+        "seconds": formats.seconds,
+        "number": formats.number,
+        "compact": formats.compact,
+        "per_second": formats.per_second,
+        "share": formats.share,
+        "size": formats.size,
+        "age": formats.age,
+        "sentence": formats.sentence,
+        "service": colours.of_service,
+    })  # fmt: skip
+    environment.globals.update(
+        version=lab.__version__,
+        embedded=EMBEDDED,
+        wait=colours.of_wait,
+    )
+    return environment

@@ -1,0 +1,19 @@
+"""The table of pages: path, and the function that makes it."""
+
+from types import MappingProxyType
+
+from lab.console.pages import execution, go, overview, queries, sessions, traces
+from lab.console.pages.site import Make
+
+PAGES: MappingProxyType[str, Make] = MappingProxyType(
+    {
+        "/": overview.page,
+        "/traces": traces.search,
+        "/traces/{trace_id}": traces.one,
+        "/traces/{trace_id}/{span_id}": execution.page,
+        "/queries": queries.listed,
+        "/queries/{key}": queries.one,
+        "/sessions": sessions.page,
+        "/go": go.page,
+    }
+)

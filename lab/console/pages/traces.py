@@ -1,0 +1,88 @@
+"""`/traces` and `/traces/{trace_id}`: finding a trace, and its waterfall."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from starlette.requests import Request
+
+from lab.console.pages import asking
+from lab.console.pages.site import Elsewhere, Page
+from lab.drilldown import Desk, ids, traces
+from lab.drilldown.links import trace_path
+from lab.drilldown.traces import Order, Search, Trace, TraceSpan
+
+LIMIT = 100
+DEFAULT_WINDOW = "1h"
+# A trace of thousands of spans would make a page that no browser likes.
+MAX_BARS = 500
+# A bar this narrow, in percent, could not be seen.
+LEAST_WIDTH = 0.25
+
+
+def search(desk: Desk, request: Request) -> Page | Elsewhere:
+    """List the traces that meet what the address asks for; a trace id leads to that trace at once."""
+    given = asking.word(request, "id")
+    if given:
+        found = ids.parse(given)
+        return Elsewhere(path=trace_path(found.trace_id, found.span_id))
+    window = asking.window(request, DEFAULT_WINDOW)
+    service = asking.word(request, "service")
+    order = request.query_params.get("order")
+    wanted = Search(
+        service=service,
+        operation=asking.word(request, "operation"),
+        min_duration_ms=asking.positive(request, "min_ms"),
+        max_duration_ms=asking.positive(request, "max_ms"),
+        error=True if request.query_params.get("error") else None,
+        since=window.since,
+        # A span that begins while this is read is not missed by a clock that is a little ahead.
+        until=window.until + timedelta(seconds=1),
+        order=Order(order) if order in set(Order) else Order.NEWEST,
+        limit=LIMIT,
+    )
+    known = desk.services()
+    found_traces = asking.attempt(lambda: desk.search(wanted))
+    listed = found_traces.value or ()
+    values = {
+        **window.values(),
+        "services": known,
+        "operations": _operations(desk, service),
+        "wanted": wanted,
+        "orders": tuple(Order),
+        "found": found_traces,
+        "longest_ms": max((trace.duration_ms for trace in listed), default=1.0) or 1.0,
+        "limit": LIMIT,
+    }
+    return Page(template="traces.html", values=values)
+
+
+def one(desk: Desk, request: Request) -> Page:
+    """Show one trace as a waterfall."""
+    found = ids.parse(request.path_params["trace_id"])
+    trace = desk.trace(found.trace_id)
+    database_ms = sum(s.self_ms for s in trace.spans if s.layer is not traces.Layer.APPLICATION)
+    values = {
+        "trace": trace,
+        "bars": list(_bars(trace)),
+        "left_out": max(len(trace.spans) - MAX_BARS, 0),
+        "database_ms": database_ms,
+        "slowest": max(trace.statements, key=lambda span: span.duration_ms, default=None),
+        "trace_links": desk.links.trace(trace.trace_id, start=trace.start),
+    }
+    return Page(template="trace.html", values=values)
+
+
+def _operations(desk: Desk, service: str | None) -> tuple[str, ...]:
+    if service is None:
+        return ()
+    return asking.attempt(lambda: desk.operations(service)).value or ()
+
+
+def _bars(trace: Trace) -> Iterator[tuple[TraceSpan, float, float]]:
+    """Yield each span with where its bar begins and how wide it is, in percent of the whole time."""
+    begin = min(span.start_ms for span in trace.spans)
+    whole = max(span.start_ms + span.duration_ms for span in trace.spans) - begin or 1.0
+    for span in trace.spans[:MAX_BARS]:
+        left = (span.start_ms - begin) / whole * 100
+        width = span.duration_ms / whole * 100
+        yield span, min(left, 100 - LEAST_WIDTH), max(width, LEAST_WIDTH)

@@ -1,0 +1,111 @@
+"""What went wrong in the database lately, as its log told: deadlocks, long lock waits, spills, errors.
+
+Equal errors of one statement are one incident with a count: a burst of them should not hide the deadlock
+before it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from lab.drilldown.moments import moment, ms, nanoseconds
+from lab.pglog.events import Kind
+from lab.store import Event, Reader
+
+KINDS = (Kind.DEADLOCK, Kind.LOCK_WAIT, Kind.TEMP_FILE, Kind.ERROR, Kind.SERVER)
+MAX_EVENTS = 2_000
+TITLES = {
+    Kind.DEADLOCK: "Deadlock",
+    Kind.LOCK_WAIT: "Lock wait",
+    Kind.TEMP_FILE: "Spill to disk",
+    Kind.ERROR: "Error",
+    Kind.SERVER: "Server",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Incident:
+    """One thing that happened, `count` times, the last time at `at`.
+
+    Attributes:
+        kind: one of KINDS.
+        title: the kind in words.
+        message: PostgreSQL's, without literals.
+        role: of the session it happened to.
+        service: that ran it, if it was one of the lab's.
+        statement: the name of what that ran.
+        trace_id, span_id: of the last time; None when its statement carried no traceparent.
+        duration_ms: how long a lock had been waited for.
+        size_bytes: of a temporary file.
+    """
+
+    at: datetime
+    kind: Kind
+    title: str
+    message: str
+    count: int
+    sqlstate: str | None
+    role: str | None
+    service: str | None
+    statement: str | None
+    queryid: str | None
+    trace_id: str | None
+    span_id: str | None
+    duration_ms: float | None
+    size_bytes: int | None
+
+
+def incidents(
+    reader: Reader, *, since: datetime, until: datetime, limit: int = 12
+) -> tuple[Incident, ...]:
+    """Return the incidents of a window, the latest first.
+
+    Raises:
+        StoreError: when the store cannot be read.
+    """
+    holes = ", ".join("?" * len(KINDS))
+    events = reader.select(
+        Event,
+        f"kind IN ({holes}) AND at_ns >= ? AND at_ns < ?",
+        [*KINDS, nanoseconds(since), nanoseconds(until)],
+        order="at_ns DESC",
+        limit=MAX_EVENTS,
+    )
+    return tuple(_together(events))[:limit]
+
+
+def _together(events: Iterable[Event]) -> list[Incident]:
+    groups: dict[tuple[object, ...], list[Event]] = {}
+    for event in events:
+        key = (
+            event.kind,
+            event.sqlstate,
+            event.message,
+            event.role,
+            event.service,
+            event.statement,
+        )
+        groups.setdefault(key, []).append(event)
+    return [_incident(group) for group in groups.values()]
+
+
+def _incident(group: list[Event]) -> Incident:
+    last = group[0]
+    kind = Kind(last.kind)
+    longest = max((e.duration_ns for e in group if e.duration_ns is not None), default=None)
+    return Incident(
+        at=moment(last.at_ns),
+        kind=kind,
+        title=TITLES[kind],
+        message=last.message,
+        count=len(group),
+        sqlstate=last.sqlstate,
+        role=last.role,
+        service=last.service,
+        statement=last.statement,
+        queryid=None if last.queryid is None else str(last.queryid),
+        trace_id=last.trace_id,
+        span_id=last.span_id,
+        duration_ms=None if longest is None else ms(longest),
+        size_bytes=max((e.size_bytes for e in group if e.size_bytes is not None), default=None),
+    )

@@ -1,0 +1,102 @@
+"""How the five services do, as Prometheus recorded it: the same series as the Grafana dashboards."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from lab.drilldown.prometheus import Prometheus, TimeSeries
+
+RATE = "service:credit_operations:rate1m"
+ERRORS = "service:credit_operation_errors:ratio_rate5m"
+DURATION = "service:credit_operation_duration_seconds:quantile_rate5m"
+DELAY = "service:credit_start_delay_seconds:quantile_rate5m"
+P50, P95, P99 = "0.5", "0.95", "0.99"
+POINTS = 60
+# Prometheus scrapes the services every 5 s; a finer step would only repeat.
+LEAST_STEP_S = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServiceHealth:
+    """One service over a window; what Prometheus has no value for is None.
+
+    Attributes:
+        rate: operations per second, over the last minute.
+        errors: the share of operations that ended in an error, over the last 5 minutes.
+        p50_s, p95_s, p99_s: of an operation's duration in seconds, over the last 5 minutes.
+        delay_s: the 99th percentile of how late operations start, in seconds.
+        rates, p95s: over the window, one value for each of `ServicesHealth.starts`.
+    """
+
+    name: str
+    rate: float | None
+    errors: float | None
+    p50_s: float | None
+    p95_s: float | None
+    p99_s: float | None
+    delay_s: float | None
+    rates: tuple[float | None, ...]
+    p95s: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServicesHealth:
+    """All services over a window."""
+
+    times: tuple[float, ...]
+    services: tuple[ServiceHealth, ...]
+
+    @property
+    def rate(self) -> float:
+        """Operations per second of all of them."""
+        return sum(service.rate or 0.0 for service in self.services)
+
+
+def services_health(
+    prometheus: Prometheus, names: Iterable[str], *, since: datetime, until: datetime
+) -> ServicesHealth:
+    """Return how services did in a window, in the order of their names given.
+
+    Raises:
+        PrometheusAwayError: when Prometheus does not answer.
+    """
+    step_s = max(LEAST_STEP_S, round((until - since).total_seconds() / POINTS))
+    first = since.timestamp() // step_s * step_s + step_s
+    times = tuple(first + i * step_s for i in range(int((until.timestamp() - first) / step_s) + 1))
+    begin, end = (datetime.fromtimestamp(t, tz=until.tzinfo) for t in (times[0], times[-1]))
+
+    def over_time(expression: str) -> dict[str, Mapping[float, float]]:
+        found = prometheus.over_time(expression, since=begin, until=end, step_s=step_s)
+        return {series.labels["service"]: series.values for series in found}
+
+    rates = over_time(RATE)
+    p95s = over_time(f'{DURATION}{{quantile="{P95}"}}')
+    now = _now(prometheus)
+    return ServicesHealth(
+        times=times,
+        services=tuple(
+            ServiceHealth(
+                name=name,
+                rate=now.get((name, RATE, "")),
+                errors=now.get((name, ERRORS, "")),
+                p50_s=now.get((name, DURATION, P50)),
+                p95_s=now.get((name, DURATION, P95)),
+                p99_s=now.get((name, DURATION, P99)),
+                delay_s=now.get((name, DELAY, P99)),
+                rates=tuple(rates.get(name, {}).get(t) for t in times),
+                p95s=tuple(p95s.get(name, {}).get(t) for t in times),
+            )
+            for name in names
+        ),
+    )
+
+
+def _now(prometheus: Prometheus) -> dict[tuple[str, str, str], float]:
+    """Ask for all of them at once; by service, name of the series, quantile."""
+    names = f"{RATE}|{ERRORS}|{DURATION}|{DELAY}"
+    found: Iterable[TimeSeries] = prometheus.now(f'{{__name__=~"{names}"}}')
+    return {
+        (s.labels["service"], s.labels["__name__"], s.labels.get("quantile", "")): value
+        for s in found
+        for value in s.values.values()
+    }
