@@ -10,6 +10,7 @@ from lab.cli.options import AsJson, Docker, Native
 
 if TYPE_CHECKING:
     from lab.cli.screen import Screen
+    from lab.drilldown.remote import Answers
     from lab.settings import LabSettings
     from lab.stack.memory import Memory
     from lab.stack.mode import Mode
@@ -17,11 +18,14 @@ if TYPE_CHECKING:
 
 # What a person may open, where it runs: component, heading, path.
 PAGES = (
+    ("console", "Console", ""),
     ("grafana", "Grafana", ""),
     ("prometheus", "Prometheus", ""),
     ("postgres_exporter", "Exporter", "/metrics"),
 )
 NEXT = (
+    ("./creditlab trace", "the slowest trace, its statements, their plans as executed"),
+    ("./creditlab queries", "what the database spends its time on"),
     ("./creditlab verify", "do the books and the counters agree with the database?"),
     ("./creditlab psql", "a session in the database under load"),
     ("./creditlab up --load 5", "five times the arrivals, while it runs"),
@@ -68,9 +72,12 @@ def bring_up(
     as_json: bool = False,
 ) -> None:
     """Start the lab with these options, and show what runs."""
+    from lab.cli import insight
+    from lab.cli.desk import desk_in
     from lab.cli.dotenv import warn_of_unknown
     from lab.cli.interruption import interruptible
     from lab.cli.screen import Screen, out
+    from lab.drilldown import to_json
     from lab.settings import LabSettings
     from lab.stack import mode
 
@@ -82,10 +89,14 @@ def bring_up(
     with interruptible(), Screen() as screen:
         news = start(settings, asked, screen)
     status = mode.status(chosen, settings)
+    desk = desk_in(chosen, settings)
     if as_json:
-        out.print_json(json.dumps(status.to_json()))
+        seen = insight.look(desk)
+        report = {**status.to_json(), "slow_trace": to_json(seen) if seen else None}
+        out.print_json(json.dumps(report))
     else:
         _show(status, news=news)
+        _show_trace(desk, wait=news and settings.dd_trace_enabled and not foreground)
     if foreground:
         _stay(chosen, settings)
 
@@ -140,6 +151,23 @@ def _show(status: "Status", *, news: bool) -> None:
         if addresses.get(name):
             out.print(f"  {heading:<11} [link]{addresses[name]}{path}[/link]")
     out.print(next_steps(NEXT))
+
+
+def _show_trace(desk: "Answers", *, wait: bool) -> None:
+    """The lab is up already, so an interrupt ends this wait and nothing else."""
+    from lab.cli import insight
+    from lab.cli.screen import Screen, out
+    from lab.drilldown.view.trace import in_brief
+
+    try:
+        with Screen() as screen:
+            report = insight.await_one(desk, screen) if wait else insight.look(desk)
+    except KeyboardInterrupt:
+        report = None
+    if report:
+        out.print(in_brief(report), soft_wrap=True)
+    else:
+        out.print("  No trace has reached the console yet. Later: ./creditlab trace", style="dim")
 
 
 def _stay(chosen: "Mode", settings: "LabSettings") -> None:

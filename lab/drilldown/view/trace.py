@@ -27,22 +27,17 @@ def render(report: TraceReport) -> RenderableType:
     return Padding(Group(*parts), (0, 2), expand=False)
 
 
-def in_brief(report: TraceReport) -> RenderableType:
-    """Return three lines: the trace, its slowest statement, that statement's plan."""
-    slowest = report.slowest
-    lines = [
-        Text.assemble(
-            ("A slow trace  ", "bold"),
-            f"{report.service} {report.operation}, {figures.ms(report.duration_ms)}",
-        )
-    ]
-    if slowest:
+def in_brief(report: TraceReport) -> Text:
+    """Return a line each for the trace, its slowest statement, that statement's plan, and the address."""
+    what = f"{report.service} {report.operation}, {figures.ms(report.duration_ms)}"
+    lines = [Text.assemble(("  A slow trace  ", "bold"), what)]
+    if report.slowest:
         lines += [
-            Text.assemble(("  statement   ", "dim"), _statement_line(slowest)),
-            Text.assemble(("  plan        ", "dim"), plan_line(slowest)),
+            Text.assemble(("    statement   ", "dim"), _statement_line(report.slowest)),
+            Text.assemble(("    plan        ", "dim"), plan_line(report.slowest)),
         ]
-    lines.append(Text.assemble(("  see         ", "dim"), report.links["console"]))
-    return Padding(Group(*lines), (0, 2), expand=False)
+    lines.append(Text.assemble(("    see         ", "dim"), report.links["console"]))
+    return Text("\n").join(lines)
 
 
 def plan_line(statement: ReportedStatement) -> str:

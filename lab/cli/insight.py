@@ -1,0 +1,53 @@
+"""What `up` ends with: one slow trace of the lab that has just come up, so that insight needs no click."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lab.cli.screen import Screen
+    from lab.drilldown.remote import Answers
+    from lab.drilldown.report import TraceReport
+
+# Spans are sent once a second, and the reports of credit-risk, the slow ones, come every eight.
+PATIENCE_S = 9.0
+
+
+def await_one(desk: "Answers", screen: "Screen") -> "TraceReport | None":
+    """Wait for an execution with its own plan; else take the slowest trace there is, if there is one."""
+    from lab.stack.readiness import NotReadyError, await_state
+
+    found: list[TraceReport] = []
+
+    def probe() -> str | None:
+        report = _look(desk, with_plan=True)
+        found.extend([report] if report else [])
+        return None if report else "none yet"
+
+    screen.begin(
+        "first insight", "waiting for a statement that is slow enough to have its plan logged"
+    )
+    try:
+        await_state("a slow statement's plan is in the log", probe, within_s=PATIENCE_S)
+    except NotReadyError:
+        return look(desk)
+    finally:
+        screen.close()
+    return found[0]
+
+
+def look(desk: "Answers") -> "TraceReport | None":
+    """Return a slow trace of the last hour without waiting: one with a plan, else the slowest, else None."""
+    return _look(desk, with_plan=True) or _look(desk, with_plan=False)
+
+
+def _look(desk: "Answers", *, with_plan: bool) -> "TraceReport | None":
+    """A store that is empty, or not there yet, is no error here."""
+    from lab.drilldown.desk import HOUR, SLOWEST
+    from lab.errors import LabError
+
+    try:
+        if with_plan:
+            return desk.report_with_plan(datetime.now(UTC) - HOUR)
+        return desk.report(SLOWEST)
+    except LabError:
+        return None
