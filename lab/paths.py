@@ -37,6 +37,11 @@ class Paths:
         return self.state / "store" / "store.sqlite"
 
     @property
+    def drills(self) -> Path:
+        """The drill that runs, the journal, and a document for each run; see lab/drills/running.py."""
+        return self.state / "drills"
+
+    @property
     def logs(self) -> Path:
         """One rotated log file per component."""
         return self.state / "logs"

@@ -16,6 +16,7 @@ from lab.cli import (
     datadog,
     doctor,
     down,
+    drill,
     logs,
     psql,
     queries,
@@ -70,6 +71,7 @@ app.command()(sessions.sessions)
 app.command()(doctor.doctor)
 app.command()(verify.verify)
 app.add_typer(datadog.app, name="datadog")
+app.add_typer(drill.app, name="drill")
 app.command(context_settings=PASS_ON)(psql.psql)
 app.command(context_settings=PASS_ON)(test.test)
 app.command(context_settings={**PASS_ON, "help_option_names": []})(bench.bench)

@@ -1,0 +1,123 @@
+"""From a run to verdicts: waits until late evidence has had its time, gathers it, and has it judged."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import msgspec
+
+from lab.drills.drill import Drill
+from lab.drills.journal import Journal, Step
+from lab.drills.runner import Run
+from lab.drills.running import Place
+from lab.drills.scene import Scene
+from lab.errors import DatabaseError
+from lab.judge.collect import collect
+from lab.judge.evidence import Truth
+from lab.judge.readings import GRACE_NS, NS
+from lab.judge.verdicts import Verdict, judge
+from lab.paths import Paths
+from lab.settings import LabSettings
+from lab.stack.readiness import await_state
+from lab.stack.reporter import Reporter
+
+# What was so before the fault; as long as the lab's shortest rate window.
+BEFORE_NS = 60 * NS
+# Deltas are sent every 10 s, and the writer of the store takes a moment.
+SETTLES_NS = GRACE_NS + 5 * NS
+QUERYIDS = """
+SELECT DISTINCT queryid FROM pg_stat_statements
+WHERE query ~ %s AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assessment:
+    """A run and what the observers showed of it; `other_alerts` fired during it and are not its own."""
+
+    run: Run
+    verdicts: tuple[Verdict, ...]
+    other_alerts: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"run", "drill", ..., "verdicts": [{"observer", "seen", "after_s", "depths", ...}]}`."""
+        return {
+            **asdict(self.run),
+            "ok": self.run.ok,
+            "verdicts": [asdict(verdict) for verdict in self.verdicts],
+            "other_alerts": list(self.other_alerts),
+        }
+
+
+def assess(drill: Drill, run: Run, settings: LabSettings, reporter: Reporter) -> Assessment:
+    """Return the verdicts on a run; takes until 25 s after its heal."""
+    reporter.begin("verdicts")
+    if run.proven_ns is not None:
+        await_state(
+            "late evidence has had its time",
+            lambda: _seconds_left(run.healed_ns + SETTLES_NS),
+            within_s=2 * SETTLES_NS / NS,
+            watch=reporter.wait,
+        )
+    truth = _truth(drill, run, settings)
+    evidence = collect(
+        settings,
+        drill.signals,
+        since_ns=run.injected_ns - BEFORE_NS,
+        until_ns=time.time_ns(),
+    )
+    verdicts = tuple(judge(evidence, truth, drill.signals, drill.alerts))
+    others = {
+        alert.name
+        for alert in evidence.alerts
+        if alert.firing_ns is not None
+        and alert.firing_ns >= run.injected_ns
+        and alert.name not in drill.alerts
+    }
+    assessment = Assessment(run=run, verdicts=verdicts, other_alerts=tuple(sorted(others)))
+    _keep(assessment, settings)
+    seen = sum(verdict.seen == "seen" for verdict in verdicts)
+    reporter.done("verdicts", f"{seen} of {len(verdicts)} observers saw it")
+    return assessment
+
+
+def _seconds_left(until_ns: int) -> str | None:
+    left = (until_ns - time.time_ns()) / NS
+    return f"{left:.0f} s left" if left > 0 else None
+
+
+def _truth(drill: Drill, run: Run, settings: LabSettings) -> Truth:
+    return Truth(
+        drill=drill.name,
+        injected_ns=run.injected_ns,
+        proven_ns=run.proven_ns,
+        healed_ns=run.healed_ns,
+        statements=drill.statements,
+        queryids=_queryids(drill, settings),
+        services=drill.services,
+        pids=frozenset(run.pids),
+    )
+
+
+def _queryids(drill: Drill, settings: LabSettings) -> frozenset[int]:
+    """What PostgreSQL calls the statements at fault; none when it cannot be asked."""
+    if not drill.statements:
+        return frozenset()
+    names = "|".join(sorted(drill.statements))
+    try:
+        found = Scene.looking_on(settings).ask(QUERYIDS, [f"statement='({names})'"])
+    except DatabaseError:
+        return frozenset()
+    return frozenset(queryid for (queryid,) in found)
+
+
+def _keep(assessment: Assessment, settings: LabSettings) -> None:
+    place = Place(Paths.of(settings))
+    run = assessment.run
+    document: Mapping[str, Any] = assessment.to_json()
+    place.runs.mkdir(parents=True, exist_ok=True)
+    partial = place.runs / f"{run.run}.partial"
+    partial.write_bytes(msgspec.json.encode(document))
+    partial.replace(place.runs / f"{run.run}.json")
+    summary = {verdict.observer.value: verdict.seen.value for verdict in assessment.verdicts}
+    Journal(place.journal).write(run.run, run.drill, Step.VERDICT, **summary)

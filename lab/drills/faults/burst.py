@@ -1,0 +1,78 @@
+"""Every few seconds, for less than one, several sessions ask as fast as they can; then it is quiet again."""
+
+import time
+
+from lab.database import Role
+from lab.drills.drill import Drill, Proof
+from lab.drills.scene import Scene
+from lab.drills.sessions import Session, statements
+from lab.judge.signals import Deltas, Metric, Sessions, Spans
+
+SQL = statements("""
+-- name: count_recent
+-- Proposals of the last days of the seed: a few milliseconds.
+SELECT count(*) FROM credit_proposals
+WHERE submitted_at > (SELECT max(submitted_at) FROM credit_proposals) - interval '30 days'
+""")
+SESSIONS = 6
+LASTS_S = 0.5
+QUIET_S = 7.0
+CALLS = """
+SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements
+WHERE query LIKE '%''count_recent''%' AND query NOT LIKE '%pg_stat_statements%'"""
+PIDS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'credit-drill'"
+
+
+def _burst(session: Session) -> None:
+    until = time.monotonic() + LASTS_S
+    while time.monotonic() < until:
+        session.run(SQL["count_recent"])
+
+
+def inject(scene: Scene) -> None:
+    """Start the sessions; they burst together, and are quiet together."""
+    scene.since("calls", lambda: scene.value(CALLS))
+    scene.sessions.repeat(Role.APP, "burst", _burst, count=scene.times(SESSIONS), every_s=QUIET_S)
+
+
+def prove(scene: Scene) -> Proof:
+    """The statement has been called many times."""
+    calls = scene.since("calls", lambda: scene.value(CALLS))
+    pids = frozenset(pid for (pid,) in scene.ask(PIDS))
+    return Proof(
+        holds=calls > scene.times(SESSIONS) * 2, says=f"it was called {calls:.0f} times", pids=pids
+    )
+
+
+DRILL = Drill(
+    name="burst",
+    title="bursts of half a second, every seven seconds",
+    hypothesis=(
+        "Counters have it, samples may or may not: DBM looks once a second, Prometheus every ten. Spans"
+        " have every single one."
+    ),
+    acts_as="credit_app: reading is all that is done.",
+    inject=inject,
+    prove=prove,
+    lasts_s=45.0,
+    statements=frozenset({"count_recent"}),
+    signals=(
+        Metric(
+            says="calls a second, by statement",
+            expr="sum by (statement, queryid) (statement:pg_stat_statements_calls:rate1m)",
+            above=8,
+            times=2,
+        ),
+        Deltas(says="calls in 10 s, by statement", measure=lambda d: d.calls, above=80, times=2),
+        Sessions(
+            says="active sessions at one moment",
+            above=2,
+            times=2,
+            like=lambda s: s.state == "active" and s.backend_type == "client backend",
+        ),
+        Spans(
+            says="spans of statements in 5 s", above=300, times=2, like=lambda s: s.kind == "sql"
+        ),
+    ),
+    runbook="StatementSlower",
+)

@@ -1,0 +1,62 @@
+"""Somebody opens sessions as credit_app until the role's limit is reached, and keeps them."""
+
+from lab.database import Role
+from lab.drills.drill import Drill, Proof
+from lab.drills.scene import Scene
+from lab.errors import DatabaseError
+from lab.judge.signals import Events, Metric, Sessions
+
+COUNT = "SELECT pid, application_name FROM pg_stat_activity WHERE usename = 'credit_app'"
+LIMIT = "SELECT rolconnlimit FROM pg_roles WHERE rolname = 'credit_app'"
+TOO_MANY = "too many connections"
+REFUSED = "53300"
+
+
+def inject(scene: Scene) -> None:
+    """Start to open sessions, as many as the role may have; none is given back."""
+    scene.sessions.hoard(Role.APP, scene.value(LIMIT))
+
+
+def prove(scene: Scene) -> Proof:
+    """One more session of the role is refused."""
+    found = scene.ask(COUNT)
+    own = frozenset(pid for pid, application in found if application == "credit-drill")
+    try:
+        scene.act(Role.APP, "SELECT 1")
+    except DatabaseError as error:
+        refused = TOO_MANY in str(error)
+        says = f"of {len(found)} sessions {len(own)} are the drill's; one more is refused"
+        return Proof(holds=refused and bool(own), says=says if refused else str(error), pids=own)
+    return Proof(holds=False, says=f"{len(found)} sessions, and one more is let in", pids=own)
+
+
+DRILL = Drill(
+    name="connection-exhaustion",
+    title="one application takes all sessions that the role may have",
+    hypothesis=(
+        "Prometheus sees the role near its limit and who has the sessions. DBM sees active sessions, and"
+        " these are idle. The services keep what they have pooled, so only newcomers are refused."
+    ),
+    acts_as="credit_app: its sessions do nothing. The other roles have limits of their own, and stay.",
+    inject=inject,
+    prove=prove,
+    lasts_s=45.0,
+    signals=(
+        Metric(
+            says="sessions by application",
+            expr=(
+                "sum by (usename, application_name) (pg_stat_activity_count"
+                '{usename="credit_app", backend_type="client backend"})'
+            ),
+            above=20,
+        ),
+        Sessions(
+            says="sessions of credit_app",
+            above=20,
+            like=lambda s: s.role == "credit_app" and s.backend_type == "client backend",
+        ),
+        Events(says="refusals told by the log", above=0, like=lambda e: e.sqlstate == REFUSED),
+    ),
+    alerts=("ConnectionsNearLimit",),
+    runbook="ConnectionsNearLimit",
+)

@@ -1,0 +1,80 @@
+"""Sessions that compute: no lock, no disk, no wait event, only a processor each."""
+
+from functools import partial
+
+import psutil
+
+from lab.database import Role
+from lab.drills.drill import Drill, Proof
+from lab.drills.scene import Scene
+from lab.drills.sessions import Session, statements
+from lab.drills.usual import time_by_statement
+from lab.judge.signals import Metric, Sessions, Slow, Spans
+
+SQL = statements("""
+-- name: fingerprint_customers
+-- A checksum of a few customers, computed far too often.
+SELECT count(*) FROM (SELECT customer_id FROM customers LIMIT 100) c
+CROSS JOIN generate_series(1, %(rounds)s) n
+WHERE md5(c.customer_id::text || n::text) < '0001'
+""")
+ROUNDS = 10_000
+# On a processor, or waiting for one: PostgreSQL cannot tell the two apart.
+BUSY = """
+SELECT pid FROM pg_stat_activity
+WHERE application_name = 'credit-drill' AND state = 'active' AND wait_event IS NULL"""
+
+
+def _compute(rounds: int, session: Session) -> None:
+    session.run(SQL["fingerprint_customers"], rounds=rounds)
+
+
+def inject(scene: Scene) -> None:
+    """Start a session for each processor."""
+    processors = psutil.cpu_count() or 1
+    work = partial(_compute, scene.times(ROUNDS))
+    scene.sessions.repeat(Role.APP, "fingerprints", work, count=scene.times(processors))
+
+
+def prove(scene: Scene) -> Proof:
+    """Sessions of the drill are active and wait for nothing."""
+    busy = frozenset(pid for (pid,) in scene.ask(BUSY))
+    return Proof(
+        holds=bool(busy), says=f"{len(busy)} sessions are active without a wait event", pids=busy
+    )
+
+
+DRILL = Drill(
+    name="cpu-bound-sql",
+    title="statements that only compute, one for each processor",
+    hypothesis=(
+        "Both stacks see active sessions without a wait event and name the statement. Neither sees the"
+        " processor itself; everything else only becomes slower."
+    ),
+    acts_as="credit_app: reading is all that is done.",
+    inject=inject,
+    prove=prove,
+    lasts_s=45.0,
+    statements=frozenset({"fingerprint_customers"}),
+    signals=(
+        Metric(
+            says="active sessions without a wait event",
+            expr='wait_event:pg_active_sessions:count{wait_event="CPU"}',
+            above=1,
+        ),
+        *time_by_statement(busy=0.2),
+        Sessions(
+            says="active sessions without a wait event",
+            above=1,
+            like=lambda s: (
+                s.state == "active" and s.wait_event is None and s.backend_type == "client backend"
+            ),
+        ),
+        Spans(
+            says="longest statement, ms", above=500, longest=True, like=lambda s: s.kind == "sql"
+        ),
+        Slow(says="longest execution told by the log, ms", above=500),
+    ),
+    runbook="StatementSlower",
+    aliases=("cpu",),
+)

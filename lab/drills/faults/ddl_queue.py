@@ -1,0 +1,91 @@
+"""A change of a table waits behind one long SELECT, and everybody who comes later waits behind it."""
+
+from lab.database import Role
+from lab.drills.drill import Drill, Proof
+from lab.drills.scene import Scene
+from lab.drills.sessions import Session, statements
+from lab.judge.signals import Events, Metric, Sessions, Spans
+
+SQL = statements("""
+-- name: long_export
+-- A SELECT that takes as long as its reader; it blocks nobody but those who want the table for themselves.
+SELECT count(*), pg_sleep(3600) FROM customers
+
+-- name: add_column
+-- Harmless and quick, once it gets its lock; never committed here.
+ALTER TABLE customers ADD COLUMN drill_note text
+""")
+READS_FIRST_S = 1.0
+WAITING = """
+SELECT pid, pg_blocking_pids(pid), query LIKE 'ALTER%' OR query LIKE '%*/ ALTER%'
+FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event = 'relation'"""
+
+
+def _read(session: Session) -> None:
+    session.run(SQL["long_export"])
+
+
+def _change(session: Session) -> None:
+    session.linger(READS_FIRST_S)
+    session.execute("BEGIN")
+    session.run(SQL["add_column"])
+    session.linger()
+
+
+def inject(scene: Scene) -> None:
+    """Start the reader, and the change behind it."""
+    scene.sessions.once(Role.APP, "export", _read)
+    scene.sessions.once(Role.OWNER, "migrate", _change)
+
+
+def prove(scene: Scene) -> Proof:
+    """The change waits for the reader, and others wait for the change."""
+    waiting = {pid: (set(by), ddl) for pid, by, ddl in scene.ask(WAITING)}
+    changes = {pid: by for pid, (by, ddl) in waiting.items() if ddl}
+    behind = [pid for pid, (by, _) in waiting.items() if by & changes.keys()]
+    return Proof(
+        holds=bool(changes and behind),
+        says=f"{len(changes)} change of a table waits, {len(behind)} sessions wait behind it",
+        pids=frozenset(changes).union(*changes.values()) if changes else frozenset(),
+    )
+
+
+DRILL = Drill(
+    name="ddl-queue",
+    title="a change of customers waits behind a long SELECT, and all lookups behind it",
+    hypothesis=(
+        "DBM shows the queue with both at its head. Prometheus counts those who wait, and loses the"
+        " table statistics, which wait in the same queue; that is an alert of its own."
+    ),
+    acts_as=(
+        "credit_app reads; credit_owner changes the table, as only an owner may. The change is never"
+        " committed."
+    ),
+    inject=inject,
+    prove=prove,
+    lasts_s=80.0,
+    statements=frozenset({"long_export", "add_column"}),
+    signals=(
+        Metric(says="sessions that wait for a lock", expr="pg_blocked_sessions_count", above=2),
+        Metric(
+            says="collectors of the exporter that fail",
+            expr='sum(1 - pg_scrape_collector_success{collector!="process_idle"})',
+            above=0,
+        ),
+        Sessions(
+            says="sessions with a blocking pid", above=1, like=lambda s: bool(s.blocking_pids)
+        ),
+        Spans(
+            says="failed spans of statements", above=0, like=lambda s: s.error and s.kind == "sql"
+        ),
+        Events(says="lock waits told by the log", above=1, like=lambda e: e.kind == "lock_wait"),
+    ),
+    alerts=(
+        "SessionsBlocked",
+        "LongLockWait",
+        "LongTransaction",
+        "ExporterBlind",
+        "WorkloadErrors",
+    ),
+    runbook="LongLockWait",
+)

@@ -1,0 +1,73 @@
+"""Pairs of sessions that lock the same two customers in opposite orders, again and again."""
+
+from functools import partial
+
+from lab.database import Role
+from lab.drills.drill import Drill, Proof
+from lab.drills.scene import Scene
+from lab.drills.sessions import Session, statements
+from lab.judge.signals import Events, Metric, Spans
+
+SQL = statements("""
+-- name: touch_customer
+-- Change nothing of a customer, but lock the row as a change does.
+UPDATE customers SET updated_at = updated_at WHERE customer_id = (
+    SELECT min(customer_id) + %(offset)s FROM customers
+)
+""")
+COUNT = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+PAUSE_S = 0.3
+
+
+def _cross(offsets: tuple[int, int], session: Session) -> None:
+    session.execute("BEGIN")
+    session.run(SQL["touch_customer"], offset=offsets[0])
+    session.linger(PAUSE_S)
+    session.run(SQL["touch_customer"], offset=offsets[1])
+    session.execute("ROLLBACK")
+
+
+def inject(scene: Scene) -> None:
+    """Start the pairs."""
+    scene.since("deadlocks", lambda: scene.value(COUNT))
+    for pair in range(scene.times(2)):
+        for offsets in ((2 * pair, 2 * pair + 1), (2 * pair + 1, 2 * pair)):
+            scene.sessions.repeat(Role.APP, "merge customers", partial(_cross, offsets))
+
+
+def prove(scene: Scene) -> Proof:
+    """PostgreSQL has ended deadlocks since the injection."""
+    ended = scene.since("deadlocks", lambda: scene.value(COUNT))
+    pids = scene.ask("SELECT pid FROM pg_stat_activity WHERE application_name = 'credit-drill'")
+    return Proof(
+        holds=ended > 0,
+        says=f"PostgreSQL has ended {ended:.0f} deadlocks",
+        pids=frozenset(pid for (pid,) in pids),
+    )
+
+
+DRILL = Drill(
+    name="deadlocks",
+    title="transactions that lock the same rows in opposite orders",
+    hypothesis=(
+        "Both stacks count deadlocks. Only the log names the statements that met, with both pids;"
+        " spans show the error of the one that was ended."
+    ),
+    acts_as="credit_app: it may change customers; every transaction is rolled back.",
+    inject=inject,
+    prove=prove,
+    lasts_s=30.0,
+    statements=frozenset({"touch_customer"}),
+    signals=(
+        Metric(
+            says="deadlocks in a minute", expr="increase(pg_stat_database_deadlocks[1m])", above=0
+        ),
+        Events(says="deadlocks told by the log", above=0, like=lambda e: e.kind == "deadlock"),
+        Spans(
+            says="failed spans of statements", above=0, like=lambda s: s.error and s.kind == "sql"
+        ),
+    ),
+    alerts=("Deadlock",),
+    runbook="Deadlock",
+    aliases=("deadlock",),
+)

@@ -1,0 +1,119 @@
+"""An old snapshot is kept while rows are changed: vacuum may not remove what it could still see."""
+
+import itertools
+from functools import partial
+
+from lab.database import Role
+from lab.drills.drill import Drill, Proof
+from lab.drills.scene import Scene
+from lab.drills.sessions import Session, statements
+from lab.judge.signals import Deltas, Events, Metric, Sessions
+
+SQL = statements("""
+-- name: open_snapshot
+-- The first statement of a report that is never finished.
+SELECT count(*) FROM customers
+
+-- name: churn_customers
+-- Change nothing of a twentieth of the customers; each leaves a dead row.
+UPDATE customers SET updated_at = updated_at WHERE customer_id %% 20 = %(part)s
+""")
+DEAD = """
+SELECT n_dead_tup, n_dead_tup::float / greatest(n_live_tup + n_dead_tup, 1)
+FROM pg_stat_user_tables WHERE relname = 'customers'"""
+HOLDERS = """
+SELECT pid FROM pg_stat_activity
+WHERE application_name = 'credit-drill' AND backend_xmin IS NOT NULL AND state = 'idle in transaction'"""
+MUCH = 0.2
+NS_PER_S = 1_000_000_000
+LONG_NS = 5 * NS_PER_S
+
+
+def _hold(session: Session) -> None:
+    session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+    session.run(SQL["open_snapshot"])
+    session.linger()
+
+
+def _churn(parts: "itertools.cycle[int]", session: Session) -> None:
+    session.run(SQL["churn_customers"], part=next(parts))
+
+
+def inject(scene: Scene) -> None:
+    """Start the one who keeps a snapshot, and the one who changes rows."""
+    scene.sessions.once(Role.LAB, "quarterly report", _hold)
+    work = partial(_churn, itertools.cycle(range(20)))
+    scene.sessions.repeat(Role.APP, "touch customers", work, every_s=0.5 / scene.intensity)
+
+
+def prove(scene: Scene) -> Proof:
+    """A fifth of the customers' rows are dead, and a snapshot of the drill's is kept."""
+    [[dead, share]] = scene.ask(DEAD)
+    holders = frozenset(pid for (pid,) in scene.ask(HOLDERS))
+    return Proof(
+        holds=bool(holders) and share > MUCH,
+        says=f"{dead} rows of customers are dead, {share:.0%}; {len(holders)} snapshot is kept",
+        pids=holders,
+    )
+
+
+def heal(scene: Scene) -> None:
+    """Remove the dead rows, now that nobody can see them."""
+    scene.act(Role.OWNER, "VACUUM customers")
+
+
+DRILL = Drill(
+    name="held-snapshot",
+    title="dead rows pile up under a snapshot that somebody keeps",
+    hypothesis=(
+        "Prometheus sees dead rows grow, and a session idle in its transaction. DBM shows that session"
+        " with its last statement; that the two belong together nobody says."
+    ),
+    acts_as=(
+        "lab keeps the snapshot, reading; credit_app changes rows to what they were; credit_owner vacuums"
+        " afterwards."
+    ),
+    inject=inject,
+    prove=prove,
+    heal=heal,
+    lasts_s=100.0,
+    statements=frozenset({"open_snapshot", "churn_customers"}),
+    signals=(
+        Metric(
+            says="dead rows of customers",
+            expr='pg_stat_user_tables_n_dead_tup{relname="customers"}',
+            above=1000,
+        ),
+        Metric(
+            says="seconds since the oldest transaction of an idle session began",
+            expr=(
+                "max by (usename, application_name) (pg_stat_activity_max_tx_duration"
+                '{state=~"idle in transaction.*"})'
+            ),
+            above=5,
+            times=3,
+        ),
+        Sessions(
+            says="sessions idle in a transaction older than 5 s",
+            above=0,
+            like=lambda s: (
+                (s.state or "").startswith("idle in transaction")
+                and s.xact_start_ns is not None
+                and s.at_ns - s.xact_start_ns > LONG_NS
+            ),
+        ),
+        Deltas(says="rows changed in 10 s, by statement", measure=lambda d: d.rows, above=1000),
+        Events(
+            says="vacuums of customers that left dead rows",
+            above=0,
+            like=lambda e: (
+                e.kind == "autovacuum"
+                and (e.relation or "").endswith("customers")
+                and e.figures.get("dead", 0) > 0
+            ),
+        ),
+    ),
+    alerts=("DeadTuplesGrow", "IdleInTransaction"),
+    runbook="DeadTuplesGrow",
+    proves_within_s=90.0,
+)

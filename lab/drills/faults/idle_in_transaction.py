@@ -1,0 +1,81 @@
+"""A session changes a few rows, and then does nothing: no commit, no rollback."""
+
+from lab.database import Role
+from lab.drills.drill import Drill, Proof
+from lab.drills.scene import Scene
+from lab.drills.sessions import Session, statements
+from lab.judge.signals import Metric, Sessions
+
+SQL = statements("""
+-- name: hold_customers
+-- Change nothing of a few customers, but keep their rows.
+UPDATE customers SET updated_at = updated_at WHERE customer_id IN (
+    SELECT customer_id FROM customers ORDER BY customer_id DESC LIMIT 5
+)
+""")
+IDLE = """
+SELECT pid, extract(epoch FROM clock_timestamp() - state_change) FROM pg_stat_activity
+WHERE application_name = 'credit-drill' AND state = 'idle in transaction'"""
+IDLE_S = 1.0
+NS_PER_S = 1_000_000_000
+LONG_NS = 5 * NS_PER_S
+
+
+def _forget(session: Session) -> None:
+    session.execute("BEGIN")
+    session.run(SQL["hold_customers"])
+    session.linger()
+
+
+def inject(scene: Scene) -> None:
+    """Start the sessions."""
+    for _ in range(scene.times(1)):
+        scene.sessions.once(Role.APP, "edit customers", _forget)
+
+
+def prove(scene: Scene) -> Proof:
+    """A session of the drill is idle in its transaction."""
+    idle = {pid: float(age) for pid, age in scene.ask(IDLE)}
+    oldest = max(idle.values(), default=0.0)
+    return Proof(
+        holds=oldest > IDLE_S,
+        says=f"{len(idle)} sessions are idle in a transaction, for up to {oldest:.0f} s",
+        pids=frozenset(idle),
+    )
+
+
+DRILL = Drill(
+    name="idle-in-transaction",
+    title="a transaction is left open by somebody who does nothing",
+    hypothesis=(
+        "Prometheus says whose session it is by role and application, DBM names its last statement too."
+        " The log says nothing, as nothing happens; the trace comes only when it is over."
+    ),
+    acts_as="credit_app: it changes rows to what they were, and is rolled back.",
+    inject=inject,
+    prove=prove,
+    lasts_s=55.0,
+    statements=frozenset({"hold_customers"}),
+    signals=(
+        Metric(
+            says="seconds since the oldest transaction of an idle session began",
+            expr=(
+                "max by (usename, application_name) (pg_stat_activity_max_tx_duration"
+                '{state=~"idle in transaction.*"})'
+            ),
+            above=5,
+            times=3,
+        ),
+        Sessions(
+            says="sessions idle in a transaction older than 5 s",
+            above=0,
+            like=lambda s: (
+                (s.state or "").startswith("idle in transaction")
+                and s.xact_start_ns is not None
+                and s.at_ns - s.xact_start_ns > LONG_NS
+            ),
+        ),
+    ),
+    alerts=("IdleInTransaction",),
+    runbook="IdleInTransaction",
+)

@@ -1,0 +1,79 @@
+"""A list, and then one query for each of its lines: nothing is slow, there is only very much of it."""
+
+from functools import partial
+
+from lab.database import Role
+from lab.drills.drill import Drill, Proof
+from lab.drills.scene import Scene
+from lab.drills.sessions import Session, statements
+from lab.judge.signals import Deltas, Metric, Spans
+
+SQL = statements("""
+-- name: list_contracts
+-- The list: contracts of a page.
+SELECT contract_id FROM credit_contracts ORDER BY contract_id LIMIT %(lines)s
+
+-- name: installments_of_one
+-- One line of it: what is open.
+SELECT sum(principal + interest + fee) FROM installments
+WHERE contract_id = %(contract_id)s AND status <> 'paid'
+""")
+LINES = 150
+CALLS = """
+SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements
+WHERE query LIKE '%''installments_of_one''%' AND query NOT LIKE '%pg_stat_statements%'"""
+SESSIONS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'credit-drill'"
+
+
+def _page(lines: int, session: Session) -> None:
+    for (contract_id,) in session.run(SQL["list_contracts"], lines=lines):
+        session.run(SQL["installments_of_one"], contract_id=contract_id)
+
+
+def inject(scene: Scene) -> None:
+    """Start to show one page after the other."""
+    scene.since("calls", lambda: scene.value(CALLS))
+    work = partial(_page, scene.times(LINES, at_least=20))
+    scene.sessions.repeat(Role.APP, "show a page", work, count=2, every_s=0.5)
+
+
+def prove(scene: Scene) -> Proof:
+    """The statement of a line has been called as often as a page has lines, and more."""
+    calls = scene.since("calls", lambda: scene.value(CALLS))
+    pids = frozenset(pid for (pid,) in scene.ask(SESSIONS))
+    return Proof(
+        holds=calls > scene.times(LINES, at_least=20),
+        says=f"the statement of one line was called {calls:.0f} times",
+        pids=pids,
+    )
+
+
+DRILL = Drill(
+    name="n-plus-one",
+    title="one query for each line of a list",
+    hypothesis=(
+        "The trace shows it at a glance. Both stacks see the calls of one statement; Prometheus cannot say"
+        " who calls; the log sees nothing, as nothing is slow."
+    ),
+    acts_as="credit_app: reading is all that is done.",
+    inject=inject,
+    prove=prove,
+    lasts_s=40.0,
+    statements=frozenset({"installments_of_one"}),
+    signals=(
+        Metric(
+            says="calls a second, by statement",
+            expr="sum by (statement, queryid) (statement:pg_stat_statements_calls:rate1m)",
+            above=20,
+            times=2,
+        ),
+        Deltas(says="calls in 10 s, by statement", measure=lambda d: d.calls, above=300, times=2),
+        Spans(
+            says="spans of statements in 5 s",
+            above=300,
+            times=2,
+            like=lambda s: s.kind == "sql",
+        ),
+    ),
+    runbook="StatementSlower",
+)

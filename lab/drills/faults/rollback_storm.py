@@ -1,0 +1,69 @@
+"""Transactions that are begun, do their work, and are rolled back, many times a second."""
+
+from lab.database import Role
+from lab.drills.drill import Drill, Proof
+from lab.drills.scene import Scene
+from lab.drills.sessions import Session, statements
+from lab.judge.signals import Deltas, Metric, Spans
+
+SQL = statements("""
+-- name: try_product
+-- Look at a product, before the validation fails that comes next.
+SELECT product_id, max_amount FROM credit_products ORDER BY product_id LIMIT 1
+""")
+COUNT = "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()"
+PIDS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'credit-drill'"
+MANY = 10
+
+
+def _try(session: Session) -> None:
+    session.execute("BEGIN")
+    session.run(SQL["try_product"])
+    session.execute("ROLLBACK")
+
+
+def inject(scene: Scene) -> None:
+    """Start the sessions."""
+    scene.since("rollbacks", lambda: scene.value(COUNT))
+    scene.sessions.repeat(Role.APP, "validate", _try, count=scene.times(2), every_s=0.04)
+
+
+def prove(scene: Scene) -> Proof:
+    """PostgreSQL counts rollbacks."""
+    rollbacks = scene.since("rollbacks", lambda: scene.value(COUNT))
+    pids = frozenset(pid for (pid,) in scene.ask(PIDS))
+    return Proof(
+        holds=rollbacks > MANY, says=f"{rollbacks:.0f} transactions were rolled back", pids=pids
+    )
+
+
+DRILL = Drill(
+    name="rollback-storm",
+    title="an application rolls most of its transactions back",
+    hypothesis=(
+        "Prometheus sees the share of rollbacks, and not whose they are. DBM sees the calls of a statement"
+        " that fails nowhere. Spans show the ROLLBACKs, and who sent them."
+    ),
+    acts_as="credit_app: it reads, and rolls back.",
+    inject=inject,
+    prove=prove,
+    lasts_s=70.0,
+    statements=frozenset({"try_product"}),
+    signals=(
+        Metric(
+            says="rollbacks a second",
+            expr='rate(pg_stat_database_xact_rollback{datname!~"template.*|postgres"}[1m])',
+            above=2,
+            times=3,
+        ),
+        Deltas(says="calls in 10 s, by statement", measure=lambda d: d.calls, above=200, times=2),
+        Spans(
+            says="ROLLBACKs in 5 s",
+            above=20,
+            times=3,
+            like=lambda s: s.resource.startswith("ROLLBACK") or s.name.endswith("rollback"),
+        ),
+    ),
+    alerts=("RollbackStorm",),
+    runbook="RollbackStorm",
+)

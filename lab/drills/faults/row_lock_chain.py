@@ -1,0 +1,97 @@
+"""A chain of sessions, each holding rows that the next one wants, behind a head that does nothing."""
+
+from functools import partial
+
+from lab.database import Role
+from lab.drills.drill import Drill, Proof
+from lab.drills.scene import Scene
+from lab.drills.sessions import Session, statements
+from lab.judge.signals import Events, Metric, Sessions, Spans
+
+SQL = statements("""
+-- name: lock_customers
+-- Lock every tenth customer, as an export does that wants to be consistent and forgets to commit.
+SELECT count(*) FROM (
+    SELECT customer_id FROM customers WHERE customer_id %% 10 = %(link)s FOR UPDATE
+) locked
+
+-- name: lock_customers_again
+-- The same, by those who come later and have to wait.
+SELECT count(*) FROM (
+    SELECT customer_id FROM customers WHERE customer_id %% 10 = %(link)s FOR UPDATE
+) awaited
+""")
+LINKS = 4
+BEFORE_THE_NEXT_S = 0.2
+BLOCKED = """
+SELECT pid, application_name, pg_blocking_pids(pid) FROM pg_stat_activity
+WHERE wait_event_type = 'Lock' AND cardinality(pg_blocking_pids(pid)) > 0"""
+HEADS = """
+SELECT pid FROM pg_stat_activity
+WHERE application_name = 'credit-drill' AND state = 'idle in transaction'"""
+
+
+def _link(number: int, session: Session) -> None:
+    """Lock one's own rows, then want those of the link before; the head wants none, and stays."""
+    session.execute("BEGIN")
+    if number == 0:
+        session.run(SQL["lock_customers"], link=number)
+    else:
+        session.run(SQL["lock_customers_again"], link=number)
+        session.linger(BEFORE_THE_NEXT_S)
+        session.run(SQL["lock_customers_again"], link=number - 1)
+    session.linger()
+
+
+def inject(scene: Scene) -> None:
+    """Start the head and the links behind it."""
+    for number in range(scene.times(LINKS, at_least=2) + 1):
+        scene.sessions.once(Role.APP, "export customers", partial(_link, number % 10))
+
+
+def prove(scene: Scene) -> Proof:
+    """Sessions wait, in a chain, for one that waits for nobody."""
+    heads = frozenset(pid for (pid,) in scene.ask(HEADS))
+    waits = {pid: set(blockers) for pid, _, blockers in scene.ask(BLOCKED)}
+    links = {pid for pid, blockers in waits.items() if blockers & waits.keys()}
+    return Proof(
+        holds=bool(heads and links),
+        says=f"{len(waits)} sessions wait for a row lock, {len(links)} of them behind another one",
+        pids=heads,
+    )
+
+
+DRILL = Drill(
+    name="row-lock-chain",
+    title="a chain of sessions waits for the rows of one that does nothing",
+    hypothesis=(
+        "DBM shows the chain with its head, and the head's last statement. Prometheus counts those who"
+        " wait and cannot say for whom. The log names the waiting statement and the holder's pid."
+    ),
+    acts_as="credit_app: it may lock customers' rows, and that is all that is done.",
+    inject=inject,
+    prove=prove,
+    lasts_s=45.0,
+    statements=frozenset({"lock_customers"}),
+    signals=(
+        Metric(says="sessions that wait for a lock", expr="pg_blocked_sessions_count", above=2),
+        Metric(
+            says="oldest lock wait, seconds",
+            expr="pg_blocked_sessions_longest_wait_seconds",
+            above=3,
+        ),
+        Sessions(
+            says="sessions with a blocking pid", above=1, like=lambda s: bool(s.blocking_pids)
+        ),
+        Spans(
+            says="longest span of a service, ms",
+            above=2000,
+            longest=True,
+            like=lambda s: s.parent_id is None and s.service != "credit-drill",
+        ),
+        Events(says="lock waits told by the log", above=1, like=lambda e: e.kind == "lock_wait"),
+    ),
+    alerts=("SessionsBlocked", "LongLockWait"),
+    runbook="SessionsBlocked",
+    aliases=("blocking",),
+)

@@ -1,0 +1,67 @@
+"""A new statement reads a large table from end to end, again and again, as no index can serve it."""
+
+from lab.database import Role
+from lab.drills.drill import Drill, Proof
+from lab.drills.scene import Scene
+from lab.drills.sessions import Session, statements
+from lab.drills.usual import many_slow_spans, time_by_statement
+from lab.judge.signals import Metric, Sessions
+
+SQL = statements("""
+-- name: installments_by_month
+-- Installments by month: the expression hides the due date from its index.
+SELECT count(*), sum(principal + interest + fee) FROM installments
+WHERE to_char(due_date, 'YYYY-MM') = to_char(current_date, 'YYYY-MM')
+""")
+SCANS = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'installments'"
+SESSIONS = """SELECT pid FROM pg_stat_activity WHERE application_name = 'credit-drill'"""
+
+
+def _report(session: Session) -> None:
+    session.run(SQL["installments_by_month"])
+
+
+def inject(scene: Scene) -> None:
+    """Start the sessions."""
+    scene.since("scans", lambda: scene.value(SCANS))
+    scene.sessions.repeat(Role.APP, "report by month", _report, count=scene.times(2), every_s=0.2)
+
+
+def prove(scene: Scene) -> Proof:
+    """The table's sequential scans are counted up."""
+    scans = scene.since("scans", lambda: scene.value(SCANS))
+    pids = frozenset(pid for (pid,) in scene.ask(SESSIONS))
+    return Proof(holds=scans > 1, says=f"installments was scanned {scans:.0f} times", pids=pids)
+
+
+DRILL = Drill(
+    name="sequential-scans",
+    title="a new report scans all installments, again and again",
+    hypothesis=(
+        "Prometheus sees rows read by sequential scans, and the new statement's time; DBM names the"
+        " statement and shows its plan; the trace shows who began."
+    ),
+    acts_as="credit_app: reading is all that is done.",
+    inject=inject,
+    prove=prove,
+    lasts_s=60.0,
+    statements=frozenset({"installments_by_month"}),
+    signals=(
+        Metric(
+            says="rows a second of installments read by sequential scans",
+            expr='rate(pg_stat_user_tables_seq_tup_read{relname="installments"}[1m])',
+            above=10_000,
+            times=3,
+        ),
+        *time_by_statement(busy=0.05),
+        Sessions(
+            says="active sessions of an unknown application",
+            above=0,
+            like=lambda s: s.state == "active" and s.application == "credit-drill",
+        ),
+        many_slow_spans(ms=20),
+    ),
+    alerts=("SequentialScanSurge",),
+    runbook="SequentialScanSurge",
+    aliases=("seq-scan",),
+)

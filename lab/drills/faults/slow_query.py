@@ -1,0 +1,73 @@
+"""A join without its condition: every customer against every proposal of a few thousand."""
+
+from functools import partial
+
+from lab.database import Role
+from lab.drills.drill import Drill, Proof
+from lab.drills.scene import Scene
+from lab.drills.sessions import Session, statements
+from lab.drills.usual import time_by_statement
+from lab.judge.signals import Slow, Spans
+
+SQL = statements("""
+-- name: proposals_of_everybody
+-- Amounts asked for by people with less income: the condition that joins the two was forgotten.
+SELECT c.state, count(*), avg(p.amount)
+FROM (SELECT * FROM customers LIMIT %(rows)s) c
+CROSS JOIN (SELECT * FROM credit_proposals LIMIT %(rows)s) p
+WHERE p.amount > c.monthly_income
+GROUP BY c.state
+""")
+ROWS = 2500
+SLOW_S = 0.3
+RUNNING = """
+SELECT pid, extract(epoch FROM clock_timestamp() - query_start) FROM pg_stat_activity
+WHERE application_name = 'credit-drill' AND state = 'active' AND query LIKE '%proposals_of_everybody%'"""
+
+
+def _report(rows: int, session: Session) -> None:
+    session.run(SQL["proposals_of_everybody"], rows=rows)
+
+
+def inject(scene: Scene) -> None:
+    """Start one session that asks the question again and again."""
+    rows = scene.times(ROWS, at_least=500)
+    scene.sessions.repeat(Role.APP, "report by state", partial(_report, rows), every_s=0.5)
+
+
+def prove(scene: Scene) -> Proof:
+    """The statement is at work, and has been for a while; then, that it was seen so."""
+    found = {pid: float(age) for pid, age in scene.ask(RUNNING)}
+    oldest = max(found.values(), default=0.0)
+    if oldest > float(scene.memo.get("oldest", "0")):
+        scene.memo["oldest"] = f"{oldest:.2f}"
+    seen = float(scene.memo.get("oldest", "0"))
+    return Proof(
+        holds=seen > SLOW_S,
+        says=f"a statement was seen {seen:.1f} s after its start",
+        pids=frozenset(found),
+    )
+
+
+DRILL = Drill(
+    name="slow-query",
+    title="a join without its condition",
+    hypothesis=(
+        "DBM names the statement and its session; the log has the executed plan, with the rows that the"
+        " join made; Prometheus sees the time, with the statement's name, and no plan."
+    ),
+    acts_as="credit_app: reading is all that is done.",
+    inject=inject,
+    prove=prove,
+    lasts_s=45.0,
+    statements=frozenset({"proposals_of_everybody"}),
+    signals=(
+        *time_by_statement(busy=0.1),
+        Spans(
+            says="longest statement, ms", above=300, longest=True, like=lambda s: s.kind == "sql"
+        ),
+        Slow(says="longest execution told by the log, ms", above=300),
+    ),
+    runbook="StatementSlower",
+    aliases=("slow",),
+)

@@ -1,0 +1,93 @@
+"""The planner is told that all installments belong to one contract: what a table's first hour looks like."""
+
+from typing import Any
+
+from lab.database import Role
+from lab.drills.drill import Drill, Proof
+from lab.drills.scene import Scene
+from lab.drills.usual import time_by_statement
+from lab.judge.signals import Metric
+
+# What ANALYZE would have found when there was one contract: one value, no list of frequent ones.
+AGE = """
+UPDATE pg_statistic SET stadistinct = 1, stakind1 = 0, stakind2 = 0, stakind3 = 0,
+    stanumbers1 = NULL, stanumbers2 = NULL, stanumbers3 = NULL,
+    stavalues1 = NULL, stavalues2 = NULL, stavalues3 = NULL
+WHERE starelid = 'installments'::regclass
+  AND staattnum = (SELECT attnum FROM pg_attribute
+                   WHERE attrelid = 'installments'::regclass AND attname = 'contract_id')"""
+AUTOVACUUM = "ALTER TABLE installments SET (autovacuum_enabled = false)"
+AUTOVACUUM_AGAIN = "ALTER TABLE installments RESET (autovacuum_enabled)"
+# As credit-underwriting asks it, with a customer who has contracts.
+EXPOSURE = """
+EXPLAIN (FORMAT JSON)
+SELECT count(DISTINCT c.contract_id), coalesce(sum(i.principal + i.interest + i.fee), 0),
+       count(i.installment_id) FILTER (WHERE i.status = 'overdue')
+FROM credit_contracts c
+JOIN installments i ON i.contract_id = c.contract_id AND i.status <> 'paid'
+WHERE c.customer_id = %s AND c.status = 'active'"""
+CUSTOMER = "SELECT customer_id FROM credit_contracts WHERE status = 'active' LIMIT 1"
+SCANS = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'installments'"
+
+
+def inject(scene: Scene) -> None:
+    """Age the statistics, with autovacuum off for the table so that they stay so."""
+    scene.act(Role.OWNER, AUTOVACUUM)
+    scene.act(Role.SUPERUSER, AGE)
+    scene.since("scans", lambda: scene.value(SCANS))
+
+
+def prove(scene: Scene) -> Proof:
+    """The plan of a statement of credit-underwriting reads all installments, and that is done."""
+    [[customer]] = scene.ask(CUSTOMER)
+    [[[plan]]] = scene.ask(EXPOSURE, [customer])
+    scans = scene.since("scans", lambda: scene.value(SCANS))
+    flipped = _scans_all(plan["Plan"])
+    return Proof(
+        holds=flipped and scans > 0,
+        says=f"the plan {'reads all' if flipped else 'looks up'} installments,"
+        f" which were scanned {scans:.0f} times",
+    )
+
+
+def heal(scene: Scene) -> None:
+    """Analyse the table as it is, and let autovacuum look after it again."""
+    scene.act(Role.OWNER, AUTOVACUUM_AGAIN)
+    scene.act(Role.OWNER, "ANALYZE installments")
+
+
+def _scans_all(node: dict[str, Any]) -> bool:
+    own = node["Node Type"] == "Seq Scan" and node.get("Relation Name") == "installments"
+    return own or any(_scans_all(child) for child in node.get("Plans", ()))
+
+
+DRILL = Drill(
+    name="stale-statistics",
+    title="old statistics turn the plan of credit-underwriting into a scan of all installments",
+    hypothesis=(
+        "DBM shows another plan for the same statement. Prometheus shows the same queryid with more"
+        " seconds per call, and rows read by scans; that the plan has changed is for a person to guess."
+    ),
+    acts_as=(
+        "superuser for one UPDATE of pg_statistic, which nobody else may make; credit_owner turns"
+        " autovacuum off and on, and analyses."
+    ),
+    inject=inject,
+    prove=prove,
+    heal=heal,
+    lasts_s=75.0,
+    statements=frozenset({"customer_exposure"}),
+    services=frozenset({"credit-underwriting"}),
+    signals=(
+        Metric(
+            says="rows a second of installments read by sequential scans",
+            expr='rate(pg_stat_user_tables_seq_tup_read{relname="installments"}[1m])',
+            above=10_000,
+            times=3,
+        ),
+        *time_by_statement(busy=0.01),
+    ),
+    alerts=("StatementSlower", "SequentialScanSurge"),
+    runbook="StatementSlower",
+    proves_within_s=60.0,
+)

@@ -1,0 +1,77 @@
+"""A sort with too little memory: it goes to disk, again and again."""
+
+from lab.database import Role
+from lab.drills.drill import Drill, Proof
+from lab.drills.scene import Scene
+from lab.drills.sessions import Session, statements
+from lab.drills.usual import time_by_statement
+from lab.judge.signals import Deltas, Events, Metric
+
+SQL = statements("""
+-- name: sort_installments
+-- All columns of all installments in an order that no index has.
+SELECT count(fee) FROM (
+    SELECT * FROM installments WHERE number > 0 ORDER BY interest, due_date, installment_id OFFSET %(skipped)s
+) sorted
+""")
+BYTES = "SELECT temp_bytes FROM pg_stat_database WHERE datname = current_database()"
+SESSIONS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'credit-drill'"
+MEGABYTE = 1_000_000
+
+
+def _sort(session: Session) -> None:
+    session.execute("SET work_mem = '64kB'")
+    session.run(SQL["sort_installments"], skipped=1)
+
+
+def inject(scene: Scene) -> None:
+    """Start the sessions that sort."""
+    scene.since("bytes", lambda: scene.value(BYTES))
+    scene.sessions.repeat(Role.APP, "report by interest", _sort, count=scene.times(2), every_s=0.3)
+
+
+def prove(scene: Scene) -> Proof:
+    """Temporary files have been written."""
+    written = scene.since("bytes", lambda: scene.value(BYTES)) / MEGABYTE
+    pids = frozenset(pid for (pid,) in scene.ask(SESSIONS))
+    return Proof(
+        holds=written > 1, says=f"{written:.0f} MB of temporary files were written", pids=pids
+    )
+
+
+DRILL = Drill(
+    name="work-mem-spill",
+    title="sorts that do not fit into work_mem go to disk",
+    hypothesis=(
+        "Both stacks count temporary blocks by statement; the log tells of each file, with statement and"
+        " trace."
+    ),
+    acts_as="credit_app: reading is all that is done; work_mem is any session's own to set.",
+    inject=inject,
+    prove=prove,
+    lasts_s=60.0,
+    statements=frozenset({"sort_installments"}),
+    signals=(
+        Metric(
+            says="bytes a second of temporary files",
+            expr="rate(pg_stat_database_temp_bytes[1m])",
+            above=100_000,
+        ),
+        Metric(
+            says="temporary blocks a second, by queryid",
+            expr="sum by (queryid) (rate(pg_stat_statements_temp_blocks_written_total[1m]))",
+            above=10,
+        ),
+        *time_by_statement(busy=0.05),
+        Deltas(
+            says="temporary blocks in 10 s, by statement",
+            measure=lambda d: d.temp_blks_written,
+            above=100,
+        ),
+        Events(
+            says="temporary files told by the log", above=0, like=lambda e: e.kind == "temp_file"
+        ),
+    ),
+    alerts=("TempFileSpill",),
+    runbook="TempFileSpill",
+)

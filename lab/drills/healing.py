@@ -1,0 +1,107 @@
+"""Takes away what a drill has done: at its end, after Ctrl-C, or found by the next command after a kill.
+
+The drill that runs is forgotten only when PostgreSQL shows none of its sessions, so that whatever goes
+wrong here is tried again.
+"""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from lab.database import Role
+from lab.drills import catalogue
+from lab.drills.drill import Drill
+from lab.drills.errors import NotHealedError
+from lab.drills.journal import Journal, Step
+from lab.drills.running import Memo, Place, Running
+from lab.drills.scene import Scene
+from lab.drills.sessions import APPLICATION, Sessions
+from lab.errors import DatabaseError, LabError
+from lab.settings import LabSettings
+from lab.stack import probes
+from lab.stack.readiness import await_state
+from lab.stack.reporter import Reporter
+from workload.tracing import NoTracing
+
+RECOVERS_WITHIN_S = 60.0
+ROLES = (Role.APP, Role.OWNER, Role.LAB)
+OWN_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
+END_OWN_SESSIONS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE application_name = %s AND usename = current_user AND pid <> pg_backend_pid()"""
+
+
+def heal_leftovers(settings: LabSettings, place: Place, reporter: Reporter) -> Running | None:
+    """Heal what a runner that was killed has left; the caller holds the lock. Return what it was."""
+    left = place.read()
+    if left is None:
+        return None
+    drill = catalogue.find(left.drill)
+    scene = Scene(
+        settings=settings,
+        intensity=left.intensity,
+        sessions=Sessions(settings, NoTracing()),
+        memo=Memo(place, left),
+    )
+    reporter.begin("leftover", f"{left.drill}, whose runner {left.pid} is gone")
+    Journal(place.journal).write(left.run, left.drill, Step.FOUND, pid=left.pid)
+    heal(drill, scene, left, place, reporter)
+    reporter.done("leftover", f"{left.drill}, healed; its runner {left.pid} had been killed")
+    return left
+
+
+def heal(drill: Drill, scene: Scene, running: Running, place: Place, reporter: Reporter) -> None:
+    """End the sessions, undo what outlives them, and wait until PostgreSQL shows none of the first.
+
+    Raises:
+        NotHealedError: when that cannot be done; the drill stays remembered.
+    """
+    journal = Journal(place.journal)
+    reporter.begin("heal", "ending the drill's sessions")
+    journal.write(running.run, drill.name, Step.HEAL)
+    try:
+        scene.sessions.end()
+        drill.heal(scene)
+        await_state(
+            "PostgreSQL answers", partial(probes.query, scene.settings), within_s=RECOVERS_WITHIN_S
+        )
+        await_state(
+            "no session of the drill is left",
+            partial(_sessions_left, scene),
+            within_s=RECOVERS_WITHIN_S,
+        )
+    except LabError as error:
+        journal.write(running.run, drill.name, Step.NOT_HEALED, says=str(error))
+        raise NotHealedError(
+            f"{drill.name} could not be healed: {error}\n`./creditlab drill stop` tries again."
+        ) from error
+    journal.write(running.run, drill.name, Step.HEALED)
+    place.forget()
+    reporter.done("heal", "nothing of the fault is left")
+
+
+def _sessions_left(scene: Scene) -> str | None:
+    """Those of a killed runner end within a second by themselves; ending them is sooner."""
+    left = int(scene.value(OWN_SESSIONS, [APPLICATION]))
+    if not left:
+        return None
+    for role in ROLES:
+        try:
+            scene.act(role, END_OWN_SESSIONS, [APPLICATION])
+        except DatabaseError as error:
+            return f"{left}, and {role} cannot connect to end its own: {error}"
+    return f"{left} of them"
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let no signal interrupt the heal: whoever sends it wants an end, and this is the way to it."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before: dict[int, Callable[..., object] | int | None] = {
+        number: signal.signal(number, signal.SIG_IGN) for number in numbers
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,174 @@
+"""The sessions of a drill: threads that work against PostgreSQL until they are told to end.
+
+They are an application of their own, `credit-drill`, traced like the five services, so that observers can
+name it. PostgreSQL looks once a second whether the client still is there: the sessions of a runner that
+was killed end by themselves, also in the middle of a statement.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+from lab import database
+from lab.database import Connection, Role, Row
+from lab.errors import DatabaseError
+from lab.settings import LabSettings
+from lab.stack.readiness import await_state
+from workload.statements import Statement, parse
+from workload.tracing import Tracing
+
+APPLICATION = "credit-drill"
+ENDS_WITHIN_S = 20.0
+REFUSED_PAUSE_S = 0.5
+# Lost to somebody else, or ended by a time-out: what faults do to their own sessions, and no failure.
+ORDINARY = frozenset({"40P01", "40001", "55P03", "57014"})
+# A drill waits on purpose, for as long as it lasts; and ends soon after its runner has.
+PREPARE = (
+    "SET client_connection_check_interval = '1s'",
+    "SET lock_timeout = 0",
+    "SET statement_timeout = 0",
+    "SET idle_in_transaction_session_timeout = 0",
+)
+
+
+def statements(text: str) -> Mapping[str, Statement]:
+    """Return a drill's statements by name; the form is that of workload/sql."""
+    return {statement.name: statement for statement in parse(text, service=APPLICATION)}
+
+
+class Session:
+    """One session of a drill, for the unit of work that it was started with."""
+
+    def __init__(self, connection: Connection, ending: threading.Event) -> None:
+        self._connection = connection
+        self._ending = ending
+
+    def run(self, statement: Statement, **parameters: object) -> list[Row]:
+        """Execute a statement of the drill."""
+        return self.execute(statement.sql, parameters or None)
+
+    def execute(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
+        """Execute BEGIN, ROLLBACK, SET and the like."""
+        return database.rows(self._connection, sql, parameters)
+
+    def linger(self, seconds: float | None = None) -> bool:
+        """Do nothing, with whatever is open, until the drill is healed; say whether it is."""
+        return self._ending.wait(seconds)
+
+
+Work = Callable[[Session], object]
+
+
+class Sessions:
+    """All sessions of one run; `end` ends them, in whatever they are."""
+
+    def __init__(self, settings: LabSettings, tracing: Tracing) -> None:
+        self._settings = settings
+        self._tracing = tracing
+        self._ending = threading.Event()
+        self._lock = threading.Lock()
+        self._connections: set[Connection] = set()
+        self._threads: list[threading.Thread] = []
+        self._failure: DatabaseError | None = None
+
+    @property
+    def failure(self) -> DatabaseError | None:
+        """Why a session could not do its work; None while all can."""
+        return self._failure
+
+    def once(self, role: Role, name: str, work: Work) -> None:
+        """Start a session that does something, and stays in it until it is ended."""
+        self._start(partial(self._attempt, role, name, work))
+
+    def repeat(
+        self, role: Role, name: str, work: Work, *, count: int = 1, every_s: float = 0.0
+    ) -> None:
+        """Start sessions that do something again and again.
+
+        Args:
+            role: as which they connect.
+            name: of the operation, for its trace.
+            work: one round; a span of its own.
+            count: how many sessions.
+            every_s: seconds between the end of a round and the next.
+        """
+        for _ in range(count):
+            self._start(partial(self._rounds, role, name, work, every_s))
+
+    def hoard(self, role: Role, most: int) -> None:
+        """Start to open as many sessions as the role is let have, and keep them; they do nothing."""
+        self._start(partial(self._hoard, role, most))
+
+    def end(self) -> None:
+        """End every session; their transactions are rolled back.
+
+        Raises:
+            NotReadyError: when one does not end in time.
+        """
+        self._ending.set()
+        await_state("the drill's sessions have ended", self._cancel, within_s=ENDS_WITHIN_S)
+        self._tracing.flush()
+
+    def _cancel(self) -> str | None:
+        """Cancel whatever runs, again and again: a session may be between two statements."""
+        with self._lock:
+            connections = list(self._connections)
+        for connection in connections:
+            database.cancel(connection)
+        alive = [thread for thread in self._threads if thread.is_alive()]
+        return f"{len(alive)} of them work" if alive else None
+
+    def _start(self, target: Callable[[], None]) -> None:
+        thread = threading.Thread(target=target, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _attempt(self, role: Role, name: str, work: Work) -> None:
+        try:
+            with self._session(role) as session, self._tracing.operation(APPLICATION, name):
+                work(session)
+        except DatabaseError as error:
+            self._note(error)
+
+    def _hoard(self, role: Role, most: int) -> None:
+        with ExitStack() as kept:
+            for _ in range(most):
+                try:
+                    kept.enter_context(self._session(role))
+                except DatabaseError:
+                    # Refused: what others give back is taken, too.
+                    self._ending.wait(REFUSED_PAUSE_S)
+                if self._ending.is_set():
+                    return
+            self._ending.wait()
+
+    def _rounds(self, role: Role, name: str, work: Work, every_s: float) -> None:
+        while not self._ending.is_set():
+            try:
+                with self._session(role) as session:
+                    while not self._ending.is_set():
+                        with self._tracing.operation(APPLICATION, name):
+                            work(session)
+                        session.linger(every_s)
+            except DatabaseError as error:
+                self._note(error)
+
+    @contextmanager
+    def _session(self, role: Role) -> Iterator[Session]:
+        target = database.dsn(self._settings, role)
+        with database.connect(target, application_name=APPLICATION) as connection:
+            with self._lock:
+                self._connections.add(connection)
+            try:
+                for setting in PREPARE:
+                    database.rows(connection, setting)
+                yield Session(connection, self._ending)
+            finally:
+                with self._lock:
+                    self._connections.discard(connection)
+
+    def _note(self, error: DatabaseError) -> None:
+        if error.sqlstate not in ORDINARY and not self._ending.is_set():
+            self._failure = error
+            self._ending.wait(1.0)

@@ -1,0 +1,24 @@
+"""Traces of a drill's sessions: they go where the services' own go, to the console."""
+
+import os
+
+from lab.drills.sessions import APPLICATION
+from lab.settings import LabSettings
+from lab.stack.probes import reachable
+from workload import tracing
+from workload.tracing import Tracing
+
+DESTINATIONS = ("DD_TRACE_AGENT_URL", "DD_AGENT_HOST", "DD_TRACE_AGENT_PORT")
+
+
+def start(settings: LabSettings) -> Tracing:
+    """Patch the driver, and return the tracing of this process; to be called before it connects.
+
+    The tracer reads nothing but the process's environment.
+    """
+    if not any(name in os.environ for name in DESTINATIONS):
+        console = f"{reachable(settings.bind_address)}:{settings.console_port}"
+        os.environ["DD_TRACE_AGENT_URL"] = f"http://{console}"
+    os.environ["DD_SERVICE"] = APPLICATION
+    os.environ.setdefault("DD_INSTRUMENTATION_TELEMETRY_ENABLED", "false")
+    return tracing.start(settings, APPLICATION)

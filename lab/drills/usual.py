@@ -1,0 +1,61 @@
+"""Signals that many drills share: what anybody would look at first."""
+
+from lab.judge.signals import Deltas, Metric, Sessions, Signal, Slow, Spans
+from lab.store import ActivitySample, QueryMetrics
+
+NS_PER_MS = 1_000_000
+SECONDS_BY_STATEMENT = (
+    'sum by (statement, service) (statement:pg_stat_statements_seconds:rate1m{user="credit_app"})'
+)
+
+
+def _of_application(delta: QueryMetrics) -> float:
+    return delta.exec_time_ms if delta.role == "credit_app" else 0.0
+
+
+def time_by_statement(*, busy: float, times: float = 3.0) -> tuple[Signal, ...]:
+    """The time spent in each statement of the application, as both stacks count it.
+
+    Args:
+        busy: seconds of execution per second from which it counts, for one statement.
+        times: and so many times what it was.
+    """
+    return (
+        Metric(
+            says="seconds of execution per second, by statement",
+            expr=SECONDS_BY_STATEMENT,
+            above=busy,
+            times=times,
+        ),
+        Deltas(
+            says="ms of execution in 10 s, by statement",
+            measure=_of_application,
+            above=busy * 10_000,
+            times=times,
+        ),
+    )
+
+
+def long_statements(*, ms: float) -> tuple[Signal, ...]:
+    """Single executions that take long, in spans, in sessions and in the log."""
+
+    def at_work_for_long(sample: ActivitySample) -> bool:
+        began = sample.query_start_ns
+        at_work = sample.state == "active" and sample.backend_type == "client backend"
+        return at_work and began is not None and sample.at_ns - began > ms * NS_PER_MS
+
+    return (
+        Sessions(says=f"sessions at one statement for {ms:g} ms", above=0, like=at_work_for_long),
+        Spans(says="longest statement, ms", above=ms, longest=True, like=lambda s: s.kind == "sql"),
+        Slow(says="longest execution told by the log, ms", above=ms),
+    )
+
+
+def many_slow_spans(*, ms: float, above: float = 4) -> Spans:
+    """Statements slower than they should be, in five seconds."""
+    return Spans(
+        says=f"spans of statements above {ms:g} ms in 5 s",
+        above=above,
+        times=3,
+        like=lambda s: s.kind == "sql" and s.duration_ns > ms * NS_PER_MS,
+    )

@@ -1,0 +1,95 @@
+"""Drills and verdicts as a person reads them in a terminal."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from lab.drills.assessment import Assessment
+from lab.drills.drill import Drill
+from lab.judge.evidence import Observer
+from lab.judge.readings import Seen
+from lab.judge.verdicts import Verdict
+
+TITLES = {
+    Observer.METRICS: "Prometheus metrics",
+    Observer.ALERTS: "Prometheus alerts",
+    Observer.DBM: "Datadog DBM",
+    Observer.APM: "Datadog APM",
+    Observer.LOG: "PostgreSQL log",
+}
+MARKS = {
+    Seen.SEEN: ("● seen", "green"),
+    Seen.MISSED: ("○ missed", "red"),
+    Seen.UNKNOWN: ("? unknown", "yellow"),
+}
+
+
+def catalogue(drills: Iterable[Drill]) -> RenderableType:
+    """Return one line for each drill."""
+    lines = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("drill", "what happens", "alerts that must fire"):
+        lines.add_column(heading)
+    lines.add_column("lasts", justify="right")
+    for drill in drills:
+        name = Text(drill.name, style="bold")
+        for alias in drill.aliases:
+            name.append(f" ({alias})", style="dim")
+        lines.add_row(
+            name, drill.title, Text(", ".join(drill.alerts), style="dim"), f"{drill.lasts_s:g} s"
+        )
+    return Padding(lines, (0, 2), expand=False)
+
+
+def description(drill: Drill) -> RenderableType:
+    """Return all that is to be known of a drill before it is run."""
+    lines = Table(box=None, pad_edge=False, show_header=False)
+    lines.add_column(style="dim", no_wrap=True)
+    lines.add_column(max_width=90)
+    lines.add_row("hypothesis", drill.hypothesis)
+    lines.add_row("acts as", drill.acts_as)
+    lines.add_row("at fault", ", ".join(sorted(drill.statements | drill.services)))
+    lines.add_row("must fire", ", ".join(drill.alerts) or "no alert")
+    lines.add_row("runbook", f"docs/alerts.md#{drill.runbook.lower()}")
+    lines.add_row("lasts", f"{drill.lasts_s:g} s from proof to heal, unless --for says otherwise")
+    for observer, title in TITLES.items():
+        own = [signal.says for signal in drill.signals if signal.observer is observer]
+        if observer is not Observer.ALERTS:
+            lines.add_row(title, "\n".join(own) or Text("expected blind", style="yellow"))
+    heading = Text.assemble((drill.name, "bold"), "  ", drill.title)
+    return Padding(Group(heading, lines), (0, 2), expand=False)
+
+
+def verdicts(assessment: Assessment) -> RenderableType:
+    """Return one line for each observer."""
+    lines = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("observer", "verdict"):
+        lines.add_column(heading)
+    lines.add_column("after", justify="right")
+    lines.add_column("how exactly")
+    lines.add_column("by what", overflow="fold")
+    for verdict in assessment.verdicts:
+        mark, style = MARKS[verdict.seen]
+        lines.add_row(
+            TITLES[verdict.observer],
+            Text(mark, style=style),
+            "" if verdict.after_s is None else f"{verdict.after_s:.1f} s",
+            ", ".join(depth.value for depth in verdict.depths[1:]),
+            Text("\n".join([*verdict.says, *_times(verdict)]), style="dim"),
+        )
+    notes = []
+    if assessment.other_alerts:
+        notes.append(Text(f"Other alerts: {', '.join(assessment.other_alerts)}", style="dim"))
+    return Padding(Group(lines, *notes), (1, 2), expand=False)
+
+
+def _times(verdict: Verdict) -> Sequence[str]:
+    def after(seconds: float | None) -> str:
+        return "never" if seconds is None else f"after {seconds:.0f} s"
+
+    return [
+        f"{alert.name}: pending {after(alert.pending_s)}, firing {after(alert.firing_s)}"
+        for alert in verdict.alerts
+    ]

@@ -1,0 +1,103 @@
+"""Asks Prometheus' HTTP API what it held; the only module of the judge that does."""
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import Any
+
+from lab.errors import LabError
+from lab.judge.evidence import Alert, Series
+from lab.settings import LabSettings
+from lab.stack.probes import reachable
+
+TIMEOUT_S = 15.0
+STEP_S = 2
+NS = 1_000_000_000
+# The exporter's samples tell their own age, a series that a range query repeats does not.
+FRESHEST_SAMPLE = "max(timestamp(pg_up))"
+FRESHEST_EVALUATION = "max(prometheus_rule_group_last_evaluation_timestamp_seconds)"
+
+
+class PrometheusError(LabError):
+    """Prometheus does not answer; check `./creditlab status`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prometheus:
+    """One Prometheus server, by its address."""
+
+    address: str
+
+    @classmethod
+    def of(cls, settings: LabSettings) -> "Prometheus":
+        """Return the lab's."""
+        host = reachable(settings.bind_address)
+        return cls(address=f"http://{host}:{settings.prometheus_port}")
+
+    def series(self, expr: str, *, since_ns: int, until_ns: int) -> tuple[Series, ...]:
+        """Return every series of an expression, evaluated every two seconds.
+
+        Raises:
+            PrometheusError: when it does not answer, or calls the expression malformed.
+        """
+        found = self._api(
+            "query_range",
+            query=expr,
+            start=f"{since_ns / NS:.3f}",
+            end=f"{until_ns / NS:.3f}",
+            step=str(STEP_S),
+        )
+        return tuple(
+            Series(
+                labels=result["metric"],
+                points=tuple((round(at * NS), float(value)) for at, value in result["values"]),
+            )
+            for result in found["result"]
+        )
+
+    def latest_ns(self, expr: str, *, since_ns: int, until_ns: int) -> int | None:
+        """Return the largest value of an expression that gives times in seconds."""
+        every = self.series(expr, since_ns=since_ns, until_ns=until_ns)
+        values = [value for series in every for _, value in series.points]
+        return round(max(values) * NS) if values else None
+
+    def alerts(self, *, since_ns: int, until_ns: int) -> tuple[Alert, ...]:
+        """Return what was pending or firing, with the first moments of each."""
+        first: dict[tuple[tuple[str, str], ...], dict[str, int]] = {}
+        for series in self.series("ALERTS", since_ns=since_ns, until_ns=until_ns):
+            labels = dict(series.labels)
+            state = labels.pop("alertstate")
+            labels.pop("__name__", None)
+            first.setdefault(tuple(sorted(labels.items())), {})[state] = series.points[0][0]
+        return tuple(
+            Alert(
+                name=dict(key)["alertname"],
+                labels=dict(key),
+                pending_ns=states.get("pending"),
+                firing_ns=states.get("firing"),
+            )
+            for key, states in first.items()
+        )
+
+    def firing(self) -> frozenset[str]:
+        """Return the names of the alerts that are firing now."""
+        found = self._api("query", query='ALERTS{alertstate="firing"}')
+        return frozenset(result["metric"]["alertname"] for result in found["result"])
+
+    def _api(self, path: str, **parameters: str) -> Mapping[str, Any]:
+        url = f"{self.address}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
+        try:
+            with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:  # noqa: S310 - http, above
+                data: Mapping[str, Any] = json.load(answer)["data"]
+                return data
+        except urllib.error.HTTPError as error:
+            reason = json.load(error).get("error", error.reason)
+            raise PrometheusError(
+                f"Prometheus refuses {parameters.get('query')}: {reason}"
+            ) from None
+        except (OSError, HTTPException, ValueError) as error:
+            raise PrometheusError(f"Prometheus does not answer {url}: {error}") from error

@@ -1,0 +1,96 @@
+"""What one signal, or one alert, shows: it rose above its threshold in time, did not, or nobody can tell.
+
+Thresholds are relative to the minute before the fault, so that a busy lab is not taken for a broken one.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from lab.judge.evidence import Alert, Evidence, Truth
+from lab.judge.signals import Names, Signal, Track, of_labels, together
+
+NS = 1_000_000_000
+# A scrape and a collection interval after the heal still tell of the fault; what comes later is late.
+GRACE_NS = 20 * NS
+
+
+class Seen(StrEnum):
+    """Whether an observer showed the fault."""
+
+    SEEN = "seen"
+    MISSED = "missed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """What one signal shows: the first point above its threshold and what the evidence names, or why not."""
+
+    says: str
+    seen: Seen
+    at_ns: int = 0
+    names: Names = field(default_factory=Names)
+
+
+def reading(signal: Signal, evidence: Evidence, truth: Truth) -> Reading:
+    """Return what one signal shows: the track that rises the most is the one that a person would see."""
+    best: tuple[float, Track] | None = None
+    before_too, late = False, None
+    for track in signal.tracks(evidence):
+        before = max((p.value for p in track if p.at_ns < truth.injected_ns), default=0.0)
+        threshold = max(signal.above, signal.times * before)
+        above = [p for p in track if p.at_ns >= truth.injected_ns and p.value > threshold]
+        in_time = [p for p in above if p.at_ns <= truth.healed_ns + GRACE_NS]
+        if in_time:
+            rise = max(p.value for p in in_time) - before
+            if best is None or rise > best[0]:
+                best = (rise, tuple(in_time))
+        elif above and (late is None or above[0].at_ns < late):
+            late = above[0].at_ns
+        elif before > signal.above and _stays(track, signal.above, truth):
+            before_too = True
+    if best is not None:
+        _, track = best
+        return Reading(
+            says=f"{signal.says}: {max(p.value for p in track):.4g}",
+            seen=Seen.SEEN,
+            at_ns=track[0].at_ns,
+            names=together(p.names for p in track),
+        )
+    if late is not None:
+        after = (late - truth.healed_ns) / NS
+        return Reading(says=f"{signal.says}: only {after:.0f} s after the heal", seen=Seen.MISSED)
+    if before_too:
+        return Reading(says=f"{signal.says}: it was so before the fault already", seen=Seen.UNKNOWN)
+    return Reading(says=f"{signal.says}: did not rise", seen=Seen.MISSED)
+
+
+def _stays(track: Track, above: float, truth: Truth) -> bool:
+    during = (p.value for p in track if truth.injected_ns <= p.at_ns <= truth.healed_ns)
+    return max(during, default=0.0) > above
+
+
+def alert_readings(found: Iterable[Alert], truth: Truth, names: Sequence[str]) -> Iterator[Reading]:
+    """Yield what each of these alerts shows that fired, or that none did."""
+    fired = False
+    for alert in found:
+        if alert.name not in names or alert.firing_ns is None:
+            continue
+        fired = True
+        if alert.firing_ns < truth.injected_ns:
+            yield Reading(says=f"{alert.name} fired before the fault already", seen=Seen.UNKNOWN)
+        elif alert.firing_ns > truth.healed_ns + GRACE_NS:
+            after = (alert.firing_ns - truth.healed_ns) / NS
+            yield Reading(
+                says=f"{alert.name} fired only {after:.0f} s after the heal", seen=Seen.MISSED
+            )
+        else:
+            yield Reading(
+                says=f"{alert.name} fired",
+                seen=Seen.SEEN,
+                at_ns=alert.firing_ns,
+                names=of_labels(alert.labels),
+            )
+    if not fired:
+        yield Reading(says=f"none of {', '.join(names) or 'the alerts'} fired", seen=Seen.MISSED)

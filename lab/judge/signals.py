@@ -1,0 +1,242 @@
+"""What to look for: each signal turns evidence of one observer into tracks of values over time.
+
+A drill declares its signals; none of them can name the culprit beforehand. What a piece of evidence names
+by itself (a label, a statement's comment, a pid) goes along with its value, to be checked afterwards.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+from lab.judge.evidence import Evidence, Observer
+from lab.store import ActivitySample, Event, Execution, QueryMetrics, Span
+
+BUCKET_NS = 5_000_000_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Names:
+    """What a piece of evidence names by itself."""
+
+    statements: frozenset[str] = frozenset()
+    queryids: frozenset[int] = frozenset()
+    services: frozenset[str] = frozenset()
+    pids: frozenset[int] = frozenset()
+    traced: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """A value that an observer held from `at_ns` on."""
+
+    at_ns: int
+    value: float
+    names: Names = Names()
+
+
+Track: TypeAlias = tuple[Point, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Signal:
+    """A value that rises above `above`, and above `times` the largest of the minute before."""
+
+    says: str
+    above: float
+    times: float = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric(_Signal):
+    """A PromQL expression; each series is a track of its own, named by its labels."""
+
+    observer: ClassVar[Observer] = Observer.METRICS
+    expr: str
+
+    def tracks(self, evidence: Evidence) -> Iterator[Track]:
+        """Yield each series of the expression."""
+        for series in evidence.series.get(self.expr, ()):
+            names = of_labels(series.labels)
+            yield tuple(Point(at_ns=at, value=value, names=names) for at, value in series.points)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sessions(_Signal):
+    """How many sessions of one look at them are like this."""
+
+    observer: ClassVar[Observer] = Observer.DBM
+    like: Callable[[ActivitySample], bool]
+
+    def tracks(self, evidence: Evidence) -> Iterator[Track]:
+        """Yield one track; looks in which no session is like this count as zero."""
+        looks: defaultdict[int, list[ActivitySample]] = defaultdict(list)
+        for sample in evidence.activity:
+            looks[sample.at_ns].append(sample)
+        yield tuple(self._point(at_ns, look) for at_ns, look in sorted(looks.items()))
+
+    def _point(self, at_ns: int, look: Sequence[ActivitySample]) -> Point:
+        found = [sample for sample in look if self.like(sample)]
+        blockers = {pid for sample in found for pid in sample.blocking_pids}
+        # One click from who waits to whom for.
+        named = (sample for sample in look if sample.pid in blockers or sample in found)
+        return Point(at_ns=at_ns, value=len(found), names=together(map(_of_session, named)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deltas(_Signal):
+    """What each statement did in one collection interval, as DBM was told; a track for each statement."""
+
+    observer: ClassVar[Observer] = Observer.DBM
+    measure: Callable[[QueryMetrics], float]
+
+    def tracks(self, evidence: Evidence) -> Iterator[Track]:
+        """Yield a track for each statement; an interval without calls of it counts as zero."""
+        moments = sorted({delta.at_ns for delta in evidence.deltas})
+        values: defaultdict[tuple[str, int | None], dict[int, float]] = defaultdict(dict)
+        for delta in evidence.deltas:
+            of_statement = values[delta.signature, delta.queryid]
+            of_statement[delta.at_ns] = of_statement.get(delta.at_ns, 0.0) + self.measure(delta)
+        for (_, queryid), measured in values.items():
+            names = Names(queryids=frozenset() if queryid is None else frozenset({queryid}))
+            yield tuple(Point(at_ns=at, value=measured.get(at, 0.0), names=names) for at in moments)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spans(_Signal):
+    """Spans that are like this: their number in five seconds, or the longest of them in milliseconds."""
+
+    observer: ClassVar[Observer] = Observer.APM
+    like: Callable[[Span], bool]
+    longest: bool = False
+
+    def tracks(self, evidence: Evidence) -> Iterator[Track]:
+        """Yield one track; a span is held when it has ended."""
+        hits = (
+            (span.start_ns + span.duration_ns, span.duration_ns / 1e6, _of_span(span))
+            for span in evidence.spans
+            if self.like(span)
+        )
+        if self.longest:
+            ended = sorted(hits, key=lambda hit: hit[0])
+            yield tuple(Point(at_ns=at, value=value, names=names) for at, value, names in ended)
+        else:
+            yield _counted(((at, names) for at, _, names in hits), evidence)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Events(_Signal):
+    """Events of the server's log that are like this, in five seconds."""
+
+    observer: ClassVar[Observer] = Observer.LOG
+    like: Callable[[Event], bool]
+
+    def tracks(self, evidence: Evidence) -> Iterator[Track]:
+        """Yield one track."""
+        hits = ((event.at_ns, _of_event(event)) for event in evidence.events if self.like(event))
+        yield _counted(hits, evidence)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slow(_Signal):
+    """Milliseconds of statements that the log told of: those above log_min_duration_statement."""
+
+    observer: ClassVar[Observer] = Observer.LOG
+    like: Callable[[Execution], bool] = lambda _: True
+
+    def tracks(self, evidence: Evidence) -> Iterator[Track]:
+        """Yield a track for each statement."""
+        found: defaultdict[tuple[str | None, int | None], list[Point]] = defaultdict(list)
+        for execution in evidence.executions:
+            if self.like(execution):
+                point = Point(
+                    at_ns=execution.at_ns,
+                    value=execution.duration_ns / 1e6,
+                    names=_of_execution(execution),
+                )
+                found[execution.statement, execution.queryid].append(point)
+        for points in found.values():
+            yield tuple(sorted(points, key=lambda point: point.at_ns))
+
+
+Signal: TypeAlias = Metric | Sessions | Deltas | Spans | Events | Slow
+
+
+def of_labels(labels: Mapping[str, str]) -> Names:
+    """Return what the labels of a series name; a queryid counts as naming its statement."""
+    queryid = labels.get("queryid", "")
+    who = {labels.get(name, "") for name in ("service", "application_name")}
+    return Names(
+        statements=_some(labels.get("statement", "").split("|")),
+        queryids=frozenset({int(queryid)}) if queryid.lstrip("-").isdecimal() else frozenset(),
+        services=_some(who),
+    )
+
+
+def _some(names: Iterable[str | None]) -> frozenset[str]:
+    return frozenset(name for name in names if name and name != "unnamed")
+
+
+def _of_session(sample: ActivitySample) -> Names:
+    return Names(
+        statements=_some([sample.statement]),
+        queryids=frozenset() if sample.queryid is None else frozenset({sample.queryid}),
+        services=_some([sample.service, sample.application]),
+        pids=frozenset({sample.pid, *sample.blocking_pids}),
+        traced=sample.trace_id is not None,
+    )
+
+
+def _of_span(span: Span) -> Names:
+    base = span.tags.get("_dd.base_service")
+    return Names(services=_some([span.service, str(base) if base else None]), traced=True)
+
+
+def _of_event(event: Event) -> Names:
+    others = event.participants
+    return Names(
+        statements=_some([event.statement, *(other.statement for other in others)]),
+        queryids=frozenset() if event.queryid is None else frozenset({event.queryid}),
+        services=_some([event.service, event.application, *(other.service for other in others)]),
+        pids=frozenset(
+            {event.pid, *(pid for other in others for pid in (other.pid, *other.blocked_by))}
+        ),
+        traced=event.trace_id is not None or any(other.trace_id for other in others),
+    )
+
+
+def _of_execution(execution: Execution) -> Names:
+    return Names(
+        statements=_some([execution.statement]),
+        queryids=frozenset() if execution.queryid is None else frozenset({execution.queryid}),
+        services=_some([execution.service, execution.application]),
+        pids=frozenset({execution.pid}),
+        traced=execution.trace_id is not None,
+    )
+
+
+def together(names: Iterable[Names]) -> Names:
+    """Return all that these name."""
+    found = list(names)
+    return Names(
+        statements=frozenset().union(*(n.statements for n in found)),
+        queryids=frozenset().union(*(n.queryids for n in found)),
+        services=frozenset().union(*(n.services for n in found)),
+        pids=frozenset().union(*(n.pids for n in found)),
+        traced=any(n.traced for n in found),
+    )
+
+
+def _counted(hits: Iterable[tuple[int, Names]], evidence: Evidence) -> Track:
+    """Running counts over the last five seconds, at each hit; zero at the beginning."""
+    ordered = sorted(hits, key=lambda hit: hit[0])
+    points = [Point(at_ns=evidence.since_ns, value=0.0)]
+    first = 0
+    for last, (at_ns, _) in enumerate(ordered):
+        while ordered[first][0] <= at_ns - BUCKET_NS:
+            first += 1
+        recent = ordered[first : last + 1]
+        points.append(
+            Point(at_ns=at_ns, value=len(recent), names=together(n for _, n in recent[-20:]))
+        )
+    return tuple(points)

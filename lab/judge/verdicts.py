@@ -1,0 +1,158 @@
+"""The rules: from evidence and truth to seen, missed or unknown. Pure functions, nothing is asked here.
+
+Unknown is said when a verdict would rest on nothing: the fault was not proven, the observer delivered no
+data or only old ones, or it had shown the same already before the fault.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lab.judge.evidence import Alert, Evidence, Observer, Truth
+from lab.judge.readings import GRACE_NS, NS, Reading, Seen, alert_readings, reading
+from lab.judge.signals import Names, Signal, together
+
+# Twice the longest interval at which any of them delivers: older than that, it has stopped.
+STALE_NS = 30 * NS
+
+
+class Depth(StrEnum):
+    """How exactly it showed it."""
+
+    DETECTED = "detected"
+    STATEMENT = "named the statement"
+    CULPRIT = "named the culprit"
+    PLAN = "showed the plan"
+    TRACE = "linked to the trace"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlertTimes:
+    """Seconds from the proof to an alert's pending and firing; None: it was not. 0: before the proof."""
+
+    name: str
+    pending_s: float | None
+    firing_s: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """What one observer showed of one drill. `after_s` is seconds from the proof to its first evidence."""
+
+    observer: Observer
+    seen: Seen
+    after_s: float | None = None
+    depths: tuple[Depth, ...] = ()
+    says: tuple[str, ...] = ()
+    alerts: tuple[AlertTimes, ...] = ()
+
+
+def judge(
+    evidence: Evidence, truth: Truth, signals: Sequence[Signal], alerts: Sequence[str]
+) -> list[Verdict]:
+    """Return a verdict for each observer.
+
+    Args:
+        evidence: what the observers held.
+        truth: what happened.
+        signals: what each of them can be expected to show; without any, it is expected to miss it.
+        alerts: the names of those that belong to this fault.
+    """
+    return [_judge(observer, evidence, truth, signals, alerts) for observer in Observer]
+
+
+def _judge(
+    observer: Observer,
+    evidence: Evidence,
+    truth: Truth,
+    signals: Sequence[Signal],
+    alerts: Sequence[str],
+) -> Verdict:
+    def unknown(reason: str) -> Verdict:
+        return Verdict(observer=observer, seen=Seen.UNKNOWN, says=(reason,))
+
+    if truth.proven_ns is None:
+        return unknown("not proved: PostgreSQL did not confirm the fault")
+    if observer in evidence.silent:
+        return unknown(evidence.silent[observer])
+    times: tuple[AlertTimes, ...] = ()
+    if observer is Observer.ALERTS:
+        readings = list(alert_readings(evidence.alerts, truth, alerts))
+        times = _times(evidence.alerts, truth, alerts)
+    else:
+        own = [signal for signal in signals if signal.observer is observer]
+        readings = [reading(signal, evidence, truth) for signal in own]
+    shown = [r for r in readings if r.seen is Seen.SEEN]
+    if shown:
+        first = min(r.at_ns for r in shown)
+        return Verdict(
+            observer=observer,
+            seen=Seen.SEEN,
+            after_s=_after(first, truth.proven_ns),
+            depths=_depths(observer, evidence, truth, [r.names for r in shown]),
+            says=tuple(r.says for r in shown),
+            alerts=times,
+        )
+    seen, says = _not_shown(evidence.heard_ns.get(observer), truth, readings)
+    return Verdict(observer=observer, seen=seen, says=says, alerts=times)
+
+
+def _not_shown(
+    heard_ns: int | None, truth: Truth, readings: Sequence[Reading]
+) -> tuple[Seen, tuple[str, ...]]:
+    """Tell a miss, which needs fresh data, from not knowing."""
+    if heard_ns is None:
+        return Seen.UNKNOWN, ("it delivered nothing in this time",)
+    if heard_ns < truth.healed_ns - STALE_NS:
+        age = (truth.healed_ns - heard_ns) / NS
+        return Seen.UNKNOWN, (f"its freshest data were {age:.0f} s old when the fault was healed",)
+    doubtful = tuple(r.says for r in readings if r.seen is Seen.UNKNOWN)
+    if doubtful:
+        return Seen.UNKNOWN, doubtful
+    return Seen.MISSED, tuple(r.says for r in readings) or ("it has no signal for this",)
+
+
+def _times(found: Iterable[Alert], truth: Truth, names: Sequence[str]) -> tuple[AlertTimes, ...]:
+    assert truth.proven_ns is not None
+    new = [a for a in found if (a.pending_ns or a.firing_ns or 0) >= truth.injected_ns]
+    times = []
+    for name in names:
+        own = [alert for alert in new if alert.name == name]
+        pending = [a.pending_ns or a.firing_ns for a in own]
+        firing = [a.firing_ns for a in own]
+        times.append(
+            AlertTimes(
+                name=name,
+                pending_s=_earliest(pending, truth.proven_ns),
+                firing_s=_earliest(firing, truth.proven_ns),
+            )
+        )
+    return tuple(times)
+
+
+def _earliest(times: Iterable[int | None], proven_ns: int) -> float | None:
+    known = [time for time in times if time is not None]
+    return _after(min(known), proven_ns) if known else None
+
+
+def _after(at_ns: int, proven_ns: int) -> float:
+    return round(max(0, at_ns - proven_ns) / NS, 1)
+
+
+def _depths(
+    observer: Observer, evidence: Evidence, truth: Truth, shown: Sequence[Names]
+) -> tuple[Depth, ...]:
+    """Return how exactly it was shown; a name counts when it is a true one."""
+    named = together(shown)
+    found = [Depth.DETECTED]
+    if named.statements & truth.statements or named.queryids & truth.queryids:
+        found.append(Depth.STATEMENT)
+    if named.services & truth.services or named.pids & truth.pids:
+        found.append(Depth.CULPRIT)
+    plans = {Observer.DBM: evidence.estimated, Observer.LOG: evidence.executed}.get(observer, ())
+    during = (p for p in plans if truth.injected_ns <= p.at_ns <= truth.healed_ns + GRACE_NS)
+    if any(p.statement in truth.statements or p.queryid in truth.queryids for p in during):
+        found.append(Depth.PLAN)
+    if named.traced:
+        found.append(Depth.TRACE)
+    return tuple(found)

@@ -1,0 +1,127 @@
+"""Every drill against a native lab under load: its fault is proven, and nothing of it is left."""
+
+import os
+import signal
+import subprocess
+from functools import partial
+
+import pytest
+
+from lab.database import Role, connect, dsn, rows
+from lab.drills.catalogue import DRILLS
+from lab.drills.faults import missing_index
+from lab.drills.journal import Journal
+from lab.drills.runner import Options, run
+from lab.drills.running import Place
+from lab.paths import Paths
+from lab.settings import ROOT
+from lab.stack.readiness import await_state
+from tests.fix_lab import Lab
+
+pytestmark = pytest.mark.acceptance
+
+LASTS_S = 2.0
+COMMAND_SECONDS = 120
+INDEX = "SELECT count(*) FROM pg_indexes WHERE indexname = 'credit_proposals_customer'"
+SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'credit-drill'"
+
+
+class Silent:
+    """A reporter to whom nobody listens."""
+
+    def begin(self, step: str, detail: str = "") -> None: ...
+    def wait(self, detail: str) -> None: ...
+    def done(self, step: str, detail: str = "") -> None: ...
+
+
+def ask(lab: Lab, sql: str) -> object:
+    with connect(dsn(lab.settings, Role.LAB)) as connection:
+        [[value]] = rows(connection, sql)
+    return value
+
+
+def steps(lab: Lab, run_id: str) -> list[str]:
+    """Return the steps of a run that the journal holds."""
+    entries = Journal(Place(Paths.of(lab.settings)).journal).entries()
+    return [entry.step for entry in entries if entry.run == run_id]
+
+
+def call(lab: Lab, *arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [str(ROOT / "creditlab"), *arguments],
+        env=lab.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def dropped(lab: Lab) -> str | None:
+    """Probe: None when the index is gone and the runner is known."""
+    if Place(Paths.of(lab.settings)).read() is None:
+        return "no drill runs"
+    return None if ask(lab, INDEX) == 0 else "the index is there"
+
+
+@pytest.mark.parametrize("name", DRILLS)
+def test_a_fault_is_proven_and_nothing_of_it_is_left(lab: Lab, name: str) -> None:
+    """PostgreSQL shows the fault from proof to heal; afterwards no session and no memory of it remains."""
+    done = run(
+        DRILLS[name],
+        lab.settings,
+        options=Options(lasts_s=LASTS_S, verify=False),
+        reporter=Silent(),
+    )
+    assert done.proven_ns is not None, done.proof
+    assert done.held, done.proof
+    assert done.injected_ns <= done.proven_ns < done.healed_ns
+    assert Place(Paths.of(lab.settings)).read() is None
+    assert ask(lab, SESSIONS) == 0
+    assert steps(lab, done.run) == ["inject", "proven", "heal", "healed"]
+
+
+def test_ctrl_c_heals(lab: Lab) -> None:
+    """An interrupted drill takes its fault away before it ends, by the signal."""
+    drill = call(lab, "drill", "run", missing_index.DRILL.name, "--for", "2m")
+    await_state("the index is gone", partial(dropped, lab), within_s=60)
+    drill.send_signal(signal.SIGINT)
+    _, told = drill.communicate(timeout=COMMAND_SECONDS)
+    assert drill.returncode == -signal.SIGINT, told
+    assert "Traceback" not in told
+    assert ask(lab, INDEX) == 1
+    assert Place(Paths.of(lab.settings)).read() is None
+
+
+def test_stop_ends_the_drill_that_runs(lab: Lab) -> None:
+    """`drill stop` from another terminal has the runner heal; a second drill is refused meanwhile."""
+    drill = call(lab, "drill", "run", missing_index.DRILL.name, "--for", "2m")
+    await_state("the index is gone", partial(dropped, lab), within_s=60)
+    refused = lab.run("drill", "run", "deadlock")
+    assert refused.returncode == 2
+    assert "drill run missing-index" in refused.stderr
+    stopped = lab.run("drill", "stop")
+    assert stopped.returncode == 0, stopped.stderr
+    assert ask(lab, INDEX) == 1
+    drill.communicate(timeout=COMMAND_SECONDS)
+
+
+def test_the_next_command_heals_what_a_killed_runner_left(lab: Lab) -> None:
+    """After kill -9 of the runner the index is missing, until the next drill command makes it again."""
+    drill = call(lab, "drill", "run", missing_index.DRILL.name, "--for", "2m")
+    await_state("the index is gone", partial(dropped, lab), within_s=60)
+    left = Place(Paths.of(lab.settings)).read()
+    assert left is not None
+    os.kill(left.pid, signal.SIGKILL)
+    drill.communicate(timeout=COMMAND_SECONDS)
+    assert ask(lab, INDEX) == 0
+    healed = lab.run("drill", "stop")
+    assert healed.returncode == 0, healed.stderr
+    assert "missing-index, healed" in healed.stderr
+    assert ask(lab, INDEX) == 1
+    assert steps(lab, left.run) == ["inject", "proven", "found", "heal", "healed"]
+
+
+def test_verify_is_green_after_all_drills(lab: Lab) -> None:
+    """No drill has broken an invariant of money and people, nor a counter."""
+    report = lab.json("verify")
+    assert report["ok"] is True, [check for check in report["checks"] if not check["ok"]]

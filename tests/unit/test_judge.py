@@ -1,0 +1,256 @@
+"""The judge over recorded evidence: plain, absent, late, stale and contradictory."""
+
+from dataclasses import replace
+
+import pytest
+
+from lab.judge.evidence import Alert, Evidence, Observer, Series, Truth
+from lab.judge.readings import GRACE_NS, NS, Seen
+from lab.judge.signals import Deltas, Events, Metric, Sessions, Spans
+from lab.judge.verdicts import STALE_NS, Depth, Verdict, judge
+from lab.store import ActivitySample, Event, Participant, Plan, QueryMetrics, Source, Span
+
+T0 = 1_800_000_000 * NS
+INJECTED, PROVEN, HEALED = T0 + 60 * NS, T0 + 61 * NS, T0 + 121 * NS
+TRUTH = Truth(
+    drill="row-lock-chain",
+    injected_ns=INJECTED,
+    proven_ns=PROVEN,
+    healed_ns=HEALED,
+    statements=frozenset({"lock_customers"}),
+    queryids=frozenset({42}),
+    services=frozenset({"credit-drill"}),
+    pids=frozenset({100}),
+)
+EXPR = "pg_blocked_sessions_count"
+METRIC = Metric(says="blocked sessions", expr=EXPR, above=2)
+BLOCKED = Sessions(says="blocked", above=0, like=lambda s: bool(s.blocking_pids))
+CALLS = Deltas(says="calls", above=100, measure=lambda d: d.calls)
+FAILED = Spans(says="failed spans", above=0, like=lambda s: s.error)
+WAITS = Events(says="lock waits", above=0, like=lambda e: e.kind == "lock_wait")
+SIGNALS = (METRIC, BLOCKED, CALLS, FAILED, WAITS)
+ALERTS = ("SessionsBlocked", "LongLockWait")
+FRESH = dict.fromkeys(Observer, HEALED)
+EMPTY = Evidence(since_ns=T0, until_ns=HEALED + 30 * NS, heard_ns=FRESH)
+
+
+def verdict(observer: Observer, evidence: Evidence, truth: Truth = TRUTH) -> Verdict:
+    [found] = [v for v in judge(evidence, truth, SIGNALS, ALERTS) if v.observer is observer]
+    return found
+
+
+def series(*points: tuple[float, float], **labels: str) -> Evidence:
+    """Return evidence of one series: seconds since the beginning, and values."""
+    made = tuple((T0 + round(at * NS), value) for at, value in points)
+    return replace(EMPTY, series={EXPR: (Series(labels=labels, points=made),)})
+
+
+def session(at_s: float, pid: int, **fields: object) -> ActivitySample:
+    empty = dict.fromkeys(ActivitySample.__dataclass_fields__)
+    known = {"at_ns": T0 + round(at_s * NS), "source": Source.EMBEDDED, "pid": pid}
+    return ActivitySample(**{**empty, "blocking_pids": (), **known, **fields})  # type: ignore[arg-type]
+
+
+def delta(at_s: float, queryid: int, calls: int) -> QueryMetrics:
+    zeros = dict.fromkeys(QueryMetrics.__dataclass_fields__, 0)
+    known = {"source": Source.EMBEDDED, "database": "creditdb", "role": "credit_app"}
+    at = {"at_ns": T0 + round(at_s * NS), "signature": f"{queryid:x}", "queryid": queryid}
+    return QueryMetrics(**{**zeros, **known, **at, "calls": calls})  # type: ignore[arg-type]
+
+
+def alert(name: str, pending_s: float | None, firing_s: float | None, **labels: str) -> Alert:
+    def at(seconds: float | None) -> int | None:
+        return None if seconds is None else T0 + round(seconds * NS)
+
+    return Alert(name=name, labels=labels, pending_ns=at(pending_s), firing_ns=at(firing_s))
+
+
+def test_a_series_that_rises_after_the_proof_is_seen_with_its_time() -> None:
+    """The time to detect is from the proof to the first point above the threshold."""
+    found = verdict(Observer.METRICS, series((50, 0), (60, 0), (70, 5), (80, 9)))
+    assert (found.seen, found.after_s, found.depths) == (Seen.SEEN, 9.0, (Depth.DETECTED,))
+    assert found.says == ("blocked sessions: 9",)
+
+
+def test_what_was_seen_between_injection_and_proof_took_no_time() -> None:
+    found = verdict(Observer.METRICS, series((50, 0), (60.5, 5)))
+    assert found.after_s == 0.0
+
+
+def test_nobody_is_judged_by_a_fault_that_was_not_proven() -> None:
+    """Whatever the observers show: PostgreSQL did not confirm it."""
+    unproven = replace(TRUTH, proven_ns=None)
+    found = judge(series((50, 0), (70, 9)), unproven, SIGNALS, ALERTS)
+    assert {v.seen for v in found} == {Seen.UNKNOWN}
+    assert all("not proved" in v.says[0] for v in found)
+
+
+@pytest.mark.parametrize("observer", Observer)
+def test_an_observer_without_data_is_unknown_not_blind(observer: Observer) -> None:
+    """Absent data are no miss."""
+    found = verdict(observer, replace(EMPTY, heard_ns={}))
+    assert (found.seen, found.says) == (Seen.UNKNOWN, ("it delivered nothing in this time",))
+
+
+@pytest.mark.parametrize("observer", Observer)
+def test_an_observer_with_fresh_data_that_show_nothing_has_missed_it(observer: Observer) -> None:
+    assert verdict(observer, EMPTY).seen is Seen.MISSED
+
+
+@pytest.mark.parametrize("observer", Observer)
+def test_an_observer_that_cannot_be_asked_says_why(observer: Observer) -> None:
+    found = verdict(observer, replace(EMPTY, silent={observer: "it does not answer"}))
+    assert (found.seen, found.says) == (Seen.UNKNOWN, ("it does not answer",))
+
+
+def test_stale_data_are_no_miss() -> None:
+    """One that stopped delivering before the heal may have stopped before the fault showed."""
+    stale = replace(EMPTY, heard_ns={**FRESH, Observer.DBM: HEALED - STALE_NS - NS})
+    found = verdict(Observer.DBM, stale)
+    assert found.seen is Seen.UNKNOWN
+    assert "31 s old" in found.says[0]
+
+
+def test_stale_data_that_show_the_fault_have_seen_it() -> None:
+    """An observer that saw it, and went blind then, saw it."""
+    evidence = replace(series((50, 0), (70, 9)), heard_ns={Observer.METRICS: PROVEN + 9 * NS})
+    assert verdict(Observer.METRICS, evidence).seen is Seen.SEEN
+
+
+def test_evidence_that_comes_late_is_a_miss_and_says_so() -> None:
+    """Within the time of a scrape after the heal it counts; later it does not."""
+    grace_s = GRACE_NS / NS
+    in_time = verdict(Observer.METRICS, series((50, 0), (121 + grace_s, 9)))
+    assert in_time.seen is Seen.SEEN
+    late = verdict(Observer.METRICS, series((50, 0), (121 + grace_s + 5, 9)))
+    assert late.seen is Seen.MISSED
+    assert late.says == ("blocked sessions: only 25 s after the heal",)
+
+
+def test_what_was_so_before_the_fault_contradicts() -> None:
+    """A value that is as high before as during the fault tells nothing."""
+    found = verdict(Observer.METRICS, series((50, 9), (70, 9), (80, 10)))
+    assert found.seen is Seen.UNKNOWN
+    assert found.says == ("blocked sessions: it was so before the fault already",)
+
+
+def test_a_high_value_that_falls_with_the_fault_is_a_miss() -> None:
+    assert verdict(Observer.METRICS, series((50, 9), (70, 0))).seen is Seen.MISSED
+
+
+def test_a_rise_far_above_what_was_before_is_seen_all_the_same() -> None:
+    assert verdict(Observer.METRICS, series((50, 4), (70, 9))).seen is Seen.SEEN
+
+
+def test_only_the_series_that_rises_the_most_names_the_statement() -> None:
+    """A person looks at the top of the graph: a true name further down does not count."""
+    true = Series(
+        labels={"statement": "lock_customers", "service": "credit-drill"},
+        points=((INJECTED + 5 * NS, 3.0),),
+    )
+    victim = Series(labels={"statement": "browse_products"}, points=((INJECTED + 5 * NS, 8.0),))
+    both = replace(EMPTY, series={EXPR: (true, victim)})
+    assert verdict(Observer.METRICS, both).depths == (Depth.DETECTED,)
+    alone = replace(EMPTY, series={EXPR: (true,)})
+    named = verdict(Observer.METRICS, alone).depths
+    assert named == (Depth.DETECTED, Depth.STATEMENT, Depth.CULPRIT)
+
+
+def test_a_blocking_pid_names_the_culprit_and_its_last_statement() -> None:
+    """Who waits leads to whom for, in the same look at the sessions."""
+    waiting = session(62, 200, blocking_pids=(100,), trace_id="0" * 32, statement="update_contact")
+    holder = session(62, 100, statement="lock_customers", service="credit-drill")
+    evidence = replace(EMPTY, activity=(session(61, 300), waiting, holder))
+    found = verdict(Observer.DBM, evidence)
+    assert found.after_s == 1.0
+    assert found.depths == (Depth.DETECTED, Depth.STATEMENT, Depth.CULPRIT, Depth.TRACE)
+
+
+def test_a_wrong_pid_names_nobody() -> None:
+    evidence = replace(EMPTY, activity=(session(62, 200, blocking_pids=(300,)),))
+    assert verdict(Observer.DBM, evidence).depths == (Depth.DETECTED,)
+
+
+def test_deltas_name_the_statement_by_its_queryid() -> None:
+    evidence = replace(
+        EMPTY, deltas=(delta(50, 7, 90), delta(70, 7, 95), delta(50, 42, 0), delta(70, 42, 500))
+    )
+    assert verdict(Observer.DBM, evidence).depths == (Depth.DETECTED, Depth.STATEMENT)
+
+
+def test_a_plan_counts_for_the_observer_that_holds_it_and_only_of_the_statement_at_fault() -> None:
+    empty = dict.fromkeys(Plan.__dataclass_fields__)
+    plan = Plan(**{**empty, "at_ns": PROVEN, "statement": "lock_customers"})  # type: ignore[arg-type]
+    seen = replace(EMPTY, activity=(session(62, 200, blocking_pids=(100,)),))
+    assert Depth.PLAN in verdict(Observer.DBM, replace(seen, estimated=(plan,))).depths
+    assert Depth.PLAN not in verdict(Observer.DBM, replace(seen, executed=(plan,))).depths
+    other = replace(plan, statement="browse_products")
+    assert Depth.PLAN not in verdict(Observer.DBM, replace(seen, estimated=(other,))).depths
+    before = replace(plan, at_ns=INJECTED - NS)
+    assert Depth.PLAN not in verdict(Observer.DBM, replace(seen, estimated=(before,))).depths
+
+
+def test_a_span_is_held_when_it_has_ended() -> None:
+    """A span that began before the fault and ended in it is seen at its end."""
+    span = Span(
+        trace_id="0" * 32,
+        span_id="0" * 16,
+        parent_id=None,
+        service="credit-customers",
+        name="credit.operation",
+        resource="lookup",
+        kind="worker",
+        start_ns=INJECTED - NS,
+        duration_ns=12 * NS,
+        error=True,
+        tags={},
+    )
+    found = verdict(Observer.APM, replace(EMPTY, spans=(span,)))
+    assert found.after_s == 10.0
+    assert found.depths == (Depth.DETECTED, Depth.TRACE)
+
+
+def test_the_log_names_both_sides_of_a_wait() -> None:
+    empty = dict.fromkeys(Event.__dataclass_fields__)
+    told = {
+        "at_ns": PROVEN + NS,
+        "kind": "lock_wait",
+        "pid": 200,
+        "participants": (Participant(pid=200, blocked_by=(100,)),),
+    }
+    found = verdict(Observer.LOG, replace(EMPTY, events=(Event(**{**empty, **told}),)))  # type: ignore[arg-type]
+    assert found.depths == (Depth.DETECTED, Depth.CULPRIT)
+
+
+def test_alerts_say_when_they_were_pending_and_firing() -> None:
+    """Both times are kept for each alert; the one that fired first is the verdict's."""
+    evidence = replace(
+        EMPTY, alerts=(alert("SessionsBlocked", 70, 90), alert("LongLockWait", None, 75))
+    )
+    found = verdict(Observer.ALERTS, evidence)
+    assert (found.seen, found.after_s) == (Seen.SEEN, 14.0)
+    times = {t.name: (t.pending_s, t.firing_s) for t in found.alerts}
+    assert times == {"SessionsBlocked": (9.0, 29.0), "LongLockWait": (14.0, 14.0)}
+
+
+def test_an_alert_that_only_became_pending_did_not_fire() -> None:
+    found = verdict(Observer.ALERTS, replace(EMPTY, alerts=(alert("SessionsBlocked", 70, None),)))
+    assert found.seen is Seen.MISSED
+    assert found.alerts[0].pending_s == 9.0
+
+
+def test_an_alert_of_something_else_is_no_evidence() -> None:
+    found = verdict(Observer.ALERTS, replace(EMPTY, alerts=(alert("TempFileSpill", 70, 75),)))
+    assert found.seen is Seen.MISSED
+
+
+def test_an_alert_that_fired_before_the_fault_contradicts() -> None:
+    found = verdict(Observer.ALERTS, replace(EMPTY, alerts=(alert("SessionsBlocked", 20, 40),)))
+    assert found.seen is Seen.UNKNOWN
+    assert found.says == ("SessionsBlocked fired before the fault already",)
+
+
+def test_an_alert_that_fires_long_after_the_heal_is_late() -> None:
+    found = verdict(Observer.ALERTS, replace(EMPTY, alerts=(alert("SessionsBlocked", 70, 150),)))
+    assert found.seen is Seen.MISSED
+    assert found.says == ("SessionsBlocked fired only 29 s after the heal",)
