@@ -1,4 +1,4 @@
-"""A real Prometheus, configured by k8s/, finds the pods that carry annotations, and labels them as natively.
+"""A real Prometheus, configured by k8s/, finds the pods that ask to be scraped, and labels them as natively.
 
 The API server is the one thing that is not real: it hands out the pods that the rendered objects ask for, each
 at a loopback address of its own, where a page with metrics answers.
