@@ -1,4 +1,4 @@
-"""The console's ASGI application: /healthz, /metrics, pages and intake, with the threads they live on.
+"""The console's ASGI application: /healthz, /metrics, pages, APIs and intake, with their threads.
 
 The threads belong to the application's lifespan, not to the main program: uvicorn raises the signal that
 ended it once more, and nothing after its `run` can be relied on.
@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import lab
+from lab.console import api, jaeger
 from lab.console.metrics import ConsoleMetrics
 from lab.console.pages import PAGES, Access, Site
 from lab.drilldown import Desk
@@ -38,6 +39,7 @@ class Console:
     log_reader: LogReader
     gate: Gate
     site: Site
+    apis: Sequence[Route]
 
     def application(self) -> Starlette:
         """Return the ASGI application; its lifespan runs the writer and the log reader."""
@@ -52,7 +54,7 @@ class Console:
         own = [Route("/healthz", self._healthz), Route("/metrics", self._metrics)]
         intake = routes(self._offer, self.gate, self.metrics)
         return Starlette(
-            routes=[*own, *self.site.routes(), *intake],
+            routes=[*own, *self.site.routes(), *self.apis, *intake],
             exception_handlers={HTTPException: self._no_such_page},
             lifespan=lifespan,
         )
@@ -106,11 +108,13 @@ def build(settings: LabSettings) -> Console:
     directory = settings.postgres_log_dir or paths.postgres / "data" / "log"
     token = settings.lab_console_token.get_secret_value() if settings.lab_console_token else None
     gate = Gate(token)
+    desk, access = Desk.of(settings), Access(gate, token)
     return Console(
         metrics=metrics,
         registry=registry,
         writer=writer,
         log_reader=LogReader(directory, Reader(paths.store), writer, metrics),
         gate=gate,
-        site=Site(Desk.of(settings), Access(gate, token), PAGES),
+        site=Site(desk, access, PAGES),
+        apis=[*api.routes(desk, access), *jaeger.routes(desk, access)],
     )

@@ -261,12 +261,17 @@ def _text(value: object) -> str:
 def _weight(node: Node, *, executed: bool) -> float:
     if executed:
         return node.self_ms or 0.0
-    return node.cost - sum(child.cost for child in node.children)
+    return _own_cost(node)
+
+
+def _own_cost(node: Node) -> float:
+    """A LIMIT is cheaper than what it reads from, which it stops early."""
+    return max(node.cost - sum(child.cost for child in node.children), 0.0)
 
 
 def _sentence(node: Node, root: Node) -> str:
     if node.self_ms is None or root.total_ms is None:
-        cost = f"{node.cost:,.0f} of {root.cost:,.0f}"
+        cost = f"{_own_cost(node):,.0f} of the planner's units"
         return f"{node.label} is expected to cost most ({cost}); nothing was measured."
     parts = [
         f"{node.label} took {_ms(node.self_ms)} of {_ms(root.total_ms)}"

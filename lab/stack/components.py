@@ -25,6 +25,7 @@ from workload.settings import Settings
 SERVICES = ("proposals", "underwriting", "customers", "servicing", "risk")
 
 AGENT_SECRETS = {"datadog_db_password", "lab_console_token"}
+CONSOLE_SECRETS = {"lab_db_password", "lab_console_token"}
 # Wherever its data or its state is shown, so that nobody takes it for the product.
 EMBEDDED = "embedded agent, not Datadog's"
 
@@ -239,7 +240,7 @@ COMPONENTS: dict[str, Component] = {
         Component(
             name="console",
             port="console_port",
-            command=partial(_program_of_lab, "lab.console", {"lab_console_token"}, ""),
+            command=partial(_program_of_lab, "lab.console", CONSOLE_SECRETS, ""),
             probe=partial(_answers, "console_port", "/healthz"),
             proof="the console answers /healthz",
         ),

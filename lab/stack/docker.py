@@ -73,6 +73,8 @@ def up(settings: LabSettings, asked: Memory, *, reporter: Reporter) -> None:
     wanted = [service for service in compose.services() if service not in unwanted]
     given = {"SEED_SCALE": memory.scale, "WORKLOAD_LOAD": memory.load}
     variables = {name: f"{value:g}" for name, value in given.items() if value is not None}
+    if settings.lab_datadog_site:
+        variables["LAB_DATADOG_SITE"] = settings.lab_datadog_site
     if unwanted:
         targets = Paths.of(settings).docker_targets
         monitoring.write_docker_targets(targets, set(SERVICES) - unwanted)

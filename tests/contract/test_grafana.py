@@ -15,6 +15,8 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.generator.writing import files
+from lab.console.jaeger import PREFIX
+from lab.drilldown.links import TRACES_SOURCE, trace_path
 from lab.settings import ROOT
 from tests.dashboards import BUILT_IN, FILES, load, panels, targets
 from tests.promql import metric_names
@@ -27,9 +29,9 @@ VARIABLE = re.compile(r"\$\{?([a-z_]\w*)")
 each_dashboard = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 
 
-def data_source() -> dict[str, Any]:
+def data_source(uid: str = "credit-lab-prometheus") -> dict[str, Any]:
     text = (PROVISIONING / "datasources" / "prometheus.yml").read_text()
-    [found] = yaml.safe_load(text)["datasources"]
+    [found] = [each for each in yaml.safe_load(text)["datasources"] if each["uid"] == uid]
     return dict(found)
 
 
@@ -221,7 +223,8 @@ def test_a_service_has_one_colour_everywhere() -> None:
 
 def test_provisioning_asks_for_no_variable_that_compose_does_not_set() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    text = json.dumps([data_source(), provider()]).replace("$$", "")
+    sources = [data_source(), data_source(TRACES_SOURCE)]
+    text = json.dumps([*sources, provider()]).replace("$$", "")
     assert set(re.findall(r"\$\{?([A-Z_]+)", text)) <= set(
         compose["services"]["grafana"]["environment"]
     )
@@ -234,13 +237,34 @@ def test_compose_mounts_what_provisioning_reads() -> None:
     assert mounts["./grafana/dashboards"] == provider()["options"]["path"]
 
 
-def test_an_exemplar_leads_to_datadog_and_to_the_lab() -> None:
+def test_an_exemplar_leads_to_datadog_to_the_lab_and_to_the_traces_of_the_data_source() -> None:
     links = data_source()["jsonData"]["exemplarTraceIdDestinations"]
     assert {link["name"] for link in links} == {"trace_id"}
-    assert [link["url"] for link in links] == [
+    *outside, inside = links
+    assert [link["url"] for link in outside] == [
         "https://$DATADOG_HOST/apm/trace/$${__value.raw}",
-        "http://127.0.0.1:$CONSOLE_PORT/traces/$${__value.raw}",
+        f"http://127.0.0.1:$CONSOLE_PORT{trace_path('$${__value.raw}')}",
     ]
+    assert inside["datasourceUid"] == TRACES_SOURCE
+
+
+def test_traces_come_from_the_console_with_its_token() -> None:
+    source = data_source(TRACES_SOURCE)
+    assert source["type"] == "jaeger"
+    assert f"{source['url']}/api" == f"$CONSOLE_URL{PREFIX}"
+    assert source["jsonData"]["httpHeaderName1"] == "Authorization"
+    assert source["secureJsonData"] == {"httpHeaderValue1": "Bearer $CONSOLE_TOKEN"}
+    grafana = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["grafana"]
+    console = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["console"]
+    assert grafana["environment"]["CONSOLE_TOKEN"] == console["environment"]["LAB_CONSOLE_TOKEN"]
+
+
+def test_a_span_leads_to_the_recorded_time_of_its_statement() -> None:
+    link = data_source(TRACES_SOURCE)["jsonData"]["tracesToMetrics"]
+    assert link["datasourceUid"] == data_source()["uid"]
+    [query] = link["queries"]
+    rules = (ROOT / "prometheus" / "rules" / "recording.yml").read_text()
+    assert f"record: {query['query'].removesuffix('{$$__tags}')}\n" in rules
 
 
 def test_the_least_rate_interval_is_that_of_the_slowest_scrape() -> None:

@@ -119,6 +119,7 @@ ELSEWHERE = {
     ("datadog-agent", "DD_HOSTNAME"): "<spec.nodeName>",
     ("datadog-agent", "DD_LOGS_ENABLED"): "false",
     **{(service, "HEALTH_URL"): None for service in SERVICES},
+    ("console", "POSTGRES_HOST"): "127.0.0.1",
     # In the annotation of the database's pod, it is that pod's address.
     ("datadog-agent", "POSTGRES_HOST"): None,
 }  # fmt: skip

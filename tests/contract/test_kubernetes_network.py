@@ -66,7 +66,9 @@ def test_only_who_must_talks_to_whom(name: str) -> None:
     ports = {service: Settings.model_fields[f"{service}_port"].default for service in SERVICES}
     wanted = {("seed", "postgres", 5432), ("datadog-agent", "postgres", 5432)}
     wanted |= {("datadog-agent", "postgres", 8088), ("prometheus", "postgres", 9187)}
-    wanted |= {("grafana", "prometheus", 9090)}
+    wanted |= {("grafana", "prometheus", 9090), ("grafana", "postgres", 8088)}
+    # The console, which is in the database's pod.
+    wanted |= {("postgres", "prometheus", 9090)}
     for service, port in ports.items():
         wanted |= {(service, "postgres", 5432), (service, "datadog-agent", 8126)}
         wanted |= {("prometheus", service, port), ("datadog-agent", service, port)}

@@ -1,0 +1,46 @@
+"""The drilldown as JSON, for the command line when the store is in a container, and for other programs.
+
+lab/drilldown/remote.py is a client of it. Every answer is an object of lab/drilldown as `to_json` makes it;
+an error is `{"errors": [message]}`.
+"""
+
+from datetime import datetime
+
+from starlette.requests import Request
+from starlette.routing import Route
+
+from lab.console.answering import Access, Answer, Answering
+from lab.drilldown import By, Desk
+from lab.drilldown.remote import API
+from lab.errors import LabError
+from lab.stack.suggestions import unknown
+
+
+def routes(desk: Desk, access: Access) -> list[Route]:
+    """Return the API's routes; all of them only read."""
+    answering = Answering(access, lambda _, message: {"errors": [message]})
+    answers: dict[str, Answer] = {
+        "/trace/{asked:path}": lambda request: desk.report(
+            request.path_params["asked"], request.query_params.get("service")
+        ),
+        "/slowest-with-plan": lambda request: desk.report_with_plan(_since(request)),
+        "/queries": lambda request: desk.queries(_by(request)),
+        "/query/{key:path}": lambda request: desk.query(request.path_params["key"]),
+        "/sessions": lambda _: desk.sessions(),
+    }
+    return [Route(f"{API}{path}", answering.endpoint(answer)) for path, answer in answers.items()]
+
+
+def _by(request: Request) -> By:
+    given = request.query_params.get("by", By.TIME.value)
+    if given not in list(By):
+        raise LabError(unknown("order", given, By))
+    return By(given)
+
+
+def _since(request: Request) -> datetime:
+    given = request.query_params.get("since", "")
+    try:
+        return datetime.fromisoformat(given)
+    except ValueError:
+        raise LabError(f'since="{given[:40]}" is no time: ISO 8601 is expected.') from None

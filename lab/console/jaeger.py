@@ -1,0 +1,182 @@
+"""Enough of Jaeger's query API for Grafana's Jaeger data source to search and show the store's traces.
+
+docs/adr/0006-jaeger-query-api.md says why Jaeger's. Times are microseconds here. The span of a statement
+carries what the drilldown found out about its execution, as tags that begin with `lab.`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from starlette.routing import Route
+
+from lab.console.answering import Access, Answer, Answering
+from lab.drilldown import Desk, Search
+from lab.drilldown.execution import StatementExecution
+from lab.drilldown.ids import parse
+from lab.drilldown.moments import EPOCH
+from lab.drilldown.traces import Trace, TraceSpan
+from lab.errors import LabError
+
+PREFIX = "/jaeger/api"
+DEFAULT_LIMIT = 20
+# Tags are looked for in so many times the traces that are asked for.
+SEARCHED = 10
+DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|µs|ms|s|m|h)")
+IN_MS = {"us": 0.001, "µs": 0.001, "ms": 1.0, "s": 1_000.0, "m": 60_000.0, "h": 3_600_000.0}
+TAGS: msgspec.json.Decoder[dict[str, str]] = msgspec.json.Decoder(dict[str, str])
+
+
+def routes(desk: Desk, access: Access) -> list[Route]:
+    """Return the API's routes; all of them only read."""
+    answering = Answering(access, lambda status, m: _enveloped([], [{"code": status, "msg": m}]))
+    answers: dict[str, Answer] = {
+        "/services": lambda _: _enveloped(desk.services()),
+        "/services/{service}/operations": lambda request: _enveloped(
+            desk.operations(request.path_params["service"])
+        ),
+        "/traces": lambda request: _enveloped(_found(desk, request.query_params)),
+        "/traces/{trace_id}": lambda request: _enveloped(
+            [_one(desk, request.path_params["trace_id"])]
+        ),
+    }
+    return [
+        Route(f"{PREFIX}{path}", answering.endpoint(answer)) for path, answer in answers.items()
+    ]
+
+
+def _enveloped(data: Sequence[object], errors: Sequence[object] | None = None) -> object:
+    return {"data": data, "total": len(data), "limit": 0, "offset": 0, "errors": errors}
+
+
+def _one(desk: Desk, trace_id: str) -> object:
+    """Jaeger's clients leave out leading zeros."""
+    trace = desk.trace(parse(trace_id.zfill(32)).trace_id)
+    known = {each.span_id: each for each in desk.executions(trace.trace_id)}
+    return _document(trace, known)
+
+
+def _found(desk: Desk, asked: Mapping[str, str]) -> list[object]:
+    """Return the traces of a search, in Jaeger's parameters; `error=true` is a tag there."""
+    tags = _tags(asked.get("tags", ""))
+    error = {"true": True, "false": False}.get(tags.pop("error", ""))
+    limit = int(_number(asked, "limit", DEFAULT_LIMIT))
+    wanted = Search(
+        service=asked.get("service") or None,
+        operation=asked.get("operation") or None,
+        min_duration_ms=_duration_ms(asked.get("minDuration", "")),
+        max_duration_ms=_duration_ms(asked.get("maxDuration", "")),
+        error=error,
+        since=_moment(asked, "start"),
+        until=_moment(asked, "end"),
+        limit=limit * SEARCHED if tags else limit,
+    )
+    traces = (desk.trace(summary.trace_id) for summary in desk.search(wanted))
+    chosen = [trace for trace in traces if any(_has(span, tags) for span in trace.spans)]
+    return [_document(trace, {}) for trace in chosen[:limit]]
+
+
+def _has(span: TraceSpan, tags: Mapping[str, str]) -> bool:
+    own = {key: str(value) for key, value in _span_tags(span, None)}
+    return tags.items() <= own.items()
+
+
+def _document(trace: Trace, known: Mapping[str, StatementExecution]) -> dict[str, Any]:
+    services = list(dict.fromkeys(span.service for span in trace.spans))
+    processes = {name: f"p{number}" for number, name in enumerate(services, 1)}
+    return {
+        "traceID": trace.trace_id,
+        "processes": {key: {"serviceName": name, "tags": []} for name, key in processes.items()},
+        "spans": [
+            {
+                "traceID": trace.trace_id,
+                "spanID": span.span_id,
+                "flags": 1,
+                # An operation in Jaeger's sense is what a span does, a statement by its name.
+                "operationName": span.statement or span.resource
+                if span.depth == 0
+                else _name(span),
+                "references": _references(trace, span),
+                "startTime": (span.start - EPOCH) // timedelta(microseconds=1),
+                "duration": round(span.duration_ms * 1_000),
+                "tags": [
+                    {"key": key, "type": _type(value), "value": value}
+                    for key, value in _span_tags(span, known.get(span.span_id))
+                ],
+                "logs": [],
+                "processID": processes[span.service],
+                "warnings": None,
+            }
+            for span in trace.spans
+        ],
+        "warnings": None,
+    }
+
+
+def _name(span: TraceSpan) -> str:
+    return span.statement or span.name
+
+
+def _references(trace: Trace, span: TraceSpan) -> list[dict[str, str]]:
+    if span.parent_id is None:
+        return []
+    return [{"refType": "CHILD_OF", "traceID": trace.trace_id, "spanID": span.parent_id}]
+
+
+def _span_tags(
+    span: TraceSpan, execution: StatementExecution | None
+) -> Iterator[tuple[str, str | float | bool]]:
+    yield from span.tags.items()
+    if span.error:
+        yield "error", True
+    if span.layer == "statement":
+        yield "db.statement", span.resource
+    if span.statement:
+        yield "lab.statement", span.statement
+    if execution is None:
+        return
+    yield "lab.plan", execution.plan.source.value
+    found = {
+        "lab.queryid": execution.queryid,
+        "lab.server_ms": execution.server_ms,
+        "lab.worst_node": execution.plan.worst_node,
+        "lab.plan_note": execution.plan.note,
+        "lab.waits": ", ".join(f"{w.type}:{w.event} x{w.samples}" for w in execution.waits) or None,
+        "lab.blocked_by": ", ".join(str(b.pid) for b in execution.blocked_by) or None,
+    }
+    yield from ((key, value) for key, value in found.items() if value is not None)
+
+
+def _type(value: str | float | bool) -> str:
+    if isinstance(value, bool):
+        return "bool"
+    return "string" if isinstance(value, str) else "float64"
+
+
+def _tags(text: str) -> dict[str, str]:
+    try:
+        return TAGS.decode(text) if text else {}
+    except msgspec.DecodeError as error:
+        raise LabError(f"tags: an object of texts is expected, as JSON: {error}") from None
+
+
+def _duration_ms(text: str) -> float | None:
+    """Return a duration as Go writes it; several units add up."""
+    parts = DURATION.findall(text)
+    if "".join(number + unit for number, unit in parts) != text.strip():
+        raise LabError(f'"{text[:40]}" is no duration: 1.2s, 100ms and 500us are.')
+    return sum(float(number) * IN_MS[unit] for number, unit in parts) if parts else None
+
+
+def _moment(asked: Mapping[str, str], key: str) -> datetime | None:
+    microseconds = _number(asked, key, 0)
+    return EPOCH + timedelta(microseconds=microseconds) if microseconds else None
+
+
+def _number(asked: Mapping[str, str], key: str, default: int) -> int:
+    text = asked.get(key) or str(default)
+    if not text.isdecimal() or len(text) > 18:  # noqa: PLR2004
+        raise LabError(f'{key}="{text[:40]}" is no number.')
+    return int(text)
