@@ -127,13 +127,15 @@ class Chart:
         return list(zip(*(series.values for series in self.series), strict=True))
 
     def _line(self, values: Sequence[float | None]) -> str:
-        points = []
-        open_ = False
+        """Join neighbours, leave gaps open; a value without neighbours is a dot, by its round ends."""
+        parts = []
+        joined = False
         for time_ms, value in zip(self.times_ms, values, strict=True):
             if value is not None:
-                points.append(f"{'L' if open_ else 'M'}{self._x(time_ms):.1f} {self._y(value):.2f}")
-            open_ = value is not None
-        return "".join(points)
+                place = f"{self._x(time_ms):.1f} {self._y(value):.2f}"
+                parts.append(f"L{place}" if joined else f"M{place}h0")
+            joined = value is not None
+        return "".join(parts)
 
     def _layers(self) -> list[tuple[Series, str]]:
         """Bars, not areas: between two samples nothing is known, and a slope would claim something."""

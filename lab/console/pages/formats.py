@@ -18,6 +18,8 @@ def duration(ns: float | None) -> str:
     """
     if ns is None:
         return NOTHING
+    if ns == 0:
+        return f"0{GAP}ms"
     if ns >= S_PER_MINUTE * NS_PER_S:
         minutes, seconds = divmod(round(ns / NS_PER_S), S_PER_MINUTE)
         return f"{minutes:,}{GAP}min {seconds}{GAP}s"
@@ -36,7 +38,7 @@ def signed_milliseconds(ms: float | None) -> str:
     r"""Write a difference of durations given in milliseconds.
 
     >>> signed_milliseconds(-0.25), signed_milliseconds(0.0)
-    ('-250\u202fµs', '0\u202fns')
+    ('-250\u202fµs', '0\u202fms')
     """
     if ms is None:
         return NOTHING

@@ -1,6 +1,6 @@
 """`/queries` and `/queries/{key}`: statements by what they cost, and one of them over time."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 from starlette.requests import Request
 
@@ -10,11 +10,10 @@ from lab.console.pages.chart import Chart, Series
 from lab.console.pages.site import Page
 from lab.drilldown import Desk, queries, query
 from lab.drilldown.queries import By
-from lab.drilldown.series import Counted, Point
+from lab.drilldown.series import Counted
 
 LIMIT = 100
 DEFAULT_WINDOW = "1h"
-PROMETHEUS, DBM = "Prometheus", "DBM"
 
 
 def listed(desk: Desk, request: Request) -> Page:
@@ -55,14 +54,32 @@ def one(desk: Desk, request: Request) -> Page:
     queryid = found.queryids[0] if len(found.queryids) == 1 else None
     points = found.series.points
     step_s = found.series.step_s
+    times_ms = [round(point.end.timestamp() * 1000) for point in points]
     changes = [round(p.since.timestamp() * 1000) for p in found.plans if p.changed]
     values = {
         **window.values(),
         "it": found,
-        "calls_chart": _compared(
-            "Calls per second", "per_second", points, lambda c: c.calls / step_s, changes
+        "calls_chart": Chart(
+            title="Calls per second",
+            unit="per_second",
+            times_ms=times_ms,
+            series=_both(
+                [_rate(p.prometheus, step_s) for p in points],
+                # DBM tells what changed, and no zeros: a step without a word from it had no calls.
+                [_rate(p.dbm, step_s) if p.dbm or not p.prometheus else 0.0 for p in points],
+            ),
+            marks_ms=changes,
         ),
-        "mean_chart": _compared("Mean time of a call", "ms", points, lambda c: c.mean_ms, changes),
+        "mean_chart": Chart(
+            title="Mean time of a call",
+            unit="ms",
+            times_ms=times_ms,
+            series=_both(
+                [p.prometheus.mean_ms if p.prometheus else None for p in points],
+                [p.dbm.mean_ms if p.dbm else None for p in points],
+            ),
+            marks_ms=changes,
+        ),
         "query_links": desk.links.query(queryid, found.statement),
         "table_links": {table.name: desk.links.table(table.name) for table in found.tables},
         "slowest_ms": max((each.server_ms for each in found.slowest), default=1.0) or 1.0,
@@ -70,27 +87,13 @@ def one(desk: Desk, request: Request) -> Page:
     return Page(template="query.html", values=values)
 
 
-def _compared(
-    title: str,
-    unit: str,
-    points: tuple[Point, ...],
-    read: Callable[[Counted], float | None],
-    changes: list[int],
-) -> Chart:
-    """Draw both observers over each other: where they agree, one line hides the other."""
+def _rate(counted: Counted | None, step_s: int) -> float | None:
+    return None if counted is None else counted.calls / step_s
 
-    def values(counted: list[Counted | None]) -> list[float | None]:
-        return [None if one is None else read(one) for one in counted]
 
-    return Chart(
-        title=title,
-        unit=unit,
-        times_ms=[round(point.end.timestamp() * 1000) for point in points],
-        series=[
-            Series(
-                label=PROMETHEUS, css="c-prometheus", values=values([p.prometheus for p in points])
-            ),
-            Series(label=DBM, css="c-dbm", values=values([p.dbm for p in points])),
-        ],
-        marks_ms=changes,
-    )
+def _both(prometheus: Sequence[float | None], dbm: Sequence[float | None]) -> list[Series]:
+    """Draw both over each other: DBM's dashes let Prometheus' line show where they agree."""
+    return [
+        Series(label="Prometheus", css="c-prometheus", values=prometheus),
+        Series(label="DBM", css="c-dbm", values=dbm),
+    ]

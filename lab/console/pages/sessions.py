@@ -9,6 +9,9 @@ from lab.console.pages.site import Page
 from lab.drilldown import Desk
 from lab.drilldown.sessions import BlockingNode
 
+# The list of all that are busy has the same order; this one is for those who look at a glance.
+LONGEST = 5
+
 
 def page(desk: Desk, request: Request) -> Page:
     """Show the sessions of now; idle ones only when asked for."""
@@ -22,7 +25,7 @@ def page(desk: Desk, request: Request) -> Page:
         "everyone": everyone,
         "shown": shown,
         "tree": [(depth, pid, by_pid.get(pid)) for depth, pid in _walk(found.blocking, 0)],
-        "longest": [by_pid[pid] for pid in found.longest_transactions],
+        "longest": [by_pid[pid] for pid in found.longest_transactions[:LONGEST]],
         "sessions_links": desk.links.sessions(),
     }
     return Page(template="sessions.html", values=values)
