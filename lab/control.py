@@ -55,6 +55,10 @@ class ServiceClient:
         """Change the multiplier of every arrival rate."""
         self._ask("PUT", "/load", f"{load:g}".encode())
 
+    def set_delay(self, seconds: float) -> None:
+        """Make each operation spend so long on itself before its first statement; ends after 5 min."""
+        self._ask("PUT", "/delay", f"{seconds:g}".encode())
+
     def pause(self) -> None:
         """Stop arrivals, and return when nothing runs and no connection is open."""
         self._ask("POST", "/pause", b"", timeout=PAUSE_TIMEOUT_S)

@@ -60,7 +60,7 @@ class RunningService:
             size=settings.workload_pool_size or service.threads(settings),
             telemetry=DatabaseTelemetry(metrics, name),
         )
-        runner = Runner(
+        self.runner = Runner(
             service,
             settings=settings,
             instance=self.instance,
@@ -76,7 +76,7 @@ class RunningService:
             threads=service.threads(settings),
             settings=settings,
             metrics=metrics,
-            run=runner.run,
+            run=self.runner.run,
             share=lambda: self.replicas.share,
         )
         self._declare(metrics)

@@ -30,6 +30,9 @@ from workload.tracing import Span, Tracing
 
 log = logging.getLogger(__name__)
 
+# A delay ends by itself, so that whoever asked for it may die.
+DELAY_EXPIRES_S = 300.0
+
 
 class Runner:
     """Runs operations of one service; called from many threads."""
@@ -54,12 +57,25 @@ class Runner:
         self._stop = stop
         self._random = random.Random(settings.workload_random_seed)
         self._reference = Reference(database, self._random)
+        self._delay_s = 0.0
+        self._delayed_until = 0.0
+
+    @property
+    def delay_s(self) -> float:
+        """Seconds that each operation spends on itself before its first statement."""
+        return self._delay_s if monotonic() < self._delayed_until else 0.0
+
+    def set_delay(self, seconds: float) -> None:
+        """Make the application slow, and nothing else: what a drill needs; 0 ends it."""
+        self._delay_s, self._delayed_until = seconds, monotonic() + DELAY_EXPIRES_S
 
     def run(self, operation: Operation) -> Result:
         """Carry out one operation, count it, and return its result; errors are results, too."""
         started = monotonic()
         with self._tracing.operation(self._service.dd_service, operation.name) as span:
             try:
+                if delay_s := self.delay_s:
+                    self._stop.wait(delay_s)
                 result = self._attempt_until_done(operation)
             except WorkloadError as error:
                 result = self._failed(operation, span, error)

@@ -1,6 +1,6 @@
-"""The HTTP side of a service process: /metrics and /healthz to read, /load, /pause and /resume to steer.
+"""The HTTP side of a service process: /metrics and /healthz to read; /load, /delay, /pause, /resume to steer.
 
-Steering is what `./creditlab up --load` and `verify` use. The port is published on loopback only.
+Steering is what `./creditlab up --load`, drills and `verify` use. The port is published on loopback only.
 """
 
 import json
@@ -22,6 +22,7 @@ from workload.process import RunningService
 
 PAUSE_TIMEOUT_S = 30.0
 MAX_LOAD = 10_000.0
+MAX_DELAY_S = 30.0
 MAX_BODY = 64
 Answer: TypeAlias = tuple[HTTPStatus, object]
 
@@ -35,6 +36,7 @@ class Control:
         self._routes: dict[tuple[str, str], Callable[[WSGIEnvironment], Answer]] = {
             ("GET", "/healthz"): self._healthz,
             ("PUT", "/load"): self._load,
+            ("PUT", "/delay"): self._delay,
             ("POST", "/pause"): self._pause,
             ("POST", "/resume"): self._resume,
         }
@@ -60,16 +62,19 @@ class Control:
         return HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE, self._describe()
 
     def _load(self, environ: WSGIEnvironment) -> Answer:
-        try:
-            length = int(environ.get("CONTENT_LENGTH") or 0)
-            load = float(environ["wsgi.input"].read(max(0, min(length, MAX_BODY))))
-        except ValueError:
-            load = math.nan
+        load = _number(environ)
         if not 0 <= load <= MAX_LOAD:
-            expected = f"the body must be a number from 0 to {MAX_LOAD:g}"
-            return HTTPStatus.BAD_REQUEST, {"error": expected}
+            return _refused(MAX_LOAD)
         for service in self._services:
             service.engine.set_load(load)
+        return HTTPStatus.OK, self._describe()
+
+    def _delay(self, environ: WSGIEnvironment) -> Answer:
+        seconds = _number(environ)
+        if not 0 <= seconds <= MAX_DELAY_S:
+            return _refused(MAX_DELAY_S)
+        for service in self._services:
+            service.runner.set_delay(seconds)
         return HTTPStatus.OK, self._describe()
 
     def _pause(self, _: WSGIEnvironment) -> Answer:
@@ -89,8 +94,22 @@ class Control:
             "version": __version__,
             "state": first.engine.state.value,
             "load": first.engine.load,
+            "delay_s": first.runner.delay_s,
             "services": {s.service.dd_service: str(s.instance) for s in self._services},
         }
+
+
+def _number(environ: WSGIEnvironment) -> float:
+    """Return the number that the body is, or not a number."""
+    try:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        return float(environ["wsgi.input"].read(max(0, min(length, MAX_BODY))))
+    except ValueError:
+        return math.nan
+
+
+def _refused(most: float) -> Answer:
+    return HTTPStatus.BAD_REQUEST, {"error": f"the body must be a number from 0 to {most:g}"}
 
 
 class _Server(ThreadingMixIn, WSGIServer):

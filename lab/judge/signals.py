@@ -13,6 +13,7 @@ from lab.judge.evidence import Evidence, Observer
 from lab.store import ActivitySample, Event, Execution, QueryMetrics, Span
 
 BUCKET_NS = 5_000_000_000
+NS_PER_S = 1_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,6 +126,33 @@ class Spans(_Signal):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Quiet(_Signal):
+    """Seconds without a span, a track for each service: how one that is gone shows in its traces."""
+
+    observer: ClassVar[Observer] = Observer.APM
+
+    def tracks(self, evidence: Evidence) -> Iterator[Track]:
+        """Yield a track for each service that was heard at all."""
+        ends: defaultdict[str, list[int]] = defaultdict(list)
+        for span in evidence.spans:
+            if span.parent_id is None:
+                ends[span.service].append(span.start_ns + span.duration_ns)
+        for service, heard in ends.items():
+            yield _silences(heard, evidence, Names(services=frozenset({service})))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Silence(_Signal):
+    """Seconds without any session of the application in DBM's looks at them."""
+
+    observer: ClassVar[Observer] = Observer.DBM
+
+    def tracks(self, evidence: Evidence) -> Iterator[Track]:
+        """Yield one track."""
+        yield _silences([sample.at_ns for sample in evidence.activity], evidence, Names())
+
+
+@dataclass(frozen=True, kw_only=True)
 class Events(_Signal):
     """Events of the server's log that are like this, in five seconds."""
 
@@ -159,7 +187,7 @@ class Slow(_Signal):
             yield tuple(sorted(points, key=lambda point: point.at_ns))
 
 
-Signal: TypeAlias = Metric | Sessions | Deltas | Spans | Events | Slow
+Signal: TypeAlias = Metric | Sessions | Deltas | Spans | Quiet | Silence | Events | Slow
 
 
 def of_labels(labels: Mapping[str, str]) -> Names:
@@ -225,6 +253,18 @@ def together(names: Iterable[Names]) -> Names:
         pids=frozenset().union(*(n.pids for n in found)),
         traced=any(n.traced for n in found),
     )
+
+
+def _silences(heard: Iterable[int], evidence: Evidence, names: Names) -> Track:
+    """Seconds since something was last heard, asked once a second."""
+    times = sorted(heard)
+    points, last = [], 0
+    for at_ns in range(evidence.since_ns, evidence.until_ns, NS_PER_S):
+        while last < len(times) and times[last] <= at_ns:
+            last += 1
+        since = times[last - 1] if last else evidence.since_ns
+        points.append(Point(at_ns=at_ns, value=(at_ns - since) / NS_PER_S, names=names))
+    return tuple(points)
 
 
 def _counted(hits: Iterable[tuple[int, Names]], evidence: Evidence) -> Track:

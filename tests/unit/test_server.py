@@ -105,6 +105,17 @@ def test_the_load_can_be_changed(serve: Serve, body: bytes) -> None:
     assert serving.services[0].engine.load == float(body)
 
 
+def test_the_application_can_be_made_slow_and_fast_again(serve: Serve) -> None:
+    """A delay is what /healthz says; 0 ends it; more than 30 s is refused."""
+    serving = serve("risk")
+    serving.client.set_delay(2.5)
+    assert serving.health()[1]["delay_s"] == 2.5
+    assert serving.ask("PUT", "/delay", b"31")[0] == 400
+    assert serving.health()[1]["delay_s"] == 2.5
+    serving.client.set_delay(0)
+    assert serving.health()[1]["delay_s"] == 0.0
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"much", b"-1", b"10001", b"nan", b"inf", b"1" * 65, b"\xff", b"1,5"]
 )

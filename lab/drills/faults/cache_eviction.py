@@ -1,0 +1,117 @@
+"""A table larger than the cache is read by its index, so without a ring buffer: all else is evicted."""
+
+from lab.database import Role
+from lab.drills.drill import Drill, Proof
+from lab.drills.scene import Scene
+from lab.drills.sessions import Session, statements
+from lab.judge.signals import Deltas, Metric, Sessions
+
+SQL = statements("""
+-- name: read_archive
+-- Lines of an archive, one by one by their number: each is a block that the cache does not have.
+SELECT count(note) FROM generate_series(%(first)s, %(last)s) n
+CROSS JOIN LATERAL (SELECT note FROM drill_archive WHERE line = n OFFSET 0) a
+""")
+# One row to a block: 340 MB, where shared_buffers has 256.
+ROWS = 43_000
+BATCH = 4_000
+MAKE = (
+    "DROP TABLE IF EXISTS drill_archive",
+    "CREATE UNLOGGED TABLE drill_archive (line int, note text) WITH (autovacuum_enabled = false)",
+    # Else 7,000 equal letters become 80 bytes, and the table 3 MB.
+    "ALTER TABLE drill_archive ALTER COLUMN note SET STORAGE PLAIN",
+    f"INSERT INTO drill_archive SELECT n, repeat('x', 7000) FROM generate_series(1, {ROWS}) n",
+    "CREATE INDEX ON drill_archive (line)",
+    "GRANT SELECT ON drill_archive TO credit_app",
+)
+READS = "SELECT heap_blks_read FROM pg_statio_user_tables WHERE relname = 'drill_archive'"
+CACHED = """
+SELECT count(*) FILTER (WHERE relfilenode = pg_relation_filenode('drill_archive'))::float / count(*)
+FROM pg_buffercache"""
+MOSTLY = 0.5
+MANY = 1000
+
+
+class _Reader:
+    """Goes through the archive in batches, and from its end to its beginning again."""
+
+    def __init__(self) -> None:
+        self._next = 1
+
+    def read(self, session: Session) -> None:
+        """Read the next batch; planned by index, which is what keeps the ring buffer away."""
+        session.execute("SET enable_seqscan = off")
+        session.run(SQL["read_archive"], first=self._next, last=self._next + BATCH - 1)
+        self._next = 1 if self._next + BATCH > ROWS else self._next + BATCH
+
+
+def inject(scene: Scene) -> None:
+    """Make the archive, and start to read it."""
+    for step in MAKE:
+        scene.act(Role.OWNER, step)
+    for _ in range(scene.times(1)):
+        reader = _Reader()
+        scene.sessions.repeat(Role.APP, "export archive", reader.read, every_s=0.05)
+
+
+def prove(scene: Scene) -> Proof:
+    """The cache holds mostly the archive, and blocks of it are read all the same."""
+    reads = scene.since("reads", lambda: scene.value(READS))
+    share = float(scene.memo.get("share", "0"))
+    if share < MOSTLY:
+        share = float(scene.value(CACHED))
+        scene.memo["share"] = f"{share:.3f}"
+    return Proof(
+        holds=share >= MOSTLY and reads > MANY,
+        says=f"{share:.0%} of the cache was the archive's; {reads:.0f} blocks of it were read",
+    )
+
+
+def heal(scene: Scene) -> None:
+    """Drop the archive; the cache fills with what is used by itself."""
+    scene.act(Role.OWNER, "DROP TABLE IF EXISTS drill_archive")
+
+
+DRILL = Drill(
+    name="cache-eviction",
+    title="a table larger than shared_buffers is read, again and again",
+    hypothesis=(
+        "Prometheus sees the hit ratio of the table that is read, and blocks read of the others. DBM sees"
+        " blocks read by statement. Neither sees whose blocks were evicted."
+    ),
+    acts_as="credit_owner makes and drops a table of its own; credit_app reads it.",
+    inject=inject,
+    prove=prove,
+    heal=heal,
+    lasts_s=120.0,
+    statements=frozenset({"read_archive"}),
+    signals=(
+        Metric(
+            says="blocks a second read into the cache, by table",
+            expr="sum by (relname) (rate(pg_statio_user_tables_heap_blocks_read[1m]))",
+            above=50,
+            times=3,
+        ),
+        Metric(
+            says="blocks a second read into the cache, by queryid",
+            expr="sum by (queryid) (rate(pg_stat_statements_shared_blocks_read_total[1m]))",
+            above=50,
+            times=3,
+        ),
+        Deltas(
+            says="blocks read into the cache in 10 s, by statement",
+            measure=lambda d: d.shared_blks_read,
+            above=500,
+            times=3,
+        ),
+        Sessions(
+            says="sessions that wait for a read",
+            above=0,
+            times=2,
+            like=lambda s: s.wait_event == "DataFileRead",
+        ),
+    ),
+    alerts=("CacheHitRatioLow",),
+    runbook="CacheHitRatioLow",
+    proves_within_s=120.0,
+)

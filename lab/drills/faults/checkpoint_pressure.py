@@ -1,0 +1,98 @@
+"""So much is written that checkpoints come because the WAL is full, one after the other."""
+
+from lab.database import Role
+from lab.drills.drill import Drill, Proof
+from lab.drills.scene import Scene
+from lab.drills.sessions import Session, statements
+from lab.judge.signals import Deltas, Events, Metric
+
+SQL = statements("""
+-- name: import_lines
+-- Four megabytes of lines that no compression makes smaller.
+INSERT INTO drill_import SELECT string_agg(md5(random()::text), '')
+FROM generate_series(1, 125000) n GROUP BY n %% %(lines)s
+""")
+LINES = 500
+# As if the WAL had been given this much from the beginning; at its usual 1 GB the drill would write that.
+MAKE = (
+    "DROP TABLE IF EXISTS drill_import",
+    "CREATE TABLE drill_import (line text) WITH (autovacuum_enabled = false)",
+)
+WAL_SIZE = "64MB"
+COUNT = "SELECT checkpoints_req FROM pg_stat_bgwriter"
+PAUSE_S = 0.3
+
+
+def _import(session: Session) -> None:
+    session.run(SQL["import_lines"], lines=LINES)
+    # The import failed, all of it again: the table stays small.
+    session.execute("TRUNCATE drill_import")
+
+
+def inject(scene: Scene) -> None:
+    """Give the WAL less room, and start to write."""
+    scene.since("checkpoints", lambda: scene.value(COUNT))
+    scene.act(Role.SUPERUSER, f"ALTER SYSTEM SET max_wal_size = '{WAL_SIZE}'")
+    scene.act(Role.SUPERUSER, "SELECT pg_reload_conf()")
+    for step in MAKE:
+        scene.act(Role.OWNER, step)
+    scene.sessions.repeat(Role.OWNER, "import", _import, count=scene.times(1), every_s=PAUSE_S)
+
+
+def prove(scene: Scene) -> Proof:
+    """Checkpoints have been asked for, by the volume of WAL, more than once."""
+    asked = scene.since("checkpoints", lambda: scene.value(COUNT))
+    return Proof(holds=asked > 1, says=f"{asked:.0f} checkpoints were forced by the volume of WAL")
+
+
+def heal(scene: Scene) -> None:
+    """Give the WAL its room again, and drop what was imported."""
+    scene.act(Role.SUPERUSER, "ALTER SYSTEM RESET max_wal_size")
+    scene.act(Role.SUPERUSER, "SELECT pg_reload_conf()")
+    scene.act(Role.OWNER, "DROP TABLE IF EXISTS drill_import")
+
+
+DRILL = Drill(
+    name="checkpoint-pressure",
+    title="an import forces one checkpoint after the other",
+    hypothesis=(
+        "Prometheus counts forced checkpoints, and WAL. The log tells of each checkpoint. DBM has the WAL"
+        " of each statement, so it names who writes."
+    ),
+    acts_as=(
+        "superuser for max_wal_size, which nobody else may change; credit_owner writes a table of its"
+        " own."
+    ),
+    inject=inject,
+    prove=prove,
+    heal=heal,
+    lasts_s=45.0,
+    statements=frozenset({"import_lines"}),
+    signals=(
+        Metric(
+            says="checkpoints forced in a minute",
+            expr="increase(pg_stat_bgwriter_checkpoints_req_total[1m])",
+            above=1,
+        ),
+        Metric(
+            says="WAL, bytes a second",
+            expr="rate(pg_stat_wal_bytes_total[1m])",
+            above=500_000,
+            times=3,
+        ),
+        Deltas(
+            says="WAL in 10 s, bytes by statement",
+            measure=lambda d: float(d.wal_bytes),
+            above=5_000_000,
+            times=3,
+        ),
+        Events(
+            says="checkpoints told by the log in 5 s",
+            above=0,
+            like=lambda e: e.kind == "checkpoint",
+        ),
+    ),
+    alerts=("CheckpointPressure",),
+    runbook="CheckpointPressure",
+    proves_within_s=120.0,
+)

@@ -1,0 +1,53 @@
+"""PostgreSQL is shut down in order, and comes back after a while."""
+
+from lab.drills import processes
+from lab.drills.drill import Drill, Proof
+from lab.drills.scene import Scene
+from lab.judge.signals import Events, Metric, Silence, Spans
+from lab.stack import probes
+
+COMPONENT = "postgres"
+
+
+def inject(scene: Scene) -> None:
+    """Stop it."""
+    processes.stop(scene.settings, COMPONENT)
+
+
+def prove(scene: Scene) -> Proof:
+    """Nobody answers where PostgreSQL was."""
+    seen = probes.query(scene.settings)
+    return Proof(holds=seen is not None, says=seen or "PostgreSQL answers")
+
+
+def heal(scene: Scene) -> None:
+    """Start it."""
+    processes.start(scene.settings, COMPONENT)
+
+
+DRILL = Drill(
+    name="postgres-restart",
+    title="PostgreSQL is down, and comes back",
+    hypothesis=(
+        "Everybody sees it: the exporter's pg_up, failed spans, sessions that end, the server's own log."
+        " What the services had under way is neither lost nor done twice."
+    ),
+    acts_as="no role: a component of the lab is stopped and started.",
+    inject=inject,
+    prove=prove,
+    heal=heal,
+    lasts_s=50.0,
+    services=frozenset(),
+    signals=(
+        Metric(says="PostgreSQL does not answer the exporter", expr="1 - pg_up", above=0.5),
+        Silence(says="seconds without any look at the sessions", above=15),
+        Spans(
+            says="failed operations in 5 s",
+            above=0,
+            like=lambda s: s.parent_id is None and s.error,
+        ),
+        Events(says="the server tells of its end", above=0, like=lambda e: e.kind == "server"),
+    ),
+    alerts=("PostgresDown",),
+    runbook="PostgresDown",
+)

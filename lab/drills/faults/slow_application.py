@@ -1,0 +1,84 @@
+"""An application that spends seconds on itself before each first statement: the database is innocent."""
+
+from lab.control import ServiceClient, clients
+from lab.drills.drill import Drill, Proof
+from lab.drills.scene import Scene
+from lab.judge.signals import Metric, Spans
+
+SERVICE = "customers"
+DELAY_S = 2.0
+ACTIVE = """
+SELECT count(*) FROM pg_stat_activity WHERE application_name = 'credit-customers' AND state = 'active'"""
+CALLS = """
+SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements
+WHERE query LIKE '%''customer_by_cpf''%' AND query NOT LIKE '%pg_stat_statements%'"""
+LATE = "credit_start_delay_seconds_sum"
+
+
+def _client(scene: Scene) -> ServiceClient:
+    [found] = [client for client in clients(scene.settings) if client.name == SERVICE]
+    return found
+
+
+def _lateness(scene: Scene) -> float:
+    return sum(sample.value for sample in _client(scene).samples() if sample.name == LATE)
+
+
+def inject(scene: Scene) -> None:
+    """Make every operation of the service slow, outside the database."""
+    scene.since("calls", lambda: scene.value(CALLS))
+    scene.since("late", lambda: _lateness(scene))
+    _client(scene).set_delay(DELAY_S * scene.intensity)
+
+
+def prove(scene: Scene) -> Proof:
+    """PostgreSQL answers the service's statements, next to none is under way, and yet operations are late."""
+    active = scene.value(ACTIVE)
+    calls = scene.since("calls", lambda: scene.value(CALLS))
+    late = scene.since("late", lambda: _lateness(scene))
+    return Proof(
+        holds=late > 1 and active <= 1 and float(_client(scene).health()["delay_s"]) > 0,
+        says=f"operations have been {late:.0f} s late in all; PostgreSQL has answered {calls:.0f} lookups,"
+        f" and {active} are under way",
+    )
+
+
+def heal(scene: Scene) -> None:
+    """Take the delay away."""
+    _client(scene).set_delay(0)
+
+
+DRILL = Drill(
+    name="slow-application",
+    title="credit-customers is slow by itself, its threads are all taken, and the database is innocent",
+    hypothesis=(
+        "Spans show it: seconds of the operation that no statement accounts for. The service's own metrics"
+        " show lateness and drops. Everything that looks at the database sees it do well."
+    ),
+    acts_as="no role: the service is told to be slow, over HTTP; it forgets that after five minutes.",
+    inject=inject,
+    prove=prove,
+    heal=heal,
+    lasts_s=60.0,
+    services=frozenset({"credit-customers"}),
+    signals=(
+        Metric(
+            says="seconds by which operations start late, 99th percentile by service",
+            expr='service:credit_start_delay_seconds:quantile_rate5m{quantile="0.99"}',
+            above=0.5,
+        ),
+        Metric(
+            says="operations dropped a second, by service",
+            expr="sum by (service) (rate(credit_arrivals_dropped_total[1m]))",
+            above=0,
+        ),
+        Spans(
+            says="longest operation, ms",
+            above=1500,
+            longest=True,
+            like=lambda s: s.parent_id is None and s.service != "credit-risk",
+        ),
+    ),
+    alerts=("WorkloadLate", "WorkloadDrops"),
+    runbook="WorkloadLate",
+)
