@@ -2,7 +2,7 @@
 
 import typer
 
-from lab.bench import intake, seed
+from lab.bench import console, intake, memory, pages, seed
 from lab.bench.load import load
 
 app = typer.Typer(
@@ -15,6 +15,9 @@ app = typer.Typer(
 app.command()(seed.seed)
 app.command()(load)
 app.command()(intake.intake)
+app.command()(console.console)
+app.command()(memory.memory)
+app.command()(pages.pages)
 
 
 @app.callback()

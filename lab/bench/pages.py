@@ -1,0 +1,136 @@
+"""`bench pages`: how long the console's pages take on a store with a million spans.
+
+A store of the benchmark's own, filled with what the default load leaves in some three hours, and a console
+of its own over it. Neither PostgreSQL nor Prometheus is there: what is measured is the store and the making
+of the page. Each page is asked for one after the other over a connection of its own, as a browser would.
+"""
+
+import http.client
+import json
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from lab.bench.large_store import fill
+from lab.bench.own_console import OwnConsole, own_console
+from lab.cli.interruption import interruptible
+from lab.cli.options import AsJson
+from lab.cli.screen import Screen, out
+from lab.errors import LabError
+from lab.paths import Paths
+
+ANSWER_S = 30
+MB = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timing:
+    """One page: seconds until its last byte, and how many bytes it has."""
+
+    page: str
+    median_s: float
+    slowest_s: float
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """All pages; `store_bytes` is the file's size, `rss_mb` the console's memory afterwards."""
+
+    spans: int
+    store_bytes: int
+    rss_mb: float
+    pages: tuple[Timing, ...]
+
+
+def pages(
+    spans: Annotated[
+        int, typer.Option(help="How many spans the store holds.", min=1_000)
+    ] = 1_000_000,
+    times: Annotated[int, typer.Option(help="How often each page is asked for.", min=1)] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Time the console's pages on a large store."""
+    with interruptible(), Screen() as screen:
+        screen.begin("store and pages")
+        result = measure(spans, times)
+    if as_json:
+        out.print_json(json.dumps(asdict(result)))
+    else:
+        out.print(_table(result))
+
+
+def measure(spans: int, times: int) -> Result:
+    """Fill a store, and time every page on it.
+
+    Raises:
+        LabError: when a page is not answered with 200.
+    """
+    with tempfile.TemporaryDirectory(prefix="creditlab-bench-") as directory:
+        state = Path(directory)
+        store = Paths(state=state).store
+        known = fill(store, spans)
+        (state / "log").mkdir()
+        with own_console(state, log=state / "log") as console:
+            timings = tuple(
+                _time(console, page, times)
+                for page in (
+                    "/",
+                    "/?window=3h",
+                    "/traces",
+                    "/traces?window=3h&order=slowest",
+                    "/traces?window=3h&min_ms=900&service=credit-risk",
+                    f"/traces/{known.trace_id}",
+                    f"/traces/{known.trace_id}/{known.span_id}",
+                    "/queries",
+                    f"/queries/{known.queryid}",
+                )
+            )
+            return Result(
+                spans=spans,
+                store_bytes=store.stat().st_size,
+                rss_mb=console.process.memory_info().rss / MB,
+                pages=timings,
+            )
+
+
+def _time(console: OwnConsole, page: str, times: int) -> Timing:
+    taken, size = [], 0
+    for _ in range(times):
+        begun = time.monotonic()
+        connection = http.client.HTTPConnection("127.0.0.1", console.port, timeout=ANSWER_S)
+        try:
+            connection.request("GET", page)
+            response = connection.getresponse()
+            size = len(response.read())
+        finally:
+            connection.close()
+        taken.append(time.monotonic() - begun)
+        if response.status != http.client.OK:
+            raise LabError(f"The console answered {page} with status {response.status}.")
+    return Timing(page=page, median_s=median(taken), slowest_s=max(taken), size_bytes=size)
+
+
+def _table(result: Result) -> Table:
+    table = Table(
+        title=f"The console's pages on {result.spans:,} spans ({result.store_bytes / MB:,.0f} MB);"
+        f" console {result.rss_mb:.0f} MB",
+        title_justify="left",
+    )
+    table.add_column("page")
+    for heading in ("median, s", "slowest, s", "size, kB"):
+        table.add_column(heading, justify="right")
+    for timing in result.pages:
+        table.add_row(
+            timing.page,
+            f"{timing.median_s:.3f}",
+            f"{timing.slowest_s:.3f}",
+            f"{timing.size_bytes / 1000:,.0f}",
+        )
+    return table
