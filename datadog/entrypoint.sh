@@ -50,7 +50,7 @@ local_mode() {
     # The lab reads PostgreSQL's log itself.
     export DD_LOGS_ENABLED=false
     # The Agent's ntp check asks a public time server for the clock's offset.
-    rm -f /etc/datadog-agent/conf.d/ntp.d/conf.yaml.default
+    rm -f "${DD_CONFD_PATH:-/etc/datadog-agent/conf.d}/ntp.d/conf.yaml.default"
     echo "credit-lab: LOCAL MODE, because DD_API_KEY is empty: nothing is sent to Datadog or the internet."
     echo "credit-lab: payloads go to ${intake:-nobody}. Put a key into .env to send them to your account."
 }

@@ -37,6 +37,11 @@ class Paths:
         return self.state / "store" / "store.sqlite"
 
     @property
+    def agent(self) -> Path:
+        """The configuration and run directory of the machine's Datadog Agent, where it is used."""
+        return self.state / "datadog"
+
+    @property
     def drills(self) -> Path:
         """The drill that runs, the journal, and a document for each run; see lab/drills/running.py."""
         return self.state / "drills"

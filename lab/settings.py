@@ -28,8 +28,13 @@ class LabSettings(Settings):
     console_port: int = Field(8088, ge=1, le=65535)
     # Demanded when bind_address is not loopback: pages and metrics by Bearer, senders by DD-API-KEY.
     lab_console_token: SecretStr | None = None
-    # The embedded agent's own /metrics; it sends to the console.
+    # `auto`: an Agent 7 of this machine, else the embedded agent; `embedded`; or an Agent's program.
+    datadog_agent: str = "auto"
+    # The embedded agent's own /metrics, or a real Agent's expvar; either sends to the console.
     embedded_agent_port: int = Field(8089, ge=1, le=65535)
+    # Of a real Agent: where it takes spans, and where its programs talk to each other.
+    trace_agent_port: int = Field(8090, ge=1, le=65535)
+    agent_cmd_port: int = Field(8091, ge=1, le=65535)
     # Where PostgreSQL's JSON log is; None: in the native lab's own cluster.
     postgres_log_dir: Path | None = None
     store_max_age_hours: PositiveFloat = 24.0

@@ -60,6 +60,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     overrides = _ports([name for name in LabSettings.model_fields if name.endswith("_port")])
     # No engine: a lab that the caller runs in containers is in nobody's way.
     own = {"LAB_STATE_DIR": str(state), "DOCKER_HOST": f"unix://{state}/no-engine"}
+    # Nor an Agent that this machine may have.
+    own["DATADOG_AGENT"] = "embedded"
     environment = {**os.environ, **overrides, **own}
     fields = {name.lower(): value for name, value in overrides.items()}
     running = Lab(

@@ -4,7 +4,7 @@ A further component is one more entry of `COMPONENTS`. Nothing here knows how pr
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,8 @@ import lab
 from lab.errors import LabError
 from lab.paths import Paths
 from lab.settings import ROOT, LabSettings
-from lab.stack import binaries, monitoring, probes
+from lab.stack import agent, binaries, monitoring, probes
+from lab.stack.agent import Agent
 from lab.stack.cluster import Cluster
 from lab.stack.environment import of_settings, plain
 from lab.stack.suggestions import unknown
@@ -66,6 +67,7 @@ class Component:
         stop_signal: what asks it to end in order.
         stop_within_s: how long that may take before it is killed.
         http: whether its address is a URL that a person may open.
+        optional: whether only some machines have it: no word is said of it on the others.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Component:
     stop_signal: str = "TERM"
     stop_within_s: int = 20
     http: bool = True
+    optional: bool = False
 
     def address(self, settings: LabSettings) -> str:
         """Return where it is reached from this machine."""
@@ -118,12 +121,18 @@ def service(name: str, launch: Launch) -> Command:
 
 
 def _tracer(settings: LabSettings) -> dict[str, str]:
-    """The caller's DD_ variables less the account's keys; spans go to the console unless these say where."""
+    """The caller's DD_ variables less the account's keys; unless these say where, spans stay in the lab."""
     variables = {k: v for k, v in plain("DD_").items() if not k.endswith("_KEY")}
     if not {"DD_TRACE_AGENT_URL", "DD_AGENT_HOST", "DD_TRACE_AGENT_PORT"} & variables.keys():
-        console = f"{probes.reachable(settings.bind_address)}:{settings.console_port}"
-        variables["DD_TRACE_AGENT_URL"] = f"http://{console}"
+        variables["DD_TRACE_AGENT_URL"] = f"http://{_takes_spans(settings)}"
     return variables
+
+
+def _takes_spans(settings: LabSettings) -> str:
+    installed = Agent.of(settings)
+    if installed and installed.trace_agent:
+        return f"{agent.LOOPBACK}:{settings.trace_agent_port}"
+    return f"{probes.reachable(settings.bind_address)}:{settings.console_port}"
 
 
 def _program_of_lab(module: str, secrets: set[str], what: str, launch: Launch) -> Command:
@@ -138,6 +147,41 @@ def _program_of_lab(module: str, secrets: set[str], what: str, launch: Launch) -
         environment={**plain(), **of_settings(settings, names)},
         version=f"{lab.__version__}{what}",
     )
+
+
+def _datadog(launch: Launch) -> Command:
+    """The machine's own Agent where it has one, else the embedded agent."""
+    installed = Agent.of(launch.settings)
+    if installed:
+        return _of_agent(
+            installed, launch, [installed.path, "run", "--cfgpath", launch.paths.agent]
+        )
+    return _program_of_lab("lab.embedded", AGENT_SECRETS, f" ({EMBEDDED})", launch)
+
+
+def _trace_agent(launch: Launch) -> Command:
+    installed = Agent.of(launch.settings)
+    assert installed
+    assert installed.trace_agent
+    main = launch.paths.agent / "datadog.yaml"
+    return _of_agent(installed, launch, [installed.trace_agent, "run", "--config", main])
+
+
+def _of_agent(installed: Agent, launch: Launch, program: Sequence[str | Path]) -> Command:
+    settings = launch.settings
+    log = launch.settings.postgres_log_dir or launch.paths.postgres / "data" / "log"
+    agent.configure(launch.paths.agent, installed, settings, log)
+    return Command(
+        argv=("/bin/sh", str(agent.ENTRYPOINT), *map(str, program)),
+        environment=agent.environment(launch.paths.agent, settings),
+        version=f"{installed.version()} (Datadog Agent of this machine, {agent.mode()})",
+        directory=launch.paths.agent,
+    )
+
+
+def _works(settings: LabSettings) -> str | None:
+    path = "/debug/vars" if Agent.of(settings) else "/metrics"
+    return probes.answers(settings, settings.embedded_agent_port, path)
 
 
 def _exporter(launch: Launch) -> Command:
@@ -233,9 +277,17 @@ COMPONENTS: dict[str, Component] = {
         Component(
             name="datadog",
             port="embedded_agent_port",
-            command=partial(_program_of_lab, "lab.embedded", AGENT_SECRETS, f" ({EMBEDDED})"),
-            probe=partial(_answers, "embedded_agent_port", "/metrics"),
-            proof="the embedded agent answers /metrics",
+            command=_datadog,
+            probe=_works,
+            proof="the agent answers on its own port",
+        ),
+        Component(
+            name="trace_agent",
+            port="trace_agent_port",
+            command=_trace_agent,
+            probe=partial(_answers, "trace_agent_port", "/info"),
+            proof="the trace agent answers /info",
+            optional=True,
         ),
         Component(
             name="console",
@@ -259,8 +311,14 @@ def find(name: str) -> Component:
     return COMPONENTS[name]
 
 
-def selection(services: tuple[str, ...] | None) -> tuple[Component, ...]:
+def selection(
+    services: tuple[str, ...] | None, installed: Agent | None = None
+) -> tuple[Component, ...]:
     """Return what an `up` with these services runs, in the order of starting; None means all.
+
+    Args:
+        services: names of some of the five.
+        installed: the Agent that takes the embedded one's place.
 
     Raises:
         LabError: when one is no service.
@@ -269,4 +327,6 @@ def selection(services: tuple[str, ...] | None) -> tuple[Component, ...]:
         if name not in SERVICES:
             raise LabError(unknown("service", name, SERVICES))
     left_out = set(SERVICES) - set(SERVICES if services is None else services)
+    if not (installed and installed.trace_agent):
+        left_out.add("trace_agent")
     return tuple(c for c in COMPONENTS.values() if c.name not in left_out)

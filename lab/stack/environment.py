@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from pydantic import SecretStr
 
-from lab.settings import LabSettings
+from workload.settings import Settings
 
 PLAIN = {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "USER", "LOGNAME"}
 
@@ -21,7 +21,7 @@ def inherited() -> dict[str, str]:
     return dict(os.environ)
 
 
-def of_settings(settings: LabSettings, names: Iterable[str]) -> dict[str, str]:
+def of_settings(settings: Settings, names: Iterable[str]) -> dict[str, str]:
     """Return settings as the variables that they are read from; unset ones are left out."""
     variables = {}
     for name in names:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from lab.settings import ROOT, LabSettings
+from lab.stack.agent import Agent
 from lab.stack.probes import reachable
 
 _SOURCE = ROOT / "prometheus"
@@ -67,7 +68,12 @@ def _targets(
         "prometheus": [group(settings.prometheus_port)],
         "lab": [
             group(settings.console_port, component="console"),
-            group(settings.embedded_agent_port, component="datadog"),
+            # A real Agent watches itself, and reports to the account.
+            *(
+                []
+                if Agent.of(settings)
+                else [group(settings.embedded_agent_port, component="datadog")]
+            ),
         ],
         "workload": [group(port, service=f"credit-{name}") for name, port in services.items()],
     }

@@ -8,7 +8,8 @@ from lab.control import clients
 from lab.errors import LabError
 from lab.paths import Paths
 from lab.settings import LabSettings
-from lab.stack import binaries, logs, monitoring
+from lab.stack import agent, binaries, logs, monitoring
+from lab.stack.agent import Agent
 from lab.stack.components import (
     COMPONENTS,
     POSTGRES,
@@ -57,6 +58,7 @@ def up(settings: LabSettings, asked: Memory, *, reporter: Reporter, seed: Seed) 
     """
     paths = Paths.of(settings)
     selection(asked.services)
+    settings = agent.chosen(settings)
     for directory in (paths.logs, paths.run):
         directory.mkdir(parents=True, exist_ok=True)
     with held(paths.lock):
@@ -100,7 +102,7 @@ class _Start:
         self.seed = seed
         self.paths = Paths.of(settings)
         self.launch = Launch(settings=settings, services=memory.services or SERVICES)
-        self.wanted = selection(memory.services)
+        self.wanted = selection(memory.services, Agent.of(settings))
 
     def from_nothing(self, known: Memory) -> Outcome:
         """Start supervisord and everything that is wanted."""
@@ -143,10 +145,12 @@ class _Start:
         postgres = binaries.postgres_bin(say)
         exporter = binaries.exporter(say)
         prometheus = binaries.prometheus(say)
+        installed = Agent.of(self.settings)
+        datadog = f", Datadog Agent {installed.version()}" if installed else ""
         self.reporter.done(
             "programs",
             f"PostgreSQL {postgres.version}, postgres_exporter {exporter.version},"
-            f" Prometheus {prometheus.version}",
+            f" Prometheus {prometheus.version}{datadog}",
         )
 
     def _start(self, components: Sequence[Component]) -> Outcome:

@@ -7,6 +7,7 @@ from typing import Any
 
 from lab.paths import Paths
 from lab.settings import LabSettings
+from lab.stack.agent import Agent
 from lab.stack.components import COMPONENTS, Component, selection
 from lab.stack.intake_rates import IntakeRates
 from lab.stack.memory import Memory
@@ -57,7 +58,8 @@ def examine(settings: LabSettings) -> Status:
     settings = memory.running(settings)
     supervisor = Supervisor(paths)
     processes = supervisor.processes() if supervisor.answers() else {}
-    wanted = selection(memory.services)
+    wanted = selection(memory.services, Agent.of(settings))
+    known = [c for c in COMPONENTS.values() if c in wanted or not c.optional]
 
     def look(component: Component) -> ComponentStatus:
         record = Record.read(paths.run, component.name)
@@ -74,7 +76,7 @@ def examine(settings: LabSettings) -> Status:
         )
 
     with ThreadPoolExecutor() as pool:
-        components = tuple(pool.map(look, COMPONENTS.values()))
+        components = tuple(pool.map(look, known))
     ready = all(c.state in (State.RUNNING, State.OFF) for c in components)
     return Status(mode="native", ready=ready, components=components)
 

@@ -115,7 +115,7 @@ def _forget(paths: Paths) -> None:
 
 
 def _wipe(paths: Paths) -> None:
-    _remove(paths.postgres, paths.prometheus, paths.store.parent, paths.logs)
+    _remove(paths.postgres, paths.prometheus, paths.agent, paths.store.parent, paths.logs)
     _remove(paths.drills)
     paths.memory.unlink(missing_ok=True)
 

@@ -22,6 +22,7 @@ from lab.stack.readiness import await_state
 from lab.stack.supervision import Supervisor
 from tests.fix_lab import COMMAND_SECONDS, Lab
 from tests.fix_postgres import free_port
+from tests.standins import installed_agent
 
 pytestmark = pytest.mark.acceptance
 
@@ -242,6 +243,28 @@ def test_a_restart_keeps_the_options(lab: Lab) -> None:
     assert restarted.returncode == 0, restarted.stderr
     assert "kept from an earlier run" in restarted.stderr
     assert {client.health()["load"] for client in clients(lab.settings)} == {0.5}
+
+
+def test_an_installed_agent_takes_the_place_of_the_embedded_one(lab: Lab, tmp_path: Path) -> None:
+    """It is started with its trace agent, which gets the spans, and called what it is; and back again."""
+    program = installed_agent.install(tmp_path)
+    restart = call({**lab.environment, "DATADOG_AGENT": str(program)}, "restart")
+    _, told = restart.communicate(timeout=COMMAND_SECONDS)
+    assert restart.returncode == 0, told
+    assert f"Datadog Agent {installed_agent.VERSION}" in told
+    status = lab.json("status")
+    assert status["ready"] is True
+    versions = {c["name"]: c["version"] for c in status["components"]}
+    assert set(versions) == {*NAMES, "trace_agent"}
+    for name in ("datadog", "trace_agent"):
+        assert versions[name].startswith(
+            f"{installed_agent.VERSION} (Datadog Agent of this machine"
+        )
+    assert "embedded" not in lab.run("status").stdout
+    tracer = psutil.Process(lab.pid("customers")).environ()["DD_TRACE_AGENT_URL"]
+    assert tracer == f"http://127.0.0.1:{lab.settings.trace_agent_port}"
+    assert lab.run("restart").returncode == 0
+    assert list(states(lab)) == NAMES
 
 
 def test_a_failed_up_is_undone_and_the_next_one_works(lab: Lab) -> None:

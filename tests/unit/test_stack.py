@@ -65,7 +65,7 @@ def test_a_selection_keeps_what_every_lab_needs() -> None:
         "datadog",
         "console",
     ]
-    assert selection(None) == tuple(COMPONENTS.values())
+    assert selection(None) == tuple(c for c in COMPONENTS.values() if not c.optional)
 
 
 def test_a_component_gets_only_the_secrets_it_needs(settings: LabSettings) -> None:

@@ -1,0 +1,210 @@
+"""The Datadog Agent of this machine, where one is installed: native mode uses it, not the embedded agent.
+
+It runs beside whatever Agent the machine itself may run: with a configuration, a run directory and ports
+of its own, and without the checks of the host. Where it sends is decided by the container's entrypoint,
+datadog/entrypoint.sh, which makes no difference between a container and a machine.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from lab.errors import LabError
+from lab.settings import ROOT, DatadogSettings, LabSettings
+from lab.stack.environment import of_settings, plain
+from lab.stack.probes import reachable
+
+AUTO, EMBEDDED = "auto", "embedded"
+INSTALLED = Path("/opt/datadog-agent/bin/agent/agent")
+AT_LEAST = 7
+ANSWER_S = 20
+LOOPBACK = "127.0.0.1"
+
+SOURCE = ROOT / "datadog"
+ENTRYPOINT = SOURCE / "entrypoint.sh"
+CHECKS = ("postgres.d/conf.yaml", "openmetrics.d/conf.yaml")
+HEADING = "# Written by ./creditlab whenever the Agent starts; see docs/datadog.md."
+# What the configuration says of Compose's network.
+CONTAINER_PORT = "port: 5432"
+CONTAINER_LOG = "/var/log/postgresql/postgresql-*.log"
+CONTAINER_SERVICE = re.compile(r"http://(?P<service>\w+):\d+/metrics")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agent:
+    """An Agent's main program."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, settings: LabSettings) -> Self | None:
+        """Return the Agent that these settings were given by `chosen`; None: the embedded agent."""
+        found = settings.datadog_agent
+        return None if found in (AUTO, EMBEDDED) else cls(path=Path(found))
+
+    @property
+    def trace_agent(self) -> Path | None:
+        """The program that takes spans: where the Agent's packages have it, or on PATH."""
+        packaged = self.path.parent.parent.parent / "embedded" / "bin" / "trace-agent"
+        on_path = shutil.which("trace-agent")
+        if packaged.is_file():
+            return packaged
+        return Path(on_path) if on_path else None
+
+    def version(self) -> str:
+        """Return what `datadog-agent version` says, such as 7.78.2.
+
+        Raises:
+            LabError: when it is no Agent 7.
+        """
+        try:
+            told = subprocess.run(
+                [self.path, "version"],
+                capture_output=True,
+                text=True,
+                env=plain(),
+                timeout=ANSWER_S,
+                check=False,
+            ).stdout
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise self._no_agent(str(error)) from error
+        match = re.match(r"Agent (\d+)(\.\d+\S*)", told)
+        if not match or int(match[1]) < AT_LEAST:
+            raise self._no_agent(f"`version` says {told[:60].strip()!r}")
+        return match[1] + match[2]
+
+    def _no_agent(self, seen: str) -> LabError:
+        return LabError(
+            f"{self.path} is no Datadog Agent {AT_LEAST}: {seen}.\n"
+            "Set DATADOG_AGENT to its program, or to embedded to do without one."
+        )
+
+
+def chosen(settings: LabSettings) -> LabSettings:
+    """Return settings whose `datadog_agent` is decided: the path of an Agent 7, or `embedded`.
+
+    Raises:
+        LabError: when the settings name a program that is no Agent 7.
+    """
+    asked = settings.datadog_agent
+    if asked == AUTO:
+        found = next(_installed(), None)
+        return settings.model_copy(update={"datadog_agent": str(found) if found else EMBEDDED})
+    if asked != EMBEDDED:
+        Agent(path=Path(asked)).version()
+    return settings
+
+
+def _installed() -> Iterator[Path]:
+    on_path = shutil.which("datadog-agent")
+    # Resolved: packages put a link on PATH, and the other programs lie beside its target.
+    for path in ([Path(on_path).resolve()] if on_path else []) + [INSTALLED]:
+        if path.is_file():
+            try:
+                Agent(path=path).version()
+            except LabError:
+                continue
+            yield path
+
+
+def configure(directory: Path, agent: Agent, settings: LabSettings, log: Path) -> None:
+    """Write a directory that the Agent starts from; it holds no secret, and only its owner may enter.
+
+    Args:
+        directory: written anew, but for what the Agent itself keeps there.
+        agent: which one.
+        settings: addresses of the database and the services.
+        log: the directory of PostgreSQL's log.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    (directory / "run").mkdir(exist_ok=True)
+    for name in CHECKS:
+        text = (SOURCE / "conf.d" / name).read_text(encoding="utf-8")
+        _write(directory / "conf.d" / name, _on_this_machine(text, settings, log))
+    document = json.dumps(_main(directory, agent, settings), indent=2)
+    _write(directory / "datadog.yaml", f"{HEADING}\n{document}\n")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file at once: the Agent's two programs start at the same time, and each writes it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def _on_this_machine(text: str, settings: LabSettings, log: Path) -> str:
+    def address(match: re.Match[str]) -> str:
+        port = getattr(settings, f"{match['service']}_port")
+        return f"http://{reachable(settings.bind_address)}:{port}/metrics"
+
+    text = CONTAINER_SERVICE.sub(address, text)
+    text = text.replace(CONTAINER_PORT, f"port: {settings.postgres_port}")
+    return text.replace(CONTAINER_LOG, json.dumps(str(log / "postgresql-*.log")))
+
+
+def _main(directory: Path, agent: Agent, settings: LabSettings) -> dict[str, object]:
+    """Return datadog.yaml: in JSON, which is YAML."""
+    off = {"enabled": False}
+    return {
+        # As in Docker.
+        "hostname": "credit-lab",
+        # Nothing of the machine's own Agent is read or written.
+        "confd_path": str(directory / "conf.d"),
+        "additional_checksd": str(directory / "checks.d"),
+        "run_path": str(directory / "run"),
+        "auth_token_file_path": str(directory / "auth_token"),
+        "disable_file_logging": True,
+        # Its ports, all of them on loopback. The health port is not used: that listens on every address.
+        "expvar_port": settings.embedded_agent_port,
+        "telemetry": {"enabled": True},
+        "cmd_port": settings.agent_cmd_port,
+        "GUI_port": -1,
+        "use_dogstatsd": False,
+        "apm_config": {
+            "enabled": agent.trace_agent is not None,
+            "receiver_port": settings.trace_agent_port,
+            "receiver_socket": "",
+            "debug": {"port": 0},
+        },
+        # The lab's database and services, and nothing else of this machine.
+        "ignore_autoconf": ["ntp"],
+        "autoconfig_from_environment": False,
+        "cloud_provider_metadata": [],
+        "process_config": {
+            "process_collection": off,
+            "container_collection": off,
+            "process_discovery": off,
+        },
+    }
+
+
+def environment(directory: Path, settings: LabSettings) -> dict[str, str]:
+    """Return the variables of the Agent's programs: the secrets, and what the entrypoint decides by."""
+    account = DatadogSettings.load()
+    proxies: Mapping[str, str] = plain("DD_PROXY_") if account.dd_api_key else plain()
+    wanted = {"postgres_host", "postgres_db", "datadog_db_password", "lab_console_token"}
+    return {
+        **proxies,
+        **of_settings(settings, [*wanted, "dd_env"]),
+        **of_settings(account, ["dd_api_key", "dd_site"]),
+        "DD_LAB_INTAKE": f"{reachable(settings.bind_address)}:{settings.console_port}",
+        "DD_CONFD_PATH": str(directory / "conf.d"),
+        # With an account only; the entrypoint turns it off in local mode.
+        "DD_LOGS_ENABLED": "true",
+    }
+
+
+def mode() -> str:
+    """Return where the Agent sends, in words."""
+    account = DatadogSettings.load()
+    if account.dd_api_key:
+        return f"account mode, to {account.dd_site} and the console"
+    return "local mode, to the console only"
