@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,9 +10,9 @@ import typer
 from lab.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from lab.cli.screen import Screen
     from lab.drills.assessment import Assessment
     from lab.drills.drill import Drill
+    from lab.drills.matrix import Matrix
     from lab.drills.runner import Options
     from lab.settings import LabSettings
 
@@ -36,6 +37,11 @@ Intensity = Annotated[
 ]
 Verify = Annotated[
     bool, typer.Option("--verify/--no-verify", help="Check books and counters afterwards.")
+]
+
+
+Html = Annotated[
+    Path | None, typer.Option(help="Write the report with its plot here.", metavar="FILE")
 ]
 
 
@@ -94,6 +100,62 @@ def run_one(
     raise typer.Exit(0 if assessment.run.ok else 1)
 
 
+@app.command("all")
+def run_all(
+    lasts: For = None,
+    intensity: Intensity = 1.0,
+    html: Html = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run every drill, with a quiet minute between two, then verify: the blind-spot matrix. About an hour.
+
+    Exit status 1 when a fault was not there, or an alert that must fire did not.
+    """
+    from lab.drills import matrix
+    from lab.drills.catalogue import DRILLS
+    from lab.drills.runner import Options
+
+    options = Options(lasts_s=lasts, intensity=intensity, verify=False)
+    assessments = _run(list(DRILLS.values()), options)
+    _show(matrix.of_runs(assessments), html, as_json=as_json)
+    problems = [*matrix.unmet(assessments), *_broken()]
+    for problem in problems:
+        typer.secho(f"  {problem}", fg="red", err=True)
+    raise typer.Exit(1 if problems else 0)
+
+
+@app.command()
+def report(html: Html = None, as_json: AsJson = False) -> None:
+    """Show the blind-spot matrix of the latest run of each drill."""
+    from lab.drills import matrix
+
+    _show(matrix.latest(_settings()), html, as_json=as_json)
+
+
+@app.command("random")
+def run_random(
+    seed: Annotated[int, typer.Option(help="The same seed draws the same drills.")] = 15,
+    every: Annotated[
+        float,
+        typer.Option("--every", help="From one to the next.", parser=_seconds, metavar="TIME"),
+    ] = 300.0,
+    intensity: Intensity = 1.0,
+) -> None:
+    """Run drills that are drawn at random, until Ctrl-C: for people who train."""
+    import random
+    from threading import Event
+
+    from lab.cli.interruption import interruptible
+    from lab.drills.catalogue import DRILLS
+    from lab.drills.runner import Options
+
+    drawn, options = random.Random(seed), Options(intensity=intensity)
+    with interruptible():
+        while True:
+            _run([drawn.choice(list(DRILLS.values()))], options)
+            Event().wait(every)
+
+
 @app.command()
 def stop() -> None:
     """End the drill that runs, or heal what a killed one has left."""
@@ -117,18 +179,41 @@ def _run(drills: "list[Drill]", options: "Options") -> "list[Assessment]":
     from lab.cli.interruption import interruptible
     from lab.cli.screen import Screen
     from lab.drills import tracing
+    from lab.drills.assessment import assess, settle
+    from lab.drills.runner import run
 
     settings = _settings()
     traced = tracing.start(settings)
+    assessments: list[Assessment] = []
     with interruptible(), Screen() as screen:
-        return [_run_one(drill, settings, options, screen, traced) for drill in drills]
+        for number, chosen in enumerate(drills, start=1):
+            if len(drills) > 1:
+                screen.done(f"{number} of {len(drills)}", chosen.name)
+            if assessments:
+                settle(assessments[-1].run, screen)
+            done = run(chosen, settings, options=options, reporter=screen, tracing=traced)
+            assessments.append(assess(chosen, done, settings, screen))
+    return assessments
 
 
-def _run_one(
-    chosen: "Drill", settings: "LabSettings", options: "Options", screen: "Screen", traced: object
-) -> "Assessment":
-    from lab.drills.assessment import assess
-    from lab.drills.runner import run
+def _broken() -> list[str]:
+    """Return what verify finds wrong after the drills."""
+    from lab import verify
+    from lab.cli.screen import Screen
 
-    done = run(chosen, settings, options=options, reporter=screen, tracing=traced)  # type: ignore[arg-type]
-    return assess(chosen, done, settings, screen)
+    with Screen() as screen:
+        screen.begin("verify")
+        checks = verify.run(_settings(), progress=screen.wait).checks
+    return [f"verify: {check.name} {check.detail}" for check in checks if check.ok is False]
+
+
+def _show(found: "Matrix", html: Path | None, *, as_json: bool) -> None:
+    from lab.cli.screen import out
+    from lab.drills import report, view
+
+    if html:
+        html.write_text(report.html(found), encoding="utf-8")
+    if as_json:
+        out.print_json(json.dumps(found.to_json()))
+    else:
+        out.print(view.matrix(found))

@@ -1,8 +1,7 @@
 """From a run to verdicts: waits until late evidence has had its time, gathers it, and has it judged."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -22,8 +21,10 @@ from lab.settings import LabSettings
 from lab.stack.readiness import await_state
 from lab.stack.reporter import Reporter
 
-# What was so before the fault; as long as the lab's shortest rate window.
-BEFORE_NS = 60 * NS
+# What was so before the fault: two scrapes, and two of the Agent's intervals.
+BEFORE_NS = 20 * NS
+# Then the rates over a minute that signals use have forgotten the fault, and a scrape has come since.
+FORGOTTEN_NS = 50 * NS + BEFORE_NS
 # Deltas are sent every 10 s, and the writer of the store takes a moment.
 SETTLES_NS = GRACE_NS + 5 * NS
 QUERYIDS = """
@@ -40,13 +41,13 @@ class Assessment:
     other_alerts: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """`{"run", "drill", ..., "verdicts": [{"observer", "seen", "after_s", "depths", ...}]}`."""
-        return {
-            **asdict(self.run),
-            "ok": self.run.ok,
-            "verdicts": [asdict(verdict) for verdict in self.verdicts],
-            "other_alerts": list(self.other_alerts),
-        }
+        """`{"ok", "run": {"drill", ...}, "verdicts": [{"observer", "seen", "after_s", ...}], ...}`."""
+        document: dict[str, Any] = msgspec.to_builtins(self)
+        return {"ok": self.run.ok, **document}
+
+    def encoded(self) -> bytes:
+        """Return `to_json` as the file of the run holds it."""
+        return msgspec.json.encode(self.to_json())
 
 
 def assess(drill: Drill, run: Run, settings: LabSettings, reporter: Reporter) -> Assessment:
@@ -79,6 +80,18 @@ def assess(drill: Drill, run: Run, settings: LabSettings, reporter: Reporter) ->
     seen = sum(verdict.seen == "seen" for verdict in verdicts)
     reporter.done("verdicts", f"{seen} of {len(verdicts)} observers saw it")
     return assessment
+
+
+def settle(run: Run, reporter: Reporter) -> None:
+    """Wait until a run can no longer be taken for the next one's fault: 70 s after its heal."""
+    reporter.begin("settle")
+    await_state(
+        f"{run.drill} is forgotten",
+        lambda: _seconds_left(run.healed_ns + FORGOTTEN_NS),
+        within_s=2 * FORGOTTEN_NS / NS,
+        watch=reporter.wait,
+    )
+    reporter.done("settle")
 
 
 def _seconds_left(until_ns: int) -> str | None:
@@ -114,10 +127,9 @@ def _queryids(drill: Drill, settings: LabSettings) -> frozenset[int]:
 def _keep(assessment: Assessment, settings: LabSettings) -> None:
     place = Place(Paths.of(settings))
     run = assessment.run
-    document: Mapping[str, Any] = assessment.to_json()
     place.runs.mkdir(parents=True, exist_ok=True)
     partial = place.runs / f"{run.run}.partial"
-    partial.write_bytes(msgspec.json.encode(document))
+    partial.write_bytes(assessment.encoded())
     partial.replace(place.runs / f"{run.run}.json")
     summary = {verdict.observer.value: verdict.seen.value for verdict in assessment.verdicts}
     Journal(place.journal).write(run.run, run.drill, Step.VERDICT, **summary)

@@ -6,7 +6,7 @@ line is on disk before the step that it announces is taken. The console and Graf
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
@@ -60,12 +60,6 @@ class Journal:
                 yield msgspec.json.decode(line, type=Entry)
             except msgspec.DecodeError:
                 continue
-
-    def details(self, run: str, step: Step) -> Iterator[Mapping[str, object]]:
-        """Yield the details of a run's steps of one kind."""
-        for entry in self.entries():
-            if entry.run == run and entry.step == step:
-                yield msgspec.json.decode(entry.detail, type=dict[str, object])
 
     def _shorten(self) -> None:
         if self._path.exists() and self._path.stat().st_size > MAX_BYTES:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from lab.drills.assessment import Assessment
 from lab.drills.drill import Drill
+from lab.drills.matrix import LEGEND, LETTERS, Matrix
 from lab.judge.evidence import Observer
 from lab.judge.readings import Seen
 from lab.judge.verdicts import Verdict
@@ -83,6 +84,25 @@ def verdicts(assessment: Assessment) -> RenderableType:
     if assessment.other_alerts:
         notes.append(Text(f"Other alerts: {', '.join(assessment.other_alerts)}", style="dim"))
     return Padding(Group(lines, *notes), (1, 2), expand=False)
+
+
+def matrix(found: Matrix) -> RenderableType:
+    """Return drills by observers: the verdict, seconds after the proof, and how exactly, a letter each."""
+    lines = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("drill", *TITLES.values()):
+        lines.add_column(heading)
+    for row in found.rows:
+        lines.add_row(Text(row.run.drill, style="bold"), *map(_cell, row.verdicts))
+    notes = [Text(f"{LEGEND}. On {found.machine}.", style="dim")]
+    return Padding(Group(lines, *notes), (1, 2), expand=False)
+
+
+def _cell(verdict: Verdict) -> Text:
+    mark, style = MARKS[verdict.seen]
+    if verdict.after_s is None:
+        return Text(mark, style=style)
+    letters = "".join(LETTERS.get(depth, "") for depth in verdict.depths)
+    return Text.assemble((f"● {verdict.after_s:.0f} s", style), f" {letters}")
 
 
 def _times(verdict: Verdict) -> Sequence[str]:

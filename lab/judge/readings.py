@@ -1,6 +1,6 @@
 """What one signal, or one alert, shows: it rose above its threshold in time, did not, or nobody can tell.
 
-Thresholds are relative to the minute before the fault, so that a busy lab is not taken for a broken one.
+Thresholds are relative to what was just before the fault, so that a busy lab is not taken for a broken one.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -41,7 +41,7 @@ Track: TypeAlias = tuple[Point, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class _Signal:
-    """A value that rises above `above`, and above `times` the largest of the minute before."""
+    """A value that rises above `above`, and above `times` the largest value of just before."""
 
     says: str
     above: float

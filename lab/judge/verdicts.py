@@ -90,7 +90,7 @@ def _judge(
             seen=Seen.SEEN,
             after_s=_after(first, truth.proven_ns),
             depths=_depths(observer, evidence, truth, [r.names for r in shown]),
-            says=tuple(r.says for r in shown),
+            says=tuple(dict.fromkeys(r.says for r in shown)),
             alerts=times,
         )
     seen, says = _not_shown(evidence.heard_ns.get(observer), truth, readings)
@@ -106,7 +106,7 @@ def _not_shown(
     if heard_ns < truth.healed_ns - STALE_NS:
         age = (truth.healed_ns - heard_ns) / NS
         return Seen.UNKNOWN, (f"its freshest data were {age:.0f} s old when the fault was healed",)
-    doubtful = tuple(r.says for r in readings if r.seen is Seen.UNKNOWN)
+    doubtful = tuple(dict.fromkeys(r.says for r in readings if r.seen is Seen.UNKNOWN))
     if doubtful:
         return Seen.UNKNOWN, doubtful
     return Seen.MISSED, tuple(r.says for r in readings) or ("it has no signal for this",)

@@ -1,0 +1,92 @@
+"""The blind-spot matrix: drills by observers, from the latest run of each drill in this lab."""
+
+import platform
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import psutil
+
+from lab.drills.assessment import Assessment
+from lab.drills.catalogue import DRILLS
+from lab.drills.drill import Drill
+from lab.drills.running import Place
+from lab.judge.readings import Seen
+from lab.judge.verdicts import Depth
+from lab.paths import Paths
+from lab.settings import LabSettings
+
+LETTERS = {
+    Depth.STATEMENT: "S",
+    Depth.CULPRIT: "C",
+    Depth.PLAN: "P",
+    Depth.TRACE: "T",
+}
+LEGEND = "S named the statement, C named the culprit, P showed the plan, T linked to the trace"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matrix:
+    """What the observers showed. `machine` is where it was measured; `at_ns` when this was put together."""
+
+    machine: str
+    at_ns: int
+    rows: tuple[Assessment, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"machine", "at_ns", "rows": [...]}`; a row is as `drill run --json` prints it."""
+        return {
+            "machine": self.machine,
+            "at_ns": self.at_ns,
+            "rows": [row.to_json() for row in self.rows],
+        }
+
+    def count(self, seen: Seen) -> int:
+        """Return how many verdicts are this one."""
+        return sum(verdict.seen is seen for row in self.rows for verdict in row.verdicts)
+
+
+def of_runs(runs: Iterable[Assessment]) -> Matrix:
+    """Return the matrix of these runs, in the order of the catalogue."""
+    by_drill = {run.run.drill: run for run in runs}
+    rows = tuple(by_drill[name] for name in DRILLS if name in by_drill)
+    return Matrix(machine=machine(), at_ns=time.time_ns(), rows=rows)
+
+
+def latest(settings: LabSettings) -> Matrix:
+    """Return the matrix of the newest judged run of each drill in this lab."""
+    return of_runs(sorted(_kept(settings), key=lambda kept: kept.run.injected_ns))
+
+
+def unmet(runs: Sequence[Assessment]) -> list[str]:
+    """Return what did not come as it must: a fault that was not there, an alert that did not fire."""
+    problems = []
+    for row in runs:
+        drill: Drill = DRILLS[row.run.drill]
+        if not row.run.ok:
+            problems.append(f"{drill.name}: {row.run.proof}")
+            continue
+        times = [time for verdict in row.verdicts for time in verdict.alerts]
+        fired = {time.name for time in times if time.firing_s is not None}
+        problems += [
+            f"{drill.name}: {name} did not fire" for name in drill.alerts if name not in fired
+        ]
+    return problems
+
+
+def machine() -> str:
+    """Return what this machine is, as a report states it."""
+    memory = f"{psutil.virtual_memory().total / 2**30:.0f} GB of memory"
+    return f"{psutil.cpu_count()} processors, {memory}, {platform.system()} {platform.machine()}"
+
+
+def _kept(settings: LabSettings) -> Iterable[Assessment]:
+    for path in Place(Paths.of(settings)).runs.glob("*.json"):
+        try:
+            kept = msgspec.json.decode(path.read_bytes(), type=Assessment)
+        except msgspec.DecodeError:
+            continue  # written by another version of the lab
+        if kept.run.drill in DRILLS:
+            yield kept

@@ -1,0 +1,96 @@
+"""The blind-spot matrix as one HTML file, with its plot as SVG: it can be mailed, and needs no script."""
+
+import time
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from lab.drills.catalogue import DRILLS
+from lab.drills.matrix import LEGEND, LETTERS, Matrix
+from lab.drills.view import TITLES
+from lab.judge.evidence import Observer
+from lab.judge.readings import Seen
+from lab.judge.verdicts import Verdict
+
+NS = 1_000_000_000
+# The plot, in its own units: names to the left, seconds to the right.
+LEFT, WIDTH, LINE, TOP = 190, 560, 22, 30
+COLOURS = {
+    Observer.METRICS: "#e6522c",
+    Observer.ALERTS: "#8c2f14",
+    Observer.DBM: "#632ca6",
+    Observer.APM: "#a86bd8",
+    Observer.LOG: "#336791",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dot:
+    """One first evidence in the plot."""
+
+    x: float
+    y: float
+    colour: str
+    says: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """Seconds from proof to first evidence: a line for each drill, a dot for each observer that saw it."""
+
+    height: int
+    names: tuple[tuple[float, str], ...]
+    ticks: tuple[tuple[float, int], ...]
+    dots: tuple[Dot, ...]
+
+
+def html(matrix: Matrix) -> str:
+    """Return the report."""
+    environment = Environment(
+        loader=PackageLoader("lab.drills", "."), autoescape=select_autoescape(), trim_blocks=True
+    )
+    return environment.get_template("report.html").render(
+        matrix=matrix,
+        drills=DRILLS,
+        titles=TITLES,
+        colours=COLOURS,
+        legend=LEGEND,
+        letters=letters,
+        plot=plot(matrix),
+        at=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(matrix.at_ns / NS)),
+        counts={seen.value: matrix.count(seen) for seen in Seen},
+    )
+
+
+def letters(verdict: Verdict) -> str:
+    """Return the depths beyond detection, a letter each."""
+    return "".join(LETTERS[depth] for depth in verdict.depths if depth in LETTERS)
+
+
+def plot(matrix: Matrix) -> Plot:
+    """Return where everything of the plot stands."""
+    times = [v.after_s for row in matrix.rows for v in row.verdicts if v.after_s is not None]
+    last = max(10, -(-int(max(times, default=0) + 1) // 10) * 10)
+    names, dots = [], []
+    for number, row in enumerate(matrix.rows):
+        y = TOP + LINE * number + LINE / 2
+        names.append((y, row.run.drill))
+        for place, verdict in enumerate(row.verdicts):
+            if verdict.after_s is not None:
+                title = TITLES[verdict.observer]
+                dots.append(
+                    Dot(
+                        x=LEFT + WIDTH * verdict.after_s / last,
+                        # Side by side where they fall together, in the order of the legend.
+                        y=y + (place - 2) * 3,
+                        colour=COLOURS[verdict.observer],
+                        says=f"{row.run.drill}: {title} after {verdict.after_s:.1f} s",
+                    )
+                )
+    ticks = tuple((LEFT + WIDTH * second / last, second) for second in range(0, last + 1, 10))
+    return Plot(
+        height=TOP + LINE * len(matrix.rows) + 10,
+        names=tuple(names),
+        ticks=ticks,
+        dots=tuple(dots),
+    )

@@ -1,0 +1,144 @@
+"""What surrounds a drill: the journal, the memory of the one that runs, the matrix and its report."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lab.drills import matrix, report
+from lab.drills.assessment import Assessment
+from lab.drills.catalogue import DRILLS
+from lab.drills.errors import DrillError
+from lab.drills.journal import KEPT_LINES, MAX_BYTES, Journal, Step
+from lab.drills.runner import Run
+from lab.drills.running import Memo, Place, Running
+from lab.judge.evidence import Observer
+from lab.judge.readings import Seen
+from lab.judge.verdicts import AlertTimes, Depth, Verdict
+from lab.paths import Paths
+from lab.stack.lock import LockedError
+from tests.fix_postgres import settings_for
+
+RUNNING = Running(run="abc", drill="deadlocks", intensity=1.0, pid=1, began_ns=5)
+
+
+def assessment(drill: str = "deadlocks", *, injected_ns: int = 0, fired: bool = True) -> Assessment:
+    """Return a run that every observer saw after two and a half seconds."""
+    times = tuple(
+        AlertTimes(name=name, pending_s=1.0, firing_s=9.0 if fired else None)
+        for name in DRILLS[drill].alerts
+    )
+    verdicts = tuple(
+        Verdict(
+            observer=observer,
+            seen=Seen.SEEN,
+            after_s=2.5,
+            depths=(Depth.DETECTED, Depth.PLAN),
+            alerts=times if observer is Observer.ALERTS else (),
+        )
+        for observer in Observer
+    )
+    run = Run(
+        run=f"{drill}{injected_ns}",
+        drill=drill,
+        intensity=1.0,
+        injected_ns=injected_ns,
+        proven_ns=injected_ns + 1,
+        proof="2 deadlocks <ended>",
+        pids=(7,),
+        held=True,
+        healed_ns=injected_ns + 2,
+    )
+    return Assessment(run=run, verdicts=verdicts, other_alerts=())
+
+
+def test_the_journal_gives_back_what_was_written_and_leaves_out_a_torn_line(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.write("abc", "deadlocks", Step.INJECT, intensity=2.0)
+    with (tmp_path / "journal.jsonl").open("ab") as file:
+        file.write(b'{"at_ns": 12, "ru\n')
+    journal.write("abc", "deadlocks", Step.HEALED)
+    written = [(entry.step, entry.detail) for entry in journal.entries()]
+    assert written == [("inject", '{"intensity":2.0}'), ("healed", "{}")]
+
+
+def test_the_journal_stays_bounded(tmp_path: Path) -> None:
+    """Past its limit the oldest lines go."""
+    journal = Journal(tmp_path / "journal.jsonl")
+    line = b'{"at_ns":1,"run":"old","drill":"d","step":"inject","detail":"' + b"x" * 500 + b'"}\n'
+    (tmp_path / "journal.jsonl").write_bytes(line * (MAX_BYTES // len(line) + 2))
+    journal.write("new", "deadlocks", Step.INJECT)
+    entries = list(journal.entries())
+    assert len(entries) == KEPT_LINES + 1
+    assert entries[-1].run == "new"
+
+
+def test_a_memo_is_on_disk_before_it_returns(tmp_path: Path) -> None:
+    """Another process reads what healing needs, until the drill is forgotten."""
+    place = Place(Paths(state=tmp_path))
+    memo = Memo.of(place, RUNNING)
+    memo["definition"] = "CREATE INDEX"
+    assert Place(Paths(state=tmp_path)).read() == replace(
+        RUNNING, memo={"definition": "CREATE INDEX"}
+    )
+    del memo["definition"]
+    assert Place(Paths(state=tmp_path)).read() == replace(RUNNING, memo={})
+    place.forget()
+    assert place.read() is None
+
+
+def test_a_damaged_memory_is_not_taken_for_none(tmp_path: Path) -> None:
+    """What a drill has left cannot be known then, which is said."""
+    place = Place(Paths(state=tmp_path))
+    place.write(RUNNING)
+    (tmp_path / "drills" / "running.json").write_text("{")
+    with pytest.raises(DrillError, match="is damaged"):
+        place.read()
+
+
+def test_one_runner_at_a_time(tmp_path: Path) -> None:
+    place = Place(Paths(state=tmp_path))
+    assert not place.is_locked()
+    with place.locked():
+        assert place.is_locked()
+        with pytest.raises(LockedError), Place(Paths(state=tmp_path)).locked():
+            pass
+    assert not place.is_locked()
+
+
+def test_the_matrix_takes_the_latest_run_of_each_drill(tmp_path: Path) -> None:
+    """Runs are read back from their files; the order is the catalogue's."""
+    settings = settings_for(port=1, database="none").model_copy(update={"lab_state_dir": tmp_path})
+    runs = Place(Paths.of(settings)).runs
+    runs.mkdir(parents=True)
+    for one in (assessment("burst"), assessment(injected_ns=10), assessment(injected_ns=5)):
+        (runs / f"{one.run.run}.json").write_bytes(one.encoded())
+    (runs / "old.json").write_text('{"run": "of another version"}')
+    found = matrix.latest(settings)
+    assert [(row.run.drill, row.run.injected_ns) for row in found.rows] == [
+        ("deadlocks", 10),
+        ("burst", 0),
+    ]
+    assert found.count(Seen.SEEN) == 2 * len(Observer)
+
+
+def test_what_must_be_and_was_not_is_told() -> None:
+    """A fault that did not last, and an alert that did not fire."""
+    quiet = assessment(fired=False)
+    gone = assessment("burst")
+    gone = replace(gone, run=replace(gone.run, held=False))
+    assert matrix.unmet([assessment()]) == []
+    assert matrix.unmet([quiet, gone]) == [
+        "deadlocks: Deadlock did not fire",
+        "burst: 2 deadlocks <ended>",
+    ]
+
+
+def test_the_report_is_one_file_with_a_dot_for_each_first_evidence() -> None:
+    """No script, nothing from elsewhere, and no text of a database as markup."""
+    page = report.html(matrix.of_runs([assessment()]))
+    assert page.count("<circle") == len(Observer)
+    assert "deadlocks: Datadog DBM after 2.5 s" in page
+    assert "2 deadlocks &lt;ended&gt;" in page
+    assert "<script" not in page
+    assert "http" not in page
