@@ -7,39 +7,32 @@ of the clock, because a machine that does other work as well makes the latter sm
 
 import http.client
 import json
-import os
 import random
-import socket
-import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Annotated
 
 import msgspec
-import psutil
 import typer
 from rich.table import Table
 
+from lab.bench.own_console import OwnConsole, own_console
 from lab.cli.interruption import interruptible
 from lab.cli.options import AsJson
 from lab.cli.screen import out
 from lab.errors import LabError
-from lab.paths import Paths
-from lab.store import Reader
 from workload.statements import STATEMENTS
 
 SPANS_STORED = "SELECT max(id) FROM spans"
 LINES_STORED = "SELECT (SELECT count(*) FROM executions) + (SELECT count(*) FROM plans)"
 LOOK_EVERY_S = 0.05
-START_S = 60
+ANSWER_S = 60
 FINISH_S = 300
-STOP_S = 30
+MSGPACK = {"Content-Type": "application/msgpack"}
 SPANS_PER_TRACE = 5
 TRACES_PER_PAYLOAD = 40
 PLAN_EVERY = 10
@@ -58,35 +51,6 @@ class Result:
     log_lines_per_s: float
     log_lines_per_cpu_s: float
     rss_mb: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Console:
-    process: psutil.Process
-    port: int
-    log: Path
-    store: Reader
-
-    def post(self, connection: http.client.HTTPConnection, body: bytes) -> None:
-        connection.request("POST", "/v0.5/traces", body, {"Content-Type": "application/msgpack"})
-        response = connection.getresponse()
-        response.read()
-        if response.status != http.client.OK:
-            raise LabError(f"The intake refused a payload with status {response.status}.")
-
-    def answers(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_S)
-        try:
-            connection.request("GET", "/healthz")
-            return connection.getresponse().status == http.client.OK
-        except OSError:
-            return False
-        finally:
-            connection.close()
-
-    def cpu_s(self) -> float:
-        times = self.process.cpu_times()
-        return float(times.user + times.system)
 
 
 def intake(
@@ -113,11 +77,14 @@ def measure(spans: int, lines: int) -> Result:
     text = b"".join(_log_lines(lines))
     with (
         tempfile.TemporaryDirectory(prefix="creditlab-bench-") as directory,
-        _console(Path(directory)) as console,
+        own_console(Path(directory), log=_log_directory(Path(directory))) as console,
     ):
+        # The last core: the sender gets the others.
+        console.process.cpu_affinity([max(console.process.cpu_affinity() or [0])])
+        log = console.log / "postgresql-00.json"
         sent = len(payloads) * TRACES_PER_PAYLOAD * SPANS_PER_TRACE
         spans_s, spans_cpu = _timed(console, lambda: _send(console, payloads), SPANS_STORED, sent)
-        lines_s, lines_cpu = _timed(console, lambda: _write(console.log, text), LINES_STORED, lines)
+        lines_s, lines_cpu = _timed(console, lambda: _write(log, text), LINES_STORED, lines)
         return Result(
             spans=sent,
             spans_per_s=sent / spans_s,
@@ -129,11 +96,17 @@ def measure(spans: int, lines: int) -> Result:
         )
 
 
+def _log_directory(state: Path) -> Path:
+    directory = state / "log"
+    directory.mkdir()
+    return directory
+
+
 def _timed(
-    console: _Console, work: Callable[[], None], stored: str, wanted: int
+    console: OwnConsole, work: Callable[[], None], stored: str, wanted: int
 ) -> tuple[float, float]:
     """Return seconds by the clock and of the processor, until so many records are in the store."""
-    begun, cpu = monotonic(), console.cpu_s()
+    begun, cpu = monotonic(), _cpu_s(console)
     work()
     looks = threading.Event()
     # Asked of the file, not of the console: answering would cost it time that is measured.
@@ -141,14 +114,23 @@ def _timed(
         if monotonic() - begun > FINISH_S:
             raise LabError(f"{seen} of {wanted} records were stored after {FINISH_S} s.")
         looks.wait(LOOK_EVERY_S)
-    return monotonic() - begun, console.cpu_s() - cpu
+    return monotonic() - begun, _cpu_s(console) - cpu
 
 
-def _send(console: _Console, payloads: list[bytes]) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", console.port, timeout=START_S)
+def _cpu_s(console: OwnConsole) -> float:
+    times = console.process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _send(console: OwnConsole, payloads: list[bytes]) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", console.port, timeout=ANSWER_S)
     try:
         for payload in payloads:
-            console.post(connection, payload)
+            connection.request("POST", "/v0.5/traces", payload, MSGPACK)
+            response = connection.getresponse()
+            response.read()
+            if response.status != http.client.OK:
+                raise LabError(f"The intake refused a payload with status {response.status}.")
     finally:
         connection.close()
 
@@ -156,50 +138,6 @@ def _send(console: _Console, payloads: list[bytes]) -> None:
 def _write(log: Path, text: bytes) -> None:
     with log.open("ab") as file:
         file.write(text)
-
-
-@contextmanager
-def _console(directory: Path) -> Iterator[_Console]:
-    logs = directory / "log"
-    logs.mkdir()
-    port = _free_port()
-    store = Paths(state=directory).store
-    environment = {
-        **os.environ,
-        "LAB_STATE_DIR": str(directory),
-        "POSTGRES_LOG_DIR": str(logs),
-        "CONSOLE_PORT": str(port),
-        "BIND_ADDRESS": "127.0.0.1",
-    }
-    started = subprocess.Popen([sys.executable, "-P", "-m", "lab.console"], env=environment)
-    process = psutil.Process(started.pid)
-    # The last core: the sender gets the others.
-    process.cpu_affinity([max(process.cpu_affinity() or [0])])
-    console = _Console(
-        process=process, port=port, log=logs / "postgresql-00.json", store=Reader(store)
-    )
-    try:
-        _await(console, started)
-        yield console
-    finally:
-        started.terminate()
-        started.wait(STOP_S)
-
-
-def _await(console: _Console, started: subprocess.Popen[bytes]) -> None:
-    deadline = monotonic() + START_S
-    looks = threading.Event()
-    while not console.answers():
-        if started.poll() is not None or monotonic() > deadline:
-            raise LabError(f"The console did not answer within {START_S} s.")
-        looks.wait(LOOK_EVERY_S)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _payloads(spans: int) -> Iterator[bytes]:

@@ -56,13 +56,13 @@ def embedded(settings: LabSettings) -> Iterator[None]:
 
 
 @contextmanager
-def services(settings: LabSettings, console: RunningConsole) -> Iterator[ServiceClient]:
-    """The five services in one process, traced by ddtrace into the console."""
+def services(settings: LabSettings, url: str) -> Iterator[ServiceClient]:
+    """The five services in one process, traced by ddtrace into the console at this address."""
     environment = {
         **os.environ,
         **of_settings(settings, Settings.model_fields),
         "DD_SERVICE": "credit-lab",
-        "DD_TRACE_AGENT_URL": console.url,
+        "DD_TRACE_AGENT_URL": url,
         "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false",
     }
     process = subprocess.Popen([sys.executable, "-m", "workload", "all"], cwd=ROOT, env=environment)
@@ -136,7 +136,7 @@ def test_one_number_per_statement(database: Database, console: RunningConsole) -
         secrets = rows(superuser, "SELECT cpf, full_name, email, phone FROM customers")
         with embedded(settings):
             until("the first look", lambda: bool(console.reader.select(Snapshot, limit=1)))
-            with services(settings, console) as client:
+            with services(settings, console.url) as client:
                 with waiting_for_customers(database):
                     until(
                         "a look at a session that waits", lambda: bool(sampled(console, database))

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from threading import Event
+from typing import TypeAlias
 
 from lab.control import Sample, ServiceClient, ServiceUnreachableError, clients
 from lab.settings import LabSettings
@@ -25,6 +26,9 @@ END_S = 30
 # Until pools are open, reference data read and caches warm.
 SETTLE_S = 3.0
 DELAY = "credit_start_delay_seconds_bucket"
+
+# By metric, and by outcome or bucket.
+Counts: TypeAlias = Counter[tuple[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,15 +50,13 @@ def hold(settings: LabSettings, *, rate: float, seconds: float) -> Held:
         LabError: when a service does not start.
     """
     default = sum(o.rate(settings) for service in SERVICES.values() for o in service.operations)
-    ports = {f"{name}_port": _free_port() for name in SERVICES}
-    idle = settings.model_copy(update={"workload_load": 0.0, **ports})
-    with _running(idle) as services:
+    with running(idle(settings)) as services:
         for service in services:
             service.set_load(rate / default)
         Event().wait(SETTLE_S)
-        start = _counted(services)
+        start = counted(services)
         Event().wait(seconds)
-        end = _counted(services)
+        end = counted(services)
     counts = Counter({key: value - start[key] for key, value in end.items()})
     totals: Counter[str] = Counter()
     for (name, _), value in counts.items():
@@ -69,6 +71,12 @@ def hold(settings: LabSettings, *, rate: float, seconds: float) -> Held:
             0.99, {float(le): value for (name, le), value in counts.items() if name == DELAY}
         ),
     )
+
+
+def idle(settings: LabSettings) -> LabSettings:
+    """Return settings with which services start beside others, and without any load."""
+    ports = {f"{name}_port": _free_port() for name in SERVICES}
+    return settings.model_copy(update={"workload_load": 0.0, **ports})
 
 
 def quantile(share: float, buckets: dict[float, float]) -> float:
@@ -91,7 +99,12 @@ def quantile(share: float, buckets: dict[float, float]) -> float:
 
 
 @contextmanager
-def _running(settings: LabSettings) -> Iterator[list[ServiceClient]]:
+def running(settings: LabSettings) -> Iterator[list[ServiceClient]]:
+    """Run the five services as processes, at the ports and the load of these settings.
+
+    Raises:
+        LabError: when one does not start.
+    """
     launch = Launch(settings=settings, services=tuple(SERVICES))
     processes: list[subprocess.Popen[bytes]] = []
     try:
@@ -122,9 +135,9 @@ def _silent(service: ServiceClient) -> str | None:
     return None
 
 
-def _counted(services: Sequence[ServiceClient]) -> Counter[tuple[str, str]]:
+def counted(services: Sequence[ServiceClient]) -> Counts:
     """Return what all services have counted, by metric and by outcome or bucket."""
-    counts: Counter[tuple[str, str]] = Counter()
+    counts: Counts = Counter()
     for sample in (sample for service in services for sample in service.samples()):
         counts[sample.name, _part(sample)] += sample.value  # type: ignore[assignment]
     return counts

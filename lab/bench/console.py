@@ -1,0 +1,186 @@
+"""`bench console`: do the services notice whether the console runs, is gone, hangs, or has a full disk?
+
+The console takes the services' spans, and must never cost them anything. Five services of the benchmark's
+own, traced into a console of its own, run at a steady rate; in each round every state has its turn, so that
+whatever else the machine does falls on all of them. Ratios are to the same round's turn with the console.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from threading import Event
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from lab import seed as seeding
+from lab.bench.load.services import DELAY, Counts, counted, idle, quantile, running
+from lab.bench.own_console import OwnConsole, own_console
+from lab.bench.scratch import checkpoint, scratch_database
+from lab.cli.interruption import interruptible
+from lab.cli.options import AsJson
+from lab.cli.screen import Screen, err, out
+from lab.control import ServiceClient
+from lab.paths import Paths
+from lab.settings import LabSettings
+from lab.stack.mode import running_settings
+from workload.services import SERVICES
+
+DATABASE = "creditlab_bench_console"
+SCALE = 0.1
+# Pools, caches and the tracers' queues settle after a change; a tracer's time-out is two seconds.
+SETTLE_S = 3.0
+ON = "on"
+STATES: Mapping[str, Callable[[OwnConsole], None]] = {
+    ON: OwnConsole.mend,
+    "stopped": OwnConsole.stop,
+    "killed": OwnConsole.kill,
+    "frozen": OwnConsole.freeze,
+    "disk full": OwnConsole.fill_disk,
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Turn:
+    """What the services did in one turn: rates per second, delays in seconds."""
+
+    operation_rate: float
+    start_delay_p50: float
+    start_delay_p99: float
+    dropped: int
+    errors: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class State:
+    """A state of the console: medians over the rounds, sums of what was dropped or failed.
+
+    `rate_ratio` and `p99_ratio` are medians of the rounds' ratios to the turn with the console.
+    """
+
+    typical: Turn
+    rate_ratio: float
+    p99_ratio: float
+
+
+def console(
+    seconds: Annotated[int, typer.Option(help="Seconds of each turn.", min=1)] = 10,
+    rounds: Annotated[int, typer.Option(help="Rounds; figures are medians.", min=1)] = 5,
+    load: Annotated[
+        float, typer.Option(help="Multiplies the default rates of the services.", min=0.1)
+    ] = 4.0,
+    as_json: AsJson = False,
+) -> None:
+    """Run the services with the console on, stopped, killed, frozen, and with a full disk."""
+    settings = running_settings(LabSettings.load())
+    with interruptible(), Screen() as screen, scratch_database(settings, DATABASE) as scratch:
+        with seeding.bar(err) as progress:
+            seeding.ensure(scratch.model_copy(update={"seed_scale": SCALE}), progress=progress)
+        checkpoint(scratch)
+        screen.begin("rounds")
+        states = measure(scratch, load, rounds=rounds, seconds=seconds, say=screen.wait)
+    if as_json:
+        out.print_json(json.dumps({name: asdict(state) for name, state in states.items()}))
+    else:
+        out.print(_table(states, load))
+
+
+def measure(
+    settings: LabSettings,
+    load: float,
+    *,
+    rounds: int,
+    seconds: float,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, State]:
+    """Measure every state on a seeded database; its server's log is followed as in a lab.
+
+    Raises:
+        LabError: when a service or the console does not start.
+    """
+    log = settings.postgres_log_dir or Paths.of(settings).postgres / "data" / "log"
+    turns: dict[str, list[Turn]] = {name: [] for name in STATES}
+    with (
+        tempfile.TemporaryDirectory(prefix="creditlab-bench-") as directory,
+        own_console(Path(directory), log=log) as own,
+        running(idle(settings.model_copy(update={"console_port": own.port}))) as services,
+    ):
+        for service in services:
+            service.set_load(load)
+        for number in range(1, rounds + 1):
+            for name, bring_about in STATES.items():
+                say(f"round {number} of {rounds}: console {name}")
+                own.mend()
+                bring_about(own)
+                turns[name].append(_turn(services, seconds))
+        own.mend()
+    return {name: _state(of_state, turns[ON]) for name, of_state in turns.items()}
+
+
+def _turn(services: Sequence[ServiceClient], seconds: float) -> Turn:
+    Event().wait(SETTLE_S)
+    start = counted(services)
+    Event().wait(seconds)
+    counts = counted(services)
+    counts.subtract(start)
+    delays: dict[float, float] = {
+        float(le): count for (name, le), count in counts.items() if name == DELAY
+    }
+    return Turn(
+        operation_rate=_total(counts, "credit_operations_total") / seconds,
+        start_delay_p50=quantile(0.5, delays),
+        start_delay_p99=quantile(0.99, delays),
+        dropped=round(_total(counts, "credit_arrivals_dropped_total")),
+        errors=round(counts["credit_operations_total", "error"]),
+    )
+
+
+def _total(counts: Counts, wanted: str) -> float:
+    return sum(value for (name, _), value in counts.items() if name == wanted)
+
+
+def _state(turns: Sequence[Turn], on: Sequence[Turn]) -> State:
+    pairs = list(zip(turns, on, strict=True))
+    return State(
+        typical=Turn(
+            operation_rate=median(turn.operation_rate for turn in turns),
+            start_delay_p50=median(turn.start_delay_p50 for turn in turns),
+            start_delay_p99=median(turn.start_delay_p99 for turn in turns),
+            dropped=sum(turn.dropped for turn in turns),
+            errors=sum(turn.errors for turn in turns),
+        ),
+        rate_ratio=median(a.operation_rate / b.operation_rate for a, b in pairs),
+        p99_ratio=median(a.start_delay_p99 / b.start_delay_p99 for a, b in pairs),
+    )
+
+
+def _table(states: Mapping[str, State], load: float) -> Table:
+    asked = load * sum(
+        o.rate(LabSettings.model_construct()) for s in SERVICES.values() for o in s.operations
+    )
+    table = Table(
+        title=f"The five services at {asked:.0f} operations/s, by what the console does",
+        title_justify="left",
+    )
+    table.add_column("console")
+    for heading in (
+        "finished/s", "ratio", "start delay p50, ms", "p99, ms", "ratio", "dropped", "errors",
+    ):  # fmt: skip
+        table.add_column(heading, justify="right")
+    for name, state in states.items():
+        typical = state.typical
+        table.add_row(
+            name,
+            f"{typical.operation_rate:.1f}",
+            f"{state.rate_ratio:.3f}",
+            f"{typical.start_delay_p50 * 1000:.2f}",
+            f"{typical.start_delay_p99 * 1000:.1f}",
+            f"{state.p99_ratio:.2f}",
+            str(typical.dropped),
+            str(typical.errors),
+        )
+    return table

@@ -1,0 +1,139 @@
+"""A console of the benchmark's own: on a free port, in a directory of its own, and ours to break."""
+
+import http.client
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from lab.paths import Paths
+from lab.stack.readiness import NotReadyError, await_state
+from lab.store import Reader
+
+START_S = 60
+STOP_S = 30
+ANSWER_S = 5
+UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+
+
+class OwnConsole:
+    """The console, or what is left of it; a state directory outlives the processes that use it."""
+
+    def __init__(self, state: Path, *, log: Path) -> None:
+        self.log = log
+        self.port = free_port()
+        self.store = Reader(Paths(state=state).store)
+        self._state = state
+        self._process: psutil.Popen | None = None
+
+    @property
+    def process(self) -> psutil.Popen:
+        """The process that runs, or was the last to."""
+        assert self._process
+        return self._process
+
+    def start(self) -> None:
+        """Start it, unless it runs, and return when it answers.
+
+        Raises:
+            NotReadyError: when it does not answer in time.
+        """
+        if self._process and self._process.poll() is None:
+            return
+        environment = {
+            **os.environ,
+            "LAB_STATE_DIR": str(self._state),
+            "POSTGRES_LOG_DIR": str(self.log),
+            "CONSOLE_PORT": str(self.port),
+            "BIND_ADDRESS": "127.0.0.1",
+        }
+        self._process = psutil.Popen([sys.executable, "-P", "-m", "lab.console"], env=environment)
+        await_state("the benchmark's console answers", self._silence, within_s=START_S)
+
+    def stop(self) -> None:
+        """End it in order."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it without a chance to do anything."""
+        self._end(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Let it accept connections, as the kernel does, and answer none."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def fill_disk(self) -> None:
+        """Let none of its writes succeed, as on a disk that is full: the kernel refuses them."""
+        self.process.rlimit(psutil.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+
+    def mend(self) -> None:
+        """Undo whatever was done to it; returns when it answers."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.rlimit(psutil.RLIMIT_FSIZE, UNLIMITED)
+        self.start()
+        await_state("the benchmark's console answers again", self._silence, within_s=START_S)
+
+    def health(self) -> dict[str, Any]:
+        """Return what /healthz says.
+
+        Raises:
+            OSError: when nothing answers.
+        """
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_S)
+        try:
+            connection.request("GET", "/healthz")
+            said: dict[str, Any] = json.load(connection.getresponse())
+            return said
+        finally:
+            connection.close()
+
+    def _end(self, how: signal.Signals) -> None:
+        self.process.send_signal(how)
+        self.process.wait(STOP_S)
+
+    def _silence(self) -> str | None:
+        if self.process.poll() is not None:
+            raise NotReadyError(f"The benchmark's console ended with {self.process.returncode}.")
+        try:
+            self.health()
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            return str(error)
+        return None
+
+
+@contextmanager
+def own_console(state: Path, *, log: Path) -> Iterator[OwnConsole]:
+    """Give a console that runs; it is ended however the caller left it.
+
+    Args:
+        state: its directory.
+        log: the directory whose log it follows.
+
+    Raises:
+        NotReadyError: when it does not start.
+    """
+    console = OwnConsole(state, log=log)
+    try:
+        console.start()
+        yield console
+    finally:
+        if console.process.poll() is None:
+            console.process.send_signal(signal.SIGCONT)
+            console.stop()
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
