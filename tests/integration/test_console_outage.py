@@ -55,7 +55,6 @@ def test_services_go_on_and_the_log_is_caught_up_to_the_line(
         for name, bring_about in STATES.items():
             console.mend()
             bring_about(console)
-            before = outcomes(client)
             goal = outcomes(client).total() + OPERATIONS
             until(f"operations with the console {name}", partial(have_ended, goal, client))
             if name == "disk full":
