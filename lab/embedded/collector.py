@@ -3,12 +3,15 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
-from lab.database import Connection, Row, rows
+from lab.database import Connection, rows
 from lab.embedded import events
 from lab.embedded.deltas import Counters, deltas
 from lab.embedded.explain import Limits
@@ -46,7 +49,10 @@ class Collector:
         """
         if self._text_size is None:
             self._text_size = int(rows(connection, QUERIES["text_size"])[0][0])
-        found = rows(connection, QUERIES["sessions"])
+        found = [
+            dict(zip(events.SESSION, row, strict=True))
+            for row in rows(connection, QUERIES["sessions"])
+        ]
         at_ms = time.time() * 1000
         sessions = [events.session(row) for row in found]
         self.put(
@@ -101,22 +107,30 @@ class Collector:
         found = rows(connection, QUERIES["statement_texts"], {"queryids": unknown})
         self._texts.update(found)
 
-    def _plan(self, connection: Connection, row: Row, session: events.Event) -> events.Event | None:
-        queryid, text, database = row[8], row[9] or "", row[1]
+    def _plan(
+        self, connection: Connection, row: dict[str, Any], session: events.Event
+    ) -> events.Event | None:
+        queryid, text, database = row["query_id"], row["query"] or "", row["datname"]
         assert self._text_size is not None
         allowed = database == self.database and self.limits.allows(
             queryid, text, size=self._text_size, now=time.monotonic()
         )
         if not allowed:
             return None
-        at_ms = time.time() * 1000
+        event = partial(
+            events.plan,
+            session,
+            ran_for=max(row["now"] - row["query_start"], timedelta(0)),
+            host=self.host,
+            at_ms=time.time() * 1000,
+        )
         try:
             ((document,),) = rows(connection, QUERIES["explain"], {"statement": text})
             definition = msgspec.json.encode(document).decode()
-            return events.plan(session, definition, None, host=self.host, at_ms=at_ms)
+            return event(definition, None)
         except DatabaseError as error:
             if error.sqlstate is None:
                 raise
-            return events.plan(session, None, error.sqlstate, host=self.host, at_ms=at_ms)
+            return event(None, error.sqlstate)
         except InvalidPlanError:
-            return events.plan(session, None, "invalid_plan", host=self.host, at_ms=at_ms)
+            return event(None, "invalid_plan")

@@ -6,7 +6,7 @@ because the Agent's own can only be computed by its Go code.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from lab import redact
@@ -15,7 +15,15 @@ from lab.intake.dbm_records import EMBEDDED_VERSION
 
 Event: TypeAlias = dict[str, object]
 INTERVAL_S = 10
+SOURCE = "postgres"
 TAGS = ["dbms:postgres", "agent:embedded"]
+# The columns of the query `sessions`, in its order; all but the text go over the wire as they are.
+SESSION = (
+    "pid", "datid", "datname", "usesysid", "usename", "application_name", "client_addr", "client_port",
+    "backend_type", "backend_start", "backend_xid", "backend_xmin", "state", "state_change",
+    "wait_event_type", "wait_event", "query_id", "query", "query_start", "xact_start", "now",
+    "blocking_pids",
+)  # fmt: skip
 
 
 def signature(text: str) -> str:
@@ -39,6 +47,7 @@ def activity(sessions: Sequence[Event], *, host: str, at_ms: float) -> Event:
     """Return an element of dbmactivity."""
     return {
         **_common(host, at_ms),
+        "ddsource": SOURCE,
         "dbm_type": "activity",
         "collection_interval": 1,
         "ddtags": TAGS,
@@ -47,54 +56,37 @@ def activity(sessions: Sequence[Event], *, host: str, at_ms: float) -> Event:
     }
 
 
-def session(row: Sequence[object]) -> Event:
-    """Return one row of the query `sessions`, its statement redacted."""
-    (
-        pid,
-        database,
-        role,
-        application,
-        backend,
-        state,
-        kind,
-        event,
-        queryid,
-        text,
-        started,
-        xact,
-        blockers,
-    ) = row
-    redacted = redact.statement(str(text or ""))
-    found = {
-        "pid": pid,
-        "datname": database,
-        "usename": role,
-        "application_name": application,
-        "backend_type": backend,
-        "state": state,
-        "wait_event_type": kind,
-        "wait_event": event,
-        "query_id": queryid,
+def session(row: Mapping[str, object]) -> Event:
+    """Return one session by the names in SESSION, its statement redacted."""
+    redacted = redact.statement(str(row["query"] or ""))
+    found = {name: _plain(value) for name, value in row.items() if name != "query"}
+    found |= {
         "statement": redacted.text,
         "query_signature": signature(redacted.text),
-        "dd_comments": redact.render(redacted.comment),
-        "query_start": _iso(started),
-        "xact_start": _iso(xact),
-        "blocking_pids": blockers or [],
+        "dd_comments": redact.render(redacted.comment) or None,
     }
-    return {key: value for key, value in found.items() if value is not None}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def plan(
-    session: Event, definition: str | None, error: str | None, *, host: str, at_ms: float
+    session: Event,
+    definition: str | None,
+    error: str | None,
+    *,
+    ran_for: timedelta,
+    host: str,
+    at_ms: float,
 ) -> Event:
-    """Return an element of databasequery: a plan, or why there is none."""
+    """Return an element of databasequery: a plan, or why there is none; `ran_for` until it was seen."""
     cleaned = redact.plan(definition) if definition else None
     errors = [{"code": error, "message": None}] if error else None
     return {
         **_common(host, at_ms),
+        "ddsource": SOURCE,
         "dbm_type": "plan",
         "ddtags": ",".join(TAGS),
+        # In nanoseconds, unlike every other time here.
+        "duration": ran_for / timedelta(microseconds=1) * 1_000,
         "db": {
             "instance": session.get("datname"),
             "plan": {
@@ -107,10 +99,10 @@ def plan(
             "application": session.get("application_name"),
             "user": session.get("usename"),
             "statement": session["statement"],
-            "metadata": {"tables": None, "commands": None, "comments": session["dd_comments"]},
+            "metadata": {"tables": None, "commands": None, "comments": session.get("dd_comments")},
             "query_truncated": "not_truncated",
         },
-        "postgres": {key: session[key] for key in ("pid", "query_id", "state") if key in session},
+        "postgres": session,
     }
 
 
@@ -145,7 +137,7 @@ def _row(key: Key, figures: tuple[float, ...], texts: Mapping[int, str]) -> Even
         "datname": database,
         "rolname": role,
         "query": redacted.text,
-        "dd_comments": redact.render(named),
+        "dd_comments": redact.render(named) or None,
         **dict(zip(FIGURES, figures, strict=True)),
     }
 
@@ -155,7 +147,6 @@ def _common(host: str, at_ms: float) -> Event:
         "host": host,
         "timestamp": at_ms,
         "ddagentversion": EMBEDDED_VERSION,
-        "ddsource": "postgres",
         "cloud_metadata": {},
     }
 
@@ -167,5 +158,5 @@ def _metadata(host: str, at_ms: float) -> Event:
     }  # fmt: skip
 
 
-def _iso(moment: object) -> str | None:
-    return moment.isoformat() if isinstance(moment, datetime) else None
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value
