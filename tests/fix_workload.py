@@ -30,6 +30,7 @@ from workload.operation import Operation, Result, Service
 from workload.runner import Runner
 from workload.services import SERVICES
 from workload.settings import Settings
+from workload.shop import shoppers
 from workload.telemetry import DatabaseTelemetry
 from workload.tracing import NoTracing, Tracing
 
@@ -63,7 +64,7 @@ def cloned(cluster: Cluster, template: str) -> Iterator[Database]:
     """Clone a template for the length of a block."""
     name = f"seeded_{uuid4().hex[:12]}"
     administer(cluster, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-    ports = {f"{service}_port": free_port() for service in SERVICES}
+    ports = {f"{service}_port": free_port() for service in (*SERVICES, "shop")}
     try:
         yield Database(settings=cluster.settings.model_copy(update={"postgres_db": name, **ports}))
     finally:
@@ -183,7 +184,8 @@ def running_service(
 ) -> Iterator[Process]:
     """Run one service, or all in one process, until the block ends; it must end by SIGTERM, in order."""
     output, errors = folder / f"{name}.out", folder / f"{name}.err"
-    port = SERVICES["proposals" if name == "all" else name].port(settings)
+    services = {**SERVICES, "shop": shoppers.SERVICE, "all": SERVICES["proposals"]}
+    port = services[name].port(settings)
     client = ServiceClient(name=name, address=f"127.0.0.1:{port}")
     with output.open("wb") as out, errors.open("wb") as err:
         popen = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""`python -m workload SERVICE`: run one of the five services, or all of them in one process.
+"""`python -m workload SERVICE`: run one of the five services, all of them in one process, or the shop.
 
 Exit status: 0 after SIGTERM or SIGINT, 2 when a setting is wrong or the port is taken.
 """
@@ -24,21 +24,30 @@ log = logging.getLogger("workload")
 def main() -> int:
     """Run until a signal comes."""
     parser = argparse.ArgumentParser(prog="python -m workload", description=__doc__)
-    parser.add_argument("service", choices=[*SERVICES, "all"])
+    parser.add_argument("service", choices=[*SERVICES, "shop", "all"])
     name = parser.parse_args().service
-    services = list(SERVICES.values()) if name == "all" else [SERVICES[name]]
+    listen: server.Listen = server.listen
+    if name == "shop":
+        # The others need no web framework.
+        from workload.shop import shoppers, web  # noqa: PLC0415
+
+        services, listen = [shoppers.SERVICE], web.listen
+    else:
+        services = list(SERVICES.values()) if name == "all" else [SERVICES[name]]
     dd_service = "credit-lab" if name == "all" else services[0].dd_service
     logs.start(dd_service)
     try:
         settings = Settings.load()
-        run(services, settings, tracing.start(settings, dd_service))
+        run(services, settings, tracing.start(settings, dd_service), listen)
     except WorkloadError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0
 
 
-def run(services: list[Service], settings: Settings, spans: tracing.Tracing) -> None:
+def run(
+    services: list[Service], settings: Settings, spans: tracing.Tracing, listen: server.Listen
+) -> None:
     """Start the services, wait for SIGTERM or SIGINT, drain."""
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -50,7 +59,7 @@ def run(services: list[Service], settings: Settings, spans: tracing.Tracing) -> 
         for service in services
     ]
     port = services[0].port(settings)
-    server.listen(
+    listen(
         server.Control(running, registry),
         address=settings.bind_address,
         port=port,

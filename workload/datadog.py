@@ -67,6 +67,7 @@ def start() -> DatadogTracing:
     """Patch psycopg2 and return the tracing of this process, configured by the DD_* variables."""
     # With no agent listening the writer complains at every flush, for ever; the services must not care.
     logging.getLogger("ddtrace").setLevel(logging.CRITICAL)
-    patch(psycopg=True)
+    # Flask is the shop's; patched when it is imported, so nobody else pays for it.
+    patch(psycopg=True, flask=True)
     tracer.configure(trace_processors=[_FirstLines()])
     return DatadogTracing(tracer)

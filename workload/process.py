@@ -51,6 +51,7 @@ class RunningService:
         self, service: Service, *, settings: Settings, metrics: Metrics, tracing: Tracing
     ) -> None:
         self.service = service
+        self.metrics = metrics
         self.instance: UUID = uuid4()
         self._stop = threading.Event()
         name = service.dd_service

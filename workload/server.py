@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from socketserver import ThreadingMixIn
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -27,11 +27,19 @@ MAX_BODY = 64
 Answer: TypeAlias = tuple[HTTPStatus, object]
 
 
+class Listen(Protocol):
+    """How a process comes to serve its switches, and what else it serves."""
+
+    def __call__(self, application: "Control", /, *, address: str, port: int, setting: str) -> None:
+        """Serve from a thread; raises PortTakenError."""
+
+
 class Control:
     """A WSGI application over the services of this process."""
 
     def __init__(self, services: Sequence[RunningService], registry: CollectorRegistry) -> None:
-        self._services = services
+        self.services = services
+        self.registry = registry
         self._metrics = make_wsgi_app(registry)
         self._routes: dict[tuple[str, str], Callable[[WSGIEnvironment], Answer]] = {
             ("GET", "/healthz"): self._healthz,
@@ -57,7 +65,7 @@ class Control:
         return [payload]
 
     def _healthz(self, _: WSGIEnvironment) -> Answer:
-        states = {service.engine.state for service in self._services}
+        states = {service.engine.state for service in self.services}
         healthy = states <= {State.RUNNING, State.PAUSED}
         return HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE, self._describe()
 
@@ -65,7 +73,7 @@ class Control:
         load = _number(environ)
         if not 0 <= load <= MAX_LOAD:
             return _refused(MAX_LOAD)
-        for service in self._services:
+        for service in self.services:
             service.engine.set_load(load)
         return HTTPStatus.OK, self._describe()
 
@@ -73,29 +81,29 @@ class Control:
         seconds = _number(environ)
         if not 0 <= seconds <= MAX_DELAY_S:
             return _refused(MAX_DELAY_S)
-        for service in self._services:
+        for service in self.services:
             service.runner.set_delay(seconds)
         return HTTPStatus.OK, self._describe()
 
     def _pause(self, _: WSGIEnvironment) -> Answer:
-        quiet = [service.pause(timeout=PAUSE_TIMEOUT_S) for service in self._services]
+        quiet = [service.pause(timeout=PAUSE_TIMEOUT_S) for service in self.services]
         return HTTPStatus.OK if all(quiet) else HTTPStatus.SERVICE_UNAVAILABLE, self._describe()
 
     def _resume(self, _: WSGIEnvironment) -> Answer:
-        for service in self._services:
+        for service in self.services:
             service.engine.resume()
         return HTTPStatus.OK, self._describe()
 
     def _describe(self) -> dict[str, Any]:
-        first = self._services[0]
+        first = self.services[0]
         return {
-            "service": first.service.name if len(self._services) == 1 else "all",
+            "service": first.service.name if len(self.services) == 1 else "all",
             "instance": str(first.instance),
             "version": __version__,
             "state": first.engine.state.value,
             "load": first.engine.load,
             "delay_s": first.runner.delay_s,
-            "services": {s.service.dd_service: str(s.instance) for s in self._services},
+            "services": {s.service.dd_service: str(s.instance) for s in self.services},
         }
 
 

@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     customers_port: int = Field(8003, ge=1, le=65535)
     servicing_port: int = Field(8004, ge=1, le=65535)
     risk_port: int = Field(8005, ge=1, le=65535)
+    shop_port: int = Field(5000, ge=1, le=65535)
 
     workload_load: NonNegativeFloat = 1.0
     workload_shape: Shape = Shape.STEADY
@@ -78,6 +79,10 @@ class Settings(BaseSettings):
     rate_risk_distribution: NonNegativeFloat = 0.05
     rate_product_performance: NonNegativeFloat = 0.03
     rate_delinquency_ageing: NonNegativeFloat = 0.05
+    rate_shop_browse: NonNegativeFloat = 1.0
+    rate_shop_abandon: NonNegativeFloat = 0.2
+    rate_shop_buy: NonNegativeFloat = 0.3
+    rate_shop_tidy: NonNegativeFloat = 0.05
 
     dd_env: str = "lab"
     dd_version: str = "0.1.0"

@@ -15,11 +15,15 @@ from tests.fix_postgres import Database
 from tests.fix_workload import ask, cloned, wired_service
 from workload.database import Row, Session
 from workload.services import SERVICES
+from workload.shop import shoppers
+from workload.shop.carts import Carts
+from workload.shop.telemetry import PAYMENTS
 from workload.statements import STATEMENTS, Statement
 
 ROUNDS = 5
 COUNTED = """
-SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_xact_user_tables WHERE schemaname = 'public'
+SELECT relname, n_tup_ins, n_tup_upd, n_tup_del
+FROM pg_stat_xact_user_tables WHERE schemaname IN ('public', 'shop')
 """
 ACTIONS = ("insert", "update", "delete")
 COMMENT = re.compile(r"/\*service='(?P<service>[a-z-]+)',statement='(?P<statement>[a-z_]+)'\*/$")
@@ -123,11 +127,32 @@ def recording(cluster: Cluster, seeded_template: str) -> Iterator[Recording]:
                 with wired.database.autocommit() as session:
                     session.row("find_operation", operation_id=uuid4())
                 wired.database.close_idle()
+        go_shopping(database)
         yield Recording(database=database, executions=witness.executions)
 
 
+def go_shopping(database: Database) -> None:
+    """Do what a visitor of the shop can do, by credit and by Pix, and let the orders grow old."""
+    wired = wired_service(shoppers.SERVICE, database.settings)
+    carts, visitor = Carts(wired.database, instance=wired.instance), uuid4()
+    with wired.database.autocommit() as session:
+        [_, cpf] = session.row("sample_customers", customer_id=1, size=1) or ()
+    product = carts.product(carts.catalogue()[0].product_id)
+    assert product
+    for payment in PAYMENTS:
+        for _ in range(3):
+            carts.add(visitor, product.product_id, 3)
+        first, second, _ = carts.items(visitor)
+        carts.change(visitor, first.item_id, 9)
+        carts.remove(visitor, second.item_id)
+        carts.check_out(visitor, payment=payment, cpf=cpf)
+    assert len(carts.orders(visitor)) == 2
+    assert carts.tidy(hours=1e-9) == 2
+    wired.database.close_idle()
+
+
 def test_every_statement_belongs_to_an_operation(recording: Recording) -> None:
-    """No statement is left over: the operations of the five services execute each of them."""
+    """No statement is left over: the operations of the services, or the shop's pages, execute each."""
     assert {execution.name for execution in recording.executions} == set(STATEMENTS)
 
 

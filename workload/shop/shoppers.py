@@ -1,0 +1,176 @@
+"""Simulated visitors: real HTTP, with cookies and forms, so that a trace begins where a person's would.
+
+A visit is one arrival of the engine's; what a visitor does in it is drawn. One that finds the shop away,
+or gets an error from it, counts as failed.
+"""
+
+import random
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from http.cookies import SimpleCookie
+from urllib.parse import urlencode
+
+from workload.errors import WorkloadError
+from workload.operation import NOTHING, Call, Operation, Result, Service
+from workload.shop.carts import SERVICE as DD_SERVICE
+from workload.shop.carts import Carts
+
+TIMEOUT_S = 15.0
+TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+PRODUCT = re.compile(r'href="/products/(\d+)"')
+ITEM = re.compile(r'name="item_id" value="(\d+)"')
+MOST_ADDED = 4
+MOST_OF_ONE = 3
+CREDIT_SHARE = 0.3
+CHANGE_SHARE = 0.5
+REMOVE_SHARE = 0.3
+# No store credit for so much or so little: a customer's matter, not the shop's failure.
+EXPECTED = {HTTPStatus.OK, HTTPStatus.CONFLICT}
+
+
+class ShopFailedError(WorkloadError):
+    """The shop did not answer a simulated visitor as it should."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """What a visitor sees."""
+
+    status: HTTPStatus
+    text: str
+
+
+class Visitor:
+    """One visit: a connection, a cookie, and the last page."""
+
+    def __init__(self, address: str, rng: random.Random) -> None:
+        self._connection = HTTPConnection(address, timeout=TIMEOUT_S)
+        self._rng = rng
+        self._cookie = ""
+        self.page = Page(status=HTTPStatus.OK, text="")
+
+    def look_around(self) -> str:
+        """Open the catalogue and one product; return the product's id."""
+        self._get("/")
+        product_id = self._rng.choice(PRODUCT.findall(self.page.text))
+        self._get(f"/products/{product_id}")
+        return str(product_id)
+
+    def fill(self) -> None:
+        """Put some products into the cart, and sometimes think better of one."""
+        for _ in range(self._rng.randint(1, MOST_ADDED)):
+            product_id = self.look_around()
+            quantity = self._rng.randint(1, MOST_OF_ONE)
+            self._post("/cart/add", product_id=product_id, quantity=str(quantity))
+        items = ITEM.findall(self.page.text)
+        if self._rng.random() < CHANGE_SHARE:
+            quantity = self._rng.randint(1, MOST_OF_ONE)
+            self._post("/cart/change", item_id=self._rng.choice(items), quantity=str(quantity))
+        if self._rng.random() < REMOVE_SHARE:
+            self._post("/cart/remove", item_id=self._rng.choice(items))
+
+    def check_out(self, cpf: str) -> bool:
+        """Pay, sometimes by store credit; False when there was nothing to pay or no credit."""
+        if not ITEM.search(self.page.text):
+            return False
+        if self._rng.random() < CREDIT_SHARE:
+            self._post("/checkout", payment="credit", cpf=cpf)
+        else:
+            self._post("/checkout", payment="pix")
+        return self.page.status is HTTPStatus.OK
+
+    def leave(self) -> None:
+        """Close the connection; the cart stays as it is."""
+        self._connection.close()
+
+    def _get(self, path: str) -> None:
+        self._ask("GET", path)
+
+    def _post(self, path: str, **fields: str) -> None:
+        token = TOKEN.search(self.page.text)
+        if token is None:
+            raise ShopFailedError(f"no form on the page from which {path} is asked")
+        answer = self._ask("POST", path, urlencode({"csrf_token": token[1], **fields}))
+        if answer:
+            self._get(answer)
+
+    def _ask(self, method: str, path: str, body: str | None = None) -> str | None:
+        """Make one request; return where it leads on to."""
+        headers = {"Cookie": self._cookie} if self._cookie else {}
+        if body:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        try:
+            self._connection.request(method, path, body, headers)
+            response = self._connection.getresponse()
+            text = response.read().decode()
+        except (OSError, HTTPException) as error:
+            raise ShopFailedError(f"the shop does not answer {method} {path}: {error}") from error
+        cookies = SimpleCookie(response.headers.get("Set-Cookie", ""))
+        for name, morsel in cookies.items():
+            self._cookie = f"{name}={morsel.value}"
+        status = HTTPStatus(response.status)
+        if status is HTTPStatus.SEE_OTHER:
+            return response.headers["Location"]
+        if status not in EXPECTED:
+            raise ShopFailedError(f"the shop answers {method} {path} with status {status}")
+        self.page = Page(status=status, text=text)
+        return None
+
+
+def _visit(call: Call) -> Visitor:
+    return Visitor(f"{call.settings.bind_address}:{call.settings.shop_port}", call.random)
+
+
+def browse(call: Call) -> Result:
+    """Look at a product, and leave."""
+    visitor = _visit(call)
+    try:
+        visitor.look_around()
+    finally:
+        visitor.leave()
+    return Result()
+
+
+def abandon(call: Call) -> Result:
+    """Fill a cart, and leave it."""
+    visitor = _visit(call)
+    try:
+        visitor.fill()
+    finally:
+        visitor.leave()
+    return Result()
+
+
+def buy(call: Call) -> Result:
+    """Fill a cart and pay for it."""
+    _, cpf = call.random.choice(call.reference.get().customers)
+    visitor = _visit(call)
+    try:
+        visitor.fill()
+        bought = visitor.check_out(cpf)
+    finally:
+        visitor.leave()
+    return Result() if bought else NOTHING
+
+
+def tidy(call: Call) -> Result:
+    """Delete what is old, so that a shop left open for a week stays within its disk."""
+    carts = Carts(call.database, instance=call.instance)
+    gone = carts.tidy(hours=call.settings.workload_retention_hours)
+    return Result(tags={"credit.orders": gone}) if gone else NOTHING
+
+
+SERVICE = Service(
+    name="shop",
+    port=lambda settings: settings.shop_port,
+    threads=lambda settings: settings.workload_threads,
+    operations=(
+        Operation(name="browse", run=browse, rate=lambda s: s.rate_shop_browse, writes=False),
+        Operation(name="abandon", run=abandon, rate=lambda s: s.rate_shop_abandon, writes=False),
+        Operation(name="buy", run=buy, rate=lambda s: s.rate_shop_buy, writes=False),
+        Operation(name="tidy", run=tidy, rate=lambda s: s.rate_shop_tidy, writes=False),
+    ),
+)
+assert SERVICE.dd_service == DD_SERVICE
