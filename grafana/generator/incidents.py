@@ -43,6 +43,12 @@ ANNOTATIONS = (
         text="{{severity}}",
     ),
     Incident(
+        "Drills",
+        "max by (drill) (lab_drill_running)",
+        colour="#5794F2",
+        title="Drill {{drill}}",
+    ),
+    Incident(
         "Database unreachable",
         "max by (instance) (1 - pg_up)",
         colour=style.RED,

@@ -78,6 +78,7 @@ def bring_up(
     from lab.cli.interruption import interruptible
     from lab.cli.screen import Screen, out
     from lab.drilldown import to_json
+    from lab.drills.healing import heal_abandoned
     from lab.settings import LabSettings
     from lab.stack import mode
 
@@ -88,6 +89,7 @@ def bring_up(
     start = _in_containers if chosen is mode.Mode.DOCKER else _natively
     with interruptible(), Screen() as screen:
         news = start(settings, asked, screen)
+        heal_abandoned(mode.running_settings(settings), screen)
     status = mode.status(chosen, settings)
     desk = desk_in(chosen, settings)
     if as_json:

@@ -10,6 +10,7 @@ from lab.cli.options import AsJson
 def verify(as_json: AsJson = False) -> None:
     """Check every invariant, and the counters of the services against the database."""
     from lab.cli.screen import Screen, out
+    from lab.drills.healing import heal_abandoned
     from lab.settings import LabSettings
     from lab.stack.mode import running_settings
     from lab.verify import run
@@ -17,6 +18,7 @@ def verify(as_json: AsJson = False) -> None:
 
     settings = running_settings(LabSettings.load())
     with Screen() as screen:
+        heal_abandoned(settings, screen)
         screen.begin("verify")
         report = run(settings, progress=screen.wait)
     if as_json:

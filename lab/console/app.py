@@ -22,6 +22,8 @@ from lab.console import api, jaeger
 from lab.console.metrics import ConsoleMetrics
 from lab.console.pages import PAGES, Access, Site
 from lab.drilldown import Desk
+from lab.drills.mark import Mark
+from lab.drills.running import Place
 from lab.intake import Gate, routes
 from lab.paths import Paths
 from lab.pglog import LogReader
@@ -104,6 +106,7 @@ def build(settings: LabSettings) -> Console:
     paths = Paths.of(settings)
     registry = CollectorRegistry()
     metrics = ConsoleMetrics(registry)
+    registry.register(Mark(Place(paths)))
     writer = Writer(paths.store, Bounds.of(settings), metrics)
     directory = settings.postgres_log_dir or paths.postgres / "data" / "log"
     token = settings.lab_console_token.get_secret_value() if settings.lab_console_token else None

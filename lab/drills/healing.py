@@ -18,6 +18,7 @@ from lab.drills.running import Memo, Place, Running
 from lab.drills.scene import Scene
 from lab.drills.sessions import APPLICATION, Sessions
 from lab.errors import DatabaseError, LabError
+from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.stack import probes
 from lab.stack.readiness import await_state
@@ -29,6 +30,19 @@ ROLES = (Role.APP, Role.OWNER, Role.LAB)
 OWN_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
 END_OWN_SESSIONS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE application_name = %s AND usename = current_user AND pid <> pg_backend_pid()"""
+
+
+def heal_abandoned(settings: LabSettings, reporter: Reporter) -> None:
+    """Heal what a killed runner has left, unless a living one is at work: for commands that are no drill.
+
+    Raises:
+        NotHealedError: when that cannot be done.
+    """
+    place = Place(Paths.of(settings))
+    if place.read() is None or place.is_locked():
+        return
+    with place.locked():
+        heal_leftovers(settings, place, reporter)
 
 
 def heal_leftovers(settings: LabSettings, place: Place, reporter: Reporter) -> Running | None:

@@ -4,12 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from lab.drills import matrix, report
 from lab.drills.assessment import Assessment
 from lab.drills.catalogue import DRILLS
 from lab.drills.errors import DrillError
 from lab.drills.journal import KEPT_LINES, MAX_BYTES, Journal, Step
+from lab.drills.mark import Mark
 from lab.drills.runner import Run
 from lab.drills.running import Memo, Place, Running
 from lab.judge.evidence import Observer
@@ -85,6 +87,18 @@ def test_a_memo_is_on_disk_before_it_returns(tmp_path: Path) -> None:
     assert Place(Paths(state=tmp_path)).read() == replace(RUNNING, memo={})
     place.forget()
     assert place.read() is None
+
+
+def test_the_drill_that_runs_is_a_series_for_grafana(tmp_path: Path) -> None:
+    """The mark is there while the drill is remembered, under its name."""
+    registry, place = CollectorRegistry(), Place(Paths(state=tmp_path))
+    registry.register(Mark(place))
+    labels = {"drill": "deadlocks"}
+    assert registry.get_sample_value("lab_drill_running", labels) is None
+    place.write(RUNNING)
+    assert registry.get_sample_value("lab_drill_running", labels) == 1
+    place.forget()
+    assert registry.get_sample_value("lab_drill_running", labels) is None
 
 
 def test_a_damaged_memory_is_not_taken_for_none(tmp_path: Path) -> None:
