@@ -24,6 +24,8 @@ SESSION = (
     "wait_event_type", "wait_event", "query_id", "query", "query_start", "xact_start", "now",
     "blocking_pids",
 )  # fmt: skip
+# What a plan's event says outside of its part for PostgreSQL.
+ELSEWHERE = {"datname", "usename", "application_name", "client_addr", "client_port"}
 
 
 def signature(text: str) -> str:
@@ -85,6 +87,9 @@ def plan(
         "ddsource": SOURCE,
         "dbm_type": "plan",
         "ddtags": ",".join(TAGS),
+        "network": {
+            "client": {"ip": session.get("client_addr"), "port": session.get("client_port")},
+        },
         # In nanoseconds, unlike every other time here.
         "duration": ran_for / timedelta(microseconds=1) * 1_000,
         "db": {
@@ -102,7 +107,7 @@ def plan(
             "metadata": {"tables": None, "commands": None, "comments": session.get("dd_comments")},
             "query_truncated": "not_truncated",
         },
-        "postgres": session,
+        "postgres": {name: session[name] for name in session.keys() - ELSEWHERE},
     }
 
 

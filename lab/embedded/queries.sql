@@ -24,7 +24,7 @@ ORDER BY queryid
 
 -- name: sessions
 -- Sessions that are not idle, with their waits and whom they wait for.
-SELECT pid, datid, datname, usesysid, usename, application_name, client_addr::text, client_port,
+SELECT pid, datid, datname, usesysid, usename, application_name, host(client_addr), client_port,
        backend_type, backend_start, backend_xid::text, backend_xmin::text, state, state_change,
        wait_event_type, wait_event, query_id, query, query_start, xact_start, clock_timestamp(),
        CASE WHEN wait_event_type = 'Lock' THEN pg_blocking_pids(pid) ELSE '{}' END
