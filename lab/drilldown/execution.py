@@ -164,7 +164,7 @@ class _Evidence:
         samples = reader.select(ActivitySample, "trace_id = ?", [trace_id], order="at_ns")
         events = reader.select(Event, "trace_id = ?", [trace_id], order="at_ns")
         settings = reader.select(Snapshot, "kind = 'pg_settings'", order="at_ns DESC", limit=1)
-        positions = reader.log_positions().values()
+        [(read_until_ns,)] = reader.rows("SELECT coalesce(max(at_ns), 0) FROM executions")
         return cls(
             reader=reader,
             logged={e.span_id: e for e in reader.executions_of(trace_id) if e.span_id},
@@ -172,7 +172,7 @@ class _Evidence:
             samples=_by_span(samples),
             events=_by_span(events),
             settings=PAYLOAD.decode(settings[0].payload) if settings else {},
-            read_until_ns=max((position.at_ns for position in positions), default=0),
+            read_until_ns=read_until_ns,
         )
 
     def execution(self, trace: Trace, span: TraceSpan) -> StatementExecution:
@@ -269,7 +269,7 @@ class _Evidence:
         if threshold and span.duration_ms < float(threshold):
             return f"below {limit}"
         if self.read_until_ns < nanoseconds(end):
-            return "PostgreSQL's log has not been read that far yet"
+            return "PostgreSQL's log, as far as it has been read, does not hold it"
         return f"below {limit} on the server"
 
     def _blockers(

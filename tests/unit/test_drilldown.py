@@ -106,9 +106,12 @@ def test_a_plan_of_another_execution_is_called_estimated(store: Store) -> None:
 
 
 def test_a_log_that_was_not_read_that_far_is_told_from_a_fast_execution(store: Store) -> None:
-    slow = of.statement(1, ms=900)
+    slow, later = of.statement(1, ms=900), of.statement(2, ms=900)
     put(store, of.root(1), slow, of.thresholds())
-    assert "has not been read that far" in one(store, slow).absent["server_ms"]
+    assert "as far as it has been read" in one(store, slow).absent["server_ms"]
+    put(store, of.logged(later, ms=890))
+    told = one(store, slow).absent["server_ms"]
+    assert told == "below log_min_duration_statement (100 ms) on the server"
 
 
 def test_only_samples_taken_while_it_ran_are_its_waits(store: Store) -> None:

@@ -1,0 +1,353 @@
+"""From a trace to its query to its plan, on the whole lab under load, held against PostgreSQL's own log.
+
+The log is read here once more, by nothing of the lab's: what the drilldown says of an execution must be what
+PostgreSQL wrote about that very one.
+"""
+
+import json
+import random
+import re
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+import pytest
+
+from lab.database import Role, connect, dsn, rows
+from lab.drilldown import Desk
+from lab.drilldown.execution import PlanSource, StatementExecution
+from lab.drilldown.moments import NS_PER_S
+from lab.drilldown.plan import Node
+from lab.paths import Paths
+from lab.settings import ROOT
+from lab.stack.readiness import await_state
+from tests.fix_lab import Lab
+
+pytestmark = pytest.mark.acceptance
+
+EXECUTIONS = 1_000
+LOAD = "3"
+WITHIN_S = 60
+THRESHOLDS = ("log_min_duration_statement", "auto_explain.log_min_duration")
+# A line of the log tells its time to the millisecond.
+TICK = timedelta(milliseconds=1)
+RELOADED = "SELECT 1 FROM events WHERE at_ns > ? AND message LIKE 'received SIGHUP%'"
+COMMENT = re.compile(
+    r"traceparent='00-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-01'.*statement='(?P<name>\w+)'",
+    re.DOTALL,
+)
+DURATION = re.compile(r"duration: (?P<ms>[0-9.]+) ms  (?P<what>statement|plan):\s*")
+
+
+@dataclass(kw_only=True)
+class Logged:
+    """What PostgreSQL wrote about one execution."""
+
+    queryid: str
+    statement: str
+    ms: float | None = None
+    plan: dict[str, Any] | None = None
+
+
+def in_the_log(lab: Lab) -> dict[tuple[str, str], Logged]:
+    """Read every execution out of the server's own files."""
+    found: dict[tuple[str, str], Logged] = {}
+    for file in (Paths(state=lab.state).postgres / "data" / "log").glob("*.json"):
+        for text in file.read_text(encoding="utf-8").splitlines():
+            line = json.loads(text)
+            message = line.get("message", "")
+            duration = DURATION.match(message)
+            if not duration:
+                continue
+            body = message[duration.end() :]
+            plan = json.loads(body) if duration["what"] == "plan" else None
+            comment = COMMENT.search(plan["Query Text"] if plan else body)
+            if not comment:
+                continue
+            key = (comment["trace"], comment["span"])
+            known = found.setdefault(
+                key, Logged(queryid=str(line["query_id"]), statement=comment["name"])
+            )
+            assert known.queryid == str(line["query_id"])
+            if plan:
+                assert known.plan is None, "one execution has one plan"
+                known.plan = plan["Plan"]
+            else:
+                assert known.ms is None, "one span is one execution"
+                known.ms = float(duration["ms"])
+    return found
+
+
+def nodes_of(raw: dict[str, Any]) -> Iterator[tuple[object, ...]]:
+    """What is compared of each node of a plan, as PostgreSQL wrote it."""
+    loops = raw["Actual Loops"]
+    total_ms = round(raw["Actual Total Time"] * loops, 3)
+    rows_ = raw["Actual Rows"] if loops else None
+    yield raw["Node Type"], raw.get("Relation Name"), raw["Plan Rows"], rows_, loops, total_ms
+    for child in raw.get("Plans", ()):
+        yield from nodes_of(child)
+
+
+def node(each: Node) -> tuple[object, ...]:
+    return each.type, each.relation, each.estimated_rows, each.rows, each.loops, each.total_ms
+
+
+def mismatches(found: StatementExecution, logged: Logged) -> dict[str, tuple[object, object]]:
+    """Return what the drilldown says differently of an execution than PostgreSQL's log does."""
+    tree = found.plan.tree
+    shown = [node(each) for each in tree.root.walk()] if tree else []
+    said: dict[str, tuple[object, object]] = {
+        "queryid": (found.queryid, logged.queryid),
+        "statement": (found.statement, logged.statement),
+        "server_ms": (found.server_ms, logged.ms),
+        "source": (found.plan.source, PlanSource.EXECUTED),
+        "plan": (shown, list(nodes_of(logged.plan)) if logged.plan else []),
+    }
+    wrong = {what: pair for what, pair in said.items() if pair[0] != pair[1]}
+    if logged.ms is None or found.client_ms < logged.ms:
+        wrong["client_ms"] = (found.client_ms, logged.ms)
+    return wrong
+
+
+@contextmanager
+def everything_logged(lab: Lab) -> Iterator[None]:
+    """Let PostgreSQL log every statement with its plan, at once and in every session."""
+
+    def reload(*changes: str) -> None:
+        with connect(dsn(lab.settings, Role.SUPERUSER)) as connection:
+            for change in (*changes, "SELECT pg_reload_conf()"):
+                rows(connection, change)
+
+    reload(*(f"ALTER SYSTEM SET {name} = 0" for name in THRESHOLDS))
+    try:
+        yield
+    finally:
+        reload(*(f"ALTER SYSTEM RESET {name}" for name in THRESHOLDS))
+
+
+def let_pass(seconds: float) -> None:
+    """Let the load go on for so long."""
+    begun = time.monotonic()
+    await_state(
+        "the load ran",
+        lambda: None if time.monotonic() - begun > seconds else "it runs",
+        within_s=seconds + 5,
+    )
+
+
+@pytest.fixture(scope="module")
+def desk(lab: Lab) -> Desk:
+    return Desk.of(lab.settings)
+
+
+@pytest.fixture(scope="module")
+def chosen(lab: Lab, desk: Desk) -> list[StatementExecution]:
+    """A thousand executions, drawn from the spans of some seconds in which PostgreSQL logged all."""
+    assert lab.run("up", "--load", LOAD).returncode == 0
+
+    def spans(since: int, until: int) -> list[tuple[str, str]]:
+        sql = (
+            "SELECT s.trace_id, s.span_id FROM spans s WHERE s.kind = 'sql' AND s.start_ns BETWEEN ? AND ?"
+            " AND EXISTS (SELECT 1 FROM spans r WHERE r.trace_id = s.trace_id AND r.parent_id IS NULL)"
+        )
+        return [(trace, span) for trace, span in desk.reader.rows(sql, [since, until])]
+
+    with everything_logged(lab):
+        let_pass(2)
+        since = time.time_ns()
+        await_state(
+            f"{EXECUTIONS} statements",
+            lambda: (
+                None
+                if (seen := len(spans(since, time.time_ns()))) > EXECUTIONS
+                else f"{seen} so far"
+            ),
+            within_s=WITHIN_S,
+        )
+        until = time.time_ns() - 2 * NS_PER_S
+        let_pass(2)
+        marker = time.time_ns()
+    await_state(
+        "the log is read as far as to the end of it",
+        lambda: None if desk.reader.rows(RELOADED, [marker]) else "not yet",
+        within_s=WITHIN_S,
+    )
+    assert lab.run("up", "--load", "1").returncode == 0
+    drawn = random.Random(15).sample(found := spans(since, until), min(EXECUTIONS, len(found)))
+
+    @cache
+    def of_trace(trace_id: str) -> dict[str, StatementExecution]:
+        return {each.span_id: each for each in desk.executions(trace_id)}
+
+    return [of_trace(trace_id)[span_id] for trace_id, span_id in drawn]
+
+
+def test_a_thousand_executions_are_told_as_postgresqls_log_has_them(
+    lab: Lab, chosen: list[StatementExecution]
+) -> None:
+    """Statement, queryid, duration and plan of each, drawn from the trace side: no mismatch."""
+    assert len(chosen) > EXECUTIONS * 0.8
+    log = in_the_log(lab)
+    absent = [each for each in chosen if (each.trace_id, each.span_id) not in log]
+    assert absent == []
+    wrong = [
+        (each.statement, difference)
+        for each in chosen
+        if (difference := mismatches(each, log[each.trace_id, each.span_id]))
+    ]
+    assert wrong == []
+    assert len({each.statement for each in chosen}) > 15
+
+
+def test_executions_of_one_queryid_have_each_its_own_plan(chosen: list[StatementExecution]) -> None:
+    """Of each queryid that was drawn often, the plans have times of their own."""
+    counts = Counter(each.queryid for each in chosen)
+    often = [queryid for queryid, count in counts.items() if count >= 10]
+    assert often
+    for queryid in often:
+        own = [e for e in chosen if e.queryid == queryid]
+        times = {(e.plan.tree.total_ms, e.plan.tree.root.self_ms) for e in own if e.plan.tree}
+        assert len(times) > 1
+
+
+@pytest.mark.usefixtures("chosen")
+def test_below_the_thresholds_it_says_so(desk: Desk) -> None:
+    """With the lab's own thresholds again, a fast execution has no server time, and no plan as executed."""
+    since = time.time_ns()
+    fast = "kind = 'sql' AND start_ns > ? AND duration_ns < ?"
+    sql = f"SELECT trace_id, span_id FROM spans WHERE {fast} LIMIT 1"
+    await_state(
+        "a fast statement",
+        lambda: None if desk.reader.rows(sql, [since, 20_000_000]) else "none",
+        within_s=WITHIN_S,
+    )
+    [(trace_id, span_id)] = desk.reader.rows(sql, [since, 20_000_000])
+    await_state(
+        "its trace is whole",
+        lambda: None if any(not s.parent_id for s in desk.trace(trace_id).spans) else "no root",
+        within_s=WITHIN_S,
+    )
+    found = desk.execution(trace_id, span_id)
+    assert found.server_ms is None
+    assert found.absent["server_ms"].startswith("below log_min_duration_statement")
+    assert found.plan.source is not PlanSource.EXECUTED
+    assert found.plan.note
+
+
+def test_who_blocked_an_execution_is_known_live_and_afterwards(lab: Lab, desk: Desk) -> None:
+    """A session holds customers: `sessions` shows the queue behind it, and a trace names who blocked it."""
+    with connect(dsn(lab.settings, Role.SUPERUSER), application_name="somebody") as holder:
+        pid = rows(holder, "SELECT pg_backend_pid()")[0][0]
+        rows(holder, "BEGIN")
+        rows(holder, "LOCK TABLE customers IN ACCESS EXCLUSIVE MODE")
+        await_state(
+            "somebody waits for it",
+            lambda: (
+                None
+                if any(tree["pid"] == pid for tree in lab.json("sessions")["blocking"])
+                else "nobody"
+            ),
+            within_s=WITHIN_S,
+        )
+        let_pass(2.5)
+        rows(holder, "ROLLBACK")
+    sql = "SELECT trace_id, span_id FROM activity WHERE blocking_pids LIKE ? AND trace_id IS NOT NULL LIMIT 1"
+
+    def traced() -> list[tuple[Any, ...]]:
+        return [
+            found for found in desk.reader.rows(sql, [f"[{pid}%"]) if desk.reader.trace(found[0])
+        ]
+
+    await_state("its trace is here", lambda: None if traced() else "not yet", within_s=WITHIN_S)
+    [(trace_id, span_id)] = traced()
+    found = desk.execution(trace_id, span_id)
+    blocker = next(each for each in found.blocked_by if each.pid == pid)
+    assert (blocker.application, blocker.state) == ("somebody", "idle in transaction")
+    assert any(wait.type == "Lock" for wait in found.waits)
+
+
+def test_the_command_line_tells_a_trace_in_the_documented_shape(lab: Lab) -> None:
+    """`trace slowest --json` has what programs are promised, and a traceparent leads to one statement."""
+    report = lab.json("trace", "slowest")
+    assert {
+        "trace_id",
+        "service",
+        "operation",
+        "duration_ms",
+        "statements",
+        "links",
+    } <= report.keys()
+    [first, *_] = report["statements"]
+    promised = {
+        "span_id", "queryid", "statement", "client_ms", "server_ms", "plan", "waits", "blocked_by",
+    }  # fmt: skip
+    assert promised <= first.keys()
+    assert {"source", "worst_node", "tree"} <= first["plan"].keys()
+    assert report["links"]["console"].endswith(f"/traces/{report['trace_id']}")
+    traceparent = f"00-{report['trace_id']}-{first['span_id']}-01"
+    assert lab.json("trace", traceparent)["statements"] == [first]
+    told = lab.run("trace", report["trace_id"])
+    assert told.returncode == 0
+    assert first["statement"] in told.stdout
+
+
+def test_the_command_line_lists_and_shows_queries(lab: Lab) -> None:
+    """`queries` come in the order that was asked for; `query` takes a queryid, also below 0, or a name."""
+    listed: Any = lab.json("queries", "--by", "mean")
+    means = [each["mean_ms"] for each in listed]
+    assert means == sorted(means, reverse=True)
+    negative = next(each for each in listed if (each["queryid"] or "").startswith("-"))
+    by_id, by_name = (
+        lab.json("query", negative["queryid"]),
+        lab.json("query", negative["statement"]),
+    )
+    assert by_id["queryids"] == [negative["queryid"]]
+    assert set(by_id["queryids"]) <= set(by_name["queryids"])
+    series = by_id["series"]
+    assert abs(series["calls_difference_share"]) < 0.1
+    told = lab.run("query", negative["queryid"])
+    assert told.returncode == 0
+    assert "embedded agent, not Datadog's" in told.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("trace", "00-abc"), "is no trace id"),
+        (("trace", "slowest", "--service", "rsik"), "did you mean credit-risk?"),
+        (("query", "-1"), "knows no queryid -1"),
+        (("queries", "--by", "tiem"), "did you mean time?"),
+    ],
+)
+def test_a_mistake_gets_a_sentence(lab: Lab, arguments: tuple[str, ...], said: str) -> None:
+    """Exit status 2, what is wrong, and no traceback."""
+    done = lab.run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_up_ends_with_a_slow_trace(lab: Lab) -> None:
+    """Within 15 s of the lab being up it has printed a trace, its statement, its plan, and an address."""
+    assert lab.run("down").returncode == 0
+    with subprocess.Popen(
+        [str(ROOT / "creditlab"), "up", "--native"], env=lab.environment, stdout=subprocess.PIPE, text=True
+    ) as process:  # fmt: skip
+        assert process.stdout
+        times: dict[str, float] = {}
+        for line in process.stdout:
+            times[line.strip()] = time.monotonic()
+    lines = [line for line in times if line]
+    trace, statement, plan, see = lines[-4:]
+    assert trace.startswith("A slow trace")
+    assert statement.startswith("statement")
+    assert plan.startswith("plan")
+    address = f"http://127.0.0.1:{lab.settings.console_port}/traces/"
+    assert see.removeprefix("see").strip().startswith(address)
+    assert times[see] - times["Try next"] < 15

@@ -1,0 +1,173 @@
+"""Statements by what they cost, and one of them over time, out of what DBM and PostgreSQL's log told."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from lab.drilldown import By, NotFoundError
+from lab.drilldown.moments import moment
+from lab.drilldown.prometheus import Prometheus
+from lab.drilldown.queries import QuerySummary, top
+from lab.drilldown.query import Query, query
+from lab.drilldown.series import Counted, Point, _compared
+from lab.store import QueryMetrics, Record, Source
+from tests import evidence as of
+from tests.evidence import MS, START
+from tests.fix_postgres import free_port
+from tests.fix_store import Store
+
+SINCE, UNTIL = moment(START), moment(START) + timedelta(hours=1)
+
+
+def deltas(queryid: int, *, after_s: float = 10, **fields: Any) -> QueryMetrics:
+    """What one statement did in one interval of DBM's."""
+    known: dict[str, Any] = {
+        "at_ns": START + round(after_s * 1_000) * MS, "source": Source.EMBEDDED,
+        "database": "creditdb", "role": "credit_app", "signature": f"{queryid:x}", "queryid": queryid,
+        "calls": 1, "rows": 0, "exec_time_ms": 1.0, "plan_time_ms": 0.0, "blk_read_time_ms": 0.0,
+        "blk_write_time_ms": 0.0, "shared_blks_hit": 0, "shared_blks_read": 0,
+        "shared_blks_dirtied": 0, "shared_blks_written": 0, "temp_blks_read": 0,
+        "temp_blks_written": 0, "wal_bytes": 0,
+    }  # fmt: skip
+    return QueryMetrics(**{**known, **fields})
+
+
+@pytest.fixture
+def told(store: Store) -> Store:
+    """Three statements, each the first in another order; the last is another role's."""
+    records: list[Record] = [
+        deltas(1, calls=100, exec_time_ms=200.0, rows=5),
+        deltas(1, after_s=20, calls=100, exec_time_ms=200.0, rows=5),
+        deltas(2, calls=2, exec_time_ms=300.0, rows=7, shared_blks_hit=30, shared_blks_read=10),
+        deltas(3, calls=5, exec_time_ms=5.0, rows=900, blk_read_time_ms=4.0),
+        deltas(4, calls=9_000, exec_time_ms=9_000.0, role="postgres_exporter"),
+        deltas(1, after_s=7_200, calls=1_000_000),
+        of.known(1, name="first", text="SELECT 1"),
+    ]
+    store.writer.commit(records, timeout_s=5)
+    return store
+
+
+def listed(told: Store, by: By, **asked: Any) -> list[QuerySummary]:
+    return list(top(told.reader, since=SINCE, until=UNTIL, by=by, **asked))
+
+
+@pytest.mark.parametrize(
+    ("by", "order"),
+    [
+        (By.TIME, ["1", "2", "3"]),
+        (By.CALLS, ["1", "3", "2"]),
+        (By.MEAN, ["2", "1", "3"]),
+        (By.ROWS, ["3", "1", "2"]),
+        (By.IO, ["3", "2", "1"]),
+    ],
+)
+def test_the_first_did_most(told: Store, by: By, order: list[str]) -> None:
+    assert [each.queryid for each in listed(told, by)] == order
+
+
+def test_deltas_of_a_window_add_up(told: Store) -> None:
+    """By statement and role; what lies outside of the window, and other roles', is left out."""
+    first, second, _ = listed(told, By.TIME)
+    assert (first.calls, first.total_ms, first.mean_ms, first.rows) == (200, 400.0, 2.0, 10)
+    assert (first.statement, first.owner, first.text) == ("first", "credit-risk", "SELECT 1")
+    assert first.share == round(400 / 705, 4)
+    assert (second.hit_ratio, first.hit_ratio) == (0.75, None)
+    everybody = listed(told, By.TIME, role=None)
+    assert everybody[0].queryid == "4"
+
+
+def ask(store: Store, key: str = "risk_distribution") -> Query:
+    nobody = Prometheus(url=f"http://127.0.0.1:{free_port()}")
+    return query(store.reader, nobody, key, since=SINCE, until=UNTIL)
+
+
+def test_a_change_of_plan_is_marked(store: Store) -> None:
+    """Plans in the order in which they were seen: runs of one shape, the first run no change."""
+    spans = [of.statement(n) for n in range(1, 6)]
+    tables = ("installments", "installments", "customers", "customers", "installments")
+    plans = [
+        of.plan(span, ms=100 * n, table=table)
+        for n, (span, table) in enumerate(zip(spans, tables, strict=True), 1)
+    ]
+    store.writer.commit([of.known(), *spans, *plans], timeout_s=5)
+    periods = ask(store).plans
+    assert [(p.shape, p.changed, p.executed, p.slowest_ms) for p in periods] == [
+        ("installments", False, 2, 200),
+        ("customers", True, 2, 400),
+        ("installments", True, 1, 500),
+    ]
+    assert periods[0].trace_id == of.trace_id(2)
+    assert periods[1].mean_ms == 350
+
+
+def test_slowest_executions_and_tables_of_a_statement(store: Store) -> None:
+    fast, slow = of.statement(1), of.statement(2)
+    records: list[Record] = [
+        of.known(), fast, of.logged(fast, ms=150), of.logged(slow, ms=300), of.plan(slow, ms=299),
+    ]  # fmt: skip
+    store.writer.commit(records, timeout_s=5)
+    found = ask(store, str(of.QUERYID))
+    assert [(e.server_ms, e.has_plan, e.has_trace) for e in found.slowest] == [
+        (300, True, False),
+        (150, False, True),
+    ]
+    [table] = found.tables
+    assert (table.name, table.access, table.hit_ratio) == ("installments", ("Seq Scan",), 0.75)
+    assert found.services == ("credit-risk",)
+
+
+def test_an_absent_source_leaves_its_fields_empty_and_says_why(store: Store) -> None:
+    store.writer.commit([of.known()], timeout_s=5)
+    found = ask(store)
+    assert "does not answer" in found.absent["table_hit_ratio"]
+    assert "does not answer" in found.series.absent["prometheus"]
+    assert "no call" in found.series.absent["dbm"]
+    assert found.absent.keys() >= {"plans", "slowest"}
+    assert found.series.calls_difference is None
+
+
+def test_a_name_may_have_several_queryids_and_no_explain(store: Store) -> None:
+    """PostgreSQL has a queryid for each length of a list; an Agent's EXPLAIN carries the same name."""
+    explained = of.known(3, text=f"EXPLAIN (FORMAT JSON) {of.REPORT}")
+    store.writer.commit([of.known(1), of.known(2), explained], timeout_s=5)
+    assert ask(store).queryids == ("1", "2")
+
+
+def test_an_unknown_statement_is_answered_with_the_nearest(store: Store) -> None:
+    with pytest.raises(NotFoundError, match="knows no statement yet"):
+        ask(store, "anything")
+    store.writer.commit([of.known()], timeout_s=5)
+    with pytest.raises(NotFoundError, match="did you mean risk_distribution"):
+        ask(store, "risk_distributoin")
+    with pytest.raises(NotFoundError, match="knows no queryid -7"):
+        ask(store, "-7")
+
+
+def test_both_observers_are_compared_over_the_steps_that_prometheus_has() -> None:
+    """DBM sends what changed and no zeros: a step without its word is a step without calls."""
+    empty = Point(end=SINCE, prometheus=None, dbm=Counted(calls=50, mean_ms=9.0))
+    points = (
+        empty,
+        replace(
+            empty, prometheus=Counted(calls=10, mean_ms=2.0), dbm=Counted(calls=8, mean_ms=2.5)
+        ),
+        replace(empty, prometheus=Counted(calls=0, mean_ms=None), dbm=None),
+    )
+    found = _compared(points, 10, "embedded", {})
+    assert found.prometheus == Counted(calls=10, mean_ms=2.0)
+    assert found.dbm == Counted(calls=8, mean_ms=2.5)
+    assert (found.calls_difference, found.calls_difference_share) == (2, 0.2)
+    assert found.mean_difference_ms == -0.5
+
+
+def test_deltas_fall_into_the_step_in_which_they_end(store: Store) -> None:
+    records = [deltas(of.QUERYID, after_s=s, calls=s) for s in (10, 30, 31)]
+    store.writer.commit([of.known(), *records], timeout_s=5)
+    found = {point.end: point.dbm for point in ask(store).series.points if point.dbm}
+    assert {(end - SINCE).total_seconds(): each.calls for end, each in found.items()} == {
+        30: 40,
+        60: 31,
+    }
