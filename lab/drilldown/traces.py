@@ -1,5 +1,6 @@
 """Traces: found by what somebody remembers of them, and one of them as a waterfall."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -164,15 +165,12 @@ def search(reader: Reader, wanted: Search) -> tuple[TraceSummary, ...]:
     limit = max(min(wanted.limit, MAX_FOUND), 1)
     column = "duration_ns" if wanted.order is Order.SLOWEST else "start_ns"
     condition, parameters = _condition(wanted)
-    # One service at a time: the index of roots is by service and time.
-    roots = [
-        root
-        for name in names
-        for root in reader.select(
-            Span, condition, [name, *parameters], order=f"{column} DESC", limit=limit
-        )
-    ]
-    best = nlargest(limit, roots, key=lambda span: getattr(span, column))
+    # One service at a time, and first the keys only: both as the index of roots has them.
+    sql = f"SELECT {column}, id FROM spans WHERE {condition} ORDER BY {column} DESC LIMIT ?"
+    found = [row for name in names for row in reader.rows(sql, [name, *parameters, limit])]
+    chosen = json.dumps([identity for _, identity in nlargest(limit, found)])
+    by_id = "id IN (SELECT value FROM json_each(?))"
+    best = reader.select(Span, by_id, [chosen], order=f"{column} DESC", limit=limit)
     return tuple(_summaries(reader, best))
 
 

@@ -1,5 +1,6 @@
 -- The store's tables: see lab/store/records.py, which names every column and its unit.
--- Executed once, into an empty file. Raise VERSION in lab/store/file.py with every change.
+-- Executed once, into an empty file. Raise VERSION in lab/store/file.py with every change of a table; a file
+-- with an older index is only slower.
 
 CREATE TABLE spans (
     id INTEGER PRIMARY KEY,
@@ -10,7 +11,8 @@ CREATE TABLE spans (
 -- Unique, so that a payload sent again by a sender that saw no answer counts once.
 CREATE UNIQUE INDEX spans_ids ON spans (trace_id, span_id);
 CREATE INDEX spans_start ON spans (start_ns);
-CREATE INDEX spans_roots ON spans (service, start_ns) WHERE parent_id IS NULL;
+-- With all that a search for traces asks about, so that it reads no row that it does not return.
+CREATE INDEX spans_roots ON spans (service, start_ns, duration_ns, error, resource) WHERE parent_id IS NULL;
 
 CREATE TABLE statements (
     key TEXT PRIMARY KEY, queryid INTEGER, signature TEXT, name TEXT, owner TEXT, text TEXT NOT NULL,
