@@ -169,6 +169,17 @@ def test_what_is_sent_again_counts_once(store: Store) -> None:
     assert store.tally.counts["spans"] == 1
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_statement_keeps_its_own_text_beside_the_one_that_explained_it(
+    store: Store, order: int
+) -> None:
+    """An EXPLAIN of a statement has its queryid, but its text is not shown for it, whichever came first."""
+    explained = replace(STATEMENT, text="EXPLAIN (FORMAT JSON) SELECT ?")
+    for statement in (STATEMENT, explained)[::order]:
+        store.writer.commit([statement], timeout_s=5)
+    assert [kept.text for kept in store.reader.select(st.Statement)] == ["SELECT ?"]
+
+
 def test_a_position_is_committed_with_its_lines_or_not_at_all(store: Store) -> None:
     """When one record of a commit cannot be written, none of them is, and the caller is told."""
     impossible = replace(EXECUTION, queryid=2**70)
