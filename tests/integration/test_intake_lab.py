@@ -32,6 +32,15 @@ from workload.settings import Settings
 DEADLINE_S = 60
 LOAD_S = 6
 LOAD = 3.0
+COUNTED = """
+    SELECT queryid, substring(query from 'statement=''([a-z_]+)'''), calls::int
+    FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid JOIN pg_roles r ON r.oid = s.userid
+    WHERE d.datname = current_database() AND r.rolname = 'credit_app' AND s.toplevel
+      AND query LIKE '%%/*service=%%'
+"""
+DELTAS = """
+    SELECT queryid, sum(calls) FROM query_metrics WHERE role = 'credit_app' AND database = ? GROUP BY 1
+"""
 
 
 def until(what: str, look: Callable[[], bool]) -> None:
@@ -145,16 +154,12 @@ def test_one_number_per_statement(database: Database, console: RunningConsole) -
                 until("the end of the load", lambda: time.monotonic() - begun > LOAD_S)
                 client.pause()
                 application = counted(client)
-            in_postgres: dict[str, int] = dict(
-                rows(
-                    superuser,
-                    "SELECT substring(query from 'statement=''([a-z_]+)'''), sum(calls)::int"
-                    " FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid"
-                    " JOIN pg_roles r ON r.oid = s.userid"
-                    " WHERE d.datname = current_database() AND r.rolname = 'credit_app' AND s.toplevel"
-                    " AND query LIKE '%%/*service=%%' GROUP BY 1",
-                )
-            )
+            by_queryid = {
+                queryid: (name, calls) for queryid, name, calls in rows(superuser, COUNTED)
+            }
+            in_postgres: Counter[str] = Counter()
+            for name, calls in by_queryid.values():
+                in_postgres[name] += calls
             reader = console.reader
             dbm_sql = (
                 "SELECT s.name, sum(m.calls) FROM query_metrics m JOIN statements s USING (queryid)"
@@ -167,6 +172,10 @@ def test_one_number_per_statement(database: Database, console: RunningConsole) -
                 ),
             )
     in_dbm = sums(reader, dbm_sql, database.name)
+    deltas = reader.rows(DELTAS, [database.name])
+    assert {queryid: calls for queryid, calls in deltas if queryid in by_queryid} == {
+        queryid: calls for queryid, (_, calls) in by_queryid.items()
+    }
     of_application = "role = 'credit_app' AND database = ?"
     in_log_sql = f"SELECT statement, count(*) FROM executions WHERE {of_application} GROUP BY 1"
     until(
