@@ -1,6 +1,7 @@
 """Marks on every graph for what happened to the lab, read from Prometheus alone.
 
-Each expression is above 0 while the thing lasts; Grafana joins neighbouring points to one region.
+Grafana asks for a point a minute, and joins neighbouring ones above 0 to one region. So each expression
+looks back over that minute, and over a scrape more where it needs two samples.
 """
 
 from grafana_foundation_sdk.builders.dashboard import AnnotationQuery
@@ -34,50 +35,53 @@ class Incident(AnnotationQuery):
         )
 
 
+FIRING = 'max by (alertname, severity) (ALERTS{alertstate="firing"})'
+
 ANNOTATIONS = (
     Incident(
         "Alerts",
-        'ALERTS{alertstate="firing"}',
+        # Its beginning alone: regions of several alerts, one on the other, would hide the graph.
+        f"{FIRING} unless {FIRING} offset 1m",
         colour=style.RED,
         title="{{alertname}}",
         text="{{severity}}",
     ),
     Incident(
         "Drills",
-        "max by (drill) (lab_drill_running)",
+        "max by (drill) (max_over_time(lab_drill_running[1m]))",
         colour="#5794F2",
         title="Drill {{drill}}",
     ),
     Incident(
         "Database unreachable",
-        "max by (instance) (1 - pg_up)",
+        "max by (instance) (1 - min_over_time(pg_up[1m]))",
         colour=style.RED,
         title="The exporter cannot reach PostgreSQL",
         text="{{instance}}",
     ),
     Incident(
         "Blocked sessions",
-        "max by (instance) (pg_blocked_sessions_count)",
+        "max by (instance) (max_over_time(pg_blocked_sessions_count[1m]))",
         colour=style.AMBER,
         title="Sessions wait for a lock",
         text="{{instance}}",
     ),
     Incident(
         "Deadlocks",
-        "sum by (datname) (increase(pg_stat_database_deadlocks[30s]))",
+        "sum by (datname) (increase(pg_stat_database_deadlocks[70s]))",
         colour="#B877D9",
         title="Deadlock",
         text="{{datname}}",
     ),
     Incident(
         "Service restarts",
-        'changes(process_start_time_seconds{job="credit"}[30s])',
+        'changes(process_start_time_seconds{job="credit"}[70s])',
         colour=style.BLUE,
         title="Restart of {{service}}",
     ),
     Incident(
         "Load changes",
-        "max(changes(credit_load_multiplier[30s]))",
+        "max(changes(credit_load_multiplier[70s]))",
         colour=style.GREY,
         title="The load multiplier was changed",
     ),

@@ -4,6 +4,7 @@ A panel cannot be made without a title, a description in words and a unit: who o
 first time, at night, reads what it shows and what to do.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
@@ -42,6 +43,8 @@ Panel: TypeAlias = Builder[models.Panel]
 # Thirds, halves and sixths of the 24 columns; at 1440 px a third holds a legend of five services.
 THIRD, HALF, WHOLE, SIXTH, QUARTER = 8, 12, 24, 4, 6
 GRAPH, NUMBER = 8, 4
+# Characters that a line of a note holds at 1440 px.
+NOTE_LINE = 165
 
 
 def link(title: str, url: str) -> DashboardLink:
@@ -61,6 +64,7 @@ def graph(
     bars: bool = False,
     thresholds: ThresholdsConfig | None = None,
     signed: bool = False,
+    begins_at: float = 0,
     empty: str = "Nothing to show in this time range",
     links: Sequence[DashboardLink] = (),
 ) -> timeseries.Panel:
@@ -78,6 +82,7 @@ def graph(
         bars: for events that are counted.
         thresholds: drawn as dashed lines.
         signed: whether values below zero are possible.
+        begins_at: where the axis begins unless a value lies below; for shares that are nearly one.
         empty: what is said where the chosen variables leave no series.
         links: of each series.
     """
@@ -91,7 +96,7 @@ def graph(
         .height(height)
         .draw_style(GraphDrawStyle.BARS if bars else GraphDrawStyle.LINE)
         .line_width(1)
-        .fill_opacity(60 if stacked or bars else 8)
+        .fill_opacity(60 if stacked or bars else 0)
         .show_points(VisibilityMode.NEVER)
         .no_value(empty)
         .color_scheme(FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC))
@@ -105,7 +110,14 @@ def graph(
     if thresholds:
         dashed = common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED)
         panel = panel.thresholds_style(dashed)
-    panel = panel.axis_centered_zero(True) if signed else panel.min(0)
+    if signed:
+        panel = panel.axis_centered_zero(True)
+    elif begins_at:
+        panel = panel.axis_soft_min(begins_at).max(1)
+    else:
+        panel = panel.min(0).axis_soft_max(style.LEAST[unit])
+    if unit == style.SESSIONS:
+        panel = panel.decimals(3)
     if stacked:
         panel = panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL))
     for name, colour in (colours or {}).items():
@@ -199,8 +211,9 @@ def timeline(
     return panel
 
 
-def note(title: str, markdown: str, *, height: int = 3) -> text.Panel:
+def note(title: str, markdown: str) -> text.Panel:
     """Return words across the page: what this dashboard is for and where to go next."""
+    lines = math.ceil(len(markdown) / NOTE_LINE)
     return (
         text.Panel()
         .title(title)
@@ -208,7 +221,7 @@ def note(title: str, markdown: str, *, height: int = 3) -> text.Panel:
         .mode(TextMode.MARKDOWN)
         .content(markdown)
         .span(WHOLE)
-        .height(height)
+        .height(max(lines, 2) + 1)
     )
 
 

@@ -9,6 +9,14 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat, QueryEdito
 PROMETHEUS = DataSourceRef(type_val="prometheus", uid="credit-lab-prometheus")
 
 
+def grown_by(counter: str) -> str:
+    """Return what a counter of rare events grew by since the last point of the graph.
+
+    Whole numbers, each event once; increase() would show one event as 1.33 of them in four points.
+    """
+    return f"clamp_min({counter} - {counter} offset $__interval, 0)"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Query:
     """One PromQL expression and how its series are called.

@@ -56,9 +56,25 @@ OBSERVERS: Mapping[str, str] = {
 }
 ROLES: Mapping[str, str] = {**OBSERVERS, "credit_app": GREEN, "credit_owner": AMBER}
 
+# One for each table, so that a graph of tables reads like its neighbours.
+TABLES: Mapping[str, str] = {
+    "installments": "#0072B2",
+    "credit_transactions": "#D55E00",
+    "credit_proposals": "#009E73",
+    "credit_analysis": "#CC79A7",
+    "credit_contracts": "#E69F00",
+    "customers": "#56B4E9",
+    "audit_log": "#F0E442",
+    "audit_summary": "#B877D9",
+    "credit_products": GREY,
+    "seed_manifest": "#5A5A5A",
+}
+
 SECONDS = units.Seconds
 SHARE = units.PercentUnit
 COUNT = units.Short
+# Every digit: a count that may be compared with another.
+EXACT = units.LocaleFormat
 BYTES = units.BytesIEC
 BYTES_PER_SECOND = units.BytesPerSecondIEC
 ROWS_PER_SECOND = units.RowsPerSecond
@@ -67,7 +83,22 @@ PER_MINUTE = units.CountsPerMinute
 OPERATIONS = units.OpsPerSecond
 BRL = units.Real
 # Seconds per second: how many sessions on average are busy with it. Has no unit of its own.
-SESSIONS = "suffix: sessions"
+SESSIONS = "suffix:sessions"
+# Where an axis ends at least: Grafana gives zeros alone one up to 100, or 10,000 %.
+LEAST: Mapping[str, float] = {
+    SECONDS: 0.001,
+    SHARE: 0.01,
+    COUNT: 1,
+    EXACT: 1,
+    BYTES: 1024,
+    BYTES_PER_SECOND: 1024,
+    ROWS_PER_SECOND: 1,
+    PER_SECOND: 1,
+    PER_MINUTE: 1,
+    OPERATIONS: 1,
+    BRL: 100,
+    SESSIONS: 0.01,
+}
 
 
 def steps(*limits: float) -> ThresholdsConfig:

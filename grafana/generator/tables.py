@@ -12,6 +12,9 @@ from grafana.generator import style
 from grafana.generator.panels import WHOLE, named
 from grafana.generator.source import PROMETHEUS, Query
 
+# In px; Grafana's default of 150 would push a table of ten columns off the page.
+LEAST_WIDTH, BAR_WIDTH = 70, 150
+
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
@@ -58,7 +61,7 @@ def rows(
         .height(height)
         .no_value("-")
         .thresholds(style.neutral())
-        .filterable(True)
+        .min_width(LEAST_WIDTH)
         .sort_by([common.TableSortByFieldState().display_name(sort).desc(True)])
         .footer(common.TableFooterOptions().show(False).reducer([]).enable_pagination(True))
         .with_transformation(DataTransformerConfig(id_val="merge", options={}))
@@ -85,7 +88,10 @@ def rows(
         panel = panel.with_target(Query(expr=column.expr).now(ref, table=True))
         panel = panel.override_by_name(column.title, _look(column))
     for label, pixels in labels.items():
-        look = [DynamicConfigValue(id_val="custom.width", value=pixels)]
+        look = [
+            DynamicConfigValue(id_val="custom.width", value=pixels),
+            DynamicConfigValue(id_val="custom.filterable", value=True),
+        ]
         if links and label in links:
             look.append(DynamicConfigValue(id_val="links", value=[links[label].build()]))
         panel = panel.override_by_name(label, look)
@@ -104,6 +110,9 @@ def _look(column: Column) -> list[DynamicConfigValue]:
             )
         )
     if column.bar:
+        # Its own greatest value, not that of the whole table.
+        look.append(DynamicConfigValue(id_val="fieldMinMax", value=True))
+        look.append(DynamicConfigValue(id_val="custom.width", value=BAR_WIDTH))
         look.append(DynamicConfigValue(id_val="min", value=0))
         look.append(
             DynamicConfigValue(

@@ -5,7 +5,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from grafana.generator import style
 from grafana.generator.board import INTERNALS, QUERIES, TABLES, Section, board, database, to_board
 from grafana.generator.panels import THIRD, Panel, graph, link, note, number
-from grafana.generator.source import Query
+from grafana.generator.source import Query, grown_by
 
 BLOCK = 8192
 # What settings a reader wants beside the graphs above, by unit; none of them is about replication.
@@ -151,12 +151,12 @@ def _checkpoints() -> list[Panel]:
     return [
         graph(
             "Checkpoints",
-            "Per graph interval. Timed ones are the plan, requested ones mean that max_wal_size was"
+            "Each at its time. Timed ones are the plan, requested ones mean that max_wal_size was"
             " reached first (or that somebody said CHECKPOINT).",
             style.COUNT,
             *(
                 Query(
-                    expr=f"sum(increase(pg_stat_bgwriter_checkpoints_{kind}_total[$__rate_interval]))",
+                    expr=f"sum({grown_by(f'pg_stat_bgwriter_checkpoints_{kind}_total')})",
                     legend=legend,
                 )
                 for kind, legend in (("timed", "timed"), ("req", "requested"))
@@ -229,7 +229,7 @@ def _reading() -> list[Panel]:
         graph(
             "Temporary files",
             "Bytes per second that sorts and hashes spilled. The statement is on the queries dashboard,"
-            " column temp written.",
+            " column temp.",
             style.BYTES_PER_SECOND,
             Query(expr=_rate("temp_bytes"), legend="spilled"),
             thresholds=style.steps(10_000_000),

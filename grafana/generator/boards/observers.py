@@ -139,7 +139,7 @@ def _roles() -> Panel:
             " sum(increase(pg_stat_statements_seconds_total[$__range]))",
             decimals=2,
         ),
-        Column(title="calls", unit=style.COUNT, expr=grown("calls_total"), decimals=0),
+        Column(title="calls", unit=style.EXACT, expr=grown("calls_total"), decimals=0),
         Column(
             title="mean",
             unit=style.SECONDS,
@@ -171,7 +171,7 @@ def _statements() -> Panel:
         ),
         Column(
             title="calls",
-            unit=style.COUNT,
+            unit=style.EXACT,
             expr=per_statement("calls_total", **roles),
             decimals=0,
         ),

@@ -20,6 +20,7 @@ from grafana.generator.panels import GRAPH, HALF, THIRD, Panel, graph, link, not
 from grafana.generator.source import Query
 from grafana.generator.statements import per_statement
 from grafana.generator.tables import Column, rows
+from grafana.generator.waits import active
 
 CHOSEN = 'service=~"$service"'
 
@@ -117,14 +118,12 @@ def _database() -> list[Panel]:
             "Database load: active sessions by what they wait for",
             "Each active session is at one of these, sampled at each scrape. Green is work; a growing red"
             " or blue area is time lost to locks or to disk.",
-            style.SESSIONS,
-            Query(
-                expr="sum by (wait_event_type) (wait_event:pg_active_sessions:count)",
-                legend="{{wait_event_type}}",
-            ),
+            style.COUNT,
+            Query(expr=active("wait_event_type"), legend="{{wait_event_type}}"),
             width=HALF,
             colours=style.WAITS,
             stacked=True,
+            bars=True,
             links=[link("Sessions and waits", to_board(SESSIONS))],
         ),
         graph(
@@ -149,7 +148,7 @@ def _database() -> list[Panel]:
             "The ten statements with the most execution time in this time range, of every role. Click a"
             " name for its detail.",
             Column(title="total time", unit=style.SECONDS, bar=True, expr=_busiest(total)),
-            Column(title="calls", unit=style.COUNT, decimals=0, expr=_busiest(calls, by=total)),
+            Column(title="calls", unit=style.EXACT, decimals=0, expr=_busiest(calls, by=total)),
             Column(
                 title="mean",
                 unit=style.SECONDS,
@@ -162,6 +161,7 @@ def _database() -> list[Panel]:
                 "statement": link("Detail of this statement", to_query()),
                 "queryid": link("Detail of this statement", to_query()),
             },
+            height=13,
         ),
     ]
 
@@ -198,7 +198,7 @@ def _business() -> list[Panel]:
         number(
             "Proposals submitted",
             "In this time range.",
-            style.COUNT,
+            style.EXACT,
             Query(
                 expr='sum(increase(credit_proposals_total{status="submitted"}[$__range])) or vector(0)'
             ),
@@ -230,8 +230,8 @@ def _watchers() -> list[Panel]:
             width=THIRD,
         ),
         number(
-            "Exporter: collectors that fail",
-            "Collectors of postgres_exporter whose query failed in the last scrape. A locked table or an"
+            "Failing collectors",
+            "Of postgres_exporter, those whose query failed in the last scrape. A locked table or an"
             " exhausted connection limit costs single collectors while pg_up stays 1. process_idle is left"
             " out: it fails whenever no session is idle.",
             style.COUNT,
@@ -244,7 +244,7 @@ def _watchers() -> list[Panel]:
             links=[link("What the observers cost", to_board(OBSERVERS))],
         ),
         number(
-            "Datadog: queries to this database",
+            "Datadog's questions",
             "Statements per second by the roles of the Datadog Agent. 0: no Agent asks this database,"
             " and Database Monitoring is blind, whatever the Agent's own status says.",
             style.PER_SECOND,

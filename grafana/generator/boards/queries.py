@@ -45,7 +45,7 @@ def _totals() -> list[Panel]:
         note(
             "How to read this",
             "Sort by **total time** for what to optimise first, by **mean** for what users feel, by"
-            " **calls** for chatter, by **read from disk** for what misses memory. Click a name for its"
+            " **calls** for chatter, by **disk read** for what misses memory. Click a name for its"
             " detail. *unnamed* statements carry no comment of the workload's: tools, observers, people."
             " A name with several queryids is one text with lists of several lengths.",
         ),
@@ -81,8 +81,8 @@ def _totals() -> list[Panel]:
             Query(expr=f"{BLOCK} * {reads}"),
         ),
         number(
-            "Spilled to temporary files",
-            "Bytes per second of sorts and hashes that did not fit into work_mem. Above 0: find the"
+            "Temporary files",
+            "Bytes per second written by sorts and hashes that did not fit into work_mem. Above 0: find the"
             " statement in the table below, and give it work_mem or an index.",
             style.BYTES_PER_SECOND,
             Query(expr=f"{BLOCK} * {_block_rate('temp')}"),
@@ -105,14 +105,14 @@ def _table() -> Panel:
         "One row per statement and role, growth in this time range. Red means: worth a look at the plan,"
         " in Datadog DBM or in PostgreSQL's log (auto_explain, from 200 ms).",
         Column(title="total time", unit=style.SECONDS, expr=total, bar=True),
-        Column(title="calls", unit=style.COUNT, expr=calls, decimals=0),
+        Column(title="calls", unit=style.EXACT, expr=calls, decimals=0),
         Column(
             title="mean",
             unit=style.SECONDS,
             expr=f"{total} / on (user, queryid, statement, service) ({calls} > 0)",
             thresholds=style.steps(0.1, 0.5),
         ),
-        Column(title="rows", unit=style.COUNT, expr=returned, decimals=0),
+        Column(title="rows", unit=style.EXACT, expr=returned, decimals=0),
         Column(
             title="rows/call",
             unit=style.COUNT,
@@ -127,27 +127,27 @@ def _table() -> Panel:
             thresholds=style.falling(0.9, 0.95),
             decimals=1,
         ),
-        Column(title="read from disk", unit=style.BYTES, expr=f"{BLOCK} * {read}"),
+        Column(title="disk read", unit=style.BYTES, expr=f"{BLOCK} * {read}"),
         Column(
-            title="I/O share of time",
+            title="I/O share",
             unit=style.SHARE,
             expr=f"({io}) / ({seconds} > 0) * on (user, queryid) group_left (statement, service)"
             f" {names(**CHOSEN)}",
             decimals=1,
         ),
         Column(
-            title="temp written",
+            title="temp",
             unit=style.BYTES,
             expr=f"{BLOCK} * {per_statement('temp_blocks_written_total', **CHOSEN)}",
             thresholds=style.steps(1, 100_000_000),
         ),
-        labels={"statement": 200, "service": 160, "user": 120, "queryid": 190},
+        labels={"statement": 205, "service": 160, "user": 105, "queryid": 195},
         sort="total time",
         links={
             "statement": link("Detail of this statement", to_query()),
             "queryid": link("Detail of this statement", to_query()),
         },
-        height=16,
+        height=19,
     )
 
 

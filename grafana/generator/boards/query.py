@@ -84,7 +84,7 @@ def _figures() -> list[Panel]:
         number(
             "Calls",
             "Executions in this time range.",
-            style.COUNT,
+            style.EXACT,
             Query(expr=calls),
             trend=False,
             decimals=0,
@@ -109,7 +109,7 @@ def _figures() -> list[Panel]:
             empty=NEVER,
         ),
         number(
-            "Share of all statements' time",
+            "Share of all time",
             "What this statement takes of the execution time of everybody. The ceiling of what tuning it"
             " can win.",
             style.SHARE,
@@ -282,7 +282,7 @@ def _identity() -> Panel:
         ),
         Column(
             title="calls",
-            unit=style.COUNT,
+            unit=style.EXACT,
             expr=per_statement("calls_total", **DETAIL),
             decimals=0,
         ),

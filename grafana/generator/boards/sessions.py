@@ -5,10 +5,12 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from grafana.generator import style
 from grafana.generator.board import QUERIES, SESSIONS, Section, board, database, to_board
 from grafana.generator.panels import HALF, THIRD, Panel, graph, link, note, number
-from grafana.generator.source import Query
+from grafana.generator.source import Query, grown_by
 from grafana.generator.tables import Column, rows
+from grafana.generator.waits import active
 
 CLIENTS = 'pg_stat_activity_count{backend_type="client backend"}'
+DEADLOCKS = 'pg_stat_database_deadlocks{datname="$database"}'
 TRANSACTION_AGE = 'pg_stat_activity_max_tx_duration{datname="$database"'
 
 
@@ -94,29 +96,28 @@ def _waits() -> list[Panel]:
             "Active sessions by type of wait",
             "CPU (green) is work. Lock: waiting for another transaction. LWLock: contention inside"
             " PostgreSQL. IO: the disk. Client: the application does not read its answer.",
-            style.SESSIONS,
-            Query(
-                expr="sum by (wait_event_type) (wait_event:pg_active_sessions:count)",
-                legend="{{wait_event_type}}",
-            ),
+            style.COUNT,
+            Query(expr=active("wait_event_type"), legend="{{wait_event_type}}"),
             width=HALF,
             height=9,
             colours=style.WAITS,
             stacked=True,
+            bars=True,
             links=[link("Which statements", to_board(QUERIES))],
         ),
         graph(
             "Active sessions by wait event",
             "The same, event by event. Lock: transactionid is a row that another transaction changed,"
             " Lock: relation a table that DDL has locked or waits for.",
-            style.SESSIONS,
+            style.COUNT,
             Query(
-                expr="wait_event:pg_active_sessions:count",
+                expr=active("wait_event_type, wait_event"),
                 legend="{{wait_event_type}}: {{wait_event}}",
             ),
             width=HALF,
             height=9,
             stacked=True,
+            bars=True,
         ),
     ]
 
@@ -146,7 +147,7 @@ def _locks() -> list[Panel]:
             " in it stands only in PostgreSQL's log.",
             style.COUNT,
             Query(
-                expr='sum(increase(pg_stat_database_deadlocks{datname="$database"}[$__rate_interval]))',
+                expr=f"sum({grown_by(DEADLOCKS)})",
                 legend="deadlocks",
             ),
             bars=True,
@@ -253,10 +254,10 @@ def _connections() -> list[Panel]:
         rows(
             "Sessions and limits by role",
             "Above 80 % the role is about to be refused: FATAL, too many connections for role.",
-            Column(title="sessions", unit=style.COUNT, expr=used, decimals=0),
+            Column(title="sessions", unit=style.EXACT, expr=used, decimals=0),
             Column(
                 title="limit",
-                unit=style.COUNT,
+                unit=style.EXACT,
                 expr=f"{limits} and on (usename) {used}",
                 decimals=0,
             ),

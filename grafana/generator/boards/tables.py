@@ -5,7 +5,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from grafana.generator import style
 from grafana.generator.board import QUERIES, TABLES, Section, board, choose, to_board, to_table
 from grafana.generator.panels import HALF, QUARTER, WHOLE, Panel, graph, link, note, number
-from grafana.generator.source import Query
+from grafana.generator.source import Query, grown_by
 from grafana.generator.tables import Column, rows
 
 CHOSEN = 'schemaname="public", relname=~"$table"'
@@ -136,8 +136,8 @@ def _summary() -> Panel:
         "The state of each table now, and what happened to it in this time range. Click a name to see it"
         " alone.",
         Column(title="size", unit=style.BYTES, expr=of("size_bytes"), bar=True),
-        Column(title="live rows", unit=style.COUNT, expr=of("n_live_tup"), decimals=0),
-        Column(title="dead rows", unit=style.COUNT, expr=of("n_dead_tup"), decimals=0),
+        Column(title="live rows", unit=style.EXACT, expr=of("n_live_tup"), decimals=0),
+        Column(title="dead rows", unit=style.EXACT, expr=of("n_dead_tup"), decimals=0),
         Column(
             title="dead share",
             unit=style.SHARE,
@@ -145,23 +145,23 @@ def _summary() -> Panel:
             thresholds=style.steps(0.1, 0.2),
             decimals=1,
         ),
-        Column(title="inserted", unit=style.COUNT, expr=grown("n_tup_ins"), decimals=0),
-        Column(title="updated", unit=style.COUNT, expr=grown("n_tup_upd"), decimals=0),
-        Column(title="deleted", unit=style.COUNT, expr=grown("n_tup_del"), decimals=0),
-        Column(title="sequential scans", unit=style.COUNT, expr=grown("seq_scan"), decimals=0),
-        Column(title="index scans", unit=style.COUNT, expr=grown("idx_scan"), decimals=0),
+        Column(title="inserted", unit=style.EXACT, expr=grown("n_tup_ins"), decimals=0),
+        Column(title="updated", unit=style.EXACT, expr=grown("n_tup_upd"), decimals=0),
+        Column(title="deleted", unit=style.EXACT, expr=grown("n_tup_del"), decimals=0),
+        Column(title="seq scans", unit=style.EXACT, expr=grown("seq_scan"), decimals=0),
+        Column(title="idx scans", unit=style.EXACT, expr=grown("idx_scan"), decimals=0),
         Column(
-            title="cache hit ratio",
+            title="cache hits",
             unit=style.SHARE,
             expr='table:pg_heap_cache_hit:ratio_rate5m{table=~"$table"}',
             thresholds=style.falling(0.9, 0.95),
             decimals=1,
         ),
-        Column(title="autovacuums", unit=style.COUNT, expr=grown("autovacuum_count"), decimals=0),
-        labels={"table": 180},
+        Column(title="autovacuums", unit=style.EXACT, expr=grown("autovacuum_count"), decimals=0),
+        labels={"table": 170},
         sort="size",
         links={"table": link("This table alone", to_table())},
-        height=11,
+        height=13,
     )
 
 
@@ -176,6 +176,8 @@ def _reading() -> list[Panel]:
             Query(expr='table:pg_heap_cache_hit:ratio_rate5m{table=~"$table"}', legend="{{table}}"),
             width=HALF,
             empty=unread,
+            colours=style.TABLES,
+            begins_at=0.9,
         ),
         graph(
             "Cache hit ratio of indexes",
@@ -187,6 +189,8 @@ def _reading() -> list[Panel]:
             ),
             width=HALF,
             empty=unread,
+            colours=style.TABLES,
+            begins_at=0.9,
         ),
         graph(
             "Rows read by sequential scans",
@@ -195,6 +199,8 @@ def _reading() -> list[Panel]:
             style.ROWS_PER_SECOND,
             Query(expr=_by_table(_rate("seq_tup_read")), legend="{{table}}"),
             links=[link("Queries", to_board(QUERIES))],
+            height=10,
+            colours=style.TABLES,
         ),
         graph(
             "Sequential scans",
@@ -202,6 +208,8 @@ def _reading() -> list[Panel]:
             " reads everything.",
             style.PER_SECOND,
             Query(expr=_by_table(_rate("seq_scan")), legend="{{table}}"),
+            height=10,
+            colours=style.TABLES,
         ),
         graph(
             "Index scans",
@@ -209,6 +217,8 @@ def _reading() -> list[Panel]:
             " index, or faith in it: ANALYZE, then compare the plans.",
             style.PER_SECOND,
             Query(expr=_by_table(_rate("idx_scan")), legend="{{table}}"),
+            height=10,
+            colours=style.TABLES,
         ),
     ]
 
@@ -224,20 +234,22 @@ def _vacuum() -> list[Panel]:
             Query(
                 expr=_by_table(f"pg_stat_user_tables_n_dead_tup{{{CHOSEN}}}"), legend="{{table}}"
             ),
+            height=10,
+            colours=style.TABLES,
         ),
         graph(
             "Autovacuum runs",
-            "Runs that ended, per graph interval. None while dead rows rise: look for long transactions"
+            "Runs that ended, each at its time. None while dead rows rise: look for long transactions"
             " and at autovacuum_max_workers.",
             style.COUNT,
             Query(
-                expr=_by_table(
-                    f"increase(pg_stat_user_tables_autovacuum_count{{{CHOSEN}}}[$__rate_interval])"
-                ),
+                expr=_by_table(grown_by(f"pg_stat_user_tables_autovacuum_count{{{CHOSEN}}}")),
                 legend="{{table}}",
             ),
             bars=True,
             stacked=True,
+            height=10,
+            colours=style.TABLES,
         ),
         graph(
             "Rows changed since ANALYZE",
@@ -248,6 +260,8 @@ def _vacuum() -> list[Panel]:
                 expr=_by_table(f"pg_stat_user_tables_n_mod_since_analyze{{{CHOSEN}}}"),
                 legend="{{table}}",
             ),
+            height=10,
+            colours=style.TABLES,
         ),
         graph(
             "Share of updates that stay on their page (HOT)",
@@ -260,6 +274,7 @@ def _vacuum() -> list[Panel]:
             ),
             width=WHOLE,
             empty="No updates of these tables",
+            colours=style.TABLES,
         ),
     ]
 
@@ -276,6 +291,7 @@ def _size() -> list[Panel]:
             ),
             width=HALF,
             stacked=True,
+            colours=style.TABLES,
         ),
         graph(
             "Live rows",
@@ -285,6 +301,7 @@ def _size() -> list[Panel]:
                 expr=_by_table(f"pg_stat_user_tables_n_live_tup{{{CHOSEN}}}"), legend="{{table}}"
             ),
             width=HALF,
+            colours=style.TABLES,
         ),
     ]
 
