@@ -76,6 +76,8 @@ class Chart:
 
     def time_ticks(self) -> list[Tick]:
         """Return round times within the chart, as milliseconds."""
+        if not self.times_ms:
+            return []
         first, last = self._span()
         step = next((s for s in STEPS_MS if (last - first) / s <= MAX_TIME_TICKS), STEPS_MS[-1])
         start = ceil(first / step) * step

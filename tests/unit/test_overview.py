@@ -1,0 +1,81 @@
+"""The overview's figures, from records whose sums are known."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from lab.drilldown.moments import nanoseconds
+from lab.drilldown.prometheus import Prometheus
+from lab.overview import State, database_load, health, incidents
+from lab.store import ActivitySample, Event, Source
+from tests.fix_store import Store
+
+AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+WINDOW = timedelta(minutes=15)
+NOBODY = Prometheus(url="http://127.0.0.1:1")
+
+
+def sample(second: float, pid: int, **fields: Any) -> ActivitySample:
+    """Return a sample taken so many seconds before AT, of an active session that does not wait."""
+    values: dict[str, Any] = dict.fromkeys(ActivitySample.__dataclass_fields__)
+    at_ns = nanoseconds(AT - timedelta(seconds=second))
+    values |= {"source": Source.EMBEDDED, "state": "active", "blocking_pids": (), **fields}
+    return ActivitySample(**{**values, "at_ns": at_ns, "pid": pid})
+
+
+def event(second: float, **fields: Any) -> Event:
+    """Return an error of so many seconds before AT."""
+    values: dict[str, Any] = dict.fromkeys(Event.__dataclass_fields__)
+    at_ns = nanoseconds(AT - timedelta(seconds=second))
+    values |= {"kind": "error", "pid": 1, "message": "no", "figures": {}, "participants": ()}
+    return Event(**{**values, "at_ns": at_ns, **fields})
+
+
+def test_load_is_the_mean_number_of_active_sessions(store: Store) -> None:
+    """Two sessions on the CPU and one waiting, sampled each second of the last ten, are a load of 3."""
+    lock = {"wait_event_type": "Lock", "wait_event": "tuple"}
+    records = [sample(s, pid) for s in range(1, 11) for pid in (1, 2)]
+    records += [sample(s, 3, **lock) for s in range(1, 11)]
+    records += [sample(s, 4, state="idle in transaction") for s in range(1, 11)]
+    store.writer.commit(records, timeout_s=10)
+    load = database_load(store.reader, since=AT - WINDOW, until=AT)
+    assert (load.source, load.every_s, load.step_s, len(load.starts)) == ("embedded", 1, 10, 90)
+    assert [(e.type, e.event, e.sessions[-1]) for e in load.events] == [
+        ("CPU", "CPU", 2.0),
+        ("Lock", "tuple", 1.0),
+    ]
+    assert load.latest == pytest.approx(3.0)
+    assert load.mean == pytest.approx(3.0 / 90)
+
+
+def test_a_sample_of_the_agent_stands_for_its_longer_interval(store: Store) -> None:
+    """The Agent looks every 5 s, so one sample of it weighs five seconds."""
+    records = [sample(s, 1, source=Source.AGENT) for s in (2, 7)]
+    store.writer.commit(records, timeout_s=10)
+    load = database_load(store.reader, since=AT - WINDOW, until=AT)
+    assert load.source is Source.AGENT
+    assert load.latest == pytest.approx(1.0)
+
+
+def test_an_empty_store_is_no_load_and_nothing_fresh(store: Store) -> None:
+    """Before anything came there are no layers; every age is unknown and counts as stale."""
+    assert database_load(store.reader, since=AT - WINDOW, until=AT).events == ()
+    found = health(store.reader, NOBODY, at=AT)
+    assert all(fresh.age_s is None and fresh.stale for fresh in found.freshness)
+    states = {component.name: component.state for component in found.components}
+    assert (states["prometheus"], states["postgres"], states["datadog"]) == (
+        State.DOWN,
+        State.UNKNOWN,
+        State.UNKNOWN,
+    )
+
+
+def test_equal_errors_are_one_incident_with_a_count(store: Store) -> None:
+    """A burst of one error is one line, told at its last time; the deadlock before it stays in sight."""
+    deadlock = event(50, kind="deadlock", message="deadlock detected", sqlstate="40P01")
+    burst = [event(s, statement="pay") for s in (10, 20, 30)]
+    store.writer.commit([deadlock, *burst, event(2000)], timeout_s=10)
+    first, second = incidents(store.reader, since=AT - WINDOW, until=AT)
+    assert (first.title, first.count, first.at) == ("Error", 3, AT - timedelta(seconds=10))
+    assert (second.title, second.count) == ("Deadlock", 1)
