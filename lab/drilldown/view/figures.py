@@ -1,5 +1,9 @@
 """How figures are written: with their unit, and with no more digits than mean something."""
 
+import sys
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -58,9 +62,16 @@ def bar(start: float, length: float, whole: float, *, width: int = BAR_WIDTH) ->
     return Text(" " * begin + "█" * cells + " " * (width - begin - cells), style="cyan")
 
 
-def grid(*columns: str, right: tuple[str, ...] = ()) -> Table:
-    """Return a table with dim headings and without lines; the columns of `right` are numbers."""
+def grid(*columns: str, right: tuple[str, ...] = (), wraps: str | None = None) -> Table:
+    """Return a table with dim headings and without lines.
+
+    Args:
+        columns: their headings.
+        right: those that hold numbers.
+        wraps: the one that goes on in further lines when the terminal is narrow; the others stay whole.
+    """
     table = Table(box=None, pad_edge=False, header_style="dim", collapse_padding=True)
     for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", no_wrap=True)
+        justify: JustifyMethod = "right" if column in right else "left"
+        table.add_column(column, justify=justify, no_wrap=column != wraps)
     return table

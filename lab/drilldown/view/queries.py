@@ -1,6 +1,6 @@
 """Statements in a terminal: the list, and one of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -23,26 +23,38 @@ def render(listed: Sequence[QuerySummary], by: By) -> RenderableType:
     if not listed:
         text = "DBM told of no call in the last hour. `./creditlab status` says whether events come in."
         return Padding(Text(text), (0, 2))
-    numbers = ("time", "share", "calls", "mean", "rows", "I/O", "cached")
-    table = figures.grid("statement", *numbers, "service", "queryid", right=numbers)
+    columns: dict[str, Callable[[QuerySummary], str]] = {
+        "time": lambda q: figures.ms(q.total_ms),
+        "share": lambda q: figures.share(q.share),
+        "calls": lambda q: figures.count(q.calls),
+        "mean": lambda q: figures.ms(q.mean_ms),
+        "rows": lambda q: figures.count(q.rows),
+        "io": lambda q: figures.ms(q.io_ms),
+        "service": lambda q: q.owner or "",
+        "cached": lambda q: figures.share(q.hit_ratio),
+        "queryid": lambda q: q.queryid or "",
+    }
+    # What the list is sorted by first, what a narrow terminal has no room for last.
+    ordered = sorted(columns, key=lambda name: name != by)
+    table = figures.grid(
+        "statement", *ordered, right=tuple(columns.keys() - {"service", "queryid"})
+    )
     for query in listed[:LISTED]:
-        table.add_row(
-            Text(query.statement or _one_line(query.text), style="bold"),
-            figures.ms(query.total_ms),
-            figures.share(query.share),
-            figures.count(query.calls),
-            figures.ms(query.mean_ms),
-            figures.count(query.rows),
-            figures.ms(query.io_ms),
-            figures.share(query.hit_ratio),
-            query.owner or "",
-            Text(query.queryid or "", style="dim"),
-        )
+        name = Text(query.statement or _one_line(query.text), style="bold")
+        table.add_row(name, *(columns[column](query) for column in ordered))
     heading = Text.assemble(("Statements of the last hour", "bold"), f", by {by}")
     more = len(listed) - LISTED
     notes = [Text(f"and {more} more; --json gives all", style="dim")] if more > 0 else []
     return Padding(
-        Group(heading, Text(), table, *notes, Text(), *_told_by({q.source for q in listed})), (0, 2)
+        Group(
+            heading,
+            Text(),
+            figures.Fitting(table),
+            *notes,
+            Text(),
+            *_told_by({q.source for q in listed}),
+        ),
+        (0, 2),
     )
 
 

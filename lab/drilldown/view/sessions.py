@@ -67,7 +67,8 @@ def _line(pid: int, session: Session | None) -> Text:
 
 def _table(sessions: list[Session]) -> RenderableType:
     numbers = ("transaction", "query")
-    table = figures.grid("pid", "who", "state", "waits for", *numbers, "statement", right=numbers)
+    columns = ("pid", "who", "state", "waits for", *numbers, "statement")
+    table = figures.grid(*columns, right=numbers, wraps="statement")
     for each in sessions:
         waits = f"{each.wait_event_type}/{each.wait_event}" if each.wait_event else ""
         table.add_row(

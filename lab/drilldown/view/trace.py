@@ -63,7 +63,8 @@ def _statements(report: TraceReport) -> RenderableType:
     if not report.statements:
         return Text("No statement was executed in this trace.", style="dim")
     numbers = ("client", "server")
-    table = figures.grid("statement", "client", "server", "", "plan", "waits", right=numbers)
+    columns = ("statement", "client", "server", "", "plan", "waits")
+    table = figures.grid(*columns, right=numbers, wraps="waits")
     for each in report.statements:
         waits = ", ".join(f"{wait.type} {wait.samples}" for wait in each.waits)
         table.add_row(
