@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from lab.cli import (
     bench,
+    compare,
     datadog,
     doctor,
     down,
@@ -70,6 +71,7 @@ app.command(context_settings={"ignore_unknown_options": True})(queries.query)
 app.command()(sessions.sessions)
 app.command()(doctor.doctor)
 app.command()(verify.verify)
+app.command()(compare.compare)
 app.add_typer(datadog.app, name="datadog")
 app.add_typer(drill.app, name="drill")
 app.command(context_settings=PASS_ON)(psql.psql)

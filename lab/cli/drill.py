@@ -21,7 +21,8 @@ DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>s|m|h)?")
 UNITS = {None: 1, "s": 1, "m": 60, "h": 3600}
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """Read a duration as people write it: 60s, 5m, 1h."""
     match = DURATION.fullmatch(text)
     if not match or float(match["number"]) <= 0:
         raise typer.BadParameter(f"{text!r} is no duration: write 60s, 5m or 1h")
@@ -30,7 +31,7 @@ def _seconds(text: str) -> float:
 
 For = Annotated[
     float | None,
-    typer.Option("--for", help="From proof to heal: 60s, 2m.", parser=_seconds, metavar="TIME"),
+    typer.Option("--for", help="From proof to heal: 60s, 2m.", parser=seconds, metavar="TIME"),
 ]
 Intensity = Annotated[
     float, typer.Option(help="1 is the drill as designed.", min=0.1, max=10, metavar="X")
@@ -125,11 +126,19 @@ def run_all(
 
 
 @app.command()
-def report(html: Html = None, as_json: AsJson = False) -> None:
+def report(
+    html: Html = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Judge anew what the observers still hold.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show the blind-spot matrix of the latest run of each drill."""
     from lab.drills import matrix
 
-    _show(matrix.latest(_settings()), html, as_json=as_json)
+    settings = _settings()
+    found = matrix.judged_again(settings) if again else matrix.latest(settings)
+    _show(found, html, as_json=as_json)
 
 
 @app.command("random")
@@ -137,7 +146,7 @@ def run_random(
     seed: Annotated[int, typer.Option(help="The same seed draws the same drills.")] = 15,
     every: Annotated[
         float,
-        typer.Option("--every", help="From one to the next.", parser=_seconds, metavar="TIME"),
+        typer.Option("--every", help="From one to the next.", parser=seconds, metavar="TIME"),
     ] = 300.0,
     intensity: Intensity = 1.0,
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from lab import redact
 from lab.drills.drill import Drill
 from lab.drills.journal import Journal, Step
 from lab.drills.runner import Run
@@ -20,6 +21,7 @@ from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.stack.readiness import await_state
 from lab.stack.reporter import Reporter
+from workload.statements import STATEMENTS
 
 # What was so before the fault: two scrapes, and two of the Agent's intervals.
 BEFORE_NS = 20 * NS
@@ -60,12 +62,21 @@ def assess(drill: Drill, run: Run, settings: LabSettings, reporter: Reporter) ->
             within_s=2 * SETTLES_NS / NS,
             watch=reporter.wait,
         )
+    assessment = judge_again(drill, run, settings)
+    _keep(assessment, settings)
+    seen = sum(verdict.seen == "seen" for verdict in assessment.verdicts)
+    reporter.done("verdicts", f"{seen} of {len(assessment.verdicts)} observers saw it")
+    return assessment
+
+
+def judge_again(drill: Drill, run: Run, settings: LabSettings) -> Assessment:
+    """Return the verdicts on a run by the rules of now, as long as Prometheus and the store remember it."""
     truth = _truth(drill, run, settings)
     evidence = collect(
         settings,
         drill.signals,
         since_ns=run.injected_ns - BEFORE_NS,
-        until_ns=time.time_ns(),
+        until_ns=run.healed_ns + SETTLES_NS,
     )
     verdicts = tuple(judge(evidence, truth, drill.signals, drill.alerts))
     others = {
@@ -75,11 +86,7 @@ def assess(drill: Drill, run: Run, settings: LabSettings, reporter: Reporter) ->
         and alert.firing_ns >= run.injected_ns
         and alert.name not in drill.alerts
     }
-    assessment = Assessment(run=run, verdicts=verdicts, other_alerts=tuple(sorted(others)))
-    _keep(assessment, settings)
-    seen = sum(verdict.seen == "seen" for verdict in verdicts)
-    reporter.done("verdicts", f"{seen} of {len(verdicts)} observers saw it")
-    return assessment
+    return Assessment(run=run, verdicts=verdicts, other_alerts=tuple(sorted(others)))
 
 
 def settle(run: Run, reporter: Reporter) -> None:
@@ -100,12 +107,16 @@ def _seconds_left(until_ns: int) -> str | None:
 
 
 def _truth(drill: Drill, run: Run, settings: LabSettings) -> Truth:
+    known = {**STATEMENTS, **drill.sql}
     return Truth(
         drill=drill.name,
         injected_ns=run.injected_ns,
         proven_ns=run.proven_ns,
         healed_ns=run.healed_ns,
         statements=drill.statements,
+        texts=frozenset(
+            redact.statement(known[name].sql).text for name in drill.statements if name in known
+        ),
         queryids=_queryids(drill, settings),
         services=drill.services,
         pids=frozenset(run.pids),

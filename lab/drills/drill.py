@@ -4,11 +4,12 @@ A file of faults/ holds one `Drill`. Its functions get a `Scene`; a proof is wha
 the fault, asked as the role `lab`, never what the drill believes it has done.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from lab.drills.scene import Scene
 from lab.judge.signals import Signal
+from workload.statements import Statement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,7 @@ class Drill:
         heal: takes away what outlives the sessions. May be called twice, by another process, and when
             the fault never came to be.
         lasts_s: seconds from proof to heal, enough for its alerts.
+        sql: the statements of the drill's own, by name.
         statements: names of the statements at fault, as their comments give them.
         services: who is to blame: credit-drill, or the service whose statement it is.
         signals: what each observer can be expected to show; an observer without one is expected blind.
@@ -61,6 +63,7 @@ class Drill:
     prove: Callable[[Scene], Proof]
     heal: Callable[[Scene], None] = _nothing_more
     lasts_s: float
+    sql: Mapping[str, Statement] = field(default_factory=dict)
     statements: frozenset[str] = frozenset()
     services: frozenset[str] = frozenset({"credit-drill"})
     signals: tuple[Signal, ...] = ()

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import psutil
 
-from lab.drills.assessment import Assessment
+from lab.drills.assessment import Assessment, judge_again
 from lab.drills.catalogue import DRILLS
 from lab.drills.drill import Drill
 from lab.drills.running import Place
@@ -46,6 +46,13 @@ class Matrix:
     def count(self, seen: Seen) -> int:
         """Return how many verdicts are this one."""
         return sum(verdict.seen is seen for row in self.rows for verdict in row.verdicts)
+
+
+def judged_again(settings: LabSettings) -> Matrix:
+    """Return the matrix of the newest runs by the rules of now, from what the observers still hold."""
+    return of_runs(
+        judge_again(DRILLS[row.run.drill], row.run, settings) for row in latest(settings).rows
+    )
 
 
 def of_runs(runs: Iterable[Assessment]) -> Matrix:

@@ -1,6 +1,6 @@
 """Signals that many drills share: what anybody would look at first."""
 
-from lab.judge.signals import Deltas, Metric, Sessions, Signal, Slow, Spans
+from lab.judge.signals import Deltas, Latency, Metric, Sessions, Signal, Slow, Spans
 from lab.store import ActivitySample, QueryMetrics
 
 NS_PER_MS = 1_000_000
@@ -51,11 +51,11 @@ def long_statements(*, ms: float) -> tuple[Signal, ...]:
     )
 
 
-def many_slow_spans(*, ms: float, above: float = 4) -> Spans:
-    """Statements slower than they should be, in five seconds."""
-    return Spans(
-        says=f"spans of statements above {ms:g} ms in 5 s",
-        above=above,
-        times=3,
-        like=lambda s: s.kind == "sql" and s.duration_ns > ms * NS_PER_MS,
-    )
+def slower(*, ms: float, times: float = 3.0) -> Latency:
+    """A statement that takes longer than it did, by its spans.
+
+    Args:
+        ms: mean milliseconds from which it counts.
+        times: and so many times what it was.
+    """
+    return Latency(says="mean ms of a statement's spans", above=ms, times=times)

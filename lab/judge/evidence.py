@@ -24,7 +24,8 @@ class Observer(StrEnum):
 class Truth:
     """What really happened. `proven_ns` is None when PostgreSQL never confirmed the fault.
 
-    `statements`, `queryids`, `services` and `pids` are what is at fault.
+    `statements`, their `texts` (redacted as the store's), `queryids`, `services` and `pids` are what is
+    at fault.
     """
 
     drill: str
@@ -32,6 +33,7 @@ class Truth:
     proven_ns: int | None
     healed_ns: int
     statements: frozenset[str] = frozenset()
+    texts: frozenset[str] = frozenset()
     queryids: frozenset[int] = frozenset()
     services: frozenset[str] = frozenset()
     pids: frozenset[int] = frozenset()

@@ -83,10 +83,32 @@ class Prometheus:
             for key, states in first.items()
         )
 
-    def firing(self) -> frozenset[str]:
-        """Return the names of the alerts that are firing now."""
-        found = self._api("query", query='ALERTS{alertstate="firing"}')
-        return frozenset(result["metric"]["alertname"] for result in found["result"])
+    def now(self, expr: str) -> list[tuple[Mapping[str, str], float]]:
+        """Return labels and value of each series of an expression.
+
+        Raises:
+            PrometheusError: as `series` does.
+        """
+        found = self._api("query", query=expr)["result"]
+        return [(result["metric"], float(result["value"][1])) for result in found]
+
+    def raw(
+        self, selector: str, *, window_s: float
+    ) -> list[tuple[Mapping[str, str], list[tuple[float, float]]]]:
+        """Return labels and raw samples (seconds since 1970, value) of each series in the last seconds.
+
+        Raises:
+            PrometheusError: as `series` does.
+        """
+        found = self._api("query", query=f"{selector}[{window_s:.0f}s]")["result"]
+        return [
+            (result["metric"], [(float(at), float(value)) for at, value in result["values"]])
+            for result in found
+        ]
+
+    def link(self, expr: str) -> str:
+        """Return where a person sees the graph of an expression."""
+        return f"{self.address}/graph?{urllib.parse.urlencode({'g0.expr': expr, 'g0.tab': '0'})}"
 
     def _api(self, path: str, **parameters: str) -> Mapping[str, Any]:
         url = f"{self.address}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"

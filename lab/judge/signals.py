@@ -14,6 +14,7 @@ from lab.store import ActivitySample, Event, Execution, QueryMetrics, Span
 
 BUCKET_NS = 5_000_000_000
 NS_PER_S = 1_000_000_000
+LATENCY_NS = 10 * NS_PER_S
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,6 +22,7 @@ class Names:
     """What a piece of evidence names by itself."""
 
     statements: frozenset[str] = frozenset()
+    texts: frozenset[str] = frozenset()
     queryids: frozenset[int] = frozenset()
     services: frozenset[str] = frozenset()
     pids: frozenset[int] = frozenset()
@@ -46,6 +48,7 @@ class _Signal:
     says: str
     above: float
     times: float = 2.0
+    relative: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +129,31 @@ class Spans(_Signal):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Latency(_Signal):
+    """Milliseconds that a resource takes, the mean of ten seconds; a track for each resource and service."""
+
+    observer: ClassVar[Observer] = Observer.APM
+    relative: ClassVar[bool] = True
+
+    def tracks(self, evidence: Evidence) -> Iterator[Track]:
+        """Yield a track for each text of a statement that a service has called."""
+        spans: defaultdict[tuple[str, object], list[Span]] = defaultdict(list)
+        for span in evidence.spans:
+            if span.kind == "sql":
+                spans[span.resource, span.tags.get("_dd.base_service")].append(span)
+        for of_resource in spans.values():
+            windows: defaultdict[int, list[float]] = defaultdict(list)
+            for span in of_resource:
+                end = span.start_ns + span.duration_ns
+                windows[end // LATENCY_NS].append(span.duration_ns / 1e6)
+            names = _of_span(of_resource[0])
+            yield tuple(
+                Point(at_ns=(window + 1) * LATENCY_NS, value=sum(ms) / len(ms), names=names)
+                for window, ms in sorted(windows.items())
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Quiet(_Signal):
     """Seconds without a span, a track for each service: how one that is gone shows in its traces."""
 
@@ -187,7 +215,7 @@ class Slow(_Signal):
             yield tuple(sorted(points, key=lambda point: point.at_ns))
 
 
-Signal: TypeAlias = Metric | Sessions | Deltas | Spans | Quiet | Silence | Events | Slow
+Signal: TypeAlias = Metric | Sessions | Deltas | Spans | Latency | Quiet | Silence | Events | Slow
 
 
 def of_labels(labels: Mapping[str, str]) -> Names:
@@ -217,7 +245,11 @@ def _of_session(sample: ActivitySample) -> Names:
 
 def _of_span(span: Span) -> Names:
     base = span.tags.get("_dd.base_service")
-    return Names(services=_some([span.service, str(base) if base else None]), traced=True)
+    return Names(
+        texts=frozenset({span.resource}) if span.kind == "sql" else frozenset(),
+        services=_some([span.service, str(base) if base else None]),
+        traced=True,
+    )
 
 
 def _of_event(event: Event) -> Names:
@@ -248,6 +280,7 @@ def together(names: Iterable[Names]) -> Names:
     found = list(names)
     return Names(
         statements=frozenset().union(*(n.statements for n in found)),
+        texts=frozenset().union(*(n.texts for n in found)),
         queryids=frozenset().union(*(n.queryids for n in found)),
         services=frozenset().union(*(n.services for n in found)),
         pids=frozenset().union(*(n.pids for n in found)),

@@ -145,7 +145,11 @@ def _depths(
     """Return how exactly it was shown; a name counts when it is a true one."""
     named = together(shown)
     found = [Depth.DETECTED]
-    if named.statements & truth.statements or named.queryids & truth.queryids:
+    if (
+        named.statements & truth.statements
+        or named.texts & truth.texts
+        or named.queryids & truth.queryids
+    ):
         found.append(Depth.STATEMENT)
     if named.services & truth.services or named.pids & truth.pids:
         found.append(Depth.CULPRIT)

@@ -125,3 +125,19 @@ def test_verify_is_green_after_all_drills(lab: Lab) -> None:
     """No drill has broken an invariant of money and people, nor a counter."""
     report = lab.json("verify")
     assert report["ok"] is True, [check for check in report["checks"] if not check["ok"]]
+
+
+def test_both_observers_answer_and_are_near_the_truth(lab: Lab) -> None:
+    """`compare` asks both the same; calls of a statement agree with the application's own count."""
+    found = lab.json("compare", "--since", "3m")
+    assert found["datadog"] == "the intake: embedded agent, not Datadog's"
+    rows = {row["question"]: row for row in found["rows"]}
+    calls = next(row for name, row in rows.items() if name.startswith("calls of "))
+    for side in ("prometheus", "datadog"):
+        assert calls[side]["value"] == pytest.approx(calls["truth"]["value"], rel=0.3)
+        assert calls[side]["age_s"] < 60
+    assert rows["who blocks whom, now"]["prometheus"]["value"] is None
+    assert rows["work_mem"]["datadog"]["value"] == rows["work_mem"]["truth"]["value"] == 8 * 2**20
+    assert {"credit_app", "datadog", "postgres_exporter"} <= {
+        cost["role"] for cost in found["costs"]
+    }

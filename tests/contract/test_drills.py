@@ -1,12 +1,10 @@
 """The drills against the alerts, the runbooks, the statements and docs/drills.md."""
 
 import re
-from types import ModuleType
 
 import pytest
 import yaml
 
-from lab.drills import faults
 from lab.drills.catalogue import ALIASES, DRILLS, find
 from lab.drills.drill import Drill
 from lab.drills.errors import UnknownDrillError
@@ -33,12 +31,6 @@ NOT_FIRED = {
 }
 
 
-def own_statements(drill: Drill) -> set[str]:
-    """Return the names of the statements that a drill's file holds."""
-    module: ModuleType = vars(faults)[drill.name.replace("-", "_")]
-    return set(vars(module).get("SQL", {}))
-
-
 def test_every_alert_is_fired_by_a_drill_or_openly_by_none() -> None:
     fired = {alert for drill in DRILLS.values() for alert in drill.alerts}
     assert fired | NOT_FIRED.keys() == RULE_NAMES
@@ -49,7 +41,7 @@ def test_every_alert_is_fired_by_a_drill_or_openly_by_none() -> None:
 def test_a_drill_leads_to_a_runbook_and_blames_statements_that_exist(drill: Drill) -> None:
     """Its runbook is a heading of docs/alerts.md; what is at fault is its own or the workload's."""
     assert drill.runbook in RUNBOOKS
-    assert drill.statements <= own_statements(drill) | STATEMENTS.keys()
+    assert drill.statements <= drill.sql.keys() | STATEMENTS.keys()
     assert drill.services <= {"credit-drill"} | {s.service for s in STATEMENTS.values()}
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from lab.judge.evidence import Alert, Evidence, Observer, Series, Truth
 from lab.judge.readings import GRACE_NS, NS, Seen
-from lab.judge.signals import Deltas, Events, Metric, Sessions, Spans
+from lab.judge.signals import Deltas, Events, Latency, Metric, Sessions, Spans
 from lab.judge.verdicts import STALE_NS, Depth, Verdict, judge
 from lab.store import ActivitySample, Event, Participant, Plan, QueryMetrics, Source, Span
 
@@ -208,6 +208,40 @@ def test_a_span_is_held_when_it_has_ended() -> None:
     found = verdict(Observer.APM, replace(EMPTY, spans=(span,)))
     assert found.after_s == 10.0
     assert found.depths == (Depth.DETECTED, Depth.TRACE)
+
+
+def statement_span(at_s: float, resource: str, ms: float) -> Span:
+    return Span(
+        trace_id="0" * 32,
+        span_id=f"{round(at_s * 1000):016x}",
+        parent_id="1" * 16,
+        service="postgres",
+        name="postgres.query",
+        resource=resource,
+        kind="sql",
+        start_ns=T0 + round(at_s * NS),
+        duration_ns=round(ms * 1e6),
+        error=False,
+        tags={"_dd.base_service": "credit-drill"},
+    )
+
+
+def test_spans_name_the_statement_by_its_text_and_the_caller_by_its_service() -> None:
+    """What has become a hundred times slower is looked at before what always takes seconds."""
+    truth = replace(TRUTH, texts=frozenset({"SELECT 1"}))
+    spans = tuple(
+        statement_span(at_s, text, ms)
+        for at_s, text, ms in (
+            (40, "SELECT 1", 1),
+            (41, "SELECT report", 900),
+            (70, "SELECT 1", 200),
+            (71, "SELECT report", 3000),
+        )
+    )
+    slower = Latency(says="mean ms", above=5, times=3)
+    evidence = replace(EMPTY, spans=spans)
+    [found] = [v for v in judge(evidence, truth, [slower], ()) if v.observer is Observer.APM]
+    assert found.depths == (Depth.DETECTED, Depth.STATEMENT, Depth.CULPRIT, Depth.TRACE)
 
 
 def test_the_log_names_both_sides_of_a_wait() -> None:

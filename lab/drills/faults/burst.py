@@ -55,6 +55,7 @@ DRILL = Drill(
     inject=inject,
     prove=prove,
     lasts_s=45.0,
+    sql=SQL,
     statements=frozenset({"count_recent"}),
     signals=(
         Metric(

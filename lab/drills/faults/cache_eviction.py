@@ -4,6 +4,7 @@ from lab.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
+from lab.drills.usual import slower
 from lab.judge.signals import Deltas, Metric, Sessions
 
 SQL = statements("""
@@ -84,8 +85,10 @@ DRILL = Drill(
     prove=prove,
     heal=heal,
     lasts_s=120.0,
+    sql=SQL,
     statements=frozenset({"read_archive"}),
     signals=(
+        slower(ms=20),
         Metric(
             says="blocks a second read into the cache, by table",
             expr="sum by (relname) (rate(pg_statio_user_tables_heap_blocks_read[1m]))",

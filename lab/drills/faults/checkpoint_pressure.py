@@ -67,6 +67,7 @@ DRILL = Drill(
     prove=prove,
     heal=heal,
     lasts_s=45.0,
+    sql=SQL,
     statements=frozenset({"import_lines"}),
     signals=(
         Metric(

@@ -64,6 +64,7 @@ DRILL = Drill(
     inject=inject,
     prove=prove,
     lasts_s=80.0,
+    sql=SQL,
     statements=frozenset({"long_export", "add_column"}),
     signals=(
         Metric(says="sessions that wait for a lock", expr="pg_blocked_sessions_count", above=2),

@@ -57,6 +57,7 @@ DRILL = Drill(
     inject=inject,
     prove=prove,
     lasts_s=30.0,
+    sql=SQL,
     statements=frozenset({"touch_customer"}),
     signals=(
         Metric(

@@ -77,6 +77,7 @@ DRILL = Drill(
     prove=prove,
     heal=heal,
     lasts_s=100.0,
+    sql=SQL,
     statements=frozenset({"open_snapshot", "churn_customers"}),
     signals=(
         Metric(

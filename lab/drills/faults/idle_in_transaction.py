@@ -55,6 +55,7 @@ DRILL = Drill(
     inject=inject,
     prove=prove,
     lasts_s=55.0,
+    sql=SQL,
     statements=frozenset({"hold_customers"}),
     signals=(
         Metric(

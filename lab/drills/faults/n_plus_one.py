@@ -59,6 +59,7 @@ DRILL = Drill(
     inject=inject,
     prove=prove,
     lasts_s=40.0,
+    sql=SQL,
     statements=frozenset({"installments_of_one"}),
     signals=(
         Metric(

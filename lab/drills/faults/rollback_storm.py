@@ -48,6 +48,7 @@ DRILL = Drill(
     inject=inject,
     prove=prove,
     lasts_s=70.0,
+    sql=SQL,
     statements=frozenset({"try_product"}),
     signals=(
         Metric(

@@ -18,7 +18,7 @@ SELECT count(*) FROM (
 -- name: lock_customers_again
 -- The same, by those who come later and have to wait.
 SELECT count(*) FROM (
-    SELECT customer_id FROM customers WHERE customer_id %% 10 = %(link)s FOR UPDATE
+    SELECT customer_id, state FROM customers WHERE customer_id %% 10 = %(link)s FOR UPDATE
 ) awaited
 """)
 LINKS = 4
@@ -72,6 +72,7 @@ DRILL = Drill(
     inject=inject,
     prove=prove,
     lasts_s=45.0,
+    sql=SQL,
     statements=frozenset({"lock_customers"}),
     signals=(
         Metric(says="sessions that wait for a lock", expr="pg_blocked_sessions_count", above=2),

@@ -4,7 +4,7 @@ from lab.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
-from lab.drills.usual import many_slow_spans, time_by_statement
+from lab.drills.usual import slower, time_by_statement
 from lab.judge.signals import Metric, Sessions
 
 SQL = statements("""
@@ -45,6 +45,7 @@ DRILL = Drill(
     inject=inject,
     prove=prove,
     lasts_s=60.0,
+    sql=SQL,
     statements=frozenset({"installments_by_month"}),
     signals=(
         Metric(
@@ -59,7 +60,7 @@ DRILL = Drill(
             above=0,
             like=lambda s: s.state == "active" and s.application == "credit-drill",
         ),
-        many_slow_spans(ms=20),
+        slower(ms=20),
     ),
     alerts=("SequentialScanSurge",),
     runbook="SequentialScanSurge",

@@ -60,6 +60,7 @@ DRILL = Drill(
     inject=inject,
     prove=prove,
     lasts_s=45.0,
+    sql=SQL,
     statements=frozenset({"proposals_of_everybody"}),
     signals=(
         *time_by_statement(busy=0.1),

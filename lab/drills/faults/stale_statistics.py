@@ -5,8 +5,8 @@ from typing import Any
 from lab.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
-from lab.drills.usual import time_by_statement
-from lab.judge.signals import Metric
+from lab.drills.usual import slower, time_by_statement
+from lab.judge.signals import Metric, Slow
 
 # What ANALYZE would have found when there was one contract: one value, no list of frequent ones.
 AGE = """
@@ -63,7 +63,7 @@ def _scans_all(node: dict[str, Any]) -> bool:
 
 DRILL = Drill(
     name="stale-statistics",
-    title="old statistics turn the plan of credit-underwriting into a scan of all installments",
+    title="old statistics turn two plans into scans of all installments",
     hypothesis=(
         "DBM shows another plan for the same statement. Prometheus shows the same queryid with more"
         " seconds per call, and rows read by scans; that the plan has changed is for a person to guess."
@@ -76,8 +76,8 @@ DRILL = Drill(
     prove=prove,
     heal=heal,
     lasts_s=75.0,
-    statements=frozenset({"customer_exposure"}),
-    services=frozenset({"credit-underwriting"}),
+    statements=frozenset({"customer_exposure", "account_statement"}),
+    services=frozenset({"credit-underwriting", "credit-customers"}),
     signals=(
         Metric(
             says="rows a second of installments read by sequential scans",
@@ -86,6 +86,8 @@ DRILL = Drill(
             times=3,
         ),
         *time_by_statement(busy=0.01),
+        slower(ms=5),
+        Slow(says="longest execution told by the log, ms", above=100),
     ),
     alerts=("StatementSlower", "SequentialScanSurge"),
     runbook="StatementSlower",

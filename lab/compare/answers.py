@@ -1,0 +1,79 @@
+"""What a comparison is made of: questions, and three answers to each."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Value: TypeAlias = float | str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What one side says.
+
+    Attributes:
+        value: a number in the question's unit, or words; None when it cannot answer.
+        age_s: how old the freshest point is.
+        resolution_s: the time between two points; None where that has no meaning.
+        where: a link or a command.
+        why_not: why there is no value.
+    """
+
+    value: Value | None = None
+    age_s: float | None = None
+    resolution_s: float | None = None
+    where: str = ""
+    why_not: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compared:
+    """One question with its answers. `truth` is the application's or PostgreSQL's own word."""
+
+    question: str
+    unit: str
+    truth: Answer
+    prometheus: Answer
+    datadog: Answer
+
+    def error_percent(self, answer: Answer) -> float | None:
+        """Return by how many per cent a number differs from the truth; None where that has no meaning.
+
+        >>> truth, told = Answer(value=200.0), Answer(value=190.0)
+        >>> one = Compared(question="calls", unit="", truth=truth, prometheus=told, datadog=Answer())
+        >>> one.error_percent(one.prometheus), one.error_percent(one.datadog)
+        (-5.0, None)
+        """
+        true, told = self.truth.value, answer.value
+        if not isinstance(true, float) or not isinstance(told, float):
+            return None
+        if true == 0:
+            return 0.0 if told == 0 else None
+        return 100 * (told - true) / abs(true)
+
+
+def cannot(why_not: str) -> Answer:
+    """Return the answer of one that has none."""
+    return Answer(why_not=why_not)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cost:
+    """What one role has cost PostgreSQL per second, since statistics were reset, and its sessions now."""
+
+    role: str
+    calls_per_s: float
+    ms_per_s: float
+    share_percent: float
+    blocks_per_s: float
+    sessions: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """All of it. `datadog` says what the Datadog column was read from; `costs_since_s` the costs' window."""
+
+    since_s: float
+    datadog: str
+    rows: tuple[Compared, ...]
+    costs: tuple[Cost, ...]
+    costs_since_s: float

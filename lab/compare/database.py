@@ -1,0 +1,200 @@
+"""Questions about sessions, tables and the server: PostgreSQL's own views, now, are the truth."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from lab.compare.answers import Answer, Compared, cannot
+from lab.compare.side import Datadog, Prometheus, Truth
+
+OWN = "datname = current_database()"
+NOT_SENT = "a metric of the Agent's, which the lab does not keep"
+RELATIONS = "a metric of the Agent's, and only with `relations:` in its check"
+HIT_RATIO = (
+    '100 * pg_statio_user_tables_heap_blocks_hit{relname="TABLE"}'
+    ' / (pg_statio_user_tables_heap_blocks_hit{relname="TABLE"}'
+    ' + pg_statio_user_tables_heap_blocks_read{relname="TABLE"})'
+)
+# A session that was not there at a scrape has no sample then: so the sum, by the number of scrapes.
+ACTIVE = (
+    'sum(sum_over_time(pg_stat_activity_count{state="active", usename!="postgres_exporter"}[WINDOW]))'
+    " / max(count_over_time(pg_up[WINDOW]))"
+)
+WRITES = {"insert": "n_tup_ins", "update": "n_tup_upd", "delete": "n_tup_del"}
+TABLES = ("credit_proposals", "installments", "credit_transactions")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Counted:
+    """A question whose answer is one number of PostgreSQL's, and one expression of Prometheus'."""
+
+    question: str
+    unit: str
+    sql: str
+    expr: str
+    datadog: str = NOT_SENT
+
+
+def _of_database(column: str) -> str:
+    return f"SELECT {column} FROM pg_stat_database WHERE {OWN}"
+
+
+COUNTED = (
+    _Counted(
+        question="connections of clients, now",
+        unit="",
+        sql="SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'",
+        expr='sum(pg_stat_activity_count{backend_type="client backend"})',
+    ),
+    _Counted(
+        question="transactions committed, ever",
+        unit="",
+        sql=_of_database("xact_commit"),
+        expr='pg_stat_database_xact_commit{datname="%(database)s"}',
+    ),
+    _Counted(
+        question="transactions rolled back, ever",
+        unit="",
+        sql=_of_database("xact_rollback"),
+        expr='pg_stat_database_xact_rollback{datname="%(database)s"}',
+    ),
+    _Counted(
+        question="deadlocks, ever",
+        unit="",
+        sql=_of_database("deadlocks"),
+        expr='pg_stat_database_deadlocks{datname="%(database)s"}',
+    ),
+    _Counted(
+        question="bytes of temporary files, ever",
+        unit="B",
+        sql=_of_database("temp_bytes"),
+        expr='pg_stat_database_temp_bytes{datname="%(database)s"}',
+    ),
+    _Counted(
+        question="size of the database",
+        unit="B",
+        sql="SELECT pg_database_size(current_database())",
+        expr='pg_database_size_bytes{datname="%(database)s"}',
+    ),
+    *(
+        _Counted(
+            question=f"{question} of {table}",
+            unit=unit,
+            sql=f"SELECT {sql} FROM pg_stat_user_tables JOIN pg_statio_user_tables USING (relid)"
+            f" WHERE pg_stat_user_tables.relname = '{table}'",
+            expr=expr.replace("TABLE", table),
+            datadog=RELATIONS,
+        )
+        for table in TABLES
+        for question, unit, sql, expr in (
+            ("dead rows", "", "n_dead_tup", 'pg_stat_user_tables_n_dead_tup{relname="TABLE"}'),
+            (
+                "cache hits in blocks asked for",
+                "%",
+                "100.0 * heap_blks_hit / nullif(heap_blks_hit + heap_blks_read, 0)",
+                HIT_RATIO,
+            ),
+        )
+    ),
+)
+
+
+def compare(truth: Truth, prometheus: Prometheus, datadog: Datadog) -> Iterator[Compared]:
+    """Yield the questions about the database as a whole, its tables and its sessions."""
+    [[name]] = truth.ask("SELECT current_database()")
+    for one in COUNTED:
+        yield Compared(
+            question=one.question,
+            unit=one.unit,
+            truth=Answer(value=truth.value(one.sql), age_s=0.0, where="./creditlab psql"),
+            prometheus=prometheus.ask(one.expr.replace("%(database)s", str(name))),
+            datadog=cannot(one.datadog),
+        )
+    yield from _writes(truth, prometheus)
+    yield from _sessions(truth, prometheus, datadog)
+    yield from _metadata(truth, prometheus, datadog)
+
+
+def _writes(truth: Truth, prometheus: Prometheus) -> Iterator[Compared]:
+    """Rows written in the window: the application counts what it attempted, PostgreSQL the same."""
+    window = f"{truth.window_s:.0f}s"
+    for action, column in WRITES.items():
+        told = prometheus.by_label(
+            f'sum by (relname) (increase(pg_stat_user_tables_{column}{{schemaname="public"}}[{window}]))',
+            "relname",
+        )
+        own = truth.grown(f'credit_rows_attempted_total{{action="{action}"}}', "table")
+        for table in (table for table in TABLES if own.get(table)):
+            yield Compared(
+                question=f"rows of {table} by {action}",
+                unit="",
+                truth=Answer(value=own[table], resolution_s=5.0, where="the services' /metrics"),
+                prometheus=prometheus.answer(told.get(table, 0.0)),
+                datadog=cannot(RELATIONS),
+            )
+
+
+def _sessions(truth: Truth, prometheus: Prometheus, datadog: Datadog) -> Iterator[Compared]:
+    """The mean of active sessions is exact in pg_stat_database since PostgreSQL 14; looks only sample it."""
+    window = f"{truth.window_s:.0f}s"
+    active = replace(
+        prometheus.ask(f"sum(rate(pg_stat_database_active_time_seconds_total[{window}]))"),
+        where="pg_stat_database.active_time",
+    )
+    looks: dict[int, int] = {}
+    for sample in datadog.activity:
+        client = sample.backend_type == "client backend" and sample.state == "active"
+        looks[sample.at_ns] = looks.get(sample.at_ns, 0) + client
+    mean = sum(looks.values()) / max(truth.window_s, 1)
+    sampled = prometheus.ask(ACTIVE.replace("WINDOW", window))
+    yield Compared(
+        question="active sessions, mean",
+        unit="",
+        truth=active,
+        prometheus=sampled,
+        datadog=datadog.answer(mean, resolution_s=1.0, at_ns=max(looks, default=None))
+        if looks
+        else cannot("no look at the sessions in the window"),
+    )
+    blocked = "SELECT count(*) FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0"
+    now = [sample for sample in datadog.last_look if sample.blocking_pids]
+    pairs = ", ".join(f"{s.pid} by {' '.join(map(str, s.blocking_pids))}" for s in now)
+    yield Compared(
+        question="who blocks whom, now",
+        unit="",
+        truth=Answer(value=f"{truth.value(blocked):.0f} sessions wait", age_s=0.0),
+        prometheus=cannot("it counts those who wait; whom for is in no series"),
+        datadog=datadog.answer(pairs or "nobody", resolution_s=1.0, at_ns=max(looks, default=None)),
+    )
+
+
+def _metadata(truth: Truth, prometheus: Prometheus, datadog: Datadog) -> Iterator[Compared]:
+    memory = "SELECT setting::bigint * 1024 FROM pg_settings WHERE name = 'work_mem'"
+    sent = datadog.snapshot("pg_settings")
+    settings = cannot("no settings were sent")
+    if sent:
+        kilobytes = json.loads(sent.payload).get("work_mem", "")
+        if kilobytes.isdecimal():
+            settings = datadog.answer(float(kilobytes) * 1024, resolution_s=600.0, at_ns=sent.at_ns)
+    yield Compared(
+        question="work_mem",
+        unit="B",
+        truth=Answer(value=truth.value(memory), age_s=0.0),
+        prometheus=prometheus.ask("max(pg_settings_work_mem_bytes)"),
+        datadog=settings,
+    )
+    columns = """SELECT count(*) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+        WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
+          AND a.attnum > 0 AND NOT a.attisdropped"""
+    tables = [json.loads(table.payload)["columns"] for table in datadog.tables()]
+    yield Compared(
+        question="columns of the tables",
+        unit="",
+        truth=Answer(value=truth.value(columns), age_s=0.0),
+        prometheus=cannot("the exporter has no schema"),
+        datadog=datadog.answer(
+            float(sum(map(len, tables))), resolution_s=600.0, at_ns=datadog.tables()[0].at_ns
+        )
+        if tables
+        else cannot("no schema was sent"),
+    )

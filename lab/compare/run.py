@@ -1,0 +1,32 @@
+"""Puts the questions: what runs decides which of them have answers."""
+
+from lab.compare import database, executions, statements
+from lab.compare.answers import Comparison
+from lab.compare.costs import costs
+from lab.compare.side import Datadog, Prometheus, Seen, Truth
+from lab.settings import LabSettings
+
+
+def run(settings: LabSettings, *, since_s: float) -> Comparison:
+    """Return every question with its answers.
+
+    Args:
+        settings: of the lab that runs.
+        since_s: how far back the window begins, in seconds; it ends now.
+
+    Raises:
+        DatabaseError: when PostgreSQL, the truth, does not answer.
+        PrometheusError: when Prometheus does not.
+        StoreError: when there is no store of what the Agent sent.
+    """
+    truth, seen = Truth(settings, since_s), Seen(settings, since_s)
+    prometheus, datadog = Prometheus(settings), Datadog(settings, since_s)
+    rows = (
+        *statements.compare(truth, prometheus, datadog),
+        *executions.compare(truth, seen, prometheus, datadog),
+        *database.compare(truth, prometheus, datadog),
+    )
+    spent, seconds = costs(truth)
+    return Comparison(
+        since_s=since_s, datadog=datadog.source, rows=rows, costs=spent, costs_since_s=seconds
+    )

@@ -1,0 +1,64 @@
+"""A comparison as a person reads it in a terminal."""
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from lab.compare.answers import Answer, Compared, Comparison
+
+CLOSE_PERCENT = 5.0
+# From here on digits after the point say nothing, and an exponent less.
+LARGE = 10_000
+
+
+def render(comparison: Comparison) -> RenderableType:
+    """Return the questions, and what each role has cost."""
+    lines = Table(box=None, pad_edge=False, header_style="dim")
+    lines.add_column("question")
+    lines.add_column("truth", justify="right")
+    lines.add_column("Prometheus", justify="right")
+    lines.add_column("Datadog", justify="right")
+    for row in comparison.rows:
+        lines.add_row(
+            row.question,
+            number(row.truth, row),
+            _told(row.prometheus, row),
+            _told(row.datadog, row),
+        )
+    costs = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
+    costs.add_column("role")
+    for heading in ("calls/s", "ms/s", "share", "blocks/s", "sessions"):
+        costs.add_column(heading, justify="right")
+    for cost in comparison.costs:
+        costs.add_row(
+            cost.role,
+            f"{cost.calls_per_s:.2f}",
+            f"{cost.ms_per_s:.2f}",
+            f"{cost.share_percent:.1f} %",
+            f"{cost.blocks_per_s:,.0f}",
+            str(cost.sessions),
+        )
+    head = Text(f"The last {comparison.since_s:.0f} s. Datadog: {comparison.datadog}.", style="dim")
+    asked = f"What each role has cost PostgreSQL, over {comparison.costs_since_s / 60:.0f} min"
+    return Padding(Group(head, lines, Text(""), Text(asked, style="bold"), costs), (1, 2))
+
+
+def number(answer: Answer, row: Compared) -> str:
+    """Return a value with its unit."""
+    if isinstance(answer.value, float):
+        form = ",.4g" if abs(answer.value) < LARGE else ",.0f"
+        return f"{answer.value:{form}} {row.unit}".strip()
+    return answer.value or "cannot answer"
+
+
+def _told(answer: Answer, row: Compared) -> Text:
+    if answer.value is None:
+        return Text(f"cannot: {answer.why_not}", style="dim")
+    text = Text(number(answer, row))
+    error = row.error_percent(answer)
+    if error is not None:
+        text.append(f" {error:+.1f} %", style="green" if abs(error) < CLOSE_PERCENT else "yellow")
+    if answer.age_s is not None:
+        text.append(f" {answer.age_s:.0f} s old", style="dim")
+    return text

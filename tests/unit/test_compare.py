@@ -1,0 +1,64 @@
+"""A comparison: errors against the truth, and what a person reads."""
+
+import doctest
+import io
+
+import pytest
+from rich.console import Console
+
+from lab.compare import answers
+from lab.compare.answers import Answer, Compared, Comparison, Cost, cannot
+from lab.compare.view import render
+
+
+def compared(truth: float | str, told: float | str | None) -> Compared:
+    return Compared(
+        question="calls of browse_products",
+        unit="ms",
+        truth=Answer(value=truth),
+        prometheus=Answer(value=told, age_s=3.0),
+        datadog=cannot("no deltas"),
+    )
+
+
+def test_the_examples_hold() -> None:
+    assert doctest.testmod(answers).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("truth", "told", "error"),
+    [(10.0, 11.0, 10.0), (10.0, 9.5, -5.0), (0.0, 0.0, 0.0), (0.0, 1.0, None), ("a", "b", None)],
+)
+def test_the_error_is_against_the_truth_and_nothing_else(
+    truth: float | str, told: float | str, error: float | None
+) -> None:
+    """In per cent, with its sign; none where the truth is zero or no number."""
+    one = compared(truth, told)
+    assert one.error_percent(one.prometheus) == (None if error is None else pytest.approx(error))
+    assert one.error_percent(one.datadog) is None
+
+
+def test_a_person_reads_value_error_age_and_why_not() -> None:
+    cost = Cost(
+        role="datadog",
+        calls_per_s=1.5,
+        ms_per_s=2.0,
+        share_percent=0.3,
+        blocks_per_s=9.0,
+        sessions=1,
+    )
+    found = Comparison(
+        since_s=300.0,
+        datadog="the intake: embedded agent, not Datadog's",
+        rows=(compared(200.0, 190.0), compared(1_234_567.0, None)),
+        costs=(cost,),
+        costs_since_s=120.0,
+    )
+    screen = Console(file=io.StringIO(), width=150)
+    screen.print(render(found))
+    told = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert "190 ms -5.0 % 3 s old" in told
+    assert "cannot: no deltas" in told
+    assert "1,234,567 ms" in told
+    assert "embedded agent, not Datadog's" in told
+    assert "0.3 %" in told
