@@ -205,11 +205,14 @@ def _trees(reader: Reader, ids: Sequence[int]) -> dict[int, Tree]:
 def _periods(reader: Reader, plans: Sequence[tuple[Any, ...]]) -> Iterator[PlanPeriod]:
     """A plan is taken for in use from the first time it was seen until another one was."""
     runs = [list(run) for _, run in groupby(plans, key=lambda row: row[4])][-MAX_PERIODS - 1 :]
-    trees = _trees(reader, [run[0][0] for run in runs])
-    for number, run in enumerate(runs):
+    slowest_of = [
+        max((row for row in run if row[2]), key=lambda row: row[3] or 0, default=None)
+        for run in runs
+    ]
+    shown_of = [(slowest or run[0])[0] for run, slowest in zip(runs, slowest_of, strict=True)]
+    trees = _trees(reader, shown_of)
+    for number, (run, slowest, shown) in enumerate(zip(runs, slowest_of, shown_of, strict=True)):
         executed = [row for row in run if row[2]]
-        slowest = max(executed, key=lambda row: row[3] or 0, default=None)
-        shown = trees[run[0][0]]
         yield PlanPeriod(
             shape=run[0][4],
             since=moment(run[0][1]),
@@ -221,8 +224,8 @@ def _periods(reader: Reader, plans: Sequence[tuple[Any, ...]]) -> Iterator[PlanP
             slowest_ms=ms(slowest[3]) if slowest else None,
             trace_id=slowest[5] if slowest else None,
             span_id=slowest[6] if slowest else None,
-            summary=shown.summary,
-            worst_node=shown.worst_node,
+            summary=trees[shown].summary,
+            worst_node=trees[shown].worst_node,
         )
 
 
