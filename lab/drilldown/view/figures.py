@@ -1,14 +1,16 @@
 """How figures are written: with their unit, and with no more digits than mean something."""
 
-import sys
+from copy import copy
 
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.console import JustifyMethod
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 SECOND_MS = 1_000
 BAR_WIDTH = 20
+# Of a line that is never full.
+WIDEST = 10_000
 
 
 def ms(value: float | None) -> str:
@@ -75,3 +77,20 @@ def grid(*columns: str, right: tuple[str, ...] = (), wraps: str | None = None) -
         justify: JustifyMethod = "right" if column in right else "left"
         table.add_column(column, justify=justify, no_wrap=column != wraps)
     return table
+
+
+class Fitting:
+    """A table without those of its last columns that a narrow terminal has no room for."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the table."""
+        endless = options.update(width=WIDEST)
+        fitting = copy(self._table)
+        while (needed := Measurement.get(console, endless, fitting).maximum) > options.max_width:
+            if len(fitting.columns) == 1:
+                break
+            fitting.columns = fitting.columns[:-1]
+        yield fitting
