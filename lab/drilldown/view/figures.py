@@ -89,8 +89,9 @@ class Fitting:
         """Yield the table."""
         endless = options.update(width=WIDEST)
         fitting = copy(self._table)
-        while (needed := Measurement.get(console, endless, fitting).maximum) > options.max_width:
-            if len(fitting.columns) == 1:
-                break
+        while (
+            len(fitting.columns) > 1
+            and Measurement.get(console, endless, fitting).maximum > options.max_width
+        ):
             fitting.columns = fitting.columns[:-1]
         yield fitting
