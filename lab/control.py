@@ -95,3 +95,8 @@ def clients(settings: LabSettings) -> list[ServiceClient]:
         ServiceClient(name=name, address=f"{settings.bind_address}:{service.port(settings)}")
         for name, service in SERVICES.items()
     ]
+
+
+def shop_client(settings: LabSettings) -> ServiceClient:
+    """Return a client for the shop, running or not."""
+    return ServiceClient(name="shop", address=f"{settings.bind_address}:{settings.shop_port}")

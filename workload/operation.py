@@ -17,6 +17,7 @@ from uuid import UUID
 from workload.database import Database, Session
 from workload.reference import Reference
 from workload.settings import Settings
+from workload.tracing import Span
 
 ZERO = Decimal("0.00")
 # What may become of a proposal.
@@ -84,6 +85,7 @@ class Call:
     settings: Settings
     database: Database
     reference: Reference
+    span: Span
 
     def autocommit(self) -> AbstractContextManager[Session]:
         """A session for statements that are transactions of their own."""

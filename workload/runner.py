@@ -76,7 +76,7 @@ class Runner:
             try:
                 if delay_s := self.delay_s:
                     self._stop.wait(delay_s)
-                result = self._attempt_until_done(operation)
+                result = self._attempt_until_done(operation, span)
             except WorkloadError as error:
                 result = self._failed(operation, span, error)
             except Exception as error:  # noqa: BLE001 - a worker thread must outlive any operation
@@ -85,7 +85,7 @@ class Runner:
             self._count(operation, result, monotonic() - started, span)
         return result
 
-    def _attempt_until_done(self, operation: Operation) -> Result:
+    def _attempt_until_done(self, operation: Operation, span: Span) -> Result:
         call = Call(
             service=self._service.dd_service,
             operation=operation.name,
@@ -95,6 +95,7 @@ class Runner:
             settings=self._settings,
             database=self._database,
             reference=self._reference,
+            span=span,
         )
         retries = Retries(
             rng=self._random, stop=self._stop, counted=partial(self._count_retry, operation)

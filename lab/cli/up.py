@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PAGES = (
     ("console", "Console", ""),
     ("grafana", "Grafana", ""),
+    ("shop", "Shop", ""),
     ("prometheus", "Prometheus", ""),
     ("postgres_exporter", "Exporter", "/metrics"),
 )
@@ -49,6 +50,10 @@ def up(
     services: Annotated[
         str | None, typer.Option(help="Run only these of the five services.", metavar="A,B")
     ] = None,
+    shop: Annotated[
+        bool | None,
+        typer.Option("--shop/--no-shop", help="Run the shop, too: a web site on SHOP_PORT."),
+    ] = None,
     foreground: Annotated[
         bool, typer.Option("--foreground", help="Stay, show the logs; Ctrl-C stops the lab.")
     ] = False,
@@ -60,7 +65,7 @@ def up(
 
     asked_mode = mode.asked_for(docker=docker, native=native)
     names = None if services is None else tuple(s.strip() for s in services.split(",") if s.strip())
-    asked = Memory(services=names, scale=scale, load=load)
+    asked = Memory(services=names, scale=scale, load=load, shop=shop)
     bring_up(asked, asked_mode=asked_mode, foreground=foreground, as_json=as_json)
 
 

@@ -24,6 +24,8 @@ from workload.settings import Settings
 
 # In the order of workload.services.SERVICES, which costs a third of a second to import.
 SERVICES = ("proposals", "underwriting", "customers", "servicing", "risk")
+# A service like them in all but this: it runs when `up --shop` asked for it.
+SHOP = "shop"
 
 AGENT_SECRETS = {"datadog_db_password", "lab_console_token"}
 CONSOLE_SECRETS = {"lab_db_password", "lab_console_token"}
@@ -260,6 +262,15 @@ COMPONENTS: dict[str, Component] = {
             for name in SERVICES
         ),
         Component(
+            name=SHOP,
+            port="shop_port",
+            command=partial(service, SHOP),
+            probe=partial(_answers, "shop_port", "/healthz"),
+            proof="the shop answers /healthz",
+            stop_within_s=40,
+            optional=True,
+        ),
+        Component(
             name="postgres_exporter",
             port="exporter_port",
             command=_exporter,
@@ -311,14 +322,20 @@ def find(name: str) -> Component:
     return COMPONENTS[name]
 
 
+def chosen(services: tuple[str, ...] | None, *, shop: bool) -> tuple[str, ...]:
+    """Return the services of an `up`: all five when none is named, and the shop if it was asked for."""
+    return (*(services or SERVICES), *((SHOP,) if shop else ()))
+
+
 def selection(
-    services: tuple[str, ...] | None, installed: Agent | None = None
+    services: tuple[str, ...] | None, installed: Agent | None = None, *, shop: bool = False
 ) -> tuple[Component, ...]:
     """Return what an `up` with these services runs, in the order of starting; None means all.
 
     Args:
         services: names of some of the five.
         installed: the Agent that takes the embedded one's place.
+        shop: whether the shop runs, too.
 
     Raises:
         LabError: when one is no service.
@@ -329,4 +346,6 @@ def selection(
     left_out = set(SERVICES) - set(SERVICES if services is None else services)
     if not (installed and installed.trace_agent):
         left_out.add("trace_agent")
+    if not shop:
+        left_out.add(SHOP)
     return tuple(c for c in COMPONENTS.values() if c.name not in left_out)

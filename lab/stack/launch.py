@@ -10,7 +10,7 @@ import sys
 from lab.errors import LabError
 from lab.paths import Paths
 from lab.settings import LabSettings
-from lab.stack.components import SERVICES, Launch, find
+from lab.stack.components import Launch, chosen, find
 from lab.stack.memory import Memory
 from lab.stack.records import Record
 from workload.errors import SettingsError
@@ -26,7 +26,7 @@ def main(name: str) -> None:
     memory = Memory.read(Paths.of(settings).memory) or Memory()
     settings = memory.running(settings)
     component = find(name)
-    launch = Launch(settings=settings, services=memory.services or SERVICES)
+    launch = Launch(settings=settings, services=chosen(memory.services, shop=bool(memory.shop)))
     command = component.command(launch)
     record = Record.of_this_process(
         name, version=command.version, address=component.address(settings)

@@ -26,6 +26,7 @@ class Memory:
     services: tuple[str, ...] | None = None
     scale: float | None = None
     load: float | None = None
+    shop: bool | None = None
     settings: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -59,6 +60,7 @@ class Memory:
             services=self.services if other.services is None else other.services,
             scale=self.scale if other.scale is None else other.scale,
             load=self.load if other.load is None else other.load,
+            shop=self.shop if other.shop is None else other.shop,
         )
 
     def left_by_down(self, settings: LabSettings) -> Self:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from lab.control import clients
+from lab.control import clients, shop_client
 from lab.errors import LabError
 from lab.paths import Paths
 from lab.settings import LabSettings
@@ -13,9 +13,9 @@ from lab.stack.agent import Agent
 from lab.stack.components import (
     COMPONENTS,
     POSTGRES,
-    SERVICES,
     Component,
     Launch,
+    chosen,
     cluster,
     selection,
 )
@@ -101,8 +101,9 @@ class _Start:
         self.reporter = reporter
         self.seed = seed
         self.paths = Paths.of(settings)
-        self.launch = Launch(settings=settings, services=memory.services or SERVICES)
-        self.wanted = selection(memory.services, Agent.of(settings))
+        shop = bool(memory.shop)
+        self.launch = Launch(settings=settings, services=chosen(memory.services, shop=shop))
+        self.wanted = selection(memory.services, Agent.of(settings), shop=shop)
 
     def from_nothing(self, known: Memory) -> Outcome:
         """Start supervisord and everything that is wanted."""
@@ -222,7 +223,7 @@ class _Start:
         monitoring.write_targets(self.paths.prometheus / "etc", self.settings, ports)
 
     def _set_load(self, load: float) -> None:
-        for client in clients(self.settings):
+        for client in (*clients(self.settings), shop_client(self.settings)):
             if client.name in self.launch.services:
                 client.set_load(load)
         self.reporter.done("load", f"{load:g} times the rates of the settings")

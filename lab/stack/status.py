@@ -58,7 +58,7 @@ def examine(settings: LabSettings) -> Status:
     settings = memory.running(settings)
     supervisor = Supervisor(paths)
     processes = supervisor.processes() if supervisor.answers() else {}
-    wanted = selection(memory.services, Agent.of(settings))
+    wanted = selection(memory.services, Agent.of(settings), shop=bool(memory.shop))
     known = [c for c in COMPONENTS.values() if c in wanted or not c.optional]
 
     def look(component: Component) -> ComponentStatus:

@@ -9,6 +9,7 @@ from lab.verify.report import Check, compare, unknown
 from workload.services import SERVICES
 
 CENT = Decimal("0.01")
+SHOP = "credit-shop"
 
 
 def attempted_rows(start: Moment, end: Moment) -> Iterator[Check]:
@@ -16,8 +17,7 @@ def attempted_rows(start: Moment, end: Moment) -> Iterator[Check]:
     if start.server_start != end.server_start or start.instances != end.instances:
         yield unknown("attempted_rows", "PostgreSQL or a service was restarted within the window.")
         return
-    failed = "credit_database_errors_total"
-    errors = int(end.total(failed) - start.total(failed))
+    errors = _errors(start, end)
     application = _difference(start.attempted_in_application, end.attempted_in_application)
     counted = _difference(start.attempted_in_database, end.attempted_in_database)
     for table, action in sorted(end.attempted_in_application):
@@ -66,6 +66,41 @@ def acknowledged(moment: Moment) -> Iterator[Check]:
             actual=sum(booked, start=Decimal("0.00")),
             detail="Since these processes started: amounts acknowledged = amounts in audit rows, BRL.",
         )
+
+
+def shop(start: Moment, end: Moment) -> Iterator[Check]:
+    """What visitors did in the shop = rows in the database, within the window and since it started."""
+    if start.server_start != end.server_start or start.instances != end.instances:
+        yield unknown("shop", "PostgreSQL or a service was restarted within the window.")
+        return
+    counted = _difference(start.attempted_in_database, end.attempted_in_database)
+    for metric, table, action in (
+        ("ecommerce_cart_additions_total", "order_items", "insert"),
+        ("ecommerce_checkouts_total", "orders", "update"),
+    ):
+        name = f"shop.{metric.removeprefix('ecommerce_').removesuffix('_total')}"
+        expected, actual = int(end.total(metric) - start.total(metric)), counted[table, action]
+        if expected != actual and (errors := _errors(start, end)):
+            yield unknown(name, f"{errors} statements failed within the window; they may count.")
+        else:
+            yield compare(
+                name,
+                expected=expected,
+                actual=actual,
+                detail=f"Within the window: counted by the shop = {action}s of {table}.",
+            )
+    filed = end.total("credit_proposals_total", service=SHOP, status="submitted")
+    yield compare(
+        "shop.proposals",
+        expected=int(filed),
+        actual=end.ledger.get((end.instances[SHOP], "checkout"), Done()).count,
+        detail="Since the shop started: credit proposals filed = audit rows.",
+    )
+
+
+def _errors(start: Moment, end: Moment) -> int:
+    failed = "credit_database_errors_total"
+    return int(end.total(failed) - start.total(failed))
 
 
 def _difference(start: Mapping[Key, int], end: Mapping[Key, int]) -> dict[Key, int]:

@@ -9,7 +9,7 @@ SELECT (SELECT coalesce(sum(principal), 0.00) FROM credit_contracts),
 
 -- name: attempted_rows
 -- PostgreSQL's own count of attempted rows per table.
-SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables WHERE schemaname = 'public'
+SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables WHERE schemaname IN ('public', 'shop')
 
 -- name: server_start
 -- A new start within a window means that statistics may have been reset.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from lab.control import ServiceClient, ServiceUnreachableError, clients
+from lab.control import ServiceClient, ServiceUnreachableError, clients, shop_client
 from lab.settings import LabSettings
 from lab.verify import counters, invariants
 from lab.verify.quiescence import NotQuietError, window
@@ -36,7 +36,7 @@ def run(
 
 
 def _counters(settings: LabSettings, window_s: float) -> Iterator[Check]:
-    services = [client for client in clients(settings) if _answers(client)]
+    services = [c for c in (*clients(settings), shop_client(settings)) if _answers(c)]
     try:
         start, end = window(services, settings, seconds=window_s)
     except (NotQuietError, ServiceUnreachableError) as error:
@@ -47,6 +47,8 @@ def _counters(settings: LabSettings, window_s: float) -> Iterator[Check]:
         yield unknown("services", f"Not running, so not counted: {', '.join(missing)}.")
     yield from counters.attempted_rows(start, end)
     yield from counters.acknowledged(end)
+    if counters.SHOP in end.instances:
+        yield from counters.shop(start, end)
 
 
 def _answers(client: ServiceClient) -> bool:

@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 
 from lab.stack.readiness import await_state
 from tests.fix_postgres import Database
+from tests.fix_receiver import Receiver
 from tests.fix_workload import ask, one, running_service, wired_service
 from workload.shop import app as module
 from workload.shop import shoppers
@@ -267,6 +268,39 @@ def test_simulated_visitors_shop_and_every_count_agrees_with_the_database(
         ]
         assert errors == 0
     assert process.popen.returncode == 0
+
+
+def test_a_trace_runs_from_a_visit_through_http_into_sql(
+    seeded: Database, tmp_path: Path, receiver: Receiver
+) -> None:
+    """Visit, request, statement: one trace, each span the child of the one before."""
+    settings = seeded.settings.model_copy(update={"rate_shop_buy": 5.0})
+    agent = {
+        "DD_TRACE_AGENT_URL": receiver.url,
+        "DD_TRACE_WRITER_INTERVAL_SECONDS": "0.2",
+        "DD_SERVICE": "credit-shop",
+    }
+
+    def path() -> list[str]:
+        """The names from an INSERT into order_items up to its root."""
+        spans = {span.span_id: span for span in receiver.spans()}
+        inserts = [s for s in spans.values() if "INSERT INTO shop.order_items" in s.resource]
+        if not inserts:
+            return []
+        names, span = [], inserts[0]
+        while span:
+            names.append(span.name)
+            span = spans.get(span.parent_id)  # type: ignore[assignment]
+        return names
+
+    with running_service("shop", settings, tmp_path, agent):
+        await_state(
+            "a trace from the visit to the INSERT",
+            lambda: None if path()[-1:] == ["credit.operation"] else str(path()),
+            within_s=SOON_SECONDS,
+        )
+    assert path()[0] == "postgres.query"
+    assert "flask.request" in path()
 
 
 _COUNTED = "SELECT {} FROM pg_stat_user_tables WHERE schemaname = 'shop' AND relname = '{}'"

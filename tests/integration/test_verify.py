@@ -116,6 +116,24 @@ def falsify(database: Database, sql: str) -> None:
     ask(database, f"SET session_replication_role = replica; {sql}", role=Role.SUPERUSER)
 
 
+@contextmanager
+def intruding(database: Database, sql: str) -> Iterator[None]:
+    """Let a stranger run a statement, again and again, for as long as the block lasts."""
+    over = threading.Event()
+
+    def intrude() -> None:
+        while not over.wait(WINDOW_S / 4):
+            falsify(database, sql)
+
+    stranger = threading.Thread(target=intrude)
+    stranger.start()
+    try:
+        yield
+    finally:
+        over.set()
+        stranger.join()
+
+
 def failing(report: verify.Report) -> set[str]:
     return {check.name for check in report.checks if check.ok is False}
 
@@ -159,25 +177,38 @@ def test_under_load_every_counter_equals_the_database(seeded: Database, tmp_path
 
 def test_a_row_that_no_service_wrote_is_found(seeded: Database, tmp_path: Path) -> None:
     """A stranger's rows within the window are rows too many in PostgreSQL's count."""
-    over = threading.Event()
-    with all_services(seeded, tmp_path):
-        insert = (
-            "INSERT INTO audit_log (operation_id, instance, service, operation, entity, entity_id)"
-            " VALUES (gen_random_uuid(), gen_random_uuid(), 'stranger', 'none', 'none', 1)"
-        )
-
-        def intrude() -> None:
-            while not over.wait(WINDOW_S / 4):
-                falsify(seeded, insert)
-
-        stranger = threading.Thread(target=intrude)
-        stranger.start()
-        try:
-            report = verify.run(seeded.settings, window_s=WINDOW_S)
-        finally:
-            over.set()
-            stranger.join()
+    insert = (
+        "INSERT INTO audit_log (operation_id, instance, service, operation, entity, entity_id)"
+        " VALUES (gen_random_uuid(), gen_random_uuid(), 'stranger', 'none', 'none', 1)"
+    )
+    with all_services(seeded, tmp_path), intruding(seeded, insert):
+        report = verify.run(seeded.settings, window_s=WINDOW_S)
     assert failing(report) == {"attempted_rows.audit_log.insert"}
+
+
+def test_the_shop_is_counted_when_it_runs(seeded: Database, tmp_path: Path) -> None:
+    """One addition is one INSERT, one checkout one UPDATE; a stranger's item is one INSERT too many."""
+    busy = {"rate_shop_abandon": 0.0, "rate_shop_buy": 20.0, "rate_shop_tidy": 0.0}
+    settings = seeded.settings.model_copy(update=busy)
+    names = {"shop.cart_additions", "shop.checkouts", "shop.proposals"}
+    with running_service("shop", settings, tmp_path, OFF) as process:
+        await_state(
+            "a proposal by a visitor",
+            lambda: None if process.total("credit_proposals_total") else "none",
+            within_s=SOON_SECONDS,
+        )
+        report = verify.run(seeded.settings, window_s=WINDOW_S)
+        counted = {c.name: (c.ok, int(c.actual)) for c in report.checks if c.name in names}
+        assert {name: ok for name, (ok, _) in counted.items()} == dict.fromkeys(names, True)
+        assert counted["shop.cart_additions"][1] > 0
+
+        insert = (
+            "INSERT INTO shop.order_items (order_id, product_id, quantity, price)"
+            " SELECT max(order_id), 1, 1, 1 FROM shop.orders"
+        )
+        with intruding(seeded, insert):
+            report = verify.run(seeded.settings, window_s=WINDOW_S)
+    assert failing(report) == {"shop.cart_additions", "attempted_rows.order_items.insert"}
 
 
 def test_an_acknowledged_operation_that_is_missing_is_found(

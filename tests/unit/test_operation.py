@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from workload.operation import Facts
 from workload.services import SERVICES
 from workload.settings import Settings
+from workload.shop import shoppers
 
 amounts = st.decimals(0, 10**10, places=2)
 
@@ -33,7 +34,8 @@ def test_nothing_is_kept_of_what_did_not_happen() -> None:
 def test_each_operation_has_a_rate_of_its_own_in_the_settings() -> None:
     """Twice the setting is twice the rate, and every rate_ setting moves exactly one operation."""
     names = {name for name in Settings.model_fields if name.startswith("rate_")}
-    operations = [o for service in SERVICES.values() for o in service.operations]
+    services = [*SERVICES.values(), shoppers.SERVICE]
+    operations = [operation for service in services for operation in service.operations]
     assert len(operations) == len(names)
     plain = Settings.model_construct()
     for name in names:

@@ -18,7 +18,7 @@ from lab.errors import LabError
 from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.stack import records
-from lab.stack.components import COMPONENTS, SERVICES, Launch, selection
+from lab.stack.components import COMPONENTS, SERVICES, Launch, chosen, selection
 from lab.stack.environment import of_settings
 from lab.stack.lock import LockedError, held
 from lab.stack.logs import Follower, tail
@@ -66,6 +66,17 @@ def test_a_selection_keeps_what_every_lab_needs() -> None:
         "console",
     ]
     assert selection(None) == tuple(c for c in COMPONENTS.values() if not c.optional)
+
+
+def test_the_shop_runs_when_it_is_asked_for() -> None:
+    """Beside all five or beside some; it stays until somebody says otherwise."""
+    assert COMPONENTS["shop"] in selection(("risk",), shop=True)
+    assert COMPONENTS["shop"] not in selection(None)
+    assert chosen(None, shop=True) == (*SERVICES, "shop")
+    assert chosen(("risk",), shop=False) == ("risk",)
+    remembered = Memory(shop=True).amended(Memory(load=2.0))
+    assert remembered.shop is True
+    assert remembered.amended(Memory(shop=False)).shop is False
 
 
 def test_a_component_gets_only_the_secrets_it_needs(settings: LabSettings) -> None:

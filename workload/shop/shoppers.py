@@ -4,7 +4,6 @@ A visit is one arrival of the engine's; what a visitor does in it is drawn. One 
 or gets an error from it, counts as failed.
 """
 
-import random
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -45,9 +44,14 @@ class Page:
 class Visitor:
     """One visit: a connection, a cookie, and the last page."""
 
-    def __init__(self, address: str, rng: random.Random) -> None:
+    def __init__(self, call: Call) -> None:
+        address = f"{call.settings.bind_address}:{call.settings.shop_port}"
         self._connection = HTTPConnection(address, timeout=TIMEOUT_S)
-        self._rng = rng
+        self._rng = call.random
+        # W3C's header: the shop's spans continue the trace of the visit.
+        ids = call.span.exemplar()
+        trace = f"00-{ids['trace_id']}-{ids['span_id']}-01" if ids else None
+        self._headers = {"traceparent": trace} if trace else {}
         self._cookie = ""
         self.page = Page(status=HTTPStatus.OK, text="")
 
@@ -98,7 +102,7 @@ class Visitor:
 
     def _ask(self, method: str, path: str, body: str | None = None) -> str | None:
         """Make one request; return where it leads on to."""
-        headers = {"Cookie": self._cookie} if self._cookie else {}
+        headers = {**self._headers, **({"Cookie": self._cookie} if self._cookie else {})}
         if body:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         try:
@@ -119,13 +123,9 @@ class Visitor:
         return None
 
 
-def _visit(call: Call) -> Visitor:
-    return Visitor(f"{call.settings.bind_address}:{call.settings.shop_port}", call.random)
-
-
 def browse(call: Call) -> Result:
     """Look at a product, and leave."""
-    visitor = _visit(call)
+    visitor = Visitor(call)
     try:
         visitor.look_around()
     finally:
@@ -135,7 +135,7 @@ def browse(call: Call) -> Result:
 
 def abandon(call: Call) -> Result:
     """Fill a cart, and leave it."""
-    visitor = _visit(call)
+    visitor = Visitor(call)
     try:
         visitor.fill()
     finally:
@@ -146,7 +146,7 @@ def abandon(call: Call) -> Result:
 def buy(call: Call) -> Result:
     """Fill a cart and pay for it."""
     _, cpf = call.random.choice(call.reference.get().customers)
-    visitor = _visit(call)
+    visitor = Visitor(call)
     try:
         visitor.fill()
         bought = visitor.check_out(cpf)
@@ -167,10 +167,12 @@ SERVICE = Service(
     port=lambda settings: settings.shop_port,
     threads=lambda settings: settings.workload_threads,
     operations=(
-        Operation(name="browse", run=browse, rate=lambda s: s.rate_shop_browse, writes=False),
-        Operation(name="abandon", run=abandon, rate=lambda s: s.rate_shop_abandon, writes=False),
-        Operation(name="buy", run=buy, rate=lambda s: s.rate_shop_buy, writes=False),
-        Operation(name="tidy", run=tidy, rate=lambda s: s.rate_shop_tidy, writes=False),
+        Operation(name="shop_browse", run=browse, rate=lambda s: s.rate_shop_browse, writes=False),
+        Operation(
+            name="shop_abandon", run=abandon, rate=lambda s: s.rate_shop_abandon, writes=False
+        ),
+        Operation(name="shop_buy", run=buy, rate=lambda s: s.rate_shop_buy, writes=False),
+        Operation(name="shop_tidy", run=tidy, rate=lambda s: s.rate_shop_tidy, writes=False),
     ),
 )
 assert SERVICE.dd_service == DD_SERVICE
