@@ -24,6 +24,7 @@ from grafana_foundation_sdk.models.common import (
     StackingMode,
     TooltipDisplayMode,
     VisibilityMode,
+    VizOrientation,
 )
 from grafana_foundation_sdk.models.dashboard import (
     DynamicConfigValue,
@@ -44,7 +45,7 @@ Panel: TypeAlias = Builder[models.Panel]
 THIRD, HALF, WHOLE, SIXTH, QUARTER = 8, 12, 24, 4, 6
 GRAPH, NUMBER = 8, 4
 # Characters that a line of a note holds at 1440 px.
-NOTE_LINE = 165
+NOTE_LINE = 190
 
 
 def link(title: str, url: str) -> DashboardLink:
@@ -178,6 +179,10 @@ def number(
     )
     if decimals is not None:
         panel = panel.decimals(decimals)
+    if len(queries) > 1:
+        # One below the other and all of one size, instead of tiles that each fill their own.
+        size = common.VizTextDisplayOptions().title_size(14).value_size(20)
+        panel = panel.orientation(VizOrientation.HORIZONTAL).text(size)
     if words:
         panel = panel.mappings([said(words)])
     for ref, query in named(queries):

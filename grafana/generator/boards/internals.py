@@ -167,18 +167,19 @@ def _checkpoints() -> list[Panel]:
         ),
         graph(
             "Time in checkpoints",
-            "Seconds per second. Writing is spread on purpose; syncing above 0.1 means that the disk"
-            " cannot take what it is given.",
-            style.SESSIONS,
+            "What each took, told at its end. Writing is spread on purpose, over most of the time until"
+            " the next; syncing above a second means that the disk cannot take what it is given.",
+            style.SECONDS,
             *(
                 Query(
                     # The exporter keeps PostgreSQL's milliseconds here.
-                    expr=f"sum(rate(pg_stat_bgwriter_checkpoint_{way}_time_total[$__rate_interval]))"
-                    " / 1000",
+                    expr=f"sum({grown_by(f'pg_stat_bgwriter_checkpoint_{way}_time_total')}) / 1000",
                     legend=legend,
                 )
                 for way, legend in (("write", "writing"), ("sync", "syncing"))
             ),
+            bars=True,
+            stacked=True,
             colours={"writing": style.BLUE, "syncing": style.AMBER},
         ),
         graph(
@@ -256,7 +257,7 @@ def _settings() -> list[Panel]:
     return [
         settings("Memory and WAL", style.BYTES, MEMORY, "_bytes"),
         settings("Times", style.SECONDS, DURATIONS, "_seconds"),
-        settings("Numbers", style.COUNT, NUMBERS, ""),
+        settings("Numbers", style.EXACT, NUMBERS, ""),
     ]
 
 
