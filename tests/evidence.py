@@ -115,6 +115,15 @@ def lock_wait(of: Span, *, ms: float, blocked_by: int) -> Event:
     )  # fmt: skip
 
 
+def failed(of: Span, message: str, sqlstate: str) -> Event:
+    """What PostgreSQL's log tells of a statement that failed."""
+    return Event(
+        at_ns=of.start_ns + of.duration_ns, kind="error", pid=42, message=message, severity="ERROR",
+        sqlstate=sqlstate, database="creditdb", role="credit_app", application=None, queryid=QUERYID,
+        trace_id=of.trace_id, span_id=of.span_id, service="credit-risk", statement=None, text=None,
+    )  # fmt: skip
+
+
 def known(
     queryid: int = QUERYID, *, name: str = "risk_distribution", text: str = REPORT
 ) -> Statement:

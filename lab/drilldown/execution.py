@@ -18,6 +18,7 @@ from lab.drilldown.errors import NotFoundError
 from lab.drilldown.moments import moment, ms, nanoseconds
 from lab.drilldown.plan import Tree, tree
 from lab.drilldown.traces import Layer, Trace, TraceSpan, trace
+from lab.pglog.events import Kind
 from lab.store import ActivitySample, Event, Execution, Plan, Reader, Snapshot
 
 # A line of the log and a payload of DBM tell their time to the millisecond.
@@ -98,6 +99,7 @@ class StatementExecution:
         client_ms: the span's duration.
         server_ms: the duration in PostgreSQL's log; None below its threshold.
         pid: of the backend.
+        failure: PostgreSQL's message and SQLSTATE, out of its log; None when there was no error, or no line of it.
         locked_ms: how long PostgreSQL's log says that it waited for locks, of waits that were told.
         absent: why a field is empty, by its name.
     """
@@ -113,6 +115,7 @@ class StatementExecution:
     client_ms: float
     server_ms: float | None
     error: bool
+    failure: str | None
     pid: int | None
     plan: ExecutionPlan
     waits: tuple[Wait, ...]
@@ -178,7 +181,8 @@ class _Evidence:
     def execution(self, trace: Trace, span: TraceSpan) -> StatementExecution:
         logged = self.logged.get(span.span_id)
         samples = list(self._while_it_ran(span))
-        locks = [e for e in self.events.get(span.span_id, ()) if e.kind.startswith("lock_")]
+        events = self.events.get(span.span_id, ())
+        locks = [e for e in events if e.kind in (Kind.LOCK_WAIT, Kind.LOCK_ACQUIRED)]
         known: list[Execution | Plan | ActivitySample] = [
             *([logged] if logged else []), *self.plans.get(span.span_id, ()), *samples,
         ]  # fmt: skip
@@ -203,6 +207,7 @@ class _Evidence:
             client_ms=span.duration_ms,
             server_ms=ms(logged.duration_ns) if logged else None,
             error=span.error,
+            failure=_first(_failure(event) for event in events),
             pid=_first(record.pid for record in known),
             plan=self._plan(span, queryid),
             waits=_waits(samples),
@@ -265,6 +270,8 @@ class _Evidence:
         """Why PostgreSQL's log has nothing of an execution: mostly, because it was too fast."""
         threshold = self.settings.get(setting)
         limit = f"{setting} ({threshold} ms)" if threshold else setting
+        if span.error:
+            return "it failed, and of a failed statement PostgreSQL logs neither duration nor plan"
         end = span.start + timedelta(milliseconds=span.duration_ms)
         if threshold and span.duration_ms < float(threshold):
             return f"below {limit}"
@@ -283,7 +290,7 @@ class _Evidence:
             yield _blocker(pid, count, session)
         told = {pid for event in locks for who in event.participants for pid in who.blocked_by}
         for pid in sorted(told - seen.keys()):
-            yield Blocker(pid=pid, samples=0)
+            yield _blocker(pid, 0, _first(self._session(pid, sample) for sample in samples))
 
     def _session(self, pid: int, beside: ActivitySample) -> ActivitySample | None:
         found = self.reader.select(
@@ -319,6 +326,10 @@ def _waits(samples: Iterable[ActivitySample]) -> tuple[Wait, ...]:
     return tuple(
         Wait(type=kind, event=event, samples=count) for (kind, event), count in counts.most_common()
     )
+
+
+def _failure(event: Event) -> str | None:
+    return f"{event.message} ({event.sqlstate})" if event.kind == Kind.ERROR else None
 
 
 def _locked_ms(locks: Iterable[Event]) -> float | None:

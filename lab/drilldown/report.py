@@ -26,6 +26,7 @@ class ReportedStatement:
     client_ms: float
     server_ms: float | None
     error: bool
+    failure: str | None
     plan: ExecutionPlan
     waits: tuple[Wait, ...]
     blocked_by: tuple[Blocker, ...]
@@ -88,6 +89,7 @@ def _statement(trace: Trace, execution: StatementExecution) -> ReportedStatement
         client_ms=execution.client_ms,
         server_ms=execution.server_ms,
         error=execution.error,
+        failure=execution.failure,
         plan=execution.plan,
         waits=execution.waits,
         blocked_by=execution.blocked_by,

@@ -114,6 +114,21 @@ def test_a_log_that_was_not_read_that_far_is_told_from_a_fast_execution(store: S
     assert told == "below log_min_duration_statement (100 ms) on the server"
 
 
+def test_a_failed_execution_says_why_it_failed_and_why_it_has_no_plan(store: Store) -> None:
+    gave_up = of.statement(1, ms=10_000, error=True)
+    put(
+        store,
+        [of.root(1), gave_up, of.thresholds()],
+        of.failed(gave_up, "canceling statement due to lock timeout", "55P03"),
+        of.logged(of.statement(2, ms=20_000), ms=19_000),
+    )
+    found = one(store, gave_up)
+    assert found.failure == "canceling statement due to lock timeout (55P03)"
+    assert found.absent["server_ms"].startswith("it failed")
+    assert found.plan.note
+    assert "it failed" in found.plan.note
+
+
 def test_only_samples_taken_while_it_ran_are_its_waits(store: Store) -> None:
     """Idle in a transaction, a session still shows its last statement, with its traceparent."""
     slow = of.statement(1, ms=300)
@@ -148,9 +163,12 @@ def test_the_blocker_is_shown_as_it_was_in_the_same_sample(store: Store) -> None
         ),
         of.sample(None, at_ns=at + 1, pid=77, state="active", service="somebody-else"),
         of.lock_wait(blocked, ms=1_500, blocked_by=78),
+        of.lock_wait(blocked, ms=1_500, blocked_by=79),
+        of.sample(None, at_ns=at, pid=79, application="credit-drill"),
     )
     found = one(store, blocked)
-    sampled, told = found.blocked_by
+    sampled, told, seen_elsewhere = found.blocked_by
+    assert (seen_elsewhere.pid, seen_elsewhere.application) == (79, "credit-drill")
     assert (sampled.pid, sampled.samples, sampled.state) == (77, 2, "idle in transaction")
     assert (sampled.service, sampled.trace_id) == ("credit-servicing", blocker.trace_id)
     assert (told.pid, told.samples, told.state) == (78, 0, None)

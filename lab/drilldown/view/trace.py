@@ -87,6 +87,10 @@ def _explained(statement: ReportedStatement, *, alone: bool) -> Iterator[Rendera
     if statement.server_ms is not None:
         told += f", {figures.ms(statement.server_ms)} as the server did"
     yield Text(f"{told}.")
+    if statement.error:
+        yield Text(
+            f"It failed: {statement.failure or 'the log does not say why'}.", style="bold red"
+        )
     for field, reason in statement.absent.items():
         yield Text(f"No {field}: {reason}.", style="dim")
     if statement.waits:
