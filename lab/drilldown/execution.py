@@ -99,7 +99,7 @@ class StatementExecution:
         client_ms: the span's duration.
         server_ms: the duration in PostgreSQL's log; None below its threshold.
         pid: of the backend.
-        failure: PostgreSQL's message and SQLSTATE, out of its log; None when there was no error, or no line of it.
+        failure: PostgreSQL's message and SQLSTATE, out of its log.
         locked_ms: how long PostgreSQL's log says that it waited for locks, of waits that were told.
         absent: why a field is empty, by its name.
     """
