@@ -10,10 +10,11 @@ import typer
 from lab.cli.options import AsJson
 
 if TYPE_CHECKING:
+    from lab.cli.screen import Screen
     from lab.drills.assessment import Assessment
     from lab.drills.drill import Drill
     from lab.drills.matrix import Matrix
-    from lab.drills.runner import Options
+    from lab.drills.runner import Options, Run
     from lab.settings import LabSettings
 
 app = typer.Typer(no_args_is_help=True)
@@ -131,14 +132,21 @@ def report(
     again: Annotated[
         bool, typer.Option("--again", help="Judge anew what the observers still hold.")
     ] = False,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print a table of Markdown.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the blind-spot matrix of the latest run of each drill."""
     from lab.drills import matrix
+    from lab.drills.report import markdown
 
     settings = _settings()
     found = matrix.judged_again(settings) if again else matrix.latest(settings)
-    _show(found, html, as_json=as_json)
+    if as_markdown:
+        typer.echo(markdown(found))
+    else:
+        _show(found, html, as_json=as_json)
 
 
 @app.command("random")
@@ -201,6 +209,7 @@ def _run(drills: "list[Drill]", options: "Options") -> "list[Assessment]":
             if assessments:
                 settle(assessments[-1].run, screen)
             done = run(chosen, settings, options=options, reporter=screen, tracing=traced)
+            _announce(chosen, done, screen)
             assessments.append(assess(chosen, done, settings, screen))
     return assessments
 
@@ -214,6 +223,26 @@ def _broken() -> list[str]:
         screen.begin("verify")
         checks = verify.run(_settings(), progress=screen.wait).checks
     return [f"verify: {check.name} {check.detail}" for check in checks if check.ok is False]
+
+
+def _announce(chosen: "Drill", done: "Run", screen: "Screen") -> None:
+    """Tell the account, where there is one; a drill does not fail because nobody could be told."""
+    from lab.errors import LabError
+    from lab.settings import DatadogSettings
+
+    settings = DatadogSettings.load()
+    if settings.dd_api_key is None or settings.dd_app_key is None:
+        return
+    # Only now: the client takes half a second to load.
+    from lab.datadog.account import Account
+    from lab.drills.announcing import announce
+
+    try:
+        announce(Account.of(settings), chosen, done)
+    except LabError as error:
+        screen.done("not announced", str(error).splitlines()[0])
+    else:
+        screen.done("announced", f"as an event at {settings.dd_site}")
 
 
 def _show(found: "Matrix", html: Path | None, *, as_json: bool) -> None:

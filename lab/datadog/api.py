@@ -1,4 +1,4 @@
-"""Datadog's API, as much of it as pushing needs; the one module that imports its client.
+"""Datadog's API, as much of it as pushing and drills need; the one module that imports its client.
 
 The client's models stand between our files and the wire: they check what is sent. What comes back is
 read as plain JSON, because a model would drop or refuse what it does not know yet.
@@ -18,6 +18,7 @@ from datadog_api_client.exceptions import (
 )
 from datadog_api_client.rest import ClientRetry
 from datadog_api_client.v1.api.dashboards_api import DashboardsApi
+from datadog_api_client.v1.api.events_api import EventsApi
 from datadog_api_client.v1.api.monitors_api import MonitorsApi
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
@@ -58,6 +59,7 @@ class Api:
         )
         self._monitors = MonitorsApi(self._client)  # type: ignore[no-untyped-call]
         self._dashboards = DashboardsApi(self._client)  # type: ignore[no-untyped-call]
+        self._events = EventsApi(self._client)  # type: ignore[no-untyped-call]
 
     def __enter__(self) -> Self:
         return self
@@ -114,6 +116,12 @@ class Api:
                     else self._dashboards.update_dashboard(key, document)
                 )
             return str(_object(_json(answer))["id"])
+
+    def event(self, *, title: str, text: str, at_s: int, tags: list[str]) -> None:
+        """Put an event on the time line; `at_s` in seconds since 1970."""
+        body: Body = {"title": title, "text": text, "date_happened": at_s, "tags": tags}
+        with self._asking(f'the event "{title}"'):
+            _json(self._events.create_event(cast("Any", body)))
 
     @contextmanager
     def _asking(self, what: str) -> Iterator[None]:

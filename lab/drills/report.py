@@ -62,6 +62,21 @@ def html(matrix: Matrix) -> str:
     )
 
 
+def markdown(matrix: Matrix) -> str:
+    """Return the matrix as a table of Markdown, for a page like docs/blind-spots.md."""
+    head = ["drill", *TITLES.values()]
+    lines = [head, ["---"] * len(head)]
+    for row in matrix.rows:
+        lines.append([f"`{row.run.drill}`", *map(_cell, row.verdicts)])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _cell(verdict: Verdict) -> str:
+    if verdict.after_s is None:
+        return verdict.seen.value
+    return f"**{verdict.after_s:.0f} s** {letters(verdict)}".strip()
+
+
 def letters(verdict: Verdict) -> str:
     """Return the depths beyond detection, a letter each."""
     return "".join(LETTERS[depth] for depth in verdict.depths if depth in LETTERS)

@@ -6,9 +6,18 @@ import io
 import pytest
 from rich.console import Console
 
-from lab.compare import answers
+from lab.compare import answers, report
 from lab.compare.answers import Answer, Compared, Comparison, Cost, cannot
 from lab.compare.view import render
+
+COST = Cost(
+    role="datadog",
+    calls_per_s=1.5,
+    ms_per_s=2.0,
+    share_percent=0.3,
+    blocks_per_s=9.0,
+    sessions=1,
+)
 
 
 def compared(truth: float | str, told: float | str | None) -> Compared:
@@ -38,20 +47,27 @@ def test_the_error_is_against_the_truth_and_nothing_else(
     assert one.error_percent(one.datadog) is None
 
 
-def test_a_person_reads_value_error_age_and_why_not() -> None:
-    cost = Cost(
-        role="datadog",
-        calls_per_s=1.5,
-        ms_per_s=2.0,
-        share_percent=0.3,
-        blocks_per_s=9.0,
-        sessions=1,
+def test_the_page_has_every_answer_and_nothing_from_elsewhere() -> None:
+    """Values, errors and reasons; no script; text of a database is no markup."""
+    rows = (compared(200.0, 190.0), compared("<b>", "<i>"))
+    found = Comparison(
+        since_s=300.0, datadog="the intake", rows=rows, costs=(COST,), costs_since_s=120.0
     )
+    page = report.html(found, "2 processors")
+    assert "-5.0 %" in page
+    assert "cannot answer: no deltas" in page
+    assert "2 processors" in page
+    assert "&lt;i&gt;" in page
+    assert "<i>" not in page
+    assert "<script" not in page
+
+
+def test_a_person_reads_value_error_age_and_why_not() -> None:
     found = Comparison(
         since_s=300.0,
         datadog="the intake: embedded agent, not Datadog's",
         rows=(compared(200.0, 190.0), compared(1_234_567.0, None)),
-        costs=(cost,),
+        costs=(COST,),
         costs_since_s=120.0,
     )
     screen = Console(file=io.StringIO(), width=150)

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from lab.datadog.account import Account
 from lab.drills import matrix, report
+from lab.drills.announcing import announce
 from lab.drills.assessment import Assessment
 from lab.drills.catalogue import DRILLS
 from lab.drills.errors import DrillError
@@ -14,11 +16,14 @@ from lab.drills.journal import KEPT_LINES, MAX_BYTES, Journal, Step
 from lab.drills.mark import Mark
 from lab.drills.runner import Run
 from lab.drills.running import Memo, Place, Running
+from lab.errors import LabError
 from lab.judge.evidence import Observer
 from lab.judge.readings import Seen
 from lab.judge.verdicts import AlertTimes, Depth, Verdict
 from lab.paths import Paths
+from lab.settings import DatadogSettings
 from lab.stack.lock import LockedError
+from tests.fix_datadog import DatadogAccount
 from tests.fix_postgres import settings_for
 
 RUNNING = Running(run="abc", drill="deadlocks", intensity=1.0, pid=1, began_ns=5)
@@ -146,6 +151,27 @@ def test_what_must_be_and_was_not_is_told() -> None:
         "deadlocks: Deadlock did not fire",
         "burst: 2 deadlocks <ended>",
     ]
+
+
+def test_an_account_is_told_of_a_drill_by_an_event(datadog: DatadogAccount) -> None:
+    """One event, at the moment of the injection; a refusal is worded."""
+    told = Account.of(DatadogSettings(_env_file=None))
+    answers: list[tuple[int, object, dict[str, str]]] = [
+        (202, {"status": "ok"}, {}),
+        (400, {"errors": ["too old"]}, {}),
+    ]
+    datadog.instead["POST", "/api/v1/events"] = answers
+    announce(told, DRILLS["deadlocks"], assessment().run)
+    assert datadog.requests == [("POST", "/api/v1/events")]
+    with pytest.raises(LabError, match="too old"):
+        announce(told, DRILLS["deadlocks"], assessment().run)
+
+
+def test_the_matrix_is_a_table_of_markdown() -> None:
+    """Seconds and letters of the depths where it was seen."""
+    head, _, row = report.markdown(matrix.of_runs([assessment()])).splitlines()
+    assert head.startswith("| drill | Prometheus metrics |")
+    assert row == "| `deadlocks` |" + " **2 s** P |" * len(Observer)
 
 
 def test_the_report_is_one_file_with_a_dot_for_each_first_evidence() -> None:

@@ -1,0 +1,22 @@
+"""A comparison as one HTML file, without script: it can be mailed."""
+
+import time
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from lab.compare.answers import Comparison
+from lab.compare.view import CLOSE_PERCENT, number
+
+
+def html(found: Comparison, machine: str) -> str:
+    """Return the report; `machine` is where it was measured, in a few words."""
+    environment = Environment(
+        loader=PackageLoader("lab.compare", "."), autoescape=select_autoescape(), trim_blocks=True
+    )
+    return environment.get_template("report.html").render(
+        found=found,
+        machine=machine,
+        number=number,
+        close=CLOSE_PERCENT,
+        at=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+    )

@@ -1,0 +1,26 @@
+"""Tells a Datadog account of a drill, as an event on its time line; only where keys are set."""
+
+from lab.datadog.account import Account
+from lab.datadog.api import Api
+from lab.datadog.definitions import PROJECT
+from lab.drills.drill import Drill
+from lab.drills.runner import Run
+
+NS = 1_000_000_000
+
+
+def announce(told: Account, drill: Drill, run: Run) -> None:
+    """Put a run on the account's time line, at the moment of its injection.
+
+    Raises:
+        LabError: when Datadog refuses or does not answer.
+    """
+    proof = f"Proven in PostgreSQL: {run.proof}" if run.proven_ns else f"Not proven: {run.proof}"
+    seconds = (run.healed_ns - run.injected_ns) / NS
+    with Api(told) as api:
+        api.event(
+            title=f"Drill {drill.name}: {drill.title}",
+            text=f"{proof}. Healed after {seconds:.0f} s. Runbook: docs/alerts.md#{drill.runbook.lower()}",
+            at_s=run.injected_ns // NS,
+            tags=[PROJECT, f"drill:{drill.name}", f"run:{run.run}"],
+        )
