@@ -10,9 +10,9 @@ from enum import StrEnum
 
 from lab.drilldown.moments import NS_PER_S, nanoseconds
 from lab.drilldown.prometheus import Prometheus, PrometheusAwayError
+from lab.stack.components import SERVICES
 from lab.store import Reader, Source
 
-SERVICES = ("proposals", "underwriting", "customers", "servicing", "risk")
 NEWEST = {
     "spans": ("spans", "start_ns + duration_ns", "start_ns"),
     "DBM query metrics": ("query_metrics", "at_ns", "at_ns"),
@@ -82,7 +82,7 @@ def health(reader: Reader, prometheus: Prometheus, *, at: datetime) -> Health:
         asked += [(name, State.UNKNOWN, away) for name in ("postgres", *SERVICES)]
     else:
         freshness.append(_scrape(prometheus, at))
-        names = ("postgres", "postgres_exporter", *SERVICES)
+        names = dict.fromkeys(("postgres", "postgres_exporter", *SERVICES, *sorted(up)))
         asked = [("prometheus", State.WORKS, ""), *((n, *_state(up.get(n))) for n in names)]
     asked += [(DATADOG, *_datadog(dbm)), ("console", State.WORKS, "")]
     return Health(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lab.drilldown.prometheus import Prometheus, TimeSeries
+from lab.stack.components import SERVICES
 
 RATE = "service:credit_operations:rate1m"
 ERRORS = "service:credit_operation_errors:ratio_rate5m"
@@ -12,6 +13,7 @@ DURATION = "service:credit_operation_duration_seconds:quantile_rate5m"
 DELAY = "service:credit_start_delay_seconds:quantile_rate5m"
 P50, P95, P99 = "0.5", "0.95", "0.99"
 POINTS = 60
+FIVE = tuple(f"credit-{name}" for name in SERVICES)
 # Prometheus scrapes the services every 5 s; a finer step would only repeat.
 LEAST_STEP_S = 10
 
@@ -52,10 +54,8 @@ class ServicesHealth:
         return sum(service.rate or 0.0 for service in self.services)
 
 
-def services_health(
-    prometheus: Prometheus, names: Iterable[str], *, since: datetime, until: datetime
-) -> ServicesHealth:
-    """Return how services did in a window, in the order of their names given.
+def services_health(prometheus: Prometheus, *, since: datetime, until: datetime) -> ServicesHealth:
+    """Return how services did in a window: the five, and whatever else counts operations like them.
 
     Raises:
         PrometheusAwayError: when Prometheus does not answer.
@@ -72,6 +72,7 @@ def services_health(
     rates = over_time(RATE)
     p95s = over_time(f'{DURATION}{{quantile="{P95}"}}')
     now = _now(prometheus)
+    further = {name for name, *_ in now} - set(FIVE)
     return ServicesHealth(
         times=times,
         services=tuple(
@@ -86,7 +87,7 @@ def services_health(
                 rates=tuple(rates.get(name, {}).get(t) for t in times),
                 p95s=tuple(p95s.get(name, {}).get(t) for t in times),
             )
-            for name in names
+            for name in (*FIVE, *sorted(further))
         ),
     )
 

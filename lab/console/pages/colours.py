@@ -10,6 +10,7 @@ SERVICES = (
     "credit-customers",
     "credit-servicing",
     "credit-risk",
+    "credit-shop",
 )
 DATABASE = ("postgres", "postgresql")
 WAITS = (

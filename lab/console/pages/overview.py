@@ -24,8 +24,9 @@ def page(desk: Desk, request: Request) -> Page:
     reader, prometheus = desk.reader, desk.prometheus
     load = asking.attempt(lambda: overview.database_load(reader, since=since, until=until))
     services = asking.attempt(
-        lambda: overview.services_health(prometheus, colours.SERVICES, since=since, until=until)
+        lambda: overview.services_health(prometheus, since=since, until=until)
     )
+    names = [service.name for service in services.value.services] if services.value else []
     values = {
         **window.values(),
         "health": asking.attempt(lambda: overview.health(reader, prometheus, at=until)),
@@ -36,7 +37,7 @@ def page(desk: Desk, request: Request) -> Page:
         "top": asking.attempt(lambda: desk.queries(since=since, until=until, limit=TOP_STATEMENTS)),
         "incidents": asking.attempt(lambda: overview.incidents(reader, since=since, until=until)),
         "sessions_links": desk.links.sessions(),
-        "service_links": {name: desk.links.service(name) for name in colours.SERVICES},
+        "service_links": {name: desk.links.service(name) for name in names},
     }
     return Page(template="overview.html", values=values)
 
