@@ -114,6 +114,17 @@ def test_a_log_that_was_not_read_that_far_is_told_from_a_fast_execution(store: S
     assert told == "below log_min_duration_statement (100 ms) on the server"
 
 
+def test_a_statement_that_waited_for_its_table_was_fast_once_it_was_planned(store: Store) -> None:
+    """A lock on a relation is waited for before auto_explain begins to measure."""
+    waited = of.statement(1, ms=9_000)
+    put(store, of.root(1, ms=9_100), waited, of.thresholds(), of.logged(waited, ms=8_990))
+    found = one(store, waited)
+    assert found.server_ms == 8_990
+    assert found.plan.source is PlanSource.NONE
+    assert found.plan.note
+    assert "once it was planned" in found.plan.note
+
+
 def test_a_failed_execution_says_why_it_failed_and_why_it_has_no_plan(store: Store) -> None:
     gave_up = of.statement(1, ms=10_000, error=True)
     put(
