@@ -14,7 +14,7 @@ from lab.paths import PACKAGES
 from lab.settings import ROOT
 
 K8S = ROOT / "k8s"
-OVERLAYS = ("local", "datadog", "datadog-operator", "scale")
+OVERLAYS = ("local", "shop", "datadog", "datadog-operator", "scale")
 WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "Job"}
 Object = dict[str, Any]
 

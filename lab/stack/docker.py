@@ -13,7 +13,7 @@ from lab.errors import LabError
 from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.stack import compose, monitoring
-from lab.stack.components import COMPONENTS, SERVICES, selection
+from lab.stack.components import COMPONENTS, SERVICES, SHOP, chosen, selection
 from lab.stack.compose import ComposeError, Container, NoEngineError
 from lab.stack.memory import Memory
 from lab.stack.ports import PortTakenError
@@ -69,15 +69,16 @@ def up(settings: LabSettings, asked: Memory, *, reporter: Reporter) -> None:
     file = Paths.of(settings).docker_memory
     known = Memory.read(file) or Memory()
     memory = (known if ran_before else known.left_by_down(settings)).amended(asked)
-    unwanted = set(SERVICES) - set(SERVICES if memory.services is None else memory.services)
-    wanted = [service for service in compose.services() if service not in unwanted]
+    services = chosen(memory.services, shop=bool(memory.shop))
+    unwanted = {*SERVICES, SHOP} - set(services)
+    wanted = [service for service in _services() if service not in unwanted]
     given = {"SEED_SCALE": memory.scale, "WORKLOAD_LOAD": memory.load}
     variables = {name: f"{value:g}" for name, value in given.items() if value is not None}
     if settings.lab_datadog_site:
         variables["LAB_DATADOG_SITE"] = settings.lab_datadog_site
-    if unwanted:
+    if unwanted != {SHOP}:
         targets = Paths.of(settings).docker_targets
-        monitoring.write_docker_targets(targets, set(SERVICES) - unwanted)
+        monitoring.write_docker_targets(targets, services)
         variables["PROMETHEUS_TARGETS"] = str(targets)
     reporter.begin("containers", "pulled, built, started; the first time takes minutes")
     limit = str(settings.startup_timeout_s * 2)
@@ -129,8 +130,8 @@ def status() -> Status:
     found = compose.containers()
     components = tuple(
         _component(service, found.get(service), up=bool(found))
-        for service in compose.services()
-        if service != ONE_SHOT
+        for service in _services()
+        if service != ONE_SHOT and (service != SHOP or service in found)
     )
     ready = bool(found) and all(c.state in (State.RUNNING, State.OFF) for c in components)
     return Status(mode="docker", ready=ready, components=components)
@@ -153,7 +154,9 @@ def down(settings: LabSettings, *, wipe: bool, reporter: Reporter) -> bool:
     compose.require_engine()
     there = bool(compose.containers())
     reporter.begin("containers", "stopping")
-    compose.follow("down", *(("--volumes",) if wipe else ()), say=reporter.wait)
+    # Without its profile Compose would leave the shop behind.
+    volumes = ("--volumes",) if wipe else ()
+    compose.follow("down", *volumes, say=reporter.wait, variables={"COMPOSE_PROFILES": SHOP})
     if wipe:
         Paths.of(settings).docker_memory.unlink(missing_ok=True)
         shutil.rmtree(Paths.of(settings).docker_targets, ignore_errors=True)
@@ -178,6 +181,11 @@ def _require_key(environment: Mapping[str, str | None]) -> None:
             "\nCopy it again from Organization Settings > API Keys (not Application Keys) into .env,"
             " or leave it empty for local mode."
         )
+
+
+def _services() -> list[str]:
+    """Return every service, the shop too, which Compose tells of only with its profile."""
+    return list(dict.fromkeys([*compose.services(), SHOP]))
 
 
 def _name(service: str) -> str:
@@ -210,7 +218,7 @@ def _state(container: Container) -> State:
 
 
 def _service(component: str) -> str:
-    known = {_name(service): service for service in compose.services()}
+    known = {_name(service): service for service in _services()}
     if component not in known:
         raise LabError(unknown("component", component, known))
     return known[component]

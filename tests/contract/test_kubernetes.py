@@ -28,7 +28,8 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 EXAMPLE = (ROOT / ".env.example").read_text()
 KNOBS = dict(re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=(.*)$", EXAMPLE, re.MULTILINE))
 REFERENCE = re.compile(r"\$\{([A-Z0-9_]+):-([^}]*)\}")
-SERVICES = ("proposals", "underwriting", "customers", "servicing", "risk")
+# All of the overlay local, and the shop.
+SERVICES = ("proposals", "underwriting", "customers", "servicing", "risk", "shop")
 # The container of each of Compose's services: workload, and name in its pod.
 PLACES = {
     "postgres": ("postgres", "postgres"),
@@ -81,7 +82,7 @@ def secret(objects: tuple[Object, ...], name: str) -> dict[str, str]:
 def test_there_is_a_container_for_each_of_composes() -> None:
     assert set(COMPOSE) == set(PLACES)
     found = {
-        (name, c["name"]) for name, pod in pods(overlay("local")).items() for c in pod["spec"]["containers"]
+        (name, c["name"]) for name, pod in pods(overlay("shop")).items() for c in pod["spec"]["containers"]
     }  # fmt: skip
     assert found == set(PLACES.values())
 
@@ -90,20 +91,20 @@ def test_there_is_a_container_for_each_of_composes() -> None:
 def test_the_image_is_that_of_compose(service: str) -> None:
     # A service that is built names its image where it is built, or inherits the shared one.
     image = COMPOSE[service].get("image", "credit-lab-workload:${DD_VERSION:-0.1.0}")
-    assert container(overlay("local"), service)["image"] == default(image)
+    assert container(overlay("shop"), service)["image"] == default(image)
 
 
 @pytest.mark.parametrize("service", PLACES)
 def test_the_arguments_are_those_of_compose(service: str) -> None:
     asked = COMPOSE[service]
-    here = container(overlay("local"), service)
+    here = container(overlay("shop"), service)
     assert here.get("args", []) == [default(a) for a in asked.get("command", [])]
     assert here.get("command") == asked.get("entrypoint")
 
 
 @pytest.mark.parametrize("service", PLACES)
 def test_the_limits_are_those_of_compose(service: str) -> None:
-    limits = container(overlay("local"), service)["resources"]["limits"]
+    limits = container(overlay("shop"), service)["resources"]["limits"]
     assert limits["memory"] == COMPOSE[service]["mem_limit"].removesuffix("m") + "Mi"
     cpu = str(limits["cpu"])
     cores = int(cpu.removesuffix("m")) / 1000 if cpu.endswith("m") else float(cpu)
@@ -128,7 +129,7 @@ ELSEWHERE = {
 @pytest.mark.parametrize("service", PLACES)
 def test_the_environment_is_that_of_compose(service: str) -> None:
     """Every variable that Compose sets has the same value; the few that differ stand above."""
-    given = environment(overlay("local"), service)
+    given = environment(overlay("shop"), service)
     for name, value in (COMPOSE[service].get("environment") or {}).items():
         if (service, name) in ELSEWHERE:
             assert given.get(name) == ELSEWHERE[service, name]
@@ -139,7 +140,7 @@ def test_the_environment_is_that_of_compose(service: str) -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_what_a_service_is_given_is_a_setting_of_it(service: str) -> None:
     """A variable that nobody reads, or that no knob documents, would be a mistake."""
-    given = set(environment(overlay("local"), service))
+    given = set(environment(overlay("shop"), service))
     known = {name.upper() for name in Settings.model_fields} | {"DD_SERVICE", "DD_TRACE_AGENT_URL"}
     assert given - known == set()
     assert {name for name in given if "PASSWORD" in name} == {"CREDIT_APP_PASSWORD"}
@@ -147,7 +148,7 @@ def test_what_a_service_is_given_is_a_setting_of_it(service: str) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_counts_its_own_replicas(service: str) -> None:
-    objects = overlay("local")
+    objects = overlay("shop")
     assert environment(objects, service)["WORKLOAD_REPLICAS_HOST"] == service
     assert one(objects, "Service", service)["spec"]["clusterIP"] == "None"
 
@@ -158,13 +159,13 @@ def test_ports_are_those_of_compose() -> None:
         for service in PLACES
         if "ports" in COMPOSE[service]
     }
-    here = {s: str(container(overlay("local"), s)["ports"][0]["containerPort"]) for s in published}
+    here = {s: str(container(overlay("shop"), s)["ports"][0]["containerPort"]) for s in published}
     assert here == published
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_annotation_service_and_container_agree_on_the_port(service: str) -> None:
-    objects = overlay("local")
+    objects = overlay("shop")
     port = Settings.model_fields[f"{service}_port"].default
     annotations = pods(objects)[service]["metadata"]["annotations"]
     assert annotations["prometheus.io/scrape"] == "true"
@@ -174,7 +175,7 @@ def test_annotation_service_and_container_agree_on_the_port(service: str) -> Non
 
 
 def test_the_exporter_is_a_sidecar_that_the_pod_is_scraped_at() -> None:
-    pod = pods(overlay("local"))["postgres"]
+    pod = pods(overlay("shop"))["postgres"]
     assert "postgres-exporter" in [c["name"] for c in pod["spec"]["containers"]]
     assert pod["metadata"]["annotations"]["prometheus.io/port"] == "9187"
 
@@ -200,7 +201,7 @@ def binds(service: str) -> Iterator[tuple[Path, str]]:
 @pytest.mark.parametrize("service", PLACES)
 def test_the_configuration_files_are_those_of_compose(service: str) -> None:
     """The same bytes at the same places, from the same files: none forgotten, none of its own."""
-    objects = overlay("local")
+    objects = overlay("shop")
     pod, name = PLACES[service]
     here = mounted(objects, pods(objects)[pod], name)
     if service == "prometheus":
@@ -212,7 +213,7 @@ def test_the_configuration_files_are_those_of_compose(service: str) -> None:
 
 def test_what_compose_keeps_in_a_volume_is_kept_here() -> None:
     """A claim for each named volume; PostgreSQL's log is for the pod's lifetime."""
-    stateful = [o for o in overlay("local") if o["kind"] == "StatefulSet"]
+    stateful = [o for o in overlay("shop") if o["kind"] == "StatefulSet"]
     kept = {
         f"{o['metadata']['name']}: {claim['metadata']['name']}"
         for o in stateful
@@ -224,10 +225,10 @@ def test_what_compose_keeps_in_a_volume_is_kept_here() -> None:
 
 
 def test_the_passwords_of_a_lab_are_those_of_the_example() -> None:
-    passwords = secret(overlay("local"), _name(overlay("local"), "credit-lab-passwords"))
+    passwords = secret(overlay("shop"), _name(overlay("shop"), "credit-lab-passwords"))
     assert passwords.pop("LAB_CONSOLE_TOKEN") == "0" * 32
     assert passwords == {name: KNOBS[name] for name in passwords}
-    grafana = secret(overlay("local"), _name(overlay("local"), "credit-lab-grafana"))
+    grafana = secret(overlay("shop"), _name(overlay("shop"), "credit-lab-grafana"))
     assert list(grafana.values()) == [KNOBS["GRAFANA_ADMIN_PASSWORD"], KNOBS["GRAFANA_ADMIN_USER"]]
 
 
@@ -242,8 +243,8 @@ def _name(objects: tuple[Object, ...], prefix: str) -> str:
 
 def test_the_checks_in_annotations_are_made_from_the_agents_configuration() -> None:
     """Run `python -m k8s.autodiscovery` after a change of datadog/conf.d."""
-    assert {file.name: file.read_text() for file in OUTPUT.iterdir()} == files()
-    objects = overlay("local")
+    assert {name: (OUTPUT / name).read_text() for name in files()} == files()
+    objects = overlay("shop")
     annotation = pods(objects)["postgres"]["metadata"]["annotations"]
     [check] = json.loads(annotation["ad.datadoghq.com/postgres.checks"])["postgres"]["instances"]
     assert check["dbm"] is True

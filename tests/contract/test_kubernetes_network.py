@@ -60,10 +60,11 @@ def _includes(ports: list[Object] | None, port: Object) -> bool:
     )
 
 
-@pytest.mark.parametrize("name", ["local", "datadog", "scale"])
+@pytest.mark.parametrize("name", ["local", "shop", "datadog", "scale"])
 def test_only_who_must_talks_to_whom(name: str) -> None:
     """Exactly these ways are open: to PostgreSQL from the services, the seed job and the Agent only."""
-    ports = {service: Settings.model_fields[f"{service}_port"].default for service in SERVICES}
+    services = (*SERVICES, *(("shop",) if name == "shop" else ()))
+    ports = {service: Settings.model_fields[f"{service}_port"].default for service in services}
     wanted = {("seed", "postgres", 5432), ("datadog-agent", "postgres", 5432)}
     wanted |= {("datadog-agent", "postgres", 8088), ("prometheus", "postgres", 9187)}
     wanted |= {("grafana", "prometheus", 9090), ("grafana", "postgres", 8088)}

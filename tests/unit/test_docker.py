@@ -203,6 +203,8 @@ def test_prometheus_scrapes_the_services_that_were_asked_for(
     assert scraped(directory) == {"risk:8005"} | others
     docker.up(settings, Memory(services=tuple(components.SERVICES)), reporter=Told())
     assert "PROMETHEUS_TARGETS" not in given[2]
+    docker.up(settings, Memory(shop=True), reporter=Told())
+    assert scraped(directory) == {"shop:5000"} | scraped(ROOT / "prometheus" / "targets.docker")
 
 
 def test_down_asks_for_the_volumes_only_when_the_data_are_to_go(

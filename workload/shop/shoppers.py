@@ -17,6 +17,9 @@ from workload.shop.carts import SERVICE as DD_SERVICE
 from workload.shop.carts import Carts
 
 TIMEOUT_S = 15.0
+LOOPBACK = "127.0.0.1"
+# Where a container's shop listens: on every address, its own among them.
+UNSPECIFIED = {"0.0.0.0", "::"}  # noqa: S104 - told apart, not listened on
 TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 PRODUCT = re.compile(r'href="/products/(\d+)"')
 ITEM = re.compile(r'name="item_id" value="(\d+)"')
@@ -45,8 +48,10 @@ class Visitor:
     """One visit: a connection, a cookie, and the last page."""
 
     def __init__(self, call: Call) -> None:
-        address = f"{call.settings.bind_address}:{call.settings.shop_port}"
-        self._connection = HTTPConnection(address, timeout=TIMEOUT_S)
+        host, port = call.settings.bind_address, call.settings.shop_port
+        self._connection = HTTPConnection(
+            LOOPBACK if host in UNSPECIFIED else host, port, timeout=TIMEOUT_S
+        )
         self._rng = call.random
         # W3C's header: the shop's spans continue the trace of the visit.
         ids = call.span.exemplar()
