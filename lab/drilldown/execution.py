@@ -5,6 +5,7 @@ sample of its session. Nothing here is matched by text or by likeness. The one e
 sampled from another execution of the same queryid, is called estimated wherever it stands.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ CLOCK = timedelta(milliseconds=1)
 LOG_THRESHOLD = "log_min_duration_statement"
 PLAN_THRESHOLD = "auto_explain.log_min_duration"
 CPU = "CPU"
+PLANNED = re.compile(
+    r"\s*\(*\s*(?:select|insert|update|delete|merge|with|values|table)\b", re.IGNORECASE
+)
 T = TypeVar("T")
 R = TypeVar("R", Plan, ActivitySample, Event)
 PAYLOAD: msgspec.json.Decoder[dict[str, str]] = msgspec.json.Decoder(dict[str, str])
@@ -273,6 +277,8 @@ class _Evidence:
         if span.error:
             return "it failed, and of a failed statement PostgreSQL logs neither duration nor plan"
         end = span.start + timedelta(milliseconds=span.duration_ms)
+        if setting == PLAN_THRESHOLD and not PLANNED.match(span.resource):
+            return "PostgreSQL plans no statement of this kind"
         if threshold and span.duration_ms < float(threshold):
             return f"below {limit}"
         if setting == PLAN_THRESHOLD and span.span_id in self.logged:

@@ -125,6 +125,14 @@ def test_a_statement_that_waited_for_its_table_was_fast_once_it_was_planned(stor
     assert "once it was planned" in found.plan.note
 
 
+def test_what_is_never_planned_has_no_plan(store: Store) -> None:
+    change = of.statement(1, ms=9_000, resource="ALTER TABLE customers ADD COLUMN note text")
+    put(store, of.root(1, ms=9_100), change, of.thresholds(), of.logged(change, ms=8_990))
+    note = one(store, change).plan.note
+    assert note
+    assert "plans no statement of this kind" in note
+
+
 def test_a_failed_execution_says_why_it_failed_and_why_it_has_no_plan(store: Store) -> None:
     gave_up = of.statement(1, ms=10_000, error=True)
     put(

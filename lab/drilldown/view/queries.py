@@ -121,6 +121,7 @@ def _plans(query: Query) -> Iterator[RenderableType]:
         "mean",
         "plan",
         right=("executed", "estimated", "mean"),
+        wraps="plan",
     )
     for period in query.plans[-SHOWN:]:
         table.add_row(
@@ -159,7 +160,7 @@ def _tables(query: Query) -> Iterator[RenderableType]:
     yield Text()
     yield Text("Tables", style="bold")
     numbers = ("cached here", "cached for all")
-    table = figures.grid("table", *numbers, "access", right=numbers)
+    table = figures.grid("table", *numbers, "access", right=numbers, wraps="access")
     for each in query.tables:
         table.add_row(
             each.name,
