@@ -23,6 +23,8 @@ ARGUMENTS = (
     "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+# How long a page or a click may take on a machine that does much else.
+PATIENCE_MS = 120_000
 # Kept for whoever wants to look; not part of the repository.
 PICTURES = ROOT / ".lab" / "pictures"
 FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">
@@ -123,6 +125,7 @@ def visit(browser: Browser, base: str, *, width: int = 1440, dark: bool = False)
         color_scheme="dark" if dark else "light",
         timezone_id="America/Sao_Paulo",
     )
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     seen = Visit(page=page, base=base, name=f"{'dark' if dark else 'light'}-{width}")
     page.on(

@@ -1,0 +1,138 @@
+"""The console on the whole lab under load, in a real browser: every page with real data, as people see it.
+
+Pictures of every page are kept in .lab/pictures, in light and dark, on a wide and on a narrow screen.
+"""
+
+from functools import partial
+
+import pytest
+from playwright.sync_api import Browser
+
+from lab.database import Connection, Role, connect, dsn, rows
+from lab.drilldown import Desk
+from lab.drilldown.execution import StatementExecution
+from lab.drilldown.links import query_path, trace_path
+from lab.stack.readiness import await_state
+from tests.fix_browser import visit
+from tests.fix_lab import Lab
+
+pytestmark = pytest.mark.acceptance
+
+WITHIN_S = 90
+# Rows, not the table: who waits for a table waits before its plan begins, and auto_explain has no word of it.
+LOCK = "SELECT count(*) FROM (SELECT FROM customers FOR UPDATE) AS locked"
+LOCK_WAIT = "SELECT 1 FROM events WHERE kind = 'lock_wait' AND trace_id IS NOT NULL LIMIT 1"
+WAITED = """
+SELECT trace_id, span_id
+FROM events e JOIN plans p USING (trace_id, span_id) JOIN spans s USING (trace_id, span_id)
+WHERE e.kind = 'lock_wait' AND p.executed ORDER BY e.at_ns LIMIT 1
+"""
+MARKUP = "<img src=x onerror=alert(1)>"
+SCREENS = [(1440, False), (1440, True), (400, False), (400, True)]
+
+
+@pytest.fixture(scope="module")
+def desk(lab: Lab) -> Desk:
+    """What the pages ask."""
+    return Desk.of(lab.settings)
+
+
+@pytest.fixture(scope="module")
+def url(lab: Lab) -> str:
+    """The console's address, as `up` tells it among its pages."""
+    address = f"http://127.0.0.1:{lab.settings.console_port}"
+    assert f"Console     {address}" in lab.run("up").stdout
+    return address
+
+
+@pytest.fixture(scope="module")
+def blocked(lab: Lab, desk: Desk, browser: Browser, url: str) -> StatementExecution:
+    """An execution of the workload that waited for a lock of ours, with its plan; seen live meanwhile."""
+    with connect(
+        dsn(lab.settings, Role.OWNER), application_name=MARKUP, autocommit=False
+    ) as connection:
+        rows(connection, LOCK)
+        await_state("a lock wait is in the log", partial(_no_lock_wait, desk), within_s=WITHIN_S)
+        _see_who_waits(connection, browser, url)
+    await_state("a plan of who waited is here", partial(_no_plan, desk), within_s=WITHIN_S)
+    [[trace_id, span_id]] = desk.reader.rows(WAITED)
+    return desk.execution(trace_id, span_id)
+
+
+def _no_lock_wait(desk: Desk) -> str | None:
+    return None if desk.reader.rows(LOCK_WAIT) else "no such event"
+
+
+def _no_plan(desk: Desk) -> str | None:
+    """Who was cancelled by its lock time-out has none; who waited when the lock was given up has."""
+    return None if desk.reader.rows(WAITED) else "no such plan"
+
+
+def _see_who_waits(connection: Connection, browser: Browser, url: str) -> None:
+    """The sessions' page shows who holds the lock and who waits below; our name's markup is text."""
+    [[pid]] = rows(connection, "SELECT pg_backend_pid()")
+    seen = visit(browser, url)
+    seen.open("/sessions")
+    holder = seen.page.locator("tr.holder").first.inner_text()
+    assert f"pid {pid}" in holder
+    assert "holds it" in holder
+    assert "Lock:" in seen.page.inner_text("main")
+    assert seen.page.locator("img").count() == 0
+    seen.keep_picture("sessions-blocked")
+    assert seen.complaints == []
+    seen.page.context.close()
+
+
+@pytest.mark.parametrize(("width", "dark"), SCREENS)
+def test_every_page_shows_real_data(
+    browser: Browser, url: str, blocked: StatementExecution, width: int, dark: bool
+) -> None:
+    """Each page loads without a complaint of the browser, fits the screen, and shows what the lab does."""
+    trace = trace_path(blocked.trace_id)
+    pages: dict[str, tuple[str, list[str | None]]] = {
+        "overview": ("/", ["Database load", "Lock:", "Lock wait", "embedded agent, not Datadog's"]),
+        "traces": ("/traces?order=slowest", ["traces", "Duration"]),
+        "trace": (trace, ["Waterfall", blocked.statement]),
+        "execution": (trace_path(blocked.trace_id, blocked.span_id), ["Executed plan", "Worst node"]),
+        "queries": ("/queries", ["customer_history", "embedded agent, not Datadog's"]),
+        "query": (query_path(blocked.queryid or ""), [blocked.statement, "Plans over time", "Prometheus"]),
+        "sessions": ("/sessions?idle=1", ["All sessions", "idle"]),
+    }  # fmt: skip
+    seen = visit(browser, url, width=width, dark=dark)
+    for name, (path, words) in pages.items():
+        assert seen.open(path).status == 200
+        text = seen.page.inner_text("main")
+        assert [word for word in words if word and word not in text] == [], name
+        assert "No answer" not in text
+        assert not seen.is_wider_than_the_screen(), name
+        assert seen.keep_picture(name).stat().st_size > 0
+    assert seen.complaints == []
+    seen.page.context.close()
+
+
+def test_from_an_incident_to_its_plan_and_its_blocker(
+    browser: Browser, url: str, blocked: StatementExecution
+) -> None:
+    """From the overview's lock wait to its trace, to the statement that waited, to who held the lock."""
+    seen = visit(browser, url)
+    seen.open("/")
+    seen.page.locator(".k-lock_wait a", has_text="its trace").last.click()
+    assert "Waterfall" in seen.page.inner_text("main")
+    seen.open(trace_path(blocked.trace_id))
+    seen.page.click(f"a.line[href$='{blocked.span_id}']")
+    text = seen.page.inner_text("main")
+    assert "Lock:" in text
+    assert f"pid {blocked.blocked_by[0].pid}" in text
+    seen.page.locator("dl.facts a").click()
+    assert seen.page.inner_text("h1").startswith(blocked.statement or "")
+    seen.page.context.close()
+
+
+def test_a_live_page_stays_fresh_by_itself(browser: Browser, url: str) -> None:
+    """What is live on a page is exchanged while the reader looks, without a reload."""
+    seen = visit(browser, url)
+    seen.open("/sessions")
+    seen.page.evaluate("document.querySelector('#sessions').dataset.old = 'yes'")
+    seen.page.wait_for_selector("#sessions:not([data-old])", timeout=WITHIN_S * 1000)
+    assert seen.complaints == []
+    seen.page.context.close()
