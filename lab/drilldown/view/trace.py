@@ -94,8 +94,8 @@ def _explained(statement: ReportedStatement, *, alone: bool) -> Iterator[Rendera
     for field, reason in statement.absent.items():
         yield Text(f"No {field}: {reason}.", style="dim")
     if statement.waits:
-        waits = ", ".join(f"{w.type}/{w.event} in {w.samples} samples" for w in statement.waits)
-        yield Text(f"Seen while it ran: {waits}.")
+        waits = ", ".join(f"{w.type}/{w.event} {w.samples}x" for w in statement.waits)
+        yield Text(f"Sampled while it ran: {waits}.")
     for blocker in statement.blocked_by:
         yield Text(f"Blocked by {_who(blocker)}.", style="yellow")
     yield Text()
