@@ -20,9 +20,18 @@ from grafana.generator.panels import Panel
 from grafana.generator.source import PROMETHEUS
 
 TAG = "credit-lab"
-OVERVIEW, QUERIES, QUERY, TABLES, SESSIONS, INTERNALS, OBSERVERS = (
+OVERVIEW, QUERIES, QUERY, TABLES, SESSIONS, INTERNALS, OBSERVERS, SHOP = (
     f"credit-lab-{name}"
-    for name in ("overview", "queries", "query", "tables", "sessions", "internals", "observers")
+    for name in (
+        "overview",
+        "queries",
+        "query",
+        "tables",
+        "sessions",
+        "internals",
+        "observers",
+        "shop",
+    )
 )
 # The hosts of Datadog's sites as a browser reaches them; the first is the default.
 DATADOG_HOSTS = (

@@ -35,13 +35,16 @@ class Incident(AnnotationQuery):
         )
 
 
-FIRING = 'max by (alertname, severity) (ALERTS{alertstate="firing"})'
+FIRING, FIRING_BEFORE = (
+    f'max by (alertname, severity) (ALERTS{{alertstate="firing"}}{before})'
+    for before in ("", " offset 1m")
+)
 
 ANNOTATIONS = (
     Incident(
         "Alerts",
         # Its beginning alone: regions of several alerts, one on the other, would hide the graph.
-        f"{FIRING} unless {FIRING} offset 1m",
+        f"{FIRING} unless {FIRING_BEFORE}",
         colour=style.RED,
         title="{{alertname}}",
         text="{{severity}}",

@@ -1,4 +1,4 @@
-"""The seven dashboards, one module each; `BOARDS` builds them in the order of a walk through the lab."""
+"""The eight dashboards, one module each; `BOARDS` builds them in the order of a walk through the lab."""
 
 from grafana.generator.boards import (
     internals,
@@ -7,6 +7,7 @@ from grafana.generator.boards import (
     queries,
     query,
     sessions,
+    shop,
     tables,
 )
 
@@ -18,4 +19,5 @@ BOARDS = (
     sessions.build,
     internals.build,
     observers.build,
+    shop.build,
 )

@@ -1,0 +1,170 @@
+"""(8) Shop: pages beside their statements, clicks beside rows. Empty where no shop runs."""
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from grafana.generator import style
+from grafana.generator.board import SHOP, Section, board
+from grafana.generator.panels import HALF, THIRD, Panel, graph, note
+from grafana.generator.source import Query
+
+WITHOUT = "No shop runs: ./creditlab up --shop"
+RATE = "[$__rate_interval]"
+
+
+def build() -> Dashboard:
+    """Return the dashboard."""
+    return board(
+        SHOP,
+        "8 Shop",
+        "The shop's pages beside their statements, clicks beside rows, and what a cart leaves behind.",
+        Section(title="Is it the code or the database?", panels=_time()),
+        Section(title="One click, one row", panels=_rows()),
+        Section(title="What carts leave behind", panels=_tables()),
+    )
+
+
+def _time() -> list[Panel]:
+    pages = "ecommerce_request_duration_seconds"
+    # A queryid is named by one series, whoever ran it.
+    named = '* on (queryid) group_left (statement) credit_statement_info{service="credit-shop"}'
+    return [
+        note(
+            "How to read this",
+            "A page is slow, and its statements are fast inside PostgreSQL: it is not the database. Slow"
+            " for the client and fast inside is the network, the interpreter, or a busy processor."
+            " docs/lesson-shop.md walks through it.",
+        ),
+        graph(
+            "Pages: mean time of a request",
+            "From a request's arrival at the shop to its answer. The form `add` leads on to the page"
+            " `cart`, which is a request of its own.",
+            style.SECONDS,
+            Query(
+                expr=f"sum by (page) (rate({pages}_sum[5m])) / sum by (page) (rate({pages}_count[5m]) > 0)",
+                legend="{{page}}",
+            ),
+            width=THIRD,
+            empty=WITHOUT,
+        ),
+        graph(
+            "Statements: mean time at the client",
+            "What the shop waited for, the network and its own turn at the processor included.",
+            style.SECONDS,
+            Query(
+                expr="sum by (statement)"
+                ' (rate(credit_statement_duration_seconds_sum{service="credit-shop"}[5m]))'
+                " / sum by (statement)"
+                ' (rate(credit_statement_duration_seconds_count{service="credit-shop"}[5m]) > 0)',
+                legend="{{statement}}",
+            ),
+            width=THIRD,
+            empty=WITHOUT,
+        ),
+        graph(
+            "Statements: mean time inside PostgreSQL",
+            "What the database itself needed. Beside the other two it answers the question above.",
+            style.SECONDS,
+            Query(
+                expr='sum by (statement) (rate(pg_stat_statements_seconds_total{user="credit_app"}[5m])'
+                f" {named}) / sum by (statement)"
+                f' ((rate(pg_stat_statements_calls_total{{user="credit_app"}}[5m]) > 0) {named})',
+                legend="{{statement}}",
+            ),
+            width=THIRD,
+            empty=WITHOUT,
+        ),
+    ]
+
+
+def _rows() -> list[Panel]:
+    def beside(title: str, description: str, clicks: str, counter: str, table: str) -> Panel:
+        selector = f'{{schemaname="shop", relname="{table}"}}'
+        return graph(
+            title,
+            description,
+            style.PER_SECOND,
+            Query(expr=f"sum(rate({clicks}{RATE}))", legend="application"),
+            Query(
+                expr=f"sum(rate(pg_stat_user_tables_{counter}{selector}{RATE}))", legend="database"
+            ),
+            colours=style.SIDES,
+            width=HALF,
+            empty=WITHOUT,
+        )
+
+    return [
+        beside(
+            "Additions to carts and INSERTs into order_items",
+            "One to one. They differ between two scrapes; `./creditlab verify` shows them equal.",
+            "ecommerce_cart_additions_total",
+            "n_tup_ins",
+            "order_items",
+        ),
+        beside(
+            "Checkouts and UPDATEs of orders",
+            "One to one: only a checkout changes an order.",
+            "ecommerce_checkouts_total",
+            "n_tup_upd",
+            "orders",
+        ),
+        graph(
+            "Active sessions",
+            "Visitors that were seen within five minutes.",
+            style.COUNT,
+            Query(expr="sum(ecommerce_active_sessions)", legend="visitors"),
+            width=HALF,
+            empty=WITHOUT,
+        ),
+        graph(
+            "Errors by kind",
+            "Requests that were refused, and those that the database failed. A few conflicts are"
+            " customers who get no credit.",
+            style.PER_SECOND,
+            Query(expr=f"sum by (kind) (rate(ecommerce_errors_total{RATE}))", legend="{{kind}}"),
+            width=HALF,
+            empty=WITHOUT,
+        ),
+    ]
+
+
+def _tables() -> list[Panel]:
+    hit = 'pg_statio_user_tables_heap_blocks_hit{schemaname="shop"}'
+    read = 'pg_statio_user_tables_heap_blocks_read{schemaname="shop"}'
+    return [
+        graph(
+            "Buffer cache hit ratio",
+            "Share of table blocks found in the cache. A table that is written stays in it, because it"
+            " is written: all three are near one.",
+            style.SHARE,
+            Query(
+                expr=f"sum by (relname) ({hit}) / (sum by (relname) ({hit}) + sum by (relname) ({read}))",
+                legend="{{relname}}",
+            ),
+            width=THIRD,
+            begins_at=0.9,
+            empty=WITHOUT,
+        ),
+        graph(
+            "Rows deleted",
+            "Removed from carts by visitors, or with a cart that nobody came back to.",
+            style.ROWS_PER_SECOND,
+            Query(
+                expr=f'sum by (relname) (rate(pg_stat_user_tables_n_tup_del{{schemaname="shop"}}{RATE}))',
+                legend="{{relname}}",
+            ),
+            width=THIRD,
+            empty=WITHOUT,
+        ),
+        graph(
+            "Dead rows",
+            "Versions that no one can see any more, until vacuum comes. A line that only rises is a"
+            " transaction that holds an old snapshot.",
+            style.EXACT,
+            Query(
+                expr='sum by (relname) (pg_stat_user_tables_n_dead_tup{schemaname="shop"})',
+                legend="{{relname}}",
+            ),
+            width=THIRD,
+            empty=WITHOUT,
+        ),
+    ]
