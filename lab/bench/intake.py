@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Annotated
@@ -25,6 +26,7 @@ from lab.cli.interruption import interruptible
 from lab.cli.options import AsJson
 from lab.cli.screen import out
 from lab.errors import LabError
+from lab.stack.readiness import await_state
 from workload.statements import STATEMENTS
 
 SPANS_STORED = "SELECT max(id) FROM spans"
@@ -126,13 +128,23 @@ def _send(console: OwnConsole, payloads: list[bytes]) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", console.port, timeout=ANSWER_S)
     try:
         for payload in payloads:
-            connection.request("POST", "/v0.5/traces", payload, MSGPACK)
-            response = connection.getresponse()
-            response.read()
-            if response.status != http.client.OK:
-                raise LabError(f"The intake refused a payload with status {response.status}.")
+            await_state(
+                "the intake takes a payload",
+                partial(_refusal, connection, payload),
+                within_s=FINISH_S,
+            )
     finally:
         connection.close()
+
+
+def _refusal(connection: http.client.HTTPConnection, payload: bytes) -> str | None:
+    """Send a payload; return why it is to be sent again, as when more wait than the store can write."""
+    connection.request("POST", "/v0.5/traces", payload, MSGPACK)
+    response = connection.getresponse()
+    response.read()
+    if response.status not in {http.client.OK, http.client.TOO_MANY_REQUESTS}:
+        raise LabError(f"The intake refused a payload with status {response.status}.")
+    return None if response.status == http.client.OK else f"status {response.status}"
 
 
 def _write(log: Path, text: bytes) -> None:
