@@ -56,8 +56,9 @@ def prometheus(
     settings = exporter_settings(database, folder)
     with (
         running_service("all", settings, folder),
+        running_service("shop", settings, folder),
         running_exporter(settings, exporter_command(settings)),
-        running_prometheus(settings, "proposals", interval_s=SCRAPE_SECONDS) as prometheus,
+        running_prometheus(settings, "proposals", "shop", interval_s=SCRAPE_SECONDS) as prometheus,
     ):
         yield prometheus
 

@@ -25,8 +25,6 @@ def build() -> Dashboard:
 
 def _time() -> list[Panel]:
     pages = "ecommerce_request_duration_seconds"
-    # A queryid is named by one series, whoever ran it.
-    named = '* on (queryid) group_left (statement) credit_statement_info{service="credit-shop"}'
     return [
         note(
             "How to read this",
@@ -65,9 +63,8 @@ def _time() -> list[Panel]:
             "What the database itself needed. Beside the other two it answers the question above.",
             style.SECONDS,
             Query(
-                expr='sum by (statement) (rate(pg_stat_statements_seconds_total{user="credit_app"}[5m])'
-                f" {named}) / sum by (statement)"
-                f' ((rate(pg_stat_statements_calls_total{{user="credit_app"}}[5m]) > 0) {named})',
+                expr="statement:pg_stat_statements_seconds_per_call:ratio_rate5m"
+                '{user="credit_app", service="credit-shop"}',
                 legend="{{statement}}",
             ),
             width=THIRD,
