@@ -65,9 +65,8 @@ def html(matrix: Matrix) -> str:
 def markdown(matrix: Matrix) -> str:
     """Return the matrix as a table of Markdown, for a page like docs/blind-spots.md."""
     head = ["drill", *TITLES.values()]
-    lines = [head, ["---"] * len(head)]
-    for row in matrix.rows:
-        lines.append([f"`{row.run.drill}`", *map(_cell, row.verdicts)])
+    rows = ([f"`{row.run.drill}`", *map(_cell, row.verdicts)] for row in matrix.rows)
+    lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 

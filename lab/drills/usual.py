@@ -1,6 +1,6 @@
 """Signals that many drills share: what anybody would look at first."""
 
-from lab.judge.signals import Deltas, Latency, Metric, Sessions, Signal, Slow, Spans
+from lab.judge.signals import Deltas, Metric, Resources, Sessions, Signal, Slow, Spans
 from lab.store import ActivitySample, QueryMetrics
 
 NS_PER_MS = 1_000_000
@@ -14,7 +14,7 @@ def _of_application(delta: QueryMetrics) -> float:
 
 
 def time_by_statement(*, busy: float, times: float = 3.0) -> tuple[Signal, ...]:
-    """The time spent in each statement of the application, as both stacks count it.
+    """The time spent in each statement of the application, as each of them counts it.
 
     Args:
         busy: seconds of execution per second from which it counts, for one statement.
@@ -33,6 +33,7 @@ def time_by_statement(*, busy: float, times: float = 3.0) -> tuple[Signal, ...]:
             above=busy * 10_000,
             times=times,
         ),
+        Resources(says="ms of spans in 10 s, by statement", above=busy * 10_000, times=times),
     )
 
 
@@ -49,13 +50,3 @@ def long_statements(*, ms: float) -> tuple[Signal, ...]:
         Spans(says="longest statement, ms", above=ms, longest=True, like=lambda s: s.kind == "sql"),
         Slow(says="longest execution told by the log, ms", above=ms),
     )
-
-
-def slower(*, ms: float, times: float = 3.0) -> Latency:
-    """A statement that takes longer than it did, by its spans.
-
-    Args:
-        ms: mean milliseconds from which it counts.
-        times: and so many times what it was.
-    """
-    return Latency(says="mean ms of a statement's spans", above=ms, times=times)

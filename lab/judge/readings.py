@@ -43,9 +43,7 @@ def reading(signal: Signal, evidence: Evidence, truth: Truth) -> Reading:
         above = [p for p in track if p.at_ns >= truth.injected_ns and p.value > threshold]
         in_time = [p for p in above if p.at_ns <= truth.healed_ns + GRACE_NS]
         if in_time:
-            peak = max(p.value for p in in_time)
-            # A report that takes seconds varies by more than a lookup that takes a hundred times as long.
-            rise = peak / max(before, signal.above) if signal.relative else peak - before
+            rise = max(p.value for p in in_time) - before
             if best is None or rise > best[0]:
                 best = (rise, tuple(in_time))
         elif above and (late is None or above[0].at_ns < late):

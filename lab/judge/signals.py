@@ -14,7 +14,7 @@ from lab.store import ActivitySample, Event, Execution, QueryMetrics, Span
 
 BUCKET_NS = 5_000_000_000
 NS_PER_S = 1_000_000_000
-LATENCY_NS = 10 * NS_PER_S
+INTERVAL_NS = 10 * NS_PER_S
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +48,6 @@ class _Signal:
     says: str
     above: float
     times: float = 2.0
-    relative: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,27 +128,27 @@ class Spans(_Signal):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Latency(_Signal):
-    """Milliseconds that a resource takes, the mean of ten seconds; a track for each resource and service."""
+class Resources(_Signal):
+    """What is spent on a statement in ten seconds, by its spans; a track for each text and caller."""
 
     observer: ClassVar[Observer] = Observer.APM
-    relative: ClassVar[bool] = True
+    measure: Callable[[Span], float] = lambda span: span.duration_ns / 1e6
 
     def tracks(self, evidence: Evidence) -> Iterator[Track]:
-        """Yield a track for each text of a statement that a service has called."""
+        """Yield a track for each statement that is part of somebody's operation."""
         spans: defaultdict[tuple[str, object], list[Span]] = defaultdict(list)
         for span in evidence.spans:
-            if span.kind == "sql":
+            if span.kind == "sql" and span.parent_id is not None:
                 spans[span.resource, span.tags.get("_dd.base_service")].append(span)
         for of_resource in spans.values():
-            windows: defaultdict[int, list[float]] = defaultdict(list)
+            spent: defaultdict[int, float] = defaultdict(float)
             for span in of_resource:
                 end = span.start_ns + span.duration_ns
-                windows[end // LATENCY_NS].append(span.duration_ns / 1e6)
+                spent[end // INTERVAL_NS] += self.measure(span)
             names = _of_span(of_resource[0])
             yield tuple(
-                Point(at_ns=(window + 1) * LATENCY_NS, value=sum(ms) / len(ms), names=names)
-                for window, ms in sorted(windows.items())
+                Point(at_ns=(interval + 1) * INTERVAL_NS, value=ms, names=names)
+                for interval, ms in sorted(spent.items())
             )
 
 
@@ -215,7 +214,7 @@ class Slow(_Signal):
             yield tuple(sorted(points, key=lambda point: point.at_ns))
 
 
-Signal: TypeAlias = Metric | Sessions | Deltas | Spans | Latency | Quiet | Silence | Events | Slow
+Signal: TypeAlias = Metric | Sessions | Deltas | Spans | Resources | Quiet | Silence | Events | Slow
 
 
 def of_labels(labels: Mapping[str, str]) -> Names:

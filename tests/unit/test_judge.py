@@ -6,7 +6,7 @@ import pytest
 
 from lab.judge.evidence import Alert, Evidence, Observer, Series, Truth
 from lab.judge.readings import GRACE_NS, NS, Seen
-from lab.judge.signals import Deltas, Events, Latency, Metric, Sessions, Spans
+from lab.judge.signals import Deltas, Events, Metric, Resources, Sessions, Spans
 from lab.judge.verdicts import STALE_NS, Depth, Verdict, judge
 from lab.store import ActivitySample, Event, Participant, Plan, QueryMetrics, Source, Span
 
@@ -227,18 +227,18 @@ def statement_span(at_s: float, resource: str, ms: float) -> Span:
 
 
 def test_spans_name_the_statement_by_its_text_and_the_caller_by_its_service() -> None:
-    """What has become a hundred times slower is looked at before what always takes seconds."""
+    """The text in which the most time is spent, over what it was, is the one that is looked at."""
     truth = replace(TRUTH, texts=frozenset({"SELECT 1"}))
     spans = tuple(
         statement_span(at_s, text, ms)
         for at_s, text, ms in (
             (40, "SELECT 1", 1),
             (41, "SELECT report", 900),
-            (70, "SELECT 1", 200),
-            (71, "SELECT report", 3000),
+            (70, "SELECT 1", 2500),
+            (71, "SELECT report", 2900),
         )
     )
-    slower = Latency(says="mean ms", above=5, times=3)
+    slower = Resources(says="ms in 10 s", above=100, times=3)
     evidence = replace(EMPTY, spans=spans)
     [found] = [v for v in judge(evidence, truth, [slower], ()) if v.observer is Observer.APM]
     assert found.depths == (Depth.DETECTED, Depth.STATEMENT, Depth.CULPRIT, Depth.TRACE)

@@ -6,7 +6,7 @@ from lab.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
-from lab.judge.signals import Deltas, Metric, Sessions, Spans
+from lab.judge.signals import Deltas, Metric, Resources, Sessions
 
 SQL = statements("""
 -- name: count_recent
@@ -71,9 +71,7 @@ DRILL = Drill(
             times=2,
             like=lambda s: s.state == "active" and s.backend_type == "client backend",
         ),
-        Spans(
-            says="spans of statements in 5 s", above=300, times=2, like=lambda s: s.kind == "sql"
-        ),
+        Resources(says="spans in 10 s, by statement", measure=lambda _: 1.0, above=80, times=2),
     ),
     runbook="StatementSlower",
 )

@@ -4,7 +4,7 @@ from lab.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
-from lab.drills.usual import slower
+from lab.drills.usual import time_by_statement
 from lab.judge.signals import Deltas, Metric, Sessions
 
 SQL = statements("""
@@ -88,7 +88,7 @@ DRILL = Drill(
     sql=SQL,
     statements=frozenset({"read_archive"}),
     signals=(
-        slower(ms=20),
+        *time_by_statement(busy=0.1),
         Metric(
             says="blocks a second read into the cache, by table",
             expr="sum by (relname) (rate(pg_statio_user_tables_heap_blocks_read[1m]))",

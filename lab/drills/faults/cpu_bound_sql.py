@@ -8,8 +8,8 @@ from lab.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
-from lab.drills.usual import time_by_statement
-from lab.judge.signals import Metric, Sessions, Slow, Spans
+from lab.drills.usual import long_statements, time_by_statement
+from lab.judge.signals import Metric, Sessions
 
 SQL = statements("""
 -- name: fingerprint_customers
@@ -18,7 +18,7 @@ SELECT count(*) FROM (SELECT customer_id FROM customers LIMIT 100) c
 CROSS JOIN generate_series(1, %(rounds)s) n
 WHERE md5(c.customer_id::text || n::text) < '0001'
 """)
-ROUNDS = 10_000
+ROUNDS = 3_000
 # On a processor, or waiting for one: PostgreSQL cannot tell the two apart.
 BUSY = """
 SELECT pid FROM pg_stat_activity
@@ -71,10 +71,7 @@ DRILL = Drill(
                 s.state == "active" and s.wait_event is None and s.backend_type == "client backend"
             ),
         ),
-        Spans(
-            says="longest statement, ms", above=500, longest=True, like=lambda s: s.kind == "sql"
-        ),
-        Slow(says="longest execution told by the log, ms", above=500),
+        *long_statements(ms=500),
     ),
     runbook="StatementSlower",
     aliases=("cpu",),

@@ -3,7 +3,7 @@
 from lab.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
-from lab.drills.usual import slower, time_by_statement
+from lab.drills.usual import time_by_statement
 from lab.judge.signals import Metric
 
 INDEX = "credit_proposals_customer"
@@ -59,7 +59,6 @@ DRILL = Drill(
             times=3,
         ),
         *time_by_statement(busy=0.01),
-        slower(ms=3),
     ),
     alerts=("SequentialScanSurge",),
     runbook="SequentialScanSurge",

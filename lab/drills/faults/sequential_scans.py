@@ -4,7 +4,7 @@ from lab.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
-from lab.drills.usual import slower, time_by_statement
+from lab.drills.usual import time_by_statement
 from lab.judge.signals import Metric, Sessions
 
 SQL = statements("""
@@ -60,7 +60,6 @@ DRILL = Drill(
             above=0,
             like=lambda s: s.state == "active" and s.application == "credit-drill",
         ),
-        slower(ms=20),
     ),
     alerts=("SequentialScanSurge",),
     runbook="SequentialScanSurge",

@@ -6,8 +6,7 @@ from lab.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
-from lab.drills.usual import time_by_statement
-from lab.judge.signals import Slow, Spans
+from lab.drills.usual import long_statements, time_by_statement
 
 SQL = statements("""
 -- name: proposals_of_everybody
@@ -18,7 +17,7 @@ CROSS JOIN (SELECT * FROM credit_proposals LIMIT %(rows)s) p
 WHERE p.amount > c.monthly_income
 GROUP BY c.state
 """)
-ROWS = 2500
+ROWS = 1200
 SLOW_S = 0.3
 RUNNING = """
 SELECT pid, extract(epoch FROM clock_timestamp() - query_start) FROM pg_stat_activity
@@ -64,10 +63,7 @@ DRILL = Drill(
     statements=frozenset({"proposals_of_everybody"}),
     signals=(
         *time_by_statement(busy=0.1),
-        Spans(
-            says="longest statement, ms", above=300, longest=True, like=lambda s: s.kind == "sql"
-        ),
-        Slow(says="longest execution told by the log, ms", above=300),
+        *long_statements(ms=300),
     ),
     runbook="StatementSlower",
     aliases=("slow",),

@@ -5,7 +5,7 @@ from typing import Any
 from lab.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
-from lab.drills.usual import slower, time_by_statement
+from lab.drills.usual import time_by_statement
 from lab.judge.signals import Metric, Slow
 
 # What ANALYZE would have found when there was one contract: one value, no list of frequent ones.
@@ -86,7 +86,6 @@ DRILL = Drill(
             times=3,
         ),
         *time_by_statement(busy=0.01),
-        slower(ms=5),
         Slow(says="longest execution told by the log, ms", above=100),
     ),
     alerts=("StatementSlower", "SequentialScanSurge"),

@@ -4,7 +4,7 @@ from lab.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
-from lab.drills.usual import slower, time_by_statement
+from lab.drills.usual import time_by_statement
 from lab.judge.signals import Deltas, Events, Metric
 
 SQL = statements("""
@@ -64,7 +64,6 @@ DRILL = Drill(
             above=10,
         ),
         *time_by_statement(busy=0.05),
-        slower(ms=50),
         Deltas(
             says="temporary blocks in 10 s, by statement",
             measure=lambda d: d.temp_blks_written,
