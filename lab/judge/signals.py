@@ -127,19 +127,28 @@ class Spans(_Signal):
             yield _counted(((at, names) for at, _, names in hits), evidence)
 
 
+def _statement(span: Span) -> bool:
+    return span.kind == "sql" and span.parent_id is not None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Resources(_Signal):
-    """What is spent on a statement in ten seconds, by its spans; a track for each text and caller."""
+    """What is spent on a resource in ten seconds, by its spans; a track for each resource and service.
+
+    A resource is the text of a statement that is part of an operation, unless `like` says otherwise.
+    """
 
     observer: ClassVar[Observer] = Observer.APM
     measure: Callable[[Span], float] = lambda span: span.duration_ns / 1e6
+    like: Callable[[Span], bool] = _statement
 
     def tracks(self, evidence: Evidence) -> Iterator[Track]:
-        """Yield a track for each statement that is part of somebody's operation."""
+        """Yield a track for each resource."""
         spans: defaultdict[tuple[str, object], list[Span]] = defaultdict(list)
         for span in evidence.spans:
-            if span.kind == "sql" and span.parent_id is not None:
-                spans[span.resource, span.tags.get("_dd.base_service")].append(span)
+            if self.like(span):
+                service = span.tags.get("_dd.base_service", span.service)
+                spans[span.resource, service].append(span)
         for of_resource in spans.values():
             spent: defaultdict[int, float] = defaultdict(float)
             for span in of_resource:

@@ -3,7 +3,7 @@
 from lab.control import ServiceClient, clients
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
-from lab.judge.signals import Metric, Spans
+from lab.judge.signals import Metric, Resources
 
 SERVICE = "customers"
 DELAY_S = 2.0
@@ -72,11 +72,11 @@ DRILL = Drill(
             expr="sum by (service) (rate(credit_arrivals_dropped_total[1m]))",
             above=0,
         ),
-        Spans(
-            says="longest operation, ms",
-            above=1500,
-            longest=True,
-            like=lambda s: s.parent_id is None and s.service != "credit-risk",
+        Resources(
+            says="ms of operations in 10 s, by operation",
+            above=5000,
+            times=3,
+            like=lambda s: s.parent_id is None,
         ),
     ),
     alerts=("WorkloadLate", "WorkloadDrops"),
