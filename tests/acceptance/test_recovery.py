@@ -1,6 +1,9 @@
 """PostgreSQL is killed under load, again and again: the services come back, nothing is lost or doubled."""
 
+import html
+import http.client
 import os
+import re
 import signal
 from functools import partial
 from time import monotonic
@@ -9,6 +12,7 @@ import psutil
 import pytest
 
 from lab.control import ServiceUnreachableError, clients
+from lab.database import Role, connect, dsn, rows
 from lab.stack import probes
 from lab.stack.readiness import await_state
 from tests.fix_lab import Lab
@@ -20,6 +24,12 @@ LOAD = "10"
 RETURN_SECONDS = 60
 RESUME_SECONDS = 5
 WORK = 20
+PAGES = 40
+PAGE_SECONDS = 60
+NAMES = 50
+LINK = re.compile(r'href="(/(?!static)[^"#]*)')
+# Whatever could be a CPF or a telephone number.
+PERSONAL = re.compile(rb"(?<!\d)\d{11}(?!\d)|\+55 \d\d \d{9}")
 
 
 def acknowledged(lab: Lab) -> dict[str, float]:
@@ -80,6 +90,38 @@ def test_five_kills_under_load_lose_nothing(lab: Lab) -> None:
         c["name"]: int(c["actual"]) for c in report["checks"] if "acknowledged.serv" in c["name"]
     }
     assert counted["acknowledged.servicing.pay"] > KILLS * WORK / 2
+
+
+def test_no_customer_is_known_by_what_is_kept_or_shown(lab: Lab) -> None:
+    """After all that: no CPF, name, address or number in the store, our logs, or the console's pages."""
+    with connect(dsn(lab.settings, Role.OWNER)) as connection:
+        customers = rows(connection, "SELECT cpf, full_name, email, phone FROM customers")
+    files = [*(lab.state / "store").iterdir(), *(lab.state / "logs").iterdir()]
+    kept = b"\n".join(file.read_bytes() for file in files)
+    shown = pages(lab.settings.console_port)
+    assert len(shown) > PAGES / 2
+    everything = kept + b"\n".join(shown.values())
+    secrets = {value.encode() for cpf, _, _, phone in customers for value in (cpf, phone)}
+    assert secrets & set(PERSONAL.findall(everything)) == set()
+    # The seed's addresses are at domains that nothing else in the lab writes of.
+    domains = {"@" + email.partition("@")[2] for _, _, email, _ in customers}
+    names = {name for _, name, _, _ in customers[:NAMES]}
+    assert [text for text in domains | names if text.encode() in everything] == []
+
+
+def pages(port: int) -> dict[str, bytes]:
+    """Return pages of the console by their paths, as far as links lead, and what it tells machines."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PAGE_SECONDS)
+    found: dict[str, bytes] = {}
+    ahead = ["/", "/healthz", "/metrics"]
+    while ahead and len(found) < PAGES:
+        path = ahead.pop(0)
+        connection.request("GET", path)
+        found[path] = connection.getresponse().read()
+        links = {html.unescape(link) for link in LINK.findall(found[path].decode())}
+        ahead += sorted(links - found.keys() - set(ahead))
+    connection.close()
+    return found
 
 
 def test_nothing_is_left_after_down(lab: Lab) -> None:
