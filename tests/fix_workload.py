@@ -36,7 +36,7 @@ from workload.tracing import NoTracing, Tracing
 
 SEED_SCALE = 0.02
 TEMPLATE = "lab_seeded"
-START_SECONDS = 20
+START_SECONDS = 60
 STOP_SECONDS = 20
 
 
