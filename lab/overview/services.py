@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 
 from lab.drilldown.prometheus import Prometheus, TimeSeries
 from lab.stack.components import SERVICES
@@ -67,7 +68,7 @@ def services_health(prometheus: Prometheus, *, since: datetime, until: datetime)
 
     def over_time(expression: str) -> dict[str, Mapping[float, float]]:
         found = prometheus.over_time(expression, since=begin, until=end, step_s=step_s)
-        return {series.labels["service"]: series.values for series in found}
+        return {series.labels["service"]: _known(series.values) for series in found}
 
     rates = over_time(RATE)
     p95s = over_time(f'{DURATION}{{quantile="{P95}"}}')
@@ -99,5 +100,10 @@ def _now(prometheus: Prometheus) -> dict[tuple[str, str, str], float]:
     return {
         (s.labels["service"], s.labels["__name__"], s.labels.get("quantile", "")): value
         for s in found
-        for value in s.values.values()
+        for value in _known(s.values).values()
     }
+
+
+def _known(values: Mapping[float, float]) -> Mapping[float, float]:
+    """Nothing divided by nothing is NaN in PromQL: no value."""
+    return {at: value for at, value in values.items() if isfinite(value)}

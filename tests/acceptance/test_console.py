@@ -3,6 +3,7 @@
 Pictures of every page are kept in .lab/pictures, in light and dark, on a wide and on a narrow screen.
 """
 
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -12,6 +13,7 @@ from lab.database import Connection, Role, connect, dsn, rows
 from lab.drilldown import Desk
 from lab.drilldown.execution import StatementExecution
 from lab.drilldown.links import query_path, trace_path
+from lab.overview import database_load
 from lab.stack.readiness import await_state
 from tests.fix_browser import visit
 from tests.fix_lab import Lab
@@ -55,6 +57,7 @@ def blocked(lab: Lab, desk: Desk, browser: Browser, url: str) -> StatementExecut
         await_state("a lock wait is in the log", partial(_no_lock_wait, desk), within_s=WITHIN_S)
         _see_who_waits(connection, browser, url)
     await_state("a plan of who waited is here", partial(_no_plan, desk), within_s=WITHIN_S)
+    await_state("the wait is part of the load", partial(_no_load, desk), within_s=WITHIN_S)
     [[trace_id, span_id]] = desk.reader.rows(WAITED)
     return desk.execution(trace_id, span_id)
 
@@ -66,6 +69,13 @@ def _no_lock_wait(desk: Desk) -> str | None:
 def _no_plan(desk: Desk) -> str | None:
     """Who was cancelled by its lock time-out has none; who waited when the lock was given up has."""
     return None if desk.reader.rows(WAITED) else "no such plan"
+
+
+def _no_load(desk: Desk) -> str | None:
+    """The load ends with the last step of ten seconds that is over."""
+    now = datetime.now(UTC)
+    events = database_load(desk.reader, since=now - timedelta(minutes=15), until=now).events
+    return None if any(event.type == "Lock" for event in events) else "no lock in it"
 
 
 def _see_who_waits(connection: Connection, browser: Browser, url: str) -> None:

@@ -281,8 +281,10 @@ def test_sources_that_are_away_leave_the_rest_standing(console: RunningConsole) 
 def test_another_host_name_is_refused(console: RunningConsole) -> None:
     """A site whose name leads to this machine cannot read pages in a visitor's browser."""
     for path in ("/", "/traces", f"/traces/{TRACE}"):
-        assert get(console, path, Host="evil.example")[0] == 421
-    assert get(console, "/", Host=f"localhost:{console.port}")[0] == 200
+        for host in ("evil.example", "127.0.0.1.evil.example", "[::1", "192.168.0.1"):
+            assert get(console, path, Host=host)[0] == 421
+    for host in (f"localhost:{console.port}", "127.0.0.1", "[::1]:8088"):
+        assert get(console, "/", Host=host)[0] == 200
 
 
 def test_readers_do_not_hold_up_what_comes_in(known: tuple[Path, Execution]) -> None:
@@ -325,6 +327,7 @@ def test_with_a_token_pages_are_for_those_who_know_it(tmp_path: Path, browser: B
         assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
         assert TOKEN not in cookie["value"]
         seen.page.context.close()
+        assert running.send("POST", "/login", b"token=" + b"x" * 5000).status == 413
         form = urlencode({"token": TOKEN, "then": "//evil.example"}).encode()
         connection = http.client.HTTPConnection("127.0.0.1", running.port)
         connection.request("POST", "/login", form)

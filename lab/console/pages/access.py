@@ -7,6 +7,7 @@ a request that calls the console by a name of this machine: a web site whose nam
 
 import hashlib
 import hmac
+import ipaddress
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -15,7 +16,6 @@ from starlette.responses import Response
 
 COOKIE = "credit_lab"
 COOKIE_AGE_S = 12 * 3600
-LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Gate(Protocol):
@@ -40,8 +40,11 @@ class Access:
         """Whether the request calls the console by a name that it may have without a token."""
         if self._token is not None:
             return True
-        name = urlsplit(f"//{request.headers.get('host', '')}").hostname
-        return name in LOCAL_NAMES
+        try:
+            name = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+            return name == "localhost" or ipaddress.ip_address(name).is_loopback
+        except ValueError:
+            return False
 
     def knows(self, request: Request) -> bool:
         """Whether the reader may see pages."""

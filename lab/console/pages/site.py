@@ -94,9 +94,7 @@ class Site:
     def _made(self, make: Make, request: Request) -> Response:
         try:
             made = make(self._desk, request)
-        except NotFoundError as error:
-            return self._failure(request, 404, "Not found", str(error))
-        except MalformedIdError as error:
+        except (NotFoundError, MalformedIdError) as error:
             return self._failure(request, 404, "Not found", str(error))
         except LabError as error:
             return self._failure(request, 503, "No answer", str(error))
@@ -111,9 +109,7 @@ class Site:
 
     def _render(self, request: Request, page: Page) -> Response:
         template = self._templates.get_template(page.template)
-        body = template.render(
-            page.values, path=request.url.path, links=self._desk.links, q=request.query_params
-        )
+        body = template.render(page.values, path=request.url.path, links=self._desk.links)
         return HTMLResponse(body, status_code=page.status, headers=HEADERS)
 
     def _refusal(self, request: Request) -> Response | None:
@@ -126,9 +122,12 @@ class Site:
         return self._render(request, Page(template="login.html", values=values, status=401))
 
     async def _login(self, request: Request) -> Response:
-        if int(request.headers.get("content-length", "0") or 0) > MAX_FORM_BYTES:
-            return HTMLResponse("", status_code=413)
-        form = parse_qs((await request.body()).decode(errors="replace"))
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_FORM_BYTES:
+                return HTMLResponse("", status_code=413)
+        form = parse_qs(body.decode(errors="replace"))
         then = form.get("then", ["/"])[0]
         if not self._access.is_token(form.get("token", [""])[0]):
             values = {"then": then, "wrong": True}
