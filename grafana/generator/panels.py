@@ -101,7 +101,7 @@ def graph(
         .show_points(VisibilityMode.NEVER)
         .no_value(empty)
         .color_scheme(FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC))
-        .legend(_legend(width))
+        .legend(_legend(width, unit))
         .tooltip(
             common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING)
         )
@@ -245,7 +245,7 @@ def named(queries: Sequence[T]) -> list[tuple[str, T]]:
     return [(chr(ord("A") + i), query) for i, query in enumerate(queries)]
 
 
-def _legend(width: int) -> common.VizLegendOptions:
+def _legend(width: int, unit: str) -> common.VizLegendOptions:
     """Return names below a narrow graph, and a table with values beside one that has room for it."""
     legend = common.VizLegendOptions().show_legend(True)
     if width < HALF:
@@ -253,7 +253,8 @@ def _legend(width: int) -> common.VizLegendOptions:
     return (
         legend.display_mode(LegendDisplayMode.TABLE)
         .placement(LegendPlacement.RIGHT)
-        .calcs(["lastNotNull", "max"])
+        # Two columns of the long unit would leave no room for the graph.
+        .calcs(["max"] if unit == style.SESSIONS else ["lastNotNull", "max"])
         .sort_by("Max")
         .sort_desc(True)
     )

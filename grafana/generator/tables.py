@@ -13,7 +13,7 @@ from grafana.generator.panels import WHOLE, named
 from grafana.generator.source import PROMETHEUS, Query
 
 # In px; Grafana's default of 150 would push a table of ten columns off the page.
-LEAST_WIDTH, BAR_WIDTH = 70, 150
+LEAST_WIDTH, BAR_WIDTH = 70, 130
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,7 +45,7 @@ def _totals() -> list[Panel]:
         note(
             "How to read this",
             "Sort by **total time** for what to optimise first, by **mean** for what users feel, by"
-            " **calls** for chatter, by **disk read** for what misses memory. Click a name for its"
+            " **calls** for chatter, by **read** (from disk) for what misses memory. Click a name for its"
             " detail. *unnamed* statements carry no comment of the workload's: tools, observers, people."
             " A name with several queryids is one text with lists of several lengths.",
         ),
@@ -102,7 +102,8 @@ def _table() -> Panel:
     )
     return rows(
         "Statements",
-        "One row per statement and role, growth in this time range. Red means: worth a look at the plan,"
+        "One row per statement and role, growth in this time range. *per call* are rows; *read* and *temp*"
+        " are bytes; *I/O* is the share of the time. Red means: worth a look at the plan,"
         " in Datadog DBM or in PostgreSQL's log (auto_explain, from 200 ms).",
         Column(title="total time", unit=style.SECONDS, expr=total, bar=True),
         Column(title="calls", unit=style.EXACT, expr=calls, decimals=0),
@@ -114,7 +115,7 @@ def _table() -> Panel:
         ),
         Column(title="rows", unit=style.EXACT, expr=returned, decimals=0),
         Column(
-            title="rows/call",
+            title="per call",
             unit=style.COUNT,
             expr=f"{returned} / on (user, queryid, statement, service) ({calls} > 0)",
             decimals=1,
@@ -127,9 +128,9 @@ def _table() -> Panel:
             thresholds=style.falling(0.9, 0.95),
             decimals=1,
         ),
-        Column(title="disk read", unit=style.BYTES, expr=f"{BLOCK} * {read}"),
+        Column(title="read", unit=style.BYTES, expr=f"{BLOCK} * {read}"),
         Column(
-            title="I/O share",
+            title="I/O",
             unit=style.SHARE,
             expr=f"({io}) / ({seconds} > 0) * on (user, queryid) group_left (statement, service)"
             f" {names(**CHOSEN)}",
@@ -141,7 +142,7 @@ def _table() -> Panel:
             expr=f"{BLOCK} * {per_statement('temp_blocks_written_total', **CHOSEN)}",
             thresholds=style.steps(1, 100_000_000),
         ),
-        labels={"statement": 205, "service": 160, "user": 105, "queryid": 195},
+        labels={"statement": 195, "service": 150, "user": 90, "queryid": 188},
         sort="total time",
         links={
             "statement": link("Detail of this statement", to_query()),

@@ -157,7 +157,7 @@ def _summary() -> Panel:
             thresholds=style.falling(0.9, 0.95),
             decimals=1,
         ),
-        Column(title="autovacuums", unit=style.EXACT, expr=grown("autovacuum_count"), decimals=0),
+        Column(title="vacuums", unit=style.EXACT, expr=grown("autovacuum_count"), decimals=0),
         labels={"table": 170},
         sort="size",
         links={"table": link("This table alone", to_table())},
