@@ -1,6 +1,6 @@
 """Which metrics a PromQL expression reads, for the tests that hold rules against what exists.
 
-Not a parser: strings, label matchers and label lists are taken out, and of the words that remain those
+Not a parser: strings, label matchers, offsets and label lists are taken out, and of the words that remain those
 followed by `(` are functions and the rest, less PromQL's own words, are metrics.
 """
 
@@ -11,6 +11,7 @@ _MATCHERS = re.compile(r"\{[^}]*\}|\[[^\]]*\]")
 _LABEL_LISTS = re.compile(
     r"\b(?:(?:by|without|on|ignoring)\s*\([^)]*\)|group_(?:left|right)(?:\s*\([^)]*\))?)"
 )
+_OFFSETS = re.compile(r"\boffset\s+[^\s,)]+")
 _WORDS = re.compile(r"(?<![\w.])[a-zA-Z_:][\w:]*\b(?!\s*\()")
 _KEYWORDS = frozenset({"and", "or", "unless", "offset", "bool", "inf", "nan"})
 
@@ -18,6 +19,6 @@ _KEYWORDS = frozenset({"and", "or", "unless", "offset", "bool", "inf", "nan"})
 def metric_names(expression: str) -> set[str]:
     """Return the metrics that the expression selects by name, recorded series included."""
     text = _STRINGS.sub('""', expression)
-    text = _MATCHERS.sub("", text)
+    text = _OFFSETS.sub("", _MATCHERS.sub("", text))
     text = _LABEL_LISTS.sub("", text)
     return {word for word in _WORDS.findall(text) if word.lower() not in _KEYWORDS}
