@@ -1,7 +1,7 @@
 """Which metrics a PromQL expression reads, for the tests that hold rules against what exists.
 
-Not a parser: strings, label matchers, offsets and label lists are taken out, and of the words that remain those
-followed by `(` are functions and the rest, less PromQL's own words, are metrics.
+Not a parser: strings, label matchers, offsets and label lists are taken out, and of the words that remain
+those followed by `(` are functions and the rest, less PromQL's own words, are metrics.
 """
 
 import re
