@@ -29,7 +29,7 @@ DRILL = Drill(
     name="agent-stopped",
     title="the Agent is gone, and with it Database Monitoring",
     hypothesis=(
-        "DBM ends: the verdict on it is unknown, as silence is no answer. Natively Prometheus sees the"
+        "DBM ends, and cannot say so itself. Natively Prometheus sees the"
         " embedded agent's own metrics go. In an account, the monitor ExporterBlind watches for this."
     ),
     acts_as="no role: a component of the lab is stopped and started.",
