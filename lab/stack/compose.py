@@ -117,7 +117,9 @@ def environment_within(service: str) -> Mapping[str, str]:
     told = _run("docker", "inspect", "--format", "{{json .Config.Env}}", identity)
     if told.returncode != 0:
         raise ComposeError(told.stderr.strip())
-    return dict(variable.split("=", 1) for variable in json.loads(told.stdout))
+    # A variable that was passed on without a value has no `=` either.
+    pairs = (variable.partition("=") for variable in json.loads(told.stdout))
+    return {name: value for name, _, value in pairs}
 
 
 def services() -> list[str]:
