@@ -18,7 +18,7 @@ SELECT key, name, owner, text FROM statements WHERE key IN (SELECT value FROM js
 -- name: identity
 -- A statement by key or by name: PostgreSQL has as many queryids for a name as there are lengths of lists.
 SELECT key, queryid, signature, name, owner, text FROM statements
-WHERE key = :key OR name = :key
+WHERE key = :key OR (name = :key AND text NOT LIKE 'EXPLAIN%')
 ORDER BY seen_ns DESC LIMIT 100
 
 -- name: callers
