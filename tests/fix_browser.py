@@ -104,7 +104,8 @@ def _fetched() -> Path:
     )
 
 
-@pytest.fixture(scope="session")
+# Of a module: while it lives, playwright's event loop runs in this thread, and tests have loops of their own.
+@pytest.fixture(scope="module")
 def browser(chromium: Chromium) -> Iterator[Browser]:
     """The browser, headless."""
     with sync_playwright() as playwright:

@@ -1,7 +1,7 @@
-"""A real Prometheus, configured by k8s/, finds the pods that ask to be scraped, and labels them as natively.
+"""A real Prometheus, configured by k8s/, finds the pods that ask to be scraped, labelled as natively.
 
-The API server is the one thing that is not real: it hands out the pods that the rendered objects ask for, each
-at a loopback address of its own, where a page with metrics answers.
+The API server is the one thing that is not real: it hands out the pods that the rendered objects ask for,
+each at a loopback address of its own, where a page with metrics answers.
 """
 
 import json
