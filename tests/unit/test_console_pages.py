@@ -10,6 +10,9 @@ import pytest
 from grafana.generator import style
 from lab.console.pages import colours, formats
 from lab.console.pages.chart import HEIGHT, WIDTH, Chart, Series, sparkline
+from lab.console.pages.overview import MAX_LAYERS, OTHERS, load_chart
+from lab.overview import DatabaseLoad, WaitEvent
+from lab.store import Source
 
 CSS = (Path(colours.__file__).parent / "static" / "console.css").read_text(encoding="utf-8")
 LIGHT = CSS[: CSS.index("@media (prefers-color-scheme: dark)")]
@@ -96,3 +99,21 @@ def test_a_chart_without_values_can_be_asked_everything() -> None:
     assert nothing.is_empty
     assert (nothing.paths(), nothing.time_ticks(), nothing.marks()) == ([], [], [])
     assert sparkline([]) == sparkline([1.0]) == ""
+
+
+def test_the_lightest_wait_class_is_still_seen_on_the_load() -> None:
+    """A lock waited for once is a layer of its own among many heavier reads; what is summed loses nothing."""
+    reads = [WaitEvent(type="IO", event=f"Read{i}", sessions=(float(30 - i),)) for i in range(20)]
+    lock = WaitEvent(type="Lock", event="tuple", sessions=(0.1,))
+    load = DatabaseLoad(
+        source=Source.EMBEDDED,
+        every_s=1,
+        step_s=10,
+        starts=(datetime(2026, 1, 1, tzinfo=UTC),),
+        events=(*reads, lock),
+    )
+    series = load_chart(load).series
+    assert len(series) == MAX_LAYERS
+    assert "Lock:tuple" in [each.label for each in series]
+    assert series[-1].label == OTHERS
+    assert sum(each.values[0] or 0.0 for each in series) == pytest.approx(load.mean)

@@ -1,6 +1,7 @@
 """`/`: the state of the lab at a glance."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from starlette.requests import Request
 
@@ -9,10 +10,10 @@ from lab.console.pages import asking, colours
 from lab.console.pages.chart import Chart, Series, sparkline
 from lab.console.pages.site import Page
 from lab.drilldown import Desk
-from lab.overview import DatabaseLoad, ServicesHealth
+from lab.overview import DatabaseLoad, ServicesHealth, WaitEvent
 
 TOP_STATEMENTS = 10
-# What is rare is summed, so that a legend stays readable.
+# What is rare is summed, so that a legend stays readable; more than there are classes of wait events.
 MAX_LAYERS = 12
 OTHERS = "others"
 
@@ -44,7 +45,7 @@ def page(desk: Desk, request: Request) -> Page:
 
 def load_chart(load: DatabaseLoad) -> Chart:
     """Stack the wait events by class, so that one colour is one class; the CPU is at the bottom."""
-    shown, rest = load.events[: MAX_LAYERS - 1], load.events[MAX_LAYERS - 1 :]
+    shown, rest = _split(load.events)
     order = {kind: number for number, kind in enumerate(colours.WAITS)}
     shades: Counter[str] = Counter()
     layers = []
@@ -64,6 +65,19 @@ def load_chart(load: DatabaseLoad) -> Chart:
         stacked=True,
         step_ms=load.step_s * 1000,
     )
+
+
+def _split(events: Sequence[WaitEvent]) -> tuple[list[WaitEvent], list[WaitEvent]]:
+    """Tell what is shown from what is summed: the heaviest of each class is seen, however rare the class.
+
+    A second spent waiting for a lock among hours of reading is what people look for.
+    """
+    first: dict[str, WaitEvent] = {}
+    for event in events:
+        first.setdefault(event.type, event)
+    others = [event for event in events if event is not first[event.type]]
+    room = max(0, MAX_LAYERS - 1 - len(first))
+    return [*first.values(), *others[:room]], others[room:]
 
 
 def _sparks(services: ServicesHealth) -> dict[str, dict[str, str]]:
