@@ -104,6 +104,10 @@ class Engine:
         """Start the threads; returns at once."""
         self.set_load(self._load)
         self._state = State.RUNNING
+        if self._load:
+            for operation in self._operations:
+                if operation.at_start:
+                    self._enqueue(_Due(operation, monotonic()))
         targets = [self._keep_time] + [self._work] * self._workers
         for number, target in enumerate(targets):
             thread = threading.Thread(target=target, name=f"{self._service}-{number}", daemon=True)

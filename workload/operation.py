@@ -114,12 +114,18 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Operation:
-    """An operation by name; `rate` reads its arrivals per second at load 1 from the settings."""
+    """An operation by name.
+
+    Attributes:
+        rate: reads its arrivals per second at load 1 from the settings.
+        at_start: whether it is also due once when the service starts under load.
+    """
 
     name: str
     run: Callable[[Call], Result]
     rate: Callable[[Settings], float]
     writes: bool
+    at_start: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

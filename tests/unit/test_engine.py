@@ -37,13 +37,17 @@ class Work:
 class Bench:
     """An engine with its work and what it counts."""
 
-    def __init__(self, rate: float, **changes: object) -> None:
+    def __init__(self, rate: float, *, at_start: bool = False, **changes: object) -> None:
         self.registry = CollectorRegistry()
         self.work = Work()
         settings: Settings = settings_for(port=1, database="none")
         self.engine = Engine(
             service=SERVICE,
-            operations=[Operation(name="op", run=_never, rate=lambda _: rate, writes=False)],
+            operations=[
+                Operation(
+                    name="op", run=_never, rate=lambda _: rate, writes=False, at_start=at_start
+                )
+            ],
             threads=THREADS,
             settings=settings.model_copy(update={"workload_random_seed": 15, **changes}),
             metrics=Metrics(self.registry),
@@ -75,8 +79,10 @@ def start() -> Iterator[Callable[..., Bench]]:
     """Starts benches, with the operations held up or not, and lets their threads end."""
     benches: list[Bench] = []
 
-    def one(rate: float, *, held: bool = False, **changes: object) -> Bench:
-        bench = Bench(rate, **changes)
+    def one(
+        rate: float, *, held: bool = False, at_start: bool = False, **changes: object
+    ) -> Bench:
+        bench = Bench(rate, at_start=at_start, **changes)
         benches.append(bench)
         if held:
             bench.work.gate.clear()
@@ -99,6 +105,13 @@ def test_slow_operations_do_not_slow_the_arrivals(start: Start) -> None:
     before = bench.arrivals
     await_true("a hundred more arrivals", lambda: bench.arrivals > before + 100)
     assert bench.work.started <= before + THREADS
+
+
+def test_what_is_due_at_the_start_is_done_once_under_load(start: Start) -> None:
+    """Without a rate it is done once; without load it is not done at all."""
+    bench, idle = start(0.0, at_start=True), start(0.0, at_start=True, workload_load=0.0)
+    await_true("the first is done", lambda: bench.work.started == 1)
+    assert (bench.arrivals, idle.arrivals) == (1, 0)
 
 
 def test_lateness_is_measured_from_the_time_of_arrival(start: Start) -> None:

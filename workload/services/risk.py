@@ -1,4 +1,8 @@
-"""credit-risk: the reports that scan a lot and return little."""
+"""credit-risk: the reports that scan a lot and return little.
+
+Few ask for them, so their rates are low; each is made once at the start, as those of the day before are.
+So there is a slow statement with its plan from the first seconds on.
+"""
 
 from collections.abc import Callable
 
@@ -23,18 +27,21 @@ SERVICE = Service(
             run=_report("risk_distribution"),
             rate=lambda s: s.rate_risk_distribution,
             writes=False,
+            at_start=True,
         ),
         Operation(
             name="product_performance",
             run=_report("product_performance"),
             rate=lambda s: s.rate_product_performance,
             writes=False,
+            at_start=True,
         ),
         Operation(
             name="delinquency_ageing",
             run=_report("delinquency_ageing"),
             rate=lambda s: s.rate_delinquency_ageing,
             writes=False,
+            at_start=True,
         ),
     ),
 )

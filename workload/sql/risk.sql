@@ -18,7 +18,7 @@ SELECT p.code, count(DISTINCT c.contract_id), sum(i.principal),
 FROM credit_products p
 JOIN credit_contracts c USING (product_id)
 JOIN installments i USING (contract_id)
-WHERE c.signed_at > now() - interval '3 months'
+WHERE c.signed_at > now() - interval '1 year'
 GROUP BY p.code
 ORDER BY p.code
 

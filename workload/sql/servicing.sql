@@ -106,18 +106,20 @@ RETURNING xmax = 0
 
 -- name: old_contracts
 -- Retention: contracts of the running lab past their age, as if the portfolio were sold; the seed stays.
+-- By time from the seeding on, so that only what is old is read, not all that is not yet.
 SELECT c.contract_id, c.proposal_id FROM credit_contracts c
-WHERE c.signed_at < now() - %(age)s AND c.contract_id > (SELECT max_contract_id FROM seed_manifest)
-ORDER BY c.contract_id
+WHERE c.signed_at >= (SELECT seeded_at FROM seed_manifest) AND c.signed_at < now() - %(age)s
+  AND c.contract_id > (SELECT max_contract_id FROM seed_manifest)
+ORDER BY c.signed_at
 LIMIT %(batch)s
 FOR UPDATE SKIP LOCKED
 
 -- name: old_undisbursed_proposals
 -- Retention: proposals of the running lab past their age that never became a contract.
 SELECT p.proposal_id FROM credit_proposals p
-WHERE p.submitted_at < now() - %(age)s AND p.status <> 'approved'
-  AND p.proposal_id > (SELECT max_proposal_id FROM seed_manifest)
-ORDER BY p.proposal_id
+WHERE p.submitted_at >= (SELECT seeded_at FROM seed_manifest) AND p.submitted_at < now() - %(age)s
+  AND p.status <> 'approved' AND p.proposal_id > (SELECT max_proposal_id FROM seed_manifest)
+ORDER BY p.submitted_at
 LIMIT %(batch)s
 FOR UPDATE SKIP LOCKED
 

@@ -10,8 +10,8 @@ from workload.operation import Call, Operation, Result
 from workload.services import SERVICES
 from workload.settings import Settings
 
-# pgbench wants whole weights; the rarest default rate is a few hundredths per second.
-WEIGHT_PER_RATE = 100
+# pgbench wants whole weights; the rarest default rate is a few thousandths per second.
+WEIGHT_PER_RATE = 1000
 
 
 def _point(call: Call) -> Result:
