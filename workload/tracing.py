@@ -73,6 +73,9 @@ def start(settings: Settings, service: str) -> Tracing:
         "DD_ENV": settings.dd_env,
         "DD_VERSION": settings.dd_version,
         "DD_DBM_PROPAGATION_MODE": settings.dd_dbm_propagation_mode,
+        # Nothing here is to be switched from afar, and with it the tracer leaves a file in the machine's
+        # directory for temporary ones at each start.
+        "DD_REMOTE_CONFIGURATION_ENABLED": "false",
     }.items():
         os.environ.setdefault(name, value)
     from workload import datadog  # noqa: PLC0415 - see the module's docstring

@@ -36,6 +36,18 @@ def test_sigterm_finishes_what_is_queued_and_ends_with_0(seeded: Database, tmp_p
     assert one(seeded, SESSIONS) == 0
 
 
+def test_a_traced_service_leaves_no_file_behind(tmp_path: Path) -> None:
+    """The tracer, too, has nothing in the directory for temporary files when the process has ended."""
+    place = tmp_path / "temporary"
+    place.mkdir()
+    settings = settings_for(port=free_port(), database="none").model_copy(
+        update={"risk_port": free_port(), "workload_load": 0.0}
+    )
+    with running_service("risk", settings, tmp_path, {"TMPDIR": str(place)}):
+        pass
+    assert list(place.iterdir()) == []
+
+
 def test_a_service_starts_without_a_database_and_ends_in_order(tmp_path: Path) -> None:
     """Healthy means that the process serves; the operations say that the database is away."""
     settings = settings_for(port=free_port(), database="none").model_copy(
