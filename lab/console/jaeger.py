@@ -17,7 +17,7 @@ from lab.drilldown import Desk, Search
 from lab.drilldown.execution import StatementExecution
 from lab.drilldown.ids import parse
 from lab.drilldown.moments import EPOCH
-from lab.drilldown.traces import Trace, TraceSpan
+from lab.drilldown.trace import Trace, TraceSpan
 from lab.errors import LabError
 
 PREFIX = "/jaeger/api"

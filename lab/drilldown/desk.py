@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-from lab.drilldown import execution, ids, queries, query, report, sessions, traces
+from lab.drilldown import executions, ids, queries, query, report, sessions, trace, traces
 from lab.drilldown.errors import NotFoundError
 from lab.drilldown.execution import StatementExecution
 from lab.drilldown.links import Links
@@ -17,7 +17,8 @@ from lab.drilldown.queries import APPLICATION, By, QuerySummary
 from lab.drilldown.query import Query
 from lab.drilldown.report import TraceReport
 from lab.drilldown.sessions import Sessions
-from lab.drilldown.traces import Order, Search, Trace, TraceSummary
+from lab.drilldown.trace import Trace
+from lab.drilldown.traces import Order, Search, TraceSummary
 from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.store import Reader
@@ -74,7 +75,7 @@ class Desk:
         Raises:
             NotFoundError: when the store does not hold it.
         """
-        return traces.trace(self.reader, trace_id)
+        return trace.trace(self.reader, trace_id)
 
     def executions(self, trace_id: str) -> tuple[StatementExecution, ...]:
         """Return every statement execution of a trace.
@@ -82,7 +83,7 @@ class Desk:
         Raises:
             NotFoundError: when the store does not hold it.
         """
-        return execution.executions(self.reader, trace_id)
+        return executions.executions(self.reader, trace_id)
 
     def execution(self, trace_id: str, span_id: str) -> StatementExecution:
         """Return the execution that belongs to a span.
@@ -90,7 +91,7 @@ class Desk:
         Raises:
             NotFoundError: when the store does not hold it, or when the span is no statement's.
         """
-        return execution.execution(self.reader, trace_id, span_id)
+        return executions.execution(self.reader, trace_id, span_id)
 
     def report(self, asked: str, service: str | None = None) -> TraceReport:
         """Return a trace with every statement explained: what `./creditlab trace` prints.
@@ -152,5 +153,5 @@ class Desk:
         return sessions.live(self.settings)
 
     def _report(self, trace_id: str, span_id: str | None = None) -> TraceReport:
-        trace = self.trace(trace_id)
-        return report.of(trace, self.executions(trace_id), self.links, span_id=span_id)
+        found = self.trace(trace_id)
+        return report.of(found, self.executions(trace_id), self.links, span_id=span_id)

@@ -9,7 +9,8 @@ from typing import Any
 
 from lab.drilldown.errors import NotFoundError
 from lab.drilldown.moments import moment, ms, nanoseconds
-from lab.drilldown.plan import Tree, tree
+from lab.drilldown.plan import Tree
+from lab.drilldown.plan_reading import tree
 from lab.drilldown.prometheus import Prometheus, PrometheusAwayError
 from lab.drilldown.queries import APPLICATION, SQL, QuerySummary, top
 from lab.drilldown.series import Series, series

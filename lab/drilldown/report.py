@@ -7,7 +7,7 @@ from datetime import datetime
 from lab.drilldown.errors import NotFoundError
 from lab.drilldown.execution import Blocker, ExecutionPlan, StatementExecution, Wait
 from lab.drilldown.links import Links
-from lab.drilldown.traces import Trace
+from lab.drilldown.trace import Trace
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

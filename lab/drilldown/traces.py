@@ -1,22 +1,19 @@
-"""Traces: found by what somebody remembers of them, and one of them as a waterfall."""
+"""Traces, found by what somebody remembers of them; lab/drilldown/trace.py shows one of them."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from heapq import nlargest
 
 from lab.drilldown.errors import NotFoundError
 from lab.drilldown.moments import NS_PER_MS, moment, ms, nanoseconds
-from lab.drilldown.naming import name_of
 from lab.errors import LabError
 from lab.stack.suggestions import unknown
 from lab.store import Reader, Span
 
 MAX_FOUND = 500
-# How a statement's span is told from others: ddtrace and OpenTelemetry both say it.
-STATEMENT_KIND = "sql"
 SERVICES = """
 WITH RECURSIVE found (service) AS (
     SELECT min(service) FROM spans WHERE parent_id IS NULL
@@ -26,14 +23,6 @@ WITH RECURSIVE found (service) AS (
 )
 SELECT service FROM found WHERE service IS NOT NULL
 """  # DISTINCT would read the whole index; this reads one entry for each service.
-
-
-class Layer(StrEnum):
-    """Where the time of a span is spent."""
-
-    APPLICATION = "application"
-    STATEMENT = "statement"  # one statement's execution, as the client sees it
-    DATABASE = "database"  # something else that waits for the database: connect, commit, rollback
 
 
 class Order(StrEnum):
@@ -77,53 +66,6 @@ class TraceSummary:
     spans: int
     statements: int
     database_ms: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TraceSpan:
-    """One bar of the waterfall.
-
-    Attributes:
-        depth: 0 for the root, and for a span whose parent is not in the store.
-        service: of the span; `postgres` for one of the driver's.
-        statement: the name in workload/sql/, of a statement's span that is the workload's.
-        start_ms: since the trace's start.
-        self_ms: the part of `duration_ms` in which no child ran.
-    """
-
-    span_id: str
-    parent_id: str | None
-    depth: int
-    layer: Layer
-    service: str
-    name: str
-    resource: str
-    statement: str | None
-    start: datetime
-    start_ms: float
-    duration_ms: float
-    self_ms: float
-    error: bool
-    tags: Mapping[str, str | float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Trace:
-    """A trace; `spans` in the order of the waterfall, each parent before its children."""
-
-    trace_id: str
-    service: str
-    operation: str
-    start: datetime
-    duration_ms: float
-    error: bool
-    spans: tuple[TraceSpan, ...]
-
-    @property
-    def statements(self) -> tuple[TraceSpan, ...]:
-        """The spans of statements, in the order of their starts."""
-        found = [span for span in self.spans if span.layer is Layer.STATEMENT]
-        return tuple(sorted(found, key=lambda span: span.start_ms))
 
 
 def services(reader: Reader) -> tuple[str, ...]:
@@ -174,31 +116,6 @@ def search(reader: Reader, wanted: Search) -> tuple[TraceSummary, ...]:
     return tuple(_summaries(reader, best))
 
 
-def trace(reader: Reader, trace_id: str) -> Trace:
-    """Return one trace.
-
-    Raises:
-        NotFoundError: when the store does not hold it.
-    """
-    spans = reader.trace(trace_id)
-    if not spans:
-        raise NotFoundError(
-            f"The store holds no trace {trace_id}.\n"
-            "It may have expired (STORE_MAX_AGE_HOURS), or its spans are still on their way:"
-            " tracers send them about every second."
-        )
-    root = next((span for span in spans if span.parent_id is None), spans[0])
-    return Trace(
-        trace_id=trace_id,
-        service=root.service,
-        operation=root.resource,
-        start=moment(root.start_ns),
-        duration_ms=ms(root.duration_ns),
-        error=root.error,
-        spans=tuple(_waterfall(spans, root.start_ns)),
-    )
-
-
 def slowest_with_plan(reader: Reader, *, since: datetime, service: str | None = None) -> str | None:
     """Return the trace of the slowest execution whose own plan PostgreSQL logged, if its spans are here.
 
@@ -215,13 +132,6 @@ def slowest_with_plan(reader: Reader, *, since: datetime, service: str | None = 
     )
     found = reader.rows(sql, [nanoseconds(since), service])
     return str(found[0][0]) if found else None
-
-
-def layer(span: Span) -> Layer:
-    """Return what a span is."""
-    if span.kind == STATEMENT_KIND:
-        return Layer.STATEMENT
-    return Layer.DATABASE if "db.system" in span.tags else Layer.APPLICATION
 
 
 def _condition(wanted: Search) -> tuple[str, list[object]]:
@@ -269,57 +179,3 @@ def _summaries(reader: Reader, roots: list[Span]) -> Iterator[TraceSummary]:
             statements=statements,
             database_ms=ms(database_ns or 0),
         )
-
-
-def _waterfall(spans: list[Span], start_ns: int) -> Iterator[TraceSpan]:
-    """Depth first. A span whose parent is missing, or which is its own ancestor, stands at depth 0."""
-    ids = {span.span_id for span in spans}
-    children: dict[str | None, list[Span]] = {}
-    for span in spans:
-        parent = span.parent_id if span.parent_id in ids else None
-        children.setdefault(parent, []).append(span)
-    seen: set[str] = set()
-
-    def below(span: Span, depth: int) -> Iterator[TraceSpan]:
-        seen.add(span.span_id)
-        own = children.get(span.span_id, [])
-        yield _bar(span, depth, start_ns, own)
-        for child in own:
-            if child.span_id not in seen:
-                yield from below(child, depth + 1)
-
-    for span in [*children.get(None, []), *spans]:
-        if span.span_id not in seen:
-            yield from below(span, 0)
-
-
-def _bar(span: Span, depth: int, start_ns: int, children: list[Span]) -> TraceSpan:
-    kind = layer(span)
-    return TraceSpan(
-        span_id=span.span_id,
-        parent_id=span.parent_id,
-        depth=depth,
-        layer=kind,
-        service=span.service,
-        name=span.name,
-        resource=span.resource,
-        statement=name_of(span.resource) if kind is Layer.STATEMENT else None,
-        start=moment(span.start_ns),
-        start_ms=ms(span.start_ns - start_ns),
-        duration_ms=ms(span.duration_ns),
-        self_ms=ms(span.duration_ns - _covered_ns(span, children)),
-        error=span.error,
-        tags=span.tags,
-    )
-
-
-def _covered_ns(span: Span, children: list[Span]) -> int:
-    """How long at least one child ran; children may overlap, and may outlast their parent."""
-    covered, reached = 0, span.start_ns
-    for child in sorted(children, key=lambda each: each.start_ns):
-        begin = max(child.start_ns, reached)
-        end = min(child.start_ns + child.duration_ns, span.start_ns + span.duration_ns)
-        if end > begin:
-            covered += end - begin
-            reached = end
-    return covered

@@ -21,9 +21,11 @@ from lab.drilldown import (
     traces,
 )
 from lab.drilldown import sessions as live
-from lab.drilldown.execution import PlanSource, StatementExecution, execution, executions
+from lab.drilldown.execution import PlanSource, StatementExecution
+from lab.drilldown.executions import execution, executions
 from lab.drilldown.links import Links
 from lab.drilldown.moments import moment
+from lab.drilldown.trace import trace
 from lab.drilldown.view import figures
 from lab.errors import LabError
 from lab.store import Record, Span
@@ -210,7 +212,7 @@ def test_a_trace_is_a_waterfall_of_parents_before_children(store: Store) -> None
     orphan = of.statement(1, 5, at_ms=2, ms=1, parent_id=of.span_id(99))
     overlapping = [of.statement(1, 2, at_ms=10, ms=200), of.statement(1, 3, at_ms=100, ms=200)]
     put(store, of.root(1, ms=400), overlapping, commit, orphan)
-    found = traces.trace(store.reader, of.trace_id(1))
+    found = trace(store.reader, of.trace_id(1))
     shape = [(int(span.span_id, 16), span.depth, span.layer.value) for span in found.spans]
     assert shape == [
         (1, 0, "application"),
@@ -227,7 +229,7 @@ def test_a_trace_is_a_waterfall_of_parents_before_children(store: Store) -> None
 def test_a_circle_of_parents_ends(store: Store) -> None:
     a, b = of.statement(1, 2, parent_id=of.span_id(3)), of.statement(1, 3, parent_id=of.span_id(2))
     put(store, a, b)
-    assert len(traces.trace(store.reader, of.trace_id(1)).spans) == 2
+    assert len(trace(store.reader, of.trace_id(1)).spans) == 2
 
 
 @pytest.fixture
@@ -333,11 +335,11 @@ def test_links_lead_to_whom_there_is() -> None:
     all_of_them = Links(
         console="c", prometheus="p", grafana="http://g", datadog="https://app.datadoghq.eu"
     )
-    trace = all_of_them.trace("ab", start=moment(START), span_id="00000000000000ff")
-    assert trace["datadog"] == (
+    found = all_of_them.trace("ab", start=moment(START), span_id="00000000000000ff")
+    assert found["datadog"] == (
         "https://app.datadoghq.eu/apm/trace/ab?spanID=255&timeHint=1800000000000"
     )
-    assert "credit-lab-traces" in trace["grafana"]
+    assert "credit-lab-traces" in found["grafana"]
     query = all_of_them.query("-5", "customer_by_cpf")["grafana"]
     assert query == "http://g/d/credit-lab-query?var-statement=customer_by_cpf&var-queryid=-5"
 

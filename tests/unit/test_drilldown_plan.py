@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from lab.drilldown.plan import Tree, tree
+from lab.drilldown.plan import Tree
+from lab.drilldown.plan_reading import tree
 
 
 def node(kind: str, *below: dict[str, Any], **keys: Any) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from starlette.requests import Request
 
 from lab.console.pages.site import Page
-from lab.drilldown import Desk, execution, traces
+from lab.drilldown import Desk
+from lab.drilldown.execution import StatementExecution
 from lab.drilldown.ids import parse
+from lab.drilldown.trace import Trace, TraceSpan
 
 # Deeper nodes are not set further in: some ORMs make plans that would leave the page.
 MAX_DEPTH = 24
@@ -28,7 +30,7 @@ def page(desk: Desk, request: Request) -> Page:
     return Page(template="execution.html", values=values)
 
 
-def _neighbours(trace: traces.Trace, span_id: str) -> dict[str, traces.TraceSpan | None]:
+def _neighbours(trace: Trace, span_id: str) -> dict[str, TraceSpan | None]:
     """Return the statements before and after this one in its trace."""
     spans = trace.statements
     at = next(number for number, span in enumerate(spans) if span.span_id == span_id)
@@ -38,7 +40,7 @@ def _neighbours(trace: traces.Trace, span_id: str) -> dict[str, traces.TraceSpan
     }
 
 
-def _nodes(found: execution.StatementExecution) -> list[tuple[int, object]]:
+def _nodes(found: StatementExecution) -> list[tuple[int, object]]:
     """Return the plan's nodes with their depths, in the order in which EXPLAIN prints them."""
     rows: list[tuple[int, object]] = []
     pending = [(0, found.plan.tree.root)] if found.plan.tree else []

@@ -7,9 +7,10 @@ from starlette.requests import Request
 
 from lab.console.pages import asking
 from lab.console.pages.site import Elsewhere, Page
-from lab.drilldown import Desk, ids, traces
+from lab.drilldown import Desk, ids
 from lab.drilldown.links import trace_path
-from lab.drilldown.traces import Order, Search, Trace, TraceSpan
+from lab.drilldown.trace import Layer, Trace, TraceSpan
+from lab.drilldown.traces import Order, Search
 
 LIMIT = 100
 DEFAULT_WINDOW = "1h"
@@ -60,7 +61,7 @@ def one(desk: Desk, request: Request) -> Page:
     """Show one trace as a waterfall."""
     found = ids.parse(request.path_params["trace_id"])
     trace = desk.trace(found.trace_id)
-    database_ms = sum(s.self_ms for s in trace.spans if s.layer is not traces.Layer.APPLICATION)
+    database_ms = sum(s.self_ms for s in trace.spans if s.layer is not Layer.APPLICATION)
     values = {
         "trace": trace,
         "bars": list(_bars(trace)),

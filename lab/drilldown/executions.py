@@ -1,0 +1,89 @@
+"""A statement's execution, put together from every source that saw that very execution."""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from lab.drilldown.errors import NotFoundError
+from lab.drilldown.evidence import LOG_THRESHOLD, Evidence
+from lab.drilldown.execution import StatementExecution
+from lab.drilldown.moments import ms
+from lab.drilldown.plan_choice import plan_of
+from lab.drilldown.trace import Layer, Trace, TraceSpan, trace
+from lab.drilldown.waiting import blockers, locked_ms, waits
+from lab.pglog.events import Kind
+from lab.store import ActivitySample, Event, Execution, Plan, Reader
+
+T = TypeVar("T")
+
+
+def executions(reader: Reader, trace_id: str) -> tuple[StatementExecution, ...]:
+    """Return every statement execution of a trace, in the order of their starts.
+
+    Raises:
+        NotFoundError: when the store does not hold the trace.
+    """
+    found = trace(reader, trace_id)
+    evidence = Evidence.of(reader, trace_id)
+    return tuple(_execution(evidence, found, span) for span in found.statements)
+
+
+def execution(reader: Reader, trace_id: str, span_id: str) -> StatementExecution:
+    """Return the execution that belongs to a span.
+
+    Raises:
+        NotFoundError: when the store does not hold it, or when the span is no statement's.
+    """
+    found = trace(reader, trace_id)
+    span = next((span for span in found.spans if span.span_id == span_id), None)
+    if span is None:
+        raise NotFoundError(f"The trace {trace_id} has no span {span_id}.")
+    if span.layer is not Layer.STATEMENT:
+        raise NotFoundError(f"The span {span_id} ({span.name}) is not one of a statement.")
+    return _execution(Evidence.of(reader, trace_id), found, span)
+
+
+def _execution(evidence: Evidence, found: Trace, span: TraceSpan) -> StatementExecution:
+    logged = evidence.logged.get(span.span_id)
+    samples = list(evidence.while_it_ran(span))
+    events = evidence.events.get(span.span_id, ())
+    locks = [e for e in events if e.kind in (Kind.LOCK_WAIT, Kind.LOCK_ACQUIRED)]
+    known: list[Execution | Plan | ActivitySample] = [
+        *([logged] if logged else []), *evidence.plans.get(span.span_id, ()), *samples,
+    ]  # fmt: skip
+    statement = span.statement or _first(record.statement for record in known)
+    queryid = _first(record.queryid for record in known) or evidence.queryid_of(statement)
+    absent: dict[str, str] = {}
+    if logged is None:
+        absent["server_ms"] = evidence.not_logged(LOG_THRESHOLD, span)
+    if queryid is None:
+        absent["queryid"] = "nothing that knows its queryid saw this execution"
+    if not samples:
+        absent["waits"] = "no sample of its session was taken while it ran"
+    return StatementExecution(
+        trace_id=found.trace_id,
+        span_id=span.span_id,
+        service=_first(record.service for record in known) or found.service,
+        operation=found.operation,
+        queryid=None if queryid is None else str(queryid),
+        statement=statement,
+        text=span.resource,
+        start=span.start,
+        client_ms=span.duration_ms,
+        server_ms=ms(logged.duration_ns) if logged else None,
+        error=span.error,
+        failure=_first(_failure(event) for event in events),
+        pid=_first(record.pid for record in known),
+        plan=plan_of(evidence, span, queryid),
+        waits=waits(samples),
+        blocked_by=tuple(blockers(evidence.reader, samples, locks)),
+        locked_ms=locked_ms(locks),
+        absent=absent,
+    )
+
+
+def _first(values: Iterable[T | None]) -> T | None:
+    return next((value for value in values if value is not None), None)
+
+
+def _failure(event: Event) -> str | None:
+    return f"{event.message} ({event.sqlstate})" if event.kind == Kind.ERROR else None

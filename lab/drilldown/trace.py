@@ -1,0 +1,155 @@
+"""One trace as a waterfall: where its time went, bar by bar."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from lab.drilldown.errors import NotFoundError
+from lab.drilldown.moments import moment, ms
+from lab.drilldown.naming import name_of
+from lab.store import Reader, Span
+
+# How a statement's span is told from others: ddtrace and OpenTelemetry both say it.
+STATEMENT_KIND = "sql"
+
+
+class Layer(StrEnum):
+    """Where the time of a span is spent."""
+
+    APPLICATION = "application"
+    STATEMENT = "statement"  # one statement's execution, as the client sees it
+    DATABASE = "database"  # something else that waits for the database: connect, commit, rollback
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TraceSpan:
+    """One bar of the waterfall.
+
+    Attributes:
+        depth: 0 for the root, and for a span whose parent is not in the store.
+        service: of the span; `postgres` for one of the driver's.
+        statement: the name in workload/sql/, of a statement's span that is the workload's.
+        start_ms: since the trace's start.
+        self_ms: the part of `duration_ms` in which no child ran.
+    """
+
+    span_id: str
+    parent_id: str | None
+    depth: int
+    layer: Layer
+    service: str
+    name: str
+    resource: str
+    statement: str | None
+    start: datetime
+    start_ms: float
+    duration_ms: float
+    self_ms: float
+    error: bool
+    tags: Mapping[str, str | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trace:
+    """A trace; `spans` in the order of the waterfall, each parent before its children."""
+
+    trace_id: str
+    service: str
+    operation: str
+    start: datetime
+    duration_ms: float
+    error: bool
+    spans: tuple[TraceSpan, ...]
+
+    @property
+    def statements(self) -> tuple[TraceSpan, ...]:
+        """The spans of statements, in the order of their starts."""
+        found = [span for span in self.spans if span.layer is Layer.STATEMENT]
+        return tuple(sorted(found, key=lambda span: span.start_ms))
+
+
+def trace(reader: Reader, trace_id: str) -> Trace:
+    """Return one trace.
+
+    Raises:
+        NotFoundError: when the store does not hold it.
+    """
+    spans = reader.trace(trace_id)
+    if not spans:
+        raise NotFoundError(
+            f"The store holds no trace {trace_id}.\n"
+            "It may have expired (STORE_MAX_AGE_HOURS), or its spans are still on their way:"
+            " tracers send them about every second."
+        )
+    root = next((span for span in spans if span.parent_id is None), spans[0])
+    return Trace(
+        trace_id=trace_id,
+        service=root.service,
+        operation=root.resource,
+        start=moment(root.start_ns),
+        duration_ms=ms(root.duration_ns),
+        error=root.error,
+        spans=tuple(_waterfall(spans, root.start_ns)),
+    )
+
+
+def layer(span: Span) -> Layer:
+    """Return what a span is."""
+    if span.kind == STATEMENT_KIND:
+        return Layer.STATEMENT
+    return Layer.DATABASE if "db.system" in span.tags else Layer.APPLICATION
+
+
+def _waterfall(spans: list[Span], start_ns: int) -> Iterator[TraceSpan]:
+    """Depth first. A span whose parent is missing, or which is its own ancestor, stands at depth 0."""
+    ids = {span.span_id for span in spans}
+    children: dict[str | None, list[Span]] = {}
+    for span in spans:
+        parent = span.parent_id if span.parent_id in ids else None
+        children.setdefault(parent, []).append(span)
+    seen: set[str] = set()
+
+    def below(span: Span, depth: int) -> Iterator[TraceSpan]:
+        seen.add(span.span_id)
+        own = children.get(span.span_id, [])
+        yield _bar(span, depth, start_ns, own)
+        for child in own:
+            if child.span_id not in seen:
+                yield from below(child, depth + 1)
+
+    for span in [*children.get(None, []), *spans]:
+        if span.span_id not in seen:
+            yield from below(span, 0)
+
+
+def _bar(span: Span, depth: int, start_ns: int, children: list[Span]) -> TraceSpan:
+    kind = layer(span)
+    return TraceSpan(
+        span_id=span.span_id,
+        parent_id=span.parent_id,
+        depth=depth,
+        layer=kind,
+        service=span.service,
+        name=span.name,
+        resource=span.resource,
+        statement=name_of(span.resource) if kind is Layer.STATEMENT else None,
+        start=moment(span.start_ns),
+        start_ms=ms(span.start_ns - start_ns),
+        duration_ms=ms(span.duration_ns),
+        self_ms=ms(span.duration_ns - _covered_ns(span, children)),
+        error=span.error,
+        tags=span.tags,
+    )
+
+
+def _covered_ns(span: Span, children: list[Span]) -> int:
+    """How long at least one child ran; children may overlap, and may outlast their parent."""
+    covered, reached = 0, span.start_ns
+    for child in sorted(children, key=lambda each: each.start_ns):
+        begin = max(child.start_ns, reached)
+        end = min(child.start_ns + child.duration_ns, span.start_ns + span.duration_ns)
+        if end > begin:
+            covered += end - begin
+            reached = end
+    return covered

@@ -1,0 +1,74 @@
+"""What an execution waited for, and who held it: out of the samples of its session and the log."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from lab.drilldown.execution import Blocker, Wait
+from lab.drilldown.moments import ms
+from lab.store import ActivitySample, Event, Reader
+
+CPU = "CPU"
+
+
+def waits(samples: Iterable[ActivitySample]) -> tuple[Wait, ...]:
+    """Return what the sessions of these samples waited for, the most frequent first."""
+    counts = Counter((s.wait_event_type or CPU, s.wait_event or CPU) for s in samples)
+    return tuple(
+        Wait(type=kind, event=event, samples=count) for (kind, event), count in counts.most_common()
+    )
+
+
+def locked_ms(locks: Iterable[Event]) -> float | None:
+    """Return how long the log says that locks were waited for; None when it says nothing.
+
+    Each wait is told once when it lasts, and once more when it ends: the longest time counts.
+    """
+    longest: dict[str | None, int] = {}
+    for event in locks:
+        lock = event.participants[0].waits_for if event.participants else None
+        longest[lock] = max(longest.get(lock, 0), event.duration_ns or 0)
+    return ms(sum(longest.values())) if longest else None
+
+
+def blockers(
+    reader: Reader, samples: Sequence[ActivitySample], locks: Sequence[Event]
+) -> Iterator[Blocker]:
+    """Yield those whom the samples name, as they were in the same sample; then those only the log names."""
+    seen = Counter(pid for sample in samples for pid in sample.blocking_pids)
+    for pid, count in seen.most_common():
+        at = [s for s in samples if pid in s.blocking_pids]
+        yield _blocker(pid, count, _session(reader, pid, at))
+    told = {pid for event in locks for who in event.participants for pid in who.blocked_by}
+    for pid in sorted(told - seen.keys()):
+        yield _blocker(pid, 0, _session(reader, pid, samples))
+
+
+def _session(reader: Reader, pid: int, beside: Iterable[ActivitySample]) -> ActivitySample | None:
+    """A session as it was in the first of these moments that has it."""
+    for sample in beside:
+        found = reader.select(
+            ActivitySample,
+            "at_ns = ? AND source = ? AND pid = ?",
+            [sample.at_ns, sample.source, pid],
+            limit=1,
+        )
+        if found:
+            return found[0]
+    return None
+
+
+def _blocker(pid: int, samples: int, session: ActivitySample | None) -> Blocker:
+    if session is None:
+        return Blocker(pid=pid, samples=samples)
+    return Blocker(
+        pid=pid,
+        samples=samples,
+        state=session.state,
+        role=session.role,
+        application=session.application,
+        service=session.service,
+        statement=session.statement,
+        queryid=None if session.queryid is None else str(session.queryid),
+        trace_id=session.trace_id,
+        span_id=session.span_id,
+    )
