@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from lab.settings import LabSettings
-from lab.stack.components import COMPONENTS, Command, Launch
+from lab.stack.component import Command, Launch
+from lab.stack.components import COMPONENTS
 from lab.stack.readiness import await_state
 from tests.fix_postgres import Database, free_port
 

@@ -10,7 +10,8 @@ import sys
 from lab.errors import LabError
 from lab.paths import Paths
 from lab.settings import LabSettings
-from lab.stack.components import Launch, chosen, find
+from lab.stack.component import Launch
+from lab.stack.components import chosen, find
 from lab.stack.memory import Memory
 from lab.stack.records import Record
 from workload.errors import SettingsError

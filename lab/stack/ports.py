@@ -9,7 +9,7 @@ import psutil
 
 from lab.errors import LabError
 from lab.settings import LabSettings
-from lab.stack.components import Component
+from lab.stack.component import Component
 
 
 class PortTakenError(LabError):

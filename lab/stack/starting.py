@@ -10,15 +10,9 @@ from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.stack import agent, binaries, logs, monitoring
 from lab.stack.agent import Agent
-from lab.stack.components import (
-    COMPONENTS,
-    POSTGRES,
-    Component,
-    Launch,
-    chosen,
-    cluster,
-    selection,
-)
+from lab.stack.commands import cluster
+from lab.stack.component import Component, Launch
+from lab.stack.components import COMPONENTS, POSTGRES, chosen, selection
 from lab.stack.environment import inherited, of_settings
 from lab.stack.lock import held
 from lab.stack.memory import Memory

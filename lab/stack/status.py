@@ -8,7 +8,8 @@ from typing import Any
 from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.stack.agent import Agent
-from lab.stack.components import COMPONENTS, Component, selection
+from lab.stack.component import Component
+from lab.stack.components import COMPONENTS, selection
 from lab.stack.intake_rates import IntakeRates
 from lab.stack.memory import Memory
 from lab.stack.records import Record

@@ -23,7 +23,7 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from lab.errors import LabError
 from lab.paths import Paths
-from lab.stack.components import Component
+from lab.stack.component import Component
 from lab.stack.readiness import NotReadyError, await_state
 from lab.stack.records import Record
 

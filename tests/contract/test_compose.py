@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from lab.settings import ROOT, LabSettings
-from lab.stack.components import COMPONENTS, SERVICES, Launch
+from lab.stack.component import Launch
+from lab.stack.components import COMPONENTS, SERVICES
 from tests.standins.engine import compose_command
 from workload.settings import Settings
 

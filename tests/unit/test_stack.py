@@ -18,7 +18,8 @@ from lab.errors import LabError
 from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.stack import records
-from lab.stack.components import COMPONENTS, SERVICES, Launch, chosen, selection
+from lab.stack.component import Launch
+from lab.stack.components import COMPONENTS, SERVICES, chosen, selection
 from lab.stack.environment import of_settings
 from lab.stack.lock import LockedError, held
 from lab.stack.logs import Follower, tail

@@ -16,8 +16,8 @@ from typing import TypeAlias
 
 from lab.control import Sample, ServiceClient, ServiceUnreachableError, clients
 from lab.settings import LabSettings
-from lab.stack import components
-from lab.stack.components import Command, Launch
+from lab.stack import commands
+from lab.stack.component import Command, Launch
 from lab.stack.readiness import await_state
 from workload.services import SERVICES
 
@@ -109,7 +109,7 @@ def running(settings: LabSettings) -> Iterator[list[ServiceClient]]:
     processes: list[subprocess.Popen[bytes]] = []
     try:
         for name in SERVICES:
-            processes.append(_start(components.service(name, launch)))  # noqa: PERF401 - one that started must be stopped
+            processes.append(_start(commands.service(name, launch)))  # noqa: PERF401 - one that started must be stopped
         services = clients(settings)
         for service in services:
             await_state(

@@ -17,12 +17,12 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 import lab
+from lab import embedded
 from lab.console.pages import colours, formats
 from lab.console.pages.access import Access
 from lab.drilldown import Desk
 from lab.drilldown.errors import MalformedIdError, NotFoundError
 from lab.errors import LabError
-from lab.stack.components import EMBEDDED
 
 STATIC = Path(__file__).with_name("static")
 RENDERERS = 3
@@ -166,7 +166,7 @@ def _environment() -> Environment:
     })  # fmt: skip
     environment.globals.update(
         version=lab.__version__,
-        embedded=EMBEDDED,
+        embedded=embedded.LABEL,
         wait=colours.of_wait,
     )
     return environment

@@ -6,11 +6,11 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from lab import embedded
 from lab.drilldown.queries import By, QuerySummary
 from lab.drilldown.query import Query
 from lab.drilldown.series import Series
 from lab.drilldown.view import figures
-from lab.stack.components import EMBEDDED
 from lab.store import Source
 
 LISTED = 20
@@ -175,7 +175,7 @@ def _tables(query: Query) -> Iterator[RenderableType]:
 
 def _told_by(sources: set[Source]) -> Iterator[RenderableType]:
     if Source.EMBEDDED in sources:
-        yield Text(f"DBM's side by the {EMBEDDED}.", style="dim")
+        yield Text(f"DBM's side by the {embedded.LABEL}.", style="dim")
 
 
 def _one_line(text: str) -> str:
