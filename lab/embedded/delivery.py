@@ -33,13 +33,14 @@ class Delivery:
             "Content-Encoding": "zstd",
             "DD-API-KEY": token,
         }
+        self._compressor = zstandard.ZstdCompressor()
         self._waiting: deque[_Payload] = deque()
         self.dropped = 0
 
     def put(self, path: str, events: Sequence[Event]) -> None:
         """Queue a payload."""
         if events:
-            body = zstandard.ZstdCompressor().compress(msgspec.json.encode(events))
+            body = self._compressor.compress(msgspec.json.encode(events))
             self._waiting.append(_Payload(path=path, body=body))
             if len(self._waiting) > MAX_WAITING:
                 self._drop()
