@@ -149,6 +149,28 @@ def report(
         _show(found, html, as_json=as_json)
 
 
+@app.command()
+def quiet(
+    lasts: Annotated[
+        float, typer.Option("--for", help="How long, in minutes.", parser=seconds, metavar="TIME")
+    ] = 600.0,
+    as_json: AsJson = False,
+) -> None:
+    """Watch a lab in which nothing is broken: whatever fires is a false alarm. Exit status 1 if any does."""
+    from lab.cli.interruption import interruptible
+    from lab.cli.screen import Screen, out
+    from lab.drills import view
+    from lab.drills.quiet import watch
+
+    with interruptible(), Screen() as screen:
+        found = watch(_settings(), for_s=lasts, reporter=screen)
+    if as_json:
+        out.print_json(json.dumps(found.to_json()))
+    else:
+        out.print(view.quiet(found))
+    raise typer.Exit(0 if found.ok else 1)
+
+
 @app.command("random")
 def run_random(
     seed: Annotated[int, typer.Option(help="The same seed draws the same drills.")] = 15,

@@ -1,7 +1,10 @@
 """Stops and starts components of the lab, natively by supervisord and in containers by Compose."""
 
+from dataclasses import dataclass
 from functools import partial
 
+from lab.drills.drill import Proof
+from lab.drills.scene import Scene
 from lab.errors import LabError
 from lab.paths import Paths
 from lab.settings import LabSettings
@@ -14,6 +17,36 @@ from lab.stack.supervision import Supervisor
 # Compose's names, where they are not the component's with a hyphen for each underscore.
 CONTAINERS = {"datadog": "datadog-agent"}
 STARTS_WITHIN_S = 90.0
+ACTS_AS = "no role: a component of the lab is stopped and started."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stoppage:
+    """A component that is gone, proven by its sessions in PostgreSQL.
+
+    Attributes:
+        component: its name in lab/stack/components.py.
+        column: of pg_stat_activity, by which its sessions are known.
+        value: what they have there.
+    """
+
+    component: str
+    column: str
+    value: str
+
+    def inject(self, scene: Scene) -> None:
+        """Stop it; a service drains first."""
+        stop(scene.settings, self.component)
+
+    def prove(self, scene: Scene) -> Proof:
+        """PostgreSQL has no session of it."""
+        sql = f"SELECT count(*) FROM pg_stat_activity WHERE {self.column} = %s"
+        sessions = scene.value(sql, [self.value])
+        return Proof(holds=sessions == 0, says=f"{self.value} has {sessions} sessions")
+
+    def heal(self, scene: Scene) -> None:
+        """Start it."""
+        start(scene.settings, self.component)
 
 
 def stop(settings: LabSettings, name: str) -> None:

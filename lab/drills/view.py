@@ -1,5 +1,6 @@
 """Drills and verdicts as a person reads them in a terminal."""
 
+import time
 from collections.abc import Iterable, Sequence
 
 from rich.console import Group, RenderableType
@@ -10,8 +11,9 @@ from rich.text import Text
 from lab.drills.assessment import Assessment
 from lab.drills.drill import Drill
 from lab.drills.matrix import LEGEND, LETTERS, Matrix
+from lab.drills.quiet import Watch
 from lab.judge.evidence import Observer
-from lab.judge.readings import Seen
+from lab.judge.readings import NS, Seen
 from lab.judge.verdicts import Verdict
 
 TITLES = {
@@ -95,6 +97,29 @@ def matrix(found: Matrix) -> RenderableType:
         lines.add_row(Text(row.run.drill, style="bold"), *map(_cell, row.verdicts))
     notes = [Text(f"{LEGEND}. On {found.machine}.", style="dim")]
     return Padding(Group(lines, *notes), (1, 2), expand=False)
+
+
+def quiet(found: Watch) -> RenderableType:
+    """Return what fired although nothing was broken, a line each, or that nothing did."""
+    lines = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("observer", "as if it were", "first", "minutes"):
+        lines.add_column(heading)
+    lines.add_column("by what", overflow="fold")
+    for alarm in found.alarms:
+        lines.add_row(
+            TITLES[alarm.observer],
+            Text(alarm.what, style="bold"),
+            time.strftime("%H:%M:%S UTC", time.gmtime(alarm.at_ns / NS)),
+            f"{alarm.stretches} of {found.stretches}",
+            Text(alarm.says, style="dim"),
+        )
+    judged = f"{found.stretches} minutes, each judged as if any of {found.drills} faults were there"
+    fired = f"{len(found.alarms)} false alarms" if found.alarms else "no false alarm"
+    notes = [
+        Text(f"{TITLES[observer]} was not there: {reason}", style="yellow")
+        for observer, reason in found.unheard.items()
+    ]
+    return Padding(Group(*([lines] if found.alarms else []), *notes, f"{judged}: {fired}."), (1, 2))
 
 
 def _cell(verdict: Verdict) -> Text:

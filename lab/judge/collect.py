@@ -3,11 +3,12 @@
 An observer that cannot be asked is noted as silent, with the reason: the judge then says unknown.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import TypeVar
 
-from lab.judge.evidence import Evidence, Observer, Series
+from lab.judge.evidence import Evidence, Observer, Pause, Series
 from lab.judge.prometheus import FRESHEST_EVALUATION, FRESHEST_SAMPLE, Prometheus, PrometheusError
 from lab.judge.signals import Metric, Signal
 from lab.paths import Paths
@@ -44,18 +45,38 @@ def collect(
         since_ns: nanoseconds since 1970.
         until_ns: nanoseconds since 1970.
     """
-    heard: dict[Observer, int] = {}
+    heard: dict[Observer, list[int]] = {}
     silent: dict[Observer, str] = {}
-    evidence = Evidence(since_ns=since_ns, until_ns=until_ns, heard_ns=heard, silent=silent)
+    evidence = Evidence(since_ns=since_ns, until_ns=until_ns, silent=silent)
     evidence = _from_prometheus(settings, signals, evidence, heard, silent)
-    return _from_store(settings, evidence, heard, silent)
+    evidence = _from_store(settings, evidence, heard, silent)
+    return replace(
+        evidence,
+        heard_ns={observer: max(times) for observer, times in heard.items() if times},
+        pauses={
+            observer: pause(times, since_ns=since_ns, until_ns=until_ns)
+            for observer, times in heard.items()
+            if observer is not Observer.LOG
+        },
+    )
+
+
+def pause(heard_ns: Iterable[int], *, since_ns: int, until_ns: int) -> Pause:
+    """Return the longest time between two moments at which an observer was heard, or to an end.
+
+    >>> pause([2, 3, 9], since_ns=0, until_ns=10)
+    Pause(begin_ns=3, end_ns=9)
+    """
+    times = sorted({since_ns, *heard_ns, until_ns})
+    begin, end = max(pairwise(times), key=lambda pair: pair[1] - pair[0])
+    return Pause(begin_ns=begin, end_ns=end)
 
 
 def _from_prometheus(
     settings: LabSettings,
     signals: Sequence[Signal],
     evidence: Evidence,
-    heard: dict[Observer, int],
+    heard: dict[Observer, list[int]],
     silent: dict[Observer, str],
 ) -> Evidence:
     prometheus = Prometheus.of(settings)
@@ -70,9 +91,7 @@ def _from_prometheus(
             (Observer.METRICS, FRESHEST_SAMPLE),
             (Observer.ALERTS, FRESHEST_EVALUATION),
         ):
-            latest = prometheus.latest_ns(expr, since_ns=since, until_ns=until)
-            if latest is not None:
-                heard[observer] = latest
+            heard[observer] = prometheus.times_ns(expr, since_ns=since, until_ns=until)
     except PrometheusError as error:
         silent.update({Observer.METRICS: str(error), Observer.ALERTS: str(error)})
         return evidence
@@ -82,7 +101,7 @@ def _from_prometheus(
 def _from_store(
     settings: LabSettings,
     evidence: Evidence,
-    heard: dict[Observer, int],
+    heard: dict[Observer, list[int]],
     silent: dict[Observer, str],
 ) -> Evidence:
     reader = Reader(Paths.of(settings).store, timeout_s=TIMEOUT_S)
@@ -103,12 +122,9 @@ def _from_store(
     except StoreError as error:
         silent.update(dict.fromkeys((Observer.DBM, Observer.APM, Observer.LOG), str(error)))
         return evidence
-    times = {
-        Observer.DBM: [*(s.at_ns for s in activity), *(d.at_ns for d in deltas)],
-        Observer.APM: [span.start_ns + span.duration_ns for span in spans],
-        Observer.LOG: [read_ns] if read_ns >= since else [],
-    }
-    heard.update({observer: max(known) for observer, known in times.items() if known})
+    heard[Observer.DBM] = [*(s.at_ns for s in activity), *(d.at_ns for d in deltas)]
+    heard[Observer.APM] = [span.start_ns + span.duration_ns for span in spans]
+    heard[Observer.LOG] = [read_ns] if read_ns >= since else []
     return replace(
         evidence,
         activity=activity,

@@ -58,11 +58,20 @@ class Alert:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Pause:
+    """The longest time in which an observer that delivers at intervals delivered nothing."""
+
+    begin_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Evidence:
     """What the observers held between `since_ns` and `until_ns`.
 
     `series` is by PromQL expression. `heard_ns` is when each observer last delivered anything at all;
-    one that is not in it delivered nothing, or could not be asked (see `silent`, by reason).
+    one that is not in it delivered nothing, or could not be asked (see `silent`, by reason). `pauses` is
+    of those that deliver every few seconds, fault or none; the log is not among them.
     """
 
     since_ns: int
@@ -77,4 +86,5 @@ class Evidence:
     executions: tuple[Execution, ...] = ()
     executed: tuple[Plan, ...] = ()
     heard_ns: Mapping[Observer, int] = field(default_factory=dict)
+    pauses: Mapping[Observer, Pause] = field(default_factory=dict)
     silent: Mapping[Observer, str] = field(default_factory=dict)

@@ -36,7 +36,8 @@ class Prometheus:
     def of(cls, settings: LabSettings) -> "Prometheus":
         """Return the lab's."""
         host = reachable(settings.bind_address)
-        return cls(address=f"http://{host}:{settings.prometheus_port}")
+        own = f"http://{host}:{settings.prometheus_port}"
+        return cls(address=(settings.prometheus_url or own).rstrip("/"))
 
     def series(self, expr: str, *, since_ns: int, until_ns: int) -> tuple[Series, ...]:
         """Return every series of an expression, evaluated every two seconds.
@@ -59,11 +60,11 @@ class Prometheus:
             for result in found["result"]
         )
 
-    def latest_ns(self, expr: str, *, since_ns: int, until_ns: int) -> int | None:
-        """Return the largest value of an expression that gives times in seconds."""
+    def times_ns(self, expr: str, *, since_ns: int, until_ns: int) -> list[int]:
+        """Return the values of an expression that gives times in seconds, each once, rising."""
         every = self.series(expr, since_ns=since_ns, until_ns=until_ns)
-        values = [value for series in every for _, value in series.points]
-        return round(max(values) * NS) if values else None
+        values = {value for series in every for _, value in series.points}
+        return [round(value * NS) for value in sorted(values)]
 
     def alerts(self, *, since_ns: int, until_ns: int) -> tuple[Alert, ...]:
         """Return what was pending or firing, with the first moments of each."""

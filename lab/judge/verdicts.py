@@ -1,7 +1,7 @@
 """The rules: from evidence and truth to seen, missed or unknown. Pure functions, nothing is asked here.
 
 Unknown is said when a verdict would rest on nothing: the fault was not proven, the observer delivered no
-data or only old ones, or it had shown the same already before the fault.
+data, only old ones or none while it lasted, or it had shown the same already before the fault.
 """
 
 from collections.abc import Iterable, Sequence
@@ -93,19 +93,25 @@ def _judge(
             says=tuple(dict.fromkeys(r.says for r in shown)),
             alerts=times,
         )
-    seen, says = _not_shown(evidence.heard_ns.get(observer), truth, readings)
+    seen, says = _not_shown(observer, evidence, truth, readings)
     return Verdict(observer=observer, seen=seen, says=says, alerts=times)
 
 
 def _not_shown(
-    heard_ns: int | None, truth: Truth, readings: Sequence[Reading]
+    observer: Observer, evidence: Evidence, truth: Truth, readings: Sequence[Reading]
 ) -> tuple[Seen, tuple[str, ...]]:
-    """Tell a miss, which needs fresh data, from not knowing."""
+    """Tell a miss, which needs data of the time of the fault, from not knowing."""
+    heard_ns = evidence.heard_ns.get(observer)
     if heard_ns is None:
         return Seen.UNKNOWN, ("it delivered nothing in this time",)
     if heard_ns < truth.healed_ns - STALE_NS:
         age = (truth.healed_ns - heard_ns) / NS
         return Seen.UNKNOWN, (f"its freshest data were {age:.0f} s old when the fault was healed",)
+    if pause := evidence.pauses.get(observer):
+        # Data of after the heal are fresh, and tell nothing of the fault that they did not see.
+        deaf_ns = min(pause.end_ns, truth.healed_ns) - max(pause.begin_ns, truth.injected_ns)
+        if deaf_ns > STALE_NS:
+            return Seen.UNKNOWN, (f"it delivered nothing for {deaf_ns / NS:.0f} s of the fault",)
     doubtful = tuple(dict.fromkeys(r.says for r in readings if r.seen is Seen.UNKNOWN))
     if doubtful:
         return Seen.UNKNOWN, doubtful

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from lab.judge.evidence import Alert, Evidence, Observer, Series, Truth
+from lab.judge.collect import pause
+from lab.judge.evidence import Alert, Evidence, Observer, Pause, Series, Truth
+from lab.judge.quiet import false_alarms, together, unheard
 from lab.judge.readings import GRACE_NS, NS, Seen
 from lab.judge.signals import Deltas, Events, Metric, Resources, Sessions, Spans
 from lab.judge.verdicts import STALE_NS, Depth, Verdict, judge
@@ -115,6 +117,28 @@ def test_stale_data_that_show_the_fault_have_seen_it() -> None:
     """An observer that saw it, and went blind then, saw it."""
     evidence = replace(series((50, 0), (70, 9)), heard_ns={Observer.METRICS: PROVEN + 9 * NS})
     assert verdict(Observer.METRICS, evidence).seen is Seen.SEEN
+
+
+def test_data_of_after_the_heal_do_not_make_a_miss_of_silence() -> None:
+    """An observer that was stopped, as in the drill agent-stopped, delivers again: it does not know."""
+    times = [T0 + 55 * NS, HEALED - 2 * NS, HEALED + NS]
+    silent = pause(times, since_ns=T0, until_ns=EMPTY.until_ns)
+    assert (silent.begin_ns, silent.end_ns) == (T0 + 55 * NS, HEALED - 2 * NS)
+    deaf = replace(
+        EMPTY, heard_ns={**FRESH, Observer.DBM: HEALED + NS}, pauses={Observer.DBM: silent}
+    )
+    found = verdict(Observer.DBM, deaf)
+    assert found.seen is Seen.UNKNOWN
+    assert found.says == ("it delivered nothing for 59 s of the fault",)
+
+
+@pytest.mark.parametrize(("begin_s", "end_s"), [(20, 80), (61, 90), (100, 140)])
+def test_a_short_silence_or_one_of_before_and_after_is_a_miss_all_the_same(
+    begin_s: int, end_s: int
+) -> None:
+    """What counts is how much of the fault passed without a word: up to half a minute is none."""
+    silent = Pause(begin_ns=T0 + begin_s * NS, end_ns=T0 + end_s * NS)
+    assert verdict(Observer.DBM, replace(EMPTY, pauses={Observer.DBM: silent})).seen is Seen.MISSED
 
 
 def test_evidence_that_comes_late_is_a_miss_and_says_so() -> None:
@@ -288,3 +312,38 @@ def test_an_alert_that_fires_long_after_the_heal_is_late() -> None:
     found = verdict(Observer.ALERTS, replace(EMPTY, alerts=(alert("SessionsBlocked", 70, 150),)))
     assert found.seen is Seen.MISSED
     assert found.says == ("SessionsBlocked fired only 29 s after the heal",)
+
+
+def test_nothing_is_told_of_a_quiet_stretch() -> None:
+    """What was so before and stays so is no false alarm, nor is an alert that is only pending."""
+    calm = replace(series((50, 3), (70, 3)), alerts=(alert("SessionsBlocked", 70, None),))
+    assert list(false_alarms(calm, {"any": SIGNALS}, since_ns=INJECTED, until_ns=HEALED)) == []
+    assert unheard(calm, until_ns=HEALED) == {}
+
+
+def test_what_rises_although_nothing_is_broken_is_a_false_alarm() -> None:
+    """Whichever drill's signal it is; a firing alert is one whether it belongs to a drill or not."""
+    risen = replace(
+        series((50, 0), (70, 9)), alerts=(alert("Novel", 20, 30, service="credit-risk"),)
+    )
+    found = list(false_alarms(risen, {"any": SIGNALS}, since_ns=INJECTED, until_ns=HEALED))
+    assert [(a.observer, a.what, a.says) for a in found] == [
+        (Observer.ALERTS, "Novel", "service=credit-risk"),
+        (Observer.METRICS, "any", "blocked sessions: 9"),
+    ]
+    assert found[1].at_ns == T0 + 70 * NS
+    assert [alarm.stretches for alarm in together([*found, *found])] == [2, 2]
+
+
+def test_the_quiet_of_one_who_was_not_there_says_nothing() -> None:
+    """Silent, stale or absent: it is named with its reason."""
+    stale = {**FRESH, Observer.DBM: HEALED - STALE_NS - NS}
+    del stale[Observer.APM]
+    found = unheard(
+        replace(EMPTY, heard_ns=stale, silent={Observer.LOG: "no store"}), until_ns=HEALED
+    )
+    assert found == {
+        Observer.LOG: "no store",
+        Observer.DBM: "its freshest data were 31 s old",
+        Observer.APM: "it delivered nothing",
+    }

@@ -1,29 +1,10 @@
 """The Agent, or its stand-in, is stopped: Database Monitoring goes blind, while the database is well."""
 
-from lab.drills import processes
-from lab.drills.drill import Drill, Proof
-from lab.drills.scene import Scene
+from lab.drills.drill import Drill
+from lab.drills.processes import ACTS_AS, Stoppage
 from lab.judge.signals import Metric
 
-SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'datadog'"
-COMPONENT = "datadog"
-
-
-def inject(scene: Scene) -> None:
-    """Stop it."""
-    processes.stop(scene.settings, COMPONENT)
-
-
-def prove(scene: Scene) -> Proof:
-    """PostgreSQL has no session of the Agent's role."""
-    sessions = scene.value(SESSIONS)
-    return Proof(holds=sessions == 0, says=f"the role datadog has {sessions} sessions")
-
-
-def heal(scene: Scene) -> None:
-    """Start it."""
-    processes.start(scene.settings, COMPONENT)
-
+GONE = Stoppage(component="datadog", column="usename", value="datadog")
 
 DRILL = Drill(
     name="agent-stopped",
@@ -32,10 +13,10 @@ DRILL = Drill(
         "DBM ends, and cannot say so itself. Natively Prometheus sees the"
         " embedded agent's own metrics go. In an account, the monitor ExporterBlind watches for this."
     ),
-    acts_as="no role: a component of the lab is stopped and started.",
-    inject=inject,
-    prove=prove,
-    heal=heal,
+    acts_as=ACTS_AS,
+    inject=GONE.inject,
+    prove=GONE.prove,
+    heal=GONE.heal,
     lasts_s=60.0,
     services=frozenset(),
     signals=(

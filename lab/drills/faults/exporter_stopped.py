@@ -1,29 +1,10 @@
 """postgres_exporter is stopped: one of the two observers goes blind, while the database is well."""
 
-from lab.drills import processes
-from lab.drills.drill import Drill, Proof
-from lab.drills.scene import Scene
+from lab.drills.drill import Drill
+from lab.drills.processes import ACTS_AS, Stoppage
 from lab.judge.signals import Metric
 
-SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'postgres_exporter'"
-COMPONENT = "postgres_exporter"
-
-
-def inject(scene: Scene) -> None:
-    """Stop it."""
-    processes.stop(scene.settings, COMPONENT)
-
-
-def prove(scene: Scene) -> Proof:
-    """PostgreSQL has no session of the exporter's role."""
-    sessions = scene.value(SESSIONS)
-    return Proof(holds=sessions == 0, says=f"the role postgres_exporter has {sessions} sessions")
-
-
-def heal(scene: Scene) -> None:
-    """Start it."""
-    processes.start(scene.settings, COMPONENT)
-
+GONE = Stoppage(component="postgres_exporter", column="usename", value="postgres_exporter")
 
 DRILL = Drill(
     name="exporter-stopped",
@@ -32,10 +13,10 @@ DRILL = Drill(
         "Prometheus says that it is blind, by an alert; whoever only looks at graphs sees them end."
         " Datadog's side sees nothing, as nothing has happened to the database."
     ),
-    acts_as="no role: a component of the lab is stopped and started.",
-    inject=inject,
-    prove=prove,
-    heal=heal,
+    acts_as=ACTS_AS,
+    inject=GONE.inject,
+    prove=GONE.prove,
+    heal=GONE.heal,
     lasts_s=60.0,
     services=frozenset(),
     signals=(

@@ -32,7 +32,7 @@ DRILL = Drill(
         "Everybody sees it: the exporter's pg_up, failed spans, sessions that end, the server's own log."
         " What the services had under way is neither lost nor done twice."
     ),
-    acts_as="no role: a component of the lab is stopped and started.",
+    acts_as=processes.ACTS_AS,
     inject=inject,
     prove=prove,
     heal=heal,

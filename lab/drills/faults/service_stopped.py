@@ -1,29 +1,10 @@
 """One of the five services is stopped: the database has less to do, and nothing is wrong with it."""
 
-from lab.drills import processes
-from lab.drills.drill import Drill, Proof
-from lab.drills.scene import Scene
+from lab.drills.drill import Drill
+from lab.drills.processes import ACTS_AS, Stoppage
 from lab.judge.signals import Metric, Quiet
 
-SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'credit-customers'"
-COMPONENT = "customers"
-
-
-def inject(scene: Scene) -> None:
-    """Stop it; it drains first."""
-    processes.stop(scene.settings, COMPONENT)
-
-
-def prove(scene: Scene) -> Proof:
-    """PostgreSQL has no session of the service."""
-    sessions = scene.value(SESSIONS)
-    return Proof(holds=sessions == 0, says=f"credit-customers has {sessions} sessions")
-
-
-def heal(scene: Scene) -> None:
-    """Start it."""
-    processes.start(scene.settings, COMPONENT)
-
+GONE = Stoppage(component="customers", column="application_name", value="credit-customers")
 
 DRILL = Drill(
     name="service-stopped",
@@ -32,10 +13,10 @@ DRILL = Drill(
         "Its scrape fails, and its spans end; both name it. The database's own metrics become better, if"
         " anything."
     ),
-    acts_as="no role: a component of the lab is stopped and started.",
-    inject=inject,
-    prove=prove,
-    heal=heal,
+    acts_as=ACTS_AS,
+    inject=GONE.inject,
+    prove=GONE.prove,
+    heal=GONE.heal,
     lasts_s=60.0,
     services=frozenset({"credit-customers"}),
     signals=(

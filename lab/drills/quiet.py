@@ -1,0 +1,110 @@
+"""Watches a lab in which nothing is broken, by the eyes of every drill: whatever rises is a false alarm.
+
+Quiet is what the faults are, not the load: the services work as always, and no drill can be started.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from lab.drills.assessment import BEFORE_NS, FORGOTTEN_NS, SETTLES_NS
+from lab.drills.catalogue import DRILLS
+from lab.drills.healing import heal_leftovers
+from lab.drills.journal import Journal, Step
+from lab.drills.running import Place
+from lab.judge.collect import collect
+from lab.judge.evidence import Evidence, Observer
+from lab.judge.quiet import FalseAlarm, false_alarms, together, unheard
+from lab.judge.readings import NS
+from lab.paths import Paths
+from lab.settings import LabSettings
+from lab.stack.readiness import await_state
+from lab.stack.reporter import Reporter
+
+# As long as most drills last; each stretch is judged as if every fault had been there in it.
+STRETCH_NS = 60 * NS
+SIGNALS = {name: drill.signals for name, drill in DRILLS.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """What came of it. `stretches` of a minute were judged for each of `drills` drills."""
+
+    since_ns: int
+    until_ns: int
+    stretches: int
+    drills: int
+    alarms: tuple[FalseAlarm, ...]
+    unheard: dict[Observer, str]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everybody was there, and nobody showed anything."""
+        return not self.alarms and not self.unheard
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"ok", "since_ns", "until_ns", "alarms": [{"observer", "what", "says", ...}], ...}`."""
+        document: dict[str, Any] = msgspec.to_builtins(self)
+        return {"ok": self.ok, **document}
+
+
+def watch(settings: LabSettings, *, for_s: float, reporter: Reporter) -> Watch:
+    """Watch from now on, for whole minutes; takes until 25 s after the last.
+
+    Raises:
+        LockedError: when a drill runs.
+    """
+    place = Place(Paths.of(settings))
+    stretches = max(1, round(for_s * NS / STRETCH_NS))
+    alarms: list[FalseAlarm] = []
+    deaf: dict[Observer, str] = {}
+    with place.locked():
+        heal_leftovers(settings, place, reporter)
+        _await("the last drill is forgotten", _last_heal_ns(place) + FORGOTTEN_NS, reporter)
+        since_ns = time.time_ns()
+        for number, (begin_ns, end_ns) in enumerate(_stretches(since_ns, stretches), start=1):
+            name = f"minute {number} of {stretches}"
+            reporter.begin(name, "watching")
+            _await(f"{name} is over", end_ns + SETTLES_NS, reporter)
+            evidence = _evidence(settings, begin_ns, end_ns)
+            found = list(false_alarms(evidence, SIGNALS, since_ns=begin_ns, until_ns=end_ns))
+            alarms += found
+            deaf |= unheard(evidence, until_ns=end_ns)
+            reporter.done(name, f"{len(found)} false alarms" if found else "quiet")
+    return Watch(
+        since_ns=since_ns,
+        until_ns=since_ns + stretches * STRETCH_NS,
+        stretches=stretches,
+        drills=len(DRILLS),
+        alarms=together(alarms),
+        unheard=deaf,
+    )
+
+
+def _stretches(since_ns: int, count: int) -> Iterator[tuple[int, int]]:
+    for number in range(count):
+        begin_ns = since_ns + number * STRETCH_NS
+        yield begin_ns, begin_ns + STRETCH_NS
+
+
+def _evidence(settings: LabSettings, begin_ns: int, end_ns: int) -> Evidence:
+    """Gather as after a drill: from what was just before to what comes late."""
+    signals = [signal for expected in SIGNALS.values() for signal in expected]
+    return collect(settings, signals, since_ns=begin_ns - BEFORE_NS, until_ns=end_ns + SETTLES_NS)
+
+
+def _last_heal_ns(place: Place) -> int:
+    healed = (e.at_ns for e in Journal(place.journal).entries() if e.step == Step.HEALED.value)
+    return max(healed, default=0)
+
+
+def _await(state: str, until_ns: int, reporter: Reporter) -> None:
+    def left() -> str | None:
+        seconds = (until_ns - time.time_ns()) / NS
+        return f"{seconds:.0f} s left" if seconds > 0 else None
+
+    within_s = max(0.0, (until_ns - time.time_ns()) / NS) + SETTLES_NS / NS
+    await_state(state, left, within_s=within_s, watch=reporter.wait)
