@@ -209,7 +209,10 @@ def metadata() -> bytes:
         {"name": "work_mem", "setting": "8192"},
         {"name": "ssl_passphrase_command", "setting": "s3cret"},
     ]
-    schema = {"name": "public", "tables": [{"name": "customers", "columns": [column]}]}
+    schema = {
+        "name": "public",
+        "tables": [{"id": "16545", "name": "customers", "columns": [column]}],
+    }
     return json.dumps([
         {**common, "kind": "pg_settings", "metadata": settings},
         {**common, "kind": "pg_databases", "metadata": [{"name": "creditdb", "schemas": [schema]}]},

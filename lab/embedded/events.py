@@ -7,7 +7,7 @@ because the Agent's own can only be computed by its Go code.
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from lab import redact
 from lab.embedded.deltas import FIGURES, Key
@@ -119,14 +119,13 @@ def settings(rows: Sequence[Sequence[object]], *, host: str, at_ms: float) -> Ev
 
 def schema(rows: Sequence[Sequence[object]], database: str, *, host: str, at_ms: float) -> Event:
     """Return an element of dbmmetadata with the tables of a database."""
-    schemas: dict[str, dict[str, list[Event]]] = {}
-    for namespace, table, column, kind in rows:
-        columns = schemas.setdefault(str(namespace), {}).setdefault(str(table), [])
+    schemas: dict[str, dict[str, dict[str, Any]]] = {}
+    for namespace, name, oid, column, kind in rows:
+        tables = schemas.setdefault(str(namespace), {})
+        empty: dict[str, Any] = {"id": str(oid), "name": name, "columns": []}
+        columns = tables.setdefault(str(name), empty)["columns"]
         columns.append({"name": column, "data_type": kind})
-    found = [
-        {"name": name, "tables": [{"name": table, "columns": c} for table, c in tables.items()]}
-        for name, tables in schemas.items()
-    ]
+    found = [{"name": name, "tables": [*tables.values()]} for name, tables in schemas.items()]
     document = [{"name": database, "schemas": found}]
     return {**_metadata(host, at_ms), "kind": "pg_databases", "metadata": document}
 

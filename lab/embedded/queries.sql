@@ -45,8 +45,8 @@ SELECT name, setting FROM pg_settings ORDER BY name
 SELECT setting::int FROM pg_settings WHERE name = 'track_activity_query_size'
 
 -- name: columns
--- The tables' columns.
-SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
+-- The tables' columns; the oid is what PostgreSQL's log calls a table by.
+SELECT n.nspname, c.relname, c.oid, a.attname, format_type(a.atttypid, a.atttypmod)
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

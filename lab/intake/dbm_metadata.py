@@ -5,7 +5,7 @@ defaults, which are SQL with literals.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from lab.intake.errors import malformed
 from lab.store import Record, Snapshot
 
 SECRET = re.compile(r"password|secret|key|conninfo|command|passphrase", re.IGNORECASE)
+OID = re.compile("[0-9]{1,10}")
 MAX_DEPTH = 20
 
 
@@ -41,12 +42,17 @@ def _snapshot(event: MetadataEvent) -> Iterator[Record]:
         yield Snapshot(kind="pg_settings", host=host, at_ns=at_ns, payload=_json(settings))
     elif event.kind == "pg_databases":
         for name, table in _tables(parts):
-            yield Snapshot(
-                kind=f"table {name}", host=host, at_ns=at_ns, payload=_json(_clean(table, 0))
-            )
+            clean = _json(_clean({**table, **_oid(table)}, 0))
+            yield Snapshot(kind=f"table {name}", host=host, at_ns=at_ns, payload=clean)
 
 
-def _tables(databases: Iterable[dict[str, Any]]) -> Iterator[tuple[str, object]]:
+def _oid(table: Mapping[str, object]) -> dict[str, int]:
+    """A table's oid comes as text; as a number it stays, as text it might be anybody's."""
+    oid = OID.fullmatch(str(table.get("id")))
+    return {"id": int(oid[0])} if oid else {}
+
+
+def _tables(databases: Iterable[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
     for database in databases:
         for schema in _objects(database.get("schemas")):
             for table in _objects(schema.get("tables")):

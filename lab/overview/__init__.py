@@ -6,7 +6,7 @@ services, incidents, the health of every component and how fresh each observer's
 
 from lab.overview.database_load import DatabaseLoad, WaitEvent, database_load
 from lab.overview.health import Health, State, dbm_source, health
-from lab.overview.incidents import Incident, incidents
+from lab.overview.incidents import Incident, incidents, refused_explains
 from lab.overview.services import ServiceHealth, ServicesHealth, services_health
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "dbm_source",
     "health",
     "incidents",
+    "refused_explains",
     "services_health",
 ]

@@ -1,11 +1,13 @@
 """What went wrong in the database lately, as its log told: deadlocks, long lock waits, spills, errors.
 
 Equal errors of one statement are one incident with a count: a burst of them should not hide the deadlock
-before it.
+before it. What PostgreSQL refuses the observer is no incident of the database.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lab.drilldown.moments import moment, ms, nanoseconds
@@ -14,6 +16,14 @@ from lab.store import Event, Reader
 
 KINDS = (Kind.DEADLOCK, Kind.LOCK_WAIT, Kind.TEMP_FILE, Kind.ERROR, Kind.SERVER)
 MAX_EVENTS = 2_000
+# DBM asks for plans of sampled statements; those with a $1 that it cannot fill, or of tables that its role
+# may not read, PostgreSQL refuses. Both are in the log as errors of the role datadog.
+REFUSED_EXPLAIN = (
+    "kind = 'error' AND role IS 'datadog' AND coalesce(sqlstate, '') IN ('42P02', '42501')"
+)
+# How PostgreSQL's log calls a table: by its oid.
+RELATION = re.compile(r"relation ([0-9]+) of database [0-9]+")
+TABLES = "SELECT payload FROM snapshots WHERE kind LIKE 'table %'"
 TITLES = {
     Kind.DEADLOCK: "Deadlock",
     Kind.LOCK_WAIT: "Lock wait",
@@ -30,7 +40,7 @@ class Incident:
     Attributes:
         kind: one of KINDS.
         title: the kind in words.
-        message: PostgreSQL's, without literals.
+        message: PostgreSQL's, without literals; tables by name where DBM has told it.
         role: of the session it happened to.
         service: that ran it, if it was one of the lab's.
         statement: the name of what that ran.
@@ -66,12 +76,38 @@ def incidents(
     holes = ", ".join("?" * len(KINDS))
     events = reader.select(
         Event,
-        f"kind IN ({holes}) AND at_ns >= ? AND at_ns < ?",
+        f"kind IN ({holes}) AND NOT ({REFUSED_EXPLAIN}) AND at_ns >= ? AND at_ns < ?",
         [*KINDS, nanoseconds(since), nanoseconds(until)],
         order="at_ns DESC",
         limit=MAX_EVENTS,
     )
-    return tuple(_together(events))[:limit]
+    found = _together(events)[:limit]
+    names = _table_names(reader) if any(RELATION.search(one.message) for one in found) else {}
+    return tuple(replace(one, message=_named(one.message, names)) for one in found)
+
+
+def refused_explains(reader: Reader, *, since: datetime, until: datetime) -> int:
+    """Return how many plans that DBM asked for in a window PostgreSQL refused it.
+
+    Raises:
+        StoreError: when the store cannot be read.
+    """
+    sql = f"SELECT count(*) FROM events WHERE {REFUSED_EXPLAIN} AND at_ns >= ? AND at_ns < ?"
+    [[count]] = reader.rows(sql, [nanoseconds(since), nanoseconds(until)])
+    return int(count)
+
+
+def _table_names(reader: Reader) -> Mapping[int, str]:
+    """Tables by oid, as the schema that was sent last tells them."""
+    tables = (json.loads(payload) for (payload,) in reader.rows(TABLES))
+    return {table["id"]: table["name"] for table in tables if "id" in table and "name" in table}
+
+
+def _named(message: str, names: Mapping[int, str]) -> str:
+    def name(found: re.Match[str]) -> str:
+        return names.get(int(found[1]), found[0])
+
+    return RELATION.sub(name, message)
 
 
 def _together(events: Iterable[Event]) -> list[Incident]:

@@ -111,6 +111,7 @@ def test_metadata() -> None:
     assert isinstance(table, Snapshot)
     assert table.kind == "table creditdb.public.customers"
     assert json.loads(table.payload)["columns"][0]["default"] == "?::text"
+    assert json.loads(table.payload)["id"] == 16545
 
 
 def test_series_are_counted() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from lab.drilldown.moments import nanoseconds
 from lab.drilldown.prometheus import Prometheus
-from lab.overview import State, database_load, health, incidents
-from lab.store import ActivitySample, Event, Source
+from lab.overview import State, database_load, health, incidents, refused_explains
+from lab.store import ActivitySample, Event, Snapshot, Source
 from tests.fix_store import Store
 
 AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -79,3 +79,47 @@ def test_equal_errors_are_one_incident_with_a_count(store: Store) -> None:
     first, second = incidents(store.reader, since=AT - WINDOW, until=AT)
     assert (first.title, first.count, first.at) == ("Error", 3, AT - timedelta(seconds=10))
     assert (second.title, second.count) == ("Deadlock", 1)
+
+
+def test_what_postgresql_refuses_the_observer_is_no_incident(store: Store) -> None:
+    """Refused EXPLAINs of the role datadog are counted apart; its other errors and others' refusals stay."""
+    refused = [
+        event(s, role="datadog", sqlstate=state) for s, state in ((5, "42P02"), (6, "42501"))
+    ]
+    others = [
+        event(10, role="datadog", sqlstate="57014"),
+        event(20, role="credit_app", sqlstate="42501"),
+        event(30, role=None, sqlstate=None),
+    ]
+    store.writer.commit(
+        [*refused, *others, event(2000, role="datadog", sqlstate="42P02")], timeout_s=10
+    )
+    found = incidents(store.reader, since=AT - WINDOW, until=AT)
+    assert [(one.role, one.sqlstate) for one in found] == [
+        ("datadog", "57014"),
+        ("credit_app", "42501"),
+        (None, None),
+    ]
+    assert refused_explains(store.reader, since=AT - WINDOW, until=AT) == 2
+
+
+def test_a_table_that_is_waited_for_has_its_name_where_dbm_told_it(store: Store) -> None:
+    """The log has oids; the schema that was sent has their names, and an oid it lacks stays one."""
+    payload = '{"id":16545,"name":"credit_proposals","columns":[]}'
+    snapshot = Snapshot(
+        kind="table creditdb.public.x", host="h", at_ns=nanoseconds(AT), payload=payload
+    )
+    waits = [
+        event(
+            s,
+            kind="lock_wait",
+            message=f"still waiting for X on tuple (1,2) of relation {oid} of database 5",
+        )
+        for s, oid in ((5, 16545), (6, 99))
+    ]
+    store.writer.commit([snapshot, *waits], timeout_s=10)
+    found = incidents(store.reader, since=AT - WINDOW, until=AT)
+    assert [one.message.partition(" of ")[2] for one in found] == [
+        "credit_proposals",
+        "relation 99 of database 5",
+    ]

@@ -37,6 +37,9 @@ def page(desk: Desk, request: Request) -> Page:
         "sparks": _sparks(services.value) if services.value else {},
         "top": asking.attempt(lambda: desk.queries(since=since, until=until, limit=TOP_STATEMENTS)),
         "incidents": asking.attempt(lambda: overview.incidents(reader, since=since, until=until)),
+        "refused": asking.attempt(
+            lambda: overview.refused_explains(reader, since=since, until=until)
+        ).value,
         "sessions_links": desk.links.sessions(),
         "service_links": {name: desk.links.service(name) for name in names},
     }
