@@ -4,6 +4,8 @@ The log is read here once more, by nothing of the lab's: what the drilldown says
 PostgreSQL wrote about that very one.
 """
 
+import html
+import http.client
 import json
 import random
 import re
@@ -13,17 +15,20 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from lab.database import Role, connect, dsn, rows
-from lab.drilldown import Desk
+from lab.drilldown import By, Desk
 from lab.drilldown.execution import PlanSource, StatementExecution
+from lab.drilldown.links import query_path
 from lab.drilldown.moments import NS_PER_S
 from lab.drilldown.plan import Node
+from lab.drilldown.series import STEP_S, Series
 from lab.paths import Paths
 from lab.settings import ROOT
 from lab.stack.readiness import await_state
@@ -36,6 +41,10 @@ EXECUTIONS = 1_000
 LOAD = "3"
 WITHIN_S = 60
 THRESHOLDS = ("log_min_duration_statement", "auto_explain.log_min_duration")
+# Steps of both observers that are compared: two minutes.
+STEPS = 12
+SHOWN = re.compile(r"Prometheus (.+?), DBM (.+?): difference <b>(.+?)</b>")
+MS = {"s": 1000.0, "ms": 1.0, "µs": 0.001, "ns": 0.000_001}
 # A line of the log tells its time to the millisecond.
 TICK = timedelta(milliseconds=1)
 RELOADED = "SELECT 1 FROM events WHERE at_ns > ? AND message LIKE 'received SIGHUP%'"
@@ -327,6 +336,91 @@ def test_the_command_line_lists_and_shows_queries(lab: Lab, desk: Desk) -> None:
     told = lab.run("query", negative["queryid"])
     assert told.returncode == 0
     assert "embedded agent, not Datadog's" in told.stdout
+
+
+@pytest.fixture(scope="module")
+def compared(desk: Desk) -> Series:
+    """What both observers counted of the statement that ran most, since both had begun to."""
+
+    def since(begin: datetime) -> Series:
+        [busiest, *_] = desk.queries(By.CALLS)
+        return desk.query(busiest.statement or "", since=begin).series
+
+    def ends() -> list[datetime]:
+        seen = since(datetime.now(UTC) - timedelta(seconds=100 * STEP_S))
+        return [point.end for point in seen.points if point.prometheus and point.dbm]
+
+    await_state(
+        "both observers counted",
+        lambda: None if (steps := len(ends())) > STEPS else f"{steps} steps",
+        within_s=(STEPS + 3) * STEP_S,
+    )
+    return since(ends()[0])
+
+
+def test_both_observers_count_the_same(compared: Series) -> None:
+    """Over minutes their calls differ by no more than what ran within a scrape and a collection.
+
+    Each looks every ten seconds, at moments of its own: at each end of the window one of them may have seen a
+    step's calls that the other has not.
+    """
+    assert compared.prometheus
+    assert compared.dbm
+    assert compared.dbm_source == "embedded"
+    both = [(p.prometheus, p.dbm) for p in compared.points if p.prometheus and p.dbm]
+    of_one_step = max(max(ours.calls, theirs.calls) for ours, theirs in both)
+    assert compared.prometheus.calls > 4 * of_one_step
+    assert abs(compared.prometheus.calls - compared.dbm.calls) <= 2 * of_one_step
+
+
+@pytest.mark.usefixtures("compared")
+def test_the_difference_that_is_shown_is_that_of_the_two_beside_it(lab: Lab, desk: Desk) -> None:
+    """On the page and by `query --json`: Prometheus' figure less DBM's, of calls and of the mean."""
+    [busiest, *_] = desk.queries(By.CALLS)
+    told = lab.json("query", busiest.statement or "")["series"]
+    ours, theirs = told["prometheus"], told["dbm"]
+    assert told["calls_difference"] == ours["calls"] - theirs["calls"]
+    assert told["calls_difference_share"] == round(told["calls_difference"] / ours["calls"], 4)
+    assert told["mean_difference_ms"] == round(ours["mean_ms"] - theirs["mean_ms"], 3)
+    calls, means = shown(lab.settings.console_port, query_path(busiest.statement or ""))
+    one, other, difference = (int(figure.replace(",", "")) for figure in calls)
+    assert difference == one - other
+    mean, another, apart = (in_ms(figure) for figure in means)
+    # Each figure is rounded to three digits.
+    assert abs(apart - (mean - another)) <= 0.005 * (mean + another + abs(apart))
+
+
+def shown(port: int, path: str) -> list[tuple[str, ...]]:
+    """Return the figures that a statement's page shows beside each other: of calls, then of the mean."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WITHIN_S)
+    connection.request("GET", path)
+    page = html.unescape(connection.getresponse().read().decode())
+    connection.close()
+    return [found.groups() for found in SHOWN.finditer(page)]
+
+
+def in_ms(figure: str) -> float:
+    number, unit = figure.split()
+    return float(number) * MS[unit]
+
+
+@pytest.mark.usefixtures("chosen")  # its plans tell which tables a statement touches
+def test_the_expressions_that_links_lead_to_have_an_answer(desk: Desk) -> None:
+    """Of statements, tables, services and sessions: this Prometheus returns a series for each."""
+    statements = desk.queries(By.CALLS)[:5]
+    touched = [table for each in statements for table in desk.query(each.queryid or "").tables]
+    assert touched
+    links = [
+        *(desk.links.query(each.queryid, each.statement) for each in statements),
+        *(desk.links.table(table.name) for table in touched),
+        *(desk.links.service(name) for name in desk.services()),
+        desk.links.sessions(),
+    ]
+    for link in links:
+        address = urlsplit(link["prometheus"])
+        assert address.netloc == f"127.0.0.1:{desk.settings.prometheus_port}"
+        [expression] = parse_qs(address.query)["g0.expr"]
+        assert desk.prometheus.now(expression), expression
 
 
 @pytest.mark.parametrize(
