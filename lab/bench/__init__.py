@@ -4,6 +4,7 @@ import typer
 
 from lab.bench import console, intake, memory, pages, seed
 from lab.bench.load import load
+from lab.bench.overhead import overhead
 
 app = typer.Typer(
     help="Measure the lab beside pgbench, on the server that runs.",
@@ -14,6 +15,7 @@ app = typer.Typer(
 )
 app.command()(seed.seed)
 app.command()(load)
+app.command()(overhead)
 app.command()(intake.intake)
 app.command()(console.console)
 app.command()(memory.memory)

@@ -44,6 +44,14 @@ class Engine:
         done = self._do(Job(scenario=scenario.name, seconds=seconds, rate=rate))
         return [delay for one in done for delay in one.start_delays]
 
+    def timed(self, scenario: Scenario, *, seconds: float) -> list[Done]:
+        """Return what each process did in a closed loop, with the duration of each operation.
+
+        Raises:
+            LabError: when a process or an operation fails.
+        """
+        return self._do(Job(scenario=scenario.name, seconds=seconds, timed=True))
+
     def _do(self, job: Job) -> list[Done]:
         share = job if job.rate is None else replace(job, rate=job.rate / len(self._workers))
         for worker in self._workers:
@@ -58,13 +66,27 @@ class Engine:
 
 @contextmanager
 def engine(
-    settings: LabSettings, *, processes: int, connections: int, traced: bool = False
+    settings: LabSettings,
+    *,
+    processes: int,
+    connections: int,
+    traced: bool = False,
+    spans_to: str | None = None,
 ) -> Iterator[Engine]:
-    """Start an engine with `connections` threads over all its processes, for the length of a block."""
+    """Start an engine with `connections` threads over all its processes, for the length of a block.
+
+    Args:
+        settings: the database, and what the services read.
+        processes: how many.
+        connections: over all of them.
+        traced: whether operations have spans.
+        spans_to: the URL of who takes them; None leaves that to the caller's environment.
+    """
     environment = {
         **inherited(),
         **of_settings(settings, Settings.model_fields),
         "DD_TRACE_ENABLED": str(traced).lower(),
+        **({"DD_TRACE_AGENT_URL": spans_to} if spans_to else {}),
     }
     command = [sys.executable, "-P", "-m", "lab.bench.load.worker", str(connections // processes)]
     workers: list[subprocess.Popen[str]] = []
@@ -80,7 +102,12 @@ def engine(
 
 def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C is for the benchmark, which ends them
     )
 
 

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from json import dumps, loads
-from time import monotonic
+from time import monotonic, process_time
 from uuid import uuid4
 
 from prometheus_client import CollectorRegistry, Histogram
@@ -91,29 +91,50 @@ class Worker:
             for share in scenario.shares
         }
         self._outcomes: Counter[Outcome] = Counter()
+        self._durations: list[float] = []
         self._lock = threading.Lock()
 
     def do(self, job: Job) -> Done:
         """Do one job."""
         scenario = find(job.scenario)
         self._outcomes.clear()
+        self._durations.clear()
         self._metrics.start_delays.values.clear()
-        started = monotonic()
+        statements = self._statements()
+        started, cpu_started = monotonic(), process_time()
         if job.rate is None:
             self._closed_loop(scenario, until=started + job.seconds)
         else:
             self._open_loop(scenario, job.rate, job.seconds)
+        seconds, cpu_seconds = monotonic() - started, process_time() - cpu_started
         return Done(
             operations=self._outcomes.total(),
             errors=self._outcomes[Outcome.ERROR],
-            seconds=monotonic() - started,
+            seconds=seconds,
             start_delays=list(self._metrics.start_delays.values),
+            durations=list(self._durations) if job.timed else [],
+            cpu_seconds=cpu_seconds,
+            statements=self._statements() - statements,
+        )
+
+    def _statements(self) -> int:
+        """Return how many statements have been executed so far."""
+        return round(
+            sum(
+                sample.value
+                for metric in self._metrics.registry.collect()
+                for sample in metric.samples
+                if sample.name == "credit_statement_duration_seconds_count"
+            )
         )
 
     def _run(self, operation: Operation) -> Result:
+        started = monotonic()
         result = self._runner_of[operation.name].run(operation)
+        duration = monotonic() - started
         with self._lock:
             self._outcomes[result.outcome] += 1
+            self._durations.append(duration)
         return result
 
     def _closed_loop(self, scenario: Scenario, *, until: float) -> None:

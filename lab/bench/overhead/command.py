@@ -1,0 +1,155 @@
+"""The command, and the table that a person reads."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as RichProgress
+from rich.table import Table
+from rich.text import Text
+
+from lab import seed as seeding
+from lab.bench.overhead.measure import Plan, Result, measure
+from lab.bench.overhead.modes import ALWAYS_ON, MODES, NOBODY, SCRAPE_EVERY_S
+from lab.bench.overhead.ratios import ROUNDS_AT_LEAST, Estimate, Verdict
+from lab.bench.overhead.server import own_server
+from lab.bench.scratch import checkpoint
+from lab.cli.interruption import interruptible
+from lab.cli.options import AsJson
+from lab.cli.screen import err, out, warn
+from lab.paths import Paths
+from lab.settings import LabSettings
+from lab.stack import records
+
+CONNECTIONS_PER_CORE = 4
+STYLES = {
+    Verdict.UNKNOWN: "yellow",
+    Verdict.SAME: "dim",
+    Verdict.LOWER: "bold",
+    Verdict.HIGHER: "bold",
+}
+FIGURES = {
+    "operations_per_s": "operations/s",
+    "p50_ms": "p50, ms",
+    "p95_ms": "p95, ms",
+    "p99_ms": "p99, ms",
+    "client_cpu_us_per_statement": "client CPU/statement, µs",
+}
+
+
+def overhead(
+    seconds: Annotated[float, typer.Option(help="Seconds of each turn.", min=1)] = 10.0,
+    rounds: Annotated[
+        int, typer.Option(help=f"Rounds; fewer than {ROUNDS_AT_LEAST} give no verdict.", min=1)
+    ] = 4,
+    scale: Annotated[
+        float, typer.Option(help="How much data: 1 is 10,000 customers.", min=0.01)
+    ] = 0.2,
+    as_json: AsJson = False,
+) -> None:
+    """Run the load with nobody, exporter, agent, tracing, auto_explain, all; tell what each costs it."""
+    settings = LabSettings.load()
+    if any(records.living(Paths.of(settings).run)):
+        warn("The lab runs on these processors, too: for figures to rely on, stop it first.")
+    plan = Plan(
+        seconds=seconds,
+        rounds=rounds,
+        processes=os.cpu_count() or 1,
+        connections=CONNECTIONS_PER_CORE * (os.cpu_count() or 1),
+    )
+    with interruptible():
+        result = run(settings, plan, scale)
+    if as_json:
+        out.print_json(json.dumps(result.to_json()))
+    else:
+        out.print(tables(result))
+
+
+def run(settings: LabSettings, plan: Plan, scale: float) -> Result:
+    """Measure on a server of the benchmark's own; nothing of it remains.
+
+    Raises:
+        LabError: when a part does not start, or fails.
+    """
+    columns = (
+        TextColumn("{task.description:<40}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    parent = Paths.of(settings).state
+    parent.mkdir(parents=True, exist_ok=True)
+    with (
+        # On the lab's own disk: /tmp may be memory, where a commit costs nothing.
+        tempfile.TemporaryDirectory(prefix="bench-", dir=parent) as directory,
+        own_server(settings, Path(directory)) as own,
+    ):
+        with seeding.bar(err) as progress:
+            seeding.ensure(own.model_copy(update={"seed_scale": scale}), progress=progress)
+        checkpoint(own)
+        with RichProgress(*columns, console=err, transient=True) as shown:
+            task = shown.add_task("", total=plan.turns, completed=-2)
+            return measure(
+                own,
+                plan,
+                Path(directory),
+                lambda turn: shown.update(task, description=turn, advance=1),
+            )
+
+
+def tables(result: Result) -> RenderableType:
+    """Return the figures of each mode beside the unobserved load's, and what to know of them."""
+    plan = result.plan
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("observed by")
+    table.add_column("")
+    for heading in ("nobody", "with it", "ratio", "95 % interval"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    unobserved = result.typical(NOBODY)
+    for mode in (mode for mode in MODES if mode is not NOBODY):
+        typical, cost = result.typical(mode), result.cost(mode)
+        for number, (name, words) in enumerate(FIGURES.items()):
+            estimate: Estimate = getattr(cost, name)
+            sign = "+" if name.startswith("client") else ""
+            digits = 0 if sign else 2
+            table.add_row(
+                "" if number else Text(mode.name, style="bold"),
+                words,
+                f"{getattr(unobserved, name):,.1f}",
+                f"{getattr(typical, name):,.1f}",
+                f"{estimate.value:{sign}.{digits}f}",
+                _interval(estimate, f"{sign}.{digits}f"),
+                Text(estimate.verdict, style=STYLES[estimate.verdict]),
+            )
+        table.add_row()
+    return Group(table, Text("\n".join(_notes(plan)), style="dim"))
+
+
+def _interval(estimate: Estimate, form: str) -> str:
+    if estimate.low is None or estimate.high is None:
+        return "-"
+    return f"{estimate.low:{form}} to {estimate.high:{form}}"
+
+
+def _notes(plan: Plan) -> list[str]:
+    turns = f"Rounds: {plan.rounds}, of {plan.seconds:g} s a turn"
+    interval = (
+        "geometric mean, with Student's interval of the logarithms; for CPU it is the difference"
+    )
+    notes = [f"{mode.name}: {mode.what}" for mode in MODES]
+    notes += [
+        f"Always on: {ALWAYS_ON}.",
+        f"{turns}, {plan.connections} connections at saturation; nobody and with it are medians.",
+        f"A ratio is to the unobserved turn of the same round: {interval}.",
+        "One interval in twenty misses by chance.",
+        "What agent and tracers send is taken and forgotten, on the same machine.",
+    ]
+    if plan.scrape_every_s < SCRAPE_EVERY_S:
+        notes.append(f"Turns are short: the exporter is scraped every {plan.scrape_every_s:g} s.")
+    return notes

@@ -1,0 +1,57 @@
+"""Who observes in a turn, and in which order the turns of a round come."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lab.embedded import LABEL
+
+SCRAPE_EVERY_S = 10.0
+# What stays on in every turn, also in the one that nobody observes: taking it out needs a restart.
+ALWAYS_ON = (
+    "pg_stat_statements and auto_explain loaded, query ids, track_io_timing, and the JSON log with"
+    " statements above 100 ms, as postgres/conf has them"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mode:
+    """Who observes, by parts."""
+
+    name: str
+    what: str
+    exporter: bool = False
+    agent: bool = False
+    tracing: bool = False
+    auto_explain: bool = False
+
+
+NOBODY = Mode(name="nobody", what="neither scraped, sampled, traced nor explained")
+MODES = (
+    NOBODY,
+    Mode(name="exporter", what="postgres_exporter, scraped every 10 s", exporter=True),
+    Mode(name="agent", what=LABEL, agent=True),
+    Mode(name="tracing", what="ddtrace, with DBM propagation", tracing=True),
+    Mode(name="auto_explain", what="as postgres/conf has it", auto_explain=True),
+    Mode(
+        name="all",
+        what="the four of them",
+        exporter=True,
+        agent=True,
+        tracing=True,
+        auto_explain=True,
+    ),
+)
+
+
+def order(number: int, modes: Sequence[Mode] = MODES) -> list[Mode]:
+    """Return the modes of a round, counted from 0, in the order of their turns.
+
+    Rotated, so that none is always first; and zigzag (E. J. Williams, 1949), so that over as many rounds
+    as there are modes each one follows each other one once: what one leaves behind falls on all of them.
+
+    >>> [[mode.name[:2] for mode in order(number)] for number in (0, 1)]
+    [['no', 'ex', 'al', 'ag', 'au', 'tr'], ['ex', 'ag', 'no', 'tr', 'al', 'au']]
+    """
+    count = len(modes)
+    steps = [(step + 1) // 2 if step % 2 else -step // 2 for step in range(count)]
+    return [modes[(number + step) % count] for step in steps]

@@ -1,0 +1,88 @@
+"""A process that the benchmark has started, and that is gone when its block ends, however that ends."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from signal import Signals
+from subprocess import STDOUT
+
+import psutil
+
+from lab.errors import LabError
+from lab.stack.component import Command
+from lab.stack.readiness import await_state
+
+STOP_S = 30
+LOG_LINES = 10
+
+
+class Process:
+    """One that runs; `frozen` costs nothing but its memory."""
+
+    def __init__(self, name: str, process: psutil.Popen, log: Path) -> None:
+        self._name = name
+        self._process = process
+        self._log = log
+
+    def await_ready(self, probe: Callable[[], str | None], within_s: float) -> None:
+        """Return when the probe has nothing to say.
+
+        Raises:
+            LabError: with the end of its log, when it ends; as a NotReadyError when it takes too long.
+        """
+        await_state(
+            f"the benchmark's {self._name} works",
+            probe,
+            within_s=within_s,
+            watch=lambda _: self.require(),
+        )
+
+    def require(self) -> None:
+        """Return when it is still there.
+
+        Raises:
+            LabError: with the end of its log.
+        """
+        if self._process.poll() is not None:
+            told = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+            end = "\n".join(told[-LOG_LINES:])
+            raise LabError(f"The benchmark's {self._name} has ended. Its last lines:\n{end}")
+
+    def freeze(self) -> None:
+        """Let it do nothing, and keep its connections."""
+        self._process.suspend()
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._process.resume()
+
+
+@contextmanager
+def running(
+    name: str, command: Command, state: Path, *, stop_signal: str = "TERM"
+) -> Iterator[Process]:
+    """Start a process, with a log in this directory, and end it.
+
+    It gets a session of its own: Ctrl-C is for the benchmark, which stops things in their order.
+    """
+    log = state / f"{name}.log"
+    with log.open("wb") as output:
+        process = psutil.Popen(
+            command.argv,
+            env=command.environment,
+            cwd=command.directory,
+            stdout=output,
+            stderr=STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield Process(name, process, log)
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            process.resume()
+            process.send_signal(Signals[f"SIG{stop_signal}"])
+        try:
+            process.wait(STOP_S)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(STOP_S)

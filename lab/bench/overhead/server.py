@@ -1,0 +1,82 @@
+"""A PostgreSQL of the benchmark's own, with the lab's configuration: one that nobody observes but on purpose.
+
+The server of a lab that runs has its observers and its load, and its settings are not ours to switch.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from lab.bench.overhead.process import running
+from lab.bench.own_console import free_port
+from lab.database import Connection, Role, connect, dsn, rows
+from lab.paths import Paths
+from lab.settings import LabSettings
+from lab.stack.binaries import postgres_bin
+from lab.stack.cluster import Cluster
+from lab.stack.component import Command
+from lab.stack.environment import plain
+from lab.stack.readiness import await_state
+
+DATABASE = "creditlab_bench_overhead"
+HOST = "127.0.0.1"
+START_S = 60
+RELOAD_S = 10
+OFF = "-1"
+
+
+@contextmanager
+def own_server(settings: LabSettings, state: Path) -> Iterator[LabSettings]:
+    """Give settings that point to a new server with the lab's roles and its empty schema.
+
+    Args:
+        settings: passwords and the superuser's name are taken from them.
+        state: a directory for its data and its log, made by the caller, who removes it too.
+
+    Raises:
+        LabError: when there is no PostgreSQL 15, or it does not start.
+    """
+    own = settings.model_copy(
+        update={
+            "postgres_host": HOST,
+            "postgres_port": free_port(),
+            "postgres_db": DATABASE,
+            "postgres_log_dir": None,
+            "bind_address": HOST,
+            "lab_state_dir": state,
+        }
+    )
+    program = postgres_bin()
+    cluster = Cluster(
+        settings=own,
+        state=Paths.of(own).postgres,
+        bin=program.path.parent,
+        libraries=program.libraries,
+    )
+    cluster.create()
+    command = Command(argv=tuple(cluster.command()), environment=plain(), version=program.version)
+    with running("postgres", command, state, stop_signal="INT") as server:
+        server.await_ready(lambda: None if cluster.is_ready() else "it is starting", START_S)
+        cluster.initialise()
+        yield own
+
+
+def set_auto_explain(settings: LabSettings, *, on: bool) -> None:
+    """Have every session, the open ones too, explain slow statements or none; returns when it is so.
+
+    Raises:
+        DatabaseError: when the server refuses.
+        NotReadyError: when it does not read its configuration again.
+    """
+    with connect(dsn(settings, Role.SUPERUSER)) as connection:
+        value = "DEFAULT" if on else OFF
+        rows(connection, f"ALTER SYSTEM SET auto_explain.log_min_duration = {value}")
+        rows(connection, "SELECT pg_reload_conf()")
+        what = f"auto_explain is {'on' if on else 'off'}"
+        await_state(what, partial(_otherwise, connection, on), within_s=RELOAD_S)
+
+
+def _otherwise(connection: Connection, on: bool) -> str | None:
+    [[threshold]] = rows(connection, "SHOW auto_explain.log_min_duration")
+    return None if (threshold != OFF) is on else f"its threshold is {threshold}"
