@@ -1,6 +1,7 @@
 """Asks Prometheus' HTTP API what it held; the only module of the judge that does."""
 
 import json
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -24,6 +25,18 @@ FRESHEST_EVALUATION = "max(prometheus_rule_group_last_evaluation_timestamp_secon
 
 class PrometheusError(LabError):
     """Prometheus does not answer; check `./creditlab status`."""
+
+
+UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What is scraped, and every how many seconds."""
+
+    job: str
+    url: str
+    every_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +120,21 @@ class Prometheus:
             for result in found
         ]
 
+    def targets(self) -> tuple[Target, ...]:
+        """Return what it scrapes.
+
+        Raises:
+            PrometheusError: as `series` does.
+        """
+        return tuple(
+            Target(
+                job=target["labels"]["job"],
+                url=target["scrapeUrl"],
+                every_s=seconds(target["scrapeInterval"]),
+            )
+            for target in self._api("targets", state="active")["activeTargets"]
+        )
+
     def link(self, expr: str) -> str:
         """Return where a person sees the graph of an expression."""
         return f"{self.address}/graph?{urllib.parse.urlencode({'g0.expr': expr, 'g0.tab': '0'})}"
@@ -124,3 +152,12 @@ class Prometheus:
             ) from None
         except (OSError, HTTPException, ValueError) as error:
             raise PrometheusError(f"Prometheus does not answer {url}: {error}") from error
+
+
+def seconds(duration: str) -> float:
+    """Return a duration, as Prometheus writes it, in seconds.
+
+    >>> seconds("1m30s"), seconds("500ms")
+    (90.0, 0.5)
+    """
+    return sum(float(n) * UNITS_S[unit] for n, unit in re.findall(r"(\d+)(ms|[smhd])", duration))

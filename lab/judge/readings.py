@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lab.judge.evidence import Alert, Evidence, Truth
-from lab.judge.signals import Names, Signal, Track, of_labels, together
+from lab.judge.signals import Names, Point, Signal, Track, of_labels, together
 
 NS = 1_000_000_000
 # A scrape and a collection interval after the heal still tell of the fault; what comes later is late.
@@ -40,7 +40,7 @@ def reading(signal: Signal, evidence: Evidence, truth: Truth) -> Reading:
     for track in signal.tracks(evidence):
         before = max((p.value for p in track if p.at_ns < truth.injected_ns), default=0.0)
         threshold = max(signal.above, signal.times * before)
-        above = [p for p in track if p.at_ns >= truth.injected_ns and p.value > threshold]
+        above = _lasting(track, threshold, signal.points, truth)
         in_time = [p for p in above if p.at_ns <= truth.healed_ns + GRACE_NS]
         if in_time:
             rise = max(p.value for p in in_time) - before
@@ -64,6 +64,17 @@ def reading(signal: Signal, evidence: Evidence, truth: Truth) -> Reading:
     if before_too:
         return Reading(says=f"{signal.says}: it was so before the fault already", seen=Seen.UNKNOWN)
     return Reading(says=f"{signal.says}: did not rise", seen=Seen.MISSED)
+
+
+def _lasting(track: Track, threshold: float, points: int, truth: Truth) -> list[Point]:
+    """Return the points since the injection that end so many in a row above a threshold."""
+    found, streak = [], 0
+    for point in track:
+        risen = point.at_ns >= truth.injected_ns and point.value > threshold
+        streak = streak + 1 if risen else 0
+        if streak >= points:
+            found.append(point)
+    return found
 
 
 def _stays(track: Track, above: float, truth: Truth) -> bool:

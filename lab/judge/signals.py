@@ -15,6 +15,8 @@ from lab.store import ActivitySample, Event, Execution, QueryMetrics, Span
 BUCKET_NS = 5_000_000_000
 NS_PER_S = 1_000_000_000
 INTERVAL_NS = 10 * NS_PER_S
+# Operations in the minute or two of a drill's evidence: about one in four seconds.
+OFTEN = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,11 +45,15 @@ Track: TypeAlias = tuple[Point, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class _Signal:
-    """A value that rises above `above`, and above `times` the largest value of just before."""
+    """A value that rises above `above`, and above `times` the largest value of just before.
+
+    `points` in a row have to be: one heavy report in ten seconds is no fault.
+    """
 
     says: str
     above: float
     times: float = 2.0
+    points: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,12 +149,14 @@ class Resources(_Signal):
     like: Callable[[Span], bool] = _statement
 
     def tracks(self, evidence: Evidence) -> Iterator[Track]:
-        """Yield a track for each resource."""
+        """Yield a track for each resource; an interval without spans of it counts as zero."""
         spans: defaultdict[tuple[str, object], list[Span]] = defaultdict(list)
         for span in evidence.spans:
             if self.like(span):
                 service = span.tags.get("_dd.base_service", span.service)
                 spans[span.resource, service].append(span)
+        ends = [(s.start_ns + s.duration_ns) // INTERVAL_NS for of in spans.values() for s in of]
+        intervals = range(min(ends), max(ends) + 1) if ends else range(0)
         for of_resource in spans.values():
             spent: defaultdict[int, float] = defaultdict(float)
             for span in of_resource:
@@ -156,8 +164,8 @@ class Resources(_Signal):
                 spent[end // INTERVAL_NS] += self.measure(span)
             names = _of_span(of_resource[0])
             yield tuple(
-                Point(at_ns=(interval + 1) * INTERVAL_NS, value=ms, names=names)
-                for interval, ms in sorted(spent.items())
+                Point(at_ns=(number + 1) * INTERVAL_NS, value=spent.get(number, 0.0), names=names)
+                for number in intervals
             )
 
 
@@ -168,13 +176,14 @@ class Quiet(_Signal):
     observer: ClassVar[Observer] = Observer.APM
 
     def tracks(self, evidence: Evidence) -> Iterator[Track]:
-        """Yield a track for each service that was heard at all."""
+        """Yield a track for each service; the silence of one that seldom speaks tells nothing."""
         ends: defaultdict[str, list[int]] = defaultdict(list)
         for span in evidence.spans:
             if span.parent_id is None:
                 ends[span.service].append(span.start_ns + span.duration_ns)
         for service, heard in ends.items():
-            yield _silences(heard, evidence, Names(services=frozenset({service})))
+            if len(heard) >= OFTEN:
+                yield _silences(heard, evidence, Names(services=frozenset({service})))
 
 
 @dataclass(frozen=True, kw_only=True)

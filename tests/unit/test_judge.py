@@ -8,7 +8,7 @@ from lab.judge.collect import pause
 from lab.judge.evidence import Alert, Evidence, Observer, Pause, Series, Truth
 from lab.judge.quiet import false_alarms, together, unheard
 from lab.judge.readings import GRACE_NS, NS, Seen
-from lab.judge.signals import Deltas, Events, Metric, Resources, Sessions, Spans
+from lab.judge.signals import Deltas, Events, Metric, Quiet, Resources, Sessions, Spans
 from lab.judge.verdicts import STALE_NS, Depth, Verdict, judge
 from lab.store import ActivitySample, Event, Participant, Plan, QueryMetrics, Source, Span
 
@@ -266,6 +266,33 @@ def test_spans_name_the_statement_by_its_text_and_the_caller_by_its_service() ->
     evidence = replace(EMPTY, spans=spans)
     [found] = [v for v in judge(evidence, truth, [slower], ()) if v.observer is Observer.APM]
     assert found.depths == (Depth.DETECTED, Depth.STATEMENT, Depth.CULPRIT, Depth.TRACE)
+
+
+@pytest.mark.parametrize(
+    ("heavy_at", "seen"), [((70,), Seen.MISSED), ((70, 90), Seen.MISSED), ((70, 80), Seen.SEEN)]
+)
+def test_one_heavy_interval_alone_is_no_fault(heavy_at: tuple[int, ...], seen: Seen) -> None:
+    """Where two in a row are asked for, an interval without spans breaks the row."""
+    spans = [statement_span(at_s, "SELECT report", 2900) for at_s in heavy_at]
+    spans += [statement_span(at_s, "SELECT 1", 1) for at_s in range(41, 120, 10)]
+    slower = Resources(says="ms in 10 s", above=100, times=3, points=2)
+    evidence = replace(EMPTY, spans=tuple(spans))
+    [found] = [v for v in judge(evidence, TRUTH, [slower], ()) if v.observer is Observer.APM]
+    assert found.seen is seen
+
+
+@pytest.mark.parametrize(("every_s", "seen"), [(1, Seen.SEEN), (10, Seen.MISSED)])
+def test_only_who_often_speaks_can_be_missed(every_s: int, seen: Seen) -> None:
+    """Half a minute without a span is a sign of a service with one each second, and none of a rare one."""
+    spans = tuple(
+        replace(statement_span(at_s, "operation", 1), parent_id=None)
+        for at_s in range(0, 140, every_s)
+        if not 61 <= at_s < 95
+    )
+    quiet = Quiet(says="seconds without a span", above=20)
+    evidence = replace(EMPTY, spans=spans)
+    [found] = [v for v in judge(evidence, TRUTH, [quiet], ()) if v.observer is Observer.APM]
+    assert found.seen is seen
 
 
 def test_the_log_names_both_sides_of_a_wait() -> None:

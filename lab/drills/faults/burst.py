@@ -64,7 +64,13 @@ DRILL = Drill(
             above=8,
             times=2,
         ),
-        Deltas(says="calls in 10 s, by statement", measure=lambda d: d.calls, above=80, times=2),
+        Deltas(
+            says="calls in 10 s, by statement",
+            measure=lambda d: d.calls,
+            above=80,
+            times=2,
+            points=2,
+        ),
         Sessions(
             says="active sessions at one moment",
             above=2,

@@ -90,6 +90,7 @@ DRILL = Drill(
         Events(
             says="checkpoints told by the log in 5 s",
             above=0,
+            points=2,
             like=lambda e: e.kind == "checkpoint",
         ),
     ),

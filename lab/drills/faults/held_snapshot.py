@@ -103,7 +103,13 @@ DRILL = Drill(
                 and s.at_ns - s.xact_start_ns > LONG_NS
             ),
         ),
-        Deltas(says="rows changed in 10 s, by statement", measure=lambda d: d.rows, above=1000),
+        Deltas(
+            says="rows in 10 s, by statement",
+            measure=lambda d: d.rows,
+            above=3000,
+            times=3,
+            points=2,
+        ),
         Events(
             says="vacuums of customers that left dead rows",
             above=0,

@@ -58,7 +58,7 @@ DRILL = Drill(
             above=10_000,
             times=3,
         ),
-        *time_by_statement(busy=0.01),
+        *time_by_statement(busy=0.02),
     ),
     alerts=("SequentialScanSurge",),
     runbook="SequentialScanSurge",

@@ -57,7 +57,13 @@ DRILL = Drill(
             above=2,
             times=3,
         ),
-        Deltas(says="calls in 10 s, by statement", measure=lambda d: d.calls, above=60, times=2),
+        Deltas(
+            says="calls in 10 s, by statement",
+            measure=lambda d: d.calls,
+            above=60,
+            times=2,
+            points=2,
+        ),
         Spans(
             says="ROLLBACKs in 5 s",
             above=20,

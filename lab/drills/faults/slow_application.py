@@ -76,6 +76,7 @@ DRILL = Drill(
             says="ms of operations in 10 s, by operation",
             above=5000,
             times=3,
+            points=2,
             like=lambda s: s.parent_id is None,
         ),
     ),
