@@ -18,6 +18,9 @@ from lab.settings import ROOT
 # `--wait` that knows one-shot services, and long-syntax volumes with nocopy.
 COMPOSE_AT_LEAST = (2, 20)
 ANSWERS_WITHIN_S = 5
+# As `docker stats` shows identities.
+SHORT_ID = 12
+BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 INSTALL = "https://docs.docker.com/engine/install/"
 
 
@@ -63,6 +66,30 @@ class Container:
                 if p["PublishedPort"]
             ),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What something uses: per cent of one processor, and bytes of memory."""
+
+    cpu_percent: float
+    memory_bytes: float
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, str]) -> Self:
+        """Read one row of `docker stats`, which is written for people.
+
+        >>> Usage.from_json({"CPUPerc": "12.50%", "MemUsage": "20.5MiB / 1.9GiB"})
+        Usage(cpu_percent=12.5, memory_bytes=21495808.0)
+
+        Raises:
+            ComposeError: when it says something else.
+        """
+        cpu = re.fullmatch(r"([\d.]+)%", row["CPUPerc"])
+        memory = re.match(r"([\d.]+)((?:[KMGT]i)?B)\b", row["MemUsage"])
+        if not cpu or not memory:
+            raise ComposeError(f"docker stats says {row['CPUPerc']}, {row['MemUsage']}.")
+        return cls(cpu_percent=float(cpu[1]), memory_bytes=float(memory[1]) * BYTES[memory[2]])
 
 
 def require_engine() -> None:
@@ -132,6 +159,21 @@ def containers() -> dict[str, Container]:
     lines = _checked("ps", "--all", "--format", "json").splitlines()
     found = (Container.from_json(json.loads(line)) for line in lines)
     return {container.service: container for container in found}
+
+
+def usage() -> dict[str, Usage]:
+    """Return what each running container uses at the moment, by service; looking takes two seconds.
+
+    Raises:
+        ComposeError: with what the engine said.
+    """
+    rows = map(json.loads, _checked("ps", "--format", "json").splitlines())
+    services = {row["ID"][:SHORT_ID]: row["Service"] for row in rows}
+    told = _run("docker", "stats", "--no-stream", "--format", "{{json .}}", *services)
+    if told.returncode != 0:
+        raise ComposeError(told.stderr.strip())
+    found = map(json.loads, told.stdout.splitlines())
+    return {services[row["ID"][:SHORT_ID]]: Usage.from_json(row) for row in found}
 
 
 def follow(

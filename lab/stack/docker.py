@@ -14,7 +14,7 @@ from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.stack import compose, monitoring
 from lab.stack.components import COMPONENTS, SERVICES, SHOP, chosen, selection
-from lab.stack.compose import ComposeError, Container, NoEngineError
+from lab.stack.compose import ComposeError, Container, NoEngineError, Usage
 from lab.stack.memory import Memory
 from lab.stack.ports import PortTakenError
 from lab.stack.probes import reachable
@@ -120,6 +120,15 @@ def reader_settings(settings: LabSettings) -> LabSettings:
         [first, *_] = grafana.published
         update["grafana_url"] = f"http://{reachable(first.address)}:{first.port}"
     return running_settings(settings).model_copy(update=update)
+
+
+def usage() -> dict[str, Usage]:
+    """Return what each container uses at the moment, by component.
+
+    Raises:
+        ComposeError: with what the engine said.
+    """
+    return {_name(service): used for service, used in compose.usage().items()}
 
 
 def status() -> Status:

@@ -1,0 +1,89 @@
+"""CPU and memory of the observers: natively of recorded processes, in Docker as the engine tells."""
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import psutil
+
+from lab.compare.resources import DATADOG, LAB, PROMETHEUS, Spent, one_line
+from lab.embedded import LABEL
+from lab.paths import Paths
+from lab.settings import LabSettings
+from lab.stack import docker, records
+from lab.stack.agent import Agent
+from lab.stack.compose import ComposeError, Usage
+from lab.stack.mode import Mode, running
+
+# By component; what a lab does not run costs nothing, and is not told of.
+OBSERVERS = {
+    "postgres_exporter": PROMETHEUS,
+    "prometheus": PROMETHEUS,
+    "grafana": PROMETHEUS,
+    "datadog": DATADOG,
+    "trace_agent": DATADOG,
+    "console": LAB,
+}
+
+
+def spent(settings: LabSettings) -> Iterator[Spent]:
+    """Yield CPU and memory of each process that observes."""
+    mode = next(running(settings), None)
+    if mode is Mode.DOCKER:
+        yield from _in_containers()
+    elif mode is Mode.NATIVE:
+        yield from _native(settings)
+    else:
+        for observer in (PROMETHEUS, DATADOG, LAB):
+            why_not = "no process here that the lab has started"
+            yield Spent(observer=observer, what="CPU and memory", why_not=why_not)
+
+
+def _native(settings: LabSettings) -> Iterator[Spent]:
+    found = {
+        record.component: process for record, process in records.living(Paths.of(settings).run)
+    }
+    embedded = Agent.of(settings) is None
+    for name in (name for name in OBSERVERS if name in found):
+        usage = _usage(found[name])
+        if usage:
+            known_as = f"{name} ({LABEL})" if name == "datadog" and embedded else name
+            yield from _told(name, known_as, usage, "mean since it started")
+
+
+def _usage(process: psutil.Process) -> Usage | None:
+    """Add up a process and its descendants; None when it is gone."""
+    with suppress(psutil.NoSuchProcess):
+        age_s = max(time.time() - process.create_time(), 1.0)
+        cpu_s, memory = 0.0, 0
+        for one in records.descendants(process):
+            with suppress(psutil.NoSuchProcess), one.oneshot():
+                times = one.cpu_times()
+                cpu_s += times.user + times.system
+                memory += one.memory_info().rss
+        return Usage(cpu_percent=100 * cpu_s / age_s, memory_bytes=memory)
+    return None
+
+
+def _in_containers() -> Iterator[Spent]:
+    try:
+        used = docker.usage()
+    except ComposeError as error:
+        for observer in (PROMETHEUS, DATADOG, LAB):
+            yield Spent(observer=observer, what="CPU and memory", why_not=one_line(error))
+    else:
+        for name in (name for name in OBSERVERS if name in used):
+            yield from _told(name, name, used[name], "now")
+
+
+def _told(name: str, known_as: str, usage: Usage, when: str) -> Iterator[Spent]:
+    observer = OBSERVERS[name]
+    yield Spent(
+        observer=observer,
+        what=f"{known_as}: CPU, {when}",
+        unit="% of one processor",
+        value=usage.cpu_percent,
+    )
+    yield Spent(
+        observer=observer, what=f"{known_as}: memory", unit="MB", value=usage.memory_bytes / 1e6
+    )

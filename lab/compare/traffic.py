@@ -1,0 +1,122 @@
+"""What observing ships and stores: bodies scraped and sent, before compression; series, samples, rows."""
+
+import http.client
+import urllib.request
+from collections import defaultdict
+from collections.abc import Iterator
+
+from lab.compare.resources import DATADOG, LAB, PROMETHEUS, Spent, one_line
+from lab.judge.prometheus import Prometheus, PrometheusError, Target
+from lab.paths import Paths
+from lab.settings import LabSettings
+from lab.store import Reader, StoreError
+from lab.store.tables import TABLES
+
+SCRAPE_WITHIN_S = 10.0
+# What Prometheus asks for: exemplars are in this form only.
+ACCEPT = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+ON_DISK = (
+    "prometheus_tsdb_storage_blocks_bytes + prometheus_tsdb_wal_storage_size_bytes"
+    " + prometheus_tsdb_head_chunks_storage_size_bytes"
+)
+PER_MINUTE = 60.0
+
+
+def spent(settings: LabSettings, *, since_s: float) -> Iterator[Spent]:
+    """Yield bytes and samples per minute, and what is stored of them."""
+    prometheus = Prometheus.of(settings)
+    try:
+        yield from _scraped(prometheus)
+        yield from _stored_by(prometheus)
+        yield from _sent(prometheus, since_s)
+    except PrometheusError as error:
+        for observer in (PROMETHEUS, DATADOG):
+            yield Spent(observer=observer, what="bytes per minute", why_not=one_line(error))
+    yield from _kept(settings)
+    yield Spent(
+        observer=DATADOG,
+        what="tracing, per statement",
+        unit="µs",
+        why_not="needs the same load without it: ./creditlab bench overhead",
+    )
+
+
+def _scraped(prometheus: Prometheus) -> Iterator[Spent]:
+    """Ask each target once, as Prometheus does: it keeps no size of what it scraped."""
+    by_job: defaultdict[str, list[Target]] = defaultdict(list)
+    for target in prometheus.targets():
+        by_job[target.job].append(target)
+    samples = {
+        labels["job"]: value
+        for labels, value in prometheus.now("sum by (job) (scrape_samples_scraped)")
+    }
+    for job, targets in sorted(by_job.items()):
+        what = f"job {job}: bytes scraped, before compression"
+        scrapes = PER_MINUTE / targets[0].every_s
+        try:
+            size = sum(map(_size, targets))
+        except (OSError, http.client.HTTPException) as error:
+            why_not = f"a target does not answer from here: {error}"
+            yield Spent(observer=PROMETHEUS, what=what, unit="kB/min", why_not=why_not)
+        else:
+            value = size * scrapes / 1000
+            yield Spent(observer=PROMETHEUS, what=what, unit="kB/min", value=value)
+        if job in samples:
+            yield Spent(
+                observer=PROMETHEUS,
+                what=f"job {job}: samples",
+                unit="/min",
+                value=samples[job] * scrapes,
+            )
+
+
+def _size(target: Target) -> int:
+    request = urllib.request.Request(target.url, headers={"Accept": ACCEPT})  # noqa: S310 - Prometheus' own
+    with urllib.request.urlopen(request, timeout=SCRAPE_WITHIN_S) as answer:  # noqa: S310
+        return len(answer.read())
+
+
+def _stored_by(prometheus: Prometheus) -> Iterator[Spent]:
+    for what, unit, expr, scale in (
+        ("series in memory", "", "sum(prometheus_tsdb_head_series)", 1.0),
+        ("on disk", "MB", f"sum({ON_DISK})", 1e6),
+    ):
+        found = prometheus.now(expr)
+        yield Spent(
+            observer=PROMETHEUS,
+            what=what,
+            unit=unit,
+            value=found[0][1] / scale if found else None,
+            why_not="" if found else "Prometheus has not scraped itself yet",
+        )
+
+
+def _sent(prometheus: Prometheus, since_s: float) -> Iterator[Spent]:
+    """What the intake took of Agents and tracers: it counts bodies as they are after decompression."""
+    rate = f"sum by (stream) (rate(lab_intake_bytes_total[{since_s:.0f}s]))"
+    found = {labels["stream"]: value for labels, value in prometheus.now(rate)}
+    for stream, per_second in sorted(found.items()):
+        if per_second:
+            yield Spent(
+                observer=DATADOG,
+                what=f"stream {stream}: bytes sent, before compression",
+                unit="kB/min",
+                value=per_second * PER_MINUTE / 1000,
+            )
+    if not any(found.values()):
+        why_not = "the intake took nothing in the window"
+        yield Spent(observer=DATADOG, what="bytes sent", why_not=why_not)
+
+
+def _kept(settings: LabSettings) -> Iterator[Spent]:
+    file = Paths.of(settings).store
+    reader = Reader(file, timeout_s=SCRAPE_WITHIN_S)
+    counted = " + ".join(f"(SELECT count(*) FROM {table.name})" for table in TABLES.values())
+    try:
+        [[rows]] = reader.rows(f"SELECT {counted}")
+    except StoreError as error:
+        yield Spent(observer=LAB, what="rows", why_not=one_line(error))
+    else:
+        yield Spent(observer=LAB, what="store: rows of both observers and the log", value=rows)
+        size = file.stat().st_size / 1e6
+        yield Spent(observer=LAB, what="store: on disk", unit="MB", value=size)
