@@ -9,6 +9,7 @@ from lab.store import (
     Execution,
     Participant,
     Plan,
+    QueryMetrics,
     Snapshot,
     Source,
     Span,
@@ -137,3 +138,16 @@ def thresholds() -> Snapshot:
     """The server's settings, as DBM sends them."""
     found = {"log_min_duration_statement": "100", "auto_explain.log_min_duration": "200"}
     return Snapshot(kind="pg_settings", host="here", at_ns=START, payload=json.dumps(found))
+
+
+def deltas(queryid: int, *, after_s: float = 10, **fields: Any) -> QueryMetrics:
+    """What one statement did in one interval of DBM's."""
+    known: dict[str, Any] = {
+        "at_ns": START + round(after_s * 1_000) * MS, "source": Source.EMBEDDED,
+        "database": "creditdb", "role": "credit_app", "signature": f"{queryid:x}", "queryid": queryid,
+        "calls": 1, "rows": 0, "exec_time_ms": 1.0, "plan_time_ms": 0.0, "blk_read_time_ms": 0.0,
+        "blk_write_time_ms": 0.0, "shared_blks_hit": 0, "shared_blks_read": 0,
+        "shared_blks_dirtied": 0, "shared_blks_written": 0, "temp_blks_read": 0,
+        "temp_blks_written": 0, "wal_bytes": 0,
+    }  # fmt: skip
+    return QueryMetrics(**{**known, **fields})

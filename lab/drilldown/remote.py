@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from lab.drilldown import ids
 from lab.drilldown.desk import SLOWEST
 from lab.drilldown.errors import MalformedIdError, NotFoundError
 from lab.drilldown.links import Links
@@ -80,8 +81,11 @@ class RemoteDesk:
 
     def report(self, asked: str, service: str | None = None) -> TraceReport:
         """Return a trace with every statement explained."""
-        wanted = {"service": service} if service and asked == SLOWEST else {}
-        return self._linked(self._get(f"/trace/{quote(asked, safe='')}", wanted, TraceReport))
+        if asked == SLOWEST:
+            wanted = {"service": service} if service else {}
+            return self._linked(self._get(f"/trace/{SLOWEST}", wanted, TraceReport))
+        found = self._get(f"/trace/{quote(asked, safe='')}", {}, TraceReport)
+        return self._linked(found, ids.parse(asked).span_id)
 
     def report_with_plan(self, since: datetime) -> TraceReport | None:
         """Return the slowest trace since then that holds an execution with its own plan."""
@@ -101,8 +105,9 @@ class RemoteDesk:
         """Return PostgreSQL's sessions of now."""
         return self._get("/sessions", {}, Sessions)
 
-    def _linked(self, report: TraceReport) -> TraceReport:
-        return replace(report, links=self.links.trace(report.trace_id, start=report.start))
+    def _linked(self, report: TraceReport, span_id: str | None = None) -> TraceReport:
+        links = self.links.trace(report.trace_id, start=report.start, span_id=span_id)
+        return replace(report, links=links)
 
     def _get(self, path: str, parameters: Mapping[str, str], kind: type[T]) -> T:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT_S)

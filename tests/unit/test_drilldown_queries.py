@@ -12,26 +12,13 @@ from lab.drilldown.prometheus import Prometheus
 from lab.drilldown.queries import QuerySummary, top
 from lab.drilldown.query import Query, query
 from lab.drilldown.series import Counted, Point, _compared
-from lab.store import QueryMetrics, Record, Source
+from lab.store import Record
 from tests import evidence as of
-from tests.evidence import MS, START
+from tests.evidence import START, deltas
 from tests.fix_postgres import free_port
 from tests.fix_store import Store
 
 SINCE, UNTIL = moment(START), moment(START) + timedelta(hours=1)
-
-
-def deltas(queryid: int, *, after_s: float = 10, **fields: Any) -> QueryMetrics:
-    """What one statement did in one interval of DBM's."""
-    known: dict[str, Any] = {
-        "at_ns": START + round(after_s * 1_000) * MS, "source": Source.EMBEDDED,
-        "database": "creditdb", "role": "credit_app", "signature": f"{queryid:x}", "queryid": queryid,
-        "calls": 1, "rows": 0, "exec_time_ms": 1.0, "plan_time_ms": 0.0, "blk_read_time_ms": 0.0,
-        "blk_write_time_ms": 0.0, "shared_blks_hit": 0, "shared_blks_read": 0,
-        "shared_blks_dirtied": 0, "shared_blks_written": 0, "temp_blks_read": 0,
-        "temp_blks_written": 0, "wal_bytes": 0,
-    }  # fmt: skip
-    return QueryMetrics(**{**known, **fields})
 
 
 @pytest.fixture
