@@ -48,7 +48,7 @@ def _native(settings: LabSettings) -> Iterator[Spent]:
         usage = _usage(found[name])
         if usage:
             known_as = f"{name} ({LABEL})" if name == "datadog" and embedded else name
-            yield from _told(name, known_as, usage, "mean since it started")
+            yield from _told(name, known_as, usage, "mean")
 
 
 def _usage(process: psutil.Process) -> Usage | None:
@@ -81,7 +81,7 @@ def _told(name: str, known_as: str, usage: Usage, when: str) -> Iterator[Spent]:
     yield Spent(
         observer=observer,
         what=f"{known_as}: CPU, {when}",
-        unit="% of one processor",
+        unit="% of a processor",
         value=usage.cpu_percent,
     )
     yield Spent(

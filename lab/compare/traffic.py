@@ -51,7 +51,7 @@ def _scraped(prometheus: Prometheus) -> Iterator[Spent]:
         for labels, value in prometheus.now("sum by (job) (scrape_samples_scraped)")
     }
     for job, targets in sorted(by_job.items()):
-        what = f"job {job}: bytes scraped, before compression"
+        what = f"job {job}: bytes scraped"
         scrapes = PER_MINUTE / targets[0].every_s
         try:
             size = sum(map(_size, targets))
@@ -99,7 +99,7 @@ def _sent(prometheus: Prometheus, since_s: float) -> Iterator[Spent]:
         if per_second:
             yield Spent(
                 observer=DATADOG,
-                what=f"stream {stream}: bytes sent, before compression",
+                what=f"stream {stream}: bytes sent",
                 unit="kB/min",
                 value=per_second * PER_MINUTE / 1000,
             )

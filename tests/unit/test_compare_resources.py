@@ -37,7 +37,7 @@ def test_a_recorded_process_has_cpu_and_memory(settings: LabSettings, tmp_path: 
     for name in ("prometheus", "proposals"):
         Record.of_this_process(name, version="1", address="").write(tmp_path / "run")
     cpu, memory = processes.spent(settings)
-    assert (cpu.observer, cpu.unit) == (PROMETHEUS, "% of one processor")
+    assert (cpu.observer, cpu.unit) == (PROMETHEUS, "% of a processor")
     assert cpu.value
     assert cpu.what.startswith("prometheus: CPU")
     assert memory.value
