@@ -89,6 +89,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no-engine")
     monkeypatch.setenv("LAB_STATE_DIR", str(tmp_path / "state"))
+    # `up` is not to wait for a trace that played containers never send.
+    monkeypatch.setenv("DD_TRACE_ENABLED", "false")
     return Machine(tmp_path)
 
 
