@@ -39,8 +39,17 @@ class Role(StrEnum):
     SUPERUSER = "superuser"
 
 
-def dsn(settings: LabSettings, role: Role, *, database: str | None = None) -> str:
-    """A libpq connection string for a role, password included: not for logs or command lines."""
+def dsn(
+    settings: LabSettings,
+    role: Role,
+    *,
+    database: str | None = None,
+    options: str | None = None,
+) -> str:
+    """A libpq connection string for a role, password included: not for logs or command lines.
+
+    `options` are settings that the session begins with, such as `-c role=pg_monitor`.
+    """
     password = {
         Role.OWNER: settings.credit_owner_password,
         Role.APP: settings.credit_app_password,
@@ -55,6 +64,7 @@ def dsn(settings: LabSettings, role: Role, *, database: str | None = None) -> st
         dbname=database or settings.postgres_db,
         user=settings.postgres_user if role is Role.SUPERUSER else role.value,
         password=password.get_secret_value(),
+        options=options,
     )
 
 

@@ -19,7 +19,10 @@ def compare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask both observers the same, and show how far they are from the truth; and what they cost."""
+    """Ask both observers the same, and show how far they are from the truth; and what they cost.
+
+    Exit status 1 when the truth or Prometheus could not be asked.
+    """
     from dataclasses import asdict
 
     from lab.cli.screen import Screen, out
@@ -39,3 +42,4 @@ def compare(
         out.print_json(json.dumps(asdict(found)))
     else:
         out.print(render(found))
+    raise typer.Exit(1 if found.absent else 0)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from lab.compare.resources import Spent
+
 Value: TypeAlias = float | str
 
 
@@ -70,10 +72,21 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """All of it. `datadog` says what the Datadog column was read from; `costs_since_s` the costs' window."""
+    """All of it.
+
+    Attributes:
+        since_s: the window, up to now.
+        datadog: what the Datadog column was read from.
+        costs_since_s: the window of the costs.
+        spent: what the observers take outside the database.
+        absent: who could not be asked, and why; without Prometheus the application's own counters are
+            not known either, and the questions that rest on them are not there.
+    """
 
     since_s: float
     datadog: str
     rows: tuple[Compared, ...]
     costs: tuple[Cost, ...]
     costs_since_s: float
+    spent: tuple[Spent, ...] = ()
+    absent: tuple[str, ...] = ()

@@ -15,7 +15,8 @@ GROUP BY r.rolname ORDER BY 3 DESC"""
 
 def costs(truth: Truth) -> tuple[tuple[Cost, ...], float]:
     """Return the cost of each role, and the seconds that it is averaged over: since the last reset."""
-    seconds = max(truth.value(WINDOW), 1.0)
+    window = truth.ask(WINDOW)
+    seconds = max(float(window[0][0]), 1.0) if window else 1.0
     found = truth.ask(ROLES)
     total = sum(row[2] for row in found) or 1.0
     return (

@@ -20,6 +20,7 @@ ACTIVE = (
     'sum(sum_over_time(pg_stat_activity_count{state="active", usename!="postgres_exporter"}[WINDOW]))'
     " / max(count_over_time(pg_up[WINDOW]))"
 )
+BLOCKED = "SELECT count(*) FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0"
 WRITES = {"insert": "n_tup_ins", "update": "n_tup_upd", "delete": "n_tup_del"}
 TABLES = ("credit_proposals", "installments", "credit_transactions")
 
@@ -101,13 +102,12 @@ COUNTED = (
 
 def compare(truth: Truth, prometheus: Prometheus, datadog: Datadog) -> Iterator[Compared]:
     """Yield the questions about the database as a whole, its tables and its sessions."""
-    [[name]] = truth.ask("SELECT current_database()")
     for one in COUNTED:
         yield Compared(
             question=one.question,
             unit=one.unit,
-            truth=Answer(value=truth.value(one.sql), age_s=0.0, where="./creditlab psql"),
-            prometheus=prometheus.ask(one.expr.replace("%(database)s", str(name))),
+            truth=truth.answer(one.sql, where="./creditlab psql"),
+            prometheus=prometheus.ask(one.expr.replace("%(database)s", truth.database)),
             datadog=cannot(one.datadog),
         )
     yield from _writes(truth, prometheus)
@@ -137,10 +137,7 @@ def _writes(truth: Truth, prometheus: Prometheus) -> Iterator[Compared]:
 def _sessions(truth: Truth, prometheus: Prometheus, datadog: Datadog) -> Iterator[Compared]:
     """The mean of active sessions is exact in pg_stat_database since PostgreSQL 14; looks only sample it."""
     window = f"{truth.window_s:.0f}s"
-    active = replace(
-        prometheus.ask(f"sum(rate(pg_stat_database_active_time_seconds_total[{window}]))"),
-        where="pg_stat_database.active_time",
-    )
+    active = prometheus.ask(f"sum(rate(pg_stat_database_active_time_seconds_total[{window}]))")
     looks: dict[int, int] = {}
     for sample in datadog.activity:
         client = sample.backend_type == "client backend" and sample.state == "active"
@@ -150,19 +147,21 @@ def _sessions(truth: Truth, prometheus: Prometheus, datadog: Datadog) -> Iterato
     yield Compared(
         question="active sessions, mean",
         unit="",
-        truth=active,
+        truth=replace(active, where="pg_stat_database.active_time"),
         prometheus=sampled,
         datadog=datadog.answer(mean, resolution_s=1.0, at_ns=max(looks, default=None))
         if looks
         else cannot("no look at the sessions in the window"),
     )
-    blocked = "SELECT count(*) FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0"
+    waiting = truth.answer(BLOCKED)
+    if isinstance(waiting.value, float):
+        waiting = replace(waiting, value=f"{waiting.value:.0f} sessions wait")
     now = [sample for sample in datadog.last_look if sample.blocking_pids]
     pairs = ", ".join(f"{s.pid} by {' '.join(map(str, s.blocking_pids))}" for s in now)
     yield Compared(
         question="who blocks whom, now",
         unit="",
-        truth=Answer(value=f"{truth.value(blocked):.0f} sessions wait", age_s=0.0),
+        truth=waiting,
         prometheus=cannot("it counts those who wait; whom for is in no series"),
         datadog=datadog.answer(pairs or "nobody", resolution_s=1.0, at_ns=max(looks, default=None)),
     )
@@ -179,18 +178,19 @@ def _metadata(truth: Truth, prometheus: Prometheus, datadog: Datadog) -> Iterato
     yield Compared(
         question="work_mem",
         unit="B",
-        truth=Answer(value=truth.value(memory), age_s=0.0),
+        truth=truth.answer(memory),
         prometheus=prometheus.ask("max(pg_settings_work_mem_bytes)"),
         datadog=settings,
     )
     columns = """SELECT count(*) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-        WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
           AND a.attnum > 0 AND NOT a.attisdropped"""
     tables = [json.loads(table.payload)["columns"] for table in datadog.tables()]
     yield Compared(
         question="columns of the tables",
         unit="",
-        truth=Answer(value=truth.value(columns), age_s=0.0),
+        truth=truth.answer(columns),
         prometheus=cannot("the exporter has no schema"),
         datadog=datadog.answer(
             float(sum(map(len, tables))), resolution_s=600.0, at_ns=datadog.tables()[0].at_ns

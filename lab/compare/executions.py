@@ -27,7 +27,7 @@ def _slowest(seen: Seen, datadog: Datadog) -> Compared:
     span = seen.slowest_statement()
     truth = cannot("no span of a statement in the window")
     if span:
-        truth = Answer(value=span.duration_ns / 1e6, where=f"trace {span.trace_id}")
+        truth = Answer(value=span.duration_ns / 1e6, where=seen.trace_link(span.trace_id))
     looks = [
         (sample.at_ns - sample.query_start_ns, sample)
         for sample in datadog.activity

@@ -16,7 +16,7 @@ def html(found: Comparison, machine: str) -> str:
     return environment.get_template("report.html").render(
         found=found,
         machine=machine,
-        number=number,
+        figure=number,
         close=CLOSE_PERCENT,
         at=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     )

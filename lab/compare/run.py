@@ -1,8 +1,9 @@
 """Puts the questions: what runs decides which of them have answers."""
 
-from lab.compare import database, executions, statements
+from lab.compare import database, executions, processes, statements, traffic
 from lab.compare.answers import Comparison
 from lab.compare.costs import costs
+from lab.compare.resources import gathered
 from lab.compare.side import Datadog, Prometheus, Seen, Truth
 from lab.settings import LabSettings
 
@@ -15,12 +16,10 @@ def run(settings: LabSettings, *, since_s: float) -> Comparison:
         since_s: how far back the window begins, in seconds; it ends now.
 
     Raises:
-        DatabaseError: when PostgreSQL, the truth, does not answer.
-        PrometheusError: when Prometheus does not.
         StoreError: when there is no store of what the Agent sent.
     """
-    truth, seen = Truth(settings, since_s), Seen(settings, since_s)
     prometheus, datadog = Prometheus(settings), Datadog(settings, since_s)
+    truth, seen = Truth(settings, prometheus, since_s), Seen(settings, since_s)
     rows = (
         *statements.compare(truth, prometheus, datadog),
         *executions.compare(truth, seen, prometheus, datadog),
@@ -28,5 +27,11 @@ def run(settings: LabSettings, *, since_s: float) -> Comparison:
     )
     spent, seconds = costs(truth)
     return Comparison(
-        since_s=since_s, datadog=datadog.source, rows=rows, costs=spent, costs_since_s=seconds
+        since_s=since_s,
+        datadog=datadog.source,
+        rows=rows,
+        costs=spent,
+        costs_since_s=seconds,
+        spent=gathered(processes.spent(settings), traffic.spent(settings, since_s=since_s)),
+        absent=tuple(trouble for trouble in (truth.trouble, prometheus.trouble) if trouble),
     )

@@ -1,60 +1,126 @@
-"""The three sides that are asked: the truth, Prometheus, and what Datadog's Agent sent."""
+"""The three sides that are asked: the truth, Prometheus, and what Datadog's Agent sent.
+
+A side that does not answer keeps the reason in `trouble`, is not asked again, and cannot answer anything.
+"""
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 from lab import database
-from lab.compare.answers import Answer
+from lab.compare.answers import Answer, cannot
 from lab.database import Role
+from lab.drilldown.links import Links
+from lab.errors import DatabaseError
 from lab.judge.prometheus import Prometheus as Server
+from lab.judge.prometheus import PrometheusError
 from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.store import ActivitySample, Plan, QueryMetrics, Reader, Snapshot, Source, Span, StoreError
 
 NS = 1_000_000_000
 READ_WITHIN_S = 15.0
+# It sees all statistics, and no row of the application's; and it cannot write.
+LEAST = "-c role=pg_monitor -c default_transaction_read_only=on"
 MOST = 300_000
 SENT = f"source IN ('{Source.AGENT}', '{Source.EMBEDDED}')"
 NAMES = """
 SELECT queryid, substring(query FROM 'statement=''([a-z_]+)''[*]/') FROM pg_stat_statements
 WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND queryid IS NOT NULL"""
 
+Series = TypeVar("Series")
+RawSeries: TypeAlias = list[tuple[Mapping[str, str], list[tuple[float, float]]]]
+
+
+class Prometheus:
+    """What can be asked of Prometheus."""
+
+    def __init__(self, settings: LabSettings) -> None:
+        self._server = Server.of(settings)
+        self._published = Server(address=Links.of(settings).prometheus)
+        self.trouble: str | None = None
+
+    def by_label(self, expr: str, label: str) -> dict[str, float]:
+        """Return the value of each series now, by a label."""
+        return {labels.get(label, ""): value for labels, value in self._now(expr)}
+
+    def raw(self, selector: str, *, window_s: float) -> RawSeries:
+        """Return labels and raw samples (seconds since 1970, value) of each series in the last seconds."""
+        return self._asked(partial(self._server.raw, selector, window_s=window_s))
+
+    def ask(self, expr: str) -> Answer:
+        """Return the sum of an expression now."""
+        found = self._now(expr)
+        if self.trouble:
+            return cannot(self.trouble)
+        if not found:
+            return Answer(why_not="no such series", where=self._published.link(expr))
+        return self.answer(sum(value for _, value in found), expr)
+
+    def answer(self, value: float | str, expr: str = "pg_up") -> Answer:
+        """Return an answer with the age of the exporter's last scrape."""
+        where = self._published.link(expr)
+        return Answer(value=value, age_s=self._age_s, resolution_s=10.0, where=where)
+
+    @cached_property
+    def _age_s(self) -> float | None:
+        scraped = [value for _, value in self._now("timestamp(pg_up)")]
+        return round(time.time() - max(scraped), 1) if scraped else None
+
+    def _now(self, expr: str) -> list[tuple[Mapping[str, str], float]]:
+        return self._asked(partial(self._server.now, expr))
+
+    def _asked(self, ask: Callable[[], list[Series]]) -> list[Series]:
+        if self.trouble:
+            return []
+        try:
+            return ask()
+        except PrometheusError as error:
+            self.trouble = str(error)
+            return []
+
 
 class Truth:
-    """The application's own counters, and PostgreSQL's own views, asked as the role `lab`.
+    """The application's own counters, and PostgreSQL's own views, asked as `lab` with pg_monitor's rights.
 
     The counters' history is read where Prometheus keeps what it scraped from the services: the raw samples,
     so both ends of the window are moments at which the application itself was asked.
     """
 
-    def __init__(self, settings: LabSettings, since_s: float) -> None:
-        self._settings = settings
-        self._server = Server.of(settings)
+    def __init__(self, settings: LabSettings, prometheus: Prometheus, since_s: float) -> None:
+        self._target = database.dsn(settings, Role.LAB, options=LEAST)
+        self._counters = prometheus
+        self.database = settings.postgres_db
         self.window_s = since_s
+        self.trouble: str | None = None
 
-    def ask(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Return the rows of a query that only looks.
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query that only looks; none when PostgreSQL does not answer."""
+        if self.trouble:
+            return []
+        try:
+            with database.connect(
+                self._target, application_name="credit-lab", statement_timeout_s=READ_WITHIN_S
+            ) as connection:
+                return database.rows(connection, sql)
+        except DatabaseError as error:
+            self.trouble = str(error)
+            return []
 
-        Raises:
-            DatabaseError: when PostgreSQL does not answer.
-        """
-        target = database.dsn(self._settings, Role.LAB)
-        with database.connect(target, application_name="credit-lab") as connection:
-            return database.rows(connection, sql, parameters or None)
-
-    def value(self, sql: str) -> float:
+    def answer(self, sql: str, *, where: str = "") -> Answer:
         """Return the one number of a query that only looks."""
-        [[value]] = self.ask(sql)
-        return float(value or 0)
+        found = self.ask(sql)
+        if self.trouble:
+            return cannot(self.trouble)
+        return Answer(value=float(found[0][0] or 0), age_s=0.0, where=where)
 
     def grown(self, counter: str, label: str) -> dict[str, float]:
         """Return by how much a counter of the application has grown in the window, by a label."""
         grown: defaultdict[str, float] = defaultdict(float)
-        for labels, points in self._server.raw(counter, window_s=self.window_s):
+        for labels, points in self._counters.raw(counter, window_s=self.window_s):
             values = [value for _, value in points]
             # A counter that is lower than before belongs to a process that has started anew.
             steps = pairwise(values)
@@ -72,6 +138,11 @@ class Seen:
     def __init__(self, settings: LabSettings, since_s: float) -> None:
         self._reader = Reader(Paths.of(settings).store, timeout_s=READ_WITHIN_S)
         self._since_ns = time.time_ns() - round(since_s * NS)
+        self._links = Links.of(settings)
+
+    def trace_link(self, trace_id: str) -> str:
+        """Return where a trace is seen."""
+        return self._links.trace(trace_id)["console"]
 
     def slowest_statement(self) -> Span | None:
         """Return the longest span of a statement that the application has measured."""
@@ -88,36 +159,6 @@ class Seen:
         """Return how many executed plans of a statement the log has told of."""
         condition = "executed AND statement = ? AND at_ns >= ?"
         return len(self._reader.select(Plan, condition, [statement, self._since_ns]))
-
-
-class Prometheus:
-    """What can be asked of Prometheus."""
-
-    def __init__(self, settings: LabSettings) -> None:
-        self._server = Server.of(settings)
-
-    def by_label(self, expr: str, label: str) -> dict[str, float]:
-        """Return the value of each series now, by a label."""
-        return {labels.get(label, ""): value for labels, value in self._server.now(expr)}
-
-    def ask(self, expr: str) -> Answer:
-        """Return the sum of an expression now."""
-        found = self._server.now(expr)
-        if not found:
-            return Answer(why_not="no such series", where=self._link(expr))
-        return self.answer(sum(value for _, value in found), expr)
-
-    def answer(self, value: float | str, expr: str = "pg_up") -> Answer:
-        """Return an answer with the age of the exporter's last scrape."""
-        return Answer(value=value, age_s=self._age_s, resolution_s=10.0, where=self._link(expr))
-
-    @cached_property
-    def _age_s(self) -> float | None:
-        scraped = [value for _, value in self._server.now("timestamp(pg_up)")]
-        return round(time.time() - max(scraped), 1) if scraped else None
-
-    def _link(self, expr: str) -> str:
-        return self._server.link(expr)
 
 
 class Datadog:

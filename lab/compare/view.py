@@ -13,7 +13,7 @@ LARGE = 10_000
 
 
 def render(comparison: Comparison) -> RenderableType:
-    """Return the questions, and what each role has cost."""
+    """Return the questions, what each role has cost, and what observing takes besides."""
     lines = Table(box=None, pad_edge=False, header_style="dim")
     lines.add_column("question")
     lines.add_column("truth", justify="right")
@@ -40,8 +40,24 @@ def render(comparison: Comparison) -> RenderableType:
             str(cost.sessions),
         )
     head = Text(f"The last {comparison.since_s:.0f} s. Datadog: {comparison.datadog}.", style="dim")
+    for trouble in comparison.absent:
+        head.append(f"\n{trouble}", style="red")
+    takes = Table(box=None, pad_edge=False, header_style="dim")
+    takes.add_column("observer")
+    takes.add_column("")
+    takes.add_column("figure", justify="right")
+    for spent in comparison.spent:
+        takes.add_row(
+            spent.observer,
+            spent.what,
+            Text(str(spent), style="dim" if spent.value is None else ""),
+        )
     asked = f"What each role has cost PostgreSQL, over {comparison.costs_since_s / 60:.0f} min"
-    return Padding(Group(head, lines, Text(""), Text(asked, style="bold"), costs), (1, 2))
+    besides = Text(
+        "What the observers take outside the database (bytes: before compression)", style="bold"
+    )
+    parts = (head, lines, Text(""), Text(asked, style="bold"), costs, Text(""), besides, takes)
+    return Padding(Group(*parts), (1, 2))
 
 
 def number(answer: Answer, row: Compared) -> str:

@@ -107,6 +107,8 @@ def test_every_page_shows_real_data(
         "queries": ("/queries", ["customer_history", "embedded agent, not Datadog's"]),
         "query": (query_path(blocked.queryid or ""), [blocked.statement, "Plans over time", "Prometheus"]),
         "sessions": ("/sessions?idle=1", ["All sessions", "idle"]),
+        "drills": ("/drills", ["Drills"]),
+        "compare": ("/compare?window=5m", ["calls of", "cannot answer", "credit_app"]),
     }  # fmt: skip
     seen = visit(browser, url, width=width, dark=dark)
     for name, (path, words) in pages.items():

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import urllib.request
 from functools import partial
 
 import pytest
@@ -121,6 +122,16 @@ def test_the_next_command_heals_what_a_killed_runner_left(lab: Lab) -> None:
     assert steps(lab, left.run)[-3:] == ["found", "heal", "healed"]
 
 
+def test_the_console_lists_what_was_broken(lab: Lab) -> None:
+    """Every drill that was run is on the console's page of drills."""
+    console = f"http://127.0.0.1:{lab.settings.console_port}"
+    with urllib.request.urlopen(f"{console}/drills?all=1", timeout=30) as answer:  # noqa: S310 - http, above
+        page = answer.read().decode()
+    ran = {entry.drill for entry in Journal(Place(Paths.of(lab.settings)).journal).entries()}
+    assert ran
+    assert [name for name in ran if f">{name}</a>" not in page] == []
+
+
 def test_verify_is_green_after_all_drills(lab: Lab) -> None:
     """No drill has broken an invariant of money and people, nor a counter."""
     report = lab.json("verify")
@@ -141,3 +152,15 @@ def test_both_observers_answer_and_are_near_the_truth(lab: Lab) -> None:
     assert {"credit_app", "datadog", "postgres_exporter"} <= {
         cost["role"] for cost in found["costs"]
     }
+    spent = {(one["observer"], one["what"]): one for one in found["spent"]}
+    for observer, what in (
+        ("Prometheus", "postgres_exporter: memory"),
+        ("Prometheus", "job postgres: bytes scraped"),
+        ("Prometheus", "job postgres: samples"),
+        ("Prometheus", "series in memory"),
+        ("Datadog", "stream dbm_metrics: bytes sent"),
+        ("Datadog", "stream traces_v05: bytes sent"),
+        ("the lab", "store: on disk"),
+    ):
+        assert spent[observer, what]["value"] > 0
+    assert "bench overhead" in spent["Datadog", "tracing, per statement"]["why_not"]

@@ -15,6 +15,8 @@ from playwright.sync_api import Browser
 
 from lab.bench.large_store import fill
 from lab.console.pages import PAGES
+from lab.drills.journal import Journal, Step
+from lab.drills.running import Place
 from lab.paths import Paths
 from lab.store import (
     ActivitySample,
@@ -36,6 +38,7 @@ EVIL = "<img src=x onerror=alert(1)>"
 BREAKS_OUT = "</script><script>alert(2)</script>"
 TRACE, ROOT, STATEMENT = "ab" * 16, "cd" * 8, "ef" * 8
 QUERYID = 77
+RUN = "0123456789ab"
 HTML = {"Accept": "text/html"}
 TOKEN = "a token that nobody guesses"
 
@@ -102,6 +105,9 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Execution]:
     bounds = Bounds(age_ns=24 * HOUR_NS, size_bytes=10**9)
     with Writer(store, bounds, Tally()) as writer:
         writer.commit(evil_records(time.time_ns() - 2 * 10**9), timeout_s=20)
+    journal = Journal(Place(Paths(state=state)).journal)
+    journal.write(RUN, "deadlocks", Step.INJECT, intensity=1.0)
+    journal.write(RUN, "deadlocks", Step.PROVEN, says=EVIL, pids=[1])
     return state, execution
 
 
@@ -131,7 +137,8 @@ def test_markup_shows_as_text_and_nothing_of_it_runs(reader: Visit) -> None:
     """Every value with markup is seen as it was written, on every page that shows it."""
     for path in (
         "/", "/traces?window=15m", f"/traces/{TRACE}", f"/traces/{TRACE}/{STATEMENT}",
-        f"/queries/{QUERYID}", f"/traces?{urlencode({'service': EVIL, 'operation': BREAKS_OUT})}",
+        f"/queries/{QUERYID}", f"/drills/{RUN}",
+        f"/traces?{urlencode({'service': EVIL, 'operation': BREAKS_OUT})}",
         f"/nothing/{EVIL}",
     ):  # fmt: skip
         reader.open(path)
@@ -205,6 +212,20 @@ def test_a_chart_can_be_read_by_keyboard(reader: Visit) -> None:
     assert not chart.locator(".reading").is_visible()
 
 
+def test_a_fault_is_marked_behind_the_load_and_leads_to_its_run(reader: Visit) -> None:
+    """The drill that runs is a band of the overview's chart; its name leads to what is known of it."""
+    reader.open("/")
+    assert reader.page.locator("#load rect.fault").count() == 1
+    reader.page.click("#load .legend a")
+    assert reader.page.url == f"{reader.base}/drills/{RUN}"
+    text = reader.page.inner_text("main")
+    assert [
+        word for word in ("not healed yet", "injected", "was not judged") if word not in text
+    ] == []
+    reader.open("/drills")
+    assert reader.page.inner_text("tbody th a") == "deadlocks"
+
+
 def test_the_keyboard_reaches_content_links_and_pages(reader: Visit) -> None:
     """The first stop skips to the content, every stop is visible, and `g q` opens the queries."""
     reader.open("/traces")
@@ -247,7 +268,7 @@ def test_colours_follow_the_system_until_the_reader_chooses(reader: Visit) -> No
     "path",
     [
         f"/traces/{'0' * 32}", "/traces/abc", f"/traces/{TRACE}/{'0' * 16}", "/queries/123",
-        "/queries/brwse_products", "/go?q=%3F", "/no/such/page",
+        "/queries/brwse_products", "/drills/123", "/go?q=%3F", "/no/such/page",
     ],
 )  # fmt: skip
 def test_what_is_not_there_gets_a_page_that_says_so(reader: Visit, path: str) -> None:
@@ -276,6 +297,11 @@ def test_sources_that_are_away_leave_the_rest_standing(console: RunningConsole) 
     assert "Database load" in overview
     status, sessions = get(console, "/sessions")
     assert (status, "No PostgreSQL answers" in sessions) == (200, True)
+    status, compared = get(console, "/compare?window=10m")
+    assert status == 200
+    for words in ("No PostgreSQL answers", "Prometheus does not answer", "cannot answer"):
+        assert words in compared
+    assert "No PostgreSQL answers" not in get(console, "/compare")[1]
 
 
 def test_another_host_name_is_refused(console: RunningConsole) -> None:
@@ -313,8 +339,11 @@ def test_with_a_token_pages_are_for_those_who_know_it(tmp_path: Path, browser: B
     )
     try:
         for path in PAGES:
-            assert get(running, path.format(trace_id=TRACE, span_id=ROOT, key="1"))[0] == 401
+            assert (
+                get(running, path.format(trace_id=TRACE, span_id=ROOT, key="1", run=RUN))[0] == 401
+            )
         assert get(running, "/queries", Authorization=f"Bearer {TOKEN}")[0] == 200
+        assert "sees no journal" in get(running, "/drills", Authorization=f"Bearer {TOKEN}")[1]
         seen = visit(browser, running.url)
         seen.open("/queries?by=calls")
         seen.page.fill("[name=token]", "guess")

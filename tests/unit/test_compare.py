@@ -2,12 +2,14 @@
 
 import doctest
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from lab.compare import answers, report
 from lab.compare.answers import Answer, Compared, Comparison, Cost, cannot
+from lab.compare.resources import LAB, PROMETHEUS, Spent
 from lab.compare.view import render
 
 COST = Cost(
@@ -17,6 +19,10 @@ COST = Cost(
     share_percent=0.3,
     blocks_per_s=9.0,
     sessions=1,
+)
+SPENT = (
+    Spent(observer=PROMETHEUS, what="job postgres: samples", unit="/min", value=9_000.0),
+    Spent(observer=LAB, what="store: rows", why_not="there is no <store>"),
 )
 
 
@@ -51,15 +57,25 @@ def test_the_page_has_every_answer_and_nothing_from_elsewhere() -> None:
     """Values, errors and reasons; no script; text of a database is no markup."""
     rows = (compared(200.0, 190.0), compared("<b>", "<i>"))
     found = Comparison(
-        since_s=300.0, datadog="the intake", rows=rows, costs=(COST,), costs_since_s=120.0
+        since_s=300.0,
+        datadog="the intake",
+        rows=rows,
+        costs=(COST,),
+        costs_since_s=120.0,
+        spent=SPENT,
     )
     page = report.html(found, "2 processors")
     assert "-5.0 %" in page
     assert "cannot answer: no deltas" in page
     assert "2 processors" in page
     assert "&lt;i&gt;" in page
+    assert "No PostgreSQL answers" not in page
+    away = replace(found, absent=("No PostgreSQL answers at &",))
+    assert "No PostgreSQL answers at &amp;" in report.html(away, "")
     assert "<i>" not in page
     assert "<script" not in page
+    assert "9,000 /min" in page
+    assert "cannot answer: there is no &lt;store&gt;" in page
 
 
 def test_a_person_reads_value_error_age_and_why_not() -> None:
@@ -69,6 +85,7 @@ def test_a_person_reads_value_error_age_and_why_not() -> None:
         rows=(compared(200.0, 190.0), compared(1_234_567.0, None)),
         costs=(COST,),
         costs_since_s=120.0,
+        spent=SPENT,
     )
     screen = Console(file=io.StringIO(), width=150)
     screen.print(render(found))
@@ -78,3 +95,5 @@ def test_a_person_reads_value_error_age_and_why_not() -> None:
     assert "1,234,567 ms" in told
     assert "embedded agent, not Datadog's" in told
     assert "0.3 %" in told
+    assert "9,000 /min" in told
+    assert "cannot answer: there is no <store>" in told

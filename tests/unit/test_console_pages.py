@@ -2,6 +2,7 @@
 
 import doctest
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from grafana.generator import style
 from lab.console.pages import colours, formats
-from lab.console.pages.chart import HEIGHT, WIDTH, Chart, Series, sparkline
+from lab.console.pages.chart import HEIGHT, WIDTH, Band, Chart, Series, sparkline
 from lab.console.pages.overview import MAX_LAYERS, OTHERS, load_chart
 from lab.overview import DatabaseLoad, WaitEvent
 from lab.store import Source
@@ -99,6 +100,25 @@ def test_a_chart_without_values_can_be_asked_everything() -> None:
     assert nothing.is_empty
     assert (nothing.paths(), nothing.time_ticks(), nothing.marks()) == ([], [], [])
     assert sparkline([]) == sparkline([1.0]) == ""
+
+
+@pytest.mark.parametrize(
+    ("begin_s", "end_s", "place"),
+    [
+        (1, 2, (25.0, 50.0)),
+        (-9, 1, (0.0, 25.0)),
+        (3, 99, (75.0, 100.0)),
+        (4, 9, None),
+        (-9, 0, None),
+    ],
+)
+def test_a_fault_is_a_band_as_far_as_it_is_in_the_chart(
+    begin_s: int, end_s: int, place: tuple[float, float] | None
+) -> None:
+    """What began before or goes on is cut at the edges; what was before or after is not there."""
+    band = Band(label="drill x", href="/drills/x", begin_ms=begin_s * 1000, end_ms=end_s * 1000)
+    drawn = replace(chart([1.0, 1.0, 1.0, 1.0], stacked=True), bands=[band])
+    assert drawn.band_places() == ([(band, *place)] if place else [])
 
 
 def test_the_lightest_wait_class_is_still_seen_on_the_load() -> None:

@@ -12,6 +12,7 @@ from lab.drills.announcing import announce
 from lab.drills.assessment import Assessment
 from lab.drills.catalogue import DRILLS
 from lab.drills.errors import DrillError
+from lab.drills.history import History, latest
 from lab.drills.journal import KEPT_LINES, MAX_BYTES, Journal, Step
 from lab.drills.mark import Mark
 from lab.drills.runner import Run
@@ -67,6 +68,31 @@ def test_the_journal_gives_back_what_was_written_and_leaves_out_a_torn_line(tmp_
     journal.write("abc", "deadlocks", Step.HEALED)
     written = [(entry.step, entry.detail) for entry in journal.entries()]
     assert written == [("inject", '{"intensity":2.0}'), ("healed", "{}")]
+
+
+def test_the_history_tells_runs_apart_and_knows_which_are_not_over(tmp_path: Path) -> None:
+    """The latest run comes first; one that was not healed is in every later window."""
+    place = Place(Paths(state=tmp_path))
+    history = History(place)
+    assert (history.is_there, history.runs()) == (False, [])
+    journal = Journal(place.journal)
+    begun = journal.write("first", "deadlocks", Step.INJECT, intensity=1.0)
+    healed = journal.write("first", "deadlocks", Step.HEALED)
+    journal.write("second", "deadlocks", Step.INJECT, intensity=1.0)
+    last = journal.write("second", "deadlocks", Step.PROVEN, says="2 deadlocks")
+    second, first = history.runs()
+    assert (first.run, first.began_ns, first.healed_ns) == ("first", begun, healed)
+    assert (second.run, second.healed_ns) == ("second", None)
+    assert [past.run for past in history.between(begun - 9, begun + 1)] == ["first"]
+    assert [past.run for past in history.between(healed + 1, last + 10**12)] == ["second"]
+    assert latest([second, first]) == [second]
+    assert (history.run("first"), history.run("third")) == (first, None)
+    assert history.judged(first) is None
+    place.runs.mkdir()
+    (place.runs / "first.json").write_bytes(assessment().encoded())
+    judged = history.judged(first)
+    assert judged is not None
+    assert judged.verdicts == assessment().verdicts
 
 
 def test_the_journal_stays_bounded(tmp_path: Path) -> None:

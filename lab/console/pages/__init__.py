@@ -1,6 +1,7 @@
 """The console's pages: HTML made on the server, from what lab/overview and lab/drilldown answer.
 
-No page asks the store, Prometheus or PostgreSQL itself: it calls those two, and writes down what they say.
+No page asks the store, Prometheus or PostgreSQL itself: it calls those two, lab/drills for what was broken
+on purpose and lab/compare for the comparison, and writes down what they say.
 """
 
 from lab.console.pages.access import Access

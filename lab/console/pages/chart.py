@@ -37,6 +37,16 @@ class Tick:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Band:
+    """A stretch of time behind the chart, in milliseconds since 1970; `href` leads to what it was."""
+
+    label: str
+    href: str
+    begin_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Chart:
     """A chart over time.
 
@@ -47,6 +57,7 @@ class Chart:
         series: drawn in this order, the first at the bottom when stacked.
         stacked: bars on top of each other instead of lines; each bar lasts `step_ms` from its time on.
         marks_ms: moments to be marked by a line.
+        bands: stretches of time to be marked behind everything.
     """
 
     title: str
@@ -56,6 +67,7 @@ class Chart:
     stacked: bool = False
     step_ms: int = 0
     marks_ms: Sequence[int] = field(default=())
+    bands: Sequence[Band] = field(default=())
 
     @property
     def is_empty(self) -> bool:
@@ -90,6 +102,19 @@ class Chart:
         first, last = self._span()
         return [self._x(t) / WIDTH * 100 for t in self.marks_ms if first <= t <= last]
 
+    def band_places(self) -> list[tuple[Band, float, float]]:
+        """Return each band of which something is in the chart: from where to where, in per cent."""
+        first, last = self._span()
+        return [
+            (
+                band,
+                self._x(max(band.begin_ms, first)) / WIDTH * 100,
+                self._x(min(band.end_ms, last)) / WIDTH * 100,
+            )
+            for band in self.bands
+            if self.times_ms and band.begin_ms < last and band.end_ms > first
+        ]
+
     def paths(self) -> list[tuple[Series, str]]:
         """Return each series with its outline, as the `d` of an SVG path."""
         if self.stacked:
@@ -105,6 +130,10 @@ class Chart:
             "series": [
                 {"label": s.label, "css": s.css, "values": [_short(v) for v in s.values]}
                 for s in self.series
+            ],
+            "bands": [
+                {"label": band.label, "begin": band.begin_ms, "end": band.end_ms}
+                for band in self.bands
             ],
         }
 

@@ -7,7 +7,8 @@ from starlette.requests import Request
 
 from lab import overview
 from lab.console.pages import asking, colours
-from lab.console.pages.chart import Chart, Series, sparkline
+from lab.console.pages.chart import Band, Chart, Series, sparkline
+from lab.console.pages.faults import bands
 from lab.console.pages.site import Page
 from lab.drilldown import Desk
 from lab.overview import DatabaseLoad, ServicesHealth, WaitEvent
@@ -32,7 +33,7 @@ def page(desk: Desk, request: Request) -> Page:
         **window.values(),
         "health": asking.attempt(lambda: overview.health(reader, prometheus, at=until)),
         "load": load,
-        "load_chart": load_chart(load.value) if load.value else None,
+        "load_chart": load_chart(load.value, bands(desk, since, until)) if load.value else None,
         "services": services,
         "sparks": _sparks(services.value) if services.value else {},
         "top": asking.attempt(lambda: desk.queries(since=since, until=until, limit=TOP_STATEMENTS)),
@@ -46,7 +47,7 @@ def page(desk: Desk, request: Request) -> Page:
     return Page(template="overview.html", values=values)
 
 
-def load_chart(load: DatabaseLoad) -> Chart:
+def load_chart(load: DatabaseLoad, faults: Sequence[Band] = ()) -> Chart:
     """Stack the wait events by class, so that one colour is one class; the CPU is at the bottom."""
     shown, rest = _split(load.events)
     order = {kind: number for number, kind in enumerate(colours.WAITS)}
@@ -67,6 +68,7 @@ def load_chart(load: DatabaseLoad) -> Chart:
         series=layers,
         stacked=True,
         step_ms=load.step_s * 1000,
+        bands=faults,
     )
 
 

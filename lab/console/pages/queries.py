@@ -7,6 +7,7 @@ from starlette.requests import Request
 from lab import overview
 from lab.console.pages import asking
 from lab.console.pages.chart import Chart, Series
+from lab.console.pages.faults import bands
 from lab.console.pages.site import Page
 from lab.drilldown import Desk, queries, query
 from lab.drilldown.queries import By
@@ -55,6 +56,7 @@ def one(desk: Desk, request: Request) -> Page:
     points = found.series.points
     step_s = found.series.step_s
     times_ms = [round(point.end.timestamp() * 1000) for point in points]
+    faults = bands(desk, window.since, window.until)
     changes = [round(p.since.timestamp() * 1000) for p in found.plans if p.changed]
     values = {
         **window.values(),
@@ -69,6 +71,7 @@ def one(desk: Desk, request: Request) -> Page:
                 [_rate(p.dbm, step_s) if p.dbm or not p.prometheus else 0.0 for p in points],
             ),
             marks_ms=changes,
+            bands=faults,
         ),
         "mean_chart": Chart(
             title="Mean time of a call",
@@ -79,6 +82,7 @@ def one(desk: Desk, request: Request) -> Page:
                 [p.dbm.mean_ms if p.dbm else None for p in points],
             ),
             marks_ms=changes,
+            bands=faults,
         ),
         "query_links": desk.links.query(queryid, found.statement),
         "table_links": {table.name: desk.links.table(table.name) for table in found.tables},

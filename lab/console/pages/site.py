@@ -10,7 +10,14 @@ from pathlib import Path
 from urllib.parse import parse_qs, quote
 
 from anyio import CapacityLimiter, to_thread
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import (
+    ChoiceLoader,
+    Environment,
+    PackageLoader,
+    PrefixLoader,
+    StrictUndefined,
+    select_autoescape,
+)
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -144,7 +151,12 @@ def _own_path(path: str) -> str:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("lab.console.pages"),
+        loader=ChoiceLoader(
+            [
+                PackageLoader("lab.console.pages"),
+                PrefixLoader({"compare": PackageLoader("lab.compare", ".")}),
+            ]
+        ),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -2,7 +2,7 @@
 
 from types import MappingProxyType
 
-from lab.console.pages import execution, go, overview, queries, sessions, traces
+from lab.console.pages import compare, drills, execution, go, overview, queries, sessions, traces
 from lab.console.pages.site import Make
 
 PAGES: MappingProxyType[str, Make] = MappingProxyType(
@@ -14,6 +14,9 @@ PAGES: MappingProxyType[str, Make] = MappingProxyType(
         "/queries": queries.listed,
         "/queries/{key}": queries.one,
         "/sessions": sessions.page,
+        "/drills": drills.listed,
+        "/drills/{run}": drills.one,
+        "/compare": compare.page,
         "/go": go.page,
     }
 )

@@ -45,7 +45,7 @@ function data(chart) {
 }
 
 function read(chart, index) {
-  const { times, series, unit, stacked } = data(chart);
+  const { times, series, unit, stacked, bands } = data(chart);
   if (!times.length) return;
   const at = Math.max(0, Math.min(times.length - 1, index));
   chart.index = at;
@@ -59,6 +59,7 @@ function read(chart, index) {
   const shown = rows.filter(([, v]) => v !== null && !(stacked && v === 0));
   box.replaceChildren(line("when", "", clock(new Date(times[at])), stacked ? UNITS[unit](shown.reduce((sum, [, v]) => sum + v, 0)) : ""));
   for (const [one, v] of shown) box.append(line("", one.css, one.label, UNITS[unit](v)));
+  for (const band of bands) if (band.begin <= times[at] && times[at] <= band.end) box.append(line("", "c-fault", band.label, ""));
   box.hidden = false;
   chart.classList.add("reads");
   const width = chart.querySelector(".plot").clientWidth;
@@ -130,7 +131,7 @@ document.querySelector(".theme").addEventListener("click", () => theme(true));
 theme(false);
 
 // Keys: / searches, g and a letter opens a page, arrows read a chart.
-const PAGES = { o: "/", t: "/traces", q: "/queries", s: "/sessions" };
+const PAGES = { o: "/", t: "/traces", q: "/queries", s: "/sessions", d: "/drills", c: "/compare" };
 let goes = false;
 document.addEventListener("keydown", (event) => {
   const target = event.target;

@@ -1,0 +1,43 @@
+"""`/compare`: the same questions to both observers, beside the truth; as `./creditlab compare` prints it.
+
+Only with a window in the address: it asks PostgreSQL and Prometheus dozens of questions, and nobody who
+follows a link to the page has asked for that.
+"""
+
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from starlette.requests import Request
+
+from lab.compare.run import run
+from lab.compare.view import CLOSE_PERCENT, number
+from lab.console.pages import asking
+from lab.console.pages.site import Page
+from lab.drilldown import Desk
+
+# By what stands in the address: words, seconds.
+WINDOWS = MappingProxyType({
+    "5m": ("5 min", 300.0),
+    "10m": ("10 min", 600.0),
+    "30m": ("30 min", 1800.0),
+    "1h": ("1 h", 3600.0),
+})  # fmt: skip
+DEFAULT = "10m"
+
+
+def page(desk: Desk, request: Request) -> Page:
+    """Show the comparison of a window, or what it would be."""
+    window = request.query_params.get("window")
+    known = WINDOWS.get(window or "")
+    found = asking.attempt(lambda: run(desk.settings, since_s=known[1])) if known else None
+    values = {
+        "window": window,
+        "default": DEFAULT,
+        "windows": [(key, label) for key, (label, _) in WINDOWS.items()],
+        "label": known[0] if known else "",
+        "found": found,
+        "at": datetime.now(UTC),
+        "figure": number,
+        "close": CLOSE_PERCENT,
+    }
+    return Page(template="compare.html", values=values)

@@ -1,0 +1,148 @@
+"""`/drills` and `/drills/{run}`: what was broken on purpose, and who saw it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from starlette.requests import Request
+
+from lab import overview
+from lab.console.pages import asking
+from lab.console.pages.faults import bands, history
+from lab.console.pages.overview import load_chart
+from lab.console.pages.site import Page
+from lab.drilldown import Desk, NotFoundError
+from lab.drilldown.moments import moment
+from lab.drills.assessment import Assessment
+from lab.drills.catalogue import DRILLS
+from lab.drills.history import Past, latest
+from lab.drills.journal import Step
+from lab.drills.matrix import LEGEND
+from lab.drills.report import letters
+from lab.drills.view import TITLES
+from lab.judge.evidence import Observer
+from lab.judge.verdicts import Verdict
+
+LIMIT = 100
+# What a run's chart shows on both sides of the fault.
+AROUND = timedelta(minutes=1)
+STEPS = {
+    Step.INJECT: "injected",
+    Step.PROVEN: "proven",
+    Step.NOT_PROVEN: "not proven",
+    Step.HEAL: "healing",
+    Step.HEALED: "healed",
+    Step.NOT_HEALED: "not healed",
+    Step.FOUND: "found, its runner had been killed",
+    Step.VERIFIED: "verified",
+    Step.VERDICT: "judged",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """A run in the list; `verdicts` by observer, none when it was not judged."""
+
+    run: str
+    drill: str
+    title: str
+    at: datetime
+    healed: datetime | None
+    proven: bool
+    verdicts: dict[Observer, Verdict]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """A line of a run's journal, in words."""
+
+    at: datetime
+    step: str
+    detail: str
+    bad: bool
+
+
+def listed(desk: Desk, request: Request) -> Page:
+    """List the runs: the latest of each drill, or all of them."""
+    journal = history(desk)
+    runs = journal.runs()
+    everything = bool(request.query_params.get("all"))
+    shown = (runs if everything else latest(runs))[:LIMIT]
+    values = {
+        "there": journal.is_there,
+        "everything": everything,
+        "rows": [_row(past, journal.judged(past)) for past in shown],
+        "observers": TITLES,
+        "letters": letters,
+        "legend": LEGEND,
+        "known": len(DRILLS),
+    }
+    return Page(template="drills.html", values=values)
+
+
+def one(desk: Desk, request: Request) -> Page:
+    """Show one run: what was injected, the proof, the evidence, the recovery.
+
+    Raises:
+        NotFoundError: when the journal does not hold it.
+    """
+    journal, run = history(desk), request.path_params["run"]
+    past = journal.run(run)
+    if past is None:
+        raise NotFoundError(
+            f"The journal of drills holds no run {run[:40]}.\n/drills lists them all."
+        )
+    judged = journal.judged(past)
+    begin = moment(past.began_ns)
+    end = datetime.now(UTC) if past.healed_ns is None else moment(past.healed_ns)
+    since, until = begin - AROUND, end + AROUND
+    load = asking.attempt(lambda: overview.database_load(desk.reader, since=since, until=until))
+    values = {
+        "row": _row(past, judged),
+        "drill": DRILLS.get(past.drill),
+        "judged": judged,
+        "proof": _said(past, Step.PROVEN) or _said(past, Step.NOT_PROVEN),
+        "intensity": _detail(past, Step.INJECT).get("intensity"),
+        "lines": [_line(entry.at_ns, entry.step, entry.detail) for entry in past.steps],
+        "observers": TITLES,
+        "load": load,
+        "load_chart": load_chart(load.value, bands(desk, since, until)) if load.value else None,
+    }
+    return Page(template="drill.html", values=values)
+
+
+def _row(past: Past, judged: Assessment | None) -> Row:
+    known = DRILLS.get(past.drill)
+    verdicts: Sequence[Verdict] = judged.verdicts if judged else ()
+    return Row(
+        run=past.run,
+        drill=past.drill,
+        title=known.title if known else "a drill that this version of the lab does not know",
+        at=moment(past.began_ns),
+        healed=None if past.healed_ns is None else moment(past.healed_ns),
+        proven=past.at(Step.PROVEN) is not None,
+        verdicts={verdict.observer: verdict for verdict in verdicts},
+    )
+
+
+def _line(at_ns: int, step: str, detail: str) -> Line:
+    known = msgspec.json.decode(detail)
+    if step == Step.VERDICT.value:
+        said = "; ".join(f"{TITLES[Observer(o)]} {seen}" for o, seen in known.items())
+    elif step == Step.VERIFIED.value:
+        said = "books and counters agree" if known["ok"] else f"broken: {', '.join(known['bad'])}"
+    else:
+        said = str(known.get("says", ""))
+    bad = step in {Step.NOT_PROVEN, Step.NOT_HEALED} or known.get("ok") is False
+    return Line(at=moment(at_ns), step=STEPS[Step(step)], detail=said, bad=bad)
+
+
+def _detail(past: Past, step: Step) -> dict[str, object]:
+    entry = past.at(step)
+    found: dict[str, object] = msgspec.json.decode(entry.detail) if entry else {}
+    return found
+
+
+def _said(past: Past, step: Step) -> str:
+    return str(_detail(past, step).get("says", ""))

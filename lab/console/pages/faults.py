@@ -1,0 +1,31 @@
+"""The faults that drills made, as bands behind charts: what rises in one was made to rise."""
+
+from datetime import datetime
+
+from lab.console.pages.chart import Band
+from lab.drilldown import Desk
+from lab.drilldown.moments import nanoseconds
+from lab.drills.history import History
+from lab.drills.running import Place
+from lab.paths import Paths
+
+NS_PER_MS = 1_000_000
+
+
+def history(desk: Desk) -> History:
+    """Return the journal of this lab's drills; it is empty where the console cannot see it."""
+    return History(Place(Paths.of(desk.settings)))
+
+
+def bands(desk: Desk, since: datetime, until: datetime) -> list[Band]:
+    """Return the faults of a window, the latest first."""
+    end_ms = nanoseconds(until) // NS_PER_MS
+    return [
+        Band(
+            label=f"drill {past.drill}",
+            href=f"/drills/{past.run}",
+            begin_ms=past.began_ns // NS_PER_MS,
+            end_ms=end_ms if past.healed_ns is None else past.healed_ns // NS_PER_MS,
+        )
+        for past in history(desk).between(nanoseconds(since), nanoseconds(until))
+    ]

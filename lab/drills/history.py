@@ -1,0 +1,93 @@
+"""What drills did in this lab: the journal's lines put together by run, with the verdicts of judged ones.
+
+Only reads, and anybody may at any time: a run that is under way has no end yet, and one that was never
+judged has no verdicts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from lab.drills.assessment import Assessment
+from lab.drills.journal import Journal, Step
+from lab.drills.running import Place
+from lab.store.records import Drill as Entry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """One run, by what the journal tells of it; `steps` in the order of time, at least one."""
+
+    steps: tuple[Entry, ...]
+
+    @property
+    def run(self) -> str:
+        """Its id."""
+        return self.steps[0].run
+
+    @property
+    def drill(self) -> str:
+        """The drill's name."""
+        return self.steps[0].drill
+
+    @property
+    def began_ns(self) -> int:
+        """When the injection began, in nanoseconds since 1970."""
+        return self.steps[0].at_ns
+
+    @property
+    def healed_ns(self) -> int | None:
+        """When the fault was gone; None as long as it may be there."""
+        return next((step.at_ns for step in self.steps if step.step == Step.HEALED.value), None)
+
+    def at(self, step: Step) -> Entry | None:
+        """Return the last line of a kind."""
+        return next((entry for entry in reversed(self.steps) if entry.step == step.value), None)
+
+
+class History:
+    """The runs of one lab."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a journal: not before the first drill, and not in a container."""
+        return self._place.journal.exists()
+
+    def runs(self) -> list[Past]:
+        """Return all that the journal still holds, the latest first."""
+        steps: dict[str, list[Entry]] = {}
+        for entry in Journal(self._place.journal).entries():
+            steps.setdefault(entry.run, []).append(entry)
+        return [Past(steps=tuple(found)) for found in reversed(steps.values())]
+
+    def run(self, run: str) -> Past | None:
+        """Return one run by its id."""
+        return next((past for past in self.runs() if past.run == run), None)
+
+    def between(self, since_ns: int, until_ns: int) -> list[Past]:
+        """Return the runs whose fault may have been there at some time between two moments."""
+        return [
+            past
+            for past in self.runs()
+            if past.began_ns < until_ns and (past.healed_ns is None or past.healed_ns > since_ns)
+        ]
+
+    def judged(self, past: Past) -> Assessment | None:
+        """Return the verdicts on a run; None when it has none, or those of another version of the lab."""
+        path = self._place.runs / f"{past.run}.json"
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Assessment)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+
+
+def latest(runs: Sequence[Past]) -> list[Past]:
+    """Return the latest run of each drill, given the latest first."""
+    found: dict[str, Past] = {}
+    for past in runs:
+        found.setdefault(past.drill, past)
+    return list(found.values())
