@@ -3,6 +3,7 @@
 import typer
 
 from lab.bench import console, intake, memory, pages, seed
+from lab.bench.cost import cost
 from lab.bench.load import load
 from lab.bench.overhead import overhead
 
@@ -16,6 +17,7 @@ app = typer.Typer(
 app.command()(seed.seed)
 app.command()(load)
 app.command()(overhead)
+app.command()(cost)
 app.command()(intake.intake)
 app.command()(console.console)
 app.command()(memory.memory)

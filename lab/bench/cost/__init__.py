@@ -1,0 +1,5 @@
+"""`bench cost`: what an operation, a span and a series cost the lab that runs, in CPU seconds and bytes."""
+
+from lab.bench.cost.command import cost
+
+__all__ = ["cost"]

@@ -1,0 +1,116 @@
+"""The command, and the table that a person reads."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from threading import Event
+from typing import Annotated
+
+import typer
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from lab.bench.cost.figures import Cost, between
+from lab.bench.cost.reading import Reading, bytes_of_spans, read
+from lab.cli.interruption import interruptible
+from lab.cli.options import AsJson
+from lab.cli.screen import Screen, out
+from lab.errors import LabError
+from lab.settings import LabSettings
+from lab.stack.memory import running_settings
+
+TOO_SHORT = (
+    "Within these seconds no operation, no span or no sample was counted.\n"
+    "Is the lab under load (./creditlab status)? Or look longer: --seconds 120"
+)
+
+
+def cost(
+    seconds: Annotated[
+        float, typer.Option(help="How long to look; Prometheus scrapes every 10 s.", min=15)
+    ] = 120.0,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what an operation, a span and a series cost the running lab, in CPU time and bytes."""
+    settings = running_settings(LabSettings.load())
+    with interruptible(), Screen() as screen:
+        screen.begin("cost", f"looking at the processes of the lab for {seconds:g} s")
+        found = measure(settings, seconds)
+    machine = {"cores": os.cpu_count(), "load_average": os.getloadavg()[0]}
+    if as_json:
+        out.print_json(json.dumps({**asdict(found), **machine}))
+    else:
+        out.print(Group(*_tables(found)))
+        out.print(
+            f"{machine['cores']} cores, load average {machine['load_average']:.1f}", style="dim"
+        )
+
+
+def measure(settings: LabSettings, seconds: float) -> Cost:
+    """Look twice at the lab that runs, which is not changed by it.
+
+    Raises:
+        LabError: when a part does not answer, was restarted meanwhile, or nothing was done.
+    """
+    first = read(settings)
+    Event().wait(seconds)
+    last = read(settings)
+    if not _same(first, last):
+        raise LabError("A part of the lab was started or ended meanwhile: measure again.")
+    try:
+        return between(first, last, span_bytes=bytes_of_spans(settings))
+    except ZeroDivisionError:
+        raise LabError(TOO_SHORT) from None
+
+
+def _same(first: Reading, last: Reading) -> bool:
+    """Whether the processes are the same ones: the time of one that was started again begins anew."""
+    return first.processes.keys() == last.processes.keys() and all(
+        process.cpu_s >= first.processes[name].cpu_s for name, process in last.processes.items()
+    )
+
+
+def _tables(found: Cost) -> Iterator[Table | Text]:
+    services = _grid(
+        f"CPU of each service over {found.seconds:.0f} s", "operations/s", "ms/operation", "MB"
+    )
+    for name, one in found.services.items():
+        each = "-" if one.cpu_ms is None else f"{one.cpu_ms:.2f}"
+        services.add_row(name, f"{one.operations_per_s:.2f}", each, f"{one.resident_mb:.0f}")
+    services.add_row(
+        "all", f"{found.operations_per_s:.2f}", f"{found.application_ms:.2f}", "", style="bold"
+    )
+    yield services
+    yield Text()
+    costs = _grid("What else is spent", "")
+    span_bytes = "unknown" if found.span_bytes is None else f"{found.span_bytes:,.0f} bytes"
+    for what, figure in {
+        "statements per operation": f"{found.statements_per_operation:.2f}",
+        "spans per operation": f"{found.spans_per_operation:.2f}",
+        "CPU of PostgreSQL per operation": f"{found.postgres_ms:.2f} ms",
+        **{
+            f"execution for {role}": f"{spent:.1f} ms/s"
+            for role, spent in found.execution_ms_per_s.items()
+        },
+        "CPU of the console per span": f"{found.console_us_per_span:.0f} µs",
+        "a span in the store": span_bytes,
+        "lines of PostgreSQL's log": f"{found.log_lines_per_s:.1f}/s",
+        "series in Prometheus": f"{found.series:,.0f}",
+        "memory of Prometheus per series": f"{found.series_bytes / 1e3:.1f} kB",
+        "samples": f"{found.samples_per_s:,.0f}/s",
+        "CPU of Prometheus per sample": f"{found.prometheus_us_per_sample:.1f} µs",
+        "CPU of Prometheus per series": f"{found.series_us_per_s:.2f} µs/s",
+        **{f"core taken by {name}": f"{share:.2%}" for name, share in found.cpu_share.items()},
+    }.items():
+        costs.add_row(what, figure)
+    yield costs
+
+
+def _grid(title: str, *headings: str) -> Table:
+    table = Table(title=title, title_justify="left", min_width=len(title))
+    table.add_column("")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    return table

@@ -1,0 +1,145 @@
+"""One look at everything that is counted: processor time of the components, and what they have done so far.
+
+Processor time, not time on the clock: on a busy machine work waits longer, and hardly costs more.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import TypeAlias
+
+import psutil
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample as Exposed
+
+from lab.control import Sample, clients, shop_client
+from lab.database import Role, connect, dsn, rows
+from lab.errors import LabError
+from lab.paths import Paths
+from lab.settings import LabSettings
+from lab.stack import probes, records
+from lab.stack.components import COMPONENTS
+from lab.store import Reader, StoreError
+
+Counts: TypeAlias = defaultdict[str | tuple[str, str], float]
+# A large store is read as a whole.
+STORE_S = 60.0
+STATEMENTS = "credit_statement_duration_seconds_count"
+EXECUTION_BY_ROLE = """
+SELECT rolname, sum(total_exec_time) / 1000
+FROM pg_stat_statements JOIN pg_roles ON pg_roles.oid = userid
+GROUP BY rolname
+"""
+BYTES_OF_SPANS = """
+SELECT sum(pgsize) FROM dbstat
+WHERE name IN (SELECT name FROM sqlite_master WHERE tbl_name = 'spans')
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Process:
+    """A component's processes together: processor seconds since they started, and resident bytes."""
+
+    cpu_s: float
+    resident: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """Everything at one moment; all but `at_s`, `resident` and `series` counts up from the start.
+
+    Attributes:
+        at_s: on a clock of no meaning but for differences.
+        processes: by component.
+        operations: by service, whatever their outcome.
+        statements: that the services executed.
+        execution_s: that PostgreSQL spent inside statements, by role.
+        spans, log_lines: that the console stored.
+        samples: that Prometheus appended.
+        series: that Prometheus holds in its head.
+    """
+
+    at_s: float
+    processes: Mapping[str, Process]
+    operations: Mapping[str, float]
+    statements: float
+    execution_s: Mapping[str, float]
+    spans: float
+    log_lines: float
+    samples: float
+    series: float
+
+
+def read(settings: LabSettings) -> Reading:
+    """Look at the native lab that runs.
+
+    Raises:
+        LabError: when a part of it does not answer.
+    """
+    processes = dict(_processes(settings))
+    if not {"postgres", "console", "prometheus"} <= processes.keys():
+        raise LabError("The lab must run natively to be measured: ./creditlab up --native")
+    services = [c for c in (*clients(settings), shop_client(settings)) if c.name in processes]
+    counted = {service.name: _summed(service.samples()) for service in services}
+    console = _counts(settings, "console", settings.console_port)
+    prometheus = _counts(settings, "prometheus", settings.prometheus_port)
+    with connect(dsn(settings, Role.LAB)) as connection:
+        execution_s = {role: float(spent) for role, spent in rows(connection, EXECUTION_BY_ROLE)}
+    return Reading(
+        at_s=monotonic(),
+        processes=processes,
+        operations={name: counts["credit_operations_total"] for name, counts in counted.items()},
+        statements=sum(counts[STATEMENTS] for counts in counted.values()),
+        execution_s=execution_s,
+        spans=console["lab_store_records_total", "spans"],
+        log_lines=console["lab_log_lines_total"],
+        samples=prometheus["prometheus_tsdb_head_samples_appended_total"],
+        series=prometheus["prometheus_tsdb_head_series"],
+    )
+
+
+def bytes_of_spans(settings: LabSettings) -> float | None:
+    """Return the bytes of a span in the console's store, its indexes included.
+
+    None where this Python's SQLite cannot tell the size of a table, or where there is no span yet.
+    """
+    reader = Reader(Paths.of(settings).store, timeout_s=STORE_S)
+    [(spans,)] = reader.rows("SELECT count(*) FROM spans")
+    with suppress(StoreError):
+        [(used,)] = reader.rows(BYTES_OF_SPANS)
+        return float(used) / spans if spans else None
+    return None
+
+
+def _processes(settings: LabSettings) -> Iterator[tuple[str, Process]]:
+    for record, process in records.living(Paths.of(settings).run):
+        if record.component not in COMPONENTS:
+            continue  # the supervisor: all of them descend from it
+        cpu_s, resident = 0.0, 0
+        for one in records.descendants(process):
+            with suppress(psutil.NoSuchProcess), one.oneshot():
+                spent = one.cpu_times()
+                # A backend of PostgreSQL's that has ended lives on in the times of who waited for it.
+                cpu_s += sum(spent[:4])
+                resident += one.memory_info().rss
+        yield record.component, Process(cpu_s=cpu_s, resident=resident)
+
+
+def _counts(settings: LabSettings, who: str, port: int) -> Counts:
+    page = probes.page(settings, port, "/metrics")
+    if page is None:
+        raise LabError(f"The {who} gives no /metrics at port {port}: see ./creditlab status")
+    families = text_string_to_metric_families(page)
+    return _summed(sample for family in families for sample in family.samples)
+
+
+def _summed(samples: Iterable[Sample | Exposed]) -> Counts:
+    """Sum samples by name; those of a table of the store by their table, too."""
+    counts: Counts = defaultdict(float)
+    for sample in samples:
+        counts[sample.name] += sample.value
+        if "table" in sample.labels:
+            counts[sample.name, sample.labels["table"]] += sample.value
+    return counts
