@@ -13,6 +13,7 @@ from lab.judge.signals import Names, Point, Signal, Track, of_labels, together
 NS = 1_000_000_000
 # A scrape and a collection interval after the heal still tell of the fault; what comes later is late.
 GRACE_NS = 20 * NS
+THOUSAND = 1000
 
 
 class Seen(StrEnum):
@@ -53,7 +54,7 @@ def reading(signal: Signal, evidence: Evidence, truth: Truth) -> Reading:
     if best is not None:
         _, track = best
         return Reading(
-            says=f"{signal.says}: {max(p.value for p in track):.4g}",
+            says=f"{signal.says}: {_written(max(p.value for p in track))}",
             seen=Seen.SEEN,
             at_ns=track[0].at_ns,
             names=together(p.names for p in track),
@@ -64,6 +65,15 @@ def reading(signal: Signal, evidence: Evidence, truth: Truth) -> Reading:
     if before_too:
         return Reading(says=f"{signal.says}: it was so before the fault already", seen=Seen.UNKNOWN)
     return Reading(says=f"{signal.says}: did not rise", seen=Seen.MISSED)
+
+
+def _written(value: float) -> str:
+    """Write four digits that count, and no exponent.
+
+    >>> _written(12345.6), _written(0.123456)
+    ('12,346', '0.1235')
+    """
+    return f"{value:,.0f}" if value >= THOUSAND else f"{value:.4g}"
 
 
 def _lasting(track: Track, threshold: float, points: int, truth: Truth) -> list[Point]:

@@ -1,9 +1,11 @@
 """The judge over recorded evidence: plain, absent, late, stale and contradictory."""
 
+import doctest
 from dataclasses import replace
 
 import pytest
 
+from lab.judge import collect, readings
 from lab.judge.collect import pause
 from lab.judge.evidence import Alert, Evidence, Observer, Pause, Series, Truth
 from lab.judge.quiet import false_alarms, together, unheard
@@ -65,6 +67,11 @@ def alert(name: str, pending_s: float | None, firing_s: float | None, **labels: 
         return None if seconds is None else T0 + round(seconds * NS)
 
     return Alert(name=name, labels=labels, pending_ns=at(pending_s), firing_ns=at(firing_s))
+
+
+def test_the_examples_hold() -> None:
+    found = [doctest.testmod(module) for module in (collect, readings)]
+    assert [(one.failed, one.attempted > 0) for one in found] == [(0, True), (0, True)]
 
 
 def test_a_series_that_rises_after_the_proof_is_seen_with_its_time() -> None:
