@@ -25,12 +25,12 @@ def run(settings: LabSettings, *, since_s: float) -> Comparison:
         *executions.compare(truth, seen, prometheus, datadog),
         *database.compare(truth, prometheus, datadog),
     )
-    spent, seconds = costs(truth)
+    by_role, seconds = costs(truth)
     return Comparison(
         since_s=since_s,
         datadog=datadog.source,
         rows=rows,
-        costs=spent,
+        costs=by_role,
         costs_since_s=seconds,
         spent=gathered(processes.spent(settings), traffic.spent(settings, since_s=since_s)),
         absent=tuple(trouble for trouble in (truth.trouble, prometheus.trouble) if trouble),
