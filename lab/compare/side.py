@@ -167,7 +167,7 @@ class Datadog:
     def __init__(self, settings: LabSettings, since_s: float) -> None:
         self._reader = Reader(Paths.of(settings).store, timeout_s=READ_WITHIN_S)
         self._since_ns = time.time_ns() - round(since_s * NS)
-        self._console = f"http://{settings.bind_address}:{settings.console_port}"
+        self._console = Links.of(settings).console
 
     @property
     def source(self) -> str:

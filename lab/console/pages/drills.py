@@ -27,7 +27,8 @@ from lab.judge.verdicts import Verdict
 LIMIT = 100
 # What a run's chart shows on both sides of the fault.
 AROUND = timedelta(minutes=1)
-STEPS = {
+OBSERVERS = {observer.value: title for observer, title in TITLES.items()}
+STEPS: dict[str, str] = {
     Step.INJECT: "injected",
     Step.PROVEN: "proven",
     Step.NOT_PROVEN: "not proven",
@@ -127,15 +128,16 @@ def _row(past: Past, judged: Assessment | None) -> Row:
 
 
 def _line(at_ns: int, step: str, detail: str) -> Line:
+    # Another version of the lab may have written what this one has no word for.
     known = msgspec.json.decode(detail)
     if step == Step.VERDICT.value:
-        said = "; ".join(f"{TITLES[Observer(o)]} {seen}" for o, seen in known.items())
+        said = "; ".join(f"{OBSERVERS.get(o, o)} {seen}" for o, seen in known.items())
     elif step == Step.VERIFIED.value:
         said = "books and counters agree" if known["ok"] else f"broken: {', '.join(known['bad'])}"
     else:
         said = str(known.get("says", ""))
     bad = step in {Step.NOT_PROVEN, Step.NOT_HEALED} or known.get("ok") is False
-    return Line(at=moment(at_ns), step=STEPS[Step(step)], detail=said, bad=bad)
+    return Line(at=moment(at_ns), step=STEPS.get(step, step), detail=said, bad=bad)
 
 
 def _detail(past: Past, step: Step) -> dict[str, object]:
