@@ -10,7 +10,12 @@ from lab.bench.overhead.command import run
 from lab.bench.overhead.measure import Plan
 from lab.bench.overhead.modes import MODES, NOBODY
 from lab.bench.overhead.ratios import Verdict
-from tests.fix_postgres import settings_for
+from lab.bench.overhead.server import OFF, set_auto_explain
+from lab.database import Connection, Role, rows
+from lab.stack.readiness import await_state
+from tests.fix_postgres import Database, settings_for
+
+THRESHOLD = "SHOW auto_explain.log_min_duration"
 
 
 def test_a_run_reports_every_mode_and_leaves_nothing(
@@ -23,7 +28,7 @@ def test_a_run_reports_every_mode_and_leaves_nothing(
         update={"lab_state_dir": tmp_path}
     )
     before = set(psutil.Process().children(recursive=True))
-    plan = Plan(seconds=1, rounds=1, processes=1, connections=4)
+    plan = Plan(seconds=0.5, rounds=1, processes=1, connections=4)
     result = run(settings, plan, scale=0.02)
     assert set(psutil.Process().children(recursive=True)) <= before
     assert not list(tmp_path.iterdir())
@@ -35,3 +40,21 @@ def test_a_run_reports_every_mode_and_leaves_nothing(
         assert typical.client_cpu_us_per_statement > 0
         if mode is not NOBODY:
             assert result.cost(mode).operations_per_s.verdict is Verdict.UNKNOWN
+
+
+def test_auto_explain_is_switched_in_sessions_that_are_open(database: Database) -> None:
+    """The load's pools are: a setting of the database or of the role would not reach them."""
+
+    def otherwise(session: Connection, wanted: str) -> str | None:
+        [[threshold]] = rows(session, THRESHOLD)
+        return None if threshold == wanted else str(threshold)
+
+    with database.connect(Role.APP) as session:
+        [[configured]] = rows(session, THRESHOLD)
+        assert configured != OFF
+        try:
+            set_auto_explain(database.settings, on=False)
+            await_state("it is off", lambda: otherwise(session, OFF), within_s=10)
+        finally:
+            set_auto_explain(database.settings, on=True)
+        await_state("it is on again", lambda: otherwise(session, configured), within_s=10)

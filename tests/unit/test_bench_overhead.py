@@ -5,7 +5,9 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
+import psutil
 import pytest
 from rich.console import Console
 
@@ -13,7 +15,11 @@ from lab.bench.overhead import modes, ratios
 from lab.bench.overhead.command import tables
 from lab.bench.overhead.measure import Plan, Result, Turn
 from lab.bench.overhead.modes import MODES, NOBODY, order
+from lab.bench.overhead.process import running
 from lab.bench.overhead.ratios import ROUNDS_AT_LEAST, Verdict, difference, ratio
+from lab.errors import LabError
+from lab.stack.component import Command
+from lab.stack.environment import plain
 
 TRACING = next(mode for mode in MODES if mode.tracing and not mode.agent)
 
@@ -130,3 +136,25 @@ def test_the_document_has_every_turn() -> None:
     assert found[NOBODY.name]["cost"] is None
     assert found[TRACING.name]["cost"]["operations_per_s"]["verdict"] == "unknown"
     assert len(found[TRACING.name]["turns"]) == 1
+
+
+def command(*argv: str) -> Command:
+    return Command(argv=argv, environment=plain(), version="")
+
+
+def test_a_frozen_process_ends_with_its_block(tmp_path: Path) -> None:
+    """It would not hear the signal before it goes on."""
+    with running("sleeper", command("/bin/sleep", "60"), tmp_path) as process:
+        [child] = psutil.Process().children()
+        process.freeze()
+        assert child.status() == psutil.STATUS_STOPPED
+    assert not child.is_running()
+
+
+def test_a_process_that_has_ended_is_told_of_with_its_last_words(tmp_path: Path) -> None:
+    failing = command("/bin/sh", "-c", "echo no such database; exit 3")
+    with (
+        pytest.raises(LabError, match=r"exporter has ended.*\n.*no such database"),
+        running("exporter", failing, tmp_path) as process,
+    ):
+        process.await_ready(lambda: "nothing", within_s=10)

@@ -38,7 +38,7 @@ FIGURES = {
     "p50_ms": "p50, ms",
     "p95_ms": "p95, ms",
     "p99_ms": "p99, ms",
-    "client_cpu_us_per_statement": "client CPU/statement, µs",
+    "client_cpu_us_per_statement": "CPU/statement, µs",
 }
 
 
@@ -106,28 +106,26 @@ def tables(result: Result) -> RenderableType:
     """Return the figures of each mode beside the unobserved load's, and what to know of them."""
     plan = result.plan
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("observed by")
-    table.add_column("")
+    table.add_column("observed by", no_wrap=True)
     for heading in ("nobody", "with it", "ratio", "95 % interval"):
         table.add_column(heading, justify="right")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     unobserved = result.typical(NOBODY)
     for mode in (mode for mode in MODES if mode is not NOBODY):
         typical, cost = result.typical(mode), result.cost(mode)
-        for number, (name, words) in enumerate(FIGURES.items()):
+        table.add_row(Text(mode.name, style="bold"))
+        for name, words in FIGURES.items():
             estimate: Estimate = getattr(cost, name)
             sign = "+" if name.startswith("client") else ""
             digits = 0 if sign else 2
             table.add_row(
-                "" if number else Text(mode.name, style="bold"),
-                words,
+                f"  {words}",
                 f"{getattr(unobserved, name):,.1f}",
                 f"{getattr(typical, name):,.1f}",
                 f"{estimate.value:{sign}.{digits}f}",
                 _interval(estimate, f"{sign}.{digits}f"),
                 Text(estimate.verdict, style=STYLES[estimate.verdict]),
             )
-        table.add_row()
     return Group(table, Text("\n".join(_notes(plan)), style="dim"))
 
 
@@ -148,6 +146,7 @@ def _notes(plan: Plan) -> list[str]:
         f"{turns}, {plan.connections} connections at saturation; nobody and with it are medians.",
         f"A ratio is to the unobserved turn of the same round: {interval}.",
         "One interval in twenty misses by chance.",
+        "CPU/statement is the clients' own; the database's is not in it.",
         "What agent and tracers send is taken and forgotten, on the same machine.",
     ]
     if plan.scrape_every_s < SCRAPE_EVERY_S:
