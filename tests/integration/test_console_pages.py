@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 from playwright.sync_api import Browser
 
 from lab.bench.large_store import fill
 from lab.console.pages import PAGES
-from lab.drills.journal import Journal, Step
+from lab.drills.journal import Step
 from lab.drills.running import Place
 from lab.paths import Paths
 from lab.store import (
     ActivitySample,
     Bounds,
+    Drill,
     Event,
     Execution,
     Plan,
@@ -105,10 +107,20 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Execution]:
     bounds = Bounds(age_ns=24 * HOUR_NS, size_bytes=10**9)
     with Writer(store, bounds, Tally()) as writer:
         writer.commit(evil_records(time.time_ns() - 2 * 10**9), timeout_s=20)
-    journal = Journal(Place(Paths(state=state)).journal)
-    journal.write(RUN, "deadlocks", Step.INJECT, intensity=1.0)
-    journal.write(RUN, "deadlocks", Step.PROVEN, says=EVIL, pids=[1])
+    journal = Place(Paths(state=state)).journal
+    journal.parent.mkdir(parents=True)
+    journal.write_bytes(b"\n".join(map(msgspec.json.encode, drill_steps())))
     return state, execution
+
+
+def drill_steps() -> list[Drill]:
+    """Return the lines of a drill that began a minute ago, so that the chart has a whole step of it."""
+    details = {Step.INJECT: {"intensity": 1.0}, Step.PROVEN: {"says": EVIL, "pids": [1]}}
+    at_ns = time.time_ns() - 60 * 10**9
+    return [
+        Drill(at_ns=at_ns, run=RUN, drill="deadlocks", step=step, detail=json.dumps(detail))
+        for step, detail in details.items()
+    ]
 
 
 @pytest.fixture(scope="module")
