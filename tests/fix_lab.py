@@ -3,8 +3,8 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +49,26 @@ class Lab:
         return int(record["pid"])
 
 
+@dataclass(frozen=True, kw_only=True)
+class Further:
+    """More options of the first `up`, and more of its environment."""
+
+    options: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
 def _ports(names: Sequence[str]) -> dict[str, str]:
     return {name.upper(): str(free_port()) for name in names}
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def further() -> Further:
+    """What a module's lab has beyond the usual one: for modules to override."""
+    return Further()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory, further: Further) -> Iterator[Lab]:
     """A lab of a tenth of the usual data, up and under the default load."""
     state = tmp_path_factory.mktemp("lab") / "the lab"
     overrides = _ports([name for name in LabSettings.model_fields if name.endswith("_port")])
@@ -62,7 +76,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     own = {"LAB_STATE_DIR": str(state), "DOCKER_HOST": f"unix://{state}/no-engine"}
     # Nor an Agent that this machine may have.
     own["DATADOG_AGENT"] = "embedded"
-    environment = {**os.environ, **overrides, **own}
+    environment = {**os.environ, **overrides, **own, **further.variables}
     fields = {name.lower(): value for name, value in overrides.items()}
     running = Lab(
         state=state,
@@ -70,7 +84,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         settings=LabSettings(_env_file=None, lab_state_dir=state, **fields),  # type: ignore[arg-type]
     )
     try:
-        up = running.run("up", "--native", "--scale", SCALE)
+        up = running.run("up", "--native", "--scale", SCALE, *further.options)
         assert up.returncode == 0, up.stdout + up.stderr
         yield running
     finally:

@@ -1,10 +1,14 @@
-"""PostgreSQL is killed under load, again and again: the services come back, nothing is lost or doubled."""
+"""PostgreSQL is killed under load, again and again: the services come back, nothing is lost or doubled.
+
+The lab has the shop, too, which is one more that must come back with its books in order.
+"""
 
 import html
 import http.client
 import os
 import re
 import signal
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic
 
@@ -13,9 +17,11 @@ import pytest
 
 from lab.control import ServiceUnreachableError, clients
 from lab.database import Role, connect, dsn, rows
+from lab.drilldown import Desk, Search
+from lab.drilldown.trace import Trace
 from lab.stack import probes
 from lab.stack.readiness import await_state
-from tests.fix_lab import Lab
+from tests.fix_lab import Further, Lab
 
 pytestmark = pytest.mark.acceptance
 
@@ -30,6 +36,16 @@ NAMES = 50
 LINK = re.compile(r'href="(/(?!static)[^"#]*)')
 # Whatever could be a CPF or a telephone number.
 PERSONAL = re.compile(rb"(?<!\d)\d{11}(?!\d)|\+55 \d\d \d{9}")
+
+
+# Visits per second, which LOAD multiplies: with it, about the shop's default.
+VISITS = {"RATE_SHOP_BROWSE": "0.02", "RATE_SHOP_ABANDON": "0.03", "RATE_SHOP_BUY": "0.07"}
+
+
+@pytest.fixture(scope="module")
+def further() -> Further:
+    """The shop."""
+    return Further(options=("--shop",), variables=VISITS)
 
 
 def acknowledged(lab: Lab) -> dict[str, float]:
@@ -86,10 +102,38 @@ def test_five_kills_under_load_lose_nothing(lab: Lab) -> None:
         assert monotonic() - returned < RESUME_SECONDS
     report = lab.json("verify")
     assert report["ok"] is True, [check for check in report["checks"] if not check["ok"]]
-    counted = {
-        c["name"]: int(c["actual"]) for c in report["checks"] if "acknowledged.serv" in c["name"]
-    }
-    assert counted["acknowledged.servicing.pay"] > KILLS * WORK / 2
+    checks = {check["name"]: check for check in report["checks"]}
+    assert int(checks["acknowledged.servicing.pay"]["actual"]) > KILLS * WORK / 2
+    # One addition is one INSERT, one checkout is one UPDATE, one paid on credit is one proposal.
+    shop = [checks[f"shop.{what}"] for what in ("cart_additions", "checkouts", "proposals")]
+    assert all(check["expected"] == check["actual"] for check in shop)
+    assert sum(int(check["actual"]) for check in shop) > 0
+
+
+def test_the_shop_is_scraped_and_traced_as_the_services_are(lab: Lab) -> None:
+    """Its target is up in Prometheus; in the console a visit leads by its request to its statements."""
+    desk = Desk.of(lab.settings)
+
+    def scraped() -> str | None:
+        up = [
+            v for s in desk.prometheus.now('up{service="credit-shop"}') for v in s.values.values()
+        ]
+        return None if up == [1] else f"up is {up}"
+
+    def traced() -> str | None:
+        lately = datetime.now(UTC) - timedelta(minutes=5)
+        found = desk.search(Search(service="shop", operation="shop_buy", since=lately, limit=5))
+        return None if any(of_a_visit(desk.trace(each.trace_id)) for each in found) else "none"
+
+    await_state("prometheus scrapes the shop", scraped, within_s=RETURN_SECONDS)
+    await_state("a visit's trace is in the console", traced, within_s=RETURN_SECONDS)
+
+
+def of_a_visit(trace: Trace) -> bool:
+    """Whether a trace has the whole way: the visitor's operation, the pages, INSERT and UPDATE."""
+    names = {span.name for span in trace.spans}
+    statements = {span.statement for span in trace.statements}
+    return "flask.request" in names and {"add_item", "close_cart"} <= statements
 
 
 def test_no_customer_is_known_by_what_is_kept_or_shown(lab: Lab) -> None:
