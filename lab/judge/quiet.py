@@ -51,11 +51,12 @@ def false_alarms(
     """
     for alert in evidence.alerts:
         if alert.firing_ns is not None and alert.firing_ns <= until_ns:
-            about = (f"{k}={v}" for k, v in sorted(alert.labels.items()) if k not in UNSAID)
+            about = [f"{k}={v}" for k, v in sorted(alert.labels.items()) if k not in UNSAID]
+            when = "before already" if alert.firing_ns < since_ns else "in it"
             yield FalseAlarm(
                 observer=Observer.ALERTS,
                 what=alert.name,
-                says=" ".join(about) or "firing",
+                says=" ".join([f"fired {when}", *about]),
                 at_ns=alert.firing_ns,
             )
     for drill, expected in signals.items():

@@ -188,13 +188,17 @@ class Quiet(_Signal):
 
 @dataclass(frozen=True, kw_only=True)
 class Silence(_Signal):
-    """Seconds without any session of the application in DBM's looks at them."""
+    """Seconds without anything from the database: sessions at work, or what statements did.
+
+    Sessions alone would not do: in a lab with little load a minute may pass without one caught at work.
+    """
 
     observer: ClassVar[Observer] = Observer.DBM
 
     def tracks(self, evidence: Evidence) -> Iterator[Track]:
         """Yield one track."""
-        yield _silences([sample.at_ns for sample in evidence.activity], evidence, Names())
+        heard = [one.at_ns for one in (*evidence.activity, *evidence.deltas)]
+        yield _silences(heard, evidence, Names())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,7 +82,8 @@ class LogReader:
         pause = 0.0
         while not self._stop.wait(pause):
             try:
-                self.catch_up()
+                if not self.catch_up():
+                    self._say_so()
                 self._telemetry.behind(self._tail.unread_bytes())
             except PermissionError:
                 self._telemetry.trouble(
@@ -95,6 +96,12 @@ class LogReader:
             else:
                 self._telemetry.trouble(None)
                 pause = POLL_S
+
+    def _say_so(self) -> None:
+        """A log without new lines must not be taken for one that nobody reads."""
+        if piece := self._tail.nothing_new(time.time_ns()):
+            self._writer.commit([piece.position], timeout_s=COMMIT_TIMEOUT_S)
+            self._tail.advance(piece)
 
     def _records(self, piece: Piece) -> Sequence[Record]:
         records: list[Record] = []

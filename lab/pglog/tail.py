@@ -8,7 +8,7 @@ with a line; whoever stores its records stores its position with them, and tells
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +18,7 @@ HEAD_BYTES = 512
 PIECE_BYTES = 1 << 20
 MAX_LINE_BYTES = 16 << 20
 PATTERN = "*.json"
+SAYS_SO_NS = 10_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +47,13 @@ class Tail:
             if piece is not None:
                 return piece
         return None
+
+    def nothing_new(self, now_ns: int) -> Piece | None:
+        """Return a piece without lines that says so, ten seconds after the last one; None before that."""
+        last = max(self._positions.values(), key=lambda p: p.at_ns, default=None)
+        if last is None or now_ns - last.at_ns < SAYS_SO_NS or not self._files():
+            return None
+        return Piece(lines=[], position=replace(last, at_ns=now_ns))
 
     def advance(self, piece: Piece) -> None:
         """Go on after a piece, now that it is stored."""

@@ -362,7 +362,7 @@ def test_what_rises_although_nothing_is_broken_is_a_false_alarm() -> None:
     )
     found = list(false_alarms(risen, {"any": SIGNALS}, since_ns=INJECTED, until_ns=HEALED))
     assert [(a.observer, a.what, a.says) for a in found] == [
-        (Observer.ALERTS, "Novel", "service=credit-risk"),
+        (Observer.ALERTS, "Novel", "fired before already service=credit-risk"),
         (Observer.METRICS, "any", "blocked sessions: 9"),
     ]
     assert found[1].at_ns == T0 + 70 * NS

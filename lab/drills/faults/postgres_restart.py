@@ -40,7 +40,7 @@ DRILL = Drill(
     services=frozenset(),
     signals=(
         Metric(says="PostgreSQL does not answer the exporter", expr="1 - pg_up", above=0.5),
-        Silence(says="seconds without any look at the sessions", above=20),
+        Silence(says="seconds without sessions or statements", above=20),
         Spans(
             says="failed operations in 5 s",
             above=0,
