@@ -4,11 +4,14 @@ import os
 import signal
 import subprocess
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
 
 from lab.database import Role, connect, dsn, rows
+from lab.drilldown import By, Desk
+from lab.drilldown.series import STEP_S
 from lab.drills.catalogue import DRILLS
 from lab.drills.faults import missing_index
 from lab.drills.journal import Journal
@@ -22,6 +25,8 @@ from tests.fix_lab import Lab
 pytestmark = pytest.mark.acceptance
 
 LASTS_S = 2.0
+# Of both observers, compared: two minutes.
+STEPS = 12
 COMMAND_SECONDS = 120
 INDEX = "SELECT count(*) FROM pg_indexes WHERE indexname = 'credit_proposals_customer'"
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'credit-drill'"
@@ -164,3 +169,23 @@ def test_both_observers_answer_and_are_near_the_truth(lab: Lab) -> None:
     ):
         assert spent[observer, what]["value"] > 0
     assert "bench overhead" in spent["Datadog", "tracing, per statement"]["why_not"]
+
+
+def test_both_observers_count_the_same(lab: Lab) -> None:
+    """Over minutes, their calls of a statement differ by no more than what ran between two looks at each end.
+
+    Each looks every ten seconds, at moments of its own: at the window's begin and at its end, one of them may
+    have seen a step's calls that the other has not.
+    """
+    desk = Desk.of(lab.settings)
+    [busiest, *_] = desk.queries(By.CALLS)
+    begin = datetime.now(UTC) - timedelta(seconds=STEPS * STEP_S)
+    found = desk.query(busiest.statement or "", since=begin).series
+    both = [(p.prometheus, p.dbm) for p in found.points if p.prometheus and p.dbm]
+    assert len(both) > STEPS / 2
+    assert found.prometheus
+    assert found.dbm
+    assert found.dbm_source == "embedded"
+    of_one_step = max(max(ours.calls, theirs.calls) for ours, theirs in both)
+    assert abs(found.prometheus.calls - found.dbm.calls) <= 2 * of_one_step
+    assert found.calls_difference == found.prometheus.calls - found.dbm.calls
