@@ -197,7 +197,8 @@ class Silence(_Signal):
 
     def tracks(self, evidence: Evidence) -> Iterator[Track]:
         """Yield one track."""
-        heard = [one.at_ns for one in (*evidence.activity, *evidence.deltas)]
+        looks = (sample.at_ns for sample in evidence.activity)
+        heard = [*looks, *(delta.at_ns for delta in evidence.deltas)]
         yield _silences(heard, evidence, Names())
 
 
