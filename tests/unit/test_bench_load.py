@@ -25,7 +25,9 @@ def test_the_mix_has_the_proportions_of_the_default_rates() -> None:
     settings = Settings.model_construct()
     rates = {share.operation.name: share.operation.rate(settings) for share in MIX.shares}
     weights = {share.operation.name: share.weight for share in MIX.shares}
-    assert {name: weight / WEIGHT_PER_RATE for name, weight in weights.items()} == pytest.approx(rates)
+    assert {name: weight / WEIGHT_PER_RATE for name, weight in weights.items()} == pytest.approx(
+        rates
+    )
 
 
 def test_scenarios_are_found_by_name() -> None:

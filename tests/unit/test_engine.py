@@ -79,9 +79,7 @@ def start() -> Iterator[Callable[..., Bench]]:
     """Starts benches, with the operations held up or not, and lets their threads end."""
     benches: list[Bench] = []
 
-    def one(
-        rate: float, *, held: bool = False, at_start: bool = False, **changes: object
-    ) -> Bench:
+    def one(rate: float, *, held: bool = False, at_start: bool = False, **changes: object) -> Bench:
         bench = Bench(rate, at_start=at_start, **changes)
         benches.append(bench)
         if held:
