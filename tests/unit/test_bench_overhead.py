@@ -20,6 +20,7 @@ from lab.bench.overhead.ratios import ROUNDS_AT_LEAST, Verdict, difference, rati
 from lab.errors import LabError
 from lab.stack.component import Command
 from lab.stack.environment import plain
+from lab.stack.readiness import await_state
 
 TRACING = next(mode for mode in MODES if mode.tracing and not mode.agent)
 
@@ -142,12 +143,17 @@ def command(*argv: str) -> Command:
     return Command(argv=argv, environment=plain(), version="")
 
 
+def _moving(process: psutil.Process) -> str | None:
+    status = process.status()
+    return None if status == psutil.STATUS_STOPPED else f"it is {status}"
+
+
 def test_a_frozen_process_ends_with_its_block(tmp_path: Path) -> None:
     """It would not hear the signal before it goes on."""
     with running("sleeper", command("/bin/sleep", "60"), tmp_path) as process:
         [child] = psutil.Process().children()
         process.freeze()
-        assert child.status() == psutil.STATUS_STOPPED
+        await_state("the process stands still", lambda: _moving(child), within_s=10)
     assert not child.is_running()
 
 
