@@ -151,7 +151,7 @@ def _moving(process: psutil.Process) -> str | None:
 def test_a_frozen_process_ends_with_its_block(tmp_path: Path) -> None:
     """It would not hear the signal before it goes on."""
     with running("sleeper", command("/bin/sleep", "60"), tmp_path) as process:
-        [child] = psutil.Process().children()
+        [child] = [c for c in psutil.Process().children() if c.name() == "sleep"]
         process.freeze()
         await_state("the process stands still", lambda: _moving(child), within_s=10)
     assert not child.is_running()
