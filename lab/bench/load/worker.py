@@ -173,7 +173,8 @@ class Worker:
 
 
 def _at(operation: Operation, rates: Mapping[str, float]) -> Operation:
-    return replace(operation, rate=lambda _: rates[operation.name])
+    """The operation at its share of the rate and nothing else: a turn is no start of a service."""
+    return replace(operation, rate=lambda _: rates[operation.name], at_start=False)
 
 
 def main() -> None:
