@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lab.judge.evidence import Alert, Evidence, Truth
-from lab.judge.signals import Names, Point, Signal, Track, of_labels, together
+from lab.judge.names import Names, of_labels, together
+from lab.judge.signals import Signal
+from lab.judge.tracks import Point, Track
 
 NS = 1_000_000_000
 # A scrape and a collection interval after the heal still tell of the fault; what comes later is late.

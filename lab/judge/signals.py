@@ -5,42 +5,26 @@ by itself (a label, a statement's comment, a pid) goes along with its value, to 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 from lab.judge.evidence import Evidence, Observer
+from lab.judge.names import (
+    Names,
+    of_event,
+    of_execution,
+    of_labels,
+    of_session,
+    of_span,
+    together,
+)
+from lab.judge.tracks import NS_PER_S, Point, Track, counted, silences
 from lab.store import ActivitySample, Event, Execution, QueryMetrics, Span
 
-BUCKET_NS = 5_000_000_000
-NS_PER_S = 1_000_000_000
 INTERVAL_NS = 10 * NS_PER_S
 # Operations in the minute or two of a drill's evidence: about one in four seconds.
 OFTEN = 20
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Names:
-    """What a piece of evidence names by itself."""
-
-    statements: frozenset[str] = frozenset()
-    texts: frozenset[str] = frozenset()
-    queryids: frozenset[int] = frozenset()
-    services: frozenset[str] = frozenset()
-    pids: frozenset[int] = frozenset()
-    traced: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Point:
-    """A value that an observer held from `at_ns` on."""
-
-    at_ns: int
-    value: float
-    names: Names = Names()
-
-
-Track: TypeAlias = tuple[Point, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +73,7 @@ class Sessions(_Signal):
         blockers = {pid for sample in found for pid in sample.blocking_pids}
         # One click from who waits to whom for.
         named = (sample for sample in look if sample.pid in blockers or sample in found)
-        return Point(at_ns=at_ns, value=len(found), names=together(map(_of_session, named)))
+        return Point(at_ns=at_ns, value=len(found), names=together(map(of_session, named)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +106,7 @@ class Spans(_Signal):
     def tracks(self, evidence: Evidence) -> Iterator[Track]:
         """Yield one track; a span is held when it has ended."""
         hits = (
-            (span.start_ns + span.duration_ns, span.duration_ns / 1e6, _of_span(span))
+            (span.start_ns + span.duration_ns, span.duration_ns / 1e6, of_span(span))
             for span in evidence.spans
             if self.like(span)
         )
@@ -130,7 +114,7 @@ class Spans(_Signal):
             ended = sorted(hits, key=lambda hit: hit[0])
             yield tuple(Point(at_ns=at, value=value, names=names) for at, value, names in ended)
         else:
-            yield _counted(((at, names) for at, _, names in hits), evidence)
+            yield counted(((at, names) for at, _, names in hits), evidence)
 
 
 def _statement(span: Span) -> bool:
@@ -162,7 +146,7 @@ class Resources(_Signal):
             for span in of_resource:
                 end = span.start_ns + span.duration_ns
                 spent[end // INTERVAL_NS] += self.measure(span)
-            names = _of_span(of_resource[0])
+            names = of_span(of_resource[0])
             yield tuple(
                 Point(at_ns=(number + 1) * INTERVAL_NS, value=spent.get(number, 0.0), names=names)
                 for number in intervals
@@ -183,7 +167,7 @@ class Quiet(_Signal):
                 ends[span.service].append(span.start_ns + span.duration_ns)
         for service, heard in ends.items():
             if len(heard) >= OFTEN:
-                yield _silences(heard, evidence, Names(services=frozenset({service})))
+                yield silences(heard, evidence, Names(services=frozenset({service})))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +183,7 @@ class Silence(_Signal):
         """Yield one track."""
         looks = (sample.at_ns for sample in evidence.activity)
         heard = [*looks, *(delta.at_ns for delta in evidence.deltas)]
-        yield _silences(heard, evidence, Names())
+        yield silences(heard, evidence, Names())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,8 +195,8 @@ class Events(_Signal):
 
     def tracks(self, evidence: Evidence) -> Iterator[Track]:
         """Yield one track."""
-        hits = ((event.at_ns, _of_event(event)) for event in evidence.events if self.like(event))
-        yield _counted(hits, evidence)
+        hits = ((event.at_ns, of_event(event)) for event in evidence.events if self.like(event))
+        yield counted(hits, evidence)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,7 +214,7 @@ class Slow(_Signal):
                 point = Point(
                     at_ns=execution.at_ns,
                     value=execution.duration_ns / 1e6,
-                    names=_of_execution(execution),
+                    names=of_execution(execution),
                 )
                 found[execution.statement, execution.queryid].append(point)
         for points in found.values():
@@ -238,100 +222,3 @@ class Slow(_Signal):
 
 
 Signal: TypeAlias = Metric | Sessions | Deltas | Spans | Resources | Quiet | Silence | Events | Slow
-
-
-def of_labels(labels: Mapping[str, str]) -> Names:
-    """Return what the labels of a series name; a queryid counts as naming its statement."""
-    queryid = labels.get("queryid", "")
-    who = {labels.get(name, "") for name in ("service", "application_name")}
-    return Names(
-        statements=_some(labels.get("statement", "").split("|")),
-        queryids=frozenset({int(queryid)}) if queryid.lstrip("-").isdecimal() else frozenset(),
-        services=_some(who),
-    )
-
-
-def _some(names: Iterable[str | None]) -> frozenset[str]:
-    return frozenset(name for name in names if name and name != "unnamed")
-
-
-def _of_session(sample: ActivitySample) -> Names:
-    return Names(
-        statements=_some([sample.statement]),
-        queryids=frozenset() if sample.queryid is None else frozenset({sample.queryid}),
-        services=_some([sample.service, sample.application]),
-        pids=frozenset({sample.pid, *sample.blocking_pids}),
-        traced=sample.trace_id is not None,
-    )
-
-
-def _of_span(span: Span) -> Names:
-    base = span.tags.get("_dd.base_service")
-    return Names(
-        texts=frozenset({span.resource}) if span.kind == "sql" else frozenset(),
-        services=_some([span.service, str(base) if base else None]),
-        traced=True,
-    )
-
-
-def _of_event(event: Event) -> Names:
-    others = event.participants
-    return Names(
-        statements=_some([event.statement, *(other.statement for other in others)]),
-        queryids=frozenset() if event.queryid is None else frozenset({event.queryid}),
-        services=_some([event.service, event.application, *(other.service for other in others)]),
-        pids=frozenset(
-            {event.pid, *(pid for other in others for pid in (other.pid, *other.blocked_by))}
-        ),
-        traced=event.trace_id is not None or any(other.trace_id for other in others),
-    )
-
-
-def _of_execution(execution: Execution) -> Names:
-    return Names(
-        statements=_some([execution.statement]),
-        queryids=frozenset() if execution.queryid is None else frozenset({execution.queryid}),
-        services=_some([execution.service, execution.application]),
-        pids=frozenset({execution.pid}),
-        traced=execution.trace_id is not None,
-    )
-
-
-def together(names: Iterable[Names]) -> Names:
-    """Return all that these name."""
-    found = list(names)
-    return Names(
-        statements=frozenset().union(*(n.statements for n in found)),
-        texts=frozenset().union(*(n.texts for n in found)),
-        queryids=frozenset().union(*(n.queryids for n in found)),
-        services=frozenset().union(*(n.services for n in found)),
-        pids=frozenset().union(*(n.pids for n in found)),
-        traced=any(n.traced for n in found),
-    )
-
-
-def _silences(heard: Iterable[int], evidence: Evidence, names: Names) -> Track:
-    """Seconds since something was last heard, asked once a second."""
-    times = sorted(heard)
-    points, last = [], 0
-    for at_ns in range(evidence.since_ns, evidence.until_ns, NS_PER_S):
-        while last < len(times) and times[last] <= at_ns:
-            last += 1
-        since = times[last - 1] if last else evidence.since_ns
-        points.append(Point(at_ns=at_ns, value=(at_ns - since) / NS_PER_S, names=names))
-    return tuple(points)
-
-
-def _counted(hits: Iterable[tuple[int, Names]], evidence: Evidence) -> Track:
-    """Running counts over the last five seconds, at each hit; zero at the beginning."""
-    ordered = sorted(hits, key=lambda hit: hit[0])
-    points = [Point(at_ns=evidence.since_ns, value=0.0)]
-    first = 0
-    for last, (at_ns, _) in enumerate(ordered):
-        while ordered[first][0] <= at_ns - BUCKET_NS:
-            first += 1
-        recent = ordered[first : last + 1]
-        points.append(
-            Point(at_ns=at_ns, value=len(recent), names=together(n for _, n in recent[-20:]))
-        )
-    return tuple(points)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lab.judge.evidence import Alert, Evidence, Observer, Truth
+from lab.judge.names import Names, together
 from lab.judge.readings import GRACE_NS, NS, Reading, Seen, alert_readings, reading
-from lab.judge.signals import Names, Signal, together
+from lab.judge.signals import Signal
 
 # Twice the longest interval at which any of them delivers: older than that, it has stopped.
 STALE_NS = 30 * NS
