@@ -18,6 +18,9 @@ class Names:
     traced: bool = False
 
 
+NOTHING = Names()
+
+
 def of_labels(labels: Mapping[str, str]) -> Names:
     """Return what the labels of a series name; a queryid counts as naming its statement."""
     queryid = labels.get("queryid", "")

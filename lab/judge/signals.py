@@ -11,6 +11,7 @@ from typing import ClassVar, TypeAlias
 
 from lab.judge.evidence import Evidence, Observer
 from lab.judge.names import (
+    NOTHING,
     Names,
     of_event,
     of_execution,
@@ -183,7 +184,7 @@ class Silence(_Signal):
         """Yield one track."""
         looks = (sample.at_ns for sample in evidence.activity)
         heard = [*looks, *(delta.at_ns for delta in evidence.deltas)]
-        yield silences(heard, evidence, Names())
+        yield silences(heard, evidence, NOTHING)
 
 
 @dataclass(frozen=True, kw_only=True)

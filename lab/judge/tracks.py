@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from lab.judge.evidence import Evidence
-from lab.judge.names import Names, together
+from lab.judge.names import NOTHING, Names, together
 
 BUCKET_NS = 5_000_000_000
 NS_PER_S = 1_000_000_000
@@ -17,7 +17,7 @@ class Point:
 
     at_ns: int
     value: float
-    names: Names = Names()
+    names: Names = NOTHING
 
 
 Track: TypeAlias = tuple[Point, ...]
