@@ -5,6 +5,8 @@ import sys
 
 import typer
 
+# Two files of tests at a time: half of what they take is waiting.
+IN_PARALLEL = ("--numprocesses=2", "--dist=loadfile")
 CHECKS = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
 
 
@@ -14,7 +16,7 @@ def test(context: typer.Context) -> None:
     for check in failed:
         typer.secho(f"{' '.join(check)} failed, see above", fg="red", err=True)
     # Last, so that pytest's closing line is the last line.
-    status = _run("pytest", *context.args)
+    status = _run("pytest", *(context.args or IN_PARALLEL))
     raise typer.Exit(status or int(bool(failed)))
 
 
