@@ -27,6 +27,8 @@ class DatadogAccount:
     def __init__(self) -> None:
         self.monitors: dict[int, Body] = {}
         self.dashboards: dict[str, Body] = {}
+        # Query of metrics -> its series; each a list of tags and points of (seconds, value).
+        self.series: dict[str, list[tuple[list[str], list[tuple[float, float | None]]]]] = {}
         self.requests: list[tuple[str, str]] = []
         # (method, path) -> answers, each given once: status, body, headers.
         self.instead: dict[tuple[str, str], list[tuple[int, object, dict[str, str]]]] = {}
@@ -74,6 +76,8 @@ class DatadogAccount:
             return 403, {"errors": ["Forbidden"]}, {}
         parameters = {name: values[0] for name, values in parse_qs(url.query).items()}
         parts = url.path.removeprefix("/api/v1/").split("/")
+        if parts[0] == "query":
+            return 200, self._queried(parameters), {}
         if parts[0] == "monitor":
             return self._monitor(method, parts[1:], parameters, body)
         return self._dashboard(method, parts[1:], parameters, body)
@@ -82,6 +86,19 @@ class DatadogAccount:
         """Stop listening."""
         self._server.shutdown()
         self._server.server_close()
+
+    def _queried(self, parameters: dict[str, str]) -> Body:
+        """Points between the two moments only, stamped in milliseconds."""
+        since, until = int(parameters["from"]), int(parameters["to"])
+        series = [
+            {
+                "tag_set": tags,
+                "interval": 10,
+                "pointlist": [[1000 * at, v] for at, v in points if since <= at <= until],
+            }
+            for tags, points in self.series.get(parameters["query"], [])
+        ]
+        return {"status": "ok", "res_type": "time_series", "series": series}
 
     def _monitor(
         self, method: str, parts: list[str], parameters: dict[str, str], body: Body

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from lab.compare.answers import Answer, Compared, cannot
-from lab.compare.side import Datadog, Prometheus, Truth
+from lab.compare.intake import Datadog, Metric
+from lab.compare.side import Prometheus, Truth
 
 OWN = "datname = current_database()"
-NOT_SENT = "a metric of the Agent's, which the lab does not keep"
-RELATIONS = "a metric of the Agent's, and only with `relations:` in its check"
+# Of PostgreSQL's totals the Agent sends what was added per second.
+RATES_ONLY = "the Agent sends it as a rate, and nobody keeps the total"
 HIT_RATIO = (
     '100 * pg_statio_user_tables_heap_blocks_hit{relname="TABLE"}'
     ' / (pg_statio_user_tables_heap_blocks_hit{relname="TABLE"}'
@@ -21,19 +22,23 @@ ACTIVE = (
     " / max(count_over_time(pg_up[WINDOW]))"
 )
 BLOCKED = "SELECT count(*) FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0"
-WRITES = {"insert": "n_tup_ins", "update": "n_tup_upd", "delete": "n_tup_del"}
+WRITES = {
+    "insert": ("n_tup_ins", "postgresql.rows_inserted"),
+    "update": ("n_tup_upd", "postgresql.rows_updated"),
+    "delete": ("n_tup_del", "postgresql.rows_deleted"),
+}
 TABLES = ("credit_proposals", "installments", "credit_transactions")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Counted:
-    """A question whose answer is one number of PostgreSQL's, and one expression of Prometheus'."""
+    """A question whose answer is one number of PostgreSQL's, one expression, and one metric if there is."""
 
     question: str
     unit: str
     sql: str
     expr: str
-    datadog: str = NOT_SENT
+    metric: Metric | None = None
 
 
 def _of_database(column: str) -> str:
@@ -46,6 +51,7 @@ COUNTED = (
         unit="",
         sql="SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'",
         expr='sum(pg_stat_activity_count{backend_type="client backend"})',
+        metric=Metric(name="postgresql.connections"),
     ),
     _Counted(
         question="transactions committed, ever",
@@ -76,6 +82,7 @@ COUNTED = (
         unit="B",
         sql="SELECT pg_database_size(current_database())",
         expr='pg_database_size_bytes{datname="%(database)s"}',
+        metric=Metric(name="postgresql.database_size", tag="db:%(database)s"),
     ),
     *(
         _Counted(
@@ -84,16 +91,23 @@ COUNTED = (
             sql=f"SELECT {sql} FROM pg_stat_user_tables JOIN pg_statio_user_tables USING (relid)"
             f" WHERE pg_stat_user_tables.relname = '{table}'",
             expr=expr.replace("TABLE", table),
-            datadog=RELATIONS,
+            metric=Metric(name=metric, tag=f"table:{table}") if metric else None,
         )
         for table in TABLES
-        for question, unit, sql, expr in (
-            ("dead rows", "", "n_dead_tup", 'pg_stat_user_tables_n_dead_tup{relname="TABLE"}'),
+        for question, unit, sql, expr, metric in (
+            (
+                "dead rows",
+                "",
+                "n_dead_tup",
+                'pg_stat_user_tables_n_dead_tup{relname="TABLE"}',
+                "postgresql.dead_rows",
+            ),
             (
                 "cache hits in blocks asked for",
                 "%",
                 "100.0 * heap_blks_hit / nullif(heap_blks_hit + heap_blks_read, 0)",
                 HIT_RATIO,
+                None,
             ),
         )
     ),
@@ -108,17 +122,23 @@ def compare(truth: Truth, prometheus: Prometheus, datadog: Datadog) -> Iterator[
             unit=one.unit,
             truth=truth.answer(one.sql, where="./creditlab psql"),
             prometheus=prometheus.ask(one.expr.replace("%(database)s", truth.database)),
-            datadog=cannot(one.datadog),
+            datadog=_metric(one.metric, truth, datadog),
         )
-    yield from _writes(truth, prometheus)
+    yield from _writes(truth, prometheus, datadog)
     yield from _sessions(truth, prometheus, datadog)
     yield from _metadata(truth, prometheus, datadog)
 
 
-def _writes(truth: Truth, prometheus: Prometheus) -> Iterator[Compared]:
+def _metric(metric: Metric | None, truth: Truth, datadog: Datadog) -> Answer:
+    if metric is None:
+        return cannot(RATES_ONLY)
+    return datadog.metric(replace(metric, tag=metric.tag.replace("%(database)s", truth.database)))
+
+
+def _writes(truth: Truth, prometheus: Prometheus, datadog: Datadog) -> Iterator[Compared]:
     """Rows written in the window: the application counts what it attempted, PostgreSQL the same."""
     window = f"{truth.window_s:.0f}s"
-    for action, column in WRITES.items():
+    for action, (column, metric) in WRITES.items():
         told = prometheus.by_label(
             f'sum by (relname) (increase(pg_stat_user_tables_{column}{{schemaname="public"}}[{window}]))',
             "relname",
@@ -130,7 +150,7 @@ def _writes(truth: Truth, prometheus: Prometheus) -> Iterator[Compared]:
                 unit="",
                 truth=Answer(value=own[table], resolution_s=5.0, where="the services' /metrics"),
                 prometheus=prometheus.answer(told.get(table, 0.0)),
-                datadog=cannot(RELATIONS),
+                datadog=datadog.metric(Metric(name=metric, tag=f"table:{table}", total=True)),
             )
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from lab.compare.answers import Answer, Compared, cannot
-from lab.compare.side import Datadog, Prometheus, Seen, Truth
+from lab.compare.intake import Datadog
+from lab.compare.side import Prometheus, Seen, Truth
 
 COUNT = "credit_statement_duration_seconds_count"
 SUM = "credit_statement_duration_seconds_sum"

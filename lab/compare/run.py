@@ -3,22 +3,24 @@
 from lab.compare import database, executions, processes, statements, traffic
 from lab.compare.answers import Comparison
 from lab.compare.costs import costs
+from lab.compare.intake import Datadog
 from lab.compare.resources import gathered
-from lab.compare.side import Datadog, Prometheus, Seen, Truth
+from lab.compare.side import Prometheus, Seen, Truth
 from lab.settings import LabSettings
 
 
-def run(settings: LabSettings, *, since_s: float) -> Comparison:
+def run(settings: LabSettings, *, since_s: float, datadog: Datadog | None = None) -> Comparison:
     """Return every question with its answers.
 
     Args:
         settings: of the lab that runs.
         since_s: how far back the window begins, in seconds; it ends now.
+        datadog: who answers for Datadog; None is what came to the intake.
 
     Raises:
         StoreError: when there is no store of what the Agent sent.
     """
-    prometheus, datadog = Prometheus(settings), Datadog(settings, since_s)
+    prometheus, datadog = Prometheus(settings), datadog or Datadog(settings, since_s)
     truth, seen = Truth(settings, prometheus, since_s), Seen(settings, since_s)
     rows = (
         *statements.compare(truth, prometheus, datadog),
@@ -33,5 +35,5 @@ def run(settings: LabSettings, *, since_s: float) -> Comparison:
         costs=by_role,
         costs_since_s=seconds,
         spent=gathered(processes.spent(settings), traffic.spent(settings, since_s=since_s)),
-        absent=tuple(trouble for trouble in (truth.trouble, prometheus.trouble) if trouble),
+        absent=tuple(side.trouble for side in (truth, prometheus, datadog) if side.trouble),
     )

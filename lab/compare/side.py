@@ -1,4 +1,4 @@
-"""The three sides that are asked: the truth, Prometheus, and what Datadog's Agent sent.
+"""Three of the sides that are asked: the truth, Prometheus, and what the lab itself keeps.
 
 A side that does not answer keeps the reason in `trouble`, is not asked again, and cannot answer anything.
 """
@@ -19,14 +19,12 @@ from lab.judge.prometheus import Prometheus as Server
 from lab.judge.prometheus import PrometheusError
 from lab.paths import Paths
 from lab.settings import LabSettings
-from lab.store import ActivitySample, Plan, QueryMetrics, Reader, Snapshot, Source, Span, StoreError
+from lab.store import Plan, Reader, Span
 
 NS = 1_000_000_000
 READ_WITHIN_S = 15.0
 # It sees all statistics, and no row of the application's; and it cannot write.
 LEAST = "-c role=pg_monitor -c default_transaction_read_only=on"
-MOST = 300_000
-SENT = f"source IN ('{Source.AGENT}', '{Source.EMBEDDED}')"
 NAMES = """
 SELECT queryid, substring(query FROM 'statement=''([a-z_]+)''[*]/') FROM pg_stat_statements
 WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND queryid IS NOT NULL"""
@@ -159,67 +157,3 @@ class Seen:
         """Return how many executed plans of a statement the log has told of."""
         condition = "executed AND statement = ? AND at_ns >= ?"
         return len(self._reader.select(Plan, condition, [statement, self._since_ns]))
-
-
-class Datadog:
-    """What the Agent, or the embedded agent, sent in the window."""
-
-    def __init__(self, settings: LabSettings, since_s: float) -> None:
-        self._reader = Reader(Paths.of(settings).store, timeout_s=READ_WITHIN_S)
-        self._since_ns = time.time_ns() - round(since_s * NS)
-        self._console = Links.of(settings).console
-
-    @property
-    def source(self) -> str:
-        """What this column is read from."""
-        sources = {delta.source for delta in self.deltas()}
-        if Source.AGENT in sources:
-            return "the intake: what the Datadog Agent sent"
-        return (
-            "the intake: embedded agent, not Datadog's" if sources else "the intake: nothing came"
-        )
-
-    def deltas(self) -> list[QueryMetrics]:
-        """Return the deltas of all statements."""
-        return self._window(QueryMetrics)
-
-    @cached_property
-    def activity(self) -> list[ActivitySample]:
-        """The looks at the sessions."""
-        return self._window(ActivitySample)
-
-    @property
-    def last_look(self) -> list[ActivitySample]:
-        """The sessions of the last look at them."""
-        last = max((sample.at_ns for sample in self.activity), default=0)
-        return [sample for sample in self.activity if sample.at_ns == last]
-
-    def snapshot(self, kind: str) -> Snapshot | None:
-        """Return the latest settings or schema that were sent."""
-        found = self._reader.select(Snapshot, "kind = ?", [kind], order="at_ns DESC", limit=1)
-        return found[0] if found else None
-
-    def tables(self) -> list[Snapshot]:
-        """Return the tables of the schema that were sent, the freshest first."""
-        return self._reader.select(Snapshot, "kind LIKE 'table %'", order="at_ns DESC")
-
-    def plans(self) -> list[Plan]:
-        """Return the estimated plans that were sent."""
-        return self._window(Plan)
-
-    def answer(
-        self, value: float | str, *, resolution_s: float, at_ns: int | None = None
-    ) -> Answer:
-        """Return an answer with the age of what it rests on."""
-        newest = at_ns or max((delta.at_ns for delta in self.deltas()), default=None)
-        age_s = None if newest is None else round((time.time_ns() - newest) / NS, 1)
-        return Answer(value=value, age_s=age_s, resolution_s=resolution_s, where=self._console)
-
-    def _window(self, record: type[Any]) -> list[Any]:
-        condition = f"at_ns >= ? AND {SENT}"
-        try:
-            return self._reader.select(
-                record, condition, [self._since_ns], order="at_ns", limit=MOST
-            )
-        except StoreError:
-            return []

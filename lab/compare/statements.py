@@ -4,12 +4,11 @@ The truth is the application's own: its counters around each statement, between 
 PostgreSQL counts it counts on the server's side, so its times lack the way there and back.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from lab.compare.answers import Answer, Compared, cannot
-from lab.compare.side import Datadog, Prometheus, Truth
+from lab.compare.intake import Datadog, Work
+from lab.compare.side import Prometheus, Truth
 
 MOST = 5
 WHERE = "the services' /metrics"
@@ -20,19 +19,6 @@ BY_NAME = (
     'sum by (statement) (increase({metric}{{user="credit_app"}}[{window}])'
     " * on (queryid) group_left (statement) max by (queryid, statement) (credit_statement_info))"
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Told:
-    """Calls and seconds of a statement, as one side has them."""
-
-    calls: float
-    seconds: float
-
-    @property
-    def mean_ms(self) -> float:
-        """Milliseconds of one call."""
-        return 1000 * self.seconds / max(self.calls, 1.0)
 
 
 def compare(truth: Truth, prometheus: Prometheus, datadog: Datadog) -> Iterator[Compared]:
@@ -46,13 +32,13 @@ def compare(truth: Truth, prometheus: Prometheus, datadog: Datadog) -> Iterator[
             ("seconds", "pg_stat_statements_seconds_total"),
         )
     }
-    deltas = _deltas(truth, datadog)
+    told_by_datadog = datadog.work(truth.names())
     for name in sorted(seconds, key=lambda name: -seconds[name])[:MOST]:
-        own = _Told(calls=calls.get(name, 0.0), seconds=seconds[name])
+        own = Work(calls=calls.get(name, 0.0), seconds=seconds[name])
         theirs = None
         if name in told["calls"]:
-            theirs = _Told(calls=told["calls"][name], seconds=told["seconds"].get(name, 0.0))
-        sent = deltas.get(name)
+            theirs = Work(calls=told["calls"][name], seconds=told["seconds"].get(name, 0.0))
+        sent = told_by_datadog.get(name)
         for question, unit, field in MEASURES:
             yield Compared(
                 question=f"{question} of {name}",
@@ -61,19 +47,7 @@ def compare(truth: Truth, prometheus: Prometheus, datadog: Datadog) -> Iterator[
                 prometheus=prometheus.answer(getattr(theirs, field))
                 if theirs
                 else cannot("no series of this statement in the window"),
-                datadog=datadog.answer(getattr(sent, field), resolution_s=10.0)
+                datadog=datadog.work_answer(getattr(sent, field))
                 if sent
-                else cannot("no deltas of this statement in the window"),
+                else cannot(datadog.trouble or "no deltas of this statement in the window"),
             )
-
-
-def _deltas(truth: Truth, datadog: Datadog) -> Mapping[str, _Told]:
-    names = truth.names()
-    calls: defaultdict[str, float] = defaultdict(float)
-    seconds: defaultdict[str, float] = defaultdict(float)
-    for delta in datadog.deltas():
-        name = names.get(delta.queryid or 0)
-        if name and delta.role == "credit_app":
-            calls[name] += delta.calls
-            seconds[name] += delta.exec_time_ms / 1000
-    return {name: _Told(calls=calls[name], seconds=seconds[name]) for name in calls}

@@ -55,7 +55,7 @@ class Account:
         ]
         if missing:
             raise LabError(
-                f"Pushing to Datadog needs both its keys; not set: {', '.join(missing)}.\n"
+                f"Datadog's API needs both keys; not set: {', '.join(missing)}.\n"
                 "Make the keys in Datadog under Organization Settings > API Keys and > Application"
                 " Keys, and put them into .env."
             )

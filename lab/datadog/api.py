@@ -1,4 +1,4 @@
-"""Datadog's API, as much of it as pushing and drills need; the one module that imports its client.
+"""Datadog's API, as much of it as pushing, drills and comparing need; the one module that imports its client.
 
 The client's models stand between our files and the wire: they check what is sent. What comes back is
 read as plain JSON, because a model would drop or refuse what it does not know yet.
@@ -7,6 +7,7 @@ read as plain JSON, because a model would drop or refuse what it does not know y
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Self, cast
 
 from datadog_api_client import ApiClient, Configuration
@@ -19,6 +20,7 @@ from datadog_api_client.exceptions import (
 from datadog_api_client.rest import ClientRetry
 from datadog_api_client.v1.api.dashboards_api import DashboardsApi
 from datadog_api_client.v1.api.events_api import EventsApi
+from datadog_api_client.v1.api.metrics_api import MetricsApi
 from datadog_api_client.v1.api.monitors_api import MonitorsApi
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
@@ -35,6 +37,15 @@ MESSAGE_LENGTH = 500
 Body = Mapping[str, Any]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Series:
+    """One series of a query: `points` of (seconds since 1970, value), each standing for `interval_s`."""
+
+    tags: Mapping[str, str]
+    points: tuple[tuple[float, float], ...]
+    interval_s: float
+
+
 class _WhenAskedToWait(ClientRetry):
     """Tries again after 429 only: after a 5xx or a lost answer the monitor may have been made."""
 
@@ -44,7 +55,7 @@ class _WhenAskedToWait(ClientRetry):
 
 
 class Api:
-    """One account's monitors and dashboards. Every method raises `LabError` when Datadog refuses."""
+    """One account's monitors, dashboards, events and series. Every method raises `LabError` when refused."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -60,6 +71,7 @@ class Api:
         self._monitors = MonitorsApi(self._client)  # type: ignore[no-untyped-call]
         self._dashboards = DashboardsApi(self._client)  # type: ignore[no-untyped-call]
         self._events = EventsApi(self._client)  # type: ignore[no-untyped-call]
+        self._metrics = MetricsApi(self._client)  # type: ignore[no-untyped-call]
 
     def __enter__(self) -> Self:
         return self
@@ -123,6 +135,16 @@ class Api:
         with self._asking(f'the event "{title}"'):
             _json(self._events.create_event(cast("Any", body)))
 
+    def series(self, query: str, *, since_s: int, until_s: int) -> list[Series]:
+        """Return what a query of metrics finds between two moments, in seconds since 1970."""
+        with self._asking(f"the query {query}"):
+            answer = _object(_json(self._metrics.query_metrics(since_s, until_s, query)))
+            if answer.get("status") == "error":
+                raise LabError(
+                    f"{self._account.api_url} refuses the query {query}: {answer['error']}"
+                )
+            return [_series(one) for one in _objects(answer["series"])]
+
     @contextmanager
     def _asking(self, what: str) -> Iterator[None]:
         try:
@@ -132,7 +154,8 @@ class Api:
                 f"{self._account.api_url} refuses {what}: {self._words(error)}\n"
                 "A key is good at its own site only: is DD_SITE the site of your account? Both keys must"
                 " belong to one organization,\nand the application key needs the scopes monitors_read,"
-                " monitors_write, dashboards_read and dashboards_write (or none: then it may all)."
+                " monitors_write, dashboards_read and dashboards_write to push, timeseries_query to compare"
+                " (or none: then it may all)."
             ) from None
         except ApiException as error:
             raise LabError(
@@ -175,6 +198,15 @@ def _objects(value: Any) -> list[Body]:
     if not isinstance(value, list):
         raise TypeError(f"{type(value).__name__} where a list was expected")
     return [_object(item) for item in value]
+
+
+def _series(found: Body) -> Series:
+    points = ((at_ms / 1000, value) for at_ms, value in found["pointlist"])
+    return Series(
+        tags=dict(tag.split(":", 1) for tag in found["tag_set"]),
+        points=tuple((at, float(value)) for at, value in points if value is not None),
+        interval_s=float(found["interval"]),
+    )
 
 
 def _reason(error: HTTPError) -> str:

@@ -1,0 +1,110 @@
+"""The Datadog side as an account has it: its own API is asked for series.
+
+What the Agent saw of sessions, and the plans, settings and schema it sent, are in no public API: these
+answers come from the intake's copy. A statement is a `query_signature` there, and has a queryid in the copy.
+"""
+
+import time
+from collections.abc import Mapping
+
+from lab.compare.answers import Answer, cannot
+from lab.compare.intake import APPLICATION, Datadog, Metric, Work
+from lab.datadog.account import Account
+from lab.datadog.api import Api, Series
+from lab.errors import LabError
+from lab.settings import LabSettings
+
+NS = 1_000_000_000
+# `reported_hostname` in datadog/conf.d/postgres.d/conf.yaml.
+HOST = "credit-lab-postgres"
+
+
+class DatadogAccount(Datadog):
+    """A Datadog account, and the intake's copy for what no API tells.
+
+    `api` is open as long as this is asked. What it refuses is kept in `trouble`; then it is asked no more.
+    """
+
+    def __init__(self, settings: LabSettings, since_s: float, account: Account, api: Api) -> None:
+        super().__init__(settings, since_s)
+        self._account = account
+        self._api = api
+        self._until_s = int(time.time())
+        self._since_s = self._until_s - round(since_s)
+        self._newest_s = 0.0
+
+    @property
+    def source(self) -> str:
+        """What this column is read from."""
+        return (
+            f"the API of {self._account.site}; sessions, plans, settings and schema, which no API has,"
+            " from the intake's copy"
+        )
+
+    def work(self, names: Mapping[int, str]) -> Mapping[str, Work]:
+        """Return what the application's statements did, by name; `names` are by queryid."""
+        known = ((d.signature, names.get(d.queryid)) for d in self.deltas if d.queryid)
+        signatures = {signature: name for signature, name in known if name}
+        calls = self._of_statements("count", signatures)
+        nanoseconds = self._of_statements("time", signatures)
+        return {
+            name: Work(calls=calls[name], seconds=nanoseconds.get(name, 0.0) / NS) for name in calls
+        }
+
+    def work_answer(self, value: float) -> Answer:
+        """Return an answer that rests on `work`."""
+        return self._answer(value, "postgresql.queries.count", self._newest_s)
+
+    def metric(self, asked: Metric) -> Answer:
+        """Return the value of a metric over all its series."""
+        scope = ",".join(filter(None, (f"host:{HOST}", asked.tag)))
+        as_count = ".as_count()" if asked.total else ""
+        found = self._asked(f"sum:{asked.name}{{{scope}}}{as_count}")
+        if self.trouble:
+            return cannot(self.trouble)
+        if not any(series.points for series in found):
+            return cannot(f"no series {asked.name} in the account")
+        value = sum(_total(series) if asked.total else _latest(series) for series in found)
+        return self._answer(value, asked.name, _newest_s(found))
+
+    def _of_statements(self, measure: str, signatures: Mapping[str, str]) -> Mapping[str, float]:
+        scope = f"host:{HOST},user:{APPLICATION}"
+        found = self._asked(
+            f"sum:postgresql.queries.{measure}{{{scope}}} by {{query_signature}}.as_count()"
+        )
+        self._newest_s = max(self._newest_s, _newest_s(found))
+        totals: dict[str, float] = {}
+        for series in found:
+            if name := signatures.get(series.tags.get("query_signature", "")):
+                totals[name] = totals.get(name, 0.0) + _total(series)
+        return totals
+
+    def _asked(self, query: str) -> list[Series]:
+        if self.trouble:
+            return []
+        try:
+            return self._api.series(query, since_s=self._since_s, until_s=self._until_s)
+        except LabError as error:
+            self.trouble = str(error)
+            return []
+
+    def _answer(self, value: float, metric: str, newest_s: float) -> Answer:
+        return Answer(
+            value=value,
+            age_s=round(time.time() - newest_s, 1),
+            resolution_s=10.0,
+            where=f"{self._account.web_url}/metric/explorer?exp_metric={metric}",
+        )
+
+
+def _total(series: Series) -> float:
+    return sum(value for _, value in series.points)
+
+
+def _latest(series: Series) -> float:
+    return series.points[-1][1] if series.points else 0.0
+
+
+def _newest_s(found: list[Series]) -> float:
+    """When the last point ends: Datadog stamps each with the beginning of its interval."""
+    return max((s.points[-1][0] + s.interval_s for s in found if s.points), default=0.0)

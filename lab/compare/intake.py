@@ -1,0 +1,144 @@
+"""The Datadog side as the lab's intake has it: what the Agent, or the embedded agent, sent."""
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from lab.compare.answers import Answer, cannot
+from lab.compare.side import NS, READ_WITHIN_S
+from lab.drilldown.links import Links
+from lab.paths import Paths
+from lab.settings import LabSettings
+from lab.store import ActivitySample, Plan, QueryMetrics, Reader, Snapshot, Source, StoreError
+
+MOST = 300_000
+SENT = f"source IN ('{Source.AGENT}', '{Source.EMBEDDED}')"
+NOT_KEPT = "a metric of the Agent's, which the lab does not keep"
+APPLICATION = "credit_app"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """Calls and seconds of a statement, as one side has them."""
+
+    calls: float
+    seconds: float
+
+    @property
+    def mean_ms(self) -> float:
+        """Milliseconds of one call."""
+        return 1000 * self.seconds / max(self.calls, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Metric:
+    """What to ask a Datadog account for.
+
+    Attributes:
+        name: of the metric.
+        tag: what its series are limited to, besides the lab's host: "table:installments".
+        total: whether the value is all of the window, of a rate or count; else the latest.
+    """
+
+    name: str
+    tag: str = ""
+    total: bool = False
+
+
+class Datadog:
+    """What came in the window."""
+
+    def __init__(self, settings: LabSettings, since_s: float) -> None:
+        self._reader = Reader(Paths.of(settings).store, timeout_s=READ_WITHIN_S)
+        self._since_ns = time.time_ns() - round(since_s * NS)
+        self._console = Links.of(settings).console
+        self.trouble: str | None = None
+
+    @property
+    def source(self) -> str:
+        """What this column is read from."""
+        if Source.AGENT in self._sources:
+            return "the intake: what the Datadog Agent sent"
+        return (
+            "the intake: embedded agent, not Datadog's"
+            if self._sources
+            else "the intake: nothing came"
+        )
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the embedded agent alone sent it, which sends nothing to Datadog."""
+        return self._sources == {Source.EMBEDDED}
+
+    @cached_property
+    def _sources(self) -> set[str]:
+        return {delta.source for delta in self.deltas}
+
+    @cached_property
+    def deltas(self) -> list[QueryMetrics]:
+        """The deltas of all statements."""
+        return self._window(QueryMetrics)
+
+    def work(self, names: Mapping[int, str]) -> Mapping[str, Work]:
+        """Return what the application's statements did, by name; `names` are by queryid."""
+        calls: defaultdict[str, float] = defaultdict(float)
+        seconds: defaultdict[str, float] = defaultdict(float)
+        for delta in self.deltas:
+            name = names.get(delta.queryid or 0)
+            if name and delta.role == APPLICATION:
+                calls[name] += delta.calls
+                seconds[name] += delta.exec_time_ms / 1000
+        return {name: Work(calls=calls[name], seconds=seconds[name]) for name in calls}
+
+    def work_answer(self, value: float) -> Answer:
+        """Return an answer that rests on `work`."""
+        return self.answer(value, resolution_s=10.0)
+
+    def metric(self, asked: Metric) -> Answer:
+        """Return the value of a metric that the Agent sends to Datadog and to nobody else."""
+        del asked
+        return cannot(NOT_KEPT)
+
+    @cached_property
+    def activity(self) -> list[ActivitySample]:
+        """The looks at the sessions."""
+        return self._window(ActivitySample)
+
+    @property
+    def last_look(self) -> list[ActivitySample]:
+        """The sessions of the last look at them."""
+        last = max((sample.at_ns for sample in self.activity), default=0)
+        return [sample for sample in self.activity if sample.at_ns == last]
+
+    def snapshot(self, kind: str) -> Snapshot | None:
+        """Return the latest settings or schema that were sent."""
+        found = self._reader.select(Snapshot, "kind = ?", [kind], order="at_ns DESC", limit=1)
+        return found[0] if found else None
+
+    def tables(self) -> list[Snapshot]:
+        """Return the tables of the schema that were sent, the freshest first."""
+        return self._reader.select(Snapshot, "kind LIKE 'table %'", order="at_ns DESC")
+
+    def plans(self) -> list[Plan]:
+        """Return the estimated plans that were sent."""
+        return self._window(Plan)
+
+    def answer(
+        self, value: float | str, *, resolution_s: float, at_ns: int | None = None
+    ) -> Answer:
+        """Return an answer with the age of what it rests on."""
+        newest = at_ns or max((delta.at_ns for delta in self.deltas), default=None)
+        age_s = None if newest is None else round((time.time_ns() - newest) / NS, 1)
+        return Answer(value=value, age_s=age_s, resolution_s=resolution_s, where=self._console)
+
+    def _window(self, record: type[Any]) -> list[Any]:
+        condition = f"at_ns >= ? AND {SENT}"
+        try:
+            return self._reader.select(
+                record, condition, [self._since_ns], order="at_ns", limit=MOST
+            )
+        except StoreError:
+            return []
