@@ -8,6 +8,8 @@ import pytest
 
 from lab.settings import LabSettings
 
+NICER = 10
+
 pytest_plugins = [f"tests.{file.stem}" for file in sorted(Path(__file__).parent.glob("fix_*.py"))]
 # All at once: one fixture file may import another before pytest comes to it.
 pytest.register_assert_rewrite(*pytest_plugins)
@@ -16,3 +18,16 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Tests are about the defaults and about what they set themselves, not about the caller's lab.
 for name in LabSettings.model_fields:
     os.environ.pop(name.upper(), None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the whole labs, which the first of two workers has, come before the rest."""
+    if getattr(config, "workerinput", {}).get("workerid") == "gw1":
+        os.nice(NICER)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One whole lab at a time, for parallel runs; and the tests of a file together, as they share much."""
+    for item in items:
+        whole_lab = item.get_closest_marker("acceptance")
+        item.add_marker(pytest.mark.xdist_group("acceptance" if whole_lab else item.path.stem))

@@ -25,8 +25,9 @@ DEADLINE_S = 20
 CPF = "39053344705"
 TRACE, SPAN = "67405d1f00000000a1b2c3d4e5f60718", "a1b2c3d4e5f60719"
 COMMENT = f"/*ddps='credit-customers',traceparent='00-{TRACE}-{SPAN}-01'*/ "
+# Like no statement of the workload: a queryid that two texts share has the name of one of them.
 LOOKUP = (
-    f"SELECT customer_id FROM customers WHERE cpf = '{CPF}'"
+    f"SELECT phone, customer_id FROM customers WHERE cpf = '{CPF}'"
     " /*service='credit-customers',statement='find_it'*/"
 )
 CUSTOMER = (
