@@ -26,6 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.nice(NICER)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One whole lab at a time, for parallel runs; and the tests of a file together, as they share much."""
     for item in items:

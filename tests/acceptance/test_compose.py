@@ -308,12 +308,33 @@ def test_each_container_comes_back_after_its_process_was_killed(containers: Cont
 
 
 def test_a_service_that_is_not_asked_for_is_gone_and_not_down(containers: Containers) -> None:
-    """Prometheus scrapes what is left: the exporter, itself and one service."""
-    told = containers.creditlab("up", "--docker", "--services", "risk")
+    """With one service and the shop Prometheus scrapes these, the exporter and itself."""
+    told = containers.creditlab("up", "--docker", "--services", "risk", "--shop")
     assert told.returncode == 0, told.stderr
-    gone = LONG_RUNNING - containers.states().keys()
-    assert gone == {"proposals", "underwriting", "customers", "servicing"}
-    await_state("three targets are up", partial(unseen_targets, containers, 3), within_s=40)
+    states = containers.states()
+    assert LONG_RUNNING - states.keys() == {"proposals", "underwriting", "customers", "servicing"}
+    assert states["shop"]["Health"] == "healthy"
+    await_state("four targets are up", partial(unseen_targets, containers, 4), within_s=40)
+
+
+def test_the_shop_is_open_and_its_carts_are_rows(containers: Containers) -> None:
+    """A page for people, and visitors whose additions are INSERTs; `verify` counts both."""
+    with closing(
+        http.client.HTTPConnection("127.0.0.1", containers.settings.shop_port, timeout=10)
+    ) as shop:
+        shop.request("GET", "/")
+        assert b"<html" in shop.getresponse().read()
+    before = containers.inserted()
+    assert "order_items" in before
+
+    def empty() -> str | None:
+        return None if containers.inserted()["order_items"] > before["order_items"] else "no cart"
+
+    await_state("somebody fills a cart", empty, within_s=60)
+    checks = {
+        c["name"]: c for c in json.loads(containers.creditlab("verify", "--json").stdout)["checks"]
+    }
+    assert checks["shop.cart_additions"]["ok"] is True
 
 
 def test_a_wrong_password_on_existing_data_names_the_way_out(containers: Containers) -> None:
