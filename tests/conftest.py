@@ -3,8 +3,10 @@
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from lab.settings import LabSettings
 
@@ -26,9 +28,13 @@ def pytest_configure(config: pytest.Config) -> None:
         os.nice(NICER)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One whole lab at a time, for parallel runs; and the tests of a file together, as they share much."""
-    for item in items:
-        whole_lab = item.get_closest_marker("acceptance")
-        item.add_marker(pytest.mark.xdist_group("acceptance" if whole_lab else item.path.stem))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Hand tests out by file, and all whole labs to one worker: there is one of them at a time."""
+    return _OneLab(config, log)
+
+
+class _OneLab(LoadScopeScheduling):  # type: ignore[misc]
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "acceptance" if "/acceptance/" in file else file

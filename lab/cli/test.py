@@ -5,8 +5,8 @@ import sys
 
 import typer
 
-# Half of what the tests take is waiting. In the order of the files the whole labs begin, on one of the two.
-IN_PARALLEL = ("--numprocesses=2", "--dist=loadgroup", "--no-loadscope-reorder")
+# Half of what the tests take is waiting. Which of the two gets what: tests/conftest.py.
+IN_PARALLEL = ("--numprocesses=2", "--no-loadscope-reorder")
 CHECKS = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
 
 
