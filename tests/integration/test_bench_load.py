@@ -1,6 +1,7 @@
 """`bench load` compares like with like: pgbench and our engine send the same statements."""
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def test_each_keeps_to_the_rate_and_tells_each_delay(ours: Engine, pgbench: Pgbe
 def test_a_run_measures_everybody(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole benchmark, as short as it can be: every figure is there, and the services keep going."""
     monkeypatch.setattr(services, "SETTLE_S", 0.5)
-    monkeypatch.setattr("lab.bench.load.measure.SERVICES_S", 5.0)
+    monkeypatch.setattr(sys.modules[measure.__module__], "SERVICES_S", 5.0)
     told: list[str] = []
     plan = Plan(seconds=1, rounds=1, connections=CONNECTIONS, rate=50)
     result = measure(database.settings, plan, told.append)
