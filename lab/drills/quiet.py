@@ -21,7 +21,9 @@ from lab.judge.quiet import FalseAlarm, false_alarms, together, unheard
 from lab.judge.readings import NS
 from lab.paths import Paths
 from lab.settings import LabSettings
+from lab.stack.components import COMPONENTS
 from lab.stack.readiness import await_state
+from lab.stack.records import Record
 from lab.stack.reporter import Reporter
 
 # As long as most drills last; each stretch is judged as if every fault had been there in it.
@@ -63,7 +65,8 @@ def watch(settings: LabSettings, *, for_s: float, reporter: Reporter) -> Watch:
     deaf: dict[Observer, str] = {}
     with place.locked():
         heal_leftovers(settings, place, reporter)
-        _await("the last drill is forgotten", _last_heal_ns(place) + FORGOTTEN_NS, reporter)
+        disturbed_ns = max(_last_heal_ns(place), _last_start_ns(Paths.of(settings)))
+        _await("the last disturbance is forgotten", disturbed_ns + FORGOTTEN_NS, reporter)
         since_ns = time.time_ns()
         for number, (begin_ns, end_ns) in enumerate(_stretches(since_ns, stretches), start=1):
             name = f"minute {number} of {stretches}"
@@ -99,6 +102,12 @@ def _evidence(settings: LabSettings, begin_ns: int, end_ns: int) -> Evidence:
 def _last_heal_ns(place: Place) -> int:
     healed = (e.at_ns for e in Journal(place.journal).entries() if e.step == Step.HEALED.value)
     return max(healed, default=0)
+
+
+def _last_start_ns(paths: Paths) -> int:
+    """When the last component came up: a lab that has just begun, cold as it is, is not quiet."""
+    records = (Record.read(paths.run, name) for name in COMPONENTS)
+    return max((round(record.created * NS) for record in records if record), default=0)
 
 
 def _await(state: str, until_ns: int, reporter: Reporter) -> None:

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from lab.datadog.account import Account
-from lab.drills import matrix, report
+from lab.drills import matrix, quiet, report
 from lab.drills.announcing import announce
 from lab.drills.assessment import Assessment
 from lab.drills.catalogue import DRILLS
@@ -24,6 +24,7 @@ from lab.judge.verdicts import AlertTimes, Depth, Verdict
 from lab.paths import Paths
 from lab.settings import DatadogSettings
 from lab.stack.lock import LockedError
+from lab.stack.records import Record
 from tests.fix_datadog import DatadogAccount
 from tests.fix_postgres import settings_for
 
@@ -169,11 +170,11 @@ def test_the_matrix_takes_the_latest_run_of_each_drill(tmp_path: Path) -> None:
 
 def test_what_must_be_and_was_not_is_told() -> None:
     """A fault that did not last, and an alert that did not fire."""
-    quiet = assessment(fired=False)
+    silent = assessment(fired=False)
     gone = assessment("burst")
     gone = replace(gone, run=replace(gone.run, held=False))
     assert matrix.unmet([assessment()]) == []
-    assert matrix.unmet([quiet, gone]) == [
+    assert matrix.unmet([silent, gone]) == [
         "deadlocks: Deadlock did not fire",
         "burst: 2 deadlocks <ended>",
     ]
@@ -208,3 +209,13 @@ def test_the_report_is_one_file_with_a_dot_for_each_first_evidence() -> None:
     assert "2 deadlocks &lt;ended&gt;" in page
     assert "<script" not in page
     assert "http" not in page
+
+
+def test_a_lab_that_has_just_come_up_is_not_quiet_yet(tmp_path: Path) -> None:
+    """Quiet minutes begin after the last start of any component, as after a drill."""
+    paths = Paths(state=tmp_path)
+    assert quiet._last_start_ns(paths) == 0
+    paths.run.mkdir(parents=True)
+    for component, created in (("postgres", 100.0), ("console", 160.5), ("risk", 101.0)):
+        Record(component=component, pid=1, created=created, version="", address="").write(paths.run)
+    assert quiet._last_start_ns(paths) == 160_500_000_000
