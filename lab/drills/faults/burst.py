@@ -67,8 +67,8 @@ DRILL = Drill(
         Deltas(
             says="calls in 10 s, by statement",
             measure=lambda d: d.calls,
-            above=80,
-            times=2,
+            above=100,
+            times=3,
             points=2,
         ),
         Sessions(
@@ -77,7 +77,13 @@ DRILL = Drill(
             times=2,
             like=lambda s: s.state == "active" and s.backend_type == "client backend",
         ),
-        Resources(says="spans in 10 s, by statement", measure=lambda _: 1.0, above=80, times=2),
+        Resources(
+            says="spans in 10 s, by statement",
+            measure=lambda _: 1.0,
+            above=100,
+            times=3,
+            points=2,
+        ),
     ),
     runbook="StatementSlower",
 )

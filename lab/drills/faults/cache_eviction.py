@@ -106,11 +106,13 @@ DRILL = Drill(
             measure=lambda d: d.shared_blks_read,
             above=500,
             times=3,
+            points=2,
         ),
         Sessions(
             says="sessions that wait for a read",
             above=0,
             times=2,
+            points=2,
             like=lambda s: s.wait_event == "DataFileRead",
         ),
     ),

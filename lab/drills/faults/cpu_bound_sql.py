@@ -67,6 +67,7 @@ DRILL = Drill(
         Sessions(
             says="active sessions without a wait event",
             above=1,
+            points=3,
             like=lambda s: (
                 s.state == "active" and s.wait_event is None and s.backend_type == "client backend"
             ),

@@ -68,8 +68,20 @@ DRILL = Drill(
             above=20,
             times=2,
         ),
-        Deltas(says="calls in 10 s, by statement", measure=lambda d: d.calls, above=300, times=2),
-        Resources(says="spans in 10 s, by statement", measure=lambda _: 1.0, above=300, times=2),
+        Deltas(
+            says="calls in 10 s, by statement",
+            measure=lambda d: d.calls,
+            above=300,
+            times=3,
+            points=2,
+        ),
+        Resources(
+            says="spans in 10 s, by statement",
+            measure=lambda _: 1.0,
+            above=300,
+            times=3,
+            points=2,
+        ),
     ),
     runbook="StatementSlower",
 )

@@ -60,8 +60,8 @@ DRILL = Drill(
         Deltas(
             says="calls in 10 s, by statement",
             measure=lambda d: d.calls,
-            above=60,
-            times=2,
+            above=100,
+            times=3,
             points=2,
         ),
         Spans(
