@@ -71,14 +71,14 @@ DRILL = Drill(
         Deltas(
             says="calls in 10 s, by statement",
             measure=lambda d: d.calls,
-            above=300,
+            above=1000,
             times=3,
             points=2,
         ),
         Resources(
             says="spans in 10 s, by statement",
             measure=lambda _: 1.0,
-            above=300,
+            above=1000,
             times=3,
             points=2,
         ),
