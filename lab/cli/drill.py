@@ -218,8 +218,9 @@ def _run(drills: "list[Drill]", options: "Options") -> "list[Assessment]":
     from lab.cli.interruption import interruptible
     from lab.cli.screen import Screen
     from lab.drills import tracing
-    from lab.drills.assessment import assess, settle
+    from lab.drills.assessment import assess
     from lab.drills.runner import run
+    from lab.drills.settling import settle
 
     settings = _settings()
     traced = tracing.start(settings)
@@ -229,7 +230,7 @@ def _run(drills: "list[Drill]", options: "Options") -> "list[Assessment]":
             if len(drills) > 1:
                 screen.done(f"{number} of {len(drills)}", chosen.name)
             if assessments:
-                settle(assessments[-1].run, screen)
+                settle(assessments[-1].run, chosen, settings, screen)
             done = run(chosen, settings, options=options, reporter=screen, tracing=traced)
             _announce(chosen, done, screen)
             assessments.append(assess(chosen, done, settings, screen))

@@ -89,18 +89,6 @@ def judge_again(drill: Drill, run: Run, settings: LabSettings) -> Assessment:
     return Assessment(run=run, verdicts=verdicts, other_alerts=tuple(sorted(others)))
 
 
-def settle(run: Run, reporter: Reporter) -> None:
-    """Wait until a run can no longer be taken for the next one's fault: 70 s after its heal."""
-    reporter.begin("settle")
-    await_state(
-        f"{run.drill} is forgotten",
-        lambda: _seconds_left(run.healed_ns + FORGOTTEN_NS),
-        within_s=2 * FORGOTTEN_NS / NS,
-        watch=reporter.wait,
-    )
-    reporter.done("settle")
-
-
 def _seconds_left(until_ns: int) -> str | None:
     left = (until_ns - time.time_ns()) / NS
     return f"{left:.0f} s left" if left > 0 else None

@@ -98,24 +98,27 @@ class Deltas(_Signal):
 
 @dataclass(frozen=True, kw_only=True)
 class Spans(_Signal):
-    """Spans that are like this: their number in five seconds, or the longest of them in milliseconds."""
+    """Spans that are like this: their number in five seconds, or the milliseconds of each, by resource."""
 
     observer: ClassVar[Observer] = Observer.APM
     like: Callable[[Span], bool]
-    longest: bool = False
+    each: bool = False
 
     def tracks(self, evidence: Evidence) -> Iterator[Track]:
-        """Yield one track; a span is held when it has ended."""
-        hits = (
-            (span.start_ns + span.duration_ns, span.duration_ns / 1e6, of_span(span))
-            for span in evidence.spans
-            if self.like(span)
-        )
-        if self.longest:
-            ended = sorted(hits, key=lambda hit: hit[0])
-            yield tuple(Point(at_ns=at, value=value, names=names) for at, value, names in ended)
-        else:
-            yield counted(((at, names) for at, _, names in hits), evidence)
+        """Yield a track, or one for each resource; a span is held when it has ended."""
+        found = sorted(filter(self.like, evidence.spans), key=_end_ns)
+        if not self.each:
+            yield counted(((_end_ns(span), of_span(span)) for span in found), evidence)
+            return
+        by_resource: defaultdict[str, list[Point]] = defaultdict(list)
+        for span in found:
+            point = Point(at_ns=_end_ns(span), value=span.duration_ns / 1e6, names=of_span(span))
+            by_resource[span.resource].append(point)
+        yield from map(tuple, by_resource.values())
+
+
+def _end_ns(span: Span) -> int:
+    return span.start_ns + span.duration_ns
 
 
 def _statement(span: Span) -> bool:
@@ -126,12 +129,14 @@ def _statement(span: Span) -> bool:
 class Resources(_Signal):
     """What is spent on a resource in ten seconds, by its spans; a track for each resource and service.
 
-    A resource is the text of a statement that is part of an operation, unless `like` says otherwise.
+    A resource is the text of a statement that is part of an operation, unless `like` says otherwise. An
+    interval with fewer than `at_least` spans of it counts as zero.
     """
 
     observer: ClassVar[Observer] = Observer.APM
     measure: Callable[[Span], float] = lambda span: span.duration_ns / 1e6
     like: Callable[[Span], bool] = _statement
+    at_least: int = 1
 
     def tracks(self, evidence: Evidence) -> Iterator[Track]:
         """Yield a track for each resource; an interval without spans of it counts as zero."""
@@ -140,16 +145,19 @@ class Resources(_Signal):
             if self.like(span):
                 service = span.tags.get("_dd.base_service", span.service)
                 spans[span.resource, service].append(span)
-        ends = [(s.start_ns + s.duration_ns) // INTERVAL_NS for of in spans.values() for s in of]
+        ends = [_end_ns(span) // INTERVAL_NS for of in spans.values() for span in of]
         intervals = range(min(ends), max(ends) + 1) if ends else range(0)
         for of_resource in spans.values():
-            spent: defaultdict[int, float] = defaultdict(float)
+            spent: defaultdict[int, list[float]] = defaultdict(list)
             for span in of_resource:
-                end = span.start_ns + span.duration_ns
-                spent[end // INTERVAL_NS] += self.measure(span)
+                spent[_end_ns(span) // INTERVAL_NS].append(self.measure(span))
             names = of_span(of_resource[0])
             yield tuple(
-                Point(at_ns=(number + 1) * INTERVAL_NS, value=spent.get(number, 0.0), names=names)
+                Point(
+                    at_ns=(number + 1) * INTERVAL_NS,
+                    value=sum(spent[number]) if len(spent[number]) >= self.at_least else 0.0,
+                    names=names,
+                )
                 for number in intervals
             )
 
@@ -165,7 +173,7 @@ class Quiet(_Signal):
         ends: defaultdict[str, list[int]] = defaultdict(list)
         for span in evidence.spans:
             if span.parent_id is None:
-                ends[span.service].append(span.start_ns + span.duration_ns)
+                ends[span.service].append(_end_ns(span))
         for service, heard in ends.items():
             if len(heard) >= OFTEN:
                 yield silences(heard, evidence, Names(services=frozenset({service})))

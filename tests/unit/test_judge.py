@@ -288,6 +288,36 @@ def test_one_heavy_interval_alone_is_no_fault(heavy_at: tuple[int, ...], seen: S
     assert found.seen is seen
 
 
+@pytest.mark.parametrize(("executions", "seen"), [(1, Seen.MISSED), (2, Seen.SEEN)])
+def test_a_single_execution_in_an_interval_does_not_count(executions: int, seen: Seen) -> None:
+    """Where two are asked for: a report that takes long in each interval is executed once in it."""
+    spans = [
+        statement_span(at_s + execution, "SELECT report", 900)
+        for at_s in (70, 80)
+        for execution in range(executions)
+    ]
+    spans += [statement_span(at_s, "SELECT 1", 1) for at_s in range(41, 120, 10)]
+    slower = Resources(says="ms in 10 s", above=100, times=3, points=2, at_least=2)
+    evidence = replace(EMPTY, spans=tuple(spans))
+    [found] = [v for v in judge(evidence, TRUTH, [slower], ()) if v.observer is Observer.APM]
+    assert found.seen is seen
+
+
+@pytest.mark.parametrize(
+    ("resources", "seen"), [(("a", "b", "a"), Seen.MISSED), (("a", "a", "b", "a"), Seen.SEEN)]
+)
+def test_executions_in_a_row_are_those_of_one_statement(
+    resources: tuple[str, ...], seen: Seen
+) -> None:
+    """Three of one statement, whatever others come between; two of it are too few."""
+    spans = [statement_span(70 + n, resource, 900) for n, resource in enumerate(resources)]
+    spans += [statement_span(40 + n, "SELECT 1", 1) for n in range(60)]
+    slow = Spans(says="ms", above=600, points=3, each=True, like=lambda s: s.kind == "sql")
+    evidence = replace(EMPTY, spans=tuple(spans))
+    [found] = [v for v in judge(evidence, TRUTH, [slow], ()) if v.observer is Observer.APM]
+    assert found.seen is seen
+
+
 @pytest.mark.parametrize(("every_s", "seen"), [(1, Seen.SEEN), (10, Seen.MISSED)])
 def test_only_who_often_speaks_can_be_missed(every_s: int, seen: Seen) -> None:
     """Half a minute without a span is a sign of a service with one each second, and none of a rare one."""

@@ -85,9 +85,9 @@ DRILL = Drill(
             says="sessions with a blocking pid", above=1, like=lambda s: bool(s.blocking_pids)
         ),
         Spans(
-            says="longest span of a service, ms",
+            says="operations of a service, ms",
             above=2000,
-            longest=True,
+            each=True,
             like=lambda s: s.parent_id is None and s.service != "credit-drill",
         ),
         Events(says="lock waits told by the log", above=1, like=lambda e: e.kind == "lock_wait"),

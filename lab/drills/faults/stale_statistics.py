@@ -5,7 +5,7 @@ from typing import Any
 from lab.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
-from lab.drills.usual import time_by_statement
+from lab.drills.usual import IN_A_ROW, time_by_statement
 from lab.judge.signals import Metric, Slow
 
 # What ANALYZE would have found when there was one contract: one value, no list of frequent ones.
@@ -86,7 +86,7 @@ DRILL = Drill(
             times=3,
         ),
         *time_by_statement(busy=0.02),
-        Slow(says="longest execution told by the log, ms", above=100, points=3),
+        Slow(says="executions told by the log, ms", above=100, points=IN_A_ROW),
     ),
     alerts=("StatementSlower", "SequentialScanSurge"),
     runbook="StatementSlower",

@@ -1,0 +1,57 @@
+"""Waits between two drills, until the one before can no longer be taken for the fault of the next."""
+
+import time
+
+from lab.drills.assessment import FORGOTTEN_NS
+from lab.drills.drill import Drill
+from lab.drills.runner import Run
+from lab.judge.prometheus import Prometheus, PrometheusError
+from lab.judge.readings import NS
+from lab.settings import LabSettings
+from lab.stack.readiness import NotReadyError, await_state
+from lab.stack.reporter import Reporter
+
+# An alert falls silent when its rates over a minute have forgotten the fault and its rule was evaluated.
+SILENT_S = 120.0
+
+
+def settle(run: Run, following: Drill, settings: LabSettings, reporter: Reporter) -> None:
+    """Wait until 70 s after the heal of a run, then until the alerts of the following drill are silent.
+
+    Silent is neither pending nor firing. One that is not within two minutes more is told and left: it makes
+    a verdict unknown, not a run impossible.
+    """
+    reporter.begin("settle")
+    await_state(
+        f"{run.drill} is forgotten",
+        lambda: _left(run.healed_ns + FORGOTTEN_NS),
+        within_s=2 * FORGOTTEN_NS / NS,
+        watch=reporter.wait,
+    )
+    prometheus = Prometheus.of(settings)
+    try:
+        await_state(
+            f"the alerts of {following.name} are silent",
+            lambda: _heard(following, prometheus),
+            within_s=SILENT_S,
+            watch=reporter.wait,
+        )
+    except NotReadyError as error:
+        reporter.done("settle", str(error))
+    else:
+        reporter.done("settle")
+
+
+def _left(until_ns: int) -> str | None:
+    left = (until_ns - time.time_ns()) / NS
+    return f"{left:.0f} s left" if left > 0 else None
+
+
+def _heard(drill: Drill, prometheus: Prometheus) -> str | None:
+    if not drill.alerts:
+        return None
+    try:
+        heard = prometheus.now(f'ALERTS{{alertname=~"{"|".join(drill.alerts)}"}}')
+    except PrometheusError as error:
+        return str(error)
+    return ", ".join(sorted({labels["alertname"] for labels, _ in heard})) or None

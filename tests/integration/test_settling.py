@@ -1,0 +1,132 @@
+"""Between two drills: a real Prometheus whose ServiceDown is pending, until the service is there."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from prometheus_client import CollectorRegistry, start_http_server
+
+from lab.drills import settling
+from lab.drills.catalogue import DRILLS
+from lab.drills.runner import Run
+from lab.settings import LabSettings
+from lab.stack.readiness import await_state
+from tests.fix_postgres import free_port
+from tests.fix_prometheus import Prometheus, running_prometheus
+
+DOWN = 'ALERTS{alertname="ServiceDown"}'
+LONG_AGO = Run(
+    run="0",
+    drill="postgres-restart",
+    intensity=1.0,
+    injected_ns=0,
+    proven_ns=0,
+    proof="it was",
+    pids=(),
+    held=True,
+    healed_ns=0,
+)
+
+
+class Told:
+    """A reporter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.waits: list[str] = []
+        self.ends: list[str] = []
+
+    def begin(self, step: str, detail: str = "") -> None:
+        """Nothing of it is kept."""
+
+    def wait(self, detail: str) -> None:
+        """What is waited for."""
+        self.waits.append(detail)
+
+    def done(self, step: str, detail: str = "") -> None:
+        """How it ended."""
+        self.ends.append(f"{step} {detail}".rstrip())
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> LabSettings:
+    return LabSettings(
+        _env_file=None,
+        lab_state_dir=tmp_path,
+        proposals_port=free_port(),
+        prometheus_port=free_port(),
+    )
+
+
+@contextmanager
+def service(settings: LabSettings) -> Iterator[None]:
+    """Something that answers scrapes where credit-proposals would."""
+    server, thread = start_http_server(
+        settings.proposals_port, addr="127.0.0.1", registry=CollectorRegistry()
+    )
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def alarmed(settings: LabSettings) -> Iterator[tuple[LabSettings, Prometheus]]:
+    """A Prometheus that scrapes the service which is not there, and says so."""
+    with running_prometheus(settings, "proposals") as prometheus:
+        await_state(
+            "ServiceDown is pending",
+            lambda: None if prometheus.query(DOWN) else "silent",
+            within_s=30,
+        )
+        yield settings.model_copy(update={"prometheus_port": prometheus.port}), prometheus
+
+
+def test_the_next_drill_waits_until_its_alerts_are_silent(settings: LabSettings) -> None:
+    """ServiceDown, of service-stopped, is waited for, until a scrape of the service succeeds."""
+    told = Told()
+    with alarmed(settings) as (found, prometheus):
+        waiting = Thread(
+            target=settling.settle, args=(LONG_AGO, DRILLS["service-stopped"], found, told)
+        )
+        waiting.start()
+        await_state(
+            "it is waited", lambda: None if told.waits else "nothing is waited for", within_s=30
+        )
+        assert not told.ends
+        with service(settings):
+            waiting.join(30)
+            assert not waiting.is_alive()
+            assert not prometheus.query(DOWN)
+
+    assert set(told.waits) == {"ServiceDown"}
+    assert told.ends == ["settle"]
+
+
+def test_a_drill_without_that_alert_does_not_wait_for_it(settings: LabSettings) -> None:
+    """Slow-query has no alert, deadlocks another one."""
+    told = Told()
+    with alarmed(settings) as (found, _):
+        for name in ("slow-query", "deadlocks"):
+            settling.settle(LONG_AGO, DRILLS[name], found, told)
+
+    assert not told.waits
+    assert told.ends == ["settle", "settle"]
+
+
+def test_an_alert_that_does_not_fall_silent_is_told_and_left(
+    settings: LabSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As is a Prometheus that does not answer: the drill goes on, its verdict will be unknown."""
+    monkeypatch.setattr(settling, "SILENT_S", 0.2)
+    told = Told()
+    with alarmed(settings) as (found, _):
+        settling.settle(LONG_AGO, DRILLS["service-stopped"], found, told)
+    settling.settle(LONG_AGO, DRILLS["service-stopped"], settings, told)
+
+    fires, silent = told.ends
+    assert fires.endswith("the alerts of service-stopped are silent; last seen: ServiceDown")
+    assert "Prometheus does not answer" in silent
