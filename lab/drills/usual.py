@@ -20,12 +20,13 @@ def _of_application(delta: QueryMetrics) -> float:
     return delta.exec_time_ms if counts else 0.0
 
 
-def time_by_statement(*, busy: float, times: float = 3.0) -> tuple[Signal, ...]:
+def time_by_statement(*, busy: float, times: float = 3.0, points: int = 2) -> tuple[Signal, ...]:
     """The time spent in each statement of the application, as each of them counts it.
 
     Args:
         busy: seconds of execution per second from which it counts, for one statement.
         times: and so many times what it was.
+        points: intervals of 10 s in a row, of deltas and of spans.
     """
     return (
         Metric(
@@ -39,14 +40,14 @@ def time_by_statement(*, busy: float, times: float = 3.0) -> tuple[Signal, ...]:
             measure=_of_application,
             above=busy * 10_000,
             times=times,
-            points=2,
+            points=points,
         ),
         Resources(
             says="ms of spans in 10 s, by statement",
             at_least=AT_LEAST,
             above=busy * 10_000,
             times=times,
-            points=2,
+            points=points,
         ),
     )
 

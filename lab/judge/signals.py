@@ -210,7 +210,10 @@ class Events(_Signal):
 
 @dataclass(frozen=True, kw_only=True)
 class Slow(_Signal):
-    """Milliseconds of statements that the log told of: those above log_min_duration_statement."""
+    """Milliseconds of statements that the log told of: those above log_min_duration_statement.
+
+    Only of those whose text has a name: how long a COMMIT takes is the disk's matter.
+    """
 
     observer: ClassVar[Observer] = Observer.LOG
     like: Callable[[Execution], bool] = lambda _: True
@@ -219,7 +222,7 @@ class Slow(_Signal):
         """Yield a track for each statement."""
         found: defaultdict[tuple[str | None, int | None], list[Point]] = defaultdict(list)
         for execution in evidence.executions:
-            if self.like(execution):
+            if self.like(execution) and execution.statement is not None:
                 point = Point(
                     at_ns=execution.at_ns,
                     value=execution.duration_ns / 1e6,

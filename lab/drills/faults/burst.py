@@ -6,7 +6,7 @@ from lab.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
-from lab.judge.signals import Deltas, Metric, Resources, Sessions
+from lab.judge.signals import Deltas, Metric, Resources
 
 SQL = statements("""
 -- name: count_recent
@@ -70,12 +70,6 @@ DRILL = Drill(
             above=100,
             times=3,
             points=2,
-        ),
-        Sessions(
-            says="active sessions at one moment",
-            above=2,
-            times=2,
-            like=lambda s: s.state == "active" and s.backend_type == "client backend",
         ),
         Resources(
             says="spans in 10 s, by statement",

@@ -58,7 +58,7 @@ DRILL = Drill(
             above=10_000,
             times=3,
         ),
-        *time_by_statement(busy=0.02),
+        *time_by_statement(busy=0.02, points=3),
     ),
     alerts=("SequentialScanSurge",),
     runbook="SequentialScanSurge",

@@ -54,7 +54,7 @@ DRILL = Drill(
             above=10_000,
             times=3,
         ),
-        *time_by_statement(busy=0.05),
+        *time_by_statement(busy=0.2),
         Sessions(
             says="active sessions of an unknown application",
             above=0,

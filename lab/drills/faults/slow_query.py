@@ -62,7 +62,7 @@ DRILL = Drill(
     sql=SQL,
     statements=frozenset({"proposals_of_everybody"}),
     signals=(
-        *time_by_statement(busy=0.1),
+        *time_by_statement(busy=0.2),
         *long_statements(ms=300),
     ),
     runbook="StatementSlower",

@@ -75,7 +75,7 @@ DRILL = Drill(
     inject=inject,
     prove=prove,
     heal=heal,
-    lasts_s=75.0,
+    lasts_s=95.0,
     statements=frozenset({"customer_exposure", "account_statement"}),
     services=frozenset({"credit-underwriting", "credit-customers"}),
     signals=(
@@ -85,7 +85,7 @@ DRILL = Drill(
             above=10_000,
             times=3,
         ),
-        *time_by_statement(busy=0.02),
+        *time_by_statement(busy=0.2),
         Slow(says="executions told by the log, ms", above=100, points=IN_A_ROW),
     ),
     alerts=("StatementSlower", "SequentialScanSurge"),

@@ -63,7 +63,7 @@ DRILL = Drill(
             expr="sum by (queryid) (rate(pg_stat_statements_temp_blocks_written_total[1m]))",
             above=10,
         ),
-        *time_by_statement(busy=0.05),
+        *time_by_statement(busy=0.2),
         Deltas(
             says="temporary blocks in 10 s, by statement",
             measure=lambda d: d.temp_blks_written,
