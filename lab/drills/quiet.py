@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from lab import processors
 from lab.drills.assessment import BEFORE_NS, FORGOTTEN_NS, SETTLES_NS
 from lab.drills.catalogue import DRILLS
 from lab.drills.healing import heal_leftovers
@@ -33,7 +34,10 @@ SIGNALS = {name: drill.signals for name, drill in DRILLS.items()}
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
-    """What came of it. `stretches` of a minute were judged for each of `drills` drills."""
+    """What came of it. `stretches` of a minute were judged for each of `drills` drills.
+
+    `stolen` is the share of this machine's processor time that its host took meanwhile, 0 to 1.
+    """
 
     since_ns: int
     until_ns: int
@@ -41,6 +45,7 @@ class Watch:
     drills: int
     alarms: tuple[FalseAlarm, ...]
     unheard: dict[Observer, str]
+    stolen: float
 
     @property
     def ok(self) -> bool:
@@ -67,7 +72,7 @@ def watch(settings: LabSettings, *, for_s: float, reporter: Reporter) -> Watch:
         heal_leftovers(settings, place, reporter)
         disturbed_ns = max(_last_heal_ns(place), _last_start_ns(Paths.of(settings)))
         _await("the last disturbance is forgotten", disturbed_ns + FORGOTTEN_NS, reporter)
-        since_ns = time.time_ns()
+        since_ns, began = time.time_ns(), processors.now()
         for number, (begin_ns, end_ns) in enumerate(_stretches(since_ns, stretches), start=1):
             name = f"minute {number} of {stretches}"
             reporter.begin(name, "watching")
@@ -84,6 +89,7 @@ def watch(settings: LabSettings, *, for_s: float, reporter: Reporter) -> Watch:
         drills=len(DRILLS),
         alarms=together(alarms),
         unheard=deaf,
+        stolen=processors.between(began, processors.now()).stolen,
     )
 
 

@@ -15,6 +15,7 @@ from lab.drills.quiet import Watch
 from lab.judge.evidence import Observer
 from lab.judge.readings import NS, Seen
 from lab.judge.verdicts import Verdict
+from lab.processors import STOLEN
 
 TITLES = {
     Observer.METRICS: "Prometheus metrics",
@@ -119,6 +120,9 @@ def quiet(found: Watch) -> RenderableType:
         Text(f"{TITLES[observer]} was not there: {reason}", style="yellow")
         for observer, reason in found.unheard.items()
     ]
+    if found.stolen > STOLEN:
+        taken = f"The host took {found.stolen:.0%} of this machine's processors meanwhile"
+        notes.append(Text(f"{taken}: what waits for one is slow in truth.", style="yellow"))
     return Padding(Group(*([lines] if found.alarms else []), *notes, f"{judged}: {fired}."), (1, 2))
 
 

@@ -7,7 +7,7 @@ nothing. Pure functions, as all of the judge.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lab.judge.evidence import Evidence, Observer, Truth
+from lab.judge.evidence import Alert, Evidence, Observer, Truth
 from lab.judge.readings import NS, Seen
 from lab.judge.signals import Signal
 from lab.judge.verdicts import STALE_NS, judge
@@ -49,16 +49,7 @@ def false_alarms(
         since_ns: as if each fault had been injected then.
         until_ns: as if each had been healed then.
     """
-    for alert in evidence.alerts:
-        if alert.firing_ns is not None and alert.firing_ns <= until_ns:
-            about = [f"{k}={v}" for k, v in sorted(alert.labels.items()) if k not in UNSAID]
-            when = "before already" if alert.firing_ns < since_ns else "in it"
-            yield FalseAlarm(
-                observer=Observer.ALERTS,
-                what=alert.name,
-                says=" ".join([f"fired {when}", *about]),
-                at_ns=alert.firing_ns,
-            )
+    yield from _fired(evidence.alerts, since_ns, until_ns)
     for drill, expected in signals.items():
         nothing = Truth(drill=drill, injected_ns=since_ns, proven_ns=since_ns, healed_ns=until_ns)
         for verdict in judge(evidence, nothing, expected, ()):
@@ -69,6 +60,22 @@ def false_alarms(
                     says="; ".join(verdict.says),
                     at_ns=since_ns + round(verdict.after_s * NS),
                 )
+
+
+def _fired(alerts: Iterable[Alert], since_ns: int, until_ns: int) -> Iterator[FalseAlarm]:
+    """Yield one for each alert by its name: what fires for five services is one alert."""
+    first: dict[str, FalseAlarm] = {}
+    for alert in alerts:
+        at_ns = alert.firing_ns
+        if at_ns is None or at_ns > until_ns:
+            continue
+        about = [f"{k}={v}" for k, v in sorted(alert.labels.items()) if k not in UNSAID]
+        when = "before already" if at_ns < since_ns else "in it"
+        says = " ".join([f"fired {when}", *about])
+        alarm = FalseAlarm(observer=Observer.ALERTS, what=alert.name, says=says, at_ns=at_ns)
+        if alert.name not in first or at_ns < first[alert.name].at_ns:
+            first[alert.name] = alarm
+    yield from first.values()
 
 
 def unheard(evidence: Evidence, *, until_ns: int) -> dict[Observer, str]:

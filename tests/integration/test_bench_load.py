@@ -94,8 +94,8 @@ def test_a_run_measures_everybody(database: Database, monkeypatch: pytest.Monkey
     assert document["lateness_ratio"] == result.lateness.ratio
     assert result.services.errors == 0
     assert result.services.operation_rate > 20
-    assert 0 < result.services.busy <= 1
-    assert 0 <= result.services.stolen < 1
+    assert 0 < result.services.processors.busy <= 1
+    assert 0 <= result.services.processors.stolen < 1
 
 
 def test_a_script_has_its_statements_whole_and_no_placeholder_left(

@@ -1,19 +1,11 @@
 """The arithmetic of `bench load`: quantiles of buckets, and what the lab's default rates come to."""
 
-import doctest
-
 import pytest
 
-from lab.bench.load import services
 from lab.bench.load.scenarios import MIX, SCENARIOS, WEIGHT_PER_RATE, find
 from lab.bench.load.services import quantile
 from lab.errors import LabError
 from workload.settings import Settings
-
-
-def test_documentation_holds() -> None:
-    failed, attempted = doctest.testmod(services)
-    assert (failed, attempted > 0) == (0, True)
 
 
 def test_a_quantile_beyond_the_last_bucket_is_its_bound() -> None:

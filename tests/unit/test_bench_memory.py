@@ -1,13 +1,6 @@
 """The arithmetic of `bench memory`."""
 
-import doctest
-
 from lab.bench import memory
-
-
-def test_documentation_holds() -> None:
-    failed, attempted = doctest.testmod(memory)
-    assert (failed, attempted > 0) == (0, True)
 
 
 def test_what_fills_in_the_warm_up_is_no_growth() -> None:

@@ -1,6 +1,5 @@
 """What may be said of an observer's cost: intervals over rounds, verdicts, and the order of the turns."""
 
-import doctest
 import io
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +10,6 @@ import psutil
 import pytest
 from rich.console import Console
 
-from lab.bench.overhead import modes, ratios
 from lab.bench.overhead.command import tables
 from lab.bench.overhead.measure import Plan, Result, Turn
 from lab.bench.overhead.modes import MODES, NOBODY, order
@@ -50,12 +48,6 @@ def result(traced: Sequence[float], machine: Sequence[float]) -> Result:
     return Result(
         plan=Plan(seconds=5, rounds=len(machine), processes=2, connections=8), turns=turns
     )
-
-
-def test_the_examples_hold() -> None:
-    for module in (modes, ratios):
-        failed, attempted = doctest.testmod(module)
-        assert (failed, attempted > 0) == (0, True)
 
 
 def test_the_interval_is_students() -> None:

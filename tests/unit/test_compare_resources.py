@@ -1,15 +1,13 @@
 """What observing takes outside the database, and that what cannot be said is said to be so."""
 
-import doctest
 import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from lab.compare import processes, resources, traffic
+from lab.compare import processes, traffic
 from lab.compare.resources import DATADOG, LAB, PROMETHEUS, gathered
-from lab.judge import prometheus
 from lab.settings import LabSettings
 from lab.stack import compose, docker
 from lab.stack.compose import ComposeError, Usage
@@ -23,12 +21,6 @@ def settings(tmp_path: Path) -> LabSettings:
     """Of a lab of which nothing runs."""
     absent = settings_for(port=free_port(), database="absent")
     return absent.model_copy(update={"lab_state_dir": tmp_path, "prometheus_port": free_port()})
-
-
-def test_the_examples_hold() -> None:
-    for module in (resources, prometheus, compose):
-        failed, attempted = doctest.testmod(module)
-        assert (failed, attempted > 0) == (0, True)
 
 
 def test_a_recorded_process_has_cpu_and_memory(settings: LabSettings, tmp_path: Path) -> None:

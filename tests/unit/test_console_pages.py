@@ -1,6 +1,5 @@
 """How the console's pages write figures, draw charts and read addresses; and one colour for one thing."""
 
-import doctest
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from grafana.generator import style
-from lab.console.pages import colours, formats
+from lab.console.pages import colours
 from lab.console.pages.chart import HEIGHT, WIDTH, Band, Chart, Series, sparkline
 from lab.console.pages.overview import MAX_LAYERS, OTHERS, load_chart
 from lab.overview import DatabaseLoad, WaitEvent
@@ -29,12 +28,6 @@ def chart(*values: list[float | None], stacked: bool = False) -> Chart:
         stacked=stacked,
         step_ms=1000 if stacked else 0,
     )
-
-
-def test_figures_are_written_as_their_examples_say() -> None:
-    """Every doctest of the module passes."""
-    results = doctest.testmod(formats)
-    assert (results.failed, results.attempted > 5) == (0, True)
 
 
 @pytest.mark.parametrize(("name", "colour"), [*style.SERVICES.items(), *style.WAITS.items()])

@@ -1,6 +1,5 @@
 """The doctor's rules, as functions of facts: what no server of this machine can show."""
 
-import doctest
 import json
 from dataclasses import replace
 from io import StringIO
@@ -8,7 +7,6 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-import lab.doctor.facts
 from lab.doctor import Check, Report, Status, Then, render
 from lab.doctor.facts import Attempt, ExplainFunction, Extension, Facts, Observer, Setting
 from lab.doctor.rules import judge
@@ -90,10 +88,6 @@ def with_setting(name: str, setting: Setting | None) -> Facts:
     if setting is not None:
         settings[name] = setting
     return replace(GOOD, settings=settings)
-
-
-def test_doctests_of_the_facts_hold() -> None:
-    assert doctest.testmod(lab.doctor.facts).failed == 0
 
 
 def test_when_everything_is_there_every_check_is_ok_and_has_no_mend() -> None:

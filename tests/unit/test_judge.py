@@ -1,11 +1,9 @@
 """The judge over recorded evidence: plain, absent, late, stale and contradictory."""
 
-import doctest
 from dataclasses import replace
 
 import pytest
 
-from lab.judge import collect, readings
 from lab.judge.collect import pause
 from lab.judge.evidence import Alert, Evidence, Observer, Pause, Series, Truth
 from lab.judge.quiet import false_alarms, together, unheard
@@ -67,11 +65,6 @@ def alert(name: str, pending_s: float | None, firing_s: float | None, **labels: 
         return None if seconds is None else T0 + round(seconds * NS)
 
     return Alert(name=name, labels=labels, pending_ns=at(pending_s), firing_ns=at(firing_s))
-
-
-def test_the_examples_hold() -> None:
-    found = [doctest.testmod(module) for module in (collect, readings)]
-    assert [(one.failed, one.attempted > 0) for one in found] == [(0, True), (0, True)]
 
 
 def test_a_series_that_rises_after_the_proof_is_seen_with_its_time() -> None:
@@ -397,6 +390,21 @@ def test_what_rises_although_nothing_is_broken_is_a_false_alarm() -> None:
     ]
     assert found[1].at_ns == T0 + 70 * NS
     assert [alarm.stretches for alarm in together([*found, *found])] == [2, 2]
+
+
+def test_an_alert_that_fires_for_two_is_one_false_alarm() -> None:
+    """Of a stretch: the one that fired first is told."""
+    fired = tuple(
+        alert("WorkloadLate", 60, at_s, service=service)
+        for service, at_s in (("credit-risk", 80), ("credit-customers", 75))
+    )
+    late = replace(series((50, 0)), alerts=fired)
+    [found] = false_alarms(late, {}, since_ns=INJECTED, until_ns=HEALED)
+    assert (found.what, found.says, found.stretches) == (
+        "WorkloadLate",
+        "fired in it service=credit-customers",
+        1,
+    )
 
 
 def test_the_quiet_of_one_who_was_not_there_says_nothing() -> None:

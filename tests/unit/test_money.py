@@ -1,6 +1,5 @@
 """The Price schedule and the late fee."""
 
-import doctest
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -15,11 +14,6 @@ rates = st.decimals(Decimal("0.005"), Decimal("0.05"), places=6)
 counts = st.integers(1, 48)
 days = st.dates(date(2020, 1, 1), date(2030, 12, 31))
 DUE = date(2025, 1, 31)
-
-
-def test_examples_in_the_documentation_hold() -> None:
-    """Every doctest of the module passes."""
-    assert doctest.testmod(money).failed == 0
 
 
 @given(amounts, rates, counts, days)

@@ -1,6 +1,5 @@
 """Arrivals are a Poisson process of the asked-for rate, however time is cut and whatever the rate does."""
 
-import doctest
 import math
 from itertools import pairwise
 from random import Random
@@ -10,18 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workload import pacing
 from workload.pacing import Arrivals, factor
 from workload.settings import Shape
 
 seeds = st.integers(0, 2**32)
 rates = st.floats(0.01, 1000)
-
-
-def test_documentation_holds() -> None:
-    """The examples of the module are true, and there are some."""
-    failed, attempted = doctest.testmod(pacing)
-    assert (failed, attempted > 0) == (0, True)
 
 
 @given(seed=seeds, rate=rates, steps=st.lists(st.floats(0, 5), max_size=30))

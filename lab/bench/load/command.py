@@ -26,6 +26,7 @@ from lab.bench.scratch import checkpoint, scratch_database
 from lab.cli.interruption import interruptible
 from lab.cli.options import AsJson
 from lab.cli.screen import err, out
+from lab.processors import STOLEN
 from lab.settings import LabSettings
 from lab.stack.memory import running_settings
 
@@ -37,8 +38,6 @@ LATENESS_RATIO = 2.0
 START_DELAY_P99_MS = 50.0
 # As busy as may be while everything still starts in time.
 KEPT_UP = 0.95
-# More, and what was measured is a smaller machine than this one seems to be.
-STOLEN = 0.05
 
 
 def load(
@@ -143,8 +142,8 @@ def _services(result: Result) -> Table:
         str(held.dropped),
         str(held.errors),
         _judged(f"{delay:.1f}", good=delay < START_DELAY_P99_MS),
-        f"{held.busy:.0%}",
-        _judged(f"{held.stolen:.0%}", good=held.stolen < STOLEN),
+        f"{held.processors.busy:.0%}",
+        _judged(f"{held.processors.stolen:.0%}", good=held.processors.stolen < STOLEN),
     )
     return table
 

@@ -7,16 +7,16 @@ delays are read from their own histogram, so to the width of a bucket.
 import socket
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from threading import Event
 from typing import TypeAlias
 
-import psutil
-
+from lab import processors
 from lab.control import Sample, ServiceClient, ServiceUnreachableError, clients
+from lab.processors import Shares
 from lab.settings import LabSettings
 from lab.stack import commands
 from lab.stack.component import Command, Launch
@@ -37,8 +37,7 @@ Counts: TypeAlias = Counter[tuple[str, str]]
 class Held:
     """What the services did at a rate; rates per second, delay in seconds.
 
-    `busy` and `stolen` are shares of the machine's processor time meanwhile: what anything here worked, and
-    what a host gave to other machines although it was wanted here (0 where there is none, or none tells).
+    `processors` is what those of the machine did meanwhile.
     """
 
     asked_rate: float
@@ -47,8 +46,7 @@ class Held:
     dropped: int
     errors: int
     start_delay_p99: float
-    busy: float
-    stolen: float
+    processors: Shares
 
 
 def hold(settings: LabSettings, *, rate: float, seconds: float) -> Held:
@@ -62,9 +60,9 @@ def hold(settings: LabSettings, *, rate: float, seconds: float) -> Held:
         for service in services:
             service.set_load(rate / default)
         Event().wait(SETTLE_S)
-        start, before = counted(services), psutil.cpu_times()
+        start, before = counted(services), processors.now()
         Event().wait(seconds)
-        end, after = counted(services), psutil.cpu_times()
+        end, after = counted(services), processors.now()
     counts = Counter({key: value - start[key] for key, value in end.items()})
     totals: Counter[str] = Counter()
     for (name, _), value in counts.items():
@@ -78,23 +76,8 @@ def hold(settings: LabSettings, *, rate: float, seconds: float) -> Held:
         start_delay_p99=quantile(
             0.99, {float(le): value for (name, le), value in counts.items() if name == DELAY}
         ),
-        **_shares(before._asdict(), after._asdict()),
+        processors=processors.between(before, after),
     )
-
-
-def _shares(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
-    """Return the shares of processor time between two readings; a guest's time is in its user's already.
-
-    >>> before = {"user": 1, "idle": 5, "steal": 0, "guest": 1}
-    >>> _shares(before, {"user": 4, "idle": 6, "steal": 1, "guest": 4})
-    {'busy': 0.6, 'stolen': 0.2}
-    """
-    spent = {
-        kind: max(0.0, after[kind] - before[kind]) for kind in after if not kind.startswith("guest")
-    }
-    total = sum(spent.values()) or 1.0
-    idle, stolen = spent["idle"] + spent.get("iowait", 0.0), spent.get("steal", 0.0)
-    return {"busy": (total - idle - stolen) / total, "stolen": stolen / total}
 
 
 def idle(settings: LabSettings) -> LabSettings:
