@@ -76,8 +76,8 @@ class Settings(BaseSettings):
     rate_charge_late_fees: NonNegativeFloat = 0.1
     rate_settle: NonNegativeFloat = 0.1
     rate_archive: NonNegativeFloat = 0.2
-    rate_risk_distribution: NonNegativeFloat = 0.02
-    rate_product_performance: NonNegativeFloat = 0.005
+    rate_risk_distribution: NonNegativeFloat = 0.01
+    rate_product_performance: NonNegativeFloat = 0.002
     rate_delinquency_ageing: NonNegativeFloat = 0.05
     rate_shop_browse: NonNegativeFloat = 1.0
     rate_shop_abandon: NonNegativeFloat = 0.2

@@ -1,5 +1,6 @@
 """The services while the console is stopped, killed, frozen, or on a full disk: they must not notice."""
 
+import os
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ from lab.bench.console import STATES
 from lab.bench.own_console import OwnConsole, own_console
 from lab.control import ServiceClient
 from lab.database import Role, rows
+from lab.processors import BEHIND
 from lab.stack.cluster import Cluster
 from tests.fix_postgres import Database, free_port
 from tests.integration.test_intake_lab import counted, services, sums, until
@@ -52,6 +54,7 @@ def test_services_go_on_and_the_log_is_caught_up_to_the_line(
         own_console(tmp_path, log=log) as console,
         services(settings, f"http://127.0.0.1:{console.port}") as client,
     ):
+        assert console.process.nice() == os.nice(0) + BEHIND
         for name, bring_about in STATES.items():
             console.mend()
             bring_about(console)

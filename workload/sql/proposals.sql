@@ -9,11 +9,11 @@ ORDER BY monthly_rate, product_id
 
 -- name: product_detail
 -- One product with the demand of the last ten seconds; of a minute, at a high load, it would be the slowest read.
-SELECT p.name, p.monthly_rate, p.min_installments, p.max_installments, count(r.proposal_id)
+SELECT p.name, p.monthly_rate, p.min_installments, p.max_installments,
+       (SELECT count(*) FROM credit_proposals r
+        WHERE r.product_id = p.product_id AND r.submitted_at > now() - interval '10 seconds') AS demand
 FROM credit_products p
-LEFT JOIN credit_proposals r ON r.product_id = p.product_id AND r.submitted_at > now() - interval '10 seconds'
 WHERE p.product_id = %(product_id)s
-GROUP BY p.product_id
 
 -- name: applicant
 -- The customer who applies.
