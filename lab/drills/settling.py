@@ -2,7 +2,7 @@
 
 import time
 
-from lab.drills.assessment import FORGOTTEN_NS
+from lab.drills.assessment import BEFORE_NS, FORGOTTEN_NS
 from lab.drills.drill import Drill
 from lab.drills.runner import Run
 from lab.judge.prometheus import Prometheus, PrometheusError
@@ -18,8 +18,8 @@ SILENT_S = 120.0
 def settle(run: Run, following: Drill, settings: LabSettings, reporter: Reporter) -> None:
     """Wait until 70 s after the heal of a run, then until the alerts of the following drill are silent.
 
-    Silent is neither pending nor firing. One that is not within two minutes more is told and left: it makes
-    a verdict unknown, not a run impossible.
+    Silent is neither pending nor firing for 20 s. One that is not within two minutes more is told and left:
+    it makes a verdict unknown, not a run impossible.
     """
     reporter.begin("settle")
     await_state(
@@ -50,8 +50,10 @@ def _left(until_ns: int) -> str | None:
 def _heard(drill: Drill, prometheus: Prometheus) -> str | None:
     if not drill.alerts:
         return None
+    # Not only now: one that fired in what is taken for the time before a fault would count as there already.
+    alerts = f'ALERTS{{alertname=~"{"|".join(drill.alerts)}"}}'
     try:
-        heard = prometheus.now(f'ALERTS{{alertname=~"{"|".join(drill.alerts)}"}}')
+        heard = prometheus.now(f"last_over_time({alerts}[{BEFORE_NS // NS}s])")
     except PrometheusError as error:
         return str(error)
     return ", ".join(sorted({labels["alertname"] for labels, _ in heard})) or None
