@@ -5,7 +5,7 @@ import time
 from lab.drills.assessment import BEFORE_NS, FORGOTTEN_NS
 from lab.drills.drill import Drill
 from lab.drills.runner import Run
-from lab.judge.prometheus import Prometheus, PrometheusError
+from lab.judge.prometheus import STEP_S, Prometheus, PrometheusError
 from lab.judge.readings import NS
 from lab.settings import LabSettings
 from lab.stack.readiness import NotReadyError, await_state
@@ -50,10 +50,12 @@ def _left(until_ns: int) -> str | None:
 def _heard(drill: Drill, prometheus: Prometheus) -> str | None:
     if not drill.alerts:
         return None
-    # Not only now: one that fired in what is taken for the time before a fault would count as there already.
+    # Now, or as the judge will look: what fires in the time before a fault was there already.
     alerts = f'ALERTS{{alertname=~"{"|".join(drill.alerts)}"}}'
     try:
-        heard = prometheus.now(f"last_over_time({alerts}[{BEFORE_NS // NS}s])")
+        heard = prometheus.now(
+            f"{alerts} or last_over_time({alerts}[{BEFORE_NS // NS}s:{STEP_S}s])"
+        )
     except PrometheusError as error:
         return str(error)
     return ", ".join(sorted({labels["alertname"] for labels, _ in heard})) or None

@@ -100,7 +100,7 @@ def test_the_next_drill_waits_until_its_alerts_are_silent(settings: LabSettings)
         with service(settings):
             waiting.join(90)
             assert not waiting.is_alive()
-            assert not prometheus.query(f"last_over_time({DOWN}[20s])")
+            assert not prometheus.query(f"last_over_time({DOWN}[20s:2s])")
 
     assert set(told.waits) == {"ServiceDown"}
     assert told.ends == ["settle"]
