@@ -5,7 +5,7 @@ from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
 from lab.drills.usual import time_by_statement
-from lab.judge.signals import Metric, Sessions
+from lab.judge.signals import Metric
 
 SQL = statements("""
 -- name: installments_by_month
@@ -55,11 +55,6 @@ DRILL = Drill(
             times=3,
         ),
         *time_by_statement(busy=0.2),
-        Sessions(
-            says="active sessions of an unknown application",
-            above=0,
-            like=lambda s: s.state == "active" and s.application == "credit-drill",
-        ),
     ),
     alerts=("SequentialScanSurge",),
     runbook="SequentialScanSurge",
