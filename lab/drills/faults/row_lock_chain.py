@@ -88,7 +88,7 @@ DRILL = Drill(
             says="operations of a service, ms",
             above=2000,
             each=True,
-            like=lambda s: s.parent_id is None and s.service != "credit-drill",
+            like=lambda s: s.parent_id is None,
         ),
         Events(says="lock waits told by the log", above=1, like=lambda e: e.kind == "lock_wait"),
     ),
