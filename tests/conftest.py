@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from lab.settings import LabSettings
 
 NICER = 10
+# The worker that has them; the first file of all is the lab in containers, which takes as long.
+NATIVE_LABS = "gw1"
 
 pytest_plugins = [f"tests.{file.stem}" for file in sorted(Path(__file__).parent.glob("fix_*.py"))]
 # All at once: one fixture file may import another before pytest comes to it.
@@ -23,18 +26,24 @@ for name in LabSettings.model_fields:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let the whole labs, which the first of two workers has, come before the rest."""
-    if getattr(config, "workerinput", {}).get("workerid") == "gw1":
+    """Let the native labs come before the rest: only they are asked how soon something happens."""
+    if getattr(config, "workerinput", {}).get("workerid", NATIVE_LABS) != NATIVE_LABS:
         os.nice(NICER)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """Hand tests out by file, and all whole labs to one worker: there is one of them at a time."""
+    """Hand tests out by file, and all native labs to one worker: there is one of them at a time."""
     return _OneLab(config, log)
 
 
 class _OneLab(LoadScopeScheduling):  # type: ignore[misc]
+    @property
+    def nodes(self) -> list[WorkerController]:
+        """The workers by name: the first one gets the lab in containers, the second one the native labs."""
+        return sorted(self.assigned_work, key=lambda node: node.gateway.id)
+
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "acceptance" if "/acceptance/" in file else file
+        is_native_lab = "/acceptance/" in file and not file.endswith("/test_compose.py")
+        return "native labs" if is_native_lab else file

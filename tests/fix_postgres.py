@@ -11,9 +11,9 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, cycle, islice
 
 import pytest
 
@@ -26,6 +26,9 @@ from lab.stack.cluster import Cluster
 START_SECONDS = 30
 STOP_SECONDS = 30
 NOT_DURABLE = (("fsync", "off"), ("full_page_writes", "off"), ("synchronous_commit", "off"))
+# Above the lab's own, below those that clients are given (32768, unless a machine says otherwise).
+FIRST_PORT = 10_000
+PORTS_EACH = 5_000
 
 _numbers = count(1)
 
@@ -57,12 +60,23 @@ class Database:
             yield connection
 
 
+def _ports() -> Iterator[int]:
+    """Yield ports that the kernel gives to no client, other ones in each of the processes that test."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = FIRST_PORT + PORTS_EACH * (worker % 4)
+    yield from islice(cycle(range(first, first + PORTS_EACH)), os.getpid() % PORTS_EACH, None)
+
+
+_candidates = _ports()
+
+
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of 127.0.0.1 that nothing listens on now, another one at each call."""
+    while True:
+        port = next(_candidates)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager

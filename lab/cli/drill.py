@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lab.drills.drill import Drill
     from lab.drills.matrix import Matrix
     from lab.drills.runner import Options, Run
+    from lab.drills.series import Series
     from lab.settings import LabSettings
 
 app = typer.Typer(no_args_is_help=True)
@@ -94,7 +95,8 @@ def run_one(
     from lab.drills.runner import Options
 
     chosen = find(name)
-    [assessment] = _run([chosen], Options(lasts_s=lasts, intensity=intensity, verify=verify))
+    options = Options(lasts_s=lasts, intensity=intensity, verify=verify)
+    [assessment] = _run([chosen], options).assessments
     if as_json:
         out.print_json(json.dumps(assessment.to_json()))
     else:
@@ -106,21 +108,25 @@ def run_one(
 def run_all(
     lasts: For = None,
     intensity: Intensity = 1.0,
+    only: Annotated[
+        str | None, typer.Option(help="Only these, in this order.", metavar="A,B")
+    ] = None,
     html: Html = None,
     as_json: AsJson = False,
 ) -> None:
     """Run every drill, with a quiet minute between two, then verify: the blind-spot matrix. About an hour.
 
-    Exit status 1 when a fault was not there, or an alert that must fire did not.
+    Exit status 1 when a drill could not be run, a fault was not there, or an alert that must fire did not.
     """
     from lab.drills import matrix
-    from lab.drills.catalogue import DRILLS
+    from lab.drills.catalogue import DRILLS, find
     from lab.drills.runner import Options
 
+    names = [name for name in (only or "").split(",") if name.strip()]
     options = Options(lasts_s=lasts, intensity=intensity, verify=False)
-    assessments = _run(list(DRILLS.values()), options)
-    _show(matrix.of_runs(assessments), html, as_json=as_json)
-    problems = [*matrix.unmet(assessments), *_broken()]
+    done = _run(list(map(find, names)) or list(DRILLS.values()), options)
+    _show(matrix.of_runs(done.assessments), html, as_json=as_json)
+    problems = [*done.failed, *matrix.unmet(done.assessments), *_broken()]
     for problem in problems:
         typer.secho(f"  {problem}", fg="red", err=True)
     raise typer.Exit(1 if problems else 0)
@@ -214,27 +220,25 @@ def _settings() -> "LabSettings":
     return running_settings(LabSettings.load())
 
 
-def _run(drills: "list[Drill]", options: "Options") -> "list[Assessment]":
+def _run(drills: "list[Drill]", options: "Options") -> "Series":
     from lab.cli.interruption import interruptible
     from lab.cli.screen import Screen
-    from lab.drills import tracing
+    from lab.drills import runner, series, settling, tracing
     from lab.drills.assessment import assess
-    from lab.drills.runner import run
-    from lab.drills.settling import settle
 
     settings = _settings()
     traced = tracing.start(settings)
-    assessments: list[Assessment] = []
     with interruptible(), Screen() as screen:
-        for number, chosen in enumerate(drills, start=1):
-            if len(drills) > 1:
-                screen.done(f"{number} of {len(drills)}", chosen.name)
-            if assessments:
-                settle(assessments[-1].run, chosen, settings, screen)
-            done = run(chosen, settings, options=options, reporter=screen, tracing=traced)
+
+        def run(chosen: "Drill") -> "Assessment":
+            done = runner.run(chosen, settings, options=options, reporter=screen, tracing=traced)
             _announce(chosen, done, screen)
-            assessments.append(assess(chosen, done, settings, screen))
-    return assessments
+            return assess(chosen, done, settings, screen)
+
+        def settle(healed_ns: int, following: "Drill") -> None:
+            settling.settle(healed_ns, following, settings, screen)
+
+        return series.follow(drills, run=run, settle=settle, reporter=screen)
 
 
 def _broken() -> list[str]:

@@ -5,8 +5,8 @@ import sys
 
 import typer
 
-# Half of what the tests take is waiting. Which of the two gets what: tests/conftest.py.
-IN_PARALLEL = ("--numprocesses=2", "--no-loadscope-reorder")
+# More than half of what the tests take is waiting. Which of the three gets what: tests/conftest.py.
+IN_PARALLEL = ("--numprocesses=3", "--no-loadscope-reorder")
 CHECKS = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
 
 

@@ -4,7 +4,6 @@ import time
 
 from lab.drills.assessment import BEFORE_NS, FORGOTTEN_NS
 from lab.drills.drill import Drill
-from lab.drills.runner import Run
 from lab.judge.prometheus import STEP_S, Prometheus, PrometheusError
 from lab.judge.readings import NS
 from lab.settings import LabSettings
@@ -15,16 +14,16 @@ from lab.stack.reporter import Reporter
 SILENT_S = 120.0
 
 
-def settle(run: Run, following: Drill, settings: LabSettings, reporter: Reporter) -> None:
-    """Wait until 70 s after the heal of a run, then until the alerts of the following drill are silent.
+def settle(healed_ns: int, following: Drill, settings: LabSettings, reporter: Reporter) -> None:
+    """Wait until 70 s after a heal, then until the alerts of the following drill are silent.
 
-    Silent is neither pending nor firing for 20 s. One that is not within two minutes more is told and left:
-    it makes a verdict unknown, not a run impossible.
+    `healed_ns` is nanoseconds since 1970. Silent is neither pending nor firing for 20 s. One that is not
+    within two minutes more is told and left: it makes a verdict unknown, not a run impossible.
     """
     reporter.begin("settle")
     await_state(
-        f"{run.drill} is forgotten",
-        lambda: _left(run.healed_ns + FORGOTTEN_NS),
+        "the fault before is forgotten",
+        lambda: _left(healed_ns + FORGOTTEN_NS),
         within_s=2 * FORGOTTEN_NS / NS,
         watch=reporter.wait,
     )

@@ -10,43 +10,14 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from lab.drills import settling
 from lab.drills.catalogue import DRILLS
-from lab.drills.runner import Run
 from lab.settings import LabSettings
 from lab.stack.readiness import await_state
 from tests.fix_postgres import free_port
 from tests.fix_prometheus import Prometheus, running_prometheus
+from tests.fix_reporter import Told
 
 DOWN = 'ALERTS{alertname="ServiceDown"}'
-LONG_AGO = Run(
-    run="0",
-    drill="postgres-restart",
-    intensity=1.0,
-    injected_ns=0,
-    proven_ns=0,
-    proof="it was",
-    pids=(),
-    held=True,
-    healed_ns=0,
-)
-
-
-class Told:
-    """A reporter that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.waits: list[str] = []
-        self.ends: list[str] = []
-
-    def begin(self, step: str, detail: str = "") -> None:
-        """Nothing of it is kept."""
-
-    def wait(self, detail: str) -> None:
-        """What is waited for."""
-        self.waits.append(detail)
-
-    def done(self, step: str, detail: str = "") -> None:
-        """How it ended."""
-        self.ends.append(f"{step} {detail}".rstrip())
+LONG_AGO = 0
 
 
 @pytest.fixture

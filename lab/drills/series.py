@@ -1,0 +1,62 @@
+"""Several drills, one after the other: one that cannot be run costs its row and nothing else."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from lab.drills.assessment import Assessment
+from lab.drills.drill import Drill
+from lab.errors import LabError
+from lab.stack.reporter import Reporter
+
+# So many in a row: it is the lab, then, and not the drills.
+GIVE_UP_AFTER = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """What came of it: the runs that were judged, and why each of the others was not."""
+
+    assessments: tuple[Assessment, ...]
+    failed: tuple[str, ...]
+
+
+def follow(
+    drills: Sequence[Drill],
+    *,
+    run: Callable[[Drill], Assessment],
+    settle: Callable[[int, Drill], None],
+    reporter: Reporter,
+) -> Series:
+    """Run the drills in their order; after three in a row that cannot be run, no more.
+
+    Args:
+        drills: which.
+        run: runs one to its verdicts.
+        settle: waits from the end of a fault, in nanoseconds since 1970, until the next may come.
+        reporter: is told where it stands.
+
+    Raises:
+        LabError: when the first one cannot be run: nothing is lost yet.
+    """
+    assessments: list[Assessment] = []
+    failed: list[str] = []
+    healed_ns, in_a_row = None, 0
+    for number, drill in enumerate(drills, start=1):
+        if in_a_row == GIVE_UP_AFTER:
+            failed.append(f"{drill.name}: not tried")
+            continue
+        if len(drills) > 1:
+            reporter.done(f"{number} of {len(drills)}", drill.name)
+        if healed_ns is not None:
+            settle(healed_ns, drill)
+        try:
+            assessments.append(run(drill))
+            healed_ns, in_a_row = assessments[-1].run.healed_ns, 0
+        except LabError as error:
+            if not assessments:
+                raise
+            failed.append(f"{drill.name}: {error}")
+            reporter.done("not run", str(error).splitlines()[0])
+            healed_ns, in_a_row = time.time_ns(), in_a_row + 1
+    return Series(assessments=tuple(assessments), failed=tuple(failed))
