@@ -21,6 +21,7 @@ from lab.paths import Paths
 from lab.settings import ROOT
 from lab.stack.readiness import await_state
 from tests.fix_lab import Lab
+from tests.fix_reporter import Told
 
 pytestmark = pytest.mark.acceptance
 
@@ -32,14 +33,6 @@ EVERY_CALLER = "customer_by_cpf"
 COMMAND_SECONDS = 120
 INDEX = "SELECT count(*) FROM pg_indexes WHERE indexname = 'credit_proposals_customer'"
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'credit-drill'"
-
-
-class Silent:
-    """A reporter to whom nobody listens."""
-
-    def begin(self, step: str, detail: str = "") -> None: ...
-    def wait(self, detail: str) -> None: ...
-    def done(self, step: str, detail: str = "") -> None: ...
 
 
 def ask(lab: Lab, sql: str) -> object:
@@ -78,7 +71,7 @@ def test_a_fault_is_proven_and_nothing_of_it_is_left(lab: Lab, name: str) -> Non
         DRILLS[name],
         lab.settings,
         options=Options(lasts_s=LASTS_S, verify=False),
-        reporter=Silent(),
+        reporter=Told(),
     )
     assert done.proven_ns is not None, done.proof
     assert done.held, done.proof

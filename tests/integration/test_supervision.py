@@ -21,22 +21,13 @@ from lab.stack.readiness import await_state
 from lab.stack.status import State, examine
 from lab.stack.supervision import Supervisor
 from tests.fix_postgres import free_port, settings_for
+from tests.fix_reporter import Told
 
 PROMETHEUS = COMPONENTS["prometheus"]
 EXPORTER = COMPONENTS["postgres_exporter"]
 START_SECONDS = 60
 # A socket's address takes 107 bytes; this directory's name alone is nearly that long, and has a space.
 LONG_NAME = "état " + "of a long name " * 6
-
-
-class Silent:
-    """A reporter that nobody listens to."""
-
-    def begin(self, step: str, detail: str = "") -> None: ...
-
-    def wait(self, detail: str) -> None: ...
-
-    def done(self, step: str, detail: str = "") -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +77,7 @@ def supervised(tmp_path: Path) -> Iterator[Supervised]:
     try:
         yield Supervised(supervisor=supervisor, settings=settings, paths=paths)
     finally:
-        stopping.stop(paths, supervisor, Silent())
+        stopping.stop(paths, supervisor, Told())
         shutil.rmtree(state)
 
 
@@ -114,11 +105,11 @@ def test_stopping_leaves_no_process_and_no_trace(supervised: Supervised) -> None
     supervised.start_prometheus()
     family = records.descendants(psutil.Process(supervised.supervisor.pid()))
     assert len(family) == 2
-    assert stopping.stop(supervised.paths, supervised.supervisor, Silent())
+    assert stopping.stop(supervised.paths, supervised.supervisor, Told())
     assert not any(process.is_running() for process in family)
     left = {path.name for path in supervised.paths.state.iterdir()}
     assert left == {"logs", "prometheus", "state.json"}
-    assert not stopping.stop(supervised.paths, supervised.supervisor, Silent())
+    assert not stopping.stop(supervised.paths, supervised.supervisor, Told())
 
 
 def test_what_a_killed_supervisord_left_behind_is_ended(supervised: Supervised) -> None:
@@ -131,7 +122,7 @@ def test_what_a_killed_supervisord_left_behind_is_ended(supervised: Supervised) 
         within_s=5,
     )
     assert psutil.pid_exists(orphan)
-    assert stopping.stop(supervised.paths, supervised.supervisor, Silent())
+    assert stopping.stop(supervised.paths, supervised.supervisor, Told())
     assert not psutil.pid_exists(orphan)
 
 

@@ -14,6 +14,7 @@ from lab.stack.compose import ComposeError, Container, NoEngineError
 from lab.stack.memory import Memory
 from lab.stack.ports import PortTakenError
 from lab.stack.status import State
+from tests.fix_reporter import Told
 
 SERVICES = ["postgres", "seed", "proposals", "risk", "datadog-agent", "postgres-exporter"]
 
@@ -160,22 +161,6 @@ def test_what_is_missing_of_docker_is_said_with_the_way_out(
         compose.require_engine()
     assert "up --native" in str(raised.value)
     assert not docker.answers()
-
-
-class Told:
-    """A reporter that remembers."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def begin(self, step: str, detail: str = "") -> None:
-        self.lines.append(f"{step}: {detail}")
-
-    def wait(self, detail: str) -> None:
-        self.lines.append(detail)
-
-    def done(self, step: str, detail: str = "") -> None:
-        self.lines.append(f"{step}: {detail}")
 
 
 def scraped(directory: Path) -> set[str]:
