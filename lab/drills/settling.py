@@ -10,6 +10,8 @@ from lab.settings import LabSettings
 from lab.stack.readiness import NotReadyError, await_state
 from lab.stack.reporter import Reporter
 
+# The judge looks back from the injection, which comes a moment after this has looked: an evaluation more.
+LOOK_BACK_NS = BEFORE_NS + 10 * NS
 # An alert falls silent when its rates over a minute have forgotten the fault and its rule was evaluated.
 SILENT_S = 120.0
 
@@ -17,7 +19,7 @@ SILENT_S = 120.0
 def settle(healed_ns: int, following: Drill, settings: LabSettings, reporter: Reporter) -> None:
     """Wait until 70 s after a heal, then until the alerts of the following drill are silent.
 
-    `healed_ns` is nanoseconds since 1970. Silent is neither pending nor firing for 20 s. One that is not
+    `healed_ns` is nanoseconds since 1970. Silent is neither pending nor firing for 30 s. One that is not
     within two minutes more is told and left: it makes a verdict unknown, not a run impossible.
     """
     reporter.begin("settle")
@@ -49,11 +51,11 @@ def _left(until_ns: int) -> str | None:
 def _heard(drill: Drill, prometheus: Prometheus) -> str | None:
     if not drill.alerts:
         return None
-    # Now, or as the judge will look: what fires in the time before a fault was there already.
+    # Now, or as the judge will look: what fires shortly before a fault was there already.
     alerts = f'ALERTS{{alertname=~"{"|".join(drill.alerts)}"}}'
     try:
         heard = prometheus.now(
-            f"{alerts} or last_over_time({alerts}[{BEFORE_NS // NS}s:{STEP_S}s])"
+            f"{alerts} or last_over_time({alerts}[{LOOK_BACK_NS // NS}s:{STEP_S}s])"
         )
     except PrometheusError as error:
         return str(error)
