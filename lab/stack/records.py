@@ -16,6 +16,8 @@ import psutil
 
 # Creation times are computed from the boot time, which moves a little when the clock is set.
 TOLERANCE_S = 1.0
+# A killed process has no say any more, but a busy machine takes its time to end it.
+KILLED_WITHIN_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,5 +87,5 @@ def outlast(processes: Collection[psutil.Process], *, patience_s: float) -> list
     for process in stubborn:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    _, remaining = psutil.wait_procs(stubborn, timeout=patience_s)
+    _, remaining = psutil.wait_procs(stubborn, timeout=KILLED_WITHIN_S)
     return remaining
