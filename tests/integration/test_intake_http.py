@@ -228,7 +228,7 @@ def test_health_and_rates(console: RunningConsole) -> None:
 
 def test_it_answers_while_it_decodes(console: RunningConsole) -> None:
     """A health check during large payloads is answered in good time."""
-    body = payloads.v05(20_000)
+    body = payloads.v05(40_000)
     busy = [
         threading.Thread(target=console.send, args=("POST", "/v0.5/traces", body)) for _ in range(3)
     ]
