@@ -5,11 +5,12 @@ the four errors below, so that nobody else needs to know the driver's.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from queue import SimpleQueue
 from time import perf_counter
-from typing import Any, Protocol, TypeAlias
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeAlias
 
 import psycopg2
 import psycopg2.extensions
@@ -92,12 +93,97 @@ class Telemetry(Protocol):
         """A statement, commit or connect failed."""
 
 
-class Session:
-    """One connection, for as long as a `with` block of `Database` holds it."""
+class _Pool:
+    """At most `size` connections, the one used last on top; made when there is none, and then kept.
 
-    def __init__(self, cursor: psycopg2.extensions.cursor, telemetry: Telemetry) -> None:
-        self._cursor = cursor
+    Safe to use from many threads: what is done to the collections is done in one step each.
+    """
+
+    def __init__(self, size: int, telemetry: Telemetry, **parameters: Any) -> None:
         self._telemetry = telemetry
+        self._parameters = parameters
+        # One token for each connection there may be. A semaphore is written in Python, this in C.
+        self._free: SimpleQueue[None] = SimpleQueue()
+        for _ in range(size):
+            self._free.put(None)
+        self.idle: deque[psycopg2.extensions.connection] = deque()
+        self.busy: set[psycopg2.extensions.connection] = set()
+
+    def take(self, *, autocommit: bool) -> psycopg2.extensions.connection:
+        """Wait until there may be one more, and return it."""
+        started = perf_counter()
+        self._free.get()
+        self._telemetry.waited(perf_counter() - started)
+        try:
+            connection = self._next()
+            # To set it lets other threads run, even to what it is.
+            if connection.autocommit is not autocommit:
+                connection.autocommit = autocommit
+        except BaseException:
+            self._free.put(None)
+            raise
+        self.busy.add(connection)
+        return connection
+
+    def give_back(self, connection: psycopg2.extensions.connection) -> None:
+        self.busy.discard(connection)
+        try:
+            if connection.closed:
+                # What broke this one has probably broken the others, too; a new one tells.
+                self.close_idle()
+            else:
+                self.idle.append(connection)
+        finally:
+            self._free.put(None)
+
+    def close_idle(self) -> None:
+        while self.idle:
+            with suppress(IndexError):
+                self.idle.pop().close()
+
+    def _next(self) -> psycopg2.extensions.connection:
+        try:
+            return self.idle.pop()
+        except IndexError:
+            connection: psycopg2.extensions.connection = psycopg2.connect(**self._parameters)
+            return connection
+
+
+class Session:
+    """One connection of the pool for the length of a `with` block.
+
+    The block is a transaction, committed at its end and rolled back on an error; or each statement is.
+    """
+
+    __slots__ = ("_connection", "_cursor", "_pool", "_telemetry", "_transaction")
+
+    def __init__(self, pool: _Pool, telemetry: Telemetry, *, transaction: bool) -> None:
+        self._pool = pool
+        self._telemetry = telemetry
+        self._transaction = transaction
+
+    def __enter__(self) -> Self:
+        try:
+            self._connection = self._pool.take(autocommit=not self._transaction)
+        except psycopg2.OperationalError as error:
+            self._telemetry.failed(errorcodes.CONNECTION_EXCEPTION)
+            raise UnreachableError(_first_line(error)) from None
+        self._cursor = self._connection.cursor()
+        return self
+
+    def __exit__(
+        self, _: object, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None and self._transaction:
+            error = self._commit()
+        if error is not None:
+            self._roll_back()
+        self._pool.give_back(self._connection)
+        if isinstance(error, psycopg2.Error):
+            sqlstate = error.pgcode or errorcodes.CONNECTION_EXCEPTION
+            self._telemetry.failed(sqlstate)
+            # From None: a traceback with the driver's error in it would carry its DETAIL along.
+            raise _translated(error, sqlstate) from None
 
     def rows(self, name: str, **parameters: object) -> list[Row]:
         """Run the statement `name` and return its rows."""
@@ -105,7 +191,7 @@ class Session:
 
     def row(self, name: str, **parameters: object) -> Row | None:
         """Run the statement `name` and return its first row, if there is one."""
-        found = self.rows(name, **parameters)
+        found, _ = self._execute(STATEMENTS[name], parameters)
         return found[0] if found else None
 
     def change(self, name: str, **parameters: object) -> int:
@@ -121,7 +207,8 @@ class Session:
         rows: list[Row] = cursor.fetchall() if cursor.description else []
         count = cursor.rowcount
         self._telemetry.executed(statement, perf_counter() - started)
-        self._report_writes(statement, rows, count)
+        if statement.writes:
+            self._report_writes(statement, rows, count)
         return rows, count
 
     def _report_writes(self, statement: Statement, rows: Sequence[Row], count: int) -> None:
@@ -133,39 +220,20 @@ class Session:
             else:
                 self._telemetry.wrote(write.table, write.action, count)
 
-
-class _Pool:
-    """Open connections, the one used last on top; makes one when there is none, and keeps them all.
-
-    How many there are at once is up to the caller. Safe to use from many threads: what is done to the
-    two collections is done in one step each.
-    """
-
-    def __init__(self, **parameters: Any) -> None:
-        self._parameters = parameters
-        self.idle: deque[psycopg2.extensions.connection] = deque()
-        self.busy: set[psycopg2.extensions.connection] = set()
-
-    def take(self) -> psycopg2.extensions.connection:
+    def _commit(self) -> psycopg2.Error | None:
         try:
-            connection = self.idle.pop()
-        except IndexError:
-            connection = psycopg2.connect(**self._parameters)
-        self.busy.add(connection)
-        return connection
+            self._connection.commit()
+        except psycopg2.Error as error:
+            return error
+        return None
 
-    def give_back(self, connection: psycopg2.extensions.connection) -> None:
-        self.busy.discard(connection)
-        if connection.closed:
-            # What broke this one has probably broken the others, too; a new one tells.
-            self.close_idle()
-        else:
-            self.idle.append(connection)
-
-    def close_idle(self) -> None:
-        while self.idle:
-            with suppress(IndexError):
-                self.idle.pop().close()
+    def _roll_back(self) -> None:
+        """Roll back so that the connection can be kept; where that does not work, close it."""
+        try:
+            if not self._connection.closed:
+                self._connection.rollback()
+        except psycopg2.Error:
+            self._connection.close()
 
 
 class Database:
@@ -175,11 +243,9 @@ class Database:
         self, settings: Settings, *, service: str, size: int, telemetry: Telemetry
     ) -> None:
         self._telemetry = telemetry
-        # One token for each connection there may be. A semaphore is written in Python, this in C.
-        self._free: SimpleQueue[None] = SimpleQueue()
-        for _ in range(size):
-            self._free.put(None)
         self._pool = _Pool(
+            size,
+            telemetry,
             host=settings.postgres_host,
             port=settings.postgres_port,
             dbname=settings.postgres_db,
@@ -203,67 +269,25 @@ class Database:
         """Connections open and not in use."""
         return len(self._pool.idle)
 
-    def autocommit(self) -> AbstractContextManager[Session]:
+    def autocommit(self) -> Session:
         """A session in which every statement is a transaction of its own.
 
         Raises:
             UnreachableError, ConnectionLostError, ContentionError, StatementFailedError: see each.
         """
-        return self._session(transaction=False)
+        return Session(self._pool, self._telemetry, transaction=False)
 
-    def transaction(self) -> AbstractContextManager[Session]:
+    def transaction(self) -> Session:
         """A session whose block is one transaction: committed at its end, rolled back on an error.
 
         Raises:
             UnreachableError, ConnectionLostError, ContentionError, StatementFailedError: see each.
         """
-        return self._session(transaction=True)
+        return Session(self._pool, self._telemetry, transaction=True)
 
     def close_idle(self) -> None:
         """Close the connections that are not in use; their backends end and flush their statistics."""
         self._pool.close_idle()
-
-    @contextmanager
-    def _session(self, *, transaction: bool) -> Iterator[Session]:
-        started = perf_counter()
-        self._free.get()
-        try:
-            self._telemetry.waited(perf_counter() - started)
-            connection = self._connect()
-            try:
-                connection.autocommit = not transaction
-                with connection.cursor() as cursor:
-                    yield Session(cursor, self._telemetry)
-                if transaction:
-                    connection.commit()
-            except psycopg2.Error as error:
-                sqlstate = error.pgcode or errorcodes.CONNECTION_EXCEPTION
-                self._telemetry.failed(sqlstate)
-                self._abandon(connection)
-                # From None: a traceback with the driver's error in it would carry its DETAIL along.
-                raise _translated(error, sqlstate) from None
-            except BaseException:
-                self._abandon(connection)
-                raise
-            self._pool.give_back(connection)
-        finally:
-            self._free.put(None)
-
-    def _connect(self) -> psycopg2.extensions.connection:
-        try:
-            return self._pool.take()
-        except psycopg2.OperationalError as error:
-            self._telemetry.failed(errorcodes.CONNECTION_EXCEPTION)
-            raise UnreachableError(_first_line(error)) from None
-
-    def _abandon(self, connection: psycopg2.extensions.connection) -> None:
-        """Roll back and keep the connection if it still works, else close it."""
-        try:
-            if not connection.closed:
-                connection.rollback()
-        except psycopg2.Error:
-            connection.close()
-        self._pool.give_back(connection)
 
 
 def _first_line(error: psycopg2.Error) -> str:

@@ -8,11 +8,11 @@ counters of a process against the database to the row and to the cent.
 import json
 import random
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from uuid import UUID
+from functools import cached_property
+from uuid import UUID, uuid4
 
 from workload.database import Database, Session
 from workload.reference import Reference
@@ -73,25 +73,29 @@ class Result:
 NOTHING = Result(outcome=Outcome.NOTHING)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Call:
-    """One attempt at an operation: who calls, with which identity, and the database to do it in."""
+    """One operation under way: who calls, with which identity, and the database to do it in."""
 
     service: str
     operation: str
     instance: UUID
-    operation_id: UUID
     random: random.Random
     settings: Settings
     database: Database
     reference: Reference
     span: Span
 
-    def autocommit(self) -> AbstractContextManager[Session]:
+    @cached_property
+    def operation_id(self) -> UUID:
+        """What every attempt at this operation is known by in the database; reads need none."""
+        return uuid4()
+
+    def autocommit(self) -> Session:
         """A session for statements that are transactions of their own."""
         return self.database.autocommit()
 
-    def transaction(self) -> AbstractContextManager[Session]:
+    def transaction(self) -> Session:
         """A session for statements that succeed or fail together."""
         return self.database.transaction()
 

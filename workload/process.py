@@ -19,9 +19,8 @@ from workload import __version__
 from workload.database import ERROR_CLASSES, Database
 from workload.engine import Engine
 from workload.metrics import Metrics
-from workload.operation import STATUSES, Outcome, Service
+from workload.operation import Service
 from workload.replicas import Replicas
-from workload.retry import REASONS
 from workload.runner import Runner
 from workload.settings import Settings
 from workload.statements import STATEMENTS
@@ -98,12 +97,7 @@ class RunningService:
             labels = {"service": name, "operation": operation.name}
             metrics.counter("credit_arrivals", **labels)
             metrics.counter("credit_arrivals_dropped", **labels)
-            metrics.preset("credit_operations", "outcome", [o.value for o in Outcome], **labels)
-            metrics.preset("credit_operation_retries", "reason", REASONS, **labels)
-        metrics.preset("credit_proposals", "status", STATUSES, service=name)
         metrics.preset("credit_database_errors", "sqlstate_class", ERROR_CLASSES, service=name)
-        metrics.counter("credit_disbursed_brl", service=name)
-        metrics.counter("credit_paid_brl", service=name)
         own = (s for s in STATEMENTS.values() if s.service in {name, "shared"})
         for write in (write for statement in own for write in statement.writes):
             actions = ("insert", "update") if write.action == "upsert" else (write.action,)

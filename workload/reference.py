@@ -8,6 +8,7 @@ import random
 import threading
 from dataclasses import dataclass
 from decimal import Decimal
+from math import ceil
 from time import monotonic
 
 from workload.database import Database, Row
@@ -91,8 +92,7 @@ class Reference:
             products = tuple(Product.from_row(row) for row in session.rows("catalogue"))
             customers = session.row("customer_range") or (0, 0)
             contracts = session.row("contract_range") or (0, 0)
-            start = self._rng.randint(customers[0], customers[1])
-            sample = session.rows("sample_customers", customer_id=start, size=SAMPLE_SIZE)
+            sample = session.rows("sample_customers", **self._steps(*customers))
         if not products or not sample:
             raise UnseededError
         self._snapshot = Snapshot(
@@ -102,3 +102,11 @@ class Reference:
             customers=tuple((row[0], row[1]) for row in sample),
         )
         self._read_at = monotonic()
+
+    def _steps(self, first: int, last: int) -> dict[str, int]:
+        """Return where to look for customers: from anywhere in the first step on, as far as the last one.
+
+        Neighbours would be alike: who has been a customer for longer has more proposals.
+        """
+        step = max(1, ceil((last - first + 1) / SAMPLE_SIZE))
+        return {"first": self._rng.randrange(first, first + step), "last": last, "step": step}

@@ -9,9 +9,9 @@ audit_log and is refused there; then, too, the operation is done.
 import logging
 import random
 import threading
-from functools import partial
+from functools import cache, partial
 from time import monotonic
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from workload.database import (
     ConnectionLostError,
@@ -26,10 +26,13 @@ from workload.operation import Call, Facts, Operation, Outcome, Result, Service
 from workload.reference import Reference
 from workload.retry import Retries
 from workload.settings import Settings
+from workload.tally import Tally
 from workload.tracing import Span, Tracing
 
 log = logging.getLogger(__name__)
 
+# What another attempt may mend.
+RETRIED = (ContentionError, UnreachableError, ConnectionLostError)
 # A delay ends by itself, so that whoever asked for it may die.
 DELAY_EXPIRES_S = 300.0
 
@@ -52,13 +55,15 @@ class Runner:
         self._settings = settings
         self._instance = instance
         self._database = database
-        self._metrics = metrics
         self._tracing = tracing
         self._stop = stop
         self._random = random.Random(settings.workload_random_seed)
         self._reference = Reference(database, self._random)
         self._delay_s = 0.0
         self._delayed_until = 0.0
+        self._tally_of = cache(partial(Tally, metrics, service.dd_service))
+        for operation in service.operations:
+            self._tally_of(operation.name)
 
     @property
     def delay_s(self) -> float:
@@ -72,50 +77,58 @@ class Runner:
     def run(self, operation: Operation) -> Result:
         """Carry out one operation, count it, and return its result; errors are results, too."""
         started = monotonic()
+        tally = self._tally_of(operation.name)
         with self._tracing.operation(self._service.dd_service, operation.name) as span:
             try:
                 if delay_s := self.delay_s:
                     self._stop.wait(delay_s)
-                result = self._attempt_until_done(operation, span)
+                result = self._attempt(operation, tally, span)
             except WorkloadError as error:
                 result = self._failed(operation, span, error)
             except Exception as error:  # noqa: BLE001 - a worker thread must outlive any operation
                 result = self._failed(operation, span, error, exc_info=True)
             span.tag({"credit.outcome": result.outcome.value, **result.tags})
-            self._count(operation, result, monotonic() - started, span)
+            tally.ended(result, monotonic() - started, span.exemplar())
         return result
 
-    def _attempt_until_done(self, operation: Operation, span: Span) -> Result:
+    def _attempt(self, operation: Operation, tally: Tally, span: Span) -> Result:
         call = Call(
             service=self._service.dd_service,
             operation=operation.name,
             instance=self._instance,
-            operation_id=uuid4(),
             random=self._random,
             settings=self._settings,
             database=self._database,
             reference=self._reference,
             span=span,
         )
-        retries = Retries(
-            rng=self._random, stop=self._stop, counted=partial(self._count_retry, operation)
-        )
+        try:
+            return operation.run(call)
+        except RETRIED as error:
+            failed = error
+        return self._try_again(operation, call, tally, failed)
+
+    def _try_again(
+        self, operation: Operation, call: Call, tally: Tally, error: WorkloadError
+    ) -> Result:
+        retries = Retries(rng=self._random, stop=self._stop, counted=tally.retried)
         in_doubt = False
         while True:
+            if isinstance(error, ContentionError):
+                again = retries.after_contention()
+            else:
+                in_doubt |= operation.writes and isinstance(error, ConnectionLostError)
+                again = retries.after_lost_connection(in_doubt=in_doubt)
+            if not again:
+                raise error
             try:
                 if in_doubt and (done := self._find(call)):
                     return done
                 return operation.run(call)
-            except ContentionError:
-                if not retries.after_contention():
-                    raise
-            except (UnreachableError, ConnectionLostError) as error:
-                if isinstance(error, ConnectionLostError):
-                    in_doubt = operation.writes
-                if not retries.after_lost_connection(in_doubt=in_doubt):
-                    raise
-            except StatementFailedError as error:
-                if in_doubt and error.is_unique_violation and (done := self._find(call)):
+            except RETRIED as another:
+                error = another
+            except StatementFailedError as refused:
+                if in_doubt and refused.is_unique_violation and (done := self._find(call)):
                     return done
                 raise
 
@@ -131,32 +144,3 @@ class Runner:
         fields = {"operation": operation.name, **(span.exemplar() or {})}
         log.error("%s", error, extra={"fields": fields}, exc_info=exc_info)
         return Result(outcome=Outcome.ERROR)
-
-    def _count_retry(self, operation: Operation, reason: str) -> None:
-        self._metrics.counter(
-            "credit_operation_retries",
-            service=self._service.dd_service,
-            operation=operation.name,
-            reason=reason,
-        ).inc()
-
-    def _count(self, operation: Operation, result: Result, seconds: float, span: Span) -> None:
-        service = self._service.dd_service
-        self._metrics.counter(
-            "credit_operations",
-            service=service,
-            operation=operation.name,
-            outcome=result.outcome.value,
-        ).inc()
-        self._metrics.histogram(
-            "credit_operation_duration_seconds", service=service, operation=operation.name
-        ).observe(seconds, span.exemplar())
-        facts = result.facts
-        if facts.proposal:
-            self._metrics.counter("credit_proposals", service=service, status=facts.proposal).inc()
-        if facts.disbursed:
-            self._metrics.counter("credit_disbursed_brl", service=service).inc(
-                float(facts.disbursed)
-            )
-        if facts.paid:
-            self._metrics.counter("credit_paid_brl", service=service).inc(float(facts.paid))

@@ -1,5 +1,7 @@
 """What the database layer reports, as metrics: the adapter between `database` and `metrics`."""
 
+from functools import cache
+
 from workload.metrics import Metrics
 from workload.statements import Statement
 
@@ -8,18 +10,23 @@ class DatabaseTelemetry:
     """Counts for one service; implements `workload.database.Telemetry`."""
 
     def __init__(self, metrics: Metrics, service: str) -> None:
+        self._waited = metrics.histogram("credit_pool_wait_seconds", service=service)
+        # Looked up once for each name: by all labels it costs as much as to observe.
+        self._duration_of = cache(
+            lambda statement: metrics.histogram(
+                "credit_statement_duration_seconds", service=service, statement=statement
+            )
+        )
         self._metrics = metrics
         self._service = service
 
     def waited(self, seconds: float) -> None:
         """A connection of the pool was had after so many seconds."""
-        self._metrics.histogram("credit_pool_wait_seconds", service=self._service).observe(seconds)
+        self._waited.observe(seconds)
 
     def executed(self, statement: Statement, seconds: float) -> None:
         """A statement succeeded."""
-        self._metrics.histogram(
-            "credit_statement_duration_seconds", service=self._service, statement=statement.name
-        ).observe(seconds)
+        self._duration_of(statement.name).observe(seconds)
 
     def wrote(self, table: str, action: str, rows: int) -> None:
         """A statement wrote rows; the transaction may still be rolled back."""

@@ -136,7 +136,7 @@ def go_shopping(database: Database) -> None:
     wired = wired_service(shoppers.SERVICE, database.settings)
     carts, visitor = Carts(wired.database, instance=wired.instance), uuid4()
     with wired.database.autocommit() as session:
-        [_, cpf] = session.row("sample_customers", customer_id=1, size=1) or ()
+        [_, cpf] = session.row("sample_customers", first=1, last=1, step=1) or ()
     product = carts.product(carts.catalogue()[0].product_id)
     assert product
     for payment in PAYMENTS:

@@ -1,8 +1,12 @@
 -- Statements of credit-customers.
 
 -- name: sample_customers
--- CPFs of some customers, as the people who will call know their own.
-SELECT customer_id, cpf FROM customers WHERE customer_id >= %(customer_id)s ORDER BY customer_id LIMIT %(size)s
+-- CPFs of some customers, as the people who will call know their own, at even steps over all of them.
+SELECT found.customer_id, found.cpf
+FROM generate_series(%(first)s, %(last)s, %(step)s) AS step (customer_id)
+CROSS JOIN LATERAL (
+    SELECT customer_id, cpf FROM customers WHERE customer_id >= step.customer_id ORDER BY customer_id LIMIT 1
+) AS found
 
 -- name: customer_by_cpf
 -- The customer who calls, by CPF: the fastest read of the lab.

@@ -4,38 +4,30 @@ psycopg2 puts parameters into the text as literals, and pgbench does the same wi
 server parses, plans and executes the same for both.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab import database
-from lab.bench.load.scenarios import Scenario, Share
+from lab.bench.load.scenarios import Scenario
 from lab.settings import LabSettings
+from workload.reference import SAMPLE_SIZE
 from workload.statements import STATEMENTS
 
-# pgbench has no text variables to draw from, so that each of so many customers has a script.
-CUSTOMERS = 16
 # Identifiers that need not be random, only new: pgbench draws twelve decimal digits for each.
 UUID = "00000000-0000-4000-8000-:{}"
 TWELVE_DIGITS = "random(100000000000, 999999999999)"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Script:
-    """One file of pgbench's, with its weight within the scenario."""
-
-    text: str
-    weight: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
-    """What scripts draw from: id and CPF of some customers, and the highest ids (all start at 1).
+    """What scripts draw from: id and CPF of as many customers as a service knows, and the highest ids.
 
-    `contract` leaves the last tenth out: from there on pgbench would some day find none to pay.
+    All ids start at 1. `contract` leaves the last tenth out: from there on pgbench would some day find
+    none to pay. CPFs are numbers, as pgbench has no text variables, so that none begins with a zero.
     """
 
-    customers: tuple[tuple[int, str], ...]
+    customers: tuple[tuple[int, int], ...]
     customer: int
     contract: int
     product: int
@@ -52,8 +44,9 @@ class Sample:
             )
             customers = database.rows(
                 connection,
-                "SELECT customer_id, cpf FROM customers ORDER BY md5(cpf) LIMIT %s",
-                [CUSTOMERS],
+                "SELECT customer_id, cpf::bigint FROM customers WHERE cpf >= '1'"
+                " ORDER BY md5(cpf) LIMIT %s",
+                [SAMPLE_SIZE],
             )
         return cls(
             customers=tuple((row[0], row[1]) for row in customers),
@@ -67,15 +60,34 @@ def write(scenario: Scenario, sample: Sample, folder: Path) -> list[str]:
     """Write the scenario's scripts and return the pgbench arguments that name them."""
     arguments = []
     for share in scenario.shares:
-        for number, script in enumerate(_SCRIPTS[share.operation.name](share, sample)):
-            file = folder / f"{share.operation.name}-{number}.sql"
-            file.write_text(script.text, encoding="utf-8")
-            arguments.append(f"--file={file}@{script.weight}")
+        file = folder / f"{share.operation.name}.sql"
+        file.write_text(_SCRIPTS[share.operation.name](sample), encoding="utf-8")
+        arguments.append(f"--file={file}@{share.weight}")
     return arguments
 
 
 def _sql(name: str, end: str = ";", **parameters: str) -> str:
     return STATEMENTS[name].sql % parameters + end + "\n"
+
+
+def _customer_by_cpf(sample: Sample, end: str = ";") -> str:
+    return _draw("cpf", [cpf for _, cpf in sample.customers]) + _sql(
+        "customer_by_cpf", end, cpf="':cpf'"
+    )
+
+
+def _draw(variable: str, values: Sequence[int]) -> str:
+    """Return the lines that set a variable to one of the values, each as likely as the others."""
+    return f"\\set at random(0, {len(values) - 1})\n\\set {variable} {_one_of(values)}\n"
+
+
+def _one_of(values: Sequence[int], first: int = 0) -> str:
+    """Return the expression for the value at index `:at`, found by halves: pgbench has no arrays."""
+    if len(values) == 1:
+        return str(values[0])
+    half = len(values) // 2
+    low, high = _one_of(values[:half], first), _one_of(values[half:], first + half)
+    return f"CASE WHEN :at < {first + half} THEN {low} ELSE {high} END"
 
 
 def _audit(service: str, operation: str, detail: str = "{}") -> Mapping[str, str]:
@@ -88,32 +100,23 @@ def _audit(service: str, operation: str, detail: str = "{}") -> Mapping[str, str
     }
 
 
-def _point(share: Share, sample: Sample) -> Iterator[Script]:
-    for _, cpf in sample.customers:
-        yield Script(text=_sql("customer_by_cpf", cpf=f"'{cpf}'"), weight=share.weight)
-
-
-def _lookup(share: Share, sample: Sample) -> Iterator[Script]:
-    for customer_id, cpf in sample.customers:
-        yield Script(
-            text=_sql("customer_by_cpf", cpf=f"'{cpf}'")
-            + _sql("customer_history", customer_id=str(customer_id)),
-            weight=share.weight // len(sample.customers) or 1,
-        )
-
-
-def _browse(share: Share, sample: Sample) -> Iterator[Script]:
-    yield Script(
-        text=f"\\set amount random(5, 200) * 100\n\\set product random(1, {sample.product})\n"
-        + _sql("browse_products", amount=":amount.00")
-        + _sql("product_detail", product_id=":product"),
-        weight=share.weight,
+def _lookup(sample: Sample) -> str:
+    return _customer_by_cpf(sample, end=" \\gset") + _sql(
+        "customer_history", customer_id=":customer_id"
     )
 
 
-def _submit(share: Share, sample: Sample) -> Iterator[Script]:
-    yield Script(
-        text=f"\\set customer random(1, {sample.customer})\n\\set product random(1, {sample.product})\n"
+def _browse(sample: Sample) -> str:
+    return (
+        f"\\set amount random(5, 200) * 100\n\\set product random(1, {sample.product})\n"
+        + _sql("browse_products", amount=":amount.00")
+        + _sql("product_detail", product_id=":product")
+    )
+
+
+def _submit(sample: Sample) -> str:
+    return (
+        f"\\set customer random(1, {sample.customer})\n\\set product random(1, {sample.product})\n"
         f"\\set amount random(5, 200) * 100\n\\set operation {TWELVE_DIGITS}\n"
         + _sql("applicant", customer_id=":customer")
         + _sql(
@@ -124,51 +127,46 @@ def _submit(share: Share, sample: Sample) -> Iterator[Script]:
             installments="12",
             channel="'app'",
             **_audit("proposals", "submit", '{"proposal": "submitted"}'),
-        ),
-        weight=share.weight,
+        )
     )
 
 
-def _withdraw(share: Share, _: Sample) -> Iterator[Script]:
-    yield Script(
-        text=f"\\set operation {TWELVE_DIGITS}\n"
-        + _sql("withdraw_proposal", **_audit("proposals", "withdraw", '{"proposal": "withdrawn"}')),
-        weight=share.weight,
+def _withdraw(_: Sample) -> str:
+    return f"\\set operation {TWELVE_DIGITS}\n" + _sql(
+        "withdraw_proposal", **_audit("proposals", "withdraw", '{"proposal": "withdrawn"}')
     )
 
 
-def _report(share: Share, _: Sample) -> Iterator[Script]:
-    yield Script(text=_sql(share.operation.name), weight=share.weight)
+def _report(name: str) -> Callable[[Sample], str]:
+    return lambda _: _sql(name)
 
 
-def _statement(share: Share, sample: Sample) -> Iterator[Script]:
-    yield Script(
-        text=f"\\set contract random(1, {sample.contract})\n"
+def _statement(sample: Sample) -> str:
+    return (
+        f"\\set contract random(1, {sample.contract})\n"
         + _sql("contract_for_statement", contract_id=":contract")
-        + _sql("account_statement", contract_id=":contract"),
-        weight=share.weight,
+        + _sql("account_statement", contract_id=":contract")
     )
 
 
-def _update_contact(share: Share, sample: Sample) -> Iterator[Script]:
-    yield Script(
-        text=f"\\set customer random(1, {sample.customer})\n\\set digits random(10000000, 99999999)\n"
-        f"\\set operation {TWELVE_DIGITS}\n"
+def _update_contact(sample: Sample) -> str:
+    return (
+        _draw("customer", [customer_id for customer_id, _ in sample.customers])
+        + f"\\set digits random(10000000, 99999999)\n\\set operation {TWELVE_DIGITS}\n"
         + _sql(
             "update_contact",
             customer_id=":customer",
             phone="'+55 00 9:digits'",
             email="'customer.:digits@example.com'",
             **_audit("customers", "update_contact"),
-        ),
-        weight=share.weight,
+        )
     )
 
 
-def _pay(share: Share, sample: Sample) -> Iterator[Script]:
+def _pay(sample: Sample) -> str:
     ids = """'{":installment_id"}'"""
-    yield Script(
-        text=f"\\set start random(1, {sample.contract})\n\\set operation {TWELVE_DIGITS}\n"
+    return (
+        f"\\set start random(1, {sample.contract})\n\\set operation {TWELVE_DIGITS}\n"
         f"\\set key {TWELVE_DIGITS}\n"
         "BEGIN;\n"
         + _sql("lock_payable_contract", end=" \\gset", contract_id=":start")
@@ -188,13 +186,12 @@ def _pay(share: Share, sample: Sample) -> Iterator[Script]:
             entity_id=":contract_id",
             **_audit("servicing", "pay"),
         )
-        + "COMMIT;\n",
-        weight=share.weight,
+        + "COMMIT;\n"
     )
 
 
-_SCRIPTS: Mapping[str, Callable[[Share, Sample], Iterator[Script]]] = {
-    "point": _point,
+_SCRIPTS: Mapping[str, Callable[[Sample], str]] = {
+    "point": _customer_by_cpf,
     "lookup": _lookup,
     "browse": _browse,
     "submit": _submit,
@@ -202,7 +199,7 @@ _SCRIPTS: Mapping[str, Callable[[Share, Sample], Iterator[Script]]] = {
     "statement": _statement,
     "update_contact": _update_contact,
     "pay": _pay,
-    "risk_distribution": _report,
-    "product_performance": _report,
-    "delinquency_ageing": _report,
+    "risk_distribution": _report("risk_distribution"),
+    "product_performance": _report("product_performance"),
+    "delinquency_ageing": _report("delinquency_ageing"),
 }
