@@ -255,8 +255,7 @@ class Database:
             connect_timeout=CONNECT_TIMEOUT_S,
             keepalives_idle=TCP_USER_TIMEOUT_S,
             tcp_user_timeout=TCP_USER_TIMEOUT_S * 1000,
-            options=f"-c statement_timeout={settings.workload_statement_timeout_ms}"
-            f" -c idle_in_transaction_session_timeout={settings.workload_statement_timeout_ms}",
+            options=session_options(settings),
         )
 
     @property
@@ -288,6 +287,12 @@ class Database:
     def close_idle(self) -> None:
         """Close the connections that are not in use; their backends end and flush their statistics."""
         self._pool.close_idle()
+
+
+def session_options(settings: Settings) -> str:
+    """Return what a connection of the services asks of the server, in libpq's form."""
+    limit = settings.workload_statement_timeout_ms
+    return f"-c statement_timeout={limit} -c idle_in_transaction_session_timeout={limit}"
 
 
 def _first_line(error: psycopg2.Error) -> str:

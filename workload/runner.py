@@ -51,7 +51,7 @@ class Runner:
         tracing: Tracing,
         stop: threading.Event,
     ) -> None:
-        self._service = service
+        self._service = service.dd_service
         self._settings = settings
         self._instance = instance
         self._database = database
@@ -61,7 +61,7 @@ class Runner:
         self._reference = Reference(database, self._random)
         self._delay_s = 0.0
         self._delayed_until = 0.0
-        self._tally_of = cache(partial(Tally, metrics, service.dd_service))
+        self._tally_of = cache(partial(Tally, metrics, self._service))
         for operation in service.operations:
             self._tally_of(operation.name)
 
@@ -78,7 +78,7 @@ class Runner:
         """Carry out one operation, count it, and return its result; errors are results, too."""
         started = monotonic()
         tally = self._tally_of(operation.name)
-        with self._tracing.operation(self._service.dd_service, operation.name) as span:
+        with self._tracing.operation(self._service, operation.name) as span:
             try:
                 if delay_s := self.delay_s:
                     self._stop.wait(delay_s)
@@ -93,7 +93,7 @@ class Runner:
 
     def _attempt(self, operation: Operation, tally: Tally, span: Span) -> Result:
         call = Call(
-            service=self._service.dd_service,
+            service=self._service,
             operation=operation.name,
             instance=self._instance,
             random=self._random,

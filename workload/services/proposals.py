@@ -2,19 +2,20 @@
 
 from decimal import Decimal
 
+from workload.money import CENT
 from workload.operation import NOTHING, Call, Facts, Operation, Result, Service
 from workload.reference import Product
 
 CHANNELS = ("app", "web", "branch", "partner")
 CHANNEL_WEIGHTS = (55, 25, 12, 8)
-STEP = Decimal(100)
+STEP = 100
 
 
 def _amount(call: Call, product: Product) -> Decimal:
     # Log-uniform: small loans are far more frequent than large ones.
     low, high = float(product.min_amount), float(product.max_amount)
-    amount = Decimal(low * (high / low) ** call.random.random())
-    return max(product.min_amount, (amount // STEP) * STEP).quantize(Decimal("0.01"))
+    amount = low * (high / low) ** call.random.random()
+    return max(product.min_amount, Decimal(int(amount / STEP) * STEP)).quantize(CENT)
 
 
 def browse(call: Call) -> Result:

@@ -21,7 +21,7 @@ from lab.bench.load.measure import (
     Result,
     measure,
 )
-from lab.bench.load.scenarios import SCENARIOS
+from lab.bench.load.scenarios import MIX, SCENARIOS
 from lab.bench.scratch import checkpoint, scratch_database
 from lab.cli.interruption import interruptible
 from lab.cli.options import AsJson
@@ -86,7 +86,8 @@ def _tables(result: Result) -> RenderableType:
     plan = result.plan
     notes = [f"{scenario.name}: {scenario.what}" for scenario in SCENARIOS]
     notes.append(
-        f"{plan.connections} connections each; medians of {plan.rounds} rounds of {plan.seconds:g} s"
+        f"{plan.connections} connections each; medians of {plan.rounds} rounds, turns of"
+        f" {plan.seconds:g} s, of the mix {plan.seconds * MIX.lengthened:g} s"
     )
     notes.append(
         "busy, stolen: processor time meanwhile, all that works here, and what the host gave to others"

@@ -111,7 +111,9 @@ def measure(settings: LabSettings, plan: Plan, progress: Progress) -> Result:
                 turn = {}
                 for name in CONTESTANTS:
                     progress(f"round {number}: {scenario.name}, {name}")
-                    turn[name] = contestants[name].saturate(scenario, seconds=plan.seconds)
+                    turn[name] = contestants[name].saturate(
+                        scenario, seconds=plan.seconds * scenario.lengthened
+                    )
                 tps[scenario.name].append(turn)
             delays = {}
             for name in (PGBENCH, OURS):

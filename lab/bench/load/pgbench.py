@@ -1,4 +1,4 @@
-"""Runs pgbench as the services connect: the same role, the same number of connections, simple protocol."""
+"""Runs pgbench as the services connect: role, number of connections, limits of a session, simple protocol."""
 
 import os
 import re
@@ -12,6 +12,7 @@ from lab.database import Role
 from lab.errors import LabError
 from lab.settings import LabSettings
 from lab.stack.binaries import postgres_bin
+from workload.database import session_options
 
 TPS = re.compile(r"^tps = ([\d.]+)", re.MULTILINE)
 # Its time begins before it connects; where that takes all of a short turn it finishes nothing.
@@ -74,6 +75,7 @@ class Pgbench:
         environment = {
             "PATH": os.defpath,
             "PGPASSWORD": self._settings.credit_app_password.get_secret_value(),
+            "PGOPTIONS": session_options(self._settings),
             **program.environment(),
         }
         try:
