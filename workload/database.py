@@ -136,6 +136,10 @@ class _Pool:
         finally:
             self._free.put(None)
 
+    def connect(self) -> psycopg2.extensions.connection:
+        connection: psycopg2.extensions.connection = psycopg2.connect(**self._parameters)
+        return connection
+
     def close_idle(self) -> None:
         while self.idle:
             with suppress(IndexError):
@@ -145,8 +149,7 @@ class _Pool:
         try:
             return self.idle.pop()
         except IndexError:
-            connection: psycopg2.extensions.connection = psycopg2.connect(**self._parameters)
-            return connection
+            return self.connect()
 
 
 class Session:

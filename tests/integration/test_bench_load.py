@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from lab import seed
 from lab.bench.load import services
-from lab.bench.load.measure import CONTESTANTS, OURS, PGBENCH, Plan, measure
+from lab.bench.load.bare import BareRunner
+from lab.bench.load.measure import ARRANGEMENTS, CONTESTANTS, PGBENCH, Plan, measure
 from lab.bench.load.ours import Engine, engine
 from lab.bench.load.pgbench import Pgbench
 from lab.bench.load.scenarios import MIX, SCENARIOS, Scenario, Share
-from lab.bench.load.scripts import Sample, write
+from lab.bench.load.scripts import Sample, one_of, write
 from lab.database import Role
 from lab.stack.cluster import Cluster
 from tests.fix_postgres import Database
@@ -21,6 +23,7 @@ from workload.operation import Outcome
 from workload.services import SERVICES
 
 CONNECTIONS = 4
+SEED_SCALE = 0.2
 SHARES = {s.operation.name: s for scenario in SCENARIOS for s in scenario.shares}.values()
 SENT = """
 SELECT queryid, substring(query FROM 'statement=''([a-z_]+)''')
@@ -30,8 +33,10 @@ WHERE datname = current_database() AND rolname = 'credit_app' AND query LIKE '%%
 
 
 @pytest.fixture(scope="module")
-def database(cluster: Cluster, seeded_template: str) -> Iterator[Database]:
-    with cloned(cluster, seeded_template) as database:
+def database(cluster: Cluster) -> Iterator[Database]:
+    """A database with a seed of its own: at saturation the small one would soon have nothing to pay."""
+    with cloned(cluster, "lab_template") as database:
+        seed.ensure(database.settings.model_copy(update={"seed_scale": SEED_SCALE}))
         yield database
 
 
@@ -51,7 +56,7 @@ def forget(database: Database) -> None:
 
 
 @pytest.mark.parametrize("share", SHARES, ids=lambda share: share.operation.name)
-def test_both_send_the_same_statements(database: Database, pgbench: Pgbench, share: Share) -> None:
+def test_all_send_the_same_statements(database: Database, pgbench: Pgbench, share: Share) -> None:
     """By queryid, so by structure, types of literals included."""
     alone = Scenario(name="alone", what="one operation", shares=(share,))
     forget(database)
@@ -64,6 +69,36 @@ def test_both_send_the_same_statements(database: Database, pgbench: Pgbench, sha
         assert wired.runner.run(share.operation).outcome is not Outcome.ERROR
     wired.database.close_idle()
     assert set(ask(database, SENT)) == by_pgbench != set()
+    bare = BareRunner(database.settings, service=SERVICES[share.service].dd_service)
+    bare.run(share.operation)
+    forget(database)
+    for _ in range(5):
+        assert bare.run(share.operation).outcome is not Outcome.ERROR
+    assert set(ask(database, SENT)) == by_pgbench
+
+
+def test_what_the_bare_driver_writes_is_committed(database: Database) -> None:
+    """Whatever was done in the same session before: an operation that pays is a transaction."""
+    bare = BareRunner(database.settings, service="credit-servicing")
+    operations = [share.operation for share in SHARES if share.operation.name in {"pay", "lookup"}]
+    paid = "SELECT count(*) FROM audit_log WHERE instance = %s"
+    for _ in range(3):
+        for operation in operations:
+            assert bare.run(operation).outcome is Outcome.OK
+    assert ask(database, paid, bare.instance) == [(3,)]
+
+
+@pytest.mark.parametrize("number", [1, 2, 7, 1000])
+def test_pgbench_can_draw_each_of_the_values_and_no_other(database: Database, number: int) -> None:
+    """PostgreSQL evaluates the same expression."""
+    values = [3 * n for n in range(number)]
+    expression = one_of(values).replace(":at", "at")
+    assert [
+        value
+        for (value,) in ask(
+            database, f"SELECT {expression} FROM generate_series(0, {number - 1}) AS at ORDER BY at"
+        )
+    ] == values
 
 
 def test_each_keeps_to_the_rate_and_tells_each_delay(ours: Engine, pgbench: Pgbench) -> None:
@@ -88,9 +123,11 @@ def test_a_run_measures_everybody(database: Database, monkeypatch: pytest.Monkey
     for one in result.saturation.values():
         assert set(one.tps) == set(CONTESTANTS)
         assert min(one.tps.values()) > 0
-        assert one.ratio == one.tps[OURS] / one.tps[PGBENCH]
+        assert one.ratios == {n: one.tps[n] / one.tps[PGBENCH] for n in CONTESTANTS}
+        assert one.ratios[one.best] == max(one.ratios[n] for n in ARRANGEMENTS)
     document = result.to_json()
-    assert document["ratio"] == result.saturation[MIX.name].ratio
+    mix = result.saturation[MIX.name]
+    assert (document["ours_tps"], document["ratio"]) == (mix.tps[mix.best], mix.ratios[mix.best])
     assert document["lateness_ratio"] == result.lateness.ratio
     assert result.services.errors == 0
     assert result.services.operation_rate > 20

@@ -32,6 +32,18 @@ def test_it_knows_catalogue_ranges_and_some_customers(
     )
 
 
+def test_the_customers_it_knows_are_of_every_age(
+    seeded: Database, remembered: Reference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neighbours would be alike: the older a customer, the more proposals. So one is in each step."""
+    monkeypatch.setattr(reference, "SAMPLE_SIZE", 9)
+    [(number,)] = ask(seeded, "SELECT count(*) FROM customers")
+    step = -(-number // 9)
+    known = [customer_id for customer_id, _ in remembered.get().customers]
+    assert [(customer_id - 1) // step for customer_id in known] == list(range(len(known)))
+    assert len(known) in {8, 9}
+
+
 def test_it_is_read_again_when_old_and_not_before(
     seeded: Database, remembered: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:

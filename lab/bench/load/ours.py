@@ -71,6 +71,7 @@ def engine(
     processes: int,
     connections: int,
     traced: bool = False,
+    bare: bool = False,
     spans_to: str | None = None,
 ) -> Iterator[Engine]:
     """Start an engine with `connections` threads over all its processes, for the length of a block.
@@ -80,6 +81,7 @@ def engine(
         processes: how many.
         connections: over all of them.
         traced: whether operations have spans.
+        bare: whether the driver is all there is between the operations and the database.
         spans_to: the URL of who takes them; None leaves that to the caller's environment.
     """
     environment = {
@@ -89,6 +91,8 @@ def engine(
         **({"DD_TRACE_AGENT_URL": spans_to} if spans_to else {}),
     }
     command = [sys.executable, "-P", "-m", "lab.bench.load.worker", str(connections // processes)]
+    if bare:
+        command.append("bare")
     workers: list[subprocess.Popen[str]] = []
     try:
         while len(workers) < processes:

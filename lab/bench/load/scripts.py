@@ -66,6 +66,15 @@ def write(scenario: Scenario, sample: Sample, folder: Path) -> list[str]:
     return arguments
 
 
+def one_of(values: Sequence[int], first: int = 0) -> str:
+    """Return the expression for the value at index `:at`, found by halves: pgbench has no arrays."""
+    if len(values) == 1:
+        return str(values[0])
+    half = len(values) // 2
+    low, high = one_of(values[:half], first), one_of(values[half:], first + half)
+    return f"CASE WHEN :at < {first + half} THEN {low} ELSE {high} END"
+
+
 def _sql(name: str, end: str = ";", **parameters: str) -> str:
     return STATEMENTS[name].sql % parameters + end + "\n"
 
@@ -78,16 +87,7 @@ def _customer_by_cpf(sample: Sample, end: str = ";") -> str:
 
 def _draw(variable: str, values: Sequence[int]) -> str:
     """Return the lines that set a variable to one of the values, each as likely as the others."""
-    return f"\\set at random(0, {len(values) - 1})\n\\set {variable} {_one_of(values)}\n"
-
-
-def _one_of(values: Sequence[int], first: int = 0) -> str:
-    """Return the expression for the value at index `:at`, found by halves: pgbench has no arrays."""
-    if len(values) == 1:
-        return str(values[0])
-    half = len(values) // 2
-    low, high = _one_of(values[:half], first), _one_of(values[half:], first + half)
-    return f"CASE WHEN :at < {first + half} THEN {low} ELSE {high} END"
+    return f"\\set at random(0, {len(values) - 1})\n\\set {variable} {one_of(values)}\n"
 
 
 def _audit(service: str, operation: str, detail: str = "{}") -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""One process of our engine under measurement: `python -m lab.bench.load.worker THREADS`.
+"""One process of our engine under measurement: `python -m lab.bench.load.worker THREADS [bare]`.
 
 The engine is the services' own: Runner, Session, pool, metrics, and for an open loop Engine. Only what a
 service's process adds around that (HTTP, signals) is left out. It lives for the whole benchmark and does
@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from prometheus_client import CollectorRegistry, Histogram
 
+from lab.bench.load.bare import BareRunner
 from lab.bench.load.job import Done, Job
 from lab.bench.load.scenarios import SCENARIOS, Scenario, find
 from workload import tracing
@@ -30,6 +31,7 @@ from workload.settings import Settings
 from workload.telemetry import DatabaseTelemetry
 
 SERVICE = "credit-bench"
+BARE = "bare"
 DRAIN_S = 30.0
 
 
@@ -61,18 +63,30 @@ class _Metrics(Metrics):
 class Worker:
     """The scenarios' operations, each run as its own service would run it, over one pool."""
 
-    def __init__(self, settings: Settings, threads: int) -> None:
+    def __init__(self, settings: Settings, threads: int, *, bare: bool = False) -> None:
         self._settings = settings.model_copy(update={"workload_load": 1.0})
         self._threads = threads
         self._metrics = _Metrics()
-        spans = tracing.start(settings, SERVICE)
+        runners = self._bare() if bare else self._wired()
+        self._runner_of = {
+            share.operation.name: runners[share.service]
+            for scenario in SCENARIOS
+            for share in scenario.shares
+        }
+        # Of all threads: to append is one step, and an operation shall not pay for a lock.
+        self._outcomes: list[Outcome] = []
+        self._durations: list[float] = []
+
+    def _wired(self) -> Mapping[str, Runner]:
+        """The services' own parts, but for one pool for all."""
+        spans = tracing.start(self._settings, SERVICE)
         database = Database(
             self._settings,
             service=SERVICE,
-            size=threads,
+            size=self._threads,
             telemetry=DatabaseTelemetry(self._metrics, SERVICE),
         )
-        runners = {
+        return {
             name: Runner(
                 service,
                 settings=self._settings,
@@ -84,14 +98,9 @@ class Worker:
             )
             for name, service in SERVICES.items()
         }
-        self._runner_of = {
-            share.operation.name: runners[share.service]
-            for scenario in SCENARIOS
-            for share in scenario.shares
-        }
-        # Of all threads: to append is one step, and an operation shall not pay for a lock.
-        self._outcomes: list[Outcome] = []
-        self._durations: list[float] = []
+
+    def _bare(self) -> Mapping[str, BareRunner]:
+        return dict.fromkeys(SERVICES, BareRunner(self._settings, service=SERVICE))
 
     def do(self, job: Job) -> Done:
         """Do one job."""
@@ -176,7 +185,7 @@ def _at(operation: Operation, rates: Mapping[str, float]) -> Operation:
 
 def main() -> None:
     """Do jobs, one for each line, until there are no more."""
-    worker = Worker(Settings.load(), threads=int(sys.argv[1]))
+    worker = Worker(Settings.load(), threads=int(sys.argv[1]), bare=BARE in sys.argv)
     gc.freeze()  # as the services' process does
     for line in sys.stdin:
         done = worker.do(Job(**loads(line)))

@@ -1,0 +1,120 @@
+"""The operations on the driver and nothing else: no pool, no metrics, no spans, no second attempt.
+
+What comes of it is what psycopg2 and the operations' own Python allow; an engine can come near it at best.
+"""
+
+import random
+import threading
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+import psycopg2.extensions
+
+from workload.database import Database, Row, Session
+from workload.operation import Call, Operation, Outcome, Result
+from workload.reference import Reference
+from workload.settings import Settings
+from workload.statements import Statement
+from workload.tracing import NoTracing
+
+
+class BareDatabase(Database):
+    """One connection for each thread, kept."""
+
+    def __init__(self, settings: Settings, *, service: str) -> None:
+        super().__init__(settings, service=service, size=1, telemetry=_Nobody())
+        self._own = threading.local()
+
+    def autocommit(self) -> Session:
+        """The thread's session, in which every statement is a transaction of its own."""
+        return self._session(transaction=False)
+
+    def transaction(self) -> Session:
+        """The thread's session, whose block is one transaction."""
+        return self._session(transaction=True)
+
+    def _session(self, *, transaction: bool) -> Session:
+        if not hasattr(self._own, "session"):
+            self._own.session = _BareSession(self._pool.connect())
+        session: _BareSession = self._own.session
+        session.begin(transaction=transaction)
+        return session
+
+
+class BareRunner:
+    """Runs operations as they are."""
+
+    def __init__(self, settings: Settings, *, service: str) -> None:
+        self._settings = settings
+        self._service = service
+        self.instance = uuid4()
+        self._database = BareDatabase(settings, service=service)
+        self._random = random.Random(settings.workload_random_seed)
+        self._reference = Reference(self._database, self._random)
+        self._tracing = NoTracing()
+
+    def run(self, operation: Operation) -> Result:
+        """Carry out one operation; what the database refuses is a result, too."""
+        with self._tracing.operation(self._service, operation.name) as span:
+            call = Call(
+                service=self._service,
+                operation=operation.name,
+                instance=self.instance,
+                random=self._random,
+                settings=self._settings,
+                database=self._database,
+                reference=self._reference,
+                span=span,
+            )
+            try:
+                return operation.run(call)
+            except psycopg2.Error:
+                return Result(outcome=Outcome.ERROR)
+
+
+class _BareSession(Session):
+    """A thread's only session: what it executes goes to the driver, and nobody is told."""
+
+    __slots__ = ()
+
+    def __init__(self, connection: psycopg2.extensions.connection) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._transaction = False
+
+    def begin(self, *, transaction: bool) -> None:
+        self._transaction = transaction
+        if self._connection.autocommit is transaction:
+            self._connection.autocommit = not transaction
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _: object, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._connection.rollback()
+        elif self._transaction:
+            self._connection.commit()
+
+    def _execute(
+        self, statement: Statement, parameters: Mapping[str, object]
+    ) -> tuple[list[Row], int]:
+        cursor = self._cursor
+        cursor.execute(statement.sql, parameters)
+        return cursor.fetchall() if cursor.description else [], cursor.rowcount
+
+
+class _Nobody:
+    """Whom nothing is told."""
+
+    def waited(self, seconds: float) -> None: ...
+
+    def executed(self, statement: Statement, seconds: float) -> None: ...
+
+    def wrote(self, table: str, action: str, rows: int) -> None: ...
+
+    def failed(self, sqlstate: str) -> None: ...
