@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from lab import clock
 from lab.store import (
     ActivitySample,
     Event,
@@ -17,7 +18,9 @@ from lab.store import (
 )
 
 MS = 1_000_000
-START = 1_800_000_000_000_000_000
+MINUTE_NS = 60_000_000_000
+# A whole minute, within the last hour by the clock that the store's retention reads.
+START = (clock.now_ns() // MINUTE_NS - 1) * MINUTE_NS
 QUERYID = -8_637_536_096_757_576_377
 REPORT = (
     "SELECT p.product_id, width_bucket(a.score, ?, ?, ?) AS score_bucket, a.decision,\n"

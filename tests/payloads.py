@@ -1,16 +1,21 @@
 """Bodies as an Agent and ddtrace make them, for the intake's tests: shapes only, with data that shows."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 
+from lab import clock
+from lab.drilldown.moments import moment
 from lab.intake.protobuf import _classes
 
 TRACE_LOW, TRACE_HIGH = 0xA1B2C3D4E5F60718, "67405d1f00000000"
 TRACE_ID = f"{TRACE_HIGH}{TRACE_LOW:016x}"
-START = 1_795_294_481_123_000_000
-AT_MS = 1_795_294_481_123.0
+# Now, in milliseconds as Agents send it: the store deletes what is old.
+START = clock.now_ns() // 1_000_000 * 1_000_000
+AT_MS = START / 1e6
+QUERY_STARTED = moment(START) - timedelta(milliseconds=123)
 CPF, NAME, EMAIL = "39053344705", "Marilda Sigilosa", "marilda@sigilo.example"
 SECRETS = (CPF, NAME, EMAIL)
 SQL = f"SELECT * FROM customers WHERE cpf = '{CPF}' AND full_name = '{NAME}'"
@@ -187,10 +192,10 @@ def activity() -> bytes:
     """Return a dbmactivity payload: one session that waits for another."""
     row = {
         "datname": "creditdb", "pid": 4711, "usename": "credit_app", "application_name": EMAIL,
-        "query_start": "2026-11-21T20:54:41.000123+00:00", "state": "active",
+        "query_start": QUERY_STARTED.isoformat(timespec="microseconds"), "state": "active",
         "wait_event_type": "Lock", "wait_event": "transactionid", "backend_type": "client backend",
         "blocking_pids": [4712], "query_signature": "1f2e3d", "statement": SQL,
-        "dd_comments": COMMENTS, "now": "2026-11-21T20:54:41.1+00:00",
+        "dd_comments": COMMENTS, "now": moment(START).isoformat(timespec="milliseconds"),
         "query_truncated": "not_truncated",
     }  # fmt: skip
     event = {

@@ -21,6 +21,7 @@ import msgspec
 import typer
 from rich.table import Table
 
+from lab import clock
 from lab.bench.own_console import OwnConsole, own_console
 from lab.cli.interruption import interruptible
 from lab.cli.options import AsJson
@@ -39,7 +40,6 @@ SPANS_PER_TRACE = 5
 TRACES_PER_PAYLOAD = 40
 PLAN_EVERY = 10
 MB = 1_000_000
-BASE_NS = 1_795_294_481_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +169,7 @@ def _payloads(spans: int) -> Iterator[bytes]:
 def _trace(rng: random.Random, names: list[str], index: Callable[[str], int]) -> list[list[object]]:
     trace_id = rng.getrandbits(64) | 1
     root = rng.getrandbits(64) | 1
-    start = BASE_NS + rng.randrange(10**9)
+    start = clock.now_ns() - rng.randrange(10**9)
     meta = {
         "_dd.p.tid": "6b020ce300000000", "_dd.p.dm": "-0", "language": "python", "env": "lab",
         "runtime-id": "5930500ad4514dc488dc323f054c2c9a", "credit.outcome": "ok", "version": "0.1.0",
@@ -213,6 +213,7 @@ def _log_lines(count: int) -> Iterator[bytes]:
     rng = random.Random(15)
     statements = list(STATEMENTS.values())
     for number in range(count):
+        written = clock.now()
         statement = rng.choice(statements)
         ids = f"{rng.getrandbits(128) | 1:032x}-{rng.getrandbits(64) | 1:016x}"
         text = f"/*ddps='{statement.service}',dde='lab',traceparent='00-{ids}-01'*/ {statement.sql}"
@@ -222,7 +223,8 @@ def _log_lines(count: int) -> Iterator[bytes]:
             plan = {"Query Text": text, "Plan": {"Node Type": "Hash Join", "Plans": nodes}}
             message = f"duration: 250.000 ms  plan:\n{json.dumps(plan, indent=1)}"
         line = {
-            "timestamp": "2026-11-21 20:54:41.123 UTC", "user": "credit_app", "dbname": "creditdb",
+            "timestamp": f"{written:%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC",
+            "user": "credit_app", "dbname": "creditdb",
             "pid": 4711, "remote_host": "127.0.0.1", "session_id": "6740.1", "line_num": number,
             "ps": "SELECT", "error_severity": "LOG", "message": message,
             "application_name": statement.service, "backend_type": "client backend",

@@ -2,11 +2,11 @@
 
 import json
 import random
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
+from lab import clock
 from lab.store import (
     ActivitySample,
     Bounds,
@@ -97,7 +97,7 @@ def _records(spans: int) -> Iterator[Record]:
     """Traces at even distances, the slow ones logged with plans; a sample a second; deltas every ten."""
     rng = random.Random(15)
     known = list(enumerate(statements.STATEMENTS.values(), FIRST_QUERYID))
-    now_ns = time.time_ns()
+    now_ns = clock.now_ns()
     traces, seconds = max(spans // SPANS_PER_TRACE, 1), max(spans // SPANS_PER_S, 1)
     begin_ns = now_ns - seconds * NS_PER_S
     for queryid, statement in known:

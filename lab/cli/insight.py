@@ -1,6 +1,5 @@
 """What `up` ends with: one slow trace of the lab that has just come up, so that insight needs no click."""
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,12 +41,13 @@ def look(desk: "Answers") -> "TraceReport | None":
 
 def _look(desk: "Answers", *, with_plan: bool) -> "TraceReport | None":
     """A store that is empty, or not there yet, is no error here."""
+    from lab import clock
     from lab.drilldown.desk import HOUR, SLOWEST
     from lab.errors import LabError
 
     try:
         if with_plan:
-            return desk.report_with_plan(datetime.now(UTC) - HOUR)
+            return desk.report_with_plan(clock.now() - HOUR)
         return desk.report(SLOWEST)
     except LabError:
         return None

@@ -4,9 +4,9 @@ What the Agent saw of sessions, and the plans, settings and schema it sent, are 
 answers come from the intake's copy. A statement is a `query_signature` there, and has a queryid in the copy.
 """
 
-import time
 from collections.abc import Mapping
 
+from lab import clock
 from lab.compare.answers import Answer, cannot
 from lab.compare.intake import APPLICATION, Datadog, Metric, Work
 from lab.datadog.account import Account
@@ -29,7 +29,7 @@ class DatadogAccount(Datadog):
         super().__init__(settings, since_s)
         self._account = account
         self._api = api
-        self._until_s = int(time.time())
+        self._until_s = int(clock.now_s())
         self._since_s = self._until_s - round(since_s)
         self._newest_s = 0.0
 
@@ -91,7 +91,7 @@ class DatadogAccount(Datadog):
     def _answer(self, value: float, metric: str, newest_s: float) -> Answer:
         return Answer(
             value=value,
-            age_s=round(time.time() - newest_s, 1),
+            age_s=round(clock.now_s() - newest_s, 1),
             resolution_s=10.0,
             where=f"{self._account.web_url}/metric/explorer?exp_metric={metric}",
         )

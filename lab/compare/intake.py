@@ -1,12 +1,12 @@
 """The Datadog side as the lab's intake has it: what the Agent, or the embedded agent, sent."""
 
-import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from lab import clock
 from lab.compare.answers import Answer, cannot
 from lab.compare.side import NS, READ_WITHIN_S
 from lab.drilldown.links import Links
@@ -53,7 +53,7 @@ class Datadog:
 
     def __init__(self, settings: LabSettings, since_s: float) -> None:
         self._reader = Reader(Paths.of(settings).store, timeout_s=READ_WITHIN_S)
-        self._since_ns = time.time_ns() - round(since_s * NS)
+        self._since_ns = clock.now_ns() - round(since_s * NS)
         self._console = Links.of(settings).console
         self.trouble: str | None = None
 
@@ -131,7 +131,7 @@ class Datadog:
     ) -> Answer:
         """Return an answer with the age of what it rests on."""
         newest = at_ns or max((delta.at_ns for delta in self.deltas), default=None)
-        age_s = None if newest is None else round((time.time_ns() - newest) / NS, 1)
+        age_s = None if newest is None else round((clock.now_ns() - newest) / NS, 1)
         return Answer(value=value, age_s=age_s, resolution_s=resolution_s, where=self._console)
 
     def _window(self, record: type[Any]) -> list[Any]:

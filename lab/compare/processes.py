@@ -1,11 +1,11 @@
 """CPU and memory of the observers: natively of recorded processes, in Docker as the engine tells."""
 
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 
 import psutil
 
+from lab import clock
 from lab.compare.resources import DATADOG, LAB, PROMETHEUS, Spent, one_line
 from lab.embedded import LABEL
 from lab.paths import Paths
@@ -54,7 +54,7 @@ def _native(settings: LabSettings) -> Iterator[Spent]:
 def _usage(process: psutil.Process) -> Usage | None:
     """Add up a process and its descendants; None when it is gone."""
     with suppress(psutil.NoSuchProcess):
-        age_s = max(time.time() - process.create_time(), 1.0)
+        age_s = max(clock.now_s() - process.create_time(), 1.0)
         cpu_s, memory = 0.0, 0
         for one in records.descendants(process):
             with suppress(psutil.NoSuchProcess), one.oneshot():

@@ -1,9 +1,8 @@
 """A comparison as one HTML file, without script: it can be mailed."""
 
-import time
-
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from lab import clock
 from lab.compare.answers import Comparison
 from lab.compare.view import CLOSE_PERCENT, number
 
@@ -18,5 +17,5 @@ def html(found: Comparison, machine: str) -> str:
         machine=machine,
         figure=number,
         close=CLOSE_PERCENT,
-        at=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        at=f"{clock.now():%Y-%m-%d %H:%M} UTC",
     )

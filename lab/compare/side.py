@@ -3,14 +3,13 @@
 A side that does not answer keeps the reason in `trouble`, is not asked again, and cannot answer anything.
 """
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any, TypeAlias, TypeVar
 
-from lab import database
+from lab import clock, database
 from lab.compare.answers import Answer, cannot
 from lab.database import Role
 from lab.drilldown.links import Links
@@ -66,7 +65,7 @@ class Prometheus:
     @cached_property
     def _age_s(self) -> float | None:
         scraped = [value for _, value in self._now("timestamp(pg_up)")]
-        return round(time.time() - max(scraped), 1) if scraped else None
+        return round(clock.now_s() - max(scraped), 1) if scraped else None
 
     def _now(self, expr: str) -> list[tuple[Mapping[str, str], float]]:
         return self._asked(partial(self._server.now, expr))
@@ -135,7 +134,7 @@ class Seen:
 
     def __init__(self, settings: LabSettings, since_s: float) -> None:
         self._reader = Reader(Paths.of(settings).store, timeout_s=READ_WITHIN_S)
-        self._since_ns = time.time_ns() - round(since_s * NS)
+        self._since_ns = clock.now_ns() - round(since_s * NS)
         self._links = Links.of(settings)
 
     def trace_link(self, trace_id: str) -> str:

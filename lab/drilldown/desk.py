@@ -5,9 +5,10 @@ Each call asks anew, within time limits; a source that is away leaves its fields
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Self
 
+from lab import clock
 from lab.drilldown import executions, ids, queries, query, report, sessions, trace, traces
 from lab.drilldown.errors import NotFoundError
 from lab.drilldown.execution import StatementExecution
@@ -108,7 +109,7 @@ class Desk:
         if asked != SLOWEST:
             ref = ids.parse(asked)
             return self._report(ref.trace_id, ref.span_id)
-        hour_ago = datetime.now(UTC) - HOUR
+        hour_ago = clock.now() - HOUR
         slowest = Order.SLOWEST
         found = self.search(Search(service=service, since=hour_ago, order=slowest, limit=1))
         if not found:
@@ -133,7 +134,7 @@ class Desk:
         limit: int = 50,
     ) -> tuple[QuerySummary, ...]:
         """Return the statements that did most in a window, the last hour unless another is given."""
-        end = until or datetime.now(UTC)
+        end = until or clock.now()
         begin = since or end - HOUR
         return queries.top(self.reader, since=begin, until=end, by=by, role=role, limit=limit)
 
@@ -145,7 +146,7 @@ class Desk:
         Raises:
             NotFoundError: when the store knows none, with the nearest name that it knows.
         """
-        end = until or datetime.now(UTC)
+        end = until or clock.now()
         return query.query(self.reader, self.prometheus, key, since=since or end - HOUR, until=end)
 
     def sessions(self) -> Sessions:

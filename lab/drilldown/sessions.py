@@ -6,11 +6,11 @@ application's. Statements are redacted before they leave this module.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from lab import redact
+from lab import clock, redact
 from lab.database import Role, Row, connect, dsn, rows
 from lab.errors import DatabaseError
 from lab.settings import LabSettings
@@ -133,7 +133,7 @@ def _of(sessions: Iterable[Session], absent: Mapping[str, str]) -> Sessions:
     all_sessions = tuple(sessions)
     open_ones = [s for s in all_sessions if s.transaction_age_s is not None]
     return Sessions(
-        at=datetime.now(UTC),
+        at=clock.now(),
         sessions=all_sessions,
         blocking=blocking_tree({s.pid: s.blocked_by for s in all_sessions}),
         longest_transactions=tuple(s.pid for s in open_ones[:LONGEST]),

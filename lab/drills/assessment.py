@@ -1,12 +1,11 @@
 """From a run to verdicts: waits until late evidence has had its time, gathers it, and has it judged."""
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from lab import redact
+from lab import clock, redact
 from lab.drills.drill import Drill
 from lab.drills.journal import Journal, Step
 from lab.drills.runner import Run
@@ -90,7 +89,7 @@ def judge_again(drill: Drill, run: Run, settings: LabSettings) -> Assessment:
 
 
 def _seconds_left(until_ns: int) -> str | None:
-    left = (until_ns - time.time_ns()) / NS
+    left = (until_ns - clock.now_ns()) / NS
     return f"{left:.0f} s left" if left > 0 else None
 
 

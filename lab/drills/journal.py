@@ -5,13 +5,13 @@ line is on disk before the step that it announces is taken. The console and Graf
 """
 
 import os
-import time
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 
+from lab import clock
 from lab.store.records import Drill as Entry
 
 MAX_BYTES = 4_000_000
@@ -40,7 +40,7 @@ class Journal:
 
     def write(self, run: str, drill: str, step: Step, **detail: object) -> int:
         """Add a line, and return its time in nanoseconds since 1970."""
-        at_ns = time.time_ns()
+        at_ns = clock.now_ns()
         text = msgspec.json.encode(detail).decode()
         entry = Entry(at_ns=at_ns, run=run, drill=drill, step=step.value, detail=text)
         self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,6 @@
 """The blind-spot matrix: drills by observers, from the latest run of each drill in this lab."""
 
 import platform
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import msgspec
 import psutil
 
+from lab import clock
 from lab.drills.assessment import Assessment, judge_again
 from lab.drills.catalogue import DRILLS
 from lab.drills.drill import Drill
@@ -59,7 +59,7 @@ def of_runs(runs: Iterable[Assessment]) -> Matrix:
     """Return the matrix of these runs, in the order of the catalogue."""
     by_drill = {run.run.drill: run for run in runs}
     rows = tuple(by_drill[name] for name in DRILLS if name in by_drill)
-    return Matrix(machine=machine(), at_ns=time.time_ns(), rows=rows)
+    return Matrix(machine=machine(), at_ns=clock.now_ns(), rows=rows)
 
 
 def latest(settings: LabSettings) -> Matrix:

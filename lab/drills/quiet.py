@@ -3,14 +3,13 @@
 Quiet is what the faults are, not the load: the services work as always, and no drill can be started.
 """
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from lab import processors
+from lab import clock, processors
 from lab.drills.assessment import BEFORE_NS, FORGOTTEN_NS, SETTLES_NS
 from lab.drills.catalogue import DRILLS
 from lab.drills.healing import heal_leftovers
@@ -72,7 +71,7 @@ def watch(settings: LabSettings, *, for_s: float, reporter: Reporter) -> Watch:
         heal_leftovers(settings, place, reporter)
         disturbed_ns = max(_last_heal_ns(place), _last_start_ns(Paths.of(settings)))
         _await("the last disturbance is forgotten", disturbed_ns + FORGOTTEN_NS, reporter)
-        since_ns, began = time.time_ns(), processors.now()
+        since_ns, began = clock.now_ns(), processors.now()
         for number, (begin_ns, end_ns) in enumerate(_stretches(since_ns, stretches), start=1):
             name = f"minute {number} of {stretches}"
             reporter.begin(name, "watching")
@@ -118,8 +117,8 @@ def _last_start_ns(paths: Paths) -> int:
 
 def _await(state: str, until_ns: int, reporter: Reporter) -> None:
     def left() -> str | None:
-        seconds = (until_ns - time.time_ns()) / NS
+        seconds = (until_ns - clock.now_ns()) / NS
         return f"{seconds:.0f} s left" if seconds > 0 else None
 
-    within_s = max(0.0, (until_ns - time.time_ns()) / NS) + SETTLES_NS / NS
+    within_s = max(0.0, (until_ns - clock.now_ns()) / NS) + SETTLES_NS / NS
     await_state(state, left, within_s=within_s, watch=reporter.wait)

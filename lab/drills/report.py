@@ -1,10 +1,10 @@
 """The blind-spot matrix as one HTML file, with its plot as SVG: it can be mailed, and needs no script."""
 
-import time
 from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from lab.drilldown.moments import moment
 from lab.drills.catalogue import DRILLS
 from lab.drills.matrix import LEGEND, LETTERS, Matrix
 from lab.drills.view import TITLES
@@ -12,7 +12,6 @@ from lab.judge.evidence import Observer
 from lab.judge.readings import Seen
 from lab.judge.verdicts import Verdict
 
-NS = 1_000_000_000
 # The plot, in its own units: names to the left, seconds to the right.
 LEFT, WIDTH, LINE, TOP = 190, 560, 22, 30
 COLOURS = {
@@ -57,7 +56,7 @@ def html(matrix: Matrix) -> str:
         legend=LEGEND,
         letters=letters,
         plot=plot(matrix),
-        at=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(matrix.at_ns / NS)),
+        at=f"{moment(matrix.at_ns):%Y-%m-%d %H:%M} UTC",
         counts={seen.value: matrix.count(seen) for seen in Seen},
     )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from threading import Event
 from uuid import uuid4
 
-from lab import verify
+from lab import clock, verify
 from lab.drills.drill import Drill, Proof
 from lab.drills.errors import DrillError
 from lab.drills.healing import heal, heal_leftovers, undisturbed
@@ -84,7 +84,7 @@ def run(
             drill=drill.name,
             intensity=options.intensity,
             pid=os.getpid(),
-            began_ns=time.time_ns(),
+            began_ns=clock.now_ns(),
         )
         scene = Scene(
             settings=settings,
@@ -138,7 +138,7 @@ class _Course:
             proof=proof.says,
             pids=tuple(sorted(proof.pids)),
             held=held,
-            healed_ns=time.time_ns(),
+            healed_ns=clock.now_ns(),
         )
 
     def _prove(self) -> Proof:

@@ -1,9 +1,9 @@
 """Several drills, one after the other: one that cannot be run costs its row and nothing else."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lab import clock
 from lab.drills.assessment import Assessment
 from lab.drills.drill import Drill
 from lab.errors import LabError
@@ -58,5 +58,5 @@ def follow(
                 raise
             failed.append(f"{drill.name}: {error}")
             reporter.done("not run", str(error).splitlines()[0])
-            healed_ns, in_a_row = time.time_ns(), in_a_row + 1
+            healed_ns, in_a_row = clock.now_ns(), in_a_row + 1
     return Series(assessments=tuple(assessments), failed=tuple(failed))

@@ -1,7 +1,6 @@
 """Waits between two drills, until the one before can no longer be taken for the fault of the next."""
 
-import time
-
+from lab import clock
 from lab.drills.assessment import BEFORE_NS, FORGOTTEN_NS
 from lab.drills.drill import Drill
 from lab.judge.prometheus import STEP_S, Prometheus, PrometheusError
@@ -44,7 +43,7 @@ def settle(healed_ns: int, following: Drill, settings: LabSettings, reporter: Re
 
 
 def _left(until_ns: int) -> str | None:
-    left = (until_ns - time.time_ns()) / NS
+    left = (until_ns - clock.now_ns()) / NS
     return f"{left:.0f} s left" if left > 0 else None
 
 

@@ -1,6 +1,5 @@
 """Drills and verdicts as a person reads them in a terminal."""
 
-import time
 from collections.abc import Iterable, Sequence
 
 from rich.console import Group, RenderableType
@@ -8,12 +7,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from lab.drilldown.moments import moment
 from lab.drills.assessment import Assessment
 from lab.drills.drill import Drill
 from lab.drills.matrix import LEGEND, LETTERS, Matrix
 from lab.drills.quiet import Watch
 from lab.judge.evidence import Observer
-from lab.judge.readings import NS, Seen
+from lab.judge.readings import Seen
 from lab.judge.verdicts import Verdict
 from lab.processors import STOLEN
 
@@ -110,7 +110,7 @@ def quiet(found: Watch) -> RenderableType:
         lines.add_row(
             TITLES[alarm.observer],
             Text(alarm.what, style="bold"),
-            time.strftime("%H:%M:%S UTC", time.gmtime(alarm.at_ns / NS)),
+            f"{moment(alarm.at_ns):%H:%M:%S} UTC",
             f"{alarm.stretches} of {found.stretches}",
             Text(alarm.says, style="dim"),
         )

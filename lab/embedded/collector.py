@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from lab import clock
 from lab.database import Connection, rows
 from lab.embedded import events
 from lab.embedded.deltas import Counters, deltas
@@ -53,7 +54,7 @@ class Collector:
             dict(zip(events.SESSION, row, strict=True))
             for row in rows(connection, QUERIES["sessions"])
         ]
-        at_ms = time.time() * 1000
+        at_ms = clock.now_s() * 1000
         sessions = [events.session(row) for row in found]
         self.put(
             "/api/v2/dbmactivity",
@@ -78,7 +79,7 @@ class Collector:
         self._before = now
         self._learn(connection, {queryid for queryid, _, _ in changed})
         if changed:
-            event = events.metrics(changed, self._texts, host=self.host, at_ms=time.time() * 1000)
+            event = events.metrics(changed, self._texts, host=self.host, at_ms=clock.now_s() * 1000)
             self.put("/api/v2/dbmmetrics", [event])
 
     def metadata(self, connection: Connection) -> None:
@@ -87,7 +88,7 @@ class Collector:
         Raises:
             DatabaseError: when the database does not answer.
         """
-        at_ms = time.time() * 1000
+        at_ms = clock.now_s() * 1000
         settings = rows(connection, QUERIES["settings"])
         columns = rows(connection, QUERIES["columns"])
         found = [
@@ -122,7 +123,7 @@ class Collector:
             session,
             ran_for=max(row["now"] - row["query_start"], timedelta(0)),
             host=self.host,
-            at_ms=time.time() * 1000,
+            at_ms=clock.now_s() * 1000,
         )
         try:
             ((document,),) = rows(connection, QUERIES["explain"], {"statement": text})

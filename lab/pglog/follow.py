@@ -5,11 +5,11 @@ so a line is stored once, or is still to be read.
 """
 
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from lab import clock
 from lab.pglog.extract import records_of
 from lab.pglog.line import InvalidLineError, parse
 from lab.pglog.tail import Piece, Tail
@@ -68,7 +68,7 @@ class LogReader:
             StoreError: when the store cannot be written.
         """
         total = 0
-        while piece := self._tail.next(now_ns=time.time_ns()):
+        while piece := self._tail.next(now_ns=clock.now_ns()):
             records = self._records(piece)
             self._writer.commit(records, timeout_s=COMMIT_TIMEOUT_S)
             self._tail.advance(piece)
@@ -99,7 +99,7 @@ class LogReader:
 
     def _say_so(self) -> None:
         """A log without new lines must not be taken for one that nobody reads."""
-        if piece := self._tail.nothing_new(time.time_ns()):
+        if piece := self._tail.nothing_new(clock.now_ns()):
             self._writer.commit([piece.position], timeout_s=COMMIT_TIMEOUT_S)
             self._tail.advance(piece)
 

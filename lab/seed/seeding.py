@@ -5,10 +5,11 @@ Runs as credit_owner, who owns the tables; no superuser is needed.
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from time import monotonic
 
+from lab import clock
 from lab.database import Connection, Role, connect, dsn, rows
 from lab.errors import LabError
 from lab.seed.batches import COLUMNS
@@ -62,7 +63,7 @@ def ensure(
     plan = Plan(
         scale=Decimal(str(settings.seed_scale)),
         random_seed=settings.seed_random_seed,
-        reference=reference or datetime.now(UTC).date(),
+        reference=reference or clock.today(),
     )
     report = progress or _ignore
     target = dsn(settings, Role.OWNER)

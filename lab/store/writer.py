@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from lab import clock
 from lab.store.errors import StoreError, StoreTimeoutError
 from lab.store.file import open_for_writing
 from lab.store.records import Record
@@ -192,7 +193,7 @@ class Writer:
             return
         self._next_retention = time.monotonic() + RETENTION_EVERY_S
         try:
-            for deleted in retain(self._connection, self._bounds, now_ns=time.time_ns()):
+            for deleted in retain(self._connection, self._bounds, now_ns=clock.now_ns()):
                 self._telemetry.expired(deleted)
                 self._write_between_slices()
             self._telemetry.size(used_bytes(self._connection), self._pending)

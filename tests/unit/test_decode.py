@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from lab.drilldown.moments import nanoseconds
 from lab.intake import STREAMS, RejectedError
 from lab.intake import limits as lim
 from lab.store import ActivitySample, Plan, QueryMetrics, Record, Snapshot, Source, Span, Statement
@@ -68,7 +69,7 @@ def test_samples() -> None:
     assert (plan.trace_id, plan.span_id) == (p.TRACE_ID, "000000000000002a")
     assert (plan.source, plan.executed, plan.statement) == (Source.AGENT, False, "find_customer")
     assert (plan.signature, plan.pid, plan.duration_ns) == ("1f2e3d", 4711, 5_000_000)
-    assert plan.at_ns == 1_795_294_481_123_000_000
+    assert plan.at_ns == p.START
     assert isinstance(statement, Statement)
     assert (statement.key, statement.name, statement.owner) == (
         "1f2e3d",
@@ -99,7 +100,7 @@ def test_activity() -> None:
     assert isinstance(sample, ActivitySample)
     assert (sample.wait_event, sample.blocking_pids) == ("transactionid", (4712,))
     assert sample.span_id == "000000000000002a"
-    assert sample.query_start_ns == 1_795_294_481_000_123_000
+    assert sample.query_start_ns == nanoseconds(p.QUERY_STARTED)
     assert sample.application == "?"
 
 
@@ -162,9 +163,9 @@ BOMBS = {
     ),
     "a negative count": ("/api/v2/dbmmetrics", p.metrics().replace(b'"calls": 3', b'"calls": -3')),
     "no number": ("/api/v2/dbmmetrics", p.metrics().replace(b"1.5", b"NaN")),
-    "a time without end": ("/api/v2/dbmmetrics", p.metrics().replace(b"1795294481123.0", b"1e300")),
+    "a time without end": ("/api/v2/dbmmetrics", p.metrics().replace(str(p.AT_MS).encode(), b"1e300")),
     "a session of the year 4816": (
-        "/api/v2/dbmactivity", p.activity().replace(b"2026-11-21T20:54:41.000", b"4816-11-21T20:54:41.000"),
+        "/api/v2/dbmactivity", p.activity().replace(f"{p.QUERY_STARTED:%Y-}".encode(), b"4816-", 1),
     ),
     "half a surrogate": ("/api/v2/databasequery", p.samples().replace(b"SELECT *", b"\\ud800")),
     "a plan that is none": (

@@ -326,7 +326,7 @@ def test_links_lead_to_whom_there_is() -> None:
     )
     found = all_of_them.trace("ab", start=moment(START), span_id="00000000000000ff")
     assert found["datadog"] == (
-        "https://app.datadoghq.eu/apm/trace/ab?spanID=255&timeHint=1800000000000"
+        f"https://app.datadoghq.eu/apm/trace/ab?spanID=255&timeHint={START // MS}"
     )
     assert "credit-lab-traces" in found["grafana"]
     query = all_of_them.query("-5", "customer_by_cpf")["grafana"]

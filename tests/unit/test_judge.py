@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from lab import clock
 from lab.judge.collect import pause
 from lab.judge.evidence import Alert, Evidence, Observer, Pause, Series, Truth
 from lab.judge.quiet import false_alarms, together, unheard
@@ -12,7 +13,8 @@ from lab.judge.signals import Deltas, Events, Metric, Quiet, Resources, Sessions
 from lab.judge.verdicts import STALE_NS, Depth, Verdict, judge
 from lab.store import ActivitySample, Event, Participant, Plan, QueryMetrics, Source, Span
 
-T0 = 1_800_000_000 * NS
+# A whole minute: signals count by intervals of ten seconds.
+T0 = clock.now_ns() // (60 * NS) * (60 * NS)
 INJECTED, PROVEN, HEALED = T0 + 60 * NS, T0 + 61 * NS, T0 + 121 * NS
 TRUTH = Truth(
     drill="row-lock-chain",

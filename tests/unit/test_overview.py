@@ -1,17 +1,19 @@
 """The overview's figures, from records whose sums are known."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from lab import clock
 from lab.drilldown.moments import nanoseconds
 from lab.drilldown.prometheus import Prometheus
 from lab.overview import State, database_load, health, incidents, refused_explains
 from lab.store import ActivitySample, Event, Snapshot, Source
 from tests.fix_store import Store
 
-AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+# A whole minute, so that the chart's steps are known.
+AT = clock.now().replace(second=0, microsecond=0)
 WINDOW = timedelta(minutes=15)
 NOBODY = Prometheus(url="http://127.0.0.1:1")
 

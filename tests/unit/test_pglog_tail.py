@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lab import clock
 from lab.pglog import LogReader, Tail
 from lab.pglog import tail as module
 from lab.store import Execution, LogPosition, StoreError
@@ -28,10 +29,14 @@ class LogTally(Tally):
         self.counts["trouble"] = reason is not None
 
 
+# By the clock that the store's retention reads.
+LOGGED = f"{clock.now():%Y-%m-%d %H:%M:%S.%f}"[:-3].encode()
+
+
 def line(number: int) -> bytes:
     return (
-        b'{"timestamp":"2026-11-21 20:54:41.123 UTC","pid":%d,"error_severity":"LOG",'
-        b'"message":"duration: 1.000 ms  statement: SELECT 1","query_id":7}\n' % number
+        b'{"timestamp":"%b UTC","pid":%d,"error_severity":"LOG",'
+        b'"message":"duration: 1.000 ms  statement: SELECT 1","query_id":7}\n' % (LOGGED, number)
     )
 
 

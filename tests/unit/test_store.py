@@ -12,13 +12,14 @@ from typing import get_args
 
 import pytest
 
+from lab import clock
 from lab import store as st
 from lab.store.file import open_for_writing
 from lab.store.retention import retain, used_bytes
 from lab.store.tables import TABLES
 from tests.fix_store import HOUR_NS, Store, Tally
 
-NOW = 1_800_000_000_000_000_000
+NOW = clock.now_ns()
 SPAN = st.Span(
     trace_id="0" * 16 + "f" * 16,
     span_id="f" * 16,

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from starlette.requests import Request
 
+from lab import clock
 from lab.errors import LabError
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ def window(request: Request, default: str = DEFAULT_WINDOW) -> Window:
     key = request.query_params.get("window", default)
     key = key if key in WINDOWS else default
     label, length = WINDOWS[key]
-    now = datetime.now(UTC)
+    now = clock.now()
     return Window(key=key, label=label, since=now - length, until=now)
 
 

@@ -4,11 +4,11 @@ Only with a window in the address: it asks PostgreSQL and Prometheus dozens of q
 follows a link to the page has asked for that.
 """
 
-from datetime import UTC, datetime
 from types import MappingProxyType
 
 from starlette.requests import Request
 
+from lab import clock
 from lab.compare.run import run
 from lab.compare.view import CLOSE_PERCENT, number
 from lab.console.pages import asking
@@ -36,7 +36,7 @@ def page(desk: Desk, request: Request) -> Page:
         "windows": [(key, label) for key, (label, _) in WINDOWS.items()],
         "label": known[0] if known else "",
         "found": found,
-        "at": datetime.now(UTC),
+        "at": clock.now(),
         "figure": number,
         "close": CLOSE_PERCENT,
     }

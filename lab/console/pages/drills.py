@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 from starlette.requests import Request
 
-from lab import overview
+from lab import clock, overview
 from lab.console.pages import asking
 from lab.console.pages.faults import bands, history
 from lab.console.pages.overview import load_chart
@@ -96,7 +96,7 @@ def one(desk: Desk, request: Request) -> Page:
         )
     judged = journal.judged(past)
     begin = moment(past.began_ns)
-    end = datetime.now(UTC) if past.healed_ns is None else moment(past.healed_ns)
+    end = clock.now() if past.healed_ns is None else moment(past.healed_ns)
     since, until = begin - AROUND, end + AROUND
     load = asking.attempt(lambda: overview.database_load(desk.reader, since=since, until=until))
     values = {

@@ -1,0 +1,52 @@
+"""The wall clock of the lab: everything that compares a record's time with now reads it here.
+
+One source, so that a test can set it (`replaced`) and no module depends on the date by itself; a contract
+test forbids every other read. Durations and deadlines use `time.monotonic`, which no date changes.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+NS_PER_S = 1_000_000_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class _Source:
+    read_ns: Callable[[], int] = time.time_ns
+
+
+_source = _Source()
+
+
+def now_ns() -> int:
+    """Return the time in nanoseconds since 1970."""
+    return _source.read_ns()
+
+
+def now_s() -> float:
+    """Return the time in seconds since 1970."""
+    return now_ns() / NS_PER_S
+
+
+def now() -> datetime:
+    """Return the time as an aware datetime in UTC, to the microsecond."""
+    return EPOCH + timedelta(microseconds=now_ns() // 1_000)
+
+
+def today() -> date:
+    """Return the date in UTC."""
+    return now().date()
+
+
+@contextmanager
+def replaced(read_ns: Callable[[], int]) -> Iterator[None]:
+    """Read another clock, in all threads, until the block ends; `read_ns` returns nanoseconds since 1970."""
+    before, _source.read_ns = _source.read_ns, read_ns
+    try:
+        yield
+    finally:
+        _source.read_ns = before
