@@ -5,7 +5,7 @@
 #   DD_API_KEY set    account: everything goes to DD_SITE exactly as Datadog documents.
 #   DD_API_KEY empty  local: the Agent is healthy and collects everything, and nothing leaves this machine.
 #
-# In both, the receiver named by DD_LAB_INTAKE (HOST:PORT), if any, gets it too. In account mode its
+# In both, the receiver named by LAB_INTAKE (HOST:PORT), if any, gets it too. In account mode its
 # endpoints are additional and unreliable ones: it may die without anybody upstream noticing.
 set -eu
 
@@ -15,11 +15,11 @@ complain() {
     exit 78
 }
 
-intake=${DD_LAB_INTAKE:-}
+intake=${LAB_INTAKE:-}
 case $intake in
-    *://* | */*) complain "DD_LAB_INTAKE is \"$intake\"; it must be HOST:PORT, without a scheme or a path." ;;
+    *://* | */*) complain "LAB_INTAKE is \"$intake\"; it must be HOST:PORT, without a scheme or a path." ;;
     '' | *?:[0-9]*) ;;
-    *) complain "DD_LAB_INTAKE is \"$intake\"; it must be HOST:PORT." ;;
+    *) complain "LAB_INTAKE is \"$intake\"; it must be HOST:PORT." ;;
 esac
 
 # Thirty-two zeros is the key that the Agent itself knows as fake: it reports healthy and validates nothing.

@@ -35,6 +35,8 @@ class LabSettings(Settings):
     # Of a real Agent: where it takes spans, and where its programs talk to each other.
     trace_agent_port: int = Field(8090, ge=1, le=65535)
     agent_cmd_port: int = Field(8091, ge=1, le=65535)
+    # Traces per second that a real Agent keeps; its default is 10.
+    dd_apm_target_tps: PositiveInt = 200
     # Where PostgreSQL's JSON log is; None: in the native lab's own cluster.
     postgres_log_dir: Path | None = None
     store_max_age_hours: PositiveFloat = 24.0

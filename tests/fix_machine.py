@@ -29,7 +29,7 @@ case "$*" in
     "compose config --services") printf 'postgres\\nseed\\nproposals\\nrisk\\ndatadog-agent\\n' ;;
     "compose config --format json") echo '{"services": {"datadog-agent": {"environment": {}}}}' ;;
     "inspect "*" c0") cat console ;;
-    "inspect "*) echo '["DD_API_KEY=", "DD_LAB_INTAKE=console:8088"]' ;;
+    "inspect "*) echo '["DD_API_KEY=", "LAB_INTAKE=console:8088"]' ;;
     "compose logs "*) echo "risk-1  | started" ;;
 esac
 """

@@ -5,6 +5,7 @@ scrapes every second, so that a test waits for seconds where the lab waits for a
 """
 
 import json
+import os
 import re
 import subprocess
 import urllib.error
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 
 from lab.settings import LabSettings
+from lab.stack import binaries
 from lab.stack.component import Command, Launch
 from lab.stack.components import COMPONENTS
 from lab.stack.readiness import await_state
@@ -122,6 +124,15 @@ def running_prometheus(
     configuration.write_text(often)
     with _running(command, f"http://127.0.0.1:{settings.prometheus_port}/-/ready"):
         yield Prometheus(port=settings.prometheus_port)
+
+
+@pytest.fixture(scope="module", params=binaries.MONITORING_RELEASES)
+def monitoring(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Run the test once with the monitoring programs of each Debian release; the directory of these."""
+    directory = binaries.fetch_monitoring(request.param) / "usr" / "bin"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(directory), prepend=os.pathsep)
+        yield directory
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ class Agent:
         return Path(on_path) if on_path else None
 
     def version(self) -> str:
-        """Return what `datadog-agent version` says, such as 7.78.2.
+        """Return what `datadog-agent version` says, such as 7.85.4.
 
         Raises:
             LabError: when it is no Agent 7.
@@ -170,6 +170,7 @@ def _main(directory: Path, agent: Agent, settings: LabSettings) -> dict[str, obj
         "use_dogstatsd": False,
         "apm_config": {
             "enabled": agent.trace_agent is not None,
+            "target_traces_per_second": settings.dd_apm_target_tps,
             "receiver_port": settings.trace_agent_port,
             "receiver_socket": "",
             "debug": {"port": 0},
@@ -195,7 +196,7 @@ def environment(directory: Path, settings: LabSettings) -> dict[str, str]:
         **proxies,
         **of_settings(settings, [*wanted, "dd_env"]),
         **of_settings(account, ["dd_api_key", "dd_site"]),
-        "DD_LAB_INTAKE": f"{reachable(settings.bind_address)}:{settings.console_port}",
+        "LAB_INTAKE": f"{reachable(settings.bind_address)}:{settings.console_port}",
         "DD_CONFD_PATH": str(directory / "conf.d"),
         # With an account only; the entrypoint turns it off in local mode.
         "DD_LOGS_ENABLED": "true",

@@ -22,6 +22,8 @@ POSTGRES_DIRECTORIES = (Path("/usr/lib/postgresql/15/bin"), Path("/usr/pgsql-15/
 EXPORTER_AT_LEAST = (0, 17)
 PROMETHEUS_AT_LEAST = (2, 43)
 MONITORING = ("prometheus", "promtool", "prometheus-postgres-exporter")
+# Newest first. Debian 13's pair, Prometheus 2.53 and exporter 0.17, runs on older systems, too.
+MONITORING_RELEASES = ("forky", "trixie")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,8 +115,34 @@ def _go_program(
     found = _first_fitting(on_path, fits)
     if found:
         return found
-    root = fetch(MONITORING, release="trixie", into=PACKAGES / "monitoring", say=say)
-    return _fetched(root, f"usr/bin/{package}", package, fits)
+    return _fetched(_monitoring(say), f"usr/bin/{package}", package, fits)
+
+
+def _monitoring(say: Say) -> Path:
+    """Return the unpacked monitoring programs of the newest Debian release that run here."""
+    reason: LabError | None = None
+    for release in MONITORING_RELEASES:
+        try:
+            root = fetch_monitoring(release, say)
+        except LabError as error:
+            reason = error
+            continue
+        # A binary built for a newer C library than this machine's does not start.
+        if all(_version(root / "usr/bin" / name, None) != "0" for name in MONITORING):
+            return root
+    raise reason or LabError(
+        f"None of the monitoring programs of Debian {', '.join(MONITORING_RELEASES)} run here.\n"
+        "Install prometheus, promtool and postgres_exporter yourself, and put them on the PATH."
+    )
+
+
+def fetch_monitoring(release: str, say: Say = lambda _: None) -> Path:
+    """Unpack Prometheus, promtool and the exporter of one Debian release; return their root.
+
+    Raises:
+        LabError: when they cannot be fetched.
+    """
+    return fetch(MONITORING, release=release, into=PACKAGES / f"monitoring-{release}", say=say)
 
 
 def _first_fitting(

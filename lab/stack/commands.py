@@ -132,6 +132,7 @@ def exporter(launch: Launch) -> Command:
             str(program.path),
             f"@{monitoring.EXPORTER_ARGUMENTS}",
             f"--extend.query-path={monitoring.EXPORTER_QUERIES}",
+            *monitoring.exporter_timeout(program.version),
             f"--web.listen-address={settings.bind_address}:{settings.exporter_port}",
         ),
         environment={

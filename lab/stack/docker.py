@@ -175,7 +175,7 @@ def down(settings: LabSettings, *, wipe: bool, reporter: Reporter) -> bool:
 
 def datadog_mode(environment: Mapping[str, str | None]) -> str:
     """Say where an Agent in this environment sends what it collects, by datadog/entrypoint.sh's rules."""
-    intake = environment.get("DD_LAB_INTAKE")
+    intake = environment.get("LAB_INTAKE")
     if not environment.get("DD_API_KEY"):
         return f"local mode: nothing leaves this machine; payloads go to {intake or 'nobody'}"
     copy = f", and a copy to {intake}" if intake else ""

@@ -16,6 +16,16 @@ _IN_DOCKER = _SOURCE / "targets.docker"
 # Not in that folder: Compose by hand starts no shop, and what is scraped and not there is down.
 _SHOP_IN_DOCKER = {"targets": ["shop:5000"], "labels": {"service": "credit-shop"}}
 
+# Below the scrape interval, so that a collector that waits for a lock ends before the next scrape.
+_EXPORTER_TIMEOUT = "--collection-timeout=9s"
+_FIRST_WITH_TIMEOUT = (0, 19)
+
+
+def exporter_timeout(version: str) -> tuple[str, ...]:
+    """Return the exporter's argument for its time-out per scrape; versions before 0.19 have none."""
+    numbers = tuple(int(part) for part in version.split(".")[:2])
+    return (_EXPORTER_TIMEOUT,) if numbers >= _FIRST_WITH_TIMEOUT else ()
+
 
 def configure(directory: Path, settings: LabSettings, services: Mapping[str, int]) -> None:
     """Write a directory that Prometheus starts from: prometheus.yml, rules/ and targets/.

@@ -39,7 +39,7 @@ def test_without_a_key_no_endpoint_leaves_the_container() -> None:
 
 
 def test_without_a_key_the_labs_intake_gets_everything() -> None:
-    told = start(DD_LAB_INTAKE="console:8088", LAB_CONSOLE_TOKEN="a-token")
+    told = start(LAB_INTAKE="console:8088", LAB_CONSOLE_TOKEN="a-token")
     settings = decided(told)
     streams = [
         settings[f"DD_DATABASE_MONITORING_{x}_LOGS_DD_URL"]
@@ -61,7 +61,7 @@ def test_with_a_key_the_agent_is_left_as_datadog_documents_it() -> None:
 
 
 def test_with_a_key_the_labs_intake_gets_a_copy_that_may_fail() -> None:
-    settings = decided(start(DD_API_KEY=KEY, DD_LAB_INTAKE="console:8088"))
+    settings = decided(start(DD_API_KEY=KEY, LAB_INTAKE="console:8088"))
     assert settings["DD_SITE"] == "datadoghq.com"
     assert json.loads(settings["DD_ADDITIONAL_ENDPOINTS"]) == {"http://console:8088": [FAKE]}
     assert json.loads(settings["DD_APM_ADDITIONAL_ENDPOINTS"]) == {"http://console:8088": [FAKE]}
@@ -82,9 +82,9 @@ def test_with_a_key_the_labs_intake_gets_a_copy_that_may_fail() -> None:
         ({"DD_API_KEY": KEY + "01234567"}, "not Application Keys"),
         ({"DD_API_KEY": KEY, "DD_SITE": "https://app.datadoghq.com"}, "the bare site"),
         ({"DD_API_KEY": KEY, "DD_SITE": "app.datadoghq.com"}, "the bare site"),
-        ({"DD_LAB_INTAKE": "http://console:8088"}, "must be HOST:PORT"),
-        ({"DD_LAB_INTAKE": "console"}, "must be HOST:PORT"),
-        ({"DD_LAB_INTAKE": "console:"}, "must be HOST:PORT"),
+        ({"LAB_INTAKE": "http://console:8088"}, "must be HOST:PORT"),
+        ({"LAB_INTAKE": "console"}, "must be HOST:PORT"),
+        ({"LAB_INTAKE": "console:"}, "must be HOST:PORT"),
     ],
     ids=lambda value: "" if isinstance(value, dict) else str(value),
 )

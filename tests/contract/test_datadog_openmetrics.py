@@ -18,6 +18,16 @@ def test_every_service_is_read_at_its_port() -> None:
     assert endpoints == [f"http://{name}:{port}/metrics" for name, port in ports.items()]
 
 
+def test_the_instances_are_alike_but_for_the_address() -> None:
+    """Without merge keys, which the Agent's strict parser reports as duplicates."""
+    alike = [
+        {key: value for key, value in instance.items() if key != "openmetrics_endpoint"}
+        for instance in INSTANCES
+    ]
+    assert all(instance == alike[0] for instance in alike)
+    assert all("<<" not in file.read_text() for file in (ROOT / "datadog/conf.d").glob("*/*.yaml"))
+
+
 def test_only_metrics_that_the_services_declare_are_read() -> None:
     declared = {metric.name for metric in TABLE}
     for instance in INSTANCES:

@@ -16,7 +16,7 @@ FIELDS = {**LabSettings.model_fields, **DatadogSettings.model_fields}
 # What the settings do not read: Compose and the Agent's entrypoint do.
 COMPOSE_ONLY = {
     "DATADOG_HOST",
-    "DD_LAB_INTAKE",
+    "LAB_INTAKE",
     "GRAFANA_PORT",
     "GRAFANA_ADMIN_USER",
     "GRAFANA_ADMIN_PASSWORD",

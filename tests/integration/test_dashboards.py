@@ -9,6 +9,7 @@ import urllib.error
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,7 +50,9 @@ def database(cluster: Cluster, seeded_template: str) -> Iterator[Database]:
 
 @pytest.fixture(scope="module")
 def prometheus(
-    database: Database, tmp_path_factory: pytest.TempPathFactory
+    database: Database,
+    monitoring: Path,  # noqa: ARG001 - what runs, for each release
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Prometheus]:
     """Prometheus, once it has seen the services, the exporter and its own rules at work."""
     folder = tmp_path_factory.mktemp("dashboards")

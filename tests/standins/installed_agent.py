@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from stat import S_IRWXU
 
-VERSION = "7.78.2"
+VERSION = "7.85.4"
 TOLD = f"Agent {VERSION} - Commit: 0123abc - Serialization version: v5.0.158 - Go version: go1.25.1"
 
 

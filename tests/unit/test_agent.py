@@ -109,7 +109,7 @@ def test_its_command_line_and_version(settings: LabSettings, program: Path) -> N
         str(directory / "datadog.yaml"),
     )
     assert main.version == (
-        "7.78.2 (Datadog Agent of this machine, local mode, to the console only)"
+        "7.85.4 (Datadog Agent of this machine, local mode, to the console only)"
     )
 
 

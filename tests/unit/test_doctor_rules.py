@@ -19,7 +19,7 @@ GOOD_SETTINGS = {
     "log_autovacuum_min_duration": "0",
     "log_checkpoints": "on",
     "log_destination": "stderr,jsonlog",
-    "log_line_prefix": "%m:%r:%u@%d:[%p]:%l:%e:%s:%v:%x:%c:%q%a",
+    "log_line_prefix": "%m:%r:%u@%d:[%p]:%l:%e:%s:%v:%x:%c:%q%a:",
     "log_lock_waits": "on",
     "log_min_duration_statement": "100",
     "log_temp_files": "0",

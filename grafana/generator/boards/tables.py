@@ -135,7 +135,12 @@ def _summary() -> Panel:
         "Tables",
         "The state of each table now, and what happened to it in this time range. Click a name to see it"
         " alone.",
-        Column(title="size", unit=style.BYTES, expr=of("size_bytes"), bar=True),
+        Column(
+            title="size",
+            unit=style.BYTES,
+            expr='table:pg_total_size_bytes:sum{table=~"$table"}',
+            bar=True,
+        ),
         Column(title="live rows", unit=style.EXACT, expr=of("n_live_tup"), decimals=0),
         Column(title="dead rows", unit=style.EXACT, expr=of("n_dead_tup"), decimals=0),
         Column(
@@ -283,12 +288,10 @@ def _size() -> list[Panel]:
     return [
         graph(
             "Size on disk",
-            "Table, without its indexes. Retention keeps it level; growth without more live rows is"
+            "Table, TOAST data and indexes. Retention keeps it level; growth without more live rows is"
             " bloat.",
             style.BYTES,
-            Query(
-                expr=_by_table(f"pg_stat_user_tables_size_bytes{{{CHOSEN}}}"), legend="{{table}}"
-            ),
+            Query(expr='table:pg_total_size_bytes:sum{table=~"$table"}', legend="{{table}}"),
             width=HALF,
             stacked=True,
             colours=style.TABLES,

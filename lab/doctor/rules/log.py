@@ -6,7 +6,7 @@ from lab.doctor.check import Check
 from lab.doctor.facts import Facts
 from lab.doctor.rules import setting
 
-PREFIX = "%m:%r:%u@%d:[%p]:%l:%e:%s:%v:%x:%c:%q%a"
+PREFIX = "%m:%r:%u@%d:[%p]:%l:%e:%s:%v:%x:%c:%q%a:"
 _FIRST_WITH_JSON = 150_000
 
 
