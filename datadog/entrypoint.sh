@@ -40,9 +40,8 @@ local_mode() {
     export DD_DATABASE_MONITORING_SAMPLES_LOGS_DD_URL="$url"
     export DD_DATABASE_MONITORING_METRICS_LOGS_DD_URL="$url"
     export DD_DATABASE_MONITORING_ACTIVITY_LOGS_DD_URL="$url"
-    # The forms of payload that are documented, so that a small receiver can read them.
+    # The form of series that is documented, so that a small receiver can read it.
     export DD_USE_V3_API_SERIES_ENABLED=false
-    export DD_APM_FEATURES=disable-convert-traces
     # What makes no sense without an account.
     export DD_REMOTE_CONFIGURATION_ENABLED=false
     export DD_AGENT_TELEMETRY_ENABLED=false

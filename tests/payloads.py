@@ -88,7 +88,55 @@ def v04(spans: int = 2) -> bytes:
     return msgspec.msgpack.encode([rows])
 
 
-def agent_traces(spans: int = 2, *, idx: bool = False) -> bytes:
+def idx_traces(spans: int = 2) -> bytes:
+    """Return the same as an AgentPayload in the idx form, as the Agent's published .proto describes it."""
+    strings = [""]
+
+    def ref(text: str) -> int:
+        if text not in strings:
+            strings.append(text)
+        return strings.index(text)
+
+    def value(**of: Any) -> bytes:
+        encoded: bytes = _classes["IdxValue"](**of).SerializeToString()
+        return encoded
+
+    chunk = _classes["IdxTraceChunk"](priority=1, traceID=bytes.fromhex(TRACE_ID))
+    for i in range(spans):
+        meta = {k: v for k, v in META.items() if k not in ("_dd.p.tid", "component")}
+        attributes = {ref(k): value(text=ref(v)) for k, v in ({} if i else meta).items()}
+        attributes[ref("cpf")] = value(number=float(CPF))
+        attributes[ref("db.row_count")] = value(integer=0)
+        attributes[ref("http.route")] = value(flag=True)
+        attributes[ref("ignored")] = value(bytes=b"\x00")
+        span = _classes["IdxSpan"](
+            serviceRef=ref("credit-customers"),
+            nameRef=ref("postgres.query"),
+            resourceRef=ref(SQL),
+            spanID=42 + i,
+            parentID=42 if i else 0,
+            start=START + i,
+            duration=1000,
+            error=bool(i),
+            attributes=attributes,
+            typeRef=ref("sql"),
+            componentRef=ref("psycopg"),
+            kind=3,
+        )
+        chunk.spans.append(span.SerializeToString())
+    tracer = _classes["IdxTracerPayload"](
+        languageName=ref("python"),
+        env=ref("lab"),
+        appVersion=ref("0.1.0"),
+        chunks=[chunk.SerializeToString()],
+    )
+    tracer.strings.extend(strings)
+    payload = _classes["AgentPayload"](idxTracerPayloads=[tracer.SerializeToString()])
+    body: bytes = payload.SerializeToString()
+    return body
+
+
+def agent_traces(spans: int = 2) -> bytes:
     """Return the same as an AgentPayload."""
     chunk = _classes["TraceChunk"](priority=1)
     for i in range(spans):
@@ -111,8 +159,6 @@ def agent_traces(spans: int = 2, *, idx: bool = False) -> bytes:
         languageName="python", env="lab", appVersion="0.1.0", chunks=[chunk.SerializeToString()]
     )
     payload = _classes["AgentPayload"](hostName="h", tracerPayloads=[tracer.SerializeToString()])
-    if idx:
-        payload.idxTracerPayloads.append(b"\x0a\x00")
     body: bytes = payload.SerializeToString()
     return body
 

@@ -1,9 +1,11 @@
-"""What an Agent sends besides DBM: traces in protobuf v0.2, and series, which are only checked."""
+"""What an Agent sends besides DBM: traces in protobuf, in either form, and series, which are only checked."""
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 from lab import redact
-from lab.intake.errors import RejectedError, malformed
+from lab.intake import idx
+from lab.intake.errors import malformed
 from lab.intake.limits import MAX_CHUNKS, MAX_ROWS, MAX_SPANS
 from lab.intake.protobuf import message
 from lab.intake.spans import RawSpan, chunk
@@ -14,16 +16,12 @@ def traces(body: bytes) -> list[Record]:
     """Read an AgentPayload.
 
     Raises:
-        RejectedError: when it is none, or has the newer idx form.
+        RejectedError: when it is none.
     """
     payload = message("AgentPayload", body)
-    if payload.idxTracerPayloads:
-        raise RejectedError(
-            400,
-            "idx_form",
-            "idxTracerPayloads are not supported; set DD_APM_FEATURES=disable-convert-traces on the Agent",
-        )
-    return [record for tracer in payload.tracerPayloads for record in _tracer(tracer, payload.env)]
+    older = (_tracer(tracer, payload.env) for tracer in payload.tracerPayloads)
+    newer = (idx.tracer_payload(tracer, payload.env) for tracer in payload.idxTracerPayloads)
+    return list(chain.from_iterable((*older, *newer)))
 
 
 def series(body: bytes) -> int:

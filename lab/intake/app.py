@@ -106,7 +106,7 @@ class _Receiver:
                 self._telemetry.rejected(stream.name, "disconnected")
                 return Response(status_code=400)
             self._telemetry.accepted(stream.name, decoded.items, size)
-            return Response(stream.answer, media_type="application/json")
+            return Response(stream.answer, status_code=stream.status, media_type="application/json")
 
         return receive
 

@@ -15,8 +15,10 @@ from lab.intake.errors import malformed
 Type = descriptor_pb2.FieldDescriptorProto.Type
 STRING, BYTES = Type.TYPE_STRING, Type.TYPE_BYTES
 UINT64, INT64, INT32, DOUBLE = Type.TYPE_UINT64, Type.TYPE_INT64, Type.TYPE_INT32, Type.TYPE_DOUBLE
+UINT32, FIXED64, BOOL = Type.TYPE_UINT32, Type.TYPE_FIXED64, Type.TYPE_BOOL
 
-# (field, number, type); a leading * repeats, and a pair (key, value) as type is a map.
+# (field, number, type); a leading * repeats, a leading | is one of the alternatives named `value`, and a pair
+# (key, value) as type is a map.
 MESSAGES: dict[str, tuple[tuple[str, int, Any], ...]] = {
     "AgentPayload": (
         ("hostName", 1, STRING), ("env", 2, STRING), ("*tracerPayloads", 5, BYTES),
@@ -32,6 +34,22 @@ MESSAGES: dict[str, tuple[tuple[str, int, Any], ...]] = {
         ("spanID", 5, UINT64), ("parentID", 6, UINT64), ("start", 7, INT64), ("duration", 8, INT64),
         ("error", 9, INT32), ("meta", 10, (STRING, STRING)), ("metrics", 11, (STRING, DOUBLE)),
         ("type", 12, STRING),
+    ),
+    "IdxTracerPayload": (
+        ("*strings", 1, STRING), ("languageName", 3, UINT32), ("env", 8, UINT32),
+        ("appVersion", 10, UINT32), ("*chunks", 12, BYTES),
+    ),
+    "IdxTraceChunk": (("priority", 1, INT32), ("*spans", 4, BYTES), ("traceID", 6, BYTES)),
+    "IdxSpan": (
+        ("serviceRef", 1, UINT32), ("nameRef", 2, UINT32), ("resourceRef", 3, UINT32),
+        ("spanID", 4, FIXED64), ("parentID", 5, UINT64), ("start", 6, FIXED64),
+        ("duration", 7, UINT64), ("error", 8, BOOL), ("attributes", 9, (UINT32, BYTES)),
+        ("typeRef", 10, UINT32), ("envRef", 13, UINT32), ("versionRef", 14, UINT32),
+        ("componentRef", 15, UINT32), ("kind", 16, INT32),
+    ),
+    "IdxValue": (
+        ("|text", 1, UINT32), ("|flag", 2, BOOL), ("|number", 3, DOUBLE), ("|integer", 4, INT64),
+        ("|bytes", 5, BYTES), ("|array", 6, BYTES), ("|pairs", 7, BYTES),
     ),
     "MetricPayload": (("*series", 1, BYTES),),
     "MetricSeries": (("metric", 2, STRING), ("*tags", 3, STRING), ("*points", 4, BYTES)),
@@ -58,7 +76,7 @@ def _add(message: descriptor_pb2.DescriptorProto, field: str, number: int, kind:
     label = descriptor_pb2.FieldDescriptorProto.Label
     repeats = field.startswith("*") or isinstance(kind, tuple)
     added = message.field.add(
-        name=field.removeprefix("*"),
+        name=field.lstrip("*|"),
         number=number,
         label=label.LABEL_REPEATED if repeats else label.LABEL_OPTIONAL,
     )
@@ -71,6 +89,10 @@ def _add(message: descriptor_pb2.DescriptorProto, field: str, number: int, kind:
         added.type_name = f".lab.intake.{message.name}.{entry.name}"
     else:
         added.type = kind
+    if field.startswith("|"):
+        if not message.oneof_decl:
+            message.oneof_decl.add(name="value")
+        added.oneof_index = 0
 
 
 _classes = _declare()

@@ -41,13 +41,15 @@ class Stream:
     Attributes:
         name: the label it is counted by.
         decode: raises RejectedError for a body that is malformed.
-        answer: the body of a 200.
+        answer: the body when it was taken.
+        status: of HTTP, when it was taken.
         methods: of HTTP.
     """
 
     name: str
     decode: Callable[[bytes], Decoded]
     answer: bytes = OK
+    status: int = 200
     methods: tuple[str, ...] = ("POST", "PUT")
 
 
@@ -81,11 +83,23 @@ def _msgpack(body: bytes) -> Decoded:
     return Decoded(items=1)
 
 
+class _JsonSeries(msgspec.Struct):
+    series: list[msgspec.Raw]
+
+
+_series_decoder = msgspec.json.Decoder(_JsonSeries)
+
+
+def _json_series(body: bytes) -> Decoded:
+    try:
+        return Decoded(items=len(_series_decoder.decode(body).series))
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise malformed(f"no series in JSON: {error}") from error
+
+
 def _series(body: bytes) -> Decoded:
     """An older Agent, or one with the JSON serializer, sends series as JSON."""
-    if body[:1] == b"{":
-        return _json(body)
-    return Decoded(items=agent.series(body))
+    return _json_series(body) if body[:1] == b"{" else Decoded(items=agent.series(body))
 
 
 _check_run = Stream(name="check_run", decode=_json)
@@ -102,14 +116,14 @@ STREAMS = MappingProxyType({
     "/api/v2/dbmmetadata": Stream(name="dbm_metadata", decode=_stored(dbm_metadata.metadata)),
     "/api/v2/dbmhealth": Stream(name="dbm_health", decode=_json),
     "/api/v0.2/traces": _traces,
-    "/api/v0.2/stats": Stream(name="trace_stats", decode=_msgpack),
+    "/api/v0.2/stats": Stream(name="trace_stats", decode=_msgpack, status=202),
     "/api/v1/validate": Stream(
         name="validate", decode=_any, answer=b'{"valid":true}', methods=("GET", "POST")
     ),
     "/api/v1/check_run": _check_run,
     "/intake/": _metadata,
     "/api/v1/metadata": _metadata,
-    "/api/v1/series": Stream(name="series", decode=_json),
+    "/api/v1/series": Stream(name="series", decode=_json_series),
     "/api/v2/series": Stream(name="series", decode=_series),
     "/api/beta/sketches": Stream(name="sketches", decode=_any),
     # From ddtrace.

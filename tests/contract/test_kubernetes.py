@@ -212,7 +212,7 @@ def test_the_configuration_files_are_those_of_compose(service: str) -> None:
 
 
 def test_what_compose_keeps_in_a_volume_is_kept_here() -> None:
-    """A claim for each named volume; PostgreSQL's log is for the pod's lifetime, and its Agent reads no log."""
+    """A claim for each named volume; PostgreSQL's log is for the pod's lifetime, its Agent reads none."""
     stateful = [o for o in overlay("shop") if o["kind"] == "StatefulSet"]
     kept = {
         f"{o['metadata']['name']}: {claim['metadata']['name']}"

@@ -10,6 +10,7 @@ import pytest
 from lab.drilldown.moments import nanoseconds
 from lab.intake import STREAMS, RejectedError
 from lab.intake import limits as lim
+from lab.intake.protobuf import _classes
 from lab.store import ActivitySample, Plan, QueryMetrics, Record, Snapshot, Source, Span, Statement
 from tests import payloads as p
 
@@ -17,22 +18,24 @@ BODIES: dict[str, Callable[[], bytes]] = {
     "/v0.5/traces": p.v05,
     "/v0.4/traces": p.v04,
     "/api/v0.2/traces": p.agent_traces,
+    "/api/v0.2/traces idx": p.idx_traces,
     "/api/v2/databasequery": p.samples,
     "/api/v2/dbmmetrics": p.metrics,
     "/api/v2/dbmactivity": p.activity,
     "/api/v2/dbmmetadata": p.metadata,
     "/api/v2/series": p.series,
 }
-TRACES = [path for path in BODIES if path.endswith("traces")]
+TRACES = [path for path in BODIES if "traces" in path]
 
 
 def decode(path: str, body: bytes | None = None) -> list[Record]:
-    return STREAMS[path].decode(BODIES[path]() if body is None else body).records
+    body = BODIES[path]() if body is None else body
+    return STREAMS[path.partition(" ")[0]].decode(body).records
 
 
 @pytest.mark.parametrize("path", TRACES)
 def test_traces(path: str) -> None:
-    """All three forms give the same spans, with 128-bit ids and without personal data."""
+    """All forms give the same spans, with 128-bit ids and without personal data."""
     root, child = decode(path)
     assert isinstance(root, Span)
     assert isinstance(child, Span)
@@ -55,11 +58,41 @@ def test_nothing_personal_gets_in(path: str) -> None:
     assert [s for s in (*p.SECRETS, "3905334", "s3cret", "Traceback") if s in stored] == []
 
 
-def test_the_idx_form_is_refused_clearly() -> None:
-    """The newer trace form is refused with the setting that turns it off."""
-    with pytest.raises(RejectedError, match="disable-convert-traces") as refused:
-        decode("/api/v0.2/traces", p.agent_traces(idx=True))
-    assert (refused.value.status, refused.value.reason) == (400, "idx_form")
+def test_the_idx_form_has_typed_attributes() -> None:
+    """A number that is 0 is kept, a flag becomes text, and what is neither is ignored."""
+    root, child = decode("/api/v0.2/traces", p.idx_traces())
+    assert isinstance(root, Span)
+    assert isinstance(child, Span)
+    assert root.tags["db.row_count"] == 0
+    assert (root.tags["http.route"], root.tags["span.kind"]) == ("true", "client")
+    assert (root.tags["env"], root.tags["version"]) == ("lab", "0.1.0")
+    assert "_sampling_priority_v1" not in child.tags
+    assert "ignored" not in root.tags
+
+
+@pytest.mark.parametrize(
+    ("field", "number", "says"),
+    [("resourceRef", 99, "not in the table"), ("spanID", 0, "ids must be"), ("start", 0, "times")],
+)
+def test_a_span_of_the_idx_form_that_is_none_is_refused(field: str, number: int, says: str) -> None:
+    payload = _classes["AgentPayload"].FromString(p.idx_traces(1))
+    tracer = _classes["IdxTracerPayload"].FromString(payload.idxTracerPayloads[0])
+    chunk = _classes["IdxTraceChunk"].FromString(tracer.chunks[0])
+    span = _classes["IdxSpan"].FromString(chunk.spans[0])
+    setattr(span, field, number)
+    chunk.spans[0] = span.SerializeToString()
+    tracer.chunks[0] = chunk.SerializeToString()
+    payload.idxTracerPayloads[0] = tracer.SerializeToString()
+    with pytest.raises(RejectedError, match=says):
+        decode("/api/v0.2/traces", payload.SerializeToString())
+
+
+def test_a_chunk_of_the_idx_form_needs_a_whole_trace_id() -> None:
+    chunk = _classes["IdxTraceChunk"](traceID=b"1234").SerializeToString()
+    tracer = _classes["IdxTracerPayload"](chunks=[chunk]).SerializeToString()
+    body = _classes["AgentPayload"](idxTracerPayloads=[tracer]).SerializeToString()
+    with pytest.raises(RejectedError, match="must have 16 bytes"):
+        decode("/api/v0.2/traces", body)
 
 
 def test_samples() -> None:
@@ -119,6 +152,8 @@ def test_series_are_counted() -> None:
     """Series are counted and not stored, in protobuf and in JSON."""
     assert STREAMS["/api/v2/series"].decode(p.series()).items == 2
     assert STREAMS["/api/v2/series"].decode(b'{"series":[]}').records == []
+    for path in ("/api/v1/series", "/api/v2/series"):
+        assert STREAMS[path].decode(b'{"series":[{"metric":"a"},{"metric":"b"},{}]}').items == 3
 
 
 SPAN: dict[str, Any] = {"trace_id": 1, "span_id": 1, "start": 1, "duration": 1}
