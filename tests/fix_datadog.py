@@ -72,6 +72,9 @@ class DatadogAccount:
         self.requests.append((method, url.path))
         if waiting := self.instead.get((method, url.path)):
             return waiting.pop(0)
+        if url.path == "/api/v1/validate":
+            valid = keys[0] == API_KEY
+            return (200, {"valid": True}, {}) if valid else (403, {"errors": ["Forbidden"]}, {})
         if keys != (API_KEY, APP_KEY):
             return 403, {"errors": ["Forbidden"]}, {}
         parameters = {name: values[0] for name, values in parse_qs(url.query).items()}

@@ -1,7 +1,7 @@
 """Traces in the idx form (`idxTracerPayloads` of an AgentPayload), which newer Agents send by default.
 
 Idx, because text is sent as an index into the payload's table of strings. It also differs from the older form
-in that a chunk carries the 128-bit trace id and the sampling priority, and a span's tags are typed attributes.
+in that a chunk carries the 128-bit trace id and the sampling priority, and a span has typed attributes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
