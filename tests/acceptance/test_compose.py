@@ -1,7 +1,8 @@
-"""docker-compose.yml itself, run by a real engine and the real Compose on stand-in images.
+"""docker-compose.yml itself, run by a real engine and the real Compose, on stand-in images or the real ones.
 
-Where no engine can be had this says so and proves nothing. What the Datadog Agent and Grafana themselves
-make of their configuration is not shown here: those two are played (tests/standins).
+Where no engine can be had this says so and proves nothing. With stand-ins the Datadog Agent and Grafana are
+played (tests/standins); `./creditlab test --images real` runs the images of .env.example wherever a registry
+answers, and then also shows what those two make of their configuration.
 """
 
 import http.client
@@ -11,7 +12,8 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from lab.control import clients
@@ -26,8 +29,8 @@ from lab.database import Role, connect, dsn, rows
 from lab.settings import ROOT, LabSettings
 from lab.stack.readiness import await_state
 from tests.fix_postgres import free_port
-from tests.standins.engine import Client, engine
-from tests.standins.images import build
+from tests.standins.engine import Client, Engine, engine
+from tests.standins.images import RegistryError, build, pull
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 
@@ -54,6 +57,8 @@ class Containers:
     compose: Client
     settings: LabSettings
     clone: Path
+    images: Mapping[str, str]
+    real: bool
 
     def states(self) -> dict[str, dict[str, Any]]:
         """Return what `docker compose ps` tells of each service."""
@@ -73,9 +78,13 @@ class Containers:
 
     def get(self, port: int, path: str) -> Any:
         """Return the JSON that a published port answers."""
+        return json.loads(self.page(port, path))
+
+    def page(self, port: int, path: str, **headers: str) -> str:
+        """Return what a published port answers."""
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
-            connection.request("GET", path)
-            return json.loads(connection.getresponse().read())
+            connection.request("GET", path, headers=headers)
+            return connection.getresponse().read().decode()
 
     def inserted(self) -> dict[str, int]:
         """Return rows inserted so far, by table, as PostgreSQL counts them."""
@@ -83,14 +92,27 @@ class Containers:
             return dict(rows(connection, "SELECT relname, n_tup_ins FROM pg_stat_user_tables"))
 
 
+def images_for(found: Engine, directory: Path, *, real: bool) -> Mapping[str, str]:
+    """Return the image of each variable of docker-compose.yml; without a registry there are no real ones."""
+    if not real:
+        return build(found.docker, directory)
+    try:
+        return pull(found.docker)
+    except RegistryError as error:
+        pytest.skip(f"the real images were NOT tested, no registry gives them: {error}")
+
+
 @pytest.fixture(scope="module")
-def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]:
+def containers(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[Containers]:
     """The whole compose file up, on free ports, with its own project name and no .env."""
     directory = tmp_path_factory.mktemp("docker")
     with engine(directory / "engine") as found:
         if found is None:
             pytest.skip("no Docker engine")
-        images = build(found.docker, directory / "context")
+        real = pytestconfig.getoption("--images") == "real"
+        images = images_for(found, directory / "context", real=real)
         ports = {f: free_port() for f in LabSettings.model_fields if f.endswith("_port")}
         settings = LabSettings.model_validate({"seed_scale": 0.1, **ports})
         # A clone without .env, so that what is tested is what the repository holds.
@@ -104,8 +126,9 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]
             "SEED_SCALE": "0.1",
             "DD_VERSION": "test",
             "COMPOSE_PROJECT_NAME": PROJECT,
-            "COMPOSE_FILE": "docker-compose.yml:tests/standins/build-network.yml",
         }
+        if not real:
+            variables["COMPOSE_FILE"] = "docker-compose.yml:tests/standins/build-network.yml"
         own = {k: v for k, v in found.compose.environment.items() if not k.startswith("DD_")}
         compose = Client(
             argv=(
@@ -118,7 +141,12 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]
             environment={**own, **variables},
         )
         containers = Containers(
-            docker=found.docker, compose=compose, settings=settings, clone=clone
+            docker=found.docker,
+            compose=compose,
+            settings=settings,
+            clone=clone,
+            images=images,
+            real=real,
         )
         try:
             compose.out("build", "--quiet")
@@ -228,6 +256,110 @@ def test_the_database_has_what_the_observers_need(containers: Containers) -> Non
     assert told.returncode == 0, told.stdout + told.stderr
 
 
+def test_every_collector_of_the_exporter_succeeds(containers: Containers) -> None:
+    """Without idle sessions `process_idle` fails in every version."""
+
+    def failing() -> str | None:
+        page = containers.page(containers.settings.exporter_port, "/metrics")
+        success = {
+            s.labels["collector"]: s.value
+            for f in text_string_to_metric_families(page)
+            for s in f.samples
+            if s.name == "pg_scrape_collector_success"
+        }
+        failed = {name for name, value in success.items() if not value} - {"process_idle"}
+        return None if success and not failed else f"failing: {failed} of {sorted(success)}"
+
+    await_state("every collector succeeds", failing, within_s=60)
+
+
+def test_no_rule_of_prometheus_fails(containers: Containers) -> None:
+    def failing() -> str | None:
+        groups = containers.get(containers.settings.prometheus_port, "/api/v1/rules")["data"]
+        states = {
+            r["name"]: (r["health"], r.get("lastError"))
+            for g in groups["groups"]
+            for r in g["rules"]
+        }
+        failed = {name: state for name, state in states.items() if state[0] != "ok"}
+        return None if states and not failed else f"of {len(states)} rules: {failed}"
+
+    await_state("every rule was evaluated without an error", failing, within_s=90)
+
+
+@pytest.fixture
+def played(containers: Containers) -> Containers:
+    """The lab in containers, if its Agent is the stand-in, which can be asked what it received."""
+    if containers.real:
+        pytest.skip("asks the Agent's stand-in")
+    return containers
+
+
+@pytest.fixture
+def real_images(containers: Containers) -> Containers:
+    """The lab in containers, if it runs the real images."""
+    if not containers.real:
+        pytest.skip("needs the real images: ./creditlab test --images real")
+    return containers
+
+
+def test_grafana_has_loaded_every_dashboard_and_data_source(real_images: Containers) -> None:
+    login = b64encode(b"admin:admin").decode()
+    port = int(real_images.compose.environment["GRAFANA_PORT"])
+
+    def uids(path: str) -> set[str]:
+        answer = real_images.page(port, path, Authorization=f"Basic {login}")
+        return {found["uid"] for found in json.loads(answer)}
+
+    assert uids("/api/search?type=dash-db") == {
+        file.stem for file in (ROOT / "grafana" / "dashboards").glob("*.json")
+    }
+    provisioned = (ROOT / "grafana/provisioning/datasources").glob("*.yml")
+    assert uids("/api/datasources") == {
+        source["uid"]
+        for file in provisioned
+        for source in yaml.safe_load(file.read_text())["datasources"]
+    }
+    log = real_images.compose.out("logs", "--no-log-prefix", "grafana")
+    assert [line for line in log.splitlines() if "level=error" in line] == []
+
+
+def agent_complaints(containers: Containers) -> str | None:
+    """Probe: None when both checks of the Agent run without an error or a warning."""
+    told = containers.compose.run("exec", "-T", "datadog-agent", "agent", "status", "--json")
+    if told.returncode:
+        return told.stderr[-500:]
+    checks = json.loads(told.stdout)["runnerStats"]["Checks"]
+    found = {name: list(checks.get(name, {}).values()) for name in ("postgres", "openmetrics")}
+    numbers = {name: len(instances) for name, instances in found.items()}
+    if numbers != {"postgres": 1, "openmetrics": 5}:
+        return f"instances: {numbers}"
+    bad = [
+        (one["CheckName"], one["LastError"], one["LastWarnings"])
+        for instances in found.values()
+        for one in instances
+        if one["TotalErrors"] or one["LastError"] or one["LastWarnings"] or not one["TotalRuns"]
+    ]
+    return str(bad) if bad else None
+
+
+def test_the_checks_of_the_agent_run_without_errors(real_images: Containers) -> None:
+    await_state("the Agent's checks are OK", partial(agent_complaints, real_images), within_s=120)
+
+
+def test_spans_and_events_come_from_the_agent(real_images: Containers) -> None:
+    """Traces in the Agent's protobuf and the three tracks of DBM reach the console's store."""
+
+    def missing() -> str | None:
+        streams = ("traces_agent", "dbm_metrics", "dbm_samples", "dbm_activity")
+        items = {s: console_sum(real_images, "lab_intake_items_total", stream=s) for s in streams}
+        return None if all(items.values()) else str(items)
+
+    await_state("every stream of the Agent has items", missing, within_s=120)
+    assert console_sum(real_images, "lab_dbm_statement_calls_total", source="agent") > 0
+    assert console_sum(real_images, "lab_dbm_statement_calls_total", source="embedded") == 0
+
+
 def silent_services(containers: Containers) -> str | None:
     """Probe: None when the Agent's stand-in has spans of all five services."""
     ask = "python3 -c 'import urllib.request as u; print(u.urlopen(\"http://127.0.0.1:8126/received\").read().decode())'"
@@ -235,8 +367,8 @@ def silent_services(containers: Containers) -> str | None:
     return None if len(received) == 5 else f"spans of {sorted(received)}"
 
 
-def test_each_service_sends_its_spans_to_the_agent(containers: Containers) -> None:
-    await_state("five services send spans", partial(silent_services, containers), within_s=40)
+def test_each_service_sends_its_spans_to_the_agent(played: Containers) -> None:
+    await_state("five services send spans", partial(silent_services, played), within_s=40)
 
 
 def test_the_agent_says_that_it_is_in_local_mode(containers: Containers) -> None:
@@ -255,25 +387,26 @@ def test_the_agent_reads_the_log_and_not_the_data(containers: Containers) -> Non
     )
 
 
+def console_sum(containers: Containers, metric: str, **labels: str) -> float:
+    """Return the sum of a metric of the console over all series with these labels."""
+    port = containers.settings.console_port
+    page = containers.page(port, "/metrics", Authorization=f"Bearer {'0' * 32}")
+    samples = (s for f in text_string_to_metric_families(page) for s in f.samples)
+    return sum(s.value for s in samples if s.name == metric and labels.items() <= s.labels.items())
+
+
 def unread_log(containers: Containers) -> str | None:
     """Probe: None when the console has read lines of PostgreSQL's log."""
-    token = {"Authorization": f"Bearer {'0' * 32}"}
-    port = containers.settings.console_port
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
-        connection.request("GET", "/metrics", headers=token)
-        page = connection.getresponse().read().decode()
-    families = text_string_to_metric_families(page)
-    read = sum(s.value for f in families for s in f.samples if s.name == "lab_log_lines_total")
-    return None if read > 0 else "no line read"
+    return None if console_sum(containers, "lab_log_lines_total") > 0 else "no line read"
 
 
 def test_the_console_follows_the_log(containers: Containers) -> None:
     await_state("the console reads the log", partial(unread_log, containers), within_s=40)
 
 
-def test_the_agent_is_told_to_send_to_the_console_and_nowhere_else(containers: Containers) -> None:
+def test_the_agent_is_told_to_send_to_the_console_and_nowhere_else(played: Containers) -> None:
     ask = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8126/environment').read().decode())"
-    told = containers.compose.out("exec", "-T", "datadog-agent", "python3", "-c", ask)
+    told = played.compose.out("exec", "-T", "datadog-agent", "python3", "-c", ask)
     urls = {v for name, v in json.loads(told).items() if name.endswith("_URL")}
     assert urls == {"http://console:8088"}
 
@@ -356,7 +489,8 @@ def test_the_image_holds_the_workload_and_little_else(containers: Containers) ->
     """Under 200 MB on top of its base; no installer, no lab, no .env; labelled."""
     inspected = containers.docker.out("image", "inspect", "credit-lab-workload:test")
     [image] = json.loads(inspected)
-    [base] = json.loads(containers.docker.out("image", "inspect", "credit-lab-standin/python:test"))
+    python = containers.images["PYTHON_IMAGE"]
+    [base] = json.loads(containers.docker.out("image", "inspect", python))
     assert image["Size"] - base["Size"] < 200e6
     assert image["Config"]["User"] == "credit"
     assert image["Config"]["Labels"]["org.opencontainers.image.version"] == "test"

@@ -1,8 +1,10 @@
-"""Builds the stand-in images, under names of their own; docker-compose.yml is told of them by its variables.
+"""The images that the lab in containers is tested with: stand-ins, or those that .env.example names.
 
-The base is made once, from Debian packages, and kept in .lab/packages as fetched programs are.
+Stand-ins have names of their own, which docker-compose.yml gets by its variables. Their base is made once,
+from Debian packages, and kept in .lab/packages as fetched programs are.
 """
 
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -10,6 +12,7 @@ from pathlib import Path
 
 from lab.debian import fetch, machine_archives
 from lab.paths import PACKAGES
+from lab.settings import ROOT
 from lab.stack import binaries
 from tests.standins.engine import Client
 
@@ -26,6 +29,29 @@ TARGETS = {
 }
 # What an installation inside the build needs to know of this machine's network.
 HOST_FILES = ("etc/ssl/certs/ca-certificates.crt", "etc/pip.conf")
+
+
+class RegistryError(Exception):
+    """A registry gave no image; the message is the engine's own."""
+
+
+def pull(docker: Client) -> Mapping[str, str]:
+    """Pull the images of .env.example.
+
+    Returns:
+        The image of each variable of docker-compose.yml.
+
+    Raises:
+        RegistryError: when one cannot be pulled.
+    """
+    knobs = re.findall(r"^# (\w+_IMAGE)=(\S+)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    images = dict(knobs)
+    assert images.keys() == TARGETS.keys()
+    for image in images.values():
+        done = docker.run("pull", "--quiet", image)
+        if done.returncode:
+            raise RegistryError(f"{image}: {done.stderr.strip()}")
+    return images
 
 
 def build(docker: Client, directory: Path) -> Mapping[str, str]:
