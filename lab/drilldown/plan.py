@@ -1,15 +1,15 @@
-"""A plan as a tree to look at: each node with its total and with what it did itself."""
+"""A plan as a tree of nodes, each with its time with and without its children, its rows and its blocks."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-# From here on the planner's estimate is worth a word.
+# From this factor on a wrong row estimate is reported.
 MISESTIMATED = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Buffers:
-    """Blocks of 8 KiB that a node touched, with all its loops and without its children."""
+    """Blocks of 8 KiB that a node touched itself, in all its loops and processes."""
 
     hit: int = 0
     read: int = 0
@@ -28,19 +28,22 @@ class Node:
         type: PostgreSQL's word, such as `Seq Scan`.
         relation: the table it reads or writes; None for most nodes.
         index: the index it uses.
-        label: how a person calls it: `Seq Scan on installments i`.
+        label: its type and what it works on: `Seq Scan on installments i`.
         role: what it is to its parent, such as `InitPlan 1`, when that is more than an input.
         conditions: what it filters, joins or sorts by, literals replaced by `?`.
         estimated_rows: per loop, by the planner.
-        rows: per loop, as they came; None in an estimated plan or of a node that never ran.
-        loops: how often it ran; 0 when it never did, None in an estimated plan.
-        removed_rows: rows that its conditions threw away, over all loops.
-        misestimate: how many times too few (above 1) or too many (below 1) rows were expected.
+        rows: per loop, actual; None in an estimated plan or of a node that was never executed.
+        loops: how often it ran; 0 when it was never executed, None in an estimated plan.
+        removed_rows: rows removed by its filters, over all loops.
+        misestimate: actual rows divided by estimated rows.
         cost: the planner's, children included.
-        total_ms: over all loops, children included; None when it was not measured.
-        self_ms: the same without the children.
+        total_ms: over all loops, with all that ran while it ran; below a Gather, of one process on average;
+            None when it was not measured.
+        self_ms: its own part of the root's time; the own times of all nodes add up to the root's.
+        after_ms: its own time after the main plan, in a data-modifying CTE that nothing reads to its end.
         share: `self_ms` as a share of the plan's time, 0 to 1.
-        buffers: without the children; None when they were not counted.
+        buffers: its own blocks; those of all nodes add up to the root's. None when they were not counted.
+        after_buffers: its own blocks after the main plan.
     """
 
     id: int
@@ -58,8 +61,10 @@ class Node:
     cost: float
     total_ms: float | None
     self_ms: float | None
+    after_ms: float | None
     share: float | None
     buffers: Buffers | None
+    after_buffers: Buffers | None
     children: tuple["Node", ...]
 
     @property
@@ -69,9 +74,35 @@ class Node:
 
     def walk(self) -> Iterator["Node"]:
         """Yield this node and all below it, in the order in which EXPLAIN prints them."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
+        pending = [self]
+        while pending:
+            node = pending.pop()
+            yield node
+            pending += reversed(node.children)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cause:
+    """Something that took time outside the plan: a trigger, planning, a lock wait. `ms` is its time."""
+
+    what: str
+    ms: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outside:
+    """The part of the server's time in which no node of the plan ran.
+
+    Attributes:
+        ms: of `server_ms`.
+        causes: what is known of it, the longest first.
+        mostly: whether it is more than half of the server's time.
+    """
+
+    ms: float
+    server_ms: float
+    causes: tuple[Cause, ...]
+    mostly: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,15 +110,42 @@ class Tree:
     """A plan. `executed` says whether it has actual rows and times, or the planner's estimates only.
 
     Attributes:
-        total_ms: of the root; None in an estimated plan.
-        worst: the id of the node that took most of the time, by estimated cost if nothing was measured.
-        worst_node: one sentence about that node.
+        total_ms: of the root; None in an estimated plan, and with TIMING OFF.
+        outside: the server's time outside the plan; None when the server's time or the plan's is unknown.
+        jit_ms: JIT compilation in all processes; it is part of the nodes' own times or of the time outside.
+        worst: the id of the slowest node: that with the largest own time; by estimated cost without times.
+        worst_node: one sentence about that node, after one about the time outside the plan, if that is more.
         summary: the plan in one line, from the root down to its tables.
+        nodes: how many there are.
     """
 
     executed: bool
     total_ms: float | None
+    outside: Outside | None
+    jit_ms: float | None
     worst: int
     worst_node: str
     summary: str
+    nodes: int
     root: Node
+
+    def shown(self, limit: int) -> list[Node]:
+        """Return at most about `limit` nodes in EXPLAIN's order: those that did most, and all above them."""
+        if self.nodes <= limit:
+            return list(self.root.walk())
+        above: dict[int, Node] = {}
+        every = list(self.root.walk())
+        for node in every:
+            above |= {child.id: node for child in node.children}
+        chosen: set[int] = {0}
+        for node in sorted(every, key=self._weight, reverse=True):
+            if len(chosen) >= limit:
+                break
+            path: Node | None = node
+            while path is not None and path.id not in chosen:
+                chosen.add(path.id)
+                path = above.get(path.id)
+        return [node for node in every if node.id in chosen]
+
+    def _weight(self, node: Node) -> float:
+        return node.own_cost if self.total_ms is None else node.self_ms or 0.0

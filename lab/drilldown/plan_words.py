@@ -1,50 +1,73 @@
-"""A plan in words: its worst node in a sentence, the whole of it in a line.
+"""A plan in words: the slowest node and the time outside the plan in a sentence, the whole plan in a line.
 
-Nothing but what the nodes hold is said; of an estimated plan that is what the planner expected.
+Only what the plan holds is reported; of an estimated plan that is the planner's estimate.
 """
 
-from lab.drilldown.plan import MISESTIMATED, Node
+from collections.abc import Iterator
+
+from lab.drilldown.plan import MISESTIMATED, Node, Outside
+
+# Causes that explain less than this share of the time outside leave the rest unknown.
+EXPLAINED = 0.5
+# JIT compilation below this share of the plan's time is not worth a word.
+JIT_SHARE = 0.1
 
 
-def sentence(node: Node, root: Node) -> str:
-    """Return what a node took of its plan, and where the planner was wrong about it."""
+def sentence(node: Node, root: Node, outside: Outside | None, jit_ms: float | None) -> str:
+    """Return where the time of a plan went: outside the plan if mostly there, and its slowest node."""
     if node.self_ms is None or root.total_ms is None:
-        cost = f"{node.own_cost:,.0f} of the planner's units"
-        return f"{node.label} is expected to cost most ({cost}); nothing was measured."
-    parts = [
-        f"{node.label} took {_ms(node.self_ms)} of {_ms(root.total_ms)}"
-        + (f" ({node.share:.0%})" if node.share is not None else "")
-    ]
+        measured = "was not executed" if root.loops is None else "was executed with TIMING OFF"
+        cost = f"{node.own_cost:,.0f} of the planner's cost units"
+        return f"{node.label}, most expensive node (estimate): {cost}; the plan {measured}."
+    mostly_outside = outside is not None and outside.mostly
+    slowest = "slowest node of the plan" if mostly_outside else "slowest node"
+    parts = [*_node(node, root, slowest)]
+    if jit_ms and jit_ms >= JIT_SHARE * root.total_ms:
+        parts.append(f"JIT compilation took {_ms(jit_ms)}, counted in the nodes that waited for it")
+    words = "; ".join(parts) + "."
+    return f"{_outside(outside)} {words}" if outside and mostly_outside else words
+
+
+def _outside(outside: Outside) -> str:
+    causes = [f"{cause.what} {_ms(cause.ms)}" for cause in outside.causes]
+    explained = sum(cause.ms for cause in outside.causes)
+    if explained < EXPLAINED * outside.ms:
+        causes.append("not known on what (PostgreSQL does not log it)")
+    times = f"{_ms(outside.ms)} of {_ms(outside.server_ms)}"
+    return f"Most of the time, {times}, was spent outside the plan: {', '.join(causes)}."
+
+
+def _node(node: Node, root: Node, slowest: str) -> Iterator[str]:
+    times = f"{_ms(node.self_ms or 0.0)} of {_ms(root.total_ms or 0.0)}"
+    share = f" ({node.share:.0%})" if node.share is not None else ""
+    yield f"{node.label}, {slowest}: {times}{share}"
     loops = node.loops or 0
     if node.rows is not None:
-        times = f" in {loops:,.0f} loops" if loops > 1 else ""
-        removed = f", and threw {node.removed_rows:,.0f} away" if node.removed_rows else ""
-        parts.append(f"it gave {_count(node.rows * loops, 'row')}{times}{removed}")
+        each = f" in {loops:,.0f} loops" if loops > 1 else ""
+        removed = f", {_count(node.removed_rows, 'row')} removed by filter"
+        returned = f"returned {_count(node.rows * loops, 'row')}{each}"
+        yield returned + (removed if node.removed_rows else "")
     if node.misestimate is not None and (words := _misestimated(node)):
-        parts.append(words)
+        yield words
     if node.buffers and node.buffers.read:
-        parts.append(f"{_count(node.buffers.read, 'block')} came from outside the buffer cache")
+        yield f"{_count(node.buffers.read, 'block')} not found in shared_buffers"
     if node.buffers and node.buffers.temp_written:
-        parts.append(f"{_count(node.buffers.temp_written, 'block')} spilled to disk")
-    return "; ".join(parts) + "."
+        yield f"{_count(node.buffers.temp_written, 'block')} spilled to disk"
 
 
 def _misestimated(node: Node) -> str | None:
     factor = node.misestimate or 1.0
-    expected = f"the planner expected {_count(node.estimated_rows, 'row')}"
+    estimated = f"the planner estimated {_count(node.estimated_rows, 'row')}"
     each = " in each" if (node.loops or 0) > 1 else ""
     if factor >= MISESTIMATED:
-        return f"{expected}{each}, {factor:,.0f} times too few"
+        return f"{estimated}{each}, {factor:,.0f} times too few"
     if factor <= 1 / MISESTIMATED:
-        return f"{expected}{each}, {1 / factor:,.0f} times too many"
+        return f"{estimated}{each}, {1 / factor:,.0f} times too many"
     return None
 
 
 def summary(root: Node) -> str:
-    """Return a plan in one line.
-
-    Joins and scans name it; what only sorts, hashes or limits between them does not.
-    """
+    """Return a plan in one line: its root, its joins and its scans, without sorts, hashes and limits."""
     tables = [node.label for node in root.walk() if node.relation and node.type != "ModifyTable"]
     joins = [node.type for node in root.walk() if node.type == "Nested Loop" or "Join" in node.type]
     parts = [root.label, *dict.fromkeys(joins), *tables]

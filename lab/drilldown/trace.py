@@ -68,6 +68,19 @@ class Trace:
         found = [span for span in self.spans if span.layer is Layer.STATEMENT]
         return tuple(sorted(found, key=lambda span: span.start_ms))
 
+    @property
+    def database_ms(self) -> float:
+        """The time in which at least one span waited for the database, 0 to `duration_ms`."""
+        covered, reached = 0.0, 0.0
+        waiting = [span for span in self.spans if span.layer is not Layer.APPLICATION]
+        for span in sorted(waiting, key=lambda each: each.start_ms):
+            end = min(span.start_ms + span.duration_ms, self.duration_ms)
+            begin = max(span.start_ms, reached)
+            if end > begin:
+                covered += end - begin
+                reached = end
+        return round(min(covered, self.duration_ms), 3)
+
 
 def trace(reader: Reader, trace_id: str) -> Trace:
     """Return one trace.

@@ -23,6 +23,7 @@ PROMISED = {
     "auto_explain.log_buffers": "on",
     "auto_explain.log_timing": "on",
     "auto_explain.log_wal": "on",
+    "auto_explain.log_triggers": "on",
     "auto_explain.log_format": "json",
     "track_io_timing": "on",
     "track_wal_io_timing": "on",

@@ -4,12 +4,13 @@ from starlette.requests import Request
 
 from lab.console.pages.site import Page
 from lab.drilldown import Desk
-from lab.drilldown.execution import StatementExecution
 from lab.drilldown.ids import parse
+from lab.drilldown.plan import Node, Tree
 from lab.drilldown.trace import Trace, TraceSpan
 
 # Deeper nodes are not set further in: some ORMs make plans that would leave the page.
 MAX_DEPTH = 24
+MAX_NODES = 500
 
 
 def page(desk: Desk, request: Request) -> Page:
@@ -22,7 +23,7 @@ def page(desk: Desk, request: Request) -> Page:
         "it": found,
         "trace": trace,
         "neighbours": _neighbours(trace, span_id),
-        "nodes": _nodes(found),
+        "nodes": _nodes(found.plan.tree) if found.plan.tree else [],
         "most_samples": max((wait.samples for wait in found.waits), default=1),
         "span_links": desk.links.trace(trace_id, start=found.start, span_id=span_id),
         "query_links": desk.links.query(found.queryid, found.statement),
@@ -40,12 +41,14 @@ def _neighbours(trace: Trace, span_id: str) -> dict[str, TraceSpan | None]:
     }
 
 
-def _nodes(found: StatementExecution) -> list[tuple[int, object]]:
-    """Return the plan's nodes with their depths, in the order in which EXPLAIN prints them."""
-    rows: list[tuple[int, object]] = []
-    pending = [(0, found.plan.tree.root)] if found.plan.tree else []
+def _nodes(tree: Tree) -> list[tuple[int, Node]]:
+    """Return the plan's nodes with their depths in EXPLAIN's order; of thousands those that did most."""
+    shown = {node.id for node in tree.shown(MAX_NODES)}
+    rows: list[tuple[int, Node]] = []
+    pending = [(0, tree.root)]
     while pending:
         depth, node = pending.pop()
-        rows.append((min(depth, MAX_DEPTH), node))
-        pending += [(depth + 1, child) for child in reversed(node.children)]
+        if node.id in shown:
+            rows.append((min(depth, MAX_DEPTH), node))
+            pending += [(depth + 1, child) for child in reversed(node.children)]
     return rows

@@ -9,7 +9,7 @@ from lab.console.pages import asking
 from lab.console.pages.site import Elsewhere, Page
 from lab.drilldown import Desk, ids
 from lab.drilldown.links import trace_path
-from lab.drilldown.trace import Layer, Trace, TraceSpan
+from lab.drilldown.trace import Trace, TraceSpan
 from lab.drilldown.traces import Order, Search
 
 LIMIT = 100
@@ -61,12 +61,11 @@ def one(desk: Desk, request: Request) -> Page:
     """Show one trace as a waterfall."""
     found = ids.parse(request.path_params["trace_id"])
     trace = desk.trace(found.trace_id)
-    database_ms = sum(s.self_ms for s in trace.spans if s.layer is not Layer.APPLICATION)
     values = {
         "trace": trace,
         "bars": list(_bars(trace)),
         "left_out": max(len(trace.spans) - MAX_BARS, 0),
-        "database_ms": database_ms,
+        "database_ms": trace.database_ms,
         "slowest": max(trace.statements, key=lambda span: span.duration_ms, default=None),
         "trace_links": desk.links.trace(trace.trace_id, start=trace.start),
     }

@@ -1,4 +1,4 @@
-"""A plan as a tree: each node with its time, its rows as expected and as they came, and its blocks."""
+"""A plan as a tree: each node with its own time, its actual and estimated rows, and its blocks."""
 
 from rich.text import Text
 from rich.tree import Tree as Branch
@@ -7,18 +7,26 @@ from lab.drilldown.plan import MISESTIMATED, Node, Tree
 from lab.drilldown.view import figures
 
 HOT_SHARE = 0.3
+# Deeper nodes are not indented further, or a plan of a hundred levels would leave the terminal.
+MAX_DEPTH = 24
+MAX_NODES = 400
 
 
 def render(tree: Tree) -> Branch:
-    """Return the tree, its worst node in red."""
+    """Return the tree, its slowest node in red; of a plan of thousands of nodes the most important ones."""
     root = Branch(_line(tree.root, tree), guide_style="dim")
-    _grow(root, tree.root, tree)
+    shown = {node.id for node in tree.shown(MAX_NODES)}
+    pending = [(child, root, 1) for child in reversed(tree.root.children)]
+    while pending:
+        node, above, depth = pending.pop()
+        if node.id not in shown:
+            continue
+        branch = above.add(_line(node, tree))
+        below = branch if depth < MAX_DEPTH else above
+        pending += [(child, below, depth + 1) for child in reversed(node.children)]
+    if left_out := tree.nodes - len(shown):
+        root.add(Text(f"{left_out:,} further nodes are not shown", "dim"))
     return root
-
-
-def _grow(branch: Branch, node: Node, tree: Tree) -> None:
-    for child in node.children:
-        _grow(branch.add(_line(child, tree)), child, tree)
 
 
 def _line(node: Node, tree: Tree) -> Text:
@@ -36,7 +44,9 @@ def _line(node: Node, tree: Tree) -> Text:
         if (node.loops or 0) > 1:
             line.append(f" x {figures.count(node.loops)} loops", "dim")
         if node.loops == 0:
-            line.append("  never run", "dim")
+            line.append("  never executed", "dim")
+        if node.after_ms:
+            line.append(f"  {figures.ms(node.after_ms)} after the main plan")
         line.append(_blocks(node), "dim")
     else:
         line.append(f"  cost {node.cost:,.0f}, {figures.count(node.estimated_rows)} rows", "dim")
@@ -46,10 +56,9 @@ def _line(node: Node, tree: Tree) -> Text:
 
 
 def _rows(node: Node) -> str:
-    expected = f"{figures.count(node.rows)} (expected {figures.count(node.estimated_rows)})"
-    return expected + (
-        f", {figures.count(node.removed_rows)} thrown away" if node.removed_rows else ""
-    )
+    rows = f"{figures.count(node.rows)} (estimated {figures.count(node.estimated_rows)})"
+    removed = f", {figures.count(node.removed_rows)} removed by filter"
+    return rows + (removed if node.removed_rows else "")
 
 
 def _style(node: Node) -> str:
@@ -65,5 +74,7 @@ def _blocks(node: Node) -> str:
         "read": node.buffers.read,
         "spilled": node.buffers.temp_written,
     }
-    told = ", ".join(f"{figures.count(number)} {what}" for what, number in found.items() if number)
-    return f"  blocks {told}" if told else ""
+    counts = ", ".join(
+        f"{figures.count(number)} {what}" for what, number in found.items() if number
+    )
+    return f"  blocks {counts}" if counts else ""
