@@ -1,0 +1,47 @@
+"""The files for a public forge call what the project itself calls."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from lab.cli.test import CHECKS
+from lab.settings import ROOT
+
+WORKFLOWS = ROOT / ".github" / "workflows"
+
+
+def load(name: str) -> Any:
+    return yaml.safe_load((WORKFLOWS / name).read_text())
+
+
+def commands(name: str) -> list[str]:
+    return [
+        step["run"] for job in load(name)["jobs"].values() for step in job["steps"] if "run" in step
+    ]
+
+
+def test_every_push_runs_the_projects_own_tests() -> None:
+    assert ".ci/run" in commands("ci.yml")
+    # YAML reads the key `on` as true.
+    assert load("ci.yml")[True].keys() == {"push", "pull_request"}
+
+
+def test_the_real_images_run_weekly_and_by_hand_without_an_account() -> None:
+    workflow = load("images.yml")
+    assert workflow[True].keys() == {"workflow_dispatch", "schedule"}
+    [job] = workflow["jobs"].values()
+    assert job["env"] == {"DD_API_KEY": ""}
+    assert any("./creditlab test --images real" in command for command in commands("images.yml"))
+
+
+@pytest.mark.parametrize("name", ["ci.yml", "images.yml"])
+def test_workflows_may_read_and_no_more(name: str) -> None:
+    assert load(name)["permissions"] == {"contents": "read"}
+
+
+def test_the_hooks_before_a_commit_run_the_same_checks() -> None:
+    [local] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    entries = {hook["entry"] for hook in local["hooks"]}
+    python = ".venv/bin/python -P -m"
+    assert entries == {f"{python} {' '.join(check).removesuffix(' --check')}" for check in CHECKS}
