@@ -37,6 +37,11 @@ class Paths:
         return self.state / "store" / "store.sqlite"
 
     @property
+    def name_key(self) -> Path:
+        """The key under which names that may be personal are hashed; see lab/redact/key.py."""
+        return self.store.with_name("names.key")
+
+    @property
     def agent(self) -> Path:
         """The configuration and run directory of the machine's Datadog Agent, where it is used."""
         return self.state / "datadog"

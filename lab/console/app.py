@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import lab
+from lab import redact
 from lab.console import api, jaeger
 from lab.console.metrics import ConsoleMetrics
 from lab.console.pages import PAGES, Access, Site
@@ -102,12 +103,14 @@ def build(settings: LabSettings) -> Console:
 
     Raises:
         StoreError: when the store's file cannot be used.
+        OSError: when the key of its names cannot.
     """
     paths = Paths.of(settings)
     registry = CollectorRegistry()
     metrics = ConsoleMetrics(registry)
     registry.register(Mark(Place(paths)))
     writer = Writer(paths.store, Bounds.of(settings), metrics)
+    redact.use_file(paths.name_key)
     directory = settings.postgres_log_dir or paths.postgres / "data" / "log"
     token = settings.lab_console_token.get_secret_value() if settings.lab_console_token else None
     gate = Gate(token)

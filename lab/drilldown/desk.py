@@ -4,11 +4,12 @@ Called a desk because everything lies on it: the store, Prometheus, PostgreSQL a
 Each call asks anew, within time limits; a source that is away leaves its fields empty and says why.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
-from lab import clock
+from lab import clock, redact
 from lab.drilldown import executions, ids, queries, query, report, sessions, trace, traces
 from lab.drilldown.errors import NotFoundError
 from lab.drilldown.execution import StatementExecution
@@ -42,7 +43,9 @@ class Desk:
 
     @classmethod
     def of(cls, settings: LabSettings) -> Self:
-        """Return the desk of the lab that these settings reach."""
+        """Return the desk of the lab that these settings reach; names are hashed as in its store."""
+        with suppress(OSError):
+            redact.use_file(Paths.of(settings).name_key, make=False)
         return cls(
             settings=settings,
             reader=Reader(Paths.of(settings).store),

@@ -8,10 +8,11 @@ import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
-from lab import database
+from lab import database, redact
 from lab.embedded.collector import Collector
 from lab.embedded.delivery import Delivery
 from lab.errors import DatabaseError, LabError
+from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.stack.probes import reachable
 from workload.errors import SettingsError
@@ -95,6 +96,7 @@ def main() -> None:
         LabError: when its port is taken.
     """
     settings = LabSettings.load()
+    redact.use_file(Paths.of(settings).name_key)
     registry = CollectorRegistry()
     try:
         start_http_server(settings.embedded_agent_port, settings.bind_address, registry)

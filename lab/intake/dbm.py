@@ -15,6 +15,7 @@ from lab.intake.limits import MAX_EVENTS, MAX_PIDS, MAX_ROWS
 
 Int: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Pid: TypeAlias = Annotated[int, Meta(ge=0, lt=2**31)]
 # Milliseconds since 1970 up to the year 2200: in nanoseconds it fits in 64 bits.
 Milliseconds: TypeAlias = Annotated[float, Meta(gt=0, lt=7.3e12)]
 Amount: TypeAlias = Annotated[float, Meta(ge=0, lt=1e15)]
@@ -49,7 +50,7 @@ class Db(msgspec.Struct, frozen=True, kw_only=True):
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """A row of pg_stat_activity; the Agent's has no query_id, the embedded agent's has."""
 
-    pid: Count = 0
+    pid: Pid = 0
     query_id: Int | None = None
 
 
@@ -100,7 +101,7 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
 class ActivityRow(msgspec.Struct, frozen=True, kw_only=True):
     """One session that was not idle."""
 
-    pid: Count
+    pid: Pid
     datname: str | None = None
     usename: str | None = None
     application_name: str | None = None
@@ -114,7 +115,7 @@ class ActivityRow(msgspec.Struct, frozen=True, kw_only=True):
     dd_comments: list[str] | None = None
     query_start: datetime | None = None
     xact_start: datetime | None = None
-    blocking_pids: Annotated[list[Count], Meta(max_length=MAX_PIDS)] = []
+    blocking_pids: Annotated[list[Pid], Meta(max_length=MAX_PIDS)] = []
 
 
 class Activity(msgspec.Struct, frozen=True, kw_only=True):

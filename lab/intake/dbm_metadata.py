@@ -18,7 +18,11 @@ from lab.store import Record, Snapshot
 
 SECRET = re.compile(r"password|secret|key|conninfo|command|passphrase", re.IGNORECASE)
 OID = re.compile("[0-9]{1,10}")
+OWN_SETTING = re.compile("[a-z_]{1,63}", re.IGNORECASE)
+NUMBER = re.compile(r"-?[0-9]{1,19}(?:\.[0-9]{1,10})?(?:e[+-]?[0-9]{1,3})?")
+NAMES = frozenset({"name", "owner", "database", "schema", "partition_of"})
 MAX_DEPTH = 20
+MOST, MOST_OID = 10_000_000, 2**32
 
 
 def metadata(body: bytes) -> list[Record]:
@@ -35,46 +39,65 @@ def _snapshot(event: MetadataEvent) -> Iterator[Record]:
     parts = event.metadata if isinstance(event.metadata, list) else [event.metadata]
     if event.kind == "pg_settings":
         settings = {
-            name: "?" if SECRET.search(name) else _clean(part.get("setting"), 0)
+            name: "?" if SECRET.search(name) else _setting(name, part.get("setting"))
             for part in parts
             if (name := redact.label(str(part.get("name"))))
         }
         yield Snapshot(kind="pg_settings", host=host, at_ns=at_ns, payload=_json(settings))
     elif event.kind == "pg_databases":
-        for name, table in _tables(parts):
-            clean = _json(_clean({**table, **_oid(table)}, 0))
-            yield Snapshot(kind=f"table {name}", host=host, at_ns=at_ns, payload=clean)
-
-
-def _oid(table: Mapping[str, object]) -> dict[str, int]:
-    """A table's oid comes as text; as a number it stays, as text it might be anybody's."""
-    oid = OID.fullmatch(str(table.get("id")))
-    return {"id": int(oid[0])} if oid else {}
+        for key, table in _tables(parts):
+            payload = _json(_clean(table, 0))
+            yield Snapshot(kind=f"table {key}", host=host, at_ns=at_ns, payload=payload)
 
 
 def _tables(databases: Iterable[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each table with its key: its database and oid, or its names where it has no oid."""
     for database in databases:
         for schema in _objects(database.get("schemas")):
             for table in _objects(schema.get("tables")):
-                names = (redact.label(str(x.get("name"))) or "?" for x in (database, schema, table))
-                yield ".".join(names), table
+                names = [_name(part) for part in (database, schema, table)]
+                oid = OID.fullmatch(str(table.get("id")))
+                where = {"database": names[0], "schema": names[1]}
+                if oid is None:
+                    yield ".".join(names), {**table, **where}
+                else:
+                    yield f"{names[0]}.{oid[0]}", {**table, **where, "id": int(oid[0])}
+
+
+def _name(part: Mapping[str, object]) -> str:
+    return redact.label(str(part.get("name"))) or "?"
 
 
 def _objects(value: object) -> list[dict[str, Any]]:
     return [x for x in value if isinstance(x, dict)] if isinstance(value, list) else []
 
 
-def _clean(value: object, depth: int) -> object:
-    """Names and numbers stay; any other text may be a default with a literal in it."""
+def _setting(name: str, value: object) -> object:
+    """A number stays, whatever its length; a text is a name or a list of names."""
+    if value is None or isinstance(value, dict | list):
+        return _clean(value, 0)
+    text = str(value)
+    if OWN_SETTING.fullmatch(name) and NUMBER.fullmatch(text):
+        return text
+    return text if redact.is_harmless(text.replace('"', "")) else redact.label(text)
+
+
+def _clean(value: object, depth: int, key: str = "") -> object:
+    """Names and small numbers stay; any other text may be a default with a literal in it."""
     if depth > MAX_DEPTH:
         raise malformed(f"metadata nested more than {MAX_DEPTH} deep")
     match value:
         case dict():
-            return {redact.label(str(k)) or "?": _clean(v, depth + 1) for k, v in value.items()}
+            return {
+                redact.label(str(k)) or "?": _clean(v, depth + 1, str(k)) for k, v in value.items()
+            }
         case list():
-            return [_clean(v, depth + 1) for v in value]
+            return [_clean(v, depth + 1, key) for v in value]
         case str():
-            return value if redact.label(value) == value else redact.statement(value).text
+            is_name = key in NAMES or redact.is_harmless(value)
+            return redact.label(value) if is_name else redact.statement(value).text
+        case float() | int():
+            return value if abs(value) < (MOST_OID if key == "id" else MOST) else None
     return value
 
 

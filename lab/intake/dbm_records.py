@@ -187,7 +187,10 @@ def _source(version: str | None) -> Source:
 
 
 def _signature(value: str | None) -> str | None:
-    return value if value and SIGNATURE.fullmatch(value) else None
+    """A hash of decimal digits alone may as well be somebody's number."""
+    if not value or not SIGNATURE.fullmatch(value):
+        return None
+    return redact.label(value) if value.isdecimal() else value
 
 
 def nanoseconds(milliseconds: float) -> int:

@@ -7,7 +7,6 @@ tag `_dd.p.tid` of one span of the chunk.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 
 from lab import redact
 from lab.intake.errors import malformed
@@ -17,9 +16,7 @@ HIGH_BITS = re.compile(r"[0-9a-f]{16}")
 NO_HIGH_BITS = "0" * 16
 HIGH_BITS_TAG = "_dd.p.tid"
 ERROR_TAGS = ("error.message", "error.msg")
-SQL_ERRORS = ("psycopg2.errors.", "psycopg.errors.")
-RAISED_BY_USERS = ".RaiseException"
-MAX_CHARACTERS = 2_000
+SQL_ERRORS = ("psycopg2.errors", "psycopg.errors")
 ID_LIMIT = 1 << 64
 TIME_LIMIT = 1 << 62
 
@@ -64,7 +61,7 @@ def chunk(spans: Sequence[RawSpan], common: Mapping[str, str]) -> Iterator[Span]
             parent_id=f"{span.parent_id & (ID_LIMIT - 1):016x}" if span.parent_id else None,
             service=redact.label(span.service) or "?",
             name=redact.label(span.name) or "?",
-            resource=redact.statement(span.resource).text[:MAX_CHARACTERS],
+            resource=redact.resource(span.resource, span.kind, span.meta),
             kind=redact.label(span.kind) or "",
             start_ns=span.start,
             # A clock that was set back gives negative durations.
@@ -89,12 +86,20 @@ def _tags(span: RawSpan, common: Mapping[str, str]) -> dict[str, str | float]:
             tags[key] = kept
         elif key in ERROR_TAGS:
             tags["error.message"] = _error(value, span.meta.get("error.type", ""))
-    tags.update((k, v) for k, v in span.metrics.items() if redact.is_safe_tag(k) and isfinite(v))
+    for key, figure in span.metrics.items():
+        if (number := redact.number(key, figure)) is not None:
+            tags[key] = number
     return tags
 
 
 def _error(message: str, kind: str) -> str:
-    """Only PostgreSQL's own words are kept: the first line, below which its DETAIL quotes rows."""
-    if not kind.startswith(SQL_ERRORS) or kind.endswith(RAISED_BY_USERS):
-        return "?"
-    return redact.error_message(message.partition("\n")[0], kind)
+    """Only PostgreSQL's own words are kept: the first line; DETAIL and CONTEXT below it quote rows."""
+    sqlstate = _sqlstate(kind)
+    first, _, rest = message.partition("\n")
+    return redact.error_message(first, sqlstate, rest)
+
+
+def _sqlstate(kind: str) -> str | None:
+    """Return the SQLSTATE of an exception of psycopg2 or psycopg."""
+    module, _, name = kind.rpartition(".")
+    return redact.sqlstates().get(name) if module in SQL_ERRORS else None

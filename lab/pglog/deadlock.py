@@ -10,11 +10,13 @@ runs, in PostgreSQL's own order:
 import re
 
 from lab import redact
+from lab.pglog.locks import LOCK, plain_lock
 from lab.store import Participant
 
 WAITS = re.compile(
-    r"Process (?P<pid>[0-9]{1,10}) waits for (?P<lock>[^;\n\"']+);"
-    r" blocked by process (?P<blocker>[0-9]{1,10})\."
+    rf"^Process (?P<pid>[0-9]{{1,10}}) waits for (?P<lock>{LOCK});"
+    r" blocked by process (?P<blocker>[0-9]{1,10})\.$",
+    re.MULTILINE,
 )
 RUNS = re.compile(r"^Process ([0-9]{1,10}): ", re.MULTILINE)
 
@@ -23,6 +25,9 @@ def participants(detail: str) -> tuple[Participant, ...]:
     """Return the processes of a deadlock in the order in which PostgreSQL names them."""
     waits = {found["pid"]: found for found in WAITS.finditer(detail)}
     starts = list(RUNS.finditer(detail))
+    if len(starts) != len(waits):
+        # A statement has such a line in it: where it ends is not certain.
+        starts = []
     ends = [*(start.start() for start in starts[1:]), len(detail)]
     runs = {start[1]: detail[start.end() : end] for start, end in zip(starts, ends, strict=False)}
     return tuple(_participant(found, runs.get(pid)) for pid, found in waits.items())
@@ -33,7 +38,7 @@ def _participant(found: re.Match[str], text: str | None) -> Participant:
     comment = statement.comment if statement else redact.Comment()
     return Participant(
         pid=int(found["pid"]),
-        waits_for=found["lock"][:200],
+        waits_for=plain_lock(found["lock"]),
         blocked_by=(int(found["blocker"]),),
         text=statement.text if statement else None,
         trace_id=comment.trace_id,

@@ -1,6 +1,8 @@
-"""What happened in the database besides statements: the kinds of events, each by the message that tells it.
+"""What happened in the database besides statements: the kinds of events, each by its message and its source.
 
-The patterns are PostgreSQL 15's messages with lc_messages = C, from its source.
+The patterns are PostgreSQL's messages with lc_messages = C, from its source. An application can write any
+message to the log by RAISE, so a line counts only when it has the severity, SQLSTATE and backend type of that
+event, and no CONTEXT of a RAISE.
 """
 
 import re
@@ -10,6 +12,7 @@ from enum import StrEnum
 from lab import redact
 from lab.pglog.deadlock import participants
 from lab.pglog.line import Line
+from lab.pglog.locks import LOCK, plain_lock
 from lab.store import Event, Participant
 
 
@@ -30,9 +33,13 @@ class Kind(StrEnum):
 ERRORS = frozenset({"ERROR", "FATAL", "PANIC"})
 SQLSTATE = re.compile("[0-9A-Z]{5}")
 DEADLOCK_DETECTED = "40P01"
+# syntax_error, and what the reading of a statement's characters gives.
+NOT_SQL = frozenset({"42601", "22021", "22025", "22P05", "22P06", "42622"})
+# successful_completion: lines that report something. jsonlog leaves it out below ERROR in some versions.
+REPORTS = frozenset({None, "00000"})
 WAITING = re.compile(
-    r"process (?P<pid>[0-9]{1,10}) (?P<what>still waiting for|acquired) (?P<lock>\w+ on [^\"']+?)"
-    r" after (?P<ms>[0-9]{1,12})(?:\.(?P<us>[0-9]{3}))? ms"
+    rf"process (?P<pid>[0-9]{{1,10}}) (?P<what>still waiting for|acquired) (?P<lock>{LOCK})"
+    r" after (?P<ms>[0-9]{1,12})(?:\.(?P<us>[0-9]{3}))? ms\Z"
 )
 HOLDING = re.compile(r"Process(?:es)? holding the lock: ([0-9, ]+)\.")
 RELATION = re.compile(r"relation ([0-9]{1,10}) of database")
@@ -45,7 +52,9 @@ CHECKPOINT = re.compile(
     re.DOTALL,
 )
 AUTOVACUUM = re.compile(
-    r'automatic (?P<what>[a-z ]*vacuum|analyze)(?: to prevent wraparound)? of table "(?P<table>[^"\n]+)"'
+    r"automatic (?P<what>(?:aggressive )?vacuum|analyze)(?: to prevent wraparound)? of table"
+    r' "(?P<table>.{1,250}?)"(?:: index scans|\n(?:avg |I/O |system |delay |buffer |WAL ))',
+    re.DOTALL,
 )
 REMOVED = re.compile(
     r"tuples: (?P<removed>[0-9]{1,18}) removed, (?P<remain>[0-9]{1,18}) remain,"
@@ -67,15 +76,21 @@ def event_of(line: Line) -> Event | None:
     """Return what a line tells of, when it tells of one of the kinds."""
     if line.error_severity in ERRORS:
         return _error(line)
-    for pattern, make in MESSAGES:
-        if found := pattern.match(line.message):
+    if (
+        line.error_severity != "LOG"
+        or line.state_code not in REPORTS
+        or redact.is_raised(line.context)
+    ):
+        return None
+    for pattern, backends, make in MESSAGES:
+        if line.backend_type in backends and (found := pattern.match(line.message)):
             return make(line, found)
     return None
 
 
 def _error(line: Line) -> Event:
-    message = redact.error_message(line.message, line.state_code)
-    if line.state_code == DEADLOCK_DETECTED:
+    message = redact.error_message(line.message, line.state_code, line.context)
+    if line.state_code == DEADLOCK_DETECTED and message == "deadlock detected":
         return _event(line, Kind.DEADLOCK, message, participants=participants(line.detail or ""))
     return _event(line, Kind.ERROR, message)
 
@@ -83,13 +98,15 @@ def _error(line: Line) -> Event:
 def _waiting(line: Line, found: re.Match[str]) -> Event:
     holders = HOLDING.search(line.detail or "")
     pids = tuple(int(pid) for pid in re.findall(r"[0-9]{1,10}", holders[1])) if holders else ()
-    waiting = Participant(pid=int(found["pid"]), waits_for=found["lock"][:200], blocked_by=pids)
+    waiting = Participant(
+        pid=int(found["pid"]), waits_for=plain_lock(found["lock"]), blocked_by=pids
+    )
     kind = Kind.LOCK_ACQUIRED if found["what"] == "acquired" else Kind.LOCK_WAIT
     relation = RELATION.search(found["lock"])
     return _event(
         line,
         kind,
-        f"{found['what']} {found['lock'][:200]}",
+        f"{found['what']} {plain_lock(found['lock'])}",
         relation=f"relation {relation[1]}" if relation else None,
         duration_ns=int(found["ms"]) * 1_000_000 + int(found["us"] or 0) * 1_000,
         participants=(waiting,),
@@ -104,7 +121,7 @@ def _autovacuum(line: Line, found: re.Match[str]) -> Event:
         line,
         kind,
         f"automatic {found['what']}",
-        relation=redact.label(found["table"]),
+        relation=".".join(redact.label(part) or "" for part in found["table"].split(".", 2)),
         duration_ns=int(elapsed[1] + elapsed[2]) * 10_000_000 if elapsed else None,
         figures={k: float(v) for k, v in removed.groupdict().items()} if removed else {},
     )
@@ -140,6 +157,8 @@ def _event(
     participants: tuple[Participant, ...] = (),
 ) -> Event:
     statement = redact.statement(line.statement) if line.statement else None
+    # What PostgreSQL could not read has no literals that we could find.
+    is_sql = line.state_code not in NOT_SQL
     comment = statement.comment if statement else redact.Comment()
     sqlstate = SQLSTATE.fullmatch(line.state_code or "")
     return Event(
@@ -157,7 +176,7 @@ def _event(
         span_id=comment.span_id,
         service=comment.service,
         statement=comment.statement,
-        text=statement.text if statement else None,
+        text=statement.text if statement and is_sql else None,
         relation=relation,
         duration_ns=duration_ns,
         size_bytes=size_bytes,
@@ -166,11 +185,23 @@ def _event(
     )
 
 
-MESSAGES: tuple[tuple[re.Pattern[str], Callable[[Line, re.Match[str]], Event]], ...] = (
-    (WAITING, _waiting),
-    (TEMP_FILE, _temp_file),
-    (CHECKPOINT, _checkpoint),
-    (AUTOVACUUM, _autovacuum),
-    (SERVER, _server),
-    (TERMINATED, _terminated),
+SESSIONS = frozenset({
+    "client backend", "parallel worker", "background worker", "autovacuum worker", "walsender", "startup",
+    "slotsync worker", "logical replication worker", "logical replication apply worker",
+    "logical replication parallel worker", "logical replication tablesync worker",
+})  # fmt: skip
+POSTMASTER = frozenset({"postmaster", "startup", "checkpointer"})
+MESSAGES: tuple[
+    tuple[re.Pattern[str], frozenset[str], Callable[[Line, re.Match[str]], Event]], ...
+] = (
+    (WAITING, SESSIONS, _waiting),
+    (TEMP_FILE, SESSIONS, _temp_file),
+    (
+        CHECKPOINT,
+        frozenset({"checkpointer", "startup", "postmaster", "standalone backend"}),
+        _checkpoint,
+    ),
+    (AUTOVACUUM, frozenset({"autovacuum worker"}), _autovacuum),
+    (SERVER, POSTMASTER, _server),
+    (TERMINATED, POSTMASTER, _terminated),
 )

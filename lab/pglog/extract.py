@@ -23,7 +23,7 @@ def records_of(line: Line) -> list[Record]:
         InvalidLineError: when its time cannot be read.
         InvalidPlanError: when its plan cannot be read.
     """
-    duration = DURATION.match(line.message)
+    duration = DURATION.match(line.message) if _is_report(line) else None
     if duration is None:
         event = event_of(line)
         return [event] if event else []
@@ -33,6 +33,11 @@ def records_of(line: Line) -> list[Record]:
     if plan := PLAN.match(line.message, duration.end()):
         return _plan(line, duration_ns, line.message[plan.end() :])
     return []
+
+
+def _is_report(line: Line) -> bool:
+    """Whether PostgreSQL wrote the line, and not an application by RAISE LOG."""
+    return line.error_severity == "LOG" and not redact.is_raised(line.context)
 
 
 def _execution(line: Line, duration_ns: int, text: str) -> list[Record]:

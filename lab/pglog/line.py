@@ -29,6 +29,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     dbname: str | None = None
     state_code: str | None = None
     detail: str | None = None
+    context: str | None = None
     statement: str | None = None
     application_name: str | None = None
     backend_type: str | None = None

@@ -6,9 +6,13 @@ remove what is known to be personal: an unknown thing becomes `?`.
 """
 
 from lab.redact.comments import Comment, comments, render
-from lab.redact.messages import error_message, is_safe_tag, label, tag
+from lab.redact.key import use_file
+from lab.redact.messages import error_message, is_raised
+from lab.redact.names import hashed, is_harmless, label
 from lab.redact.plans import InvalidPlanError, Plan, plan
 from lab.redact.sql import Redacted, statement
+from lab.redact.tags import number, resource, tag
+from lab.redact.words import sqlstates
 
 __all__ = [
     "Comment",
@@ -17,10 +21,16 @@ __all__ = [
     "Redacted",
     "comments",
     "error_message",
-    "is_safe_tag",
+    "hashed",
+    "is_harmless",
+    "is_raised",
     "label",
+    "number",
     "plan",
     "render",
+    "resource",
+    "sqlstates",
     "statement",
     "tag",
+    "use_file",
 ]

@@ -9,8 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-PAIR = re.compile(r"([A-Za-z_]+)='((?:[^'\\]|\\.)*)'")
-# Names as people give them to services, environments and statements. Anything else is not a name.
+from lab.redact.names import label
+
+# Possessive, and only at the start of a word: linear for any text.
+PAIR = re.compile(r"(?<![A-Za-z_])([A-Za-z_]{1,64}+)='((?:[^'\\]|\\.){0,400}+)'", re.DOTALL)
+# As people name services, environments and statements. Anything else is not a name.
 NAME = re.compile(
     r"[A-Za-z_][\w.:/-]{0,99}|\d{1,5}(?:\.\d{1,5}){0,3}(?:[-+][\w.]{1,30})?", re.ASCII
 )
@@ -84,7 +87,7 @@ def render(comment: Comment) -> list[str]:
 
 
 def _name(value: str | None) -> str | None:
-    return value if value is not None and NAME.fullmatch(value) else None
+    return label(value) if value is not None and NAME.fullmatch(value) else None
 
 
 def _ids(traceparent: str) -> tuple[str, str] | tuple[None, None]:

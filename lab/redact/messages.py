@@ -1,80 +1,145 @@
-"""Error messages and span tags without data.
+"""Error messages without data: PostgreSQL's own texts, and nothing that an application wrote.
 
-PostgreSQL quotes both names and values in double quotes: `relation "customers" does not exist`,
-`invalid input syntax for type integer: "Maria"`. What stands after a noun for a kind of object is kept
-when it looks like an identifier; every other quotation, every number, and whatever looks like an address
-is replaced. DETAIL, HINT and CONTEXT are never stored: they quote rows.
+A message is kept when the whole of it matches a template of the server for its SQLSTATE
+(data/server_messages.txt); else its SQLSTATE and severity are all that is known of it, and `?` stands for the
+text. What fills a placeholder is a name after a noun for a kind of object (`relation "%s"`), which passes the
+rule for names, or it becomes `?`. RAISE and ASSERT can choose both SQLSTATE and text: they are found by the
+context. DETAIL, HINT and CONTEXT are never stored: they quote rows.
 """
 
+import os
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, lru_cache
 
-NOUNS = (
-    "column|constraint|relation|table|index|view|sequence|schema|database|role|user|function|trigger|type"
-    "|parameter|extension|rule|policy|operator|tablespace|statement|cursor|portal|savepoint|publication"
+from lab.redact.names import hashed, label
+from lab.redact.words import server_messages
+
+NOUN = re.compile(
+    r"\b(?:column|constraint|relation|table|index|view|sequence|schema|database|role|user|group|function|procedure"
+    r"|routine|aggregate|trigger|type|domain|parameter|extension|rule|policy|operator|tablespace|cursor|portal"
+    "|savepoint|publication|subscription|language|collation|server|attribute|partition|owner of)"
+    r' "?(?:[a-z_][a-z0-9_$]*+\.)?\Z',
+    re.IGNORECASE,
 )
-QUOTED = re.compile(rf'(?P<noun>\b(?:{NOUNS}) )?"(?P<content>[^"\n]*+)(?:"|\n|\Z)', re.IGNORECASE)
-IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_0-9$.]{0,127}", re.ASCII)
-SINGLE = re.compile(r"'[^'\n]*+(?:'|\n|\Z)")
-PARENTHESES = re.compile(r"\([^()]*+\)(?:=\([^)]*+\)?)?|=\s*\([^)]*+\)?")
-ADDRESS = re.compile(r"\S+@\S+")
-DIGITS = re.compile(r"\d+(?:[.\-/,:]\d+)*")
-# Names of roles, databases and applications as people choose them; no run of digits that could be a CPF.
-LABEL = re.compile(r"(?!.*\d{5})[\w<\[][\w .:/()<>\[\]-]{0,99}", re.ASCII)
-RAISED_BY_USERS = frozenset({"P0001", "00000"})
-MAX_CHARACTERS = 2000
-
-# Span tags whose values are words of the tracer's, the driver's or our own.
-SAFE_TAGS = frozenset({
-    "_dd.base_service", "_dd.dbm_trace_injected", "_dd.measured", "_dd.origin", "_dd.p.dm", "_dd.p.tid",
-    "_dd.top_level", "_sampling_priority_v1", "component", "db.application", "db.instance", "db.name",
-    "db.row_count", "db.rowcount", "db.system", "db.type", "db.user", "env", "error.type", "http.method",
-    "http.route", "http.status_code", "language", "network.destination.name", "network.destination.port",
-    "out.host", "out.port", "process_id", "runtime-id", "server.address", "span.kind", "version",
-})  # fmt: skip
-SAFE_PREFIX = "credit."
+IDENTIFIER = re.compile(r"[A-Za-zÀ-ÖØ-öø-ɏ_][A-Za-z0-9À-ÖØ-öø-ɏ_$.]{0,127}")
+# Of types and functions: `timestamp with time zone`, `lower(integer)`.
+SIGNATURE = re.compile(
+    r"[A-Za-z_][A-Za-z0-9_$. ]{0,127}(?:\([A-Za-z0-9_$., \[\]]{0,200}\))?(?:\[\])?", re.ASCII
+)
+PLACEHOLDER = re.compile("%([sdm%])")
+RAISED_BY_USERS = frozenset({"P0001", "P0004", "00000"})
+# A line of CONTEXT ends so where PL/pgSQL raised; other languages do not say which statement of theirs did.
+RAISED = re.compile(r" at (?:RAISE|ASSERT)$|^(?:PL/(?!pgSQL )|.* in PL/)", re.MULTILINE)
+ANY_SQLSTATE = "*"
+LEAST_SIZE = 10
+MAX_CHARACTERS = 2_000
 
 
-def error_message(message: str, sqlstate: str | None = None) -> str:
-    """Redact PostgreSQL's primary message.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Template:
+    """A message of the server: constant `parts`, with a placeholder of `kinds` between any two."""
 
-    A message with SQLSTATE P0001 or without one was written by the application: nothing of it is kept.
+    parts: tuple[str, ...]
+    kinds: tuple[str, ...]
+    size: int
+
+    def captured(self, message: str) -> list[str] | None:
+        """Return what fills the placeholders when the whole message matches, in linear time."""
+        first, *middle = self.parts
+        if not middle:
+            return [] if message == first else None
+        last = middle.pop()
+        end = len(message) - len(last)
+        if not (message.startswith(first) and message.endswith(last)) or end < len(first):
+            return None
+        found, position = [], len(first)
+        for part in middle:
+            at = message.find(part, position, end)
+            if at < 0:
+                return None
+            found.append(message[position:at])
+            position = at + len(part)
+        return [*found, message[position:end]]
+
+    def rendered(self, captured: list[str]) -> str:
+        """Return the message with names by the rule for names, and `?` for everything else."""
+        text = self.parts[0]
+        for kind, value, part in zip(self.kinds, captured, self.parts[1:], strict=True):
+            text += _filled(kind, value, before=text) + part
+        return text
+
+
+def error_message(message: str, sqlstate: str | None = None, context: str | None = None) -> str:
+    """Redact PostgreSQL's primary message; `?` when it is not certain to be PostgreSQL's.
 
     >>> error_message('duplicate key value violates unique constraint "customers_cpf_key"', "23505")
     'duplicate key value violates unique constraint "customers_cpf_key"'
     >>> error_message('invalid input syntax for type integer: "Maria da Silva"', "22P02")
     'invalid input syntax for type integer: "?"'
+    >>> error_message("Maria da Silva owes us", "23505")
+    '?'
     """
-    if sqlstate is None or sqlstate in RAISED_BY_USERS:
+    if sqlstate is None or sqlstate in RAISED_BY_USERS or is_raised(context):
         return "?"
-    text = ADDRESS.sub("?", message[:MAX_CHARACTERS])
-    text = QUOTED.sub(_quoted, SINGLE.sub("'?'", text))
-    kept = re.split(r'("[A-Za-z_][^"]*")', PARENTHESES.sub("(?)", text))
-    return "".join(part if i % 2 else DIGITS.sub("?", part) for i, part in enumerate(kept))
+    return _known(message, sqlstate) if len(message) <= MAX_CHARACTERS else "?"
 
 
-def label(value: str | None) -> str | None:
-    """Return the name of a role, database or application; `?` when it does not look like a name.
-
-    >>> label("credit-lab probe"), label("maria@example.com"), label("")
-    ('credit-lab probe', '?', None)
-    """
-    if not value:
-        return None
-    return value if LABEL.fullmatch(value) else "?"
+def is_raised(context: str | None) -> bool:
+    """Whether a CONTEXT shows that the application wrote the message: RAISE, ASSERT, or another language."""
+    return bool(context) and RAISED.search(str(context)) is not None
 
 
-def tag(key: str, value: str) -> str | None:
-    """Return a span tag's value as it may be stored, or None when it must not be."""
-    if not is_safe_tag(key):
-        return None
-    return ADDRESS.sub("?", value[:MAX_CHARACTERS]) if "@" in value else value[:MAX_CHARACTERS]
+@lru_cache(maxsize=2_048)
+def _known(message: str, sqlstate: str) -> str:
+    for template in _candidates(sqlstate):
+        captured = template.captured(message)
+        if captured is not None:
+            return template.rendered(captured)
+    return "?"
 
 
-def is_safe_tag(key: str) -> bool:
-    """Whether a span tag of this name is stored."""
-    return key in SAFE_TAGS or key.startswith(SAFE_PREFIX)
+def _candidates(sqlstate: str) -> Iterator[Template]:
+    yield from _templates().get(sqlstate, ())
+    yield from _templates()[ANY_SQLSTATE]
 
 
-def _quoted(found: re.Match[str]) -> str:
-    noun, content = found["noun"] or "", found["content"]
-    return f'{noun}"{content}"' if noun and IDENTIFIER.fullmatch(content) else f'{noun}"?"'
+@cache
+def _templates() -> dict[str, tuple[Template, ...]]:
+    """Templates by SQLSTATE, those that say most first; those that say next to nothing match everything."""
+    found: dict[str, list[Template]] = {}
+    for sqlstate, text in server_messages():
+        template = _template(text)
+        if template.size >= LEAST_SIZE or not template.kinds:
+            found.setdefault(sqlstate, []).append(template)
+    return {code: tuple(sorted(all_, key=lambda t: -t.size)) for code, all_ in found.items()}
+
+
+def _template(text: str) -> Template:
+    parts, kinds, position = [""], [], 0
+    for hole in PLACEHOLDER.finditer(text):
+        parts[-1] += text[position : hole.start()]
+        position = hole.end()
+        if hole[1] == "%":
+            parts[-1] += "%"
+        else:
+            kinds.append(hole[1])
+            parts.append("")
+    parts[-1] += text[position:]
+    return Template(parts=tuple(parts), kinds=tuple(kinds), size=sum(map(len, parts)))
+
+
+def _filled(kind: str, value: str, *, before: str) -> str:
+    if kind == "m":
+        return value if value in _system_errors() else "?"
+    if kind == "d" or not value or NOUN.search(before) is None:
+        return "?"
+    if before.endswith('"'):
+        return label(value) or "?" if IDENTIFIER.fullmatch(value) else hashed(value)
+    return label(value) or "?" if SIGNATURE.fullmatch(value) else "?"
+
+
+@cache
+def _system_errors() -> frozenset[str]:
+    return frozenset(os.strerror(number) for number in range(1, 134))

@@ -1,7 +1,7 @@
 """Plans without literals: what EXPLAIN (FORMAT JSON) and auto_explain write, with every condition redacted.
 
 A plan quotes the statement's literals in Filter, Index Cond, Output, Sort Key and a dozen other keys, more
-with each release. So only the keys that are known to hold names keep their text.
+with each release. So only the keys that are known to hold names keep their text, by the rule for names.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from lab.redact.comments import Comment, comments
+from lab.redact.names import is_harmless, label
 from lab.redact.sql import statement
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
@@ -25,6 +26,9 @@ NAMES = frozenset({
     "Subplan Name", "Trigger Name", "Tuplestore Name",
 })  # fmt: skip
 SHAPE = ("Node Type", "Relation Name", "Index Name", "Join Type", "Strategy", "Scan Direction")
+# "CTE orders" is the one "Subplan Name" with a name in it.
+CTE = "CTE "
+LONGEST_KEY = 64
 MAX_DEPTH = 200
 MAX_BYTES = 4_000_000
 
@@ -87,13 +91,17 @@ def _clean(value: Json, depth: int, key: str = "") -> Json:
         return {k: _clean(v, depth + 1, k) for k, v in value.items() if _is_key(k)}
     if isinstance(value, list):
         return [_clean(v, depth + 1, key) for v in value]
-    if isinstance(value, str) and key not in NAMES:
-        return statement(value).text
+    if isinstance(value, str):
+        return _name(value) if key in NAMES else statement(value).text
     return value
 
 
+def _name(value: str) -> str:
+    return CTE + (label(value[len(CTE) :]) or "") if value.startswith(CTE) else label(value) or ""
+
+
 def _is_key(key: str) -> bool:
-    return len(key) <= 64 and key.isascii() and not any(c.isdigit() or c in "@'\"" for c in key)  # noqa: PLR2004
+    return len(key) <= LONGEST_KEY and not any(c.isdigit() for c in key) and is_harmless(key)
 
 
 def _shape(node: Json) -> Json:

@@ -7,10 +7,13 @@ standard_conforming_strings is taken to be on, its default since 9.1.
 """
 
 import re
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 
 from lab.redact.comments import Comment, comments
+from lab.redact.names import hashed, label
+from lab.redact.words import keywords
 
 TOKEN = re.compile(
     r"""
@@ -24,7 +27,7 @@ TOKEN = re.compile(
     | (?P<string>(?:[bBxXnN]|[uU]&)?'(?:[^']|'')*+(?:'|\Z))
     | (?P<quoted>(?:[uU]&)?"(?:[^"]|"")*+(?:"|\Z))
     | (?P<word>[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*+)
-    | (?P<parameter>\$[0-9]++)
+    | (?P<parameter>\$[0-9]{1,5}+(?![0-9]))
     | (?P<dollar>\$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*+)?)\$
         (?:.*?\$(?P=tag)\$|.*+))
     # Greedy on purpose: 0x1F, 1_000, 1.5e-3 and whatever else begins with a digit.
@@ -34,8 +37,18 @@ TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 COMMENT_EDGE = re.compile(r"/\*|\*/")
-IDENTIFIER = re.compile(r'"[A-Za-z_][A-Za-z0-9_$]*"')
+# With standard_conforming_strings off the quote after a backslash does not end a string. So after a string
+# that ends with one nothing is certain; `ESCAPE '\'` is the one that is common.
+UNCERTAIN = re.compile(r"(?<!\\)(?:\\\\)*+\\'\Z")
+BACKSLASH = "'\\'"
+AFTER_BACKSLASH = re.compile(
+    r"\s*+(?:\Z|[);,]|(?:AND|OR|ORDER|GROUP|LIMIT|THEN|END|UNION|RETURNING)\b)", re.IGNORECASE
+)
+END_OF_COPY = re.compile(r"[;\r\n]")
+UNICODE_ESCAPE = re.compile(r"\\(?:([0-9A-Fa-f]{4})|\+([0-9A-Fa-f]{6}))")
 LITERALS = frozenset({"escape", "string", "dollar", "number"})
+# SQL has at most two names in a row (a column and its alias or type), and one before its first keyword.
+MOST_NAMES_IN_A_ROW = 2
 MAX_CHARACTERS = 1_000_000
 REMEMBERED_CHARACTERS = 20_000
 
@@ -61,25 +74,95 @@ def statement(text: str) -> Redacted:
     return _remembered(text) if len(text) <= REMEMBERED_CHARACTERS else _lex(text)
 
 
-def _lex(text: str) -> Redacted:
-    kept: list[str] = []
-    bodies: list[str] = []
-    position = 0
-    while token := TOKEN.match(text, position):
-        kind, position = token.lastgroup, token.end()
+class _Lexer:
+    """The tokens of one text, as they are kept."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._kept: list[str] = []
+        self._bodies: list[str] = []
+        # Where in `_kept` the names since the last token of another kind are.
+        self._names: list[int] = []
+        self._words: list[str] = []
+
+    def redacted(self) -> Redacted:
+        position = 0
+        while token := TOKEN.match(self._text, position):
+            position = self._take(token)
+        self._end_of_names()
+        return Redacted(text="".join(self._kept).strip(), comment=comments(self._bodies))
+
+    def _take(self, token: re.Match[str]) -> int:
+        """Keep what may be kept of a token, and return where the next one begins."""
+        kind, end = token.lastgroup, token.end()
         if kind == "comment":
-            position = _end_of_comment(text, position)
-            bodies.append(text[token.end() : position])
-            kept.append(" ")
+            end = _end_of_comment(self._text, end)
+            self._bodies.append(self._text[token.end() : end])
+            self._kept.append(" ")
         elif kind == "line_comment":
-            bodies.append(token[0])
-        elif kind in LITERALS:
-            kept.append("?")
-        elif kind == "quoted":
-            kept.append(token[0] if IDENTIFIER.fullmatch(token[0]) else '"?"')
+            self._bodies.append(token[0])
+        elif kind == "space":
+            self._kept.append(token[0])
+        elif kind == "word":
+            end = self._word(token)
         else:
-            kept.append(token[0])
-    return Redacted(text="".join(kept).strip(), comment=comments(bodies))
+            self._end_of_names()
+            self._kept.append(_kept(kind, token[0]))
+            if kind == "string" and _is_uncertain(token):
+                end = len(self._text)
+        return end
+
+    def _word(self, token: re.Match[str]) -> int:
+        word = token[0].lower()
+        if word in keywords():
+            self._end_of_names()
+        else:
+            self._names.append(len(self._kept))
+        self._kept.append(label(token[0]) or "")
+        self._words.append(word)
+        if word == "stdin" and self._words[0] == "copy":
+            # What follows the statement are rows.
+            end = END_OF_COPY.search(self._text, token.end())
+            self._text = self._text[: end.start()] if end else self._text
+        return token.end()
+
+    def _end_of_names(self) -> None:
+        """Names in a row that are no SQL are what somebody wrote without quotes."""
+        first = len(self._words) == len(self._names)
+        if len(self._names) > MOST_NAMES_IN_A_ROW or (first and len(self._names) > 1):
+            self._kept[self._names[0] :] = ["? "]
+        self._names = []
+
+
+def _lex(text: str) -> Redacted:
+    return _Lexer(text).redacted()
+
+
+def _kept(kind: str | None, token: str) -> str:
+    if kind in LITERALS:
+        return "?"
+    return _identifier(token) if kind == "quoted" else token
+
+
+def _identifier(token: str) -> str:
+    """A quoted identifier by the rule for names; hashed when it has blanks or is not closed."""
+    is_escaped = token[0] != '"'
+    name = token[3 if is_escaped else 1 :].removesuffix('"').replace('""', '"')
+    if is_escaped:
+        name = UNICODE_ESCAPE.sub(_character, name)
+    is_closed = len(token) > 1 and token[-1] == '"'
+    return f'"{label(name) or ""}"' if is_closed and " " not in name else f'"{hashed(name)}"'
+
+
+def _character(found: re.Match[str]) -> str:
+    code = int(found[1] or found[2], 16)
+    return chr(code) if code <= sys.maxunicode else "?"
+
+
+def _is_uncertain(token: re.Match[str]) -> bool:
+    if token[0] == BACKSLASH:
+        return AFTER_BACKSLASH.match(token.string, token.end()) is None
+    return UNCERTAIN.search(token[0]) is not None
 
 
 _remembered = lru_cache(maxsize=2048)(_lex)

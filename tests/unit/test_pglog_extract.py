@@ -21,6 +21,7 @@ def line(message: str, **fields: Any) -> bytes:
         "dbname": "creditdb",
         "pid": 4711,
         "error_severity": "LOG",
+        "backend_type": "client backend",
         "application_name": "credit-customers",
         "query_id": -5,
     }
@@ -125,7 +126,8 @@ def test_a_checkpoint() -> None:
     found = event(
         "checkpoint complete: wrote 44 buffers (0.1%); 0 WAL file(s) added, 0 removed, 1 recycled;"
         " write=4.210 s, sync=0.004 s, total=4.225 s; sync files=11, longest=0.003 s, average=0.001 s;"
-        " distance=260 kB, estimate=260 kB"
+        " distance=260 kB, estimate=260 kB",
+        backend_type="checkpointer",
     )
     assert (found.kind, found.duration_ns) == ("checkpoint", 4_225_000_000)
     assert found.figures == {
@@ -138,11 +140,14 @@ def test_autovacuum() -> None:
     found = event(
         'automatic vacuum of table "creditdb.public.audit_log": index scans: 1\n'
         "tuples: 30 removed, 400 remain, 5 are dead but not yet removable, oldest xmin: 9\n"
-        "system usage: CPU: user: 0.00 s, system: 0.00 s, elapsed: 1.25 s"
+        "system usage: CPU: user: 0.00 s, system: 0.00 s, elapsed: 1.25 s",
+        backend_type="autovacuum worker",
     )
     assert (found.kind, found.relation) == ("autovacuum", "creditdb.public.audit_log")
     assert (found.duration_ns, found.figures["removed"]) == (1_250_000_000, 30)
-    assert event('automatic analyze of table "a.b.c"\nsystem usage: x').kind == "autoanalyze"
+    analyze = 'automatic analyze of table "a.b.vendas_20261101"\nsystem usage: x'
+    found = event(analyze, backend_type="autovacuum worker")
+    assert (found.kind, found.relation) == ("autoanalyze", "a.b.vendas_20261101")
 
 
 def test_a_temporary_file() -> None:
