@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic import Field, SecretStr
 
-from workload.settings import ROOT, Settings
+from workload.limits import MAX_BIGINT, MAX_SCALE, MAX_SECONDS, MIN_BIGINT, MIN_SCALE
+from workload.settings import ROOT, Hours, Settings
 
 __all__ = ["ROOT", "DatadogSettings", "LabSettings"]
 
@@ -39,8 +40,8 @@ class LabSettings(Settings):
     dd_apm_target_tps: PositiveInt = 200
     # Where PostgreSQL's JSON log is; None: in the native lab's own cluster.
     postgres_log_dir: Path | None = None
-    store_max_age_hours: PositiveFloat = 24.0
-    store_max_bytes: int = Field(2_000_000_000, ge=10_000_000)
+    store_max_age_hours: Hours = 24.0
+    store_max_bytes: int = Field(2_000_000_000, ge=10_000_000, le=MAX_BIGINT)
 
     # Where the console asks Prometheus; None: at this machine's prometheus_port.
     prometheus_url: str | None = Field(None, pattern=r"^http://[^\s/]+(/\S*)?$")
@@ -48,10 +49,10 @@ class LabSettings(Settings):
     grafana_url: str | None = Field(None, pattern=r"^https?://\S+$")
     lab_datadog_site: str | None = None
 
-    seed_scale: PositiveFloat = 1.0
-    seed_random_seed: int = 15
+    seed_scale: float = Field(1.0, ge=MIN_SCALE, le=MAX_SCALE)
+    seed_random_seed: int = Field(15, ge=MIN_BIGINT, le=MAX_BIGINT)
 
-    startup_timeout_s: PositiveInt = 120
+    startup_timeout_s: int = Field(120, ge=1, le=MAX_SECONDS)
     lab_state_dir: Path = ROOT / ".lab"
 
     @classmethod

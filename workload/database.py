@@ -1,13 +1,13 @@
 """The only module of the workload that touches the driver: a bounded psycopg2 pool and named statements.
 
 A `Session` runs statements by name and tells `Telemetry` what it did; what went wrong comes out as one of
-the four errors below, so that nobody else needs to know the driver's.
+the five errors below, so that nobody else needs to know the driver's.
 """
 
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias
@@ -56,6 +56,10 @@ class UnreachableError(WorkloadError):
     """PostgreSQL gave no connection; nothing was sent."""
 
 
+class PoolTimeoutError(WorkloadError):
+    """No connection of the pool became free in time; nothing was sent."""
+
+
 class ConnectionLostError(WorkloadError):
     """The connection broke; whether a commit under way took place is not known."""
 
@@ -83,6 +87,9 @@ class Telemetry(Protocol):
     def waited(self, seconds: float) -> None:
         """A connection of the pool was had after so many seconds."""
 
+    def timed_out(self) -> None:
+        """No connection of the pool became free within WORKLOAD_POOL_TIMEOUT_SECONDS."""
+
     def executed(self, statement: Statement, seconds: float) -> None:
         """A statement succeeded."""
 
@@ -99,8 +106,12 @@ class _Pool:
     Safe to use from many threads: what is done to the collections is done in one step each.
     """
 
-    def __init__(self, size: int, telemetry: Telemetry, **parameters: Any) -> None:
+    def __init__(
+        self, size: int, telemetry: Telemetry, *, timeout_s: float, **parameters: Any
+    ) -> None:
         self._telemetry = telemetry
+        self._size = size
+        self._timeout_s = timeout_s
         self._parameters = parameters
         # One token for each connection there may be. A semaphore is written in Python, this in C.
         self._free: SimpleQueue[None] = SimpleQueue()
@@ -110,10 +121,22 @@ class _Pool:
         self.busy: set[psycopg2.extensions.connection] = set()
 
     def take(self, *, autocommit: bool) -> psycopg2.extensions.connection:
-        """Wait until there may be one more, and return it."""
+        """Wait until there may be one more, and return it.
+
+        Raises:
+            PoolTimeoutError: when all connections stayed in use for `timeout_s`.
+        """
         started = perf_counter()
-        self._free.get()
-        self._telemetry.waited(perf_counter() - started)
+        try:
+            self._free.get(timeout=self._timeout_s)
+        except Empty:
+            self._telemetry.timed_out()
+            raise PoolTimeoutError(
+                f"all {self._size} connections of the pool stayed in use for {self._timeout_s:g} s;"
+                " WORKLOAD_POOL_SIZE and WORKLOAD_POOL_TIMEOUT_SECONDS set the limits"
+            ) from None
+        finally:
+            self._telemetry.waited(perf_counter() - started)
         try:
             connection = self._next()
             # To set it lets other threads run, even to what it is.
@@ -249,6 +272,7 @@ class Database:
         self._pool = _Pool(
             size,
             telemetry,
+            timeout_s=settings.workload_pool_timeout_seconds,
             host=settings.postgres_host,
             port=settings.postgres_port,
             dbname=settings.postgres_db,
@@ -275,7 +299,8 @@ class Database:
         """A session in which every statement is a transaction of its own.
 
         Raises:
-            UnreachableError, ConnectionLostError, ContentionError, StatementFailedError: see each.
+            PoolTimeoutError, UnreachableError, ConnectionLostError, ContentionError,
+            StatementFailedError: see each.
         """
         return Session(self._pool, self._telemetry, transaction=False)
 
@@ -283,7 +308,8 @@ class Database:
         """A session whose block is one transaction: committed at its end, rolled back on an error.
 
         Raises:
-            UnreachableError, ConnectionLostError, ContentionError, StatementFailedError: see each.
+            PoolTimeoutError, UnreachableError, ConnectionLostError, ContentionError,
+            StatementFailedError: see each.
         """
         return Session(self._pool, self._telemetry, transaction=True)
 

@@ -6,6 +6,7 @@ busy, a clock keeps moving arrivals into the queue. One that finds the queue ful
 is dropped and counted: lateness is measured, never hidden.
 """
 
+import logging
 import random
 import threading
 from collections import deque
@@ -15,10 +16,13 @@ from itertools import accumulate
 from time import monotonic, time
 from typing import NamedTuple
 
+from workload.limits import MAX_ARRIVALS_PER_S, MAX_LOAD
 from workload.metrics import Metrics
 from workload.operation import Operation, Result
 from workload.pacing import Arrivals, factor
 from workload.settings import Settings
+
+log = logging.getLogger(__name__)
 
 MAX_QUEUE = 20_000
 # How soon a change of load or shape is felt.
@@ -84,6 +88,7 @@ class Engine:
         self._arrivals = Arrivals(self._random, start=self._started)
         self._cumulative_rates = [0.0]
         self._rates_valid_until = self._started
+        self._is_limited = False
 
     @property
     def state(self) -> State:
@@ -95,8 +100,19 @@ class Engine:
         """The multiplier of every rate."""
         return self._load
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether load, rates and shape ask for more than MAX_ARRIVALS_PER_S, which is what arrives then."""
+        return self._is_limited
+
     def set_load(self, load: float) -> None:
-        """Change the multiplier; felt within a tenth of a second."""
+        """Change the multiplier; felt within a tenth of a second.
+
+        Raises:
+            ValueError: when it is not from 0 to MAX_LOAD.
+        """
+        if not 0 <= load <= MAX_LOAD:
+            raise ValueError(f"load {load!r} is not from 0 to {MAX_LOAD:g}")
         self._load = load
         self._metrics.gauge("credit_load_multiplier", service=self._service).set(load)
 
@@ -207,12 +223,26 @@ class Engine:
         if self._state is State.RUNNING:
             # By the wall clock, so that replicas rise and fall together.
             asked = self._load * self._share() * factor(self._settings.workload_shape, time())
-        rates = [operation.rate(self._settings) * asked for operation in self._operations]
+        rates = self._bounded([o.rate(self._settings) * asked for o in self._operations])
         for operation, rate in zip(self._operations, rates, strict=True):
             self._metrics.gauge(
                 "credit_target_rate", service=self._service, operation=operation.name
             ).set(rate)
         return rates
+
+    def _bounded(self, rates: list[float]) -> list[float]:
+        """Return the rates, all lowered by one factor when their sum exceeds MAX_ARRIVALS_PER_S."""
+        total = sum(rates)
+        was, self._is_limited = self._is_limited, total > MAX_ARRIVALS_PER_S
+        if not self._is_limited:
+            return rates
+        if not was:
+            log.warning(
+                "%.0f arrivals per second are asked for; the engine's limit is %.0f",
+                total,
+                MAX_ARRIVALS_PER_S,
+            )
+        return [rate * MAX_ARRIVALS_PER_S / total for rate in rates]
 
     def _count(self, metric: str, operation: Operation) -> None:
         self._metrics.counter(metric, service=self._service, operation=operation.name).inc()

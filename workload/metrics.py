@@ -115,6 +115,11 @@ TABLE = (
         help="Seconds an operation waited for a connection of the pool",
     ),
     Declaration(
+        name="credit_pool_timeouts",
+        kind=Counter,
+        help="Operations that found no free connection within WORKLOAD_POOL_TIMEOUT_SECONDS",
+    ),
+    Declaration(
         name="credit_proposals",
         kind=Counter,
         help="Proposals by what happened to them: submitted, approved, rejected, withdrawn",
@@ -138,7 +143,7 @@ TABLE = (
     Declaration(
         name="credit_target_rate",
         kind=Gauge,
-        help="Arrivals per second that are asked for now, multiplier and shape included",
+        help="Arrivals per second that are asked for now, multiplier, shape and the limit of 20000 included",
         labels=("service", "operation"),
     ),
 )

@@ -17,6 +17,7 @@ from workload.database import (
     ConnectionLostError,
     ContentionError,
     Database,
+    PoolTimeoutError,
     StatementFailedError,
     UnreachableError,
 )
@@ -127,6 +128,11 @@ class Runner:
                 return operation.run(call)
             except RETRIED as another:
                 error = another
+            except PoolTimeoutError as busy:
+                # Whether the first attempt was committed must be found out first.
+                if not in_doubt:
+                    raise
+                error = busy
             except StatementFailedError as refused:
                 if in_doubt and refused.is_unique_violation and (done := self._find(call)):
                     return done

@@ -18,11 +18,10 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from workload import __version__
 from workload.engine import State
 from workload.errors import PortTakenError
+from workload.limits import MAX_ARRIVALS_PER_S, MAX_DELAY_S, MAX_LOAD
 from workload.process import RunningService
 
 PAUSE_TIMEOUT_S = 30.0
-MAX_LOAD = 10_000.0
-MAX_DELAY_S = 30.0
 MAX_BODY = 64
 Answer: TypeAlias = tuple[HTTPStatus, object]
 
@@ -102,6 +101,8 @@ class Control:
             "version": __version__,
             "state": first.engine.state.value,
             "load": first.engine.load,
+            "max_arrivals_per_s": MAX_ARRIVALS_PER_S,
+            "limited": any(service.engine.is_limited for service in self.services),
             "delay_s": first.runner.delay_s,
             "services": {s.service.dd_service: str(s.instance) for s in self.services},
         }

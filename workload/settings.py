@@ -6,15 +6,27 @@ the field names in capitals (`postgres_port` <- `POSTGRES_PORT`); `.env.example`
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Annotated, Self, TypeAlias, TypeVar
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from workload.errors import SettingsError
+from workload.limits import (
+    MAX_ARRIVALS_PER_S,
+    MAX_HOURS,
+    MAX_LOAD,
+    MAX_MILLISECONDS,
+    MAX_SECONDS,
+    MAX_THREADS,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
-Port = int
+# Operations per second at load 1.
+Rate: TypeAlias = Annotated[float, Field(ge=0, le=MAX_ARRIVALS_PER_S)]
+Seconds: TypeAlias = Annotated[float, Field(gt=0, le=MAX_SECONDS)]
+Hours: TypeAlias = Annotated[float, Field(gt=0, le=MAX_HOURS)]
+Threads: TypeAlias = Annotated[int, Field(ge=1, le=MAX_THREADS)]
 Model = TypeVar("Model", bound="Settings")
 
 
@@ -35,6 +47,7 @@ class Settings(BaseSettings):
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
+        allow_inf_nan=False,
     )
 
     postgres_host: str = "127.0.0.1"
@@ -50,39 +63,41 @@ class Settings(BaseSettings):
     risk_port: int = Field(8005, ge=1, le=65535)
     shop_port: int = Field(5000, ge=1, le=65535)
 
-    workload_load: NonNegativeFloat = 1.0
+    workload_load: float = Field(1.0, ge=0, le=MAX_LOAD)
     workload_shape: Shape = Shape.STEADY
-    workload_threads: PositiveInt = 4
+    workload_threads: Threads = 4
     # A report keeps a core busy for as long as it takes; one at a time leaves the others to the customers.
-    risk_threads: PositiveInt = 1
+    risk_threads: Threads = 1
     # Connections per service; None: as many as threads, so that no operation waits for one.
-    workload_pool_size: PositiveInt | None = None
-    workload_queue_seconds: PositiveFloat = 10.0
-    workload_statement_timeout_ms: PositiveInt = 30_000
-    workload_retention_hours: PositiveFloat = 6.0
+    workload_pool_size: Threads | None = None
+    # An operation that waits longer for a connection of the pool fails with PoolTimeoutError.
+    workload_pool_timeout_seconds: Seconds = 10.0
+    workload_queue_seconds: Seconds = 10.0
+    workload_statement_timeout_ms: int = Field(30_000, ge=1, le=MAX_MILLISECONDS)
+    workload_retention_hours: Hours = 6.0
     workload_random_seed: int | None = None
     # A name with one address for each replica of a service, among which its arrivals are shared out.
     workload_replicas_host: str | None = None
 
-    rate_browse: NonNegativeFloat = 6.0
-    rate_submit: NonNegativeFloat = 1.0
-    rate_withdraw: NonNegativeFloat = 0.1
-    rate_decide: NonNegativeFloat = 1.0
-    rate_lookup: NonNegativeFloat = 8.0
-    rate_statement: NonNegativeFloat = 3.0
-    rate_update_contact: NonNegativeFloat = 0.5
-    rate_pay: NonNegativeFloat = 3.0
-    rate_mark_overdue: NonNegativeFloat = 0.1
-    rate_charge_late_fees: NonNegativeFloat = 0.1
-    rate_settle: NonNegativeFloat = 0.1
-    rate_archive: NonNegativeFloat = 0.2
-    rate_risk_distribution: NonNegativeFloat = 0.01
-    rate_product_performance: NonNegativeFloat = 0.002
-    rate_delinquency_ageing: NonNegativeFloat = 0.05
-    rate_shop_browse: NonNegativeFloat = 1.0
-    rate_shop_abandon: NonNegativeFloat = 0.2
-    rate_shop_buy: NonNegativeFloat = 0.3
-    rate_shop_tidy: NonNegativeFloat = 0.05
+    rate_browse: Rate = 6.0
+    rate_submit: Rate = 1.0
+    rate_withdraw: Rate = 0.1
+    rate_decide: Rate = 1.0
+    rate_lookup: Rate = 8.0
+    rate_statement: Rate = 3.0
+    rate_update_contact: Rate = 0.5
+    rate_pay: Rate = 3.0
+    rate_mark_overdue: Rate = 0.1
+    rate_charge_late_fees: Rate = 0.1
+    rate_settle: Rate = 0.1
+    rate_archive: Rate = 0.2
+    rate_risk_distribution: Rate = 0.01
+    rate_product_performance: Rate = 0.002
+    rate_delinquency_ageing: Rate = 0.05
+    rate_shop_browse: Rate = 1.0
+    rate_shop_abandon: Rate = 0.2
+    rate_shop_buy: Rate = 0.3
+    rate_shop_tidy: Rate = 0.05
 
     dd_env: str = "lab"
     dd_version: str = "0.1.0"

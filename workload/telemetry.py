@@ -11,6 +11,7 @@ class DatabaseTelemetry:
 
     def __init__(self, metrics: Metrics, service: str) -> None:
         self._waited = metrics.histogram("credit_pool_wait_seconds", service=service)
+        self._timed_out = metrics.counter("credit_pool_timeouts", service=service)
         # Looked up once for each name: by all labels it costs as much as to observe.
         self._duration_of = cache(
             lambda statement: metrics.histogram(
@@ -23,6 +24,10 @@ class DatabaseTelemetry:
     def waited(self, seconds: float) -> None:
         """A connection of the pool was had after so many seconds."""
         self._waited.observe(seconds)
+
+    def timed_out(self) -> None:
+        """No connection of the pool became free in time."""
+        self._timed_out.inc()
 
     def executed(self, statement: Statement, seconds: float) -> None:
         """A statement succeeded."""

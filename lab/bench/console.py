@@ -22,12 +22,13 @@ from lab.bench.load.services import DELAY, Counts, counted, idle, quantile, runn
 from lab.bench.own_console import OwnConsole, own_console
 from lab.bench.scratch import checkpoint, scratch_database
 from lab.cli.interruption import interruptible
-from lab.cli.options import AsJson
+from lab.cli.options import AsJson, number
 from lab.cli.screen import Screen, err, out
 from lab.control import ServiceClient
 from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.stack.mode import running_settings
+from workload.limits import MAX_LOAD
 from workload.services import SERVICES
 
 DATABASE = "creditlab_bench_console"
@@ -68,10 +69,15 @@ class State:
 
 
 def console(
-    seconds: Annotated[int, typer.Option(help="Seconds of each turn.", min=1)] = 10,
-    rounds: Annotated[int, typer.Option(help="Rounds; figures are medians.", min=1)] = 5,
+    seconds: Annotated[int, typer.Option(help="Seconds of each turn.", min=1, max=3600)] = 10,
+    rounds: Annotated[int, typer.Option(help="Rounds; figures are medians.", min=1, max=1000)] = 5,
     load: Annotated[
-        float, typer.Option(help="Multiplies the default rates of the services.", min=0.1)
+        float,
+        typer.Option(
+            help="Multiplies the default rates of the services.",
+            parser=number(0.1, MAX_LOAD),
+            metavar="X",
+        ),
     ] = 4.0,
     as_json: AsJson = False,
 ) -> None:

@@ -56,8 +56,12 @@ class Result:
 
 
 def intake(
-    spans: Annotated[int, typer.Option(help="How many spans to send.", min=1_000)] = 100_000,
-    lines: Annotated[int, typer.Option(help="How many log lines to write.", min=100)] = 20_000,
+    spans: Annotated[
+        int, typer.Option(help="How many spans to send.", min=1_000, max=100_000_000)
+    ] = 100_000,
+    lines: Annotated[
+        int, typer.Option(help="How many log lines to write.", min=100, max=100_000_000)
+    ] = 20_000,
     as_json: AsJson = False,
 ) -> None:
     """Send spans and write log lines to a console of its own, as fast as it takes them."""

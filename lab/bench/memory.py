@@ -19,7 +19,7 @@ import typer
 from rich.table import Table
 
 from lab.cli.interruption import interruptible
-from lab.cli.options import AsJson
+from lab.cli.options import AsJson, number
 from lab.cli.screen import Screen, out
 from lab.errors import LabError
 from lab.paths import Paths
@@ -44,7 +44,9 @@ class Growth:
 
 
 def memory(
-    minutes: Annotated[float, typer.Option(help="How long to look.", min=0.5)] = 60.0,
+    minutes: Annotated[
+        float, typer.Option(help="How long to look.", parser=number(0.5, 10_080), metavar="N")
+    ] = 60.0,
     samples: Annotated[
         Path | None, typer.Option(help="Also write each sample to this CSV file.")
     ] = None,

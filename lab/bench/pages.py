@@ -51,9 +51,11 @@ class Result:
 
 def pages(
     spans: Annotated[
-        int, typer.Option(help="How many spans the store holds.", min=1_000)
+        int, typer.Option(help="How many spans the store holds.", min=1_000, max=100_000_000)
     ] = 1_000_000,
-    times: Annotated[int, typer.Option(help="How often each page is asked for.", min=1)] = 5,
+    times: Annotated[
+        int, typer.Option(help="How often each page is asked for.", min=1, max=1_000)
+    ] = 5,
     as_json: AsJson = False,
 ) -> None:
     """Time the console's pages on a large store."""

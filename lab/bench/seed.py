@@ -18,13 +18,14 @@ from rich.table import Table
 from lab import seed as seeding
 from lab.bench.scratch import checkpoint, scratch_database
 from lab.cli.interruption import interruptible
-from lab.cli.options import AsJson
+from lab.cli.options import AsJson, number
 from lab.cli.screen import err, out
 from lab.database import Role
 from lab.errors import LabError
 from lab.settings import LabSettings
 from lab.stack.binaries import postgres_bin
 from lab.stack.memory import running_settings
+from workload.limits import MAX_SCALE, MIN_SCALE
 
 DATABASE = "creditlab_bench_seed"
 # Scale 1 of pgbench: 1 branch, 10 tellers, 100,000 accounts.
@@ -72,7 +73,12 @@ class Result:
 
 def seed(
     scale: Annotated[
-        float, typer.Option(help="How much data: 1 is 10,000 customers.", min=0.001)
+        float,
+        typer.Option(
+            help="How much data: 1 is 10,000 customers.",
+            parser=number(MIN_SCALE, MAX_SCALE),
+            metavar="N",
+        ),
     ] = 1.0,
     as_json: AsJson = False,
 ) -> None:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.cli.drill import seconds
-from lab.cli.options import AsJson
+from lab.cli.options import AsJson, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,10 @@ def down(
         bool, typer.Option("--wipe", help="Also remove the data, the logs and the options.")
     ] = False,
 ) -> None:
-    """Stop the lab: what runs of it, unless --docker or --native says which."""
+    """Stop the lab: what runs of it, unless --docker or --native says which.
+
+    Natively it ends within five minutes: what does not stop in order is killed.
+    """
     from lab.cli.screen import Screen, err
     from lab.settings import LabSettings
     from lab.stack import mode

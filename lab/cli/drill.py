@@ -1,13 +1,12 @@
 """`drill`: break the lab on purpose, prove it, heal it, and see who noticed."""
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.cli.options import AsJson
+from lab.cli.options import AsJson, names, number, seconds
 
 if TYPE_CHECKING:
     from lab.cli.screen import Screen
@@ -19,24 +18,16 @@ if TYPE_CHECKING:
     from lab.settings import LabSettings
 
 app = typer.Typer(no_args_is_help=True)
-DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>s|m|h)?")
-UNITS = {None: 1, "s": 1, "m": 60, "h": 3600}
-
-
-def seconds(text: str) -> float:
-    """Read a duration as people write it: 60s, 5m, 1h."""
-    match = DURATION.fullmatch(text)
-    if not match or float(match["number"]) <= 0:
-        raise typer.BadParameter(f"{text!r} is no duration: write 60s, 5m or 1h")
-    return float(match["number"]) * UNITS[match["unit"]]
-
 
 For = Annotated[
     float | None,
     typer.Option("--for", help="From proof to heal: 60s, 2m.", parser=seconds, metavar="TIME"),
 ]
 Intensity = Annotated[
-    float, typer.Option(help="1 is the drill as designed.", min=0.1, max=10, metavar="X")
+    float,
+    typer.Option(
+        help="1 is the drill as designed; 0.1 to 10.", parser=number(0.1, 10), metavar="X"
+    ),
 ]
 Verify = Annotated[
     bool, typer.Option("--verify/--no-verify", help="Check books and counters afterwards.")
@@ -122,9 +113,9 @@ def run_all(
     from lab.drills.catalogue import DRILLS, find
     from lab.drills.runner import Options
 
-    names = [name for name in (only or "").split(",") if name.strip()]
+    chosen = [find(name) for name in names(only, "--only", "drill") or ()]
     options = Options(lasts_s=lasts, intensity=intensity, verify=False)
-    done = _run(list(map(find, names)) or list(DRILLS.values()), options)
+    done = _run(chosen or list(DRILLS.values()), options)
     _show(matrix.of_runs(done.assessments), html, as_json=as_json)
     problems = [*done.failed, *matrix.unmet(done.assessments), *_broken()]
     for problem in problems:

@@ -1,5 +1,11 @@
-"""Options that several commands have, worded once."""
+"""Options that several commands have, worded once; and what options take: durations, numbers, names.
 
+A parser also gets the option's default, which is a number already, so each takes numbers as they are.
+"""
+
+import math
+import re
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -10,3 +16,55 @@ Docker = Annotated[bool, typer.Option("--docker", help="The lab in containers.")
 Native = Annotated[
     bool, typer.Option("--native", help="The lab on this machine, without containers.")
 ]
+
+DURATION = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,9})?)(?P<unit>[smh])?")
+UNITS = {None: 1, "s": 1, "m": 60, "h": 3600}
+MAX_DURATION_S = 7 * 24 * 3600.0
+
+
+def seconds(given: str | float) -> float:
+    """Read a duration such as 60s, 5m or 1h; at most seven days.
+
+    >>> seconds("5m"), seconds(300.0)
+    (300.0, 300.0)
+    """
+    if not isinstance(given, str):
+        return given
+    match = DURATION.fullmatch(given)
+    length = float(match["number"]) * UNITS[match["unit"]] if match else 0.0
+    if not 0 < length <= MAX_DURATION_S:
+        raise typer.BadParameter(
+            f"{given[:40]!r} is no duration: write 60s, 5m or 1h; at most {MAX_DURATION_S / 3600:g}h."
+        )
+    return length
+
+
+def number(least: float, most: float) -> Callable[[str | float], float]:
+    """Return a parser of numbers from `least` to `most`; it refuses nan, which click's own range accepts."""
+
+    def read(given: str | float) -> float:
+        try:
+            value = float(given)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            raise typer.BadParameter(
+                f"{str(given)[:40]!r} is no number from {least:g} to {most:g}."
+            )
+        return value
+
+    return read
+
+
+def names(given: str | None, option: str, kind: str) -> tuple[str, ...] | None:
+    """Return the names of a list A,B, each once; None when the option was not given.
+
+    Raises:
+        typer.BadParameter: when the option was given and names nothing.
+    """
+    if given is None:
+        return None
+    found = tuple(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))
+    if not found:
+        raise typer.BadParameter(f"{option} {given!r} names no {kind}; leave it out for all.")
+    return found

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.cli.options import AsJson, Docker, Native
+from lab.cli.options import AsJson, Docker, Native, names, number
+from workload.limits import MAX_LOAD, MAX_SCALE, MIN_SCALE
 
 if TYPE_CHECKING:
     from lab.cli.screen import Screen
@@ -39,12 +40,18 @@ def up(
     native: Native = False,
     scale: Annotated[
         float | None,
-        typer.Option(help="How much data: 1 is 10,000 customers.", min=0.001, metavar="N"),
+        typer.Option(
+            help=f"How much data: 1 is 10,000 customers; {MIN_SCALE:g} to {MAX_SCALE:g}.",
+            parser=number(MIN_SCALE, MAX_SCALE),
+            metavar="N",
+        ),
     ] = None,
     load: Annotated[
         float | None,
         typer.Option(
-            help="Multiplies every arrival rate, also of a lab that runs.", min=0, metavar="X"
+            help=f"Multiplies every arrival rate, also of a lab that runs; 0 to {MAX_LOAD:g}.",
+            parser=number(0, MAX_LOAD),
+            metavar="X",
         ),
     ] = None,
     services: Annotated[
@@ -64,8 +71,8 @@ def up(
     from lab.stack.memory import Memory
 
     asked_mode = mode.asked_for(docker=docker, native=native)
-    names = None if services is None else tuple(s.strip() for s in services.split(",") if s.strip())
-    asked = Memory(services=names, scale=scale, load=load, shop=shop)
+    chosen = names(services, "--services", "service")
+    asked = Memory(services=chosen, scale=scale, load=load, shop=shop)
     bring_up(asked, asked_mode=asked_mode, foreground=foreground, as_json=as_json)
 
 

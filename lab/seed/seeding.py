@@ -89,11 +89,11 @@ def _load(target: str, plan: Plan, report: Report) -> Counter[str]:
         # Asked under the lock: without it, rows that another seeder has just committed look like strangers.
         _require_empty(connection)
         loaded = load(connection, plan.blocks(), expected_rows=plan.expected_rows, report=report)
-        _sign(connection, plan, loaded)
-    with connect(target, application_name=APPLICATION) as connection:
+        # Before the commit: killed after it, a seed would stay without statistics, and count as whole.
         for done, table in enumerate(COLUMNS):
             report(Progress(step=Step.STATISTICS, done=done, total=len(COLUMNS)))
             rows(connection, f"ANALYZE {table}")
+        _sign(connection, plan, loaded)
     report(Progress(step=Step.STATISTICS, done=len(COLUMNS), total=len(COLUMNS)))
     return loaded
 

@@ -54,7 +54,7 @@ class Cluster:
     def create(self) -> None:
         """Make the data directory when there is none, and bring the configuration up to date.
 
-        initdb works in `data.partial`, which becomes `data` by a rename: what an interruption leaves
+        initdb works in `data.partial.PID`, which becomes `data` by a rename: what an interruption leaves
         is never taken for a cluster.
 
         Raises:
@@ -183,10 +183,11 @@ class Cluster:
             identity.own(target)
 
     def _initdb(self) -> None:
-        partial = self.state / "data.partial"
+        # Of this call's own: an initdb that outlived its killed `up` may still write into another one.
+        partial = self.state / f"data.partial.{os.getpid()}"
         password = self.state / "password"
-        if partial.exists():
-            shutil.rmtree(partial)
+        for left in self.state.glob("data.partial*"):
+            shutil.rmtree(left, ignore_errors=True)
         identity = self._passage.identity
         try:
             # A file, because a command line is public; a pipe of root's cannot be reopened by another user.

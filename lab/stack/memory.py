@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from lab.errors import LabError
 from lab.paths import Paths
 from lab.settings import LabSettings
+from workload.limits import MAX_LOAD, MAX_SCALE, MIN_SCALE
 
 # Where the state lives is decided by who asks, not by what was found there.
 NOT_KEPT = {"lab_state_dir"}
@@ -21,13 +22,26 @@ NOT_KEPT = {"lab_state_dir"}
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """The options of an `up` (None: not given) and the settings that it ran with."""
+    """The options of an `up` (None: not given) and the settings that it ran with.
+
+    `prepared` says that an `up` has seen roles, schema and seed complete: false while the first one is at it.
+    """
 
     services: tuple[str, ...] | None = None
     scale: float | None = None
     load: float | None = None
     shop: bool | None = None
+    prepared: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no `up` accepts, wherever they come from."""
+        for name, value, least, most in (
+            ("load", self.load, 0.0, MAX_LOAD),
+            ("scale", self.scale, MIN_SCALE, MAX_SCALE),
+        ):
+            if value is not None and not least <= value <= most:
+                raise ValueError(f"{name} {value!r} is not between {least:g} and {most:g}")
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
@@ -62,6 +76,14 @@ class Memory:
             load=self.load if other.load is None else other.load,
             shop=self.shop if other.shop is None else other.shop,
         )
+
+    def to_start_again(self, settings: LabSettings) -> Self:
+        """Return the options of a lab whose processes are gone; a `down` leaves only the scale.
+
+        A killed supervisor or a reboot asks for nothing new: services, load and shop stay as they were.
+        """
+        scale = self.left_by_down(settings).scale
+        return replace(self, scale=scale, prepared=False, settings={})
 
     def left_by_down(self, settings: LabSettings) -> Self:
         """Return what `down` leaves: data keep their scale, unless the settings name one."""

@@ -1,7 +1,7 @@
 """`up`: brings the lab from whatever state it is in to the one that was asked for, or leaves it as it was."""
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
 from lab.control import clients, shop_client
@@ -19,8 +19,9 @@ from lab.stack.memory import Memory
 from lab.stack.ports import require_free
 from lab.stack.readiness import NotReadyError, await_state
 from lab.stack.reporter import Reporter
-from lab.stack.stopping import end_leftovers, stop
+from lab.stack.stopping import stop
 from lab.stack.supervision import Supervisor
+from workload.limits import MAX_ARRIVALS_PER_S
 
 MAX_STARTS = 3
 LOG_LINES = 8
@@ -58,14 +59,15 @@ def up(settings: LabSettings, asked: Memory, *, reporter: Reporter, seed: Seed) 
     with held(paths.lock):
         supervisor = Supervisor(paths)
         known = Memory.read(paths.memory) or Memory()
-        if supervisor.answers():
+        if supervisor.answers() and known.prepared:
             memory = known.amended(asked)
             running = memory.running(settings)
             start = _Start(running, memory.with_settings(running), supervisor, reporter, seed)
             outcome = start.complete(asked, known)
             return replace(outcome, notes=_notes(start.memory, settings))
-        end_leftovers(paths, reporter)
-        memory = known.left_by_down(settings).amended(asked)
+        if stop(paths, supervisor, reporter):
+            reporter.done("interrupted", "an earlier start had not come to its end; starting again")
+        memory = known.to_start_again(settings).amended(asked)
         settings = memory.options_on(settings)
         memory = memory.with_settings(settings)
         return _Start(settings, memory, supervisor, reporter, seed).from_nothing(known)
@@ -104,7 +106,7 @@ class _Start:
         require_free(self.wanted, self.settings)
         self._find_programs()
         with ExitStack() as undo:
-            undo.callback(Memory(scale=known.scale).write, self.paths.memory)
+            undo.callback(replace(known, prepared=False, settings={}).write, self.paths.memory)
             self.memory.write(self.paths.memory)
             undo.callback(stop, self.paths, self.supervisor, self.reporter)
             variables = {**inherited(), **of_settings(self.settings, LabSettings.model_fields)}
@@ -125,13 +127,13 @@ class _Start:
             undo.callback(known.write, self.paths.memory)
             self.memory.write(self.paths.memory)
             undo.callback(self.supervisor.stop_components, missing)
-            if asked.scale is not None and POSTGRES not in missing:
+            if POSTGRES not in missing:
                 self._seed()
             outcome = self._start(missing)
+            self._tell_prometheus()
+            if asked.load is not None:
+                self._set_load(asked.load)
             undo.pop_all()
-        self._tell_prometheus()
-        if asked.load is not None:
-            self._set_load(asked.load)
         return outcome
 
     def _find_programs(self) -> None:
@@ -181,6 +183,9 @@ class _Start:
     def _seed(self) -> None:
         self.reporter.begin("data")
         self.reporter.done("data", self.seed(self.settings))
+        # From here on a running lab is completed, not started again.
+        self.memory = replace(self.memory, prepared=True)
+        self.memory.write(self.paths.memory)
 
     def _await(self, component: Component, *, tell: bool) -> None:
         if tell:
@@ -217,7 +222,22 @@ class _Start:
         monitoring.write_targets(self.paths.prometheus / "etc", self.settings, ports)
 
     def _set_load(self, load: float) -> None:
-        for client in (*clients(self.settings), shop_client(self.settings)):
-            if client.name in self.launch.services:
+        running = [
+            client
+            for client in (*clients(self.settings), shop_client(self.settings))
+            if client.name in self.launch.services
+        ]
+        before = {client.name: float(client.health()["load"]) for client in running}
+        try:
+            for client in running:
                 client.set_load(load)
-        self.reporter.done("load", f"{load:g} times the rates of the settings")
+        except LabError:
+            for client in running:
+                with suppress(LabError):
+                    client.set_load(before[client.name])
+            raise
+        limited = [client.name for client in running if load and client.health()["limited"]]
+        note = f"; {', '.join(limited)} at {MAX_ARRIVALS_PER_S:,.0f} arrivals/s, the most there is"
+        self.reporter.done(
+            "load", f"{load:g} times the rates of the settings{note if limited else ''}"
+        )

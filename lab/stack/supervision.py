@@ -7,8 +7,10 @@ open directory. For the same reason, and for spaces, everything in the configura
 
 import os
 import shlex
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -30,6 +32,8 @@ from lab.stack.records import Record
 NAME = "supervisord"
 SOCKET = "supervisor.sock"
 START_WITHIN_S = 20
+# Each answer of supervisord's; a stopped or hung one must not hold a command up.
+ANSWER_WITHIN_S = 10.0
 KILL_WITHIN_S = 5
 LOG_BYTES = 5_000_000
 
@@ -55,6 +59,26 @@ class Process:
 
 class SupervisionError(LabError):
     """supervisord refused; see `./creditlab logs supervisord`."""
+
+
+def _transport(address: str) -> Any:
+    """Return supervisord's own transport, with a time limit for each answer."""
+    transport = SupervisorTransport(None, None, address)
+    connection_of = transport._get_connection
+
+    def limited() -> Any:
+        connection = connection_of()
+
+        def connect() -> None:
+            connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection.sock.settimeout(ANSWER_WITHIN_S)
+            connection.sock.connect(connection.socketfile)
+
+        connection.connect = connect
+        return connection
+
+    transport._get_connection = limited
+    return transport
 
 
 class Supervisor:
@@ -132,9 +156,16 @@ class Supervisor:
     ) -> None:
         """Stop components, all at once, and return when they have ended; those that are down may be named.
 
+        The deadlines run from now on for all of them at once, so that the longest one bounds the call.
+
         Raises:
             NotReadyError: when one outlives its own deadline and its killing.
         """
+        begun = time.monotonic()
+
+        def left(within_s: float) -> float:
+            return max(0.0, begun + within_s - time.monotonic())
+
         up = {name for name, process in self.processes().items() if process.is_up}
         ending = [component for component in components if component.name in up]
         for component in ending:
@@ -142,14 +173,14 @@ class Supervisor:
                 await_state(
                     f"{component.name} was launched",
                     partial(self._is_being_forked, component.name),
-                    within_s=START_WITHIN_S,
+                    within_s=left(START_WITHIN_S),
                 )
             self._call("stopProcess", component.name, False)
         for component in ending:
             await_state(
                 f"{component.name} has stopped",
                 partial(self._still_runs, component.name),
-                within_s=component.stop_within_s + KILL_WITHIN_S,
+                within_s=left(START_WITHIN_S + component.stop_within_s + KILL_WITHIN_S),
             )
             stopped(component.name)
 
@@ -180,7 +211,7 @@ class Supervisor:
         directory = os.open(self._paths.state, os.O_RDONLY | os.O_DIRECTORY)
         try:
             address = f"unix:///proc/self/fd/{directory}/{SOCKET}"
-            transport = SupervisorTransport(None, None, address)
+            transport = _transport(address)
             with ServerProxy("http://localhost", transport=transport) as server:
                 yield server
         finally:

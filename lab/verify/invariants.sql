@@ -1,5 +1,11 @@
 -- What must hold of the money and of the people at any moment. Each statement returns how many rows break it.
 
+-- name: seed
+-- The seed is there, and of its customers, proposals that are decided, and contracts none is missing.
+SELECT CASE WHEN max(max_customer_id) IS NULL THEN 1 ELSE
+    max(max_customer_id) - (SELECT count(*) FROM customers WHERE customer_id <= max(max_customer_id)) END
+FROM seed_manifest
+
 -- name: open_amounts
 -- Each contract's open_amount is the sum of its unpaid installments.
 SELECT count(*) FROM (

@@ -15,11 +15,12 @@ from rich.text import Text
 from lab.bench.cost.figures import Cost, between
 from lab.bench.cost.reading import Reading, bytes_of_spans, read
 from lab.cli.interruption import interruptible
-from lab.cli.options import AsJson
+from lab.cli.options import AsJson, number
 from lab.cli.screen import Screen, out
 from lab.errors import LabError
 from lab.settings import LabSettings
 from lab.stack.memory import running_settings
+from workload.limits import MAX_SECONDS
 
 TOO_SHORT = (
     "Within these seconds no operation, no span or no sample was counted.\n"
@@ -29,7 +30,12 @@ TOO_SHORT = (
 
 def cost(
     seconds: Annotated[
-        float, typer.Option(help="How long to look; Prometheus scrapes every 10 s.", min=15)
+        float,
+        typer.Option(
+            help="How long to look; Prometheus scrapes every 10 s.",
+            parser=number(15, MAX_SECONDS),
+            metavar="S",
+        ),
     ] = 120.0,
     as_json: AsJson = False,
 ) -> None:

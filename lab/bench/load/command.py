@@ -24,11 +24,12 @@ from lab.bench.load.measure import (
 from lab.bench.load.scenarios import MIX, SCENARIOS
 from lab.bench.scratch import checkpoint, scratch_database
 from lab.cli.interruption import interruptible
-from lab.cli.options import AsJson
+from lab.cli.options import AsJson, number
 from lab.cli.screen import err, out
 from lab.processors import STOLEN
 from lab.settings import LabSettings
 from lab.stack.memory import running_settings
+from workload.limits import MAX_ARRIVALS_PER_S, MAX_SCALE
 
 DATABASE = "creditlab_bench_load"
 CONNECTIONS_PER_CORE = 4
@@ -41,13 +42,23 @@ KEPT_UP = 0.95
 
 
 def load(
-    seconds: Annotated[int, typer.Option(help="Seconds of each turn.", min=1)] = 1,
-    rounds: Annotated[int, typer.Option(help="Rounds; figures are medians.", min=1)] = 9,
+    seconds: Annotated[int, typer.Option(help="Seconds of each turn.", min=1, max=3600)] = 1,
+    rounds: Annotated[int, typer.Option(help="Rounds; figures are medians.", min=1, max=1000)] = 9,
     rate: Annotated[
-        float, typer.Option(help="Operations per second, where lateness is measured.", min=1)
+        float,
+        typer.Option(
+            help="Operations per second, where lateness is measured.",
+            parser=number(1, MAX_ARRIVALS_PER_S),
+            metavar="N",
+        ),
     ] = 500.0,
     scale: Annotated[
-        float, typer.Option(help="How much data: 1 is 10,000 customers.", min=0.01)
+        float,
+        typer.Option(
+            help="How much data: 1 is 10,000 customers.",
+            parser=number(0.01, MAX_SCALE),
+            metavar="N",
+        ),
     ] = 1.0,
     as_json: AsJson = False,
 ) -> None:

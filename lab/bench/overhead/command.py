@@ -20,11 +20,12 @@ from lab.bench.overhead.ratios import ROUNDS_AT_LEAST, Estimate, Verdict
 from lab.bench.overhead.server import own_server
 from lab.bench.scratch import checkpoint
 from lab.cli.interruption import interruptible
-from lab.cli.options import AsJson
+from lab.cli.options import AsJson, number
 from lab.cli.screen import err, out, warn
 from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.stack import records
+from workload.limits import MAX_SCALE
 
 CONNECTIONS_PER_CORE = 4
 STYLES = {
@@ -43,12 +44,22 @@ FIGURES = {
 
 
 def overhead(
-    seconds: Annotated[float, typer.Option(help="Seconds of each turn.", min=1)] = 10.0,
+    seconds: Annotated[
+        float, typer.Option(help="Seconds of each turn.", parser=number(1, 3600), metavar="S")
+    ] = 10.0,
     rounds: Annotated[
-        int, typer.Option(help=f"Rounds; fewer than {ROUNDS_AT_LEAST} give no verdict.", min=1)
+        int,
+        typer.Option(
+            help=f"Rounds; fewer than {ROUNDS_AT_LEAST} give no verdict.", min=1, max=1000
+        ),
     ] = 4,
     scale: Annotated[
-        float, typer.Option(help="How much data: 1 is 10,000 customers.", min=0.01)
+        float,
+        typer.Option(
+            help="How much data: 1 is 10,000 customers.",
+            parser=number(0.01, MAX_SCALE),
+            metavar="N",
+        ),
     ] = 0.2,
     as_json: AsJson = False,
 ) -> None:
