@@ -19,7 +19,7 @@ from lab.stack.memory import Memory
 from lab.stack.ports import require_free
 from lab.stack.readiness import NotReadyError, await_state
 from lab.stack.reporter import Reporter
-from lab.stack.stopping import stop
+from lab.stack.stopping import end_processes, stop
 from lab.stack.supervision import Supervisor
 from workload.limits import MAX_ARRIVALS_PER_S
 
@@ -65,8 +65,8 @@ def up(settings: LabSettings, asked: Memory, *, reporter: Reporter, seed: Seed) 
             start = _Start(running, memory.with_settings(running), supervisor, reporter, seed)
             outcome = start.complete(asked, known)
             return replace(outcome, notes=_notes(start.memory, settings))
-        if stop(paths, supervisor, reporter):
-            reporter.done("interrupted", "an earlier start had not come to its end; starting again")
+        if end_processes(paths, supervisor, reporter):
+            reporter.done("leftovers", "what ran without a complete start is ended; starting again")
         memory = known.to_start_again(settings).amended(asked)
         settings = memory.options_on(settings)
         memory = memory.with_settings(settings)

@@ -53,12 +53,21 @@ def down(settings: LabSettings, *, wipe: bool, reporter: Reporter) -> bool:
 
 
 def stop(paths: Paths, supervisor: Supervisor, reporter: Reporter) -> bool:
-    """Stop everything, supervised or not; the caller holds the lock. Return whether anything ran."""
+    """Stop everything, and forget what only a running lab needs; the caller holds the lock.
+
+    Returns whether anything ran.
+    """
+    ran = end_processes(paths, supervisor, reporter)
+    _forget(paths)
+    return ran
+
+
+def end_processes(paths: Paths, supervisor: Supervisor, reporter: Reporter) -> bool:
+    """End every process of the lab, supervised or not; return whether there was any."""
     supervised = supervisor.answers()
     if supervised:
         _stop_in_order(supervisor, reporter)
     leftovers = end_leftovers(paths, reporter)
-    _forget(paths)
     return supervised or leftovers
 
 
@@ -104,6 +113,10 @@ def end_leftovers(paths: Paths, reporter: Reporter) -> bool:
 
 def _ask_to_end(name: str, process: psutil.Process) -> None:
     component = COMPONENTS.get(name)
+    for each in records.descendants(process):
+        # One that was stopped (SIGSTOP) would not hear of it before it is killed.
+        with suppress(psutil.NoSuchProcess):
+            each.resume()
     with suppress(psutil.NoSuchProcess):
         process.send_signal(
             signal.Signals[f"SIG{component.stop_signal}"] if component else signal.SIGTERM

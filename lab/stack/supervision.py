@@ -33,7 +33,7 @@ NAME = "supervisord"
 SOCKET = "supervisor.sock"
 START_WITHIN_S = 20
 # Each answer of supervisord's; a stopped or hung one must not hold a command up.
-ANSWER_WITHIN_S = 10.0
+ANSWER_WITHIN_S = 5.0
 KILL_WITHIN_S = 5
 LOG_BYTES = 5_000_000
 

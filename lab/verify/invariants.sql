@@ -1,10 +1,13 @@
 -- What must hold of the money and of the people at any moment. Each statement returns how many rows break it.
 
 -- name: seed
--- The seed is there, and of its customers, proposals that are decided, and contracts none is missing.
-SELECT CASE WHEN max(max_customer_id) IS NULL THEN 1 ELSE
-    max(max_customer_id) - (SELECT count(*) FROM customers WHERE customer_id <= max(max_customer_id)) END
-FROM seed_manifest
+-- The seed is recorded, and none of its customers and contracts is missing; retention leaves them alone.
+SELECT coalesce((
+    SELECT max_customer_id - (SELECT count(*) FROM customers WHERE customer_id <= max_customer_id)
+        + max_contract_id - (SELECT count(*) FROM credit_contracts WHERE contract_id <= max_contract_id)
+        + (NOT EXISTS (SELECT FROM credit_products))::int
+    FROM seed_manifest
+), 1)
 
 -- name: open_amounts
 -- Each contract's open_amount is the sum of its unpaid installments.

@@ -234,7 +234,12 @@ def test_logs_are_those_of_the_component(lab: Lab) -> None:
 
 
 def test_up_takes_over_from_a_supervisor_that_was_killed(lab: Lab) -> None:
-    """What a kill -9 of supervisord orphans is shown as such, ended by the next `up`, and started anew."""
+    """What a kill -9 of supervisord orphans is shown as such, ended by the next `up`, and started again.
+
+    The options of the last `up` are those of the next one.
+    """
+    [load] = {client.health()["load"] for client in clients(lab.settings)}
+    assert load == 2.5
     orphans = family(lab) - {psutil.Process(supervisor(lab).pid())}
     os.kill(supervisor(lab).pid(), signal.SIGKILL)
     await_state(
@@ -247,6 +252,7 @@ def test_up_takes_over_from_a_supervisor_that_was_killed(lab: Lab) -> None:
     assert mended.returncode == 0, mended.stderr
     assert not any(process.is_running() for process in orphans)
     assert {c["state"] for c in ready(lab)["components"]} == {"running"}
+    assert {client.health()["load"] for client in clients(lab.settings)} == {load}
 
 
 def test_a_restart_keeps_the_options(lab: Lab) -> None:

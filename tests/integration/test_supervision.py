@@ -17,7 +17,7 @@ from lab.stack import records, stopping
 from lab.stack.components import COMPONENTS
 from lab.stack.environment import inherited, of_settings
 from lab.stack.memory import Memory
-from lab.stack.readiness import await_state
+from lab.stack.readiness import NotReadyError, await_state
 from lab.stack.status import State, examine
 from lab.stack.supervision import Supervisor
 from tests.fix_postgres import free_port, settings_for
@@ -124,6 +124,33 @@ def test_what_a_killed_supervisord_left_behind_is_ended(supervised: Supervised) 
     assert psutil.pid_exists(orphan)
     assert stopping.stop(supervised.paths, supervised.supervisor, Told())
     assert not psutil.pid_exists(orphan)
+
+
+def test_a_frozen_supervisord_does_not_hold_up_its_stop(supervised: Supervised) -> None:
+    """It does not answer within its time limit; it and what it runs are ended all the same."""
+    supervised.start_prometheus()
+    family = records.descendants(psutil.Process(supervised.supervisor.pid()))
+    os.kill(supervised.supervisor.pid(), signal.SIGSTOP)
+    assert not supervised.supervisor.answers()
+    assert stopping.stop(supervised.paths, supervised.supervisor, Told())
+    assert not any(process.is_running() for process in family)
+
+
+def test_what_does_not_obey_is_killed(
+    supervised: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A component that outlives its deadlines does not make `down` fail: all of it is killed."""
+    supervised.start_prometheus()
+    family = records.descendants(psutil.Process(supervised.supervisor.pid()))
+
+    def refuse(*_: object) -> None:
+        raise NotReadyError("Waited 35 s until prometheus has stopped; last seen: it still runs")
+
+    monkeypatch.setattr(Supervisor, "stop_components", refuse)
+    reporter = Told()
+    assert stopping.stop(supervised.paths, supervised.supervisor, reporter)
+    assert not any(process.is_running() for process in family)
+    monkeypatch.undo()
 
 
 def test_an_exporter_without_postgres_is_not_ready(supervised: Supervised) -> None:

@@ -108,6 +108,10 @@ BREAKAGES = {
         ),
         {"cpf_unique"},
     ),
+    "a customer of the seed lost": (
+        "DELETE FROM customers WHERE customer_id = (SELECT max_customer_id FROM seed_manifest)",
+        {"seed"},
+    ),
 }
 
 

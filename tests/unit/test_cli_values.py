@@ -106,6 +106,22 @@ def test_a_remembered_load_that_no_up_accepts_is_named(tmp_path: Path) -> None:
         Memory.read(file)
 
 
+def test_processes_that_were_killed_forget_no_option(settings: LabSettings) -> None:
+    """What `up` asked for holds until `down`; a `down` leaves only the scale, which belongs to the data."""
+    asked = Memory(services=("risk",), load=3.0, shop=True, scale=0.1, prepared=True)
+    again = asked.with_settings(settings).to_start_again(settings)
+    assert again == Memory(services=("risk",), load=3.0, shop=True, scale=0.1)
+    named = settings.model_copy(update={"seed_scale": 2.0})
+    assert named.model_fields_set >= {"seed_scale"}
+    assert asked.to_start_again(named).scale is None
+    assert Memory(scale=0.1).to_start_again(settings) == Memory(scale=0.1)
+
+
+@pytest.fixture
+def settings() -> LabSettings:
+    return LabSettings(_env_file=None)
+
+
 def numeric_settings() -> list[str]:
     """Return the settings that are numbers."""
     return [
