@@ -37,7 +37,7 @@ class LabSettings(Settings):
     trace_agent_port: int = Field(8090, ge=1, le=65535)
     agent_cmd_port: int = Field(8091, ge=1, le=65535)
     # Traces per second that a real Agent keeps; its default is 10.
-    dd_apm_target_tps: PositiveInt = 200
+    dd_apm_target_tps: int = Field(200, ge=1, le=1_000_000)
     # Where PostgreSQL's JSON log is; None: in the native lab's own cluster.
     postgres_log_dir: Path | None = None
     store_max_age_hours: Hours = 24.0
