@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import psycopg2
 from psycopg2 import extensions
 
+from lab.encodings import RAW, make_lenient, needs_own_codec
 from lab.errors import (
     DatabaseAbsentError,
     DatabaseError,
@@ -26,6 +27,8 @@ Row: TypeAlias = tuple[Any, ...]
 Parameters: TypeAlias = Sequence[object] | Mapping[str, object]
 
 COPY_PIECE = 4 << 20
+
+make_lenient(extensions.encodings)
 
 
 class Role(StrEnum):
@@ -44,12 +47,8 @@ def dsn(
     role: Role,
     *,
     database: str | None = None,
-    options: str | None = None,
 ) -> str:
-    """A libpq connection string for a role, password included: not for logs or command lines.
-
-    `options` are settings that the session begins with, such as `-c role=pg_monitor`.
-    """
+    """A libpq connection string for a role, password included: not for logs or command lines."""
     password = {
         Role.OWNER: settings.credit_owner_password,
         Role.APP: settings.credit_app_password,
@@ -64,7 +63,6 @@ def dsn(
         dbname=database or settings.postgres_db,
         user=settings.postgres_user if role is Role.SUPERUSER else role.value,
         password=password.get_secret_value(),
-        options=options,
     )
 
 
@@ -73,7 +71,6 @@ def connect(
     target: str,
     *,
     application_name: str = "credit-lab",
-    statement_timeout_s: float | None = None,
     connect_timeout_s: int = 5,
     autocommit: bool = True,
 ) -> Iterator[Connection]:
@@ -82,7 +79,6 @@ def connect(
     Args:
         target: a libpq connection string or URI, as `dsn` makes it.
         application_name: how pg_stat_activity names the session.
-        statement_timeout_s: in seconds; None keeps what the role has.
         connect_timeout_s: in seconds, for each address of the host (libpq's least is 2).
         autocommit: whether each statement is its own transaction.
 
@@ -95,15 +91,52 @@ def connect(
     connection = _open(target, application_name, connect_timeout_s)
     try:
         connection.autocommit = autocommit
-        if statement_timeout_s is not None:
-            setting = f"{round(statement_timeout_s * 1000)}ms"
-            rows(connection, "SELECT set_config('statement_timeout', %s, false)", [setting])
         yield connection
         if not autocommit:
             with _translated():
                 connection.commit()
     finally:
         connection.close()
+
+
+@contextmanager
+def read_only(
+    connection: Connection,
+    *,
+    role: str | None = None,
+    statement_timeout_s: float | None = None,
+    lock_timeout_s: float | None = None,
+    one_snapshot: bool = False,
+) -> Iterator[None]:
+    """Run a block in one read-only transaction that is rolled back; its settings end with it.
+
+    The session keeps nothing: behind a pooler in transaction mode it is another client's next. To be
+    used with autocommit.
+
+    Args:
+        connection: an open session.
+        role: the role whose privileges apply in the block; None keeps the session's.
+        statement_timeout_s: in seconds; None keeps what the session has.
+        lock_timeout_s: in seconds; None keeps what the session has.
+        one_snapshot: whether all statements see the database at one moment.
+
+    Raises:
+        DatabaseError: as `rows` does; 42501 when the session may not take the role.
+    """
+    level = "ISOLATION LEVEL REPEATABLE READ " if one_snapshot else ""
+    begin = [f"BEGIN {level}READ ONLY"]
+    if role is not None:
+        begin.append(f"SET LOCAL ROLE {identifier(role, connection)}")
+    for name, value in (("statement", statement_timeout_s), ("lock", lock_timeout_s)):
+        if value is not None:
+            begin.append(f"SET LOCAL {name}_timeout = {round(value * 1000)}")
+    try:
+        rows(connection, "; ".join(begin))
+        yield
+    finally:
+        # A session that is lost has no transaction left, and what lost it is the error to report.
+        with suppress(DatabaseError):
+            rows(connection, "ROLLBACK")
 
 
 def rows(connection: Connection, sql: str, parameters: Parameters | None = None) -> list[Row]:
@@ -153,8 +186,14 @@ def _open(target: str, application_name: str, connect_timeout_s: int) -> Connect
             "application_name": application_name,
             "connect_timeout": connect_timeout_s,
             **own,
+            "client_encoding": RAW,
         }
         connection: Connection = psycopg2.connect(**wanted)
+        encoding = connection.get_parameter_status("server_encoding") or RAW
+        if needs_own_codec(encoding, extensions.encodings):
+            # By a new connection, because SET would stay in a pooler's session.
+            connection.close()
+            connection = psycopg2.connect(**{**wanted, "client_encoding": encoding})
     except psycopg2.ProgrammingError as error:
         raise DatabaseError(
             f"This is not a PostgreSQL connection string: {_first_line(error)}.\nWrite it as"

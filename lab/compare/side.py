@@ -22,8 +22,8 @@ from lab.store import Plan, Reader, Span
 
 NS = 1_000_000_000
 READ_WITHIN_S = 15.0
-# It sees all statistics, and no row of the application's; and it cannot write.
-LEAST = "-c role=pg_monitor -c default_transaction_read_only=on"
+# It sees all statistics, and no row of the application's.
+LEAST = "pg_monitor"
 NAMES = """
 SELECT queryid, substring(query FROM 'statement=''([a-z_]+)''[*]/') FROM pg_stat_statements
 WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND queryid IS NOT NULL"""
@@ -88,7 +88,7 @@ class Truth:
     """
 
     def __init__(self, settings: LabSettings, prometheus: Prometheus, since_s: float) -> None:
-        self._target = database.dsn(settings, Role.LAB, options=LEAST)
+        self._target = database.dsn(settings, Role.LAB)
         self._counters = prometheus
         self.database = settings.postgres_db
         self.window_s = since_s
@@ -99,9 +99,10 @@ class Truth:
         if self.trouble:
             return []
         try:
-            with database.connect(
-                self._target, application_name="credit-lab", statement_timeout_s=READ_WITHIN_S
-            ) as connection:
+            with (
+                database.connect(self._target) as connection,
+                database.read_only(connection, role=LEAST, statement_timeout_s=READ_WITHIN_S),
+            ):
                 return database.rows(connection, sql)
         except DatabaseError as error:
             self.trouble = str(error)

@@ -102,6 +102,7 @@ class Facts:
     Attributes:
         version: server_version_num, such as 150018.
         database_sql: the database, quoted for SQL.
+        is_standby: whether the server is in recovery, and refuses every change.
         settings: those that the rules name; a name is absent when its library is not loaded, or when
             the setting is hidden from the role.
         datadog_schema: whether it exists.
@@ -116,6 +117,7 @@ class Facts:
     database_sql: str
     role: str
     role_sql: str
+    is_standby: bool
     settings: Mapping[str, Setting]
     datadog: Observer | None
     exporter: Observer | None

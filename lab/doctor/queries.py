@@ -21,7 +21,8 @@ SELECT pg_catalog.current_setting('server_version_num')::int,
        current_database(),
        pg_catalog.quote_ident(current_database()),
        current_user,
-       pg_catalog.quote_ident(current_user)
+       pg_catalog.quote_ident(current_user),
+       pg_catalog.pg_is_in_recovery()
 """
 
 EXTENSIONS = """
@@ -67,7 +68,6 @@ DATADOG_SCHEMA = "SELECT count(*) > 0 FROM pg_catalog.pg_namespace WHERE nspname
 # An application's table: not the server's, not an extension's, not the Agent's. The largest comes first.
 TABLES = """
 SELECT c.oid,
-       c.oid::regclass::text,
        pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(c.relowner)),
        pg_catalog.quote_ident(n.nspname)
 FROM pg_catalog.pg_class c
@@ -80,6 +80,28 @@ WHERE c.relkind IN ('r', 'p')
       WHERE x.classid = 'pg_catalog.pg_class'::regclass AND x.objid = c.oid AND x.deptype = 'e')
 ORDER BY c.reltuples DESC, c.oid
 """
+
+# A statement about a table, as the application would write it: without the schema where somebody's search
+# path leads there. The text is made by the server: bytes of a name that cannot be decoded stay as they are.
+STATEMENT = """
+SELECT coalesce((
+    SELECT 'SELECT * FROM '
+           || CASE WHEN n.nspname = 'public' OR n.nspname = r.rolname OR EXISTS (
+                  SELECT FROM pg_catalog.pg_db_role_setting s
+                  LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+                  CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) AS setting
+                  WHERE (s.setdatabase = 0 OR d.datname = current_database())
+                    AND setting LIKE 'search_path=%%'
+                    AND n.nspname = ANY (pg_catalog.regexp_split_to_array(
+                            pg_catalog.replace(pg_catalog.substr(setting, 13), '"', ''), ', *')))
+              THEN '' ELSE pg_catalog.quote_ident(n.nspname) || '.' END
+           || pg_catalog.quote_ident(c.relname) || ' LIMIT 1'
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
+    WHERE c.oid = %(table)s
+), 'SELECT 1')"""
+EXPLAIN = f"SELECT datadog.explain_statement(({STATEMENT}))"
 
 EXPLAIN_FUNCTION = """
 SELECT pg_catalog.pg_get_userbyid(p.proowner),

@@ -7,7 +7,7 @@ know, costs that group only.
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from lab.database import Connection, Row, rows
+from lab.database import Connection, Row, read_only, rows
 from lab.doctor import queries
 from lab.doctor.facts import Attempt, ExplainFunction, Extension, Facts, Observer, Setting, names
 from lab.errors import DatabaseError
@@ -44,27 +44,33 @@ _SESSION_SETTINGS = ("search_path", "statement_timeout", "lock_timeout")
 
 
 def read(connection: Connection, *, datadog_role: str, exporter_role: str) -> Facts:
-    """Read everything that the rules look at, in a few short statements.
+    """Read everything that the rules look at, in one read-only transaction that leaves nothing behind.
 
     Raises:
-        DatabaseError: when not even the session's own identity can be read.
+        DatabaseError: when not even the session's own identity can be read, or the connection is lost.
     """
+    with read_only(connection):
+        return _facts(connection, datadog_role, exporter_role)
+
+
+def _facts(connection: Connection, datadog_role: str, exporter_role: str) -> Facts:
     [identity] = rows(connection, queries.IDENTITY)
-    version, server_version, database, database_sql, role, role_sql = identity
+    version, server_version, database, database_sql, role, role_sql, is_standby = identity
     settings = {
         name: Setting(value=value, source=source, context=context)
         for name, value, source, context in _ask(connection, queries.SETTINGS, names=_SETTINGS)
         or []
     }
     # Only now, because these would hide what the server and the role start with.
-    rows(connection, f"SET statement_timeout = '{STATEMENT_TIMEOUT}'")
-    rows(connection, f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+    rows(connection, f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'")
+    rows(connection, f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
     tables = _ask(connection, queries.TABLES) or []
-    owners = {owner for _, _, owner, _ in tables}
+    owners = {owner for _, owner, _ in tables}
     schema = _ask(connection, queries.DATADOG_SCHEMA)
     found = _ask(connection, queries.EXPLAIN_FUNCTION, role=datadog_role)
     explain = _explain_function(connection, found[0], tables) if found else None
     query_id = _ask(connection, queries.OWN_QUERY_ID) if version >= FIRST_WITH_QUERY_ID else None
+    datadog = _observer(connection, datadog_role, settings)
     return Facts(
         version=version,
         server_version=server_version,
@@ -72,14 +78,15 @@ def read(connection: Connection, *, datadog_role: str, exporter_role: str) -> Fa
         database_sql=database_sql,
         role=role,
         role_sql=role_sql,
+        is_standby=is_standby,
         settings=settings,
-        datadog=_observer(connection, datadog_role, settings),
+        datadog=datadog,
         exporter=_observer(connection, exporter_role, settings),
         extensions=_extensions(connection),
         datadog_schema=schema[0][0] if schema else None,
         explain=explain,
         explain_known=found is not None,
-        attempt=_attempt(connection, datadog_role, role, tables) if explain else None,
+        attempt=_attempt(connection, datadog_role, datadog, role, tables) if explain else None,
         table_owner_sql=owners.pop() if len(owners) == 1 else None,
         table_schemas_sql=tuple(sorted({schema for *_, schema in tables})),
         has_query_id=query_id[0][0] if query_id else None,
@@ -88,9 +95,19 @@ def read(connection: Connection, *, datadog_role: str, exporter_role: str) -> Fa
 
 def _ask(connection: Connection, sql: str, **parameters: object) -> list[Row] | None:
     """None when PostgreSQL refuses; the rules then say unknown."""
-    with suppress(DatabaseError):
+    with suppress(DatabaseError), _undone(connection):
         return rows(connection, sql, parameters)
     return None
+
+
+@contextmanager
+def _undone(connection: Connection) -> Iterator[None]:
+    """Take back what a block does, so that its failure does not fail the whole transaction."""
+    rows(connection, "SAVEPOINT doctor")
+    try:
+        yield
+    finally:
+        rows(connection, "ROLLBACK TO SAVEPOINT doctor")
 
 
 def _extensions(connection: Connection) -> dict[str, Extension] | None:
@@ -144,30 +161,34 @@ def _explain_function(connection: Connection, found: Row, tables: list[Row]) -> 
     )
 
 
-def _attempt(connection: Connection, datadog_role: str, role: str, tables: list[Row]) -> Attempt:
-    """Explain a statement about the largest table, as the datadog role where that is permitted."""
-    statement = f"SELECT * FROM {tables[0][1]} LIMIT 1" if tables else "SELECT 1"
-    by, error = role, ""
-    with _read_only(connection):
-        with suppress(DatabaseError):
-            rows(connection, "SAVEPOINT become")
-            rows(connection, "SELECT set_config('role', %s, true)", [datadog_role])
-            by = datadog_role
-        if by != datadog_role:
-            rows(connection, "ROLLBACK TO SAVEPOINT become")
-        refused = rows(connection, queries.MAY_EXPLAIN) != [(True,)]
-        if not refused:
-            try:
-                rows(connection, "SELECT datadog.explain_statement(%s)", [statement])
-            except DatabaseError as failure:
-                error = str(failure)
+def _attempt(
+    connection: Connection, name: str, datadog: Observer | None, role: str, tables: list[Row]
+) -> Attempt:
+    """Explain a statement about the largest table, as the Agent does: its role, its search path.
+
+    Where the asking role may not become the Agent's, it asks itself, with the Agent's search path.
+    """
+    statement, error, refused = "SELECT 1", "", False
+    table = {"table": tables[0][0] if tables else None}
+    with _undone(connection):
+        by = name if _become(connection, name) else role
+        try:
+            if datadog is not None and (path := datadog.settings["search_path"]):
+                rows(connection, "SELECT set_config('search_path', %s, true)", [path])
+            [[statement]] = rows(connection, queries.STATEMENT, table)
+            refused = rows(connection, queries.MAY_EXPLAIN) != [(True,)]
+            if not refused:
+                rows(connection, queries.EXPLAIN, table)
+        except DatabaseError as failure:
+            error = str(failure)
     return Attempt(statement=statement, by=by, refused=refused, error=error)
 
 
-@contextmanager
-def _read_only(connection: Connection) -> Iterator[None]:
-    rows(connection, "BEGIN READ ONLY")
+def _become(connection: Connection, role: str) -> bool:
+    rows(connection, "SAVEPOINT become")
     try:
-        yield
-    finally:
-        rows(connection, "ROLLBACK")
+        rows(connection, "SELECT set_config('role', %s, true)", [role])
+    except DatabaseError:
+        rows(connection, "ROLLBACK TO SAVEPOINT become")
+        return False
+    return True

@@ -1,7 +1,7 @@
 """PostgreSQL's sessions at this moment: what each does, who waits for whom, whose transaction is oldest.
 
-Asked as the role `lab`, stepped down to pg_monitor and read-only: it sees every session, and no row of the
-application's. Statements are redacted before they leave this module.
+Read as the role `lab` in one read-only transaction with the privileges of pg_monitor: it sees every session,
+and no row of the application. Statements are redacted before they leave this module.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from lab import clock, redact
-from lab.database import Role, Row, connect, dsn, rows
+from lab.database import Role, Row, connect, dsn, read_only, rows
 from lab.errors import DatabaseError
 from lab.settings import LabSettings
 from workload.statements import parse
@@ -115,14 +115,14 @@ class Sessions:
 def live(settings: LabSettings) -> Sessions:
     """Return the sessions of now; without any when PostgreSQL does not answer, and then why."""
     try:
-        with connect(
-            dsn(settings, Role.LAB),
-            application_name="credit-lab console",
-            statement_timeout_s=TIMEOUT_S,
-            connect_timeout_s=2,
-        ) as connection:
-            for step in ("read_only", "least_privilege"):
-                rows(connection, QUERIES[step])
+        with (
+            connect(
+                dsn(settings, Role.LAB),
+                application_name="credit-lab console",
+                connect_timeout_s=2,
+            ) as connection,
+            read_only(connection, role="pg_monitor", statement_timeout_s=TIMEOUT_S),
+        ):
             found = rows(connection, QUERIES["live_sessions"])
     except DatabaseError as error:
         return _of((), {"sessions": str(error)})

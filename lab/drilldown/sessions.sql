@@ -1,13 +1,5 @@
 -- What the drilldown asks PostgreSQL about its sessions.
 
--- name: read_only
--- Nothing that follows can write.
-SET default_transaction_read_only = on
-
--- name: least_privilege
--- Down from the lab's role to the group that may look at statistics, and at nothing of the application's.
-SET ROLE pg_monitor
-
 -- name: live_sessions
 -- Every client session but our own, with those that block it.
 SELECT pid, usename, application_name, datname, state, wait_event_type, wait_event, query_id, query,

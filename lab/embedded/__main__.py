@@ -19,7 +19,6 @@ from workload.errors import SettingsError
 
 STATEMENTS_EVERY = 10
 METADATA_EVERY = 600
-STATEMENT_TIMEOUT_S = 2.0
 RETRY_S = 2.0
 # What stands for the key of an Agent that has none.
 NO_KEY = "0" * 32
@@ -61,7 +60,6 @@ class Agent:
                 with database.connect(
                     database.dsn(self._settings, database.Role.DATADOG),
                     application_name="datadog-embedded-agent",
-                    statement_timeout_s=STATEMENT_TIMEOUT_S,
                 ) as connection:
                     self._follow(connection, stop)
             except DatabaseError as error:

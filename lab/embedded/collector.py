@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from lab import clock
-from lab.database import Connection, rows
+from lab.database import Connection, Parameters, Row, read_only, rows
 from lab.embedded import events
 from lab.embedded.deltas import Counters, deltas
 from lab.embedded.explain import Limits
@@ -28,6 +28,7 @@ QUERIES = MappingProxyType({
 })  # fmt: skip
 Put = Callable[[str, list[events.Event]], None]
 MAX_TEXTS = 20_000
+STATEMENT_TIMEOUT_S = 2.0
 
 
 @dataclass(kw_only=True)
@@ -49,10 +50,9 @@ class Collector:
             DatabaseError: when the database does not answer.
         """
         if self._text_size is None:
-            self._text_size = int(rows(connection, QUERIES["text_size"])[0][0])
+            self._text_size = int(_ask(connection, "text_size")[0][0])
         found = [
-            dict(zip(events.SESSION, row, strict=True))
-            for row in rows(connection, QUERIES["sessions"])
+            dict(zip(events.SESSION, row, strict=True)) for row in _ask(connection, "sessions")
         ]
         at_ms = clock.now_s() * 1000
         sessions = [events.session(row) for row in found]
@@ -74,7 +74,7 @@ class Collector:
         Raises:
             DatabaseError: when the database does not answer.
         """
-        now = Counters.of_rows(rows(connection, QUERIES["statement_counters"]))
+        now = Counters.of_rows(_ask(connection, "statement_counters"))
         changed = deltas(self._before, now)
         self._before = now
         self._learn(connection, {queryid for queryid, _, _ in changed})
@@ -89,8 +89,8 @@ class Collector:
             DatabaseError: when the database does not answer.
         """
         at_ms = clock.now_s() * 1000
-        settings = rows(connection, QUERIES["settings"])
-        columns = rows(connection, QUERIES["columns"])
+        settings = _ask(connection, "settings")
+        columns = _ask(connection, "columns")
         found = [
             events.settings(settings, host=self.host, at_ms=at_ms),
             events.schema(columns, self.database, host=self.host, at_ms=at_ms),
@@ -105,7 +105,7 @@ class Collector:
         if len(self._texts) > MAX_TEXTS:
             self._texts.clear()
             unknown = sorted(queryids)
-        found = rows(connection, QUERIES["statement_texts"], {"queryids": unknown})
+        found = _ask(connection, "statement_texts", {"queryids": unknown})
         self._texts.update(found)
 
     def _plan(
@@ -126,7 +126,7 @@ class Collector:
             at_ms=clock.now_s() * 1000,
         )
         try:
-            ((document,),) = rows(connection, QUERIES["explain"], {"statement": text})
+            ((document,),) = _ask(connection, "explain", {"statement": text})
             definition = msgspec.json.encode(document).decode()
             return event(definition, None)
         except DatabaseError as error:
@@ -135,3 +135,8 @@ class Collector:
             return event(None, error.sqlstate)
         except InvalidPlanError:
             return event(None, "invalid_plan")
+
+
+def _ask(connection: Connection, query: str, parameters: Parameters | None = None) -> list[Row]:
+    with read_only(connection, statement_timeout_s=STATEMENT_TIMEOUT_S):
+        return rows(connection, QUERIES[query], parameters)

@@ -23,8 +23,10 @@ FIGURES = {statement.name: statement for statement in statements("figures.sql")}
 def check(settings: LabSettings) -> Iterator[Check]:
     """Yield the invariants, each when it is known."""
     target = database.dsn(settings, database.Role.LAB)
-    with database.connect(target, statement_timeout_s=TIMEOUT_S) as connection:
-        database.rows(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    with (
+        database.connect(target) as connection,
+        database.read_only(connection, statement_timeout_s=TIMEOUT_S, one_snapshot=True),
+    ):
         for statement in statements("invariants.sql"):
             [[broken]] = database.rows(connection, statement.sql)
             yield compare(statement.name, expected=0, actual=broken, detail=statement.purpose)

@@ -1,11 +1,9 @@
 """lab/database.py against a real server: what comes back, and how each refusal reads."""
 
-import time
-
 import pytest
 from pydantic import SecretStr
 
-from lab.database import Role, connect, dsn, rows
+from lab.database import Role, connect, dsn, read_only, rows
 from lab.errors import (
     DatabaseAbsentError,
     DatabaseError,
@@ -73,12 +71,30 @@ def test_a_failing_statement_carries_its_sqlstate_and_hint(database: Database) -
 
 
 def test_the_statement_time_out_is_in_seconds(database: Database) -> None:
-    with connect(database.dsn(Role.LAB), statement_timeout_s=0.1) as connection:
-        started = time.monotonic()
-        with pytest.raises(DatabaseError) as error:
+    """And it applies to the block alone."""
+    with database.connect(Role.LAB) as connection:
+        before = rows(connection, "SHOW statement_timeout")
+        with (
+            pytest.raises(DatabaseError) as error,
+            read_only(connection, statement_timeout_s=0.1),
+        ):
             rows(connection, "SELECT pg_sleep(30)")
+        assert rows(connection, "SHOW statement_timeout") == before
     assert error.value.sqlstate == "57014"
-    assert time.monotonic() - started < 5
+
+
+def test_a_read_only_block_writes_nothing_and_leaves_nothing_in_the_session(
+    database: Database,
+) -> None:
+    shown = "SELECT current_user, current_setting('lock_timeout'), current_setting('transaction_read_only')"
+    with database.connect(Role.LAB) as connection:
+        before = rows(connection, shown)
+        with read_only(connection, role="pg_monitor", lock_timeout_s=7, one_snapshot=True):
+            assert rows(connection, shown) == [("pg_monitor", "7s", "on")]
+            with pytest.raises(DatabaseError) as error:
+                rows(connection, "CREATE TABLE x ()")
+        assert error.value.sqlstate == "25006"
+        assert rows(connection, shown) == before == [("lab", "0", "off")]
 
 
 def test_without_autocommit_the_end_of_the_block_commits_and_an_error_rolls_back(

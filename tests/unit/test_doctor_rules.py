@@ -61,6 +61,7 @@ GOOD = Facts(
     database_sql="shop",
     role="somebody",
     role_sql="somebody",
+    is_standby=False,
     settings={
         name: Setting(value=value, source="configuration file", context="sighup")
         for name, value in GOOD_SETTINGS.items()
