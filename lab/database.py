@@ -13,13 +13,10 @@ from typing import Any, TypeAlias
 import psycopg2
 from psycopg2 import extensions
 
+from lab import dsn as malformed
+from lab import refusals
 from lab.encodings import RAW, make_lenient, needs_own_codec
-from lab.errors import (
-    DatabaseAbsentError,
-    DatabaseError,
-    DatabaseUnreachableError,
-    PasswordRefusedError,
-)
+from lab.errors import DatabaseError
 from lab.settings import LabSettings
 
 Connection: TypeAlias = extensions.connection
@@ -83,10 +80,8 @@ def connect(
         autocommit: whether each statement is its own transaction.
 
     Raises:
-        DatabaseUnreachableError: nothing answers there.
-        PasswordRefusedError: the role or its password is wrong.
-        DatabaseAbsentError: the server has no such database.
-        DatabaseError: any other refusal, with its SQLSTATE when there is one.
+        DatabaseError: one of lab/errors.py by the reason; itself for a malformed string and for any
+            other refusal.
     """
     connection = _open(target, application_name, connect_timeout_s)
     try:
@@ -179,53 +174,46 @@ def identifier(name: str, connection: Connection) -> str:
     return extensions.quote_ident(name, connection)
 
 
+def options_of(target: str) -> dict[str, str]:
+    """Parse a connection string.
+
+    Raises:
+        DatabaseError: when it is malformed; the message quotes nothing of it.
+    """
+    target = target.strip()
+    fault = malformed.fault(target)
+    if fault is None:
+        try:
+            options: dict[str, str] = extensions.parse_dsn(target)
+        except psycopg2.ProgrammingError:
+            fault = "it has an option that libpq does not know, or a value that cannot be read"
+        else:
+            fault = malformed.fault_of_ports(options)
+    if fault is not None:
+        raise DatabaseError(
+            f"This is not a PostgreSQL connection string: {fault}.\n{malformed.FORM}"
+        )
+    return options
+
+
 def _open(target: str, application_name: str, connect_timeout_s: int) -> Connection:
+    own = options_of(target)
+    wanted: dict[str, Any] = {
+        "application_name": application_name,
+        "connect_timeout": connect_timeout_s,
+        **own,
+        "client_encoding": RAW,
+    }
     try:
-        own = extensions.parse_dsn(target)
-        wanted: dict[str, Any] = {
-            "application_name": application_name,
-            "connect_timeout": connect_timeout_s,
-            **own,
-            "client_encoding": RAW,
-        }
         connection: Connection = psycopg2.connect(**wanted)
         encoding = connection.get_parameter_status("server_encoding") or RAW
         if needs_own_codec(encoding, extensions.encodings):
             # By a new connection, because SET would stay in a pooler's session.
             connection.close()
             connection = psycopg2.connect(**{**wanted, "client_encoding": encoding})
-    except psycopg2.ProgrammingError as error:
-        raise DatabaseError(
-            f"This is not a PostgreSQL connection string: {_first_line(error)}.\nWrite it as"
-            " postgresql://ROLE:PASSWORD@HOST:PORT/DATABASE or as host=... dbname=... user=..."
-        ) from None
     except psycopg2.OperationalError as error:
-        raise _refusal(error, extensions.parse_dsn(target)) from None
+        raise refusals.error(str(error), own) from None
     return connection
-
-
-def _refusal(error: psycopg2.OperationalError, own: Mapping[str, str]) -> DatabaseError:
-    """Sort a failed connection by libpq's message, which is all it gives (no SQLSTATE)."""
-    text = str(error).strip()
-    where = f"{own.get('host', 'the local socket')}:{own.get('port', '5432')}"
-    who, what = own.get("user", "(your user name)"), own.get("dbname", "(the user's)")
-    if "password authentication failed" in text or "no password supplied" in text:
-        return PasswordRefusedError(
-            f"PostgreSQL at {where} refuses the password of role {who}.\nThe passwords are read from"
-            " the environment and from .env; this role's was set when the role was made.",
-            sqlstate="28P01",
-        )
-    if "does not exist" in text and "database" in text:
-        return DatabaseAbsentError(
-            f'PostgreSQL at {where} has no database "{what}". `./creditlab up` makes the lab\'s.',
-            sqlstate="3D000",
-        )
-    if "FATAL" in text:
-        return DatabaseError(f"PostgreSQL at {where} refuses role {who}: {_first_line(error)}")
-    return DatabaseUnreachableError(
-        f"No PostgreSQL answers at {where}: {_first_line(error)}\n"
-        "Check `./creditlab status`, or POSTGRES_HOST and POSTGRES_PORT in .env."
-    )
 
 
 @contextmanager

@@ -28,3 +28,15 @@ class PasswordRefusedError(DatabaseError):
 
 class DatabaseAbsentError(DatabaseError):
     """The server has no such database; `./creditlab up` makes it."""
+
+
+class RoleAbsentError(DatabaseError):
+    """The server has no such role; check the role in the connection string."""
+
+
+class AccessRefusedError(DatabaseError):
+    """The server's pg_hba.conf has no line for this role, database and address."""
+
+
+class TlsRefusedError(DatabaseError):
+    """Client and server do not agree on TLS; check `sslmode` in the connection string."""

@@ -133,6 +133,8 @@ def database(cluster: Cluster) -> Iterator[Database]:
     """A database of the test's own."""
     name = f"test_{next(_numbers)}"
     _administer(cluster, f"CREATE DATABASE {name} TEMPLATE lab_template STRATEGY file_copy")
+    # A database's own privileges are not copied with it.
+    _administer(cluster, f"REVOKE TEMPORARY ON DATABASE {name} FROM public")
     try:
         yield Database(settings=cluster.settings.model_copy(update={"postgres_db": name}))
     finally:

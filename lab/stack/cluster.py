@@ -18,6 +18,8 @@ from lab.stack.identity import Identity, Passage
 
 _POSTGRES = ROOT / "postgres"
 _SCHEMA_MARK = "public.credit_proposals"
+# What every start runs again: passwords, limits and privileges follow these files.
+_REPEATED = ("10-roles.sql", "30-observability.sql")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +99,9 @@ class Cluster:
     def initialise(self) -> None:
         """Make the database and run postgres/init, all of it or nothing; to be run on a ready server.
 
-        What is there already is decided by the database. In one that has the schema only the roles
-        file runs again, so that passwords and limits follow the settings.
+        What is there already is decided by the database. In one that has the schema only the files of
+        roles and observability run again, so that passwords, limits and privileges follow the settings
+        and this version of the lab.
 
         Raises:
             LabError: when the superuser's password is not the one this data directory was made with,
@@ -108,7 +111,7 @@ class Cluster:
         with database.connect(database.dsn(self.settings, database.Role.SUPERUSER)) as connection:
             [[schema]] = database.rows(connection, "SELECT to_regclass(%s)", [_SCHEMA_MARK])
         files = sorted((_POSTGRES / "init").glob("*.sql"))
-        self._run_sql(files if schema is None else files[:1])
+        self._run_sql([f for f in files if schema is None or f.name in _REPEATED])
 
     def _make_database(self) -> None:
         name = self.settings.postgres_db

@@ -1,6 +1,6 @@
 -- What Datadog Database Monitoring and postgres_exporter need inside this database, by Datadog's setup
--- for PostgreSQL 15. `./creditlab doctor` checks each of these, and says what goes dark without it.
--- To be run in every database that is to be observed.
+-- for PostgreSQL 15. `./creditlab doctor` checks each of these, and says what you lose without it.
+-- To be run in every database that is to be observed; safe to run again, as `./creditlab up` does.
 
 -- In public, where both observers look for them: it is on the default search path.
 CREATE EXTENSION IF NOT EXISTS pg_stat_statements SCHEMA public;
@@ -17,18 +17,40 @@ GRANT SELECT ON
     credit_transactions, audit_log, audit_summary, seed_manifest
     TO datadog;
 
+-- Nobody makes temporary objects here: the lab has no use for them, and a function in pg_temp, called in a
+-- statement that is explained, would run as the owner of datadog.explain_statement while it is planned.
+REVOKE TEMPORARY ON DATABASE :"DBNAME" FROM public;
+
 -- EXPLAIN checks the privileges of the statement it explains, writes included. So the Agent's function
--- runs as a role that may do what the application may do, and nothing else; nobody can log in as it.
+-- runs as a role with the application's table privileges and nothing else: no login, no membership, no
+-- object but the function. A member of credit_app could end the services' sessions.
 -- A role of its own has a second use: with track = all each EXPLAIN counts as a call in
 -- pg_stat_statements, and here it counts for this role, not for the application.
 SELECT 'CREATE ROLE datadog_explain' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'datadog_explain')
 \gexec
 ALTER ROLE datadog_explain NOLOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
-GRANT credit_app TO datadog_explain;
+SELECT 'REVOKE credit_app FROM datadog_explain'
+WHERE EXISTS (SELECT FROM pg_auth_members
+              WHERE member = 'datadog_explain'::regrole AND roleid = 'credit_app'::regrole)
+\gexec
+SELECT format('GRANT USAGE ON SCHEMA %I TO datadog_explain', nspname)
+FROM pg_namespace
+WHERE nspname IN ('public', 'shop')
+UNION ALL
+SELECT format('GRANT %s ON %s TO datadog_explain', string_agg(privilege_type, ', '), c.oid::regclass)
+FROM pg_class c, aclexplode(c.relacl)
+WHERE grantee = 'credit_app'::regrole AND c.relkind IN ('r', 'p', 'v', 'm')
+GROUP BY c.oid
+\gexec
 
 -- The name, the signature and the read-only transaction are what the Agent calls for. A cursor takes one
--- statement only, so nothing can be appended. The search path is fixed, temporary objects last: a
--- caller's temporary table or function cannot take the place of one of the application's.
+-- statement only, so nothing can be appended. What the caller must not bring about is that the planner runs
+-- a function of the caller's choice as the owner:
+-- - only a statement that is planned is explained. EXPLAIN EXECUTE evaluates the parameters, and CREATE
+--   TABLE ... AS EXECUTE does so too. The pattern knows the comments that a tracer writes, not nested ones.
+-- - the planner evaluates stable functions for its estimates; table_to_xml and its siblings read rows.
+-- - a session that has temporary objects is refused, and the search path is fixed.
+-- - an error leaves with its SQLSTATE, which is what the Agent reports; its text could quote a value.
 CREATE OR REPLACE FUNCTION datadog.explain_statement(l_query text, OUT explain json)
 RETURNS SETOF json
 LANGUAGE plpgsql
@@ -37,13 +59,20 @@ SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
 AS $function$
 DECLARE
+    planned constant text := E'^([[:space:](]|--[^\\n\\r]*[\\n\\r]|/[*]([^*/]|[*](?!/)|/(?![*]))*[*]/)*'
+        '(select|insert|update|delete|merge|with|values|table)([^[:alnum:]_]|$)';
     statement_plan refcursor;
 BEGIN
+    IF l_query !~* planned OR l_query ~* '(table|schema|database)_to_xml|u&"' OR pg_my_temp_schema() <> 0 THEN
+        RAISE feature_not_supported;
+    END IF;
     SET TRANSACTION READ ONLY;
     OPEN statement_plan FOR EXECUTE 'EXPLAIN (FORMAT JSON) ' || l_query;
     FETCH statement_plan INTO explain;
     CLOSE statement_plan;
     RETURN NEXT;
+EXCEPTION WHEN OTHERS THEN
+    RAISE EXCEPTION 'this statement is not explained (SQLSTATE %)', SQLSTATE USING ERRCODE = SQLSTATE;
 END
 $function$;
 ALTER FUNCTION datadog.explain_statement(text) OWNER TO datadog_explain;

@@ -15,6 +15,11 @@ HBA = ROOT / "postgres" / "conf" / "pg_hba.conf"
 ROLES = ROOT / "postgres" / "init" / "10-roles.sql"
 SETTING = re.compile(r"^([a-z_.]+) = (?:'([^']*)'|(\S+))$")
 
+
+def hba_lines(path: Path) -> list[str]:
+    return [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+
+
 PROMISED = {
     "shared_preload_libraries": "pg_stat_statements,auto_explain",
     "pg_stat_statements.track": "all",
@@ -87,13 +92,41 @@ def test_the_server_takes_every_line_of_the_configuration(database: Database) ->
     with database.connect(Role.SUPERUSER) as connection:
         lines = rows(connection, "SELECT name, applied, error FROM pg_file_settings")
         rules = rows(connection, "SELECT error FROM pg_hba_file_rules WHERE error IS NOT NULL")
-        fields = "SELECT type, auth_method FROM pg_hba_file_rules ORDER BY line_number"
-        methods = rows(connection, fields)
     assert {name for name, *_ in lines} == configured().keys()
     # Natively the command line wins over this one.
     assert {name for name, applied, _ in lines if not applied} == {"listen_addresses"}
     assert rules == []
-    assert methods == [("local", "scram-sha-256"), ("host", "scram-sha-256")]
+
+
+def test_a_role_that_is_not_the_labs_connects_from_the_servers_own_addresses_only(
+    database: Database,
+) -> None:
+    """The superuser is such a role, whatever its name; nobody connects without a password."""
+    roles = ["credit_owner", "credit_app", "datadog", "postgres_exporter", "lab"]
+    with database.connect(Role.SUPERUSER) as connection:
+        found = rows(
+            connection,
+            "SELECT type, user_name, address, auth_method FROM pg_hba_file_rules ORDER BY line_number",
+        )
+    assert found == [
+        ("local", ["all"], None, "scram-sha-256"),
+        ("host", roles, "all", "scram-sha-256"),
+        ("host", ["all"], "samehost", "scram-sha-256"),
+    ]
+
+
+def test_in_docker_the_compose_network_is_added_and_nothing_else() -> None:
+    """What the host sends to the published port arrives from the network's gateway."""
+    native, docker = (hba_lines(HBA.with_name(n)) for n in (HBA.name, "pg_hba.docker.conf"))
+    assert docker[:-1] == native
+    assert docker[-1].split() == ["host", "all", "all", "samenet", "scram-sha-256"]
+
+
+def test_each_way_of_running_names_its_file() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text()
+    kubernetes = (ROOT / "k8s" / "base" / "postgres.yaml").read_text()
+    assert re.findall(r"hba_file=(\S+)", compose) == ["/etc/postgresql/pg_hba.docker.conf"]
+    assert re.findall(r"hba_file=(\S+)", kubernetes) == ["/etc/postgresql/pg_hba.conf"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from lab.database import Role, connect, dsn, rows
+from lab.database import Role, connect, dsn, identifier, rows
 from lab.errors import DatabaseError, LabError, PasswordRefusedError
 from lab.settings import ROOT
 from lab.stack.binaries import Program
@@ -155,16 +155,6 @@ def test_the_explain_function_does_nothing_else(database: Database, statement: s
         rows(connection, "SELECT datadog.explain_statement(%s)", [statement])
 
 
-def test_a_temporary_table_does_not_take_the_place_of_the_applications(database: Database) -> None:
-    """The definer function resolves names in its own search path, the caller's temporary schema last."""
-    with database.connect(Role.DATADOG) as connection:
-        rows(connection, "CREATE TEMPORARY TABLE credit_products (trap int)")
-        [[plan]] = rows(
-            connection, "SELECT datadog.explain_statement('SELECT code FROM credit_products')"
-        )
-    assert plan[0]["Plan"]["Relation Name"] == "credit_products"
-
-
 def test_explaining_counts_for_the_explain_role_not_for_the_application(
     database: Database,
 ) -> None:
@@ -209,6 +199,40 @@ def test_initialising_twice_is_idempotent_and_follows_changed_passwords(fresh: C
             assert rows(connection, "SELECT count(*) FROM credit_products") == [(0,)]
         with pytest.raises(PasswordRefusedError), connect(dsn(fresh.settings, Role.APP)):
             pass
+
+
+OLD_PRIVILEGES = (
+    "GRANT TEMPORARY ON DATABASE {database} TO public",
+    "GRANT credit_app TO datadog_explain",
+    "REVOKE ALL ON customers FROM datadog_explain",
+    (
+        "CREATE OR REPLACE FUNCTION datadog.explain_statement(l_query text, OUT explain json)"
+        " RETURNS SETOF json LANGUAGE plpgsql STRICT SECURITY DEFINER AS $f$ BEGIN"
+        " EXECUTE 'EXPLAIN (FORMAT JSON) ' || l_query INTO explain; RETURN NEXT; END $f$"
+    ),
+)
+
+
+def test_a_start_on_an_older_labs_data_takes_back_what_roles_must_not_have(fresh: Cluster) -> None:
+    """The privileges of the observers follow the version that starts, not the one that made the data."""
+    with running(fresh):
+        fresh.initialise()
+        with connect(dsn(fresh.settings, Role.SUPERUSER)) as connection:
+            name = identifier(fresh.settings.postgres_db, connection)
+            for statement in OLD_PRIVILEGES:
+                rows(connection, statement.format(database=name))
+        fresh.initialise()
+        with connect(dsn(fresh.settings, Role.DATADOG)) as connection:
+            for statement in (
+                "CREATE TEMPORARY TABLE t ()",
+                "SELECT datadog.explain_statement('EXECUTE p')",
+            ):
+                with pytest.raises(DatabaseError) as refused:
+                    rows(connection, statement)
+                assert refused.value.sqlstate in {"42501", "0A000"}
+            assert rows(connection, "SELECT datadog.explain_statement('TABLE customers')")
+            members = "SELECT pg_has_role('datadog_explain', 'credit_app', 'MEMBER')"
+            assert rows(connection, members) == [(False,)]
 
 
 def test_no_password_reaches_the_log_the_statistics_or_a_command_line(fresh: Cluster) -> None:
