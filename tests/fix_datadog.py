@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from lab.datadog import key
 from lab.datadog.account import Account
 
 API_KEY = "0123456789abcdef" * 2
@@ -158,6 +159,7 @@ def datadog(monkeypatch: pytest.MonkeyPatch) -> Iterator[DatadogAccount]:
     """An empty account; every `Account` leads to it instead of to Datadog."""
     account = DatadogAccount()
     monkeypatch.setattr(Account, "api_url", account.url)
+    monkeypatch.setattr(key, "api_url", lambda _: account.url)
     monkeypatch.setenv("DD_API_KEY", API_KEY)
     monkeypatch.setenv("DD_APP_KEY", APP_KEY)
     monkeypatch.delenv("DD_SITE", raising=False)

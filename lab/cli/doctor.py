@@ -17,6 +17,7 @@ def doctor(
 ) -> None:
     """Check a PostgreSQL for all that Database Monitoring and the exporter need."""
     from lab import database
+    from lab.cli import account
     from lab.cli.screen import out
     from lab.doctor import examine, render
     from lab.settings import LabSettings
@@ -24,8 +25,12 @@ def doctor(
 
     own = database.dsn(running_settings(LabSettings.load()), database.Role.SUPERUSER)
     report = examine(dsn or own)
+    # The account is the lab's own: another database's Agent has a key of its own.
+    key = account.checked_key() if dsn is None else None
     if as_json:
-        out.print_json(json.dumps(report.to_json()))
+        out.print_json(json.dumps({**report.to_json(), **account.as_json(key)}))
     else:
         out.print(render(report))
+        for note in account.notes(key):
+            out.print(note)
     raise typer.Exit(report.exit_status)

@@ -19,8 +19,8 @@ MARKS = {
 }
 
 
-def table(status: Status) -> RenderableType:
-    """Return one line for each component."""
+def table(status: Status, more: Sequence[Text] = ()) -> RenderableType:
+    """Return one line for each component, and below them notes."""
     lines = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("", "component", "version", "address", "state"):
         lines.add_column(heading)
@@ -42,7 +42,7 @@ def table(status: Status) -> RenderableType:
         )
     if status.intake:
         notes.append(Text(str(status.intake), style="dim"))
-    return Padding(Group(lines, *notes), (0, 2), expand=False)
+    return Padding(Group(lines, *notes, *more), (0, 2), expand=False)
 
 
 def next_steps(steps: Sequence[tuple[str, str]]) -> RenderableType:

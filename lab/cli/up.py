@@ -10,6 +10,10 @@ from lab.cli.options import AsJson, Docker, Native, names, number
 from workload.limits import MAX_LOAD, MAX_SCALE, MIN_SCALE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.text import Text
+
     from lab.cli.screen import Screen
     from lab.drilldown.remote import Answers
     from lab.settings import LabSettings
@@ -84,7 +88,7 @@ def bring_up(
     as_json: bool = False,
 ) -> None:
     """Start the lab with these options, and show what runs."""
-    from lab.cli import insight
+    from lab.cli import account, insight
     from lab.cli.desk import desk_in
     from lab.cli.dotenv import warn_of_unknown
     from lab.cli.interruption import interruptible
@@ -104,12 +108,17 @@ def bring_up(
         heal_abandoned(mode.running_settings(settings), screen)
     status = mode.status(chosen, settings)
     desk = desk_in(chosen, settings)
+    key = account.checked_key()
     if as_json:
         seen = insight.look(desk)
-        report = {**status.to_json(), "slow_trace": to_json(seen) if seen else None}
+        report = {
+            **status.to_json(),
+            **account.as_json(key),
+            "slow_trace": to_json(seen) if seen else None,
+        }
         out.print_json(json.dumps(report))
     else:
-        _show(status, news=news)
+        _show(status, news=news, notes=account.notes(key, status))
         _show_trace(desk, wait=news and settings.dd_trace_enabled and not foreground)
     if foreground:
         _stay(chosen, settings)
@@ -151,13 +160,13 @@ def _seed(settings: "LabSettings", screen: "Screen") -> str:
     return f"scale {report.scale:f}, {report.rows:,} rows at {report.rows_per_second:,.0f} rows/s"
 
 
-def _show(status: "Status", *, news: bool) -> None:
+def _show(status: "Status", *, news: bool, notes: "Sequence[Text]") -> None:
     from lab.cli.screen import out
     from lab.cli.show import next_steps, table
 
     addresses = {component.name: component.address for component in status.components}
     out.print()
-    out.print(table(status))
+    out.print(table(status, notes))
     out.print()
     if not news:
         out.print("  The lab was up already; nothing had to be started.", style="green")

@@ -31,14 +31,15 @@ class KeyCheck:
     detail: str
 
 
-def check(settings: DatadogSettings, *, api_url: str | None = None) -> KeyCheck | None:
+def api_url(site: str) -> str:
+    """Return where a site's API answers."""
+    return f"https://api.{site}"
+
+
+def check(settings: DatadogSettings) -> KeyCheck | None:
     """Ask Datadog whether DD_API_KEY is valid; None: there is no key.
 
     Takes at most some seconds and raises nothing: without a network the state is unknown.
-
-    Args:
-        settings: the key and its site.
-        api_url: where the API answers, when that is not `https://api.SITE`.
     """
     key = settings.dd_api_key.get_secret_value() if settings.dd_api_key else ""
     if not key:
@@ -50,12 +51,12 @@ def check(settings: DatadogSettings, *, api_url: str | None = None) -> KeyCheck 
     if site not in SITES:
         detail = f"DD_SITE is no site of Datadog; one of {', '.join(SITES)}"
         return KeyCheck(state=KeyState.REFUSED, site=site, detail=detail)
-    state, detail = _asked(api_url or f"https://api.{site}", key)
+    state, detail = _asked(api_url(site), key)
     return KeyCheck(state=state, site=site, detail=detail)
 
 
-def _asked(api_url: str, key: str) -> tuple[KeyState, str]:
-    request = urllib.request.Request(f"{api_url}{PATH}", headers={"DD-API-KEY": key})  # noqa: S310
+def _asked(url: str, key: str) -> tuple[KeyState, str]:
+    request = urllib.request.Request(f"{url}{PATH}", headers={"DD-API-KEY": key})  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
             valid = json.loads(answer.read(1000)).get("valid")
@@ -65,11 +66,11 @@ def _asked(api_url: str, key: str) -> tuple[KeyState, str]:
                 "Datadog refuses it: a key of another site or a revoked one. Copy it again from"
                 " Organization Settings > API Keys, or correct DD_SITE"
             )
-        return KeyState.UNKNOWN, f"{api_url} answered with status {error.code}"
+        return KeyState.UNKNOWN, f"{url} answered with status {error.code}"
     except OSError as error:
-        return KeyState.UNKNOWN, f"{api_url} did not answer: {getattr(error, 'reason', error)}"
+        return KeyState.UNKNOWN, f"{url} did not answer: {getattr(error, 'reason', error)}"
     except (ValueError, AttributeError):
-        return KeyState.UNKNOWN, f"{api_url} answered with something else than Datadog's API does"
+        return KeyState.UNKNOWN, f"{url} answered with something else than Datadog's API does"
     if valid is not True:
-        return KeyState.UNKNOWN, f"{api_url} did not say that the key is valid"
+        return KeyState.UNKNOWN, f"{url} did not say that the key is valid"
     return KeyState.VALID, "Datadog accepts it"
