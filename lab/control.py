@@ -38,18 +38,38 @@ class ServiceClient:
     address: str
 
     def health(self) -> dict[str, Any]:
-        """Return what /healthz says: service, instance, version, state, load."""
-        health: dict[str, Any] = json.loads(self._ask("GET", "/healthz"))
+        """Return what /healthz says: service, instance, version, state, load.
+
+        Raises:
+            ServiceUnreachableError: also when something else answers there.
+        """
+        answer = self._ask("GET", "/healthz")
+        try:
+            health = json.loads(answer)
+        except (ValueError, RecursionError):
+            health = None
+        if not isinstance(health, dict):
+            raise self._is_not_it("/healthz", answer)
         return health
 
     def samples(self) -> list[Sample]:
         """Return every sample of /metrics."""
-        page = self._ask("GET", "/metrics").decode()
-        return [
-            Sample(name=sample.name, labels=sample.labels, value=sample.value)
-            for family in text_string_to_metric_families(page)
-            for sample in family.samples
-        ]
+        page = self._ask("GET", "/metrics")
+        try:
+            return [
+                Sample(name=sample.name, labels=sample.labels, value=sample.value)
+                for family in text_string_to_metric_families(page.decode())
+                for sample in family.samples
+            ]
+        except ValueError:
+            raise self._is_not_it("/metrics", page) from None
+
+    def _is_not_it(self, path: str, answer: bytes) -> ServiceUnreachableError:
+        start = answer[:60].decode(errors="replace")
+        return ServiceUnreachableError(
+            f"What answers http://{self.address}{path} is not credit-{self.name}: {start!r}.\n"
+            f"End it, or choose another port in .env."
+        )
 
     def set_load(self, load: float) -> None:
         """Change the multiplier of every arrival rate."""

@@ -28,10 +28,8 @@ def compare(
     """Ask both observers the same, and show how far they are from the truth; and what they cost.
 
     With DD_API_KEY and DD_APP_KEY Datadog's own API answers for Datadog, unless the embedded agent alone
-    collects: it sends nothing there. Exit status 1 when one of those that are asked did not answer.
+    collects: it sends nothing there. Exit status 2 when one of those that are asked did not answer.
     """
-    from dataclasses import asdict
-
     from lab.cli.screen import Screen, out
     from lab.compare import report
     from lab.compare.run import run
@@ -47,10 +45,10 @@ def compare(
     if html:
         html.write_text(report.html(found, machine()), encoding="utf-8")
     if as_json:
-        out.print_json(json.dumps(asdict(found)))
+        out.print_json(json.dumps(found.to_json()))
     else:
         out.print(render(found))
-    raise typer.Exit(1 if found.absent else 0)
+    raise typer.Exit(found.outcome.exit_status)
 
 
 @contextmanager

@@ -15,7 +15,10 @@ def doctor(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a PostgreSQL for all that Database Monitoring and the exporter need."""
+    """Check a PostgreSQL for all that Database Monitoring and the exporter need.
+
+    Exit status 1 when something is missing, 2 when nothing is but something could not be checked.
+    """
     from lab import database
     from lab.cli import account
     from lab.cli.screen import out

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lab.drills.runner import Options, Run
     from lab.drills.series import Series
     from lab.settings import LabSettings
+    from lab.verify import Report
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -79,7 +80,10 @@ def run_one(
     verify: Verify = True,
     as_json: AsJson = False,
 ) -> None:
-    """Run a drill to its verdicts. Exit status 1 when the fault was not there or the books are wrong."""
+    """Run a drill to its verdicts.
+
+    Exit status 1 when the fault was not there or verify failed, 2 when verify could not compare everything.
+    """
     from lab.cli.screen import out
     from lab.drills import view
     from lab.drills.catalogue import find
@@ -92,7 +96,7 @@ def run_one(
         out.print_json(json.dumps(assessment.to_json()))
     else:
         out.print(view.verdicts(assessment))
-    raise typer.Exit(0 if assessment.run.ok else 1)
+    raise typer.Exit(assessment.run.outcome.exit_status)
 
 
 @app.command("all")
@@ -107,7 +111,8 @@ def run_all(
 ) -> None:
     """Run every drill, with a quiet minute between two, then verify: the blind-spot matrix. About an hour.
 
-    Exit status 1 when a drill could not be run, a fault was not there, or an alert that must fire did not.
+    Exit status 1 when a drill could not be run, a fault was not there, an alert that must fire did not, or
+    verify failed; 2 when only verify could not compare everything.
     """
     from lab.drills import matrix
     from lab.drills.catalogue import DRILLS, find
@@ -117,10 +122,14 @@ def run_all(
     options = Options(lasts_s=lasts, intensity=intensity, verify=False)
     done = _run(chosen or list(DRILLS.values()), options)
     _show(matrix.of_runs(done.assessments), html, as_json=as_json)
-    problems = [*done.failed, *matrix.unmet(done.assessments), *_broken()]
+    verified = _verified()
+    problems = [*done.failed, *matrix.unmet(done.assessments)]
+    problems += [f"verify failed: {name}" for name in verified.failed]
     for problem in problems:
         typer.secho(f"  {problem}", fg="red", err=True)
-    raise typer.Exit(1 if problems else 0)
+    for reason in verified.why_unknown:
+        typer.secho(f"  verify unknown: {reason}", fg="yellow", err=True)
+    raise typer.Exit(1 if problems else verified.outcome.exit_status)
 
 
 @app.command()
@@ -153,7 +162,10 @@ def quiet(
     ] = 600.0,
     as_json: AsJson = False,
 ) -> None:
-    """Watch a lab in which nothing is broken: whatever fires is a false alarm. Exit status 1 if any does."""
+    """Watch a lab in which nothing is broken: whatever fires is a false alarm.
+
+    Exit status 1 when something fires, 2 when nothing does but an observer had no data.
+    """
     from lab.cli.interruption import interruptible
     from lab.cli.screen import Screen, out
     from lab.drills import view
@@ -165,7 +177,7 @@ def quiet(
         out.print_json(json.dumps(found.to_json()))
     else:
         out.print(view.quiet(found))
-    raise typer.Exit(0 if found.ok else 1)
+    raise typer.Exit(found.outcome.exit_status)
 
 
 @app.command("random")
@@ -232,15 +244,14 @@ def _run(drills: "list[Drill]", options: "Options") -> "Series":
         return series.follow(drills, run=run, settle=settle, reporter=screen)
 
 
-def _broken() -> list[str]:
-    """Return what verify finds wrong after the drills."""
+def _verified() -> "Report":
+    """Return what verify finds after the drills."""
     from lab import verify
     from lab.cli.screen import Screen
 
     with Screen() as screen:
         screen.begin("verify")
-        checks = verify.run(_settings(), progress=screen.wait).checks
-    return [f"verify: {check.name} {check.detail}" for check in checks if check.ok is False]
+        return verify.run(_settings(), progress=screen.wait)
 
 
 def _announce(chosen: "Drill", done: "Run", screen: "Screen") -> None:

@@ -16,6 +16,7 @@ MARKS = {
     State.ORPHANED: ("✗", "bold red"),
     State.STOPPED: ("○", "red"),
     State.OFF: ("·", "dim"),
+    State.UNKNOWN: ("?", "yellow"),
 }
 
 

@@ -8,10 +8,14 @@ from lab.cli.options import AsJson, Docker, Native
 
 
 def status(*, docker: Docker = False, native: Native = False, as_json: AsJson = False) -> None:
-    """Show each component. Exit status 0 when all that was asked for works, else 1."""
+    """Show each component.
+
+    Exit status 0 when all that was asked for works, 1 when something does not, 2 when that is unknown.
+    """
     from lab.cli import account
     from lab.cli.screen import out
     from lab.cli.show import table
+    from lab.outcome import Outcome
     from lab.settings import LabSettings
     from lab.stack import mode
     from lab.stack.status import State
@@ -26,6 +30,9 @@ def status(*, docker: Docker = False, native: Native = False, as_json: AsJson = 
         out.print(table(found, account.notes(key, found)))
         if all(component.state in (State.STOPPED, State.OFF) for component in found.components):
             out.print("\n  The lab is down. Start it: ./creditlab up")
-        elif not found.ready:
+        elif found.outcome is Outcome.FAILED:
             out.print("\n  Not ready. See ./creditlab logs; ./creditlab up starts what is missing.")
-    raise typer.Exit(0 if found.ready else 1)
+        elif found.outcome is Outcome.UNKNOWN:
+            reasons = "\n  ".join(found.why_unknown)
+            out.print(f"\n  Unknown. ./creditlab restart ends what does not answer.\n  {reasons}")
+    raise typer.Exit(found.outcome.exit_status)

@@ -8,7 +8,10 @@ from lab.cli.options import AsJson
 
 
 def verify(as_json: AsJson = False) -> None:
-    """Check every invariant, and the counters of the services against the database."""
+    """Check every invariant, and the counters of the services against the database.
+
+    Exit status 0 when all hold, 1 when one fails, 2 when none fails but one could not be checked.
+    """
     from lab.cli.screen import Screen, out
     from lab.drills.healing import heal_abandoned
     from lab.settings import LabSettings
@@ -25,4 +28,4 @@ def verify(as_json: AsJson = False) -> None:
         out.print_json(json.dumps(report.to_json()))
     else:
         out.print(render(report))
-    raise typer.Exit(1 if report.ok is False else 0)
+    raise typer.Exit(report.outcome.exit_status)

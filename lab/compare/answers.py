@@ -1,9 +1,10 @@
 """What a comparison is made of: questions, and three answers to each."""
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
 
 from lab.compare.resources import Spent
+from lab.outcome import Outcome
 
 Value: TypeAlias = float | str
 
@@ -90,3 +91,12 @@ class Comparison:
     costs_since_s: float
     spent: tuple[Spent, ...] = ()
     absent: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        """Unknown when one that is asked did not answer, or nothing was compared; never failed."""
+        return Outcome.UNKNOWN if self.absent or not self.rows else Outcome.OK
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"ok", "result", "since_s", "rows": [...], "costs": [...], "absent": [...], ...}`."""
+        return {"ok": self.outcome.ok, "result": self.outcome.value, **asdict(self)}

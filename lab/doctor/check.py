@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from lab.outcome import Outcome
+
 
 class Status(StrEnum):
     """The three things a check can find; unknown is never counted as either of the others."""
@@ -11,6 +13,11 @@ class Status(StrEnum):
     OK = "ok"
     MISSING = "missing"
     UNKNOWN = "unknown"
+
+    @property
+    def outcome(self) -> Outcome:
+        """The same in the words of every command that checks."""
+        return Outcome.FAILED if self is Status.MISSING else Outcome(self.value)
 
 
 class Then(StrEnum):
@@ -77,10 +84,27 @@ class Report:
         return tuple(c for c in self.checks if c.status is Status.MISSING)
 
     @property
+    def outcome(self) -> Outcome:
+        """Failed when anything is missing; else unknown when a check could not be made; else ok."""
+        return Outcome.worst(check.status.outcome for check in self.checks)
+
+    @property
+    def why_unknown(self) -> tuple[str, ...]:
+        """For each check that could not be made its name and the reason."""
+        unknown = (check for check in self.checks if check.status is Status.UNKNOWN)
+        return tuple(f"{check.name}: {check.found}" for check in unknown)
+
+    @property
     def exit_status(self) -> int:
-        """1 when anything is missing; what is unknown does not count."""
-        return 1 if self.missing else 0
+        """0 for ok, 1 when anything is missing, 2 when nothing is but something is unknown."""
+        return self.outcome.exit_status
 
     def to_json(self) -> dict[str, Any]:
-        """For `doctor --json`: plain values only."""
-        return {"ok": not self.missing, **asdict(self)}
+        """For `doctor --json`: plain values only; "ok" is null when the result is unknown."""
+        outcome = self.outcome
+        return {
+            "ok": outcome.ok,
+            "result": outcome.value,
+            "why_unknown": list(self.why_unknown),
+            **asdict(self),
+        }

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.doctor.check import Check, Mend, Report, Status, Then
+from lab.outcome import Outcome
 
 _MARKS = {
     Status.OK: Text("ok", style="green"),
@@ -61,4 +62,7 @@ def _verdict(report: Report) -> Text:
         return Text(
             f"{len(report.missing)} of {len(report.checks)} missing{rest}", style="bold red"
         )
-    return Text(f"Nothing is missing in {len(report.checks)} checks{rest}", style="bold green")
+    said = f"Nothing is missing in {len(report.checks)} checks{rest}"
+    if report.outcome is Outcome.OK:
+        return Text(said, style="bold green")
+    return Text("\n  ".join([said, *report.why_unknown]), style="yellow")

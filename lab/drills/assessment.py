@@ -42,9 +42,10 @@ class Assessment:
     other_alerts: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """`{"ok", "run": {"drill", ...}, "verdicts": [{"observer", "seen", "after_s", ...}], ...}`."""
+        """`{"ok", "result", "run": {"drill", ...}, "verdicts": [{"observer", "seen", ...}], ...}`."""
         document: dict[str, Any] = msgspec.to_builtins(self)
-        return {"ok": self.run.ok, **document}
+        outcome = self.run.outcome
+        return {"ok": outcome.ok, "result": outcome.value, **document}
 
     def encoded(self) -> bytes:
         """Return `to_json` as the file of the run holds it."""

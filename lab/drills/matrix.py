@@ -15,6 +15,7 @@ from lab.drills.drill import Drill
 from lab.drills.running import Place
 from lab.judge.readings import Seen
 from lab.judge.verdicts import Depth
+from lab.outcome import Outcome
 from lab.paths import Paths
 from lab.settings import LabSettings
 
@@ -72,7 +73,7 @@ def unmet(runs: Sequence[Assessment]) -> list[str]:
     problems = []
     for row in runs:
         drill: Drill = DRILLS[row.run.drill]
-        if not row.run.ok:
+        if row.run.outcome is Outcome.FAILED:
             problems.append(f"{drill.name}: {row.run.proof}")
             continue
         times = [time for verdict in row.verdicts for time in verdict.alerts]

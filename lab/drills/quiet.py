@@ -19,6 +19,7 @@ from lab.judge.collect import collect
 from lab.judge.evidence import Evidence, Observer
 from lab.judge.quiet import FalseAlarm, false_alarms, together, unheard
 from lab.judge.readings import NS
+from lab.outcome import Outcome
 from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.stack.components import COMPONENTS
@@ -47,14 +48,15 @@ class Watch:
     stolen: float
 
     @property
-    def ok(self) -> bool:
-        """Whether everybody was there, and nobody showed anything."""
-        return not self.alarms and not self.unheard
+    def outcome(self) -> Outcome:
+        """Failed when something fired; else unknown when an observer had no data; else ok."""
+        heard = Outcome.UNKNOWN if self.unheard else Outcome.OK
+        return Outcome.FAILED if self.alarms else heard
 
     def to_json(self) -> dict[str, Any]:
-        """`{"ok", "since_ns", "until_ns", "alarms": [{"observer", "what", "says", ...}], ...}`."""
+        """`{"ok", "result", "since_ns", "alarms": [{"observer", "what", "says", ...}], ...}`."""
         document: dict[str, Any] = msgspec.to_builtins(self)
-        return {"ok": self.ok, **document}
+        return {"ok": self.outcome.ok, "result": self.outcome.value, **document}
 
 
 def watch(settings: LabSettings, *, for_s: float, reporter: Reporter) -> Watch:

@@ -18,7 +18,8 @@ from lab.drills.journal import Journal, Step
 from lab.drills.running import Memo, Place, Running
 from lab.drills.scene import Scene
 from lab.drills.sessions import Sessions
-from lab.errors import DatabaseError
+from lab.errors import DatabaseError, LabError
+from lab.outcome import Outcome
 from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.stack import probes
@@ -41,7 +42,11 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What came of it. Times are nanoseconds since 1970; `verified` is None when nobody asked."""
+    """What came of it. Times are nanoseconds since 1970.
+
+    `verified` is the outcome of verify after the heal, None when it was not asked for; `verify_says` gives
+    the checks that failed and the reasons of those that are unknown.
+    """
 
     run: str
     drill: str
@@ -52,12 +57,15 @@ class Run:
     pids: tuple[int, ...]
     held: bool
     healed_ns: int
-    verified: bool | None = None
+    verified: Outcome | None = None
+    verify_says: str = ""
 
     @property
-    def ok(self) -> bool:
-        """Whether the fault was there all the time, and nothing is left of it."""
-        return self.proven_ns is not None and self.held and self.verified is not False
+    def outcome(self) -> Outcome:
+        """Failed when the fault was not there all the time or verify failed; else as verify says, or ok."""
+        if self.proven_ns is None or not self.held:
+            return Outcome.FAILED
+        return self.verified or Outcome.OK
 
 
 def run(
@@ -196,8 +204,12 @@ def _require_lab(settings: LabSettings) -> None:
 
 def _verified(done: Run, settings: LabSettings, place: Place, reporter: Reporter) -> Run:
     reporter.begin("verify")
-    report = verify.run(settings, window_s=VERIFY_WINDOW_S, progress=reporter.wait)
-    bad = [check.name for check in report.checks if check.ok is False]
-    Journal(place.journal).write(done.run, done.drill, Step.VERIFIED, ok=report.ok, bad=bad)
-    reporter.done("verify", f"broken: {', '.join(bad)}" if bad else "books and counters agree")
-    return replace(done, verified=report.ok)
+    try:
+        report = verify.run(settings, window_s=VERIFY_WINDOW_S, progress=reporter.wait)
+    except LabError as error:
+        # The fault is healed and the run is worth its verdicts; only the books were not compared.
+        report = verify.Report(checks=[verify.unknown("verify", str(error))])
+    detail = {"ok": report.ok, "bad": report.failed, "says": report.summary}
+    Journal(place.journal).write(done.run, done.drill, Step.VERIFIED, **detail)
+    reporter.done("verify", report.summary)
+    return replace(done, verified=report.outcome, verify_says=report.summary)

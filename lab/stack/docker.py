@@ -142,8 +142,7 @@ def status() -> Status:
         for service in _services()
         if service != ONE_SHOT and (service != SHOP or service in found)
     )
-    ready = bool(found) and all(c.state in (State.RUNNING, State.OFF) for c in components)
-    return Status(mode="docker", ready=ready, components=components)
+    return Status(mode="docker", components=components)
 
 
 def logs(component: str | None, *, follow: bool, tail: int) -> Iterator[str]:

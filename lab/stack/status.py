@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from lab.outcome import Outcome
 from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.stack.agent import Agent
@@ -25,6 +26,14 @@ class State(StrEnum):
     ORPHANED = "orphaned"  # it runs, but supervisord was killed
     STOPPED = "stopped"
     OFF = "off"  # left out by `up --services`
+    UNKNOWN = "unknown"  # it runs, and supervisord, which runs too, does not answer
+
+    @property
+    def outcome(self) -> Outcome:
+        """Ok when it is as it was asked for."""
+        if self is State.UNKNOWN:
+            return Outcome.UNKNOWN
+        return Outcome.of(self in (State.RUNNING, State.OFF))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,16 +49,34 @@ class ComponentStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """The whole lab; `ready` means that everything that was asked for works."""
+    """The whole lab, in the mode "native" or "docker"."""
 
     mode: str
-    ready: bool
     components: tuple[ComponentStatus, ...]
     intake: IntakeRates | None = None
 
+    @property
+    def outcome(self) -> Outcome:
+        """Ok when everything that was asked for works, unknown when that cannot be found out."""
+        return Outcome.worst(component.state.outcome for component in self.components)
+
+    @property
+    def why_unknown(self) -> tuple[str, ...]:
+        """For each component whose state is unknown the reason."""
+        return tuple(
+            f"{c.name}: it runs, but supervisord does not answer"
+            for c in self.components
+            if c.state is State.UNKNOWN
+        )
+
     def to_json(self) -> dict[str, Any]:
-        """`{"mode", "ready", "components": [{"name", "state", "version", "address", "pid"}], "intake"}`."""
-        return asdict(self)
+        """`{"ready", "result", "why_unknown", "mode", "components": [{"name", "state", ...}], "intake"}`."""
+        return {
+            "ready": self.outcome.ok,
+            "result": self.outcome.value,
+            "why_unknown": list(self.why_unknown),
+            **asdict(self),
+        }
 
 
 def examine(settings: LabSettings) -> Status:
@@ -59,6 +86,7 @@ def examine(settings: LabSettings) -> Status:
     settings = memory.running(settings)
     supervisor = Supervisor(paths)
     processes = supervisor.processes() if supervisor.answers() else {}
+    is_silent = not processes and supervisor.lives()
     wanted = selection(memory.services, Agent.of(settings), shop=bool(memory.shop))
     known = [c for c in COMPONENTS.values() if c in wanted or not c.optional]
 
@@ -68,6 +96,8 @@ def examine(settings: LabSettings) -> Status:
         state = State.OFF
         if component in wanted:
             state = _state(component, processes.get(component.name), alive, settings)
+            if is_silent and state is State.ORPHANED:
+                state = State.UNKNOWN
         return ComponentStatus(
             name=component.name,
             state=state,
@@ -78,8 +108,7 @@ def examine(settings: LabSettings) -> Status:
 
     with ThreadPoolExecutor() as pool:
         components = tuple(pool.map(look, known))
-    ready = all(c.state in (State.RUNNING, State.OFF) for c in components)
-    return Status(mode="native", ready=ready, components=components)
+    return Status(mode="native", components=components)
 
 
 def _state(

@@ -95,6 +95,11 @@ class Supervisor:
         except (OSError, HTTPException, Error):
             return False
 
+    def lives(self) -> bool:
+        """Whether the process of the last start is there, whether it answers or not."""
+        record = Record.read(self._paths.run, NAME)
+        return record is not None and record.process() is not None
+
     def start(self, components: Iterable[Component], variables: Mapping[str, str]) -> None:
         """Start supervisord with nothing running under it.
 
@@ -204,7 +209,9 @@ class Supervisor:
         except Fault as fault:
             raise SupervisionError(f"supervisord: {fault.faultString}") from None
         except (OSError, HTTPException, Error) as error:
-            raise SupervisionError(f"supervisord does not answer: {error}") from error
+            raise SupervisionError(
+                f"supervisord does not answer within {ANSWER_WITHIN_S:g} s: {error}"
+            ) from error
 
     @contextmanager
     def _connected(self) -> Iterator[ServerProxy]:

@@ -31,6 +31,10 @@ class NotQuietError(LabError):
     """Something other than the five services holds a session as credit_app; close it and try again."""
 
 
+class NotResumedError(LabError):
+    """A service could not be resumed; it resumes by itself a minute after it was paused."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Moment:
     """What was counted up to a quiet moment."""
@@ -71,9 +75,29 @@ def quiet(services: Sequence[ServiceClient], connection: database.Connection) ->
             service.pause()
         _await_no_sessions(connection)
         yield _read(services, connection)
-    finally:
-        for service in services:
+    except BaseException as first:
+        # What went wrong first is what a person must know; a service that stays paused comes beside it.
+        for failure in _resume(services):
+            first.add_note(str(failure))
+        raise
+    if failures := _resume(services):
+        raise NotResumedError("\n".join(map(str, failures)))
+
+
+def _resume(services: Sequence[ServiceClient]) -> list[NotResumedError]:
+    """Resume every service, whatever the others answer; return what could not be resumed, and why."""
+    failures = []
+    for service in services:
+        try:
             service.resume()
+        except LabError as error:
+            failures.append(
+                NotResumedError(
+                    f"credit-{service.name} could not be resumed: {error}\n"
+                    "It resumes by itself a minute after it was paused; or run ./creditlab restart."
+                )
+            )
+    return failures
 
 
 def window(
@@ -83,6 +107,7 @@ def window(
 
     Raises:
         NotQuietError: when a session that is not the services' stays open.
+        NotResumedError: when a service stays paused, though all else went well.
         ServiceUnreachableError: when a service went away in between.
     """
     with database.connect(database.dsn(settings, database.Role.LAB)) as connection:

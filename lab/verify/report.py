@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lab.outcome import Outcome
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
@@ -15,6 +17,11 @@ class Check:
     actual: str
     detail: str = ""
 
+    @property
+    def outcome(self) -> Outcome:
+        """Ok, failed or unknown."""
+        return Outcome.of(self.ok)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
@@ -23,16 +30,44 @@ class Report:
     checks: Sequence[Check]
 
     @property
+    def outcome(self) -> Outcome:
+        """Failed when a check failed; unknown when none failed and one has no data; else ok."""
+        return Outcome.worst(check.outcome for check in self.checks)
+
+    @property
     def ok(self) -> bool | None:
-        """False when a check failed; None when none failed but one has no data; else True."""
-        values = {check.ok for check in self.checks}
-        if False in values:
-            return False
-        return None if None in values else True
+        """The same as True, False and None."""
+        return self.outcome.ok
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Names of the checks that failed."""
+        return tuple(check.name for check in self.checks if check.ok is False)
+
+    @property
+    def why_unknown(self) -> tuple[str, ...]:
+        """For each check without data its name and the reason; also when there is no check at all."""
+        if not self.checks:
+            return ("nothing was checked",)
+        return tuple(f"{check.name}: {check.detail}" for check in self.checks if check.ok is None)
+
+    @property
+    def summary(self) -> str:
+        """One line: which checks failed, what is unknown and why, or that books and counters agree."""
+        if self.outcome is Outcome.OK:
+            return "books and counters agree"
+        parts = [f"failed: {', '.join(self.failed)}"] if self.failed else []
+        parts += [f"unknown: {'; '.join(self.why_unknown)}"] if self.why_unknown else []
+        return "; ".join(parts)
 
     def to_json(self) -> dict[str, Any]:
-        """`{"ok", "checks": [{"name", "ok", "expected", "actual", "detail"}]}`."""
-        return {"ok": self.ok, "checks": [asdict(check) for check in self.checks]}
+        """`{"ok", "result", "why_unknown", "checks": [{"name", "ok", "expected", "actual", "detail"}]}`."""
+        return {
+            "ok": self.ok,
+            "result": self.outcome.value,
+            "why_unknown": list(self.why_unknown),
+            "checks": [asdict(check) for check in self.checks],
+        }
 
 
 def compare(name: str, *, expected: object, actual: object, detail: str = "") -> Check:

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator
 
 from lab.control import ServiceClient, ServiceUnreachableError, clients, shop_client
+from lab.errors import DatabaseError
 from lab.settings import LabSettings
 from lab.verify import counters, invariants
-from lab.verify.quiescence import NotQuietError, window
+from lab.verify.quiescence import NotQuietError, NotResumedError, window
 from lab.verify.report import Check, Report, unknown
 from workload.services import SERVICES
 
@@ -25,22 +26,29 @@ def run(
         window_s: seconds the services run between the two quiet moments.
         progress: is told what comes next.
 
-    Raises:
-        DatabaseError: when PostgreSQL cannot be asked.
+    A part that PostgreSQL does not answer is unknown in the report.
     """
     progress("money and people")
-    checks = list(invariants.check(settings))
+    checks = list(_known(invariants.check(settings), "invariants"))
     progress(f"counters of the services over {window_s:g} s")
-    checks += _counters(settings, window_s)
+    checks += _known(_counters(settings, window_s), "counters")
     return Report(checks=checks)
+
+
+def _known(checks: Iterator[Check], what: str) -> Iterator[Check]:
+    """Yield checks up to the first that PostgreSQL refuses or does not answer; that one is unknown."""
+    try:
+        yield from checks
+    except DatabaseError as error:
+        yield unknown(what, str(error))
 
 
 def _counters(settings: LabSettings, window_s: float) -> Iterator[Check]:
     services = [c for c in (*clients(settings), shop_client(settings)) if _answers(c)]
     try:
         start, end = window(services, settings, seconds=window_s)
-    except (NotQuietError, ServiceUnreachableError) as error:
-        yield unknown("counters", str(error))
+    except (NotQuietError, NotResumedError, ServiceUnreachableError) as error:
+        yield unknown("counters", "\n".join([str(error), *getattr(error, "__notes__", ())]))
         return
     missing = [s.dd_service for s in SERVICES.values() if s.dd_service not in end.instances]
     if missing:

@@ -67,9 +67,8 @@ def _verdict(report: Report) -> Text:
     unknown = sum(check.ok is None for check in report.checks)
     if failed:
         return Text(f"{failed} of {len(report.checks)} checks do not hold", style="bold red")
-    if unknown:
-        return Text(
-            f"Nothing contradicts, but {unknown} of {len(report.checks)} checks had no data",
-            style="yellow",
-        )
+    if unknown or not report.checks:
+        # Not cut off as a cell of the table may be: it is the reason for the exit status.
+        said = f"Unknown: no check failed, but {unknown} of {len(report.checks)} checks had no data"
+        return Text("\n  ".join([said, *report.why_unknown]), style="yellow")
     return Text(f"All {len(report.checks)} checks hold", style="bold green")

@@ -156,7 +156,7 @@ def test_a_role_without_privileges_gets_an_honest_unknown(database: Database) ->
     report = examine(database.dsn(Role.APP))
     unknown = [check for check in report.checks if check.status is Status.UNKNOWN]
     assert [check.name for check in unknown] == ["explain_works"]
-    assert report.exit_status == 0
+    assert report.exit_status == 2
 
 
 def test_a_hardened_catalogue_is_unknown_until_the_grant_that_the_doctor_names(

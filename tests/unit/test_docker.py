@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lab.errors import LabError
+from lab.outcome import Outcome
 from lab.settings import ROOT, LabSettings
 from lab.stack import components, compose, docker
 from lab.stack.compose import ComposeError, Container, NoEngineError
@@ -49,7 +50,7 @@ def test_status_names_components_as_native_mode_does(told: list[Container]) -> N
     told += [row(s) for s in SERVICES if s not in ("seed", "risk")]
     told.append(row("seed", State="exited", Health="", Publishers=None))
     found = docker.status()
-    assert (found.mode, found.ready) == ("docker", True)
+    assert (found.mode, found.outcome) == ("docker", Outcome.OK)
     assert [c.name for c in found.components] == [
         *("postgres", "proposals", "risk", "datadog", "postgres_exporter"),
     ]
@@ -63,7 +64,7 @@ def test_status_names_components_as_native_mode_does(told: list[Container]) -> N
 def test_nothing_there_is_stopped_and_not_ready(told: list[Container]) -> None:
     found = docker.status()
     assert told == []
-    assert not found.ready
+    assert found.outcome is Outcome.FAILED
     assert {c.state for c in found.components} == {State.STOPPED}
 
 

@@ -15,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from lab.errors import LabError
+from lab.outcome import Outcome
 from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.stack import records
@@ -229,9 +230,11 @@ def test_an_orphan_is_shown_as_such(
     status = examine(settings)
     states = {component.name: component.state for component in status.components}
     assert (states["risk"], states["postgres"]) == (State.ORPHANED, State.STOPPED)
-    assert not status.ready
+    assert status.outcome is Outcome.FAILED
     document = json.loads(json.dumps(status.to_json()))
-    assert set(document) == {"mode", "ready", "components", "intake"}
+    assert set(document) == {
+        *("mode", "ready", "result", "why_unknown", "components", "intake"),
+    }
     assert set(document["components"][0]) == {"name", "state", "version", "address", "pid"}
 
 

@@ -111,8 +111,11 @@ def test_a_report_is_as_good_as_its_worst_check() -> None:
     assert Report(checks=[good]).ok is True
     assert Report(checks=[good, dark]).ok is None
     assert Report(checks=[good, dark, bad]).ok is False
+    assert Report(checks=[]).ok is None
     assert Report(checks=[dark]).to_json() == {
         "ok": None,
+        "result": "unknown",
+        "why_unknown": ["dark: no data"],
         "checks": [
             {
                 "name": "dark",
@@ -143,7 +146,9 @@ def test_the_view_groups_the_checks_and_explains_what_does_not_hold() -> None:
 def test_the_view_says_when_all_is_well_and_when_data_are_missing() -> None:
     good = compare("balances", expected=0, actual=0)
     assert "All 1 checks hold" in text(good)
-    assert "1 of 2 checks had no data" in text(good, unknown("services", "not running"))
+    shown = text(good, unknown("services", "not running"))
+    assert "1 of 2 checks had no data" in shown
+    assert shown.rstrip().endswith("services: not running")
 
 
 def text(*checks: object) -> str:

@@ -23,6 +23,7 @@ from lab.drills.report import letters
 from lab.drills.view import TITLES
 from lab.judge.evidence import Observer
 from lab.judge.verdicts import Verdict
+from lab.outcome import Outcome
 
 LIMIT = 100
 # What a run's chart shows on both sides of the fault.
@@ -38,6 +39,12 @@ STEPS: dict[str, str] = {
     Step.FOUND: "found, its runner had been killed",
     Step.VERIFIED: "verified",
     Step.VERDICT: "judged",
+}
+# For lines that carry no words of their own.
+VERIFIED = {
+    Outcome.OK: "books and counters agree",
+    Outcome.FAILED: "failed",
+    Outcome.UNKNOWN: "unknown",
 }
 
 
@@ -130,14 +137,16 @@ def _row(past: Past, judged: Assessment | None) -> Row:
 def _line(at_ns: int, step: str, detail: str) -> Line:
     # Another version of the lab may have written what this one has no word for.
     known = msgspec.json.decode(detail)
+    says = str(known.get("says", ""))
+    bad = step in {Step.NOT_PROVEN, Step.NOT_HEALED}
     if step == Step.VERDICT.value:
-        said = "; ".join(f"{OBSERVERS.get(o, o)} {seen}" for o, seen in known.items())
+        says = "; ".join(f"{OBSERVERS.get(o, o)} {seen}" for o, seen in known.items())
     elif step == Step.VERIFIED.value:
-        said = "books and counters agree" if known["ok"] else f"broken: {', '.join(known['bad'])}"
-    else:
-        said = str(known.get("says", ""))
-    bad = step in {Step.NOT_PROVEN, Step.NOT_HEALED} or known.get("ok") is False
-    return Line(at=moment(at_ns), step=STEPS.get(step, step), detail=said, bad=bad)
+        # Only True is a comparison that agreed: None, or nothing at all, is unknown.
+        outcome = Outcome.of(known.get("ok") if isinstance(known.get("ok"), bool) else None)
+        says = says or VERIFIED[outcome]
+        bad = outcome is not Outcome.OK
+    return Line(at=moment(at_ns), step=STEPS.get(step, step), detail=says, bad=bad)
 
 
 def _detail(past: Past, step: Step) -> dict[str, object]:
