@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from lab import clock, redact
+from lab import clock, redact, statefile
 from lab.drills.drill import Drill
 from lab.drills.journal import Journal, Step
 from lab.drills.runner import Run
@@ -126,9 +126,6 @@ def _queryids(drill: Drill, settings: LabSettings) -> frozenset[int]:
 def _keep(assessment: Assessment, settings: LabSettings) -> None:
     place = Place(Paths.of(settings))
     run = assessment.run
-    place.runs.mkdir(parents=True, exist_ok=True)
-    partial = place.runs / f"{run.run}.partial"
-    partial.write_bytes(assessment.encoded())
-    partial.replace(place.runs / f"{run.run}.json")
+    statefile.write(place.runs / f"{run.run}.json", assessment.encoded())
     summary = {verdict.observer.value: verdict.seen.value for verdict in assessment.verdicts}
     Journal(place.journal).write(run.run, run.drill, Step.VERDICT, **summary)

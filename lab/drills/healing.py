@@ -6,13 +6,13 @@ wrong here is tried again.
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from lab.database import Role
 from lab.drills import catalogue
 from lab.drills.drill import Drill
-from lab.drills.errors import NotHealedError
+from lab.drills.errors import NotHealedError, UnknownDrillError
 from lab.drills.journal import Journal, Step
 from lab.drills.running import Memo, Place, Running
 from lab.drills.scene import Scene
@@ -21,8 +21,10 @@ from lab.errors import DatabaseError, LabError
 from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.stack import probes
+from lab.stack.lock import LockedError
 from lab.stack.readiness import await_state
 from lab.stack.reporter import Reporter
+from lab.statefile import DamagedError
 from workload.tracing import NoTracing
 
 RECOVERS_WITHIN_S = 60.0
@@ -39,15 +41,20 @@ def heal_abandoned(settings: LabSettings, reporter: Reporter) -> None:
         NotHealedError: when that cannot be done.
     """
     place = Place(Paths.of(settings))
-    if place.read() is None or place.is_locked():
-        return
-    with place.locked():
-        heal_leftovers(settings, place, reporter)
+    with suppress(DamagedError):  # then the journal knows what may be left
+        left = place.read()
+        if left is None or left.runner():
+            return
+    try:
+        with place.locked():
+            heal_leftovers(settings, place, reporter)
+    except LockedError:
+        return  # a runner has begun, and heals first
 
 
 def heal_leftovers(settings: LabSettings, place: Place, reporter: Reporter) -> Running | None:
     """Heal what a runner that was killed has left; the caller holds the lock. Return what it was."""
-    left = place.read()
+    left = _left(place)
     if left is None:
         return None
     drill = catalogue.find(left.drill)
@@ -62,6 +69,32 @@ def heal_leftovers(settings: LabSettings, place: Place, reporter: Reporter) -> R
     heal(drill, scene, left, place, reporter)
     reporter.done("leftover", f"{left.drill}, healed; its runner {left.pid} had been killed")
     return left
+
+
+def _left(place: Place) -> Running | None:
+    """Return the drill whose fault may be there; one in a damaged file as the journal knows it."""
+    try:
+        left = place.read()
+        if left:
+            catalogue.find(left.drill)
+    except (DamagedError, UnknownDrillError) as error:
+        left = _by_journal(place)
+        lost = f"By the journal {left.drill} was not healed." if left else "No drill is unhealed."
+        place.set_aside(error, lost=lost)
+        if left:
+            place.write(left)
+    return left
+
+
+def _by_journal(place: Place) -> Running | None:
+    """Return the last drill, without its memo, if the journal holds its injection and no heal."""
+    entries = list(Journal(place.journal).entries())
+    own = [entry for entry in entries if entry.run == entries[-1].run]
+    healed = any(entry.step == Step.HEALED.value for entry in own)
+    if not own or healed or own[0].drill not in catalogue.DRILLS:
+        return None
+    begun = own[0]
+    return Running(run=begun.run, drill=begun.drill, intensity=1.0, pid=1, began_ns=begun.at_ns)
 
 
 def heal(drill: Drill, scene: Scene, running: Running, place: Place, reporter: Reporter) -> None:

@@ -5,13 +5,15 @@ judged has no verdicts.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
-import msgspec
-
+from lab import statefile
 from lab.drills.assessment import Assessment
 from lab.drills.journal import Journal, Step
 from lab.drills.running import Place
+from lab.statefile import DamagedError
 from lab.store.records import Drill as Entry
 
 
@@ -78,11 +80,14 @@ class History:
 
     def judged(self, past: Past) -> Assessment | None:
         """Return the verdicts on a run; None when it has none, or those of another version of the lab."""
-        path = self._place.runs / f"{past.run}.json"
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=Assessment)
-        except (FileNotFoundError, msgspec.DecodeError):
-            return None
+        return kept(self._place.runs / f"{past.run}.json")
+
+
+def kept(path: Path) -> Assessment | None:
+    """Return the verdicts that a file of the runs holds; None when it has none that this version knows."""
+    with suppress(DamagedError):
+        return statefile.read(path, Assessment)
+    return None
 
 
 def latest(runs: Sequence[Past]) -> list[Past]:

@@ -4,18 +4,24 @@ A file, not a table: it is written while PostgreSQL is stopped or the console is
 line is on disk before the step that it announces is taken. The console and Grafana's marks read it.
 """
 
-import os
+import re
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from lab import clock
+from lab import clock, statefile
+from lab.statefile import DamagedError
 from lab.store.records import Drill as Entry
 
 MAX_BYTES = 4_000_000
 KEPT_LINES = 4_000
+# Year 2262: as far as nanoseconds go in 64 bits.
+LATEST_NS = 2**63 - 1
+# The name of a file, too.
+RUN = re.compile(r"[\w-]{1,64}")
 
 
 class Step(StrEnum):
@@ -43,27 +49,31 @@ class Journal:
         at_ns = clock.now_ns()
         text = msgspec.json.encode(detail).decode()
         entry = Entry(at_ns=at_ns, run=run, drill=drill, step=step.value, detail=text)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         self._shorten()
-        with self._path.open("ab") as file:
-            file.write(msgspec.json.encode(entry) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        statefile.append(self._path, msgspec.json.encode(entry))
         return at_ns
 
     def entries(self) -> Iterator[Entry]:
-        """Yield what was written, oldest first; a line that a crash tore is left out."""
-        if not self._path.exists():
-            return
-        for line in self._path.read_bytes().splitlines():
+        """Yield what was written, oldest first; a line that a crash tore or that is no step is left out."""
+        try:
+            content = statefile.read_bytes(self._path)
+        except DamagedError:
+            return  # set aside by the next that writes
+        for line in (content or b"").split(b"\n"):
             try:
-                yield msgspec.json.decode(line, type=Entry)
-            except msgspec.DecodeError:
+                entry = msgspec.json.decode(line, type=Entry)
+                msgspec.json.decode(entry.detail, type=dict[str, Any])
+            except (ValueError, RecursionError):
                 continue
+            if 0 <= entry.at_ns < LATEST_NS and RUN.fullmatch(entry.run):
+                yield entry
 
     def _shorten(self) -> None:
-        if self._path.exists() and self._path.stat().st_size > MAX_BYTES:
-            kept = self._path.read_bytes().splitlines(keepends=True)[-KEPT_LINES:]
-            partial = self._path.with_suffix(".partial")
-            partial.write_bytes(b"".join(kept))
-            partial.replace(self._path)
+        try:
+            content = statefile.read_bytes(self._path)
+        except DamagedError as error:
+            statefile.set_aside(self._path, error.why, lost="The history of drills begins anew.")
+            return
+        if content and len(content) > MAX_BYTES:
+            kept = content.splitlines(keepends=True)[-KEPT_LINES:]
+            statefile.write(self._path, b"".join(kept))

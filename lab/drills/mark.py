@@ -6,8 +6,8 @@ from contextlib import suppress
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from lab.drills.errors import DrillError
 from lab.drills.running import Place
+from lab.statefile import DamagedError
 
 
 class Mark(Collector):
@@ -22,7 +22,7 @@ class Mark(Collector):
             "lab_drill_running", "1 while the fault of this drill may be there", labels=["drill"]
         )
         # What is wrong with a damaged file the drill commands say; other metrics must not go with it.
-        with suppress(DrillError):
+        with suppress(DamagedError):
             if running := self._place.read():
                 family.add_metric([running.drill], 1)
         yield family

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import psutil
 
 from lab import clock
+from lab.drills import history
 from lab.drills.assessment import Assessment, judge_again
 from lab.drills.catalogue import DRILLS
 from lab.drills.drill import Drill
@@ -92,9 +92,6 @@ def machine() -> str:
 
 def _kept(settings: LabSettings) -> Iterable[Assessment]:
     for path in Place(Paths.of(settings)).runs.glob("*.json"):
-        try:
-            kept = msgspec.json.decode(path.read_bytes(), type=Assessment)
-        except msgspec.DecodeError:
-            continue  # written by another version of the lab
-        if kept.run.drill in DRILLS:
-            yield kept
+        found = history.kept(path)
+        if found and found.run.drill in DRILLS:
+            yield found

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from threading import Event
 from uuid import uuid4
 
+import psutil
+
 from lab import clock, verify
 from lab.drills.drill import Drill, Proof
 from lab.drills.errors import DrillError
@@ -92,6 +94,7 @@ def run(
             drill=drill.name,
             intensity=options.intensity,
             pid=os.getpid(),
+            created=psutil.Process().create_time(),
             began_ns=clock.now_ns(),
         )
         scene = Scene(

@@ -1,27 +1,39 @@
 """What is known of the drill that runs, kept on disk for whoever finds it: a runner may be killed."""
 
-import json
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from lab.drills.errors import DrillError
+import psutil
+
+from lab import statefile
+from lab.errors import LabError
 from lab.paths import Paths
-from lab.stack.lock import LockedError, held
+from lab.stack.lock import held
+from lab.stack.records import Pid, process_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """A drill whose fault may be there. `began_ns` in nanoseconds since 1970; `pid` is the runner's."""
+    """A drill whose fault may be there. `began_ns` in nanoseconds since 1970.
+
+    `pid` is the runner's, and `created` the time of its creation, in seconds since the epoch: the id alone
+    may be another process's by now.
+    """
 
     run: str
     drill: str
     intensity: float
-    pid: int
+    pid: Pid
     began_ns: int
+    created: float = 0.0
     memo: dict[str, str] = field(default_factory=dict)
+
+    def runner(self) -> psutil.Process | None:
+        """Return the runner's process; None when it has ended."""
+        return process_of(self.pid, self.created)
 
 
 class Place:
@@ -54,42 +66,25 @@ class Place:
         with held(self._directory / "lock"):
             yield
 
-    def is_locked(self) -> bool:
-        """Whether a runner is alive."""
-        if not self._directory.exists():
-            return False
-        try:
-            with self.locked():
-                return False
-        except LockedError:
-            return True
-
     def read(self) -> Running | None:
-        """Return the drill whose fault may be there; None when there is none.
+        """Return the drill whose fault may be there; None when there is none. Takes no lock.
 
         Raises:
-            DrillError: when the file was damaged.
+            DamagedError: when the file cannot be understood.
         """
-        try:
-            return Running(**json.loads(self._state.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            return None
-        except (ValueError, TypeError) as error:
-            raise DrillError(
-                f"{self._state} is damaged ({error}), so what a drill has left cannot be known.\n"
-                "`./creditlab down --wipe` starts from nothing; or remove it, if no drill has run."
-            ) from None
+        return statefile.read(self._state, Running)
+
+    def set_aside(self, why: LabError, *, lost: str) -> None:
+        """Rename the file of the drill that runs, which is damaged."""
+        statefile.set_aside(self._state, getattr(why, "why", why), lost=lost)
 
     def write(self, running: Running) -> None:
-        """Remember this drill."""
-        self._directory.mkdir(parents=True, exist_ok=True)
-        partial = self._state.with_suffix(".partial")
-        partial.write_text(json.dumps(asdict(running)), encoding="utf-8")
-        partial.replace(self._state)
+        """Remember this drill, durably."""
+        statefile.write_json(self._state, running)
 
     def forget(self) -> None:
         """The fault is healed."""
-        self._state.unlink(missing_ok=True)
+        statefile.remove(self._state)
 
 
 class Memo(MutableMapping[str, str]):

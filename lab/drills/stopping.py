@@ -1,15 +1,18 @@
 """`drill stop`: asks the runner to heal and end, as Ctrl-C does; without a runner, heals what it left."""
 
-import os
 import signal
 from contextlib import suppress
 
+import psutil
+
+from lab.drills.errors import DrillError
 from lab.drills.healing import heal_leftovers
 from lab.drills.running import Place, Running
 from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.stack.readiness import await_state
 from lab.stack.reporter import Reporter
+from lab.statefile import DamagedError
 
 HEALS_WITHIN_S = 120.0
 
@@ -22,18 +25,41 @@ def stop(settings: LabSettings, reporter: Reporter) -> Running | None:
         NotHealedError: when what a dead one has left cannot be healed.
     """
     place = Place(Paths.of(settings))
-    found = place.read()
-    if found and place.is_locked():
-        reporter.begin("stop", f"{found.drill}, run by process {found.pid}")
-        with suppress(ProcessLookupError):
-            os.kill(found.pid, signal.SIGTERM)
-        await_state(
-            f"{found.drill} is healed",
-            lambda: "its runner is at it" if place.read() else None,
-            within_s=HEALS_WITHIN_S,
-            watch=reporter.wait,
-        )
-        reporter.done("stop", f"{found.drill} is healed")
-        return found
+    with suppress(DamagedError):  # set aside below
+        found = place.read()
+        if found is None:
+            return None
+        if (runner := found.runner()) and _healed_by(runner, found, place, reporter):
+            return found
     with place.locked():
         return heal_leftovers(settings, place, reporter)
+
+
+def _healed_by(runner: psutil.Process, running: Running, place: Place, reporter: Reporter) -> bool:
+    """Ask the runner to heal, and wait for it; return False when it ended without having healed."""
+
+    def under_way() -> str | None:
+        left = place.read()
+        if left is None or left.run != running.run or running.runner() is None:
+            return None
+        return f"process {running.pid} is healing"
+
+    reporter.begin("stop", f"{running.drill}, run by process {running.pid}")
+    try:
+        # psutil compares the time of creation once more before it sends.
+        runner.send_signal(signal.SIGTERM)
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        raise DrillError(
+            f"Process {running.pid}, which runs {running.drill}, belongs to another user.\n"
+            "Run `./creditlab drill stop` as that user."
+        ) from None
+    await_state(
+        f"{running.drill} is healed", under_way, within_s=HEALS_WITHIN_S, watch=reporter.wait
+    )
+    left = place.read()
+    if left is not None and left.run == running.run:
+        return False
+    reporter.done("stop", f"{running.drill} is healed")
+    return True

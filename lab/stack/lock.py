@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lab import statefile
 from lab.errors import LabError
+
+# Of what a lock file may hold, so much is shown, in characters.
+HOLDER = 200
 
 
 class LockedError(LabError):
@@ -21,14 +25,16 @@ def held(lock: Path) -> Iterator[None]:
     Raises:
         LockedError: naming the command and the process that holds it.
     """
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("a+", encoding="utf-8") as file:
+    statefile.make_directory(lock.parent)
+    if os.path.lexists(lock) and not lock.is_file():
+        statefile.set_aside(lock, "it is no regular file")
+    with lock.open("a+", encoding="utf-8", errors="replace") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
             raise LockedError(
-                f"{file.read().strip() or 'Another command'} is changing the lab right now.\n"
+                f"{file.read(HOLDER).strip() or 'Another command'} is changing the lab right now.\n"
                 "Wait until it ends, or end it; then try again."
             ) from None
         file.truncate(0)

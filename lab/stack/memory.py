@@ -4,17 +4,18 @@ Without it, `POSTGRES_PORT=5433 ./creditlab up` would be followed by a `status` 
 a component that is restarted would fall back to the load of the first `up`. No secrets are kept.
 """
 
-import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import SecretStr
 
-from lab.errors import LabError
+from lab import statefile
 from lab.paths import Paths
 from lab.settings import LabSettings
+from lab.statefile import DamagedError
 from workload.limits import MAX_LOAD, MAX_SCALE, MIN_SCALE
+from workload.services import SERVICES
 
 # Where the state lives is decided by who asks, not by what was found there.
 NOT_KEPT = {"lab_state_dir"}
@@ -45,27 +46,35 @@ class Memory:
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """Return what is remembered; None when no lab is.
-
-        Raises:
-            LabError: when the file was damaged.
-        """
+        """Return what is remembered; None when no lab is; a damaged file is set aside."""
         try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            services = kept.pop("services")
-            return cls(services=None if services is None else tuple(services), **kept)
-        except FileNotFoundError:
+            kept = statefile.read(path, cls)
+            if kept:
+                kept._require_known(path)
+        except DamagedError as error:
+            lost = (
+                "The options of the last `up` are forgotten; those of .env and the defaults apply."
+            )
+            statefile.set_aside(path, error.why, lost=lost)
             return None
-        except (ValueError, TypeError, KeyError) as error:
-            raise LabError(
-                f"{path} is damaged ({error}). Remove it, and run `./creditlab up`."
-            ) from None
+        return kept
+
+    def _require_known(self, path: Path) -> None:
+        if unknown := [name for name in self.services or () if name not in SERVICES]:
+            raise DamagedError(path, f"there is no service {unknown[0]!r}")
+        try:
+            LabSettings.model_validate(self._fields)
+        except (ValueError, OverflowError) as error:
+            raise DamagedError(path, str(error)) from None
+
+    @property
+    def _fields(self) -> dict[str, Any]:
+        """The kept settings that this version of the lab knows."""
+        return {k: v for k, v in self.settings.items() if k in LabSettings.model_fields}
 
     def write(self, path: Path) -> None:
         """Remember this."""
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
-        partial.replace(path)
+        statefile.write_json(path, self)
 
     def amended(self, other: Self) -> Self:
         """Return this with the options that the other one gives."""
@@ -99,8 +108,7 @@ class Memory:
         """Return the settings of the lab that runs: the remembered ones, with the caller's secrets."""
         if not self.settings:
             return self.options_on(settings)
-        fields = {k: v for k, v in self.settings.items() if k in LabSettings.model_fields}
-        kept = LabSettings.model_validate({**secrets(settings), **fields})
+        kept = LabSettings.model_validate({**secrets(settings), **self._fields})
         return self.options_on(kept.model_copy(update={"lab_state_dir": settings.lab_state_dir}))
 
     def differences(self, settings: LabSettings) -> list[str]:

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from lab import statefile
 from lab.settings import ROOT, LabSettings
 from lab.stack.agent import Agent
 from lab.stack.probes import reachable
@@ -35,9 +36,8 @@ def configure(directory: Path, settings: LabSettings, services: Mapping[str, int
         settings: the addresses of the database, the exporter and Prometheus.
         services: the ports of the services that run, by name.
     """
-    if directory.exists():
-        shutil.rmtree(directory)
-    directory.mkdir(parents=True)
+    statefile.discard(directory)
+    statefile.make_directory(directory)
     shutil.copy(_SOURCE / "prometheus.yml", directory)
     shutil.copytree(_SOURCE / "rules", directory / "rules")
     write_targets(directory, settings, services)
@@ -50,7 +50,7 @@ def write_docker_targets(directory: Path, services: Collection[str]) -> None:
         directory: made where it is missing, and readable for a container, which is another user.
         services: by name.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    statefile.make_directory(directory)
     directory.chmod(0o755)
     wanted = {f"credit-{name}" for name in services}
     for file in sorted(_IN_DOCKER.glob("*.json")):
@@ -92,7 +92,4 @@ def _targets(
 
 
 def _write(file: Path, groups: list[dict[str, object]]) -> None:
-    partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps(groups, indent=2) + "\n", encoding="utf-8")
-    partial.chmod(0o644)
-    partial.replace(file)
+    statefile.write(file, (json.dumps(groups, indent=2) + "\n").encode(), mode=0o644)

@@ -4,20 +4,25 @@ The supervisor forgets its children when it is killed; the records do not. A pro
 somebody else's by now, so that the time of its creation is kept with it.
 """
 
-import json
 import os
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
+import msgspec
 import psutil
+
+from lab import statefile
+from lab.statefile import DamagedError
 
 # Creation times are computed from the boot time, which moves a little when the clock is set.
 TOLERANCE_S = 1.0
 # A killed process has no say any more, but a busy machine takes its time to end it.
 KILLED_WITHIN_S = 10.0
+# The kernel gives no higher one (PID_MAX_LIMIT).
+Pid = Annotated[int, msgspec.Meta(ge=1, le=2**22)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +30,7 @@ class Record:
     """One started process. `created` is in seconds since the epoch."""
 
     component: str
-    pid: int
+    pid: Pid
     created: float
     version: str
     address: str
@@ -43,26 +48,35 @@ class Record:
 
     @classmethod
     def read(cls, directory: Path, component: str) -> Self | None:
-        """Return the last record of a component; None when there is none or it was cut short."""
+        """Return the last record of a component; None when there is none; a damaged one is set aside."""
+        path = directory / f"{component}.json"
         try:
-            return cls(**json.loads((directory / f"{component}.json").read_text(encoding="utf-8")))
-        except (FileNotFoundError, ValueError, TypeError):
+            return statefile.read(path, cls)
+        except DamagedError as error:
+            lost = f"If {component} runs, only supervisord knows it."
+            statefile.set_aside(path, error.why, lost=lost)
             return None
 
     def write(self, directory: Path) -> None:
         """Replace the component's last record."""
-        partial = directory / f"{self.component}.json.partial"
-        partial.write_text(json.dumps(asdict(self)), encoding="utf-8")
-        partial.replace(directory / f"{self.component}.json")
+        statefile.write_json(directory / f"{self.component}.json", self)
 
     def process(self) -> psutil.Process | None:
         """Return the process if it is still the one that was recorded, and alive."""
-        with suppress(psutil.NoSuchProcess):
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.created) < TOLERANCE_S
-            if same and process.status() != psutil.STATUS_ZOMBIE:
-                return process
-        return None
+        return process_of(self.pid, self.created)
+
+
+def process_of(pid: int, created: float) -> psutil.Process | None:
+    """Return the living process of an id that was created at this time, in seconds since the epoch.
+
+    What is signalled goes through it: psutil compares the time of creation again before it sends.
+    """
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        same = abs(process.create_time() - created) < TOLERANCE_S
+        if same and process.status() != psutil.STATUS_ZOMBIE:
+            return process
+    return None
 
 
 def living(directory: Path) -> Iterator[tuple[Record, psutil.Process]]:

@@ -1,8 +1,10 @@
 """What surrounds a drill: the journal, the memory of the one that runs, the matrix and its report."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -11,12 +13,13 @@ from lab.drills import matrix, quiet, report
 from lab.drills.announcing import announce
 from lab.drills.assessment import Assessment
 from lab.drills.catalogue import DRILLS
-from lab.drills.errors import DrillError
+from lab.drills.healing import heal_abandoned
 from lab.drills.history import History, latest
 from lab.drills.journal import KEPT_LINES, MAX_BYTES, Journal, Step
 from lab.drills.mark import Mark
 from lab.drills.runner import Run
 from lab.drills.running import Memo, Place, Running
+from lab.drills.stopping import stop
 from lab.errors import LabError
 from lab.judge.evidence import Observer
 from lab.judge.readings import Seen
@@ -25,8 +28,10 @@ from lab.paths import Paths
 from lab.settings import DatadogSettings
 from lab.stack.lock import LockedError
 from lab.stack.records import Record
+from lab.statefile import DamagedError
 from tests.fix_datadog import DatadogAccount
 from tests.fix_postgres import settings_for
+from tests.fix_reporter import Told
 
 RUNNING = Running(run="abc", drill="deadlocks", intensity=1.0, pid=1, began_ns=5)
 
@@ -99,7 +104,7 @@ def test_the_history_tells_runs_apart_and_knows_which_are_not_over(tmp_path: Pat
 def test_the_journal_stays_bounded(tmp_path: Path) -> None:
     """Past its limit the oldest lines go."""
     journal = Journal(tmp_path / "journal.jsonl")
-    line = b'{"at_ns":1,"run":"old","drill":"d","step":"inject","detail":"' + b"x" * 500 + b'"}\n'
+    line = b'{"at_ns":1,"run":"old","drill":"d","step":"inject","detail":"{}"' + b" " * 500 + b"}\n"
     (tmp_path / "journal.jsonl").write_bytes(line * (MAX_BYTES // len(line) + 2))
     journal.write("new", "deadlocks", Step.INJECT)
     entries = list(journal.entries())
@@ -134,22 +139,40 @@ def test_the_drill_that_runs_is_a_series_for_grafana(tmp_path: Path) -> None:
 
 
 def test_a_damaged_memory_is_not_taken_for_none(tmp_path: Path) -> None:
-    """What a drill has left cannot be known then, which is said."""
+    """Who only reads is told; tests/integration/test_drill_killed.py has what is healed then."""
     place = Place(Paths(state=tmp_path))
     place.write(RUNNING)
     (tmp_path / "drills" / "running.json").write_text("{")
-    with pytest.raises(DrillError, match="is damaged"):
+    with pytest.raises(DamagedError, match="is damaged"):
         place.read()
 
 
 def test_one_runner_at_a_time(tmp_path: Path) -> None:
     place = Place(Paths(state=tmp_path))
-    assert not place.is_locked()
+    with place.locked(), pytest.raises(LockedError), Place(Paths(state=tmp_path)).locked():
+        pass
     with place.locked():
-        assert place.is_locked()
-        with pytest.raises(LockedError), Place(Paths(state=tmp_path)).locked():
-            pass
-    assert not place.is_locked()
+        pass
+
+
+def test_whether_a_drill_runs_is_read_without_a_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader must not keep a runner that begins at that moment from its lock."""
+    settings = settings_for(port=1, database="none").model_copy(update={"lab_state_dir": tmp_path})
+    place = Place(Paths.of(settings))
+    created = psutil.Process().create_time()
+    place.write(replace(RUNNING, pid=os.getpid(), created=created))
+
+    def locked(_: Place) -> None:
+        raise AssertionError("it takes the lock")
+
+    monkeypatch.setattr(Place, "locked", locked)
+    heal_abandoned(settings, Told())
+    place.forget()
+    heal_abandoned(settings, Told())
+    assert stop(settings, Told()) is None
+    assert not (tmp_path / "drills" / "lock").exists()
 
 
 def test_the_matrix_takes_the_latest_run_of_each_drill(tmp_path: Path) -> None:

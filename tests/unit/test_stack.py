@@ -14,7 +14,6 @@ import psutil
 import pytest
 from pydantic import SecretStr
 
-from lab.errors import LabError
 from lab.outcome import Outcome
 from lab.paths import Paths
 from lab.settings import LabSettings
@@ -144,12 +143,19 @@ def test_options_of_a_later_up_amend_those_before() -> None:
     assert (amended.services, amended.scale, amended.load) == (("risk",), 2.0, 3.0)
 
 
-def test_a_damaged_memory_is_named(tmp_path: Path) -> None:
-    """The error says which file to remove."""
+@pytest.mark.parametrize(
+    "content",
+    ["{", '{"services": ["rsik"]}', '{"settings": {"postgres_port": "x"}}', '{"load": -1}'],
+)
+def test_a_damaged_memory_is_set_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: str
+) -> None:
+    """The message says which file it was, and what is forgotten; the lab starts without it."""
     path = tmp_path / "state.json"
-    path.write_text("{")
-    with pytest.raises(LabError, match=re.escape(str(path))):
-        Memory.read(path)
+    path.write_text(content)
+    assert Memory.read(path) is None
+    assert f"{path} is damaged" in caplog.text
+    assert (tmp_path / "state.json.damaged").read_text() == content
 
 
 def test_a_taken_port_names_its_holder_and_the_setting(settings: LabSettings) -> None:

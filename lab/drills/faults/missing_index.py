@@ -1,10 +1,13 @@
 """An index that a frequent statement lives on is dropped, as by a migration that went wrong."""
 
+import re
+
 from lab.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.usual import time_by_statement
 from lab.judge.signals import Metric
+from lab.settings import ROOT
 
 INDEX = "credit_proposals_customer"
 TABLE = "credit_proposals"
@@ -32,9 +35,15 @@ def prove(scene: Scene) -> Proof:
 
 def heal(scene: Scene) -> None:
     """Make the index again, by its own definition."""
-    definition = scene.memo.get("definition")
-    if definition and not scene.ask(DEFINITION, [INDEX]):
-        scene.act(Role.OWNER, definition)
+    if not scene.ask(DEFINITION, [INDEX]):
+        scene.act(Role.OWNER, scene.memo.get("definition") or _of_schema())
+
+
+def _of_schema() -> str:
+    """Return the schema's own statement: the memo may be lost, or there was no index to begin with."""
+    schema = (ROOT / "postgres" / "init" / "20-schema.sql").read_text(encoding="utf-8")
+    [statement] = re.findall(rf"CREATE INDEX {INDEX}\b[^;]*", schema)
+    return str(statement)
 
 
 DRILL = Drill(
