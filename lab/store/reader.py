@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lab.store.errors import StoreError, StoreTimeoutError
-from lab.store.file import open_for_reading
+from lab.store.errors import StoreDamagedError, StoreError, StoreTimeoutError
+from lab.store.file import is_damage, open_for_reading, raise_suspicion
 from lab.store.records import Execution, LogPosition, Plan, QueryMetrics, Record, Span
 from lab.store.tables import TABLES, Table
 
@@ -51,7 +51,13 @@ class Reader:
         table: Table[R] = TABLES[record]
         columns = ", ".join(table.columns)
         sql = f"SELECT {columns} FROM {table.name} WHERE {condition} ORDER BY {order} LIMIT ?"
-        return table.of_rows(self.rows(sql, (*parameters, limit)))
+        found = self.rows(sql, (*parameters, limit))
+        try:
+            return table.of_rows(found)
+        except (ValueError, TypeError) as error:
+            raise StoreDamagedError(
+                f"a row of table {table.name} cannot be read: {error}"
+            ) from error
 
     def rows(
         self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()
@@ -92,7 +98,12 @@ class Reader:
         connection.set_progress_handler(lambda: time.monotonic() > deadline, INSTRUCTIONS)
         try:
             yield connection
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.ProgrammingError):
+                raise  # of our own making
+            if is_damage(error):
+                raise_suspicion(self._path)
+                raise StoreDamagedError(str(error)) from error
             if time.monotonic() > deadline:
                 raise StoreTimeoutError(
                     f"the store did not answer within {self._timeout_s:g} s; ask for a shorter window"

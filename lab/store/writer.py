@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Protocol
 
 from lab import clock
-from lab.store.errors import StoreError, StoreTimeoutError
-from lab.store.file import open_for_writing
+from lab.store.errors import StoreDamagedError, StoreError, StoreTimeoutError
+from lab.store.file import is_damage, open_for_writing, renewed, require_sound, suspect
 from lab.store.records import Record
 from lab.store.retention import Bounds, retain, used_bytes
 from lab.store.tables import TABLES
@@ -59,7 +59,9 @@ class Writer:
     """
 
     def __init__(self, path: Path, bounds: Bounds, telemetry: Telemetry) -> None:
+        self._path = path
         self._connection = open_for_writing(path)
+        self._renewed_at = float("-inf")
         self._bounds = bounds
         self._telemetry = telemetry
         self._batches: deque[_Batch] = deque()
@@ -143,6 +145,9 @@ class Writer:
         try:
             self._transaction(batches)
         except (sqlite3.Error, OverflowError, ValueError) as error:
+            if is_damage(error) and self._begin_anew(str(error)):
+                self._write(batches)
+                return
             # The last two: a number or a character that SQLite does not take.
             if len(batches) > 1:
                 # One that cannot be written must not take the others with it.
@@ -180,6 +185,27 @@ class Writer:
         for name, count in counts.items():
             self._telemetry.written(name, count)
 
+    def _begin_anew(self, why: str) -> bool:
+        """Set the damaged store aside; False when that was just done, so that a broken disk ends it."""
+        if time.monotonic() < self._renewed_at + RETENTION_EVERY_S:
+            return False
+        self._renewed_at = time.monotonic()
+        self._connection.close()
+        self._connection = renewed(self._path, why)
+        self._telemetry.lost("store_damaged", 0)
+        return True
+
+    def _check_suspicion(self) -> None:
+        """Look at the whole file when a reader has met damage in it."""
+        if not suspect(self._path).exists():
+            return
+        try:
+            require_sound(self._connection)
+        except StoreDamagedError as error:
+            self._begin_anew(error.why)
+        else:
+            suspect(self._path).unlink(missing_ok=True)
+
     def _give_up(self, batch: _Batch, error: Exception) -> None:
         if batch.done is None:
             self._telemetry.lost("store_failed", len(batch.records))
@@ -193,11 +219,14 @@ class Writer:
             return
         self._next_retention = time.monotonic() + RETENTION_EVERY_S
         try:
+            self._check_suspicion()
             for deleted in retain(self._connection, self._bounds, now_ns=clock.now_ns()):
                 self._telemetry.expired(deleted)
                 self._write_between_slices()
             self._telemetry.size(used_bytes(self._connection), self._pending)
-        except sqlite3.Error:
+        except sqlite3.Error as error:
+            if is_damage(error):
+                self._begin_anew(str(error))
             # A full disk refuses deletions too, until there is room for the write-ahead log.
             self._telemetry.lost("retention_failed", 0)
 

@@ -321,24 +321,6 @@ def test_retention_by_bytes(tmp_path: Path) -> None:
     connection.close()
 
 
-def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
-    """What is no store is not overwritten; the error names the file and the way out."""
-    path = tmp_path / "store.sqlite"
-    content = b"not a database at all, but long enough to tell" * 50
-    path.write_bytes(content)
-    with pytest.raises(st.StoreError, match=r"(?s)store\.sqlite.*remove the file"):
-        open_for_writing(path)
-    assert path.read_bytes() == content
-
-
-def test_another_version_is_refused(tmp_path: Path) -> None:
-    """A store of another schema version is refused with both versions named."""
-    path = tmp_path / "store.sqlite"
-    open_for_writing(path).execute("PRAGMA user_version = 99").connection.close()
-    with pytest.raises(st.StoreError, match="version 99, this lab writes 1"):
-        open_for_writing(path)
-
-
 def test_no_store() -> None:
     """Reading where there is no store says what makes one."""
     with pytest.raises(st.StoreError, match="up"):
