@@ -11,7 +11,7 @@ from lab import statefile
 from lab.errors import LabError
 
 # Of what a lock file may hold, so much is shown, in characters.
-HOLDER = 200
+HOLDER = 4_000
 
 
 class LockedError(LabError):
