@@ -89,7 +89,7 @@ def test_a_key_without_an_agent_is_reported_with_the_command_that_installs_one(
     agent = ComponentStatus(
         name="datadog", state=State.RUNNING, version=version, address="", pid=None
     )
-    found = Status(mode="native", ready=True, components=(agent,))
+    found = Status(mode="native", components=(agent,))
     notes = [note.plain for note in account.notes(account.checked_key(), found)]
     assert notes[0] == "DD_API_KEY at datadoghq.com: valid (Datadog accepts it)"
     assert len(notes) == lines
