@@ -29,6 +29,7 @@ from lab.cli import (
     up,
     verify,
 )
+from lab.cli.streams import tolerate_any_encoding
 from lab.errors import LabError
 from workload.errors import WorkloadError
 
@@ -81,6 +82,7 @@ app.command(context_settings={**PASS_ON, "help_option_names": []})(bench.bench)
 
 def main() -> NoReturn:
     """Run one command; a mistake of the caller's ends in one message and exit status 2."""
+    tolerate_any_encoding()
     try:
         app(prog_name="creditlab")
     except Interrupted as interrupt:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -13,7 +13,17 @@ from rich.text import Text
 
 NAME_WIDTH = 18
 
-out = Console(highlight=False)
+
+class _Output(Console):
+    """rich's console; JSON is ASCII where the stream's encoding could not hold the rest of it."""
+
+    def print_json(self, json: str | None = None, **options: Any) -> None:
+        """Print a JSON document."""
+        options.setdefault("ensure_ascii", not self.encoding.startswith("utf"))
+        super().print_json(json, **options)
+
+
+out = _Output(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 

@@ -172,7 +172,12 @@ def _duration_ms(text: str) -> float | None:
 
 def _moment(asked: Mapping[str, str], key: str) -> datetime | None:
     microseconds = _number(asked, key, 0)
-    return EPOCH + timedelta(microseconds=microseconds) if microseconds else None
+    try:
+        return EPOCH + timedelta(microseconds=microseconds) if microseconds else None
+    except OverflowError:
+        raise LabError(
+            f"{key}={microseconds} is beyond the year 9999; microseconds are expected."
+        ) from None
 
 
 def _number(asked: Mapping[str, str], key: str, default: int) -> int:

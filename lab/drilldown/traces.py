@@ -14,6 +14,8 @@ from lab.stack.suggestions import unknown
 from lab.store import Reader, Span
 
 MAX_FOUND = 500
+# Thirty years.
+MAX_DURATION_MS = 1e12
 SERVICES = """
 WITH RECURSIVE found (service) AS (
     SELECT min(service) FROM spans WHERE parent_id IS NULL
@@ -152,7 +154,11 @@ def _condition(wanted: Search) -> tuple[str, list[object]]:
 
 
 def _ns(duration_ms: float | None) -> int | None:
-    return None if duration_ms is None else round(duration_ms * NS_PER_MS)
+    if duration_ms is None:
+        return None
+    if not 0 <= duration_ms <= MAX_DURATION_MS:
+        raise LabError(f"{duration_ms:g} ms is no duration from 0 to {MAX_DURATION_MS:g} ms.")
+    return round(duration_ms * NS_PER_MS)
 
 
 def _summaries(reader: Reader, roots: list[Span]) -> Iterator[TraceSummary]:

@@ -195,7 +195,9 @@ class Cluster:
         try:
             # A file, because a command line is public; a pipe of root's cannot be reopened by another user.
             password.touch(mode=0o600)
-            password.write_text(self.settings.postgres_password.get_secret_value() + "\n")
+            password.write_text(
+                self.settings.postgres_password.get_secret_value() + "\n", encoding="utf-8"
+            )
             identity.own(password)
             done = subprocess.run(
                 self._as_server(

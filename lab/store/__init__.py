@@ -4,7 +4,7 @@ One thread writes, in batches; readers open the file for themselves and are neve
 in and what comes out are the records of lab/store/records.py.
 """
 
-from lab.store.errors import StoreError, StoreTimeoutError
+from lab.store.errors import OutOfRangeError, StoreError, StoreTimeoutError
 from lab.store.reader import Reader
 from lab.store.records import (
     ActivitySample,
@@ -31,6 +31,7 @@ __all__ = [
     "Event",
     "Execution",
     "LogPosition",
+    "OutOfRangeError",
     "Participant",
     "Plan",
     "QueryMetrics",

@@ -15,5 +15,9 @@ class StoreDamagedError(StoreError):
         self.why = why
 
 
+class OutOfRangeError(LabError):
+    """A number or a character is none that the store can hold; correct it in what is asked for."""
+
+
 class StoreTimeoutError(StoreError):
     """The store did not answer within the time allowed; ask for a shorter window."""

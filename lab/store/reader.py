@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lab.store.errors import StoreDamagedError, StoreError, StoreTimeoutError
+from lab.store.errors import OutOfRangeError, StoreDamagedError, StoreError, StoreTimeoutError
 from lab.store.file import is_damage, open_for_reading, raise_suspicion
 from lab.store.records import Execution, LogPosition, Plan, QueryMetrics, Record, Span
 from lab.store.tables import TABLES, Table
@@ -98,6 +98,8 @@ class Reader:
         connection.set_progress_handler(lambda: time.monotonic() > deadline, INSTRUCTIONS)
         try:
             yield connection
+        except (OverflowError, UnicodeEncodeError) as error:
+            raise OutOfRangeError from error
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.ProgrammingError):
                 raise  # of our own making

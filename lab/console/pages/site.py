@@ -30,6 +30,7 @@ from lab.console.pages.access import Access
 from lab.drilldown import Desk
 from lab.drilldown.errors import MalformedIdError, NotFoundError
 from lab.errors import LabError
+from lab.store import OutOfRangeError
 
 STATIC = Path(__file__).with_name("static")
 RENDERERS = 3
@@ -101,7 +102,7 @@ class Site:
     def _made(self, make: Make, request: Request) -> Response:
         try:
             made = make(self._desk, request)
-        except (NotFoundError, MalformedIdError) as error:
+        except (NotFoundError, MalformedIdError, OutOfRangeError) as error:
             return self._failure(request, 404, "Not found", str(error))
         except LabError as error:
             return self._failure(request, 503, "No answer", str(error))
