@@ -59,11 +59,11 @@ def error(message: str, options: Mapping[str, str]) -> DatabaseError:
 
 def _refusals(message: str) -> Iterator[Refusal]:
     attempts = list(_ATTEMPT.finditer(message))
-    ends = [attempt.start() for attempt in attempts[1:]] + [len(message)]
-    before = message[: attempts[0].start()] if attempts else message
+    starts = [*(attempt.start() for attempt in attempts), len(message)]
+    before = message[: starts[0]]
     for line in before.strip().splitlines() or ([] if attempts else ["no reason was given"]):
         yield Refusal(where="", reason=line.strip())
-    for attempt, end in zip(attempts, ends, strict=True):
+    for attempt, end in zip(attempts, starts[1:], strict=True):
         reason = message[attempt.end() : end].strip().splitlines()
         yield Refusal(where=_where(attempt), reason=reason[0] if reason else "no reason was given")
 

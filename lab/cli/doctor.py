@@ -13,6 +13,12 @@ def doctor(
         str | None,
         typer.Option(help="Any PostgreSQL: URI or libpq string; the lab's own when left out."),
     ] = None,
+    datadog_role: Annotated[
+        str, typer.Option(help="The role that the Datadog Agent connects as.")
+    ] = "datadog",
+    exporter_role: Annotated[
+        str, typer.Option(help="The role that postgres_exporter connects as.")
+    ] = "postgres_exporter",
     as_json: AsJson = False,
 ) -> None:
     """Check a PostgreSQL for all that Database Monitoring and the exporter need.
@@ -26,10 +32,11 @@ def doctor(
     from lab.settings import LabSettings
     from lab.stack.mode import running_settings
 
-    own = database.dsn(running_settings(LabSettings.load()), database.Role.SUPERUSER)
-    report = examine(dsn or own)
     # The account is the lab's own: another database's Agent has a key of its own.
     key = account.checked_key() if dsn is None else None
+    if dsn is None:
+        dsn = database.dsn(running_settings(LabSettings.load()), database.Role.SUPERUSER)
+    report = examine(dsn, datadog_role=datadog_role, exporter_role=exporter_role)
     if as_json:
         out.print_json(json.dumps({**report.to_json(), **account.as_json(key)}))
     else:

@@ -76,6 +76,7 @@ class Report:
     server_version: str
     database: str
     role: str
+    is_standby: bool
     checks: tuple[Check, ...]
 
     @property

@@ -26,5 +26,6 @@ def examine(
         server_version=facts.server_version,
         database=facts.database,
         role=facts.role,
+        is_standby=facts.is_standby,
         checks=judge(facts),
     )

@@ -45,6 +45,8 @@ class Observer:
         settings: search_path and time-outs as its sessions in this database start with.
         path: the schemas of that search path which exist, $user resolved.
         uses: the schemas it has USAGE on.
+        creates_sql: the schemas that it may create objects in, quoted for SQL.
+        creates_temporary: whether it may create temporary objects in this database.
     """
 
     name: str
@@ -58,6 +60,9 @@ class Observer:
     settings: Mapping[str, str]
     path: tuple[str, ...] = ()
     uses: frozenset[str] = frozenset()
+    creates_sql: tuple[str, ...] = ()
+    creates_temporary: bool = False
+    is_superuser: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +74,8 @@ class ExplainFunction:
         owner_sql: the same, quoted for SQL.
         may_execute: whether the datadog role may call it.
         unreadable: the application's tables that the owner may not read.
+        owner_is_superuser: whether whatever runs as the owner is unlimited.
+        refuses_temporary: whether its source looks for temporary objects of the caller.
     """
 
     owner: str
@@ -77,6 +84,8 @@ class ExplainFunction:
     returns_json_set: bool
     may_execute: bool
     unreadable: tuple[str, ...]
+    owner_is_superuser: bool
+    refuses_temporary: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +96,16 @@ class Attempt:
         by: the role that called the function: the datadog role when the asking role may become it.
         refused: whether that role was not even allowed to call it.
         error: empty when there was a plan.
+        executes: whether the function also explains EXECUTE, which evaluates the parameters.
+        evaluates: whether it also plans what reads tables while it is planned.
     """
 
     statement: str
     by: str
     refused: bool
     error: str
+    executes: bool
+    evaluates: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +119,7 @@ class Facts:
         settings: those that the rules name; a name is absent when its library is not loaded, or when
             the setting is hidden from the role.
         datadog_schema: whether it exists.
-        table_owner_sql: the one owner of all the application's tables; None when there are several or none.
+        planner: whether there is a role `datadog_explain`.
         table_schemas_sql: the schemas of those tables.
         has_query_id: whether this very session has a query_id in pg_stat_activity.
     """
@@ -126,7 +139,7 @@ class Facts:
     explain: ExplainFunction | None
     explain_known: bool
     attempt: Attempt | None
-    table_owner_sql: str | None
+    planner: bool
     table_schemas_sql: tuple[str, ...]
     has_query_id: bool | None
 

@@ -8,21 +8,33 @@ _LITERAL = "'{}'"
 # Of the settings of a library, which the server cannot tell us about before it is loaded.
 _AT_START = {"pg_stat_statements.max"}
 
-_EXPLAIN = """\
+PLANNER = "datadog_explain"
+# The body is that of postgres/init/30-observability.sql, which says why it refuses what it refuses.
+_EXPLAIN = r"""
 CREATE OR REPLACE FUNCTION datadog.explain_statement(l_query text, OUT explain json)
 RETURNS SETOF json LANGUAGE plpgsql STRICT SECURITY DEFINER
 SET search_path = {path}
 AS $function$
 DECLARE
+    planned constant text := E'^([[:space:](]|--[^\\n\\r]*[\\n\\r]'
+        '|/[*]([^*/]|[*](?!/)|/(?![*]))*[*]/)*'
+        '(select|insert|update|delete|merge|with|values|table)'
+        '([^[:alnum:]_]|$)';
     statement_plan refcursor;
 BEGIN
+    IF l_query !~* planned OR l_query ~* '(table|schema|database)_to_xml|u&"'
+        OR pg_my_temp_schema() <> 0 THEN
+        RAISE feature_not_supported;
+    END IF;
     SET TRANSACTION READ ONLY;
     OPEN statement_plan FOR EXECUTE 'EXPLAIN (FORMAT JSON) ' || l_query;
     FETCH statement_plan INTO explain;
     CLOSE statement_plan;
     RETURN NEXT;
+EXCEPTION WHEN OTHERS THEN
+    RAISE EXCEPTION 'this statement is not explained (SQLSTATE %)', SQLSTATE USING ERRCODE = SQLSTATE;
 END
-$function$"""
+$function$""".lstrip()
 
 
 def setting(facts: Facts, name: str, value: str) -> Mend:
@@ -84,40 +96,59 @@ def monitor(facts: Facts, observer: Observer) -> Mend:
 
 
 def explain_function(facts: Facts) -> Mend:
-    """Make the function, owned by the role that owns the application's tables where there is one."""
+    """Make the function, owned by a role that may plan the application's statements and owns nothing else."""
     path = ", ".join(dict.fromkeys(["pg_catalog", *facts.table_schemas_sql, "pg_temp"]))
     statements = [
         "CREATE SCHEMA IF NOT EXISTS datadog",
+        *([] if facts.planner else [f"CREATE ROLE {PLANNER} NOLOGIN"]),
+        *_may_plan(facts, PLANNER),
         "DROP FUNCTION IF EXISTS datadog.explain_statement(text)",
-        _EXPLAIN.format(path=path),
+        _EXPLAIN.replace("{path}", path),
         "REVOKE ALL ON FUNCTION datadog.explain_statement(text) FROM public",
     ]
     if facts.datadog is not None:
         grant = f"GRANT EXECUTE ON FUNCTION datadog.explain_statement(text) TO {facts.datadog.sql}"
         statements.append(grant)
+    statements.append(f"ALTER FUNCTION datadog.explain_statement(text) OWNER TO {PLANNER}")
     absent = facts.datadog is not None and not facts.datadog.exists
-    return Mend(statements=(*statements, *_owner(facts)), after="datadog_role" if absent else "")
-
-
-def readable_tables(facts: Facts, function: ExplainFunction) -> Mend:
-    """Let the function's owner read what the application reads."""
-    if owner := _owner(facts):
-        return Mend(statements=owner)
-    schemas = facts.table_schemas_sql
     return Mend(
-        statements=(
-            *(f"GRANT USAGE ON SCHEMA {s} TO {function.owner_sql}" for s in schemas),
-            *(f"GRANT SELECT ON ALL TABLES IN SCHEMA {s} TO {function.owner_sql}" for s in schemas),
-        ),
-        note="A plan of an INSERT, UPDATE or DELETE needs that privilege too.",
+        statements=tuple(statements),
+        after="datadog_role" if absent else "",
+        note=f"Tables that are created later need the same GRANT to {PLANNER}.",
     )
 
 
-def _owner(facts: Facts) -> tuple[str, ...]:
-    if facts.table_owner_sql is None:
-        return ()
-    alter = "ALTER FUNCTION datadog.explain_statement(text) OWNER TO"
-    return (f"{alter} {facts.table_owner_sql}",)
+def confined(facts: Facts) -> Mend:
+    """Make the function anew, and let the Agent's role create functions nowhere."""
+    assert facts.datadog is not None
+    role, made = facts.datadog.sql, explain_function(facts)
+    if facts.datadog.is_superuser:
+        return Mend(statements=(f"ALTER ROLE {role} NOSUPERUSER",))
+    revoked = tuple(
+        f"REVOKE CREATE ON SCHEMA {schema} FROM public, {role}"
+        for schema in facts.datadog.creates_sql
+    )
+    note = "Roles that create objects there need a GRANT of their own first. " if revoked else ""
+    return Mend(
+        statements=(*made.statements, *revoked), after=made.after, note=f"{note}{made.note}"
+    )
+
+
+def readable_tables(facts: Facts, function: ExplainFunction) -> Mend:
+    """Let the function's owner plan what the application runs."""
+    return Mend(statements=_may_plan(facts, function.owner_sql))
+
+
+def _may_plan(facts: Facts, role_sql: str) -> tuple[str, ...]:
+    """EXPLAIN checks the privileges of the statement that it explains, writes included."""
+    return tuple(
+        statement
+        for schema in facts.table_schemas_sql
+        for statement in (
+            f"GRANT USAGE ON SCHEMA {schema} TO {role_sql}",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role_sql}",
+        )
+    )
 
 
 def _alter_system(name: str, value: str) -> tuple[str, ...]:

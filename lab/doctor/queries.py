@@ -40,7 +40,9 @@ SELECT pg_catalog.quote_ident(%(role)s),
        coalesce(pg_catalog.has_database_privilege(r.oid, d.oid, 'CONNECT'), false),
        coalesce(r.rolconnlimit, -1),
        coalesce(pg_catalog.pg_has_role(r.oid, 'pg_monitor', 'USAGE'), false),
-       coalesce(pg_catalog.pg_has_role(r.oid, 'pg_monitor', 'MEMBER'), false)
+       coalesce(pg_catalog.pg_has_role(r.oid, 'pg_monitor', 'MEMBER'), false),
+       coalesce(r.rolsuper, false),
+       coalesce(pg_catalog.has_database_privilege(r.oid, d.oid, 'TEMPORARY'), false)
 FROM pg_catalog.pg_database d
 LEFT JOIN pg_catalog.pg_roles r ON r.rolname = %(role)s
 WHERE d.datname = current_database()
@@ -58,7 +60,10 @@ ORDER BY (s.setrole <> 0)::int * 2 + (s.setdatabase <> 0)::int
 """
 
 ROLE_SCHEMAS = """
-SELECT n.nspname, pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE')
+SELECT n.nspname,
+       pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE'),
+       n.nspname !~ '^pg_' AND pg_catalog.has_schema_privilege(r.oid, n.oid, 'CREATE'),
+       pg_catalog.quote_ident(n.nspname)
 FROM pg_catalog.pg_namespace n
 LEFT JOIN pg_catalog.pg_roles r ON r.rolname = %(role)s
 """
@@ -68,7 +73,6 @@ DATADOG_SCHEMA = "SELECT count(*) > 0 FROM pg_catalog.pg_namespace WHERE nspname
 # An application's table: not the server's, not an extension's, not the Agent's. The largest comes first.
 TABLES = """
 SELECT c.oid,
-       pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(c.relowner)),
        pg_catalog.quote_ident(n.nspname)
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -103,15 +107,33 @@ SELECT coalesce((
 ), 'SELECT 1')"""
 EXPLAIN = f"SELECT datadog.explain_statement(({STATEMENT}))"
 
+# Statements that a function should refuse. By the SQLSTATE of what comes back, PostgreSQL has looked for a
+# prepared statement to evaluate the parameters of, or has read a table while it planned, and then divided.
+EXECUTES = ("SELECT datadog.explain_statement('EXECUTE creditlab_doctor')", "26000")
+_READS = "pg_catalog.table_to_xml('pg_catalog.pg_am', true, false, '')::text"
+EVALUATES = (
+    (
+        "SELECT datadog.explain_statement($$SELECT FROM pg_catalog.pg_am"
+        f" WHERE oid = (1 / (0 * pg_catalog.length({_READS})))::oid$$)"
+    ),
+    "22012",
+)
+
+# The role that plans, in the doctor's own advice.
+PLANNER = "SELECT count(*) > 0 FROM pg_catalog.pg_roles WHERE rolname = 'datadog_explain'"
+
 EXPLAIN_FUNCTION = """
 SELECT pg_catalog.pg_get_userbyid(p.proowner),
        pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(p.proowner)),
        p.prosecdef,
        p.proretset AND p.prorettype = 'pg_catalog.json'::regtype,
        coalesce(pg_catalog.has_function_privilege(r.oid, p.oid, 'EXECUTE'), false),
+       coalesce(o.rolsuper, false),
+       p.prosrc LIKE '%%pg_my_temp_schema%%',
        p.proowner
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+LEFT JOIN pg_catalog.pg_roles o ON o.oid = p.proowner
 LEFT JOIN pg_catalog.pg_roles r ON r.rolname = %(role)s
 WHERE n.nspname = 'datadog'
   AND p.proname = 'explain_statement'

@@ -65,7 +65,6 @@ def _facts(connection: Connection, datadog_role: str, exporter_role: str) -> Fac
     rows(connection, f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'")
     rows(connection, f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
     tables = _ask(connection, queries.TABLES) or []
-    owners = {owner for _, owner, _ in tables}
     schema = _ask(connection, queries.DATADOG_SCHEMA)
     found = _ask(connection, queries.EXPLAIN_FUNCTION, role=datadog_role)
     explain = _explain_function(connection, found[0], tables) if found else None
@@ -87,7 +86,7 @@ def _facts(connection: Connection, datadog_role: str, exporter_role: str) -> Fac
         explain=explain,
         explain_known=found is not None,
         attempt=_attempt(connection, datadog_role, datadog, role, tables) if explain else None,
-        table_owner_sql=owners.pop() if len(owners) == 1 else None,
+        planner=_ask(connection, queries.PLANNER) == [(True,)],
         table_schemas_sql=tuple(sorted({schema for *_, schema in tables})),
         has_query_id=query_id[0][0] if query_id else None,
     )
@@ -107,7 +106,8 @@ def _undone(connection: Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        rows(connection, "ROLLBACK TO SAVEPOINT doctor")
+        # Released, because the next one inside may not hide the one outside.
+        rows(connection, "ROLLBACK TO SAVEPOINT doctor; RELEASE SAVEPOINT doctor")
 
 
 def _extensions(connection: Connection) -> dict[str, Extension] | None:
@@ -126,10 +126,10 @@ def _observer(connection: Connection, name: str, settings: dict[str, Setting]) -
     own = _ask(connection, queries.ROLE_SETTINGS, role=name)
     if not found or schemas is None or own is None:
         return None
-    sql, exists, can_login, may_connect, limit, has_monitor, is_member = found[0]
+    sql, exists, can_login, may_connect, limit, has_monitor, is_member, superuser, temp = found[0]
     effective = {key: settings[key].value for key in _SESSION_SETTINGS if key in settings}
     effective |= dict(setting.partition("=")[::2] for [setting] in own)
-    existing = {schema for schema, _ in schemas}
+    existing = {schema for schema, *_ in schemas}
     path = (name if n == "$user" else n for n in names(effective.get("search_path", "")))
     return Observer(
         name=name,
@@ -142,22 +142,27 @@ def _observer(connection: Connection, name: str, settings: dict[str, Setting]) -
         is_member=is_member,
         settings={key: effective.get(key, "") for key in _SESSION_SETTINGS},
         path=tuple(schema for schema in path if schema in existing),
-        uses=frozenset(schema for schema, uses in schemas if uses),
+        uses=frozenset(schema for schema, uses, *_ in schemas if uses),
+        creates_sql=tuple(sorted(sql for *_, creates, sql in schemas if creates)),
+        creates_temporary=temp,
+        is_superuser=superuser,
     )
 
 
 def _explain_function(connection: Connection, found: Row, tables: list[Row]) -> ExplainFunction:
-    owner, owner_sql, security_definer, returns_json_set, may_execute, owner_id = found
+    owner, owner_sql, definer, returns_json_set, may_execute, superuser, guarded, owner_id = found
     unreadable = _ask(
         connection, queries.UNREADABLE, tables=[oid for oid, *_ in tables], owner=owner_id
     )
     return ExplainFunction(
         owner=owner,
         owner_sql=owner_sql,
-        security_definer=security_definer,
+        security_definer=definer,
         returns_json_set=returns_json_set,
         may_execute=may_execute,
         unreadable=tuple(name for [name] in unreadable or []),
+        owner_is_superuser=superuser,
+        refuses_temporary=guarded,
     )
 
 
@@ -168,7 +173,7 @@ def _attempt(
 
     Where the asking role may not become the Agent's, it asks itself, with the Agent's search path.
     """
-    statement, error, refused = "SELECT 1", "", False
+    statement, error, refused, executes, evaluates = "SELECT 1", "", False, False, False
     table = {"table": tables[0][0] if tables else None}
     with _undone(connection):
         by = name if _become(connection, name) else role
@@ -178,10 +183,28 @@ def _attempt(
             [[statement]] = rows(connection, queries.STATEMENT, table)
             refused = rows(connection, queries.MAY_EXPLAIN) != [(True,)]
             if not refused:
+                executes = _fails_by(connection, *queries.EXECUTES)
+                evaluates = _fails_by(connection, *queries.EVALUATES)
                 rows(connection, queries.EXPLAIN, table)
         except DatabaseError as failure:
             error = str(failure)
-    return Attempt(statement=statement, by=by, refused=refused, error=error)
+    return Attempt(
+        statement=statement,
+        by=by,
+        refused=refused,
+        error=error,
+        executes=executes,
+        evaluates=evaluates,
+    )
+
+
+def _fails_by(connection: Connection, sql: str, sqlstate: str) -> bool:
+    try:
+        with _undone(connection):
+            rows(connection, sql)
+    except DatabaseError as failure:
+        return failure.sqlstate == sqlstate
+    return False
 
 
 def _become(connection: Connection, role: str) -> bool:

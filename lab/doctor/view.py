@@ -18,7 +18,7 @@ _MARKS = {
 _THEN = {
     Then.NOTHING: "",
     Then.RELOAD: "",
-    Then.RECONNECT: "It holds for new sessions: restart the observer, or let it reconnect.",
+    Then.RECONNECT: "It applies to new sessions: restart the observer, or let it reconnect.",
     Then.RESTART: "Then restart PostgreSQL.",
 }
 
@@ -29,6 +29,8 @@ def render(report: Report) -> RenderableType:
     for check in report.checks:
         table.add_row(_MARKS[check.status], check.title, Text(check.found, style="dim"))
     head = f"PostgreSQL {report.server_version}, database {report.database}, asked as {report.role}"
+    if report.is_standby:
+        head += ", a standby"
     titles = {check.name: check.title for check in report.checks}
     todo = [
         part for check in report.checks if check.mend for part in _advice(check, check.mend, titles)
@@ -48,8 +50,11 @@ def _advice(check: Check, mend: Mend, titles: dict[str, str]) -> Iterator[Render
     for statement in mend.statements:
         # Not indented, and wrapped between words only: it can be copied as it stands.
         yield Text(f"{statement};", style="cyan", overflow="fold")
-    if mend.conf and not mend.statements:
-        yield Padding(Text(f"In postgresql.conf: {mend.conf}"), (0, 0, 0, 4))
+    if mend.conf:
+        again = ", then SELECT pg_reload_conf()" if mend.then is Then.RELOAD else ""
+        other = "Or without ALTER SYSTEM. " if mend.statements else ""
+        line = f"{other}In postgresql.conf or a parameter group: {mend.conf}{again}"
+        yield Padding(Text(line), (0, 0, 0, 4))
     for line in (_THEN[mend.then], mend.note):
         if line:
             yield Padding(Text(line), (0, 0, 0, 4))

@@ -59,11 +59,14 @@ SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
 AS $function$
 DECLARE
-    planned constant text := E'^([[:space:](]|--[^\\n\\r]*[\\n\\r]|/[*]([^*/]|[*](?!/)|/(?![*]))*[*]/)*'
-        '(select|insert|update|delete|merge|with|values|table)([^[:alnum:]_]|$)';
+    planned constant text := E'^([[:space:](]|--[^\\n\\r]*[\\n\\r]'
+        '|/[*]([^*/]|[*](?!/)|/(?![*]))*[*]/)*'
+        '(select|insert|update|delete|merge|with|values|table)'
+        '([^[:alnum:]_]|$)';
     statement_plan refcursor;
 BEGIN
-    IF l_query !~* planned OR l_query ~* '(table|schema|database)_to_xml|u&"' OR pg_my_temp_schema() <> 0 THEN
+    IF l_query !~* planned OR l_query ~* '(table|schema|database)_to_xml|u&"'
+        OR pg_my_temp_schema() <> 0 THEN
         RAISE feature_not_supported;
     END IF;
     SET TRANSACTION READ ONLY;

@@ -16,6 +16,16 @@ from tests.fix_postgres import NOT_DURABLE, Database, free_port, running, settin
 RELOAD_SECONDS = 10
 ROUNDS = 5
 
+# The function as Datadog's set-up page has it, run by a superuser.
+VENDORS = (
+    "DROP FUNCTION datadog.explain_statement(text);"
+    " CREATE FUNCTION datadog.explain_statement(l_query text, OUT explain json) RETURNS SETOF json"
+    " LANGUAGE plpgsql RETURNS NULL ON NULL INPUT SECURITY DEFINER AS $f$"
+    " DECLARE curs refcursor; plan json; BEGIN SET TRANSACTION READ ONLY;"
+    " OPEN curs FOR EXECUTE pg_catalog.concat('EXPLAIN (FORMAT JSON) ', l_query);"
+    " FETCH curs INTO plan; CLOSE curs; RETURN QUERY SELECT plan; END $f$"
+)
+
 # What is broken, by the check that must notice.
 BREAKS: dict[str, list[str]] = {
     "pg_stat_statements": ["DROP EXTENSION pg_stat_statements"],
@@ -43,6 +53,7 @@ BREAKS: dict[str, list[str]] = {
     "datadog_schema": ["REVOKE USAGE ON SCHEMA datadog FROM datadog"],
     "explain_function": ["DROP FUNCTION datadog.explain_statement(text)"],
     "explain_security_definer": ["ALTER FUNCTION datadog.explain_statement(text) SECURITY INVOKER"],
+    "explain_confined": [VENDORS],
     "explain_works": ["REVOKE ALL ON FUNCTION datadog.explain_statement(text) FROM datadog"],
     "log_destination": ["ALTER SYSTEM SET log_destination = 'stderr'", "SELECT pg_reload_conf()"],
     "log_line_prefix": ["ALTER SYSTEM SET log_line_prefix = '%m '", "SELECT pg_reload_conf()"],
@@ -152,10 +163,10 @@ def test_a_function_owner_that_may_not_read_a_table_is_named(mendable: Database)
 
 
 def test_a_role_without_privileges_gets_an_honest_unknown(database: Database) -> None:
-    """credit_app may not explain: the one thing it cannot know is unknown, the rest is judged."""
+    """credit_app may not explain: what follows from that is unknown, the rest is judged."""
     report = examine(database.dsn(Role.APP))
     unknown = [check for check in report.checks if check.status is Status.UNKNOWN]
-    assert [check.name for check in unknown] == ["explain_works"]
+    assert [check.name for check in unknown] == ["explain_confined", "explain_works"]
     assert report.exit_status == 2
 
 
@@ -255,3 +266,67 @@ def test_a_setting_of_the_command_line_is_not_mended_in_vain(foreign: Cluster) -
     assert check.mend.statements == ()
     assert check.mend.then is Then.RESTART
     assert "-c track_io_timing" in check.mend.note
+
+
+@pytest.mark.parametrize("role", [Role.SUPERUSER, Role.DATADOG])
+def test_the_vendors_function_lets_its_caller_act_as_the_superuser(
+    mendable: Database, role: Role
+) -> None:
+    """Each way is named, as far as the asking role may try; a way that is closed is not."""
+    run(mendable.dsn(Role.SUPERUSER), (VENDORS,))
+    check = find(examine(mendable.dsn(role)), "explain_confined")
+    assert check.status is Status.MISSING
+    assert "EXPLAIN EXECUTE evaluates any parameter" in check.found
+    assert "functions that read tables run while it plans" in check.found
+    assert "owner postgres is a superuser" in check.found
+    assert "temporary" not in check.found
+    run(mendable.dsn(Role.SUPERUSER), (f"GRANT TEMPORARY ON DATABASE {mendable.name} TO datadog",))
+    assert "temporary functions" in find(examine(mendable.dsn(role)), "explain_confined").found
+
+
+def test_what_the_catalogue_shows_is_missing_also_where_nothing_may_be_tried(
+    mendable: Database,
+) -> None:
+    run(mendable.dsn(Role.SUPERUSER), (VENDORS,))
+    check = find(examine(mendable.dsn(Role.LAB)), "explain_confined")
+    assert (check.status, check.found) == (Status.MISSING, "its owner postgres is a superuser")
+
+
+def test_the_agents_own_search_path_decides_what_it_finds(mendable: Database) -> None:
+    """The asker finds the application's table by its own search path, and the Agent does not."""
+    run(
+        mendable.dsn(Role.SUPERUSER),
+        (
+            VENDORS,
+            "CREATE SCHEMA app AUTHORIZATION credit_app",
+            "CREATE TABLE app.orders AS SELECT g AS id FROM generate_series(1, 100000) g",
+            "ALTER TABLE app.orders OWNER TO credit_app",
+            "ANALYZE app.orders",
+            f"ALTER ROLE credit_app IN DATABASE {mendable.name} SET search_path = app",
+            "GRANT USAGE ON SCHEMA datadog TO credit_app",
+        ),
+    )
+    asker = f"{mendable.dsn(Role.SUPERUSER)} options='-c search_path=app'"
+    for target in (asker, mendable.dsn(Role.SUPERUSER), mendable.dsn(Role.APP)):
+        check = find(examine(target), "explain_works")
+        assert check.status is Status.MISSING
+        assert check.found.startswith("SELECT * FROM orders LIMIT 1: ")
+    mend = find(examine(asker), "explain_works").mend
+    assert mend is not None
+    run(mendable.dsn(Role.SUPERUSER), mend.statements)
+    check = find(examine(asker), "explain_works")
+    assert (check.status, check.found) == (
+        Status.OK,
+        "as datadog: SELECT * FROM orders LIMIT 1",
+    )
+
+
+def test_the_observers_roles_may_have_other_names(mendable: Database) -> None:
+    with mendable.connect(Role.SUPERUSER) as connection:
+        rows(connection, "CREATE ROLE dd_agent LOGIN")
+        try:
+            report = examine(mendable.dsn(Role.SUPERUSER), datadog_role="dd_agent")
+            assert find(report, "datadog_role").title == "Role dd_agent for the Datadog Agent"
+            assert find(report, "datadog_pg_monitor").status is Status.MISSING
+        finally:
+            rows(connection, "DROP ROLE dd_agent")

@@ -52,6 +52,11 @@ EXPLAIN = ExplainFunction(
     returns_json_set=True,
     may_execute=True,
     unreadable=(),
+    owner_is_superuser=False,
+    refuses_temporary=True,
+)
+ATTEMPT = Attempt(
+    statement="SELECT 1", by="datadog", refused=False, error="", executes=False, evaluates=False
 )
 CREATED = Extension(default="1.10", version="1.10", schema="public", schema_sql="public")
 GOOD = Facts(
@@ -72,8 +77,8 @@ GOOD = Facts(
     datadog_schema=True,
     explain=EXPLAIN,
     explain_known=True,
-    attempt=Attempt(statement="SELECT 1", by="datadog", refused=False, error=""),
-    table_owner_sql="shop_owner",
+    attempt=ATTEMPT,
+    planner=True,
     table_schemas_sql=("public",),
     has_query_id=True,
 )
@@ -185,7 +190,6 @@ def test_what_the_role_may_not_read_is_unknown_and_named_with_the_grant() -> Non
         explain=None,
         explain_known=False,
         attempt=None,
-        table_owner_sql=None,
         table_schemas_sql=(),
         has_query_id=None,
     )
@@ -205,12 +209,13 @@ def test_an_owner_that_cannot_read_every_table_is_named_with_the_tables() -> Non
     assert "customers, audit_log" in check.found
     assert check.mend is not None
     assert check.mend.statements == (
-        "ALTER FUNCTION datadog.explain_statement(text) OWNER TO shop_owner",
+        "GRANT USAGE ON SCHEMA public TO reader",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO reader",
     )
 
 
 def test_a_failed_attempt_outweighs_privileges_that_look_right() -> None:
-    failed = Attempt(statement="SELECT 1", by="datadog", refused=False, error="relation is absent")
+    failed = replace(ATTEMPT, error="relation is absent")
     check = find(replace(GOOD, attempt=failed), "explain_works")
     assert check.status is Status.MISSING
     assert "relation is absent" in check.found
@@ -251,5 +256,74 @@ def report(facts: Facts) -> Report:
         server_version=facts.server_version,
         database=facts.database,
         role=facts.role,
+        is_standby=facts.is_standby,
         checks=judge(facts),
     )
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        (replace(GOOD, attempt=replace(ATTEMPT, executes=True)), "EXPLAIN EXECUTE"),
+        (replace(GOOD, attempt=replace(ATTEMPT, evaluates=True)), "read tables"),
+        (replace(GOOD, explain=replace(EXPLAIN, owner_is_superuser=True)), "reader is a superuser"),
+        (
+            replace(
+                GOOD,
+                datadog=replace(OBSERVER, creates_temporary=True),
+                explain=replace(EXPLAIN, refuses_temporary=False),
+            ),
+            "temporary functions",
+        ),
+        (replace(GOOD, datadog=replace(OBSERVER, creates_sql=("public",))), "schema public"),
+        (
+            replace(GOOD, datadog=replace(OBSERVER, is_superuser=True)),
+            "role datadog is a superuser",
+        ),
+    ],
+)
+def test_each_way_to_act_as_the_explain_functions_owner_is_missing_with_a_fix(
+    facts: Facts, words: str
+) -> None:
+    check = find(facts, "explain_confined")
+    assert check.status is Status.MISSING
+    assert words in check.found
+    assert check.mend is not None
+    assert check.mend.statements
+
+
+def test_temporary_objects_are_no_hole_where_the_function_refuses_them() -> None:
+    facts = replace(GOOD, datadog=replace(OBSERVER, creates_temporary=True))
+    assert find(facts, "explain_confined").status is Status.OK
+
+
+def test_what_could_not_be_tried_is_not_called_confined() -> None:
+    refused = replace(GOOD, attempt=replace(ATTEMPT, refused=True))
+    assert find(refused, "explain_confined").status is Status.UNKNOWN
+
+
+def test_on_a_standby_what_is_replicated_is_changed_on_the_primary() -> None:
+    """Settings of the server stay its own; extensions, roles and functions come from the primary."""
+    absent = Extension(default="1.10", version=None, schema=None, schema_sql=None)
+    facts = replace(
+        GOOD,
+        is_standby=True,
+        has_query_id=False,
+        extensions={"pg_stat_statements": absent, "pg_buffercache": CREATED},
+    )
+    extension, setting = (find(facts, name).mend for name in ("pg_stat_statements", "query_id"))
+    assert extension is not None
+    assert setting is not None
+    assert "on its primary" in extension.note
+    assert "primary" not in setting.note
+    assert "primary" not in str(judge(replace(facts, is_standby=False)))
+
+
+def test_a_setting_is_shown_for_those_who_may_not_alter_the_system_too() -> None:
+    """A managed service has a parameter group; a file of one's own has to be read again."""
+    facts = replace(GOOD, has_query_id=False)
+    shown = StringIO()
+    Console(width=200, file=shown).print(render(report(facts)))
+    assert "ALTER SYSTEM SET compute_query_id = 'on';" in shown.getvalue()
+    assert "In postgresql.conf or a parameter group: compute_query_id = 'on'" in shown.getvalue()
+    assert shown.getvalue().count("SELECT pg_reload_conf()") == 2

@@ -1,6 +1,7 @@
 """Everything that Database Monitoring and the exporter need, as pure functions from facts to checks."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from lab.doctor.check import Check
 from lab.doctor.facts import Facts
@@ -15,4 +16,14 @@ def judge(facts: Facts) -> tuple[Check, ...]:
         plans.checks(facts),
         log.checks(facts),
     )
-    return tuple(check for group in groups for check in group)
+    checks = tuple(check for group in groups for check in group)
+    return tuple(map(_on_primary, checks)) if facts.is_standby else checks
+
+
+def _on_primary(check: Check) -> Check:
+    """A standby takes ALTER SYSTEM, and refuses every other change."""
+    own = ("ALTER SYSTEM", "SELECT pg_reload_conf()")
+    if check.mend is None or all(s.startswith(own) for s in check.mend.statements):
+        return check
+    note = f"This server is a standby: run these on its primary. {check.mend.note}".rstrip()
+    return replace(check, mend=replace(check.mend, note=note))

@@ -18,6 +18,7 @@ def checks(facts: Facts) -> Iterator[Check]:
     else:
         yield _function(facts, facts.explain)
         yield _security_definer(facts.explain)
+        yield _confined(facts, facts.explain)
         yield _works(facts, facts.explain)
 
 
@@ -84,6 +85,50 @@ def _security_definer(function: ExplainFunction) -> Check:
         dark=f"{_DARK} The Agent gets InsufficientPrivilege for each, and does not warn.",
         mend=None if good else Mend(statements=(f"ALTER FUNCTION {_FUNCTION} SECURITY DEFINER",)),
     )
+
+
+def _confined(facts: Facts, function: ExplainFunction) -> Check:
+    """What the planner calls in an explained statement runs as the function's owner."""
+    status, found, mend = _ways(facts, function)
+    owner = f"superuser {function.owner}" if function.owner_is_superuser else function.owner
+    return Check(
+        name="explain_confined",
+        title="The Agent's role gets plans from the explain function, and nothing else",
+        status=status,
+        found=found,
+        dark=(
+            f"No data. But a holder of the role's password reads and calls what {owner} may,"
+            " beyond plans."
+        ),
+        mend=mend,
+    )
+
+
+def _ways(facts: Facts, function: ExplainFunction) -> tuple[Status, str, Mend | None]:
+    attempt, observer = facts.attempt, facts.datadog
+    if not function.security_definer:
+        return Status.OK, "it runs with the caller's own privileges", None
+    if observer is None:
+        return Status.UNKNOWN, f"role {facts.role} may not read pg_roles", None
+    ways = {
+        "EXPLAIN EXECUTE evaluates any parameter": attempt is not None and attempt.executes,
+        "functions that read tables run while it plans": attempt is not None and attempt.evaluates,
+        "temporary functions run while it plans": (
+            observer.creates_temporary and not function.refuses_temporary
+        ),
+        f"functions of schema {', '.join(observer.creates_sql)}, where it may create, run while it plans": (
+            bool(observer.creates_sql)
+        ),
+        f"its owner {function.owner} is a superuser": function.owner_is_superuser,
+    }
+    if observer.is_superuser:
+        ways = {f"role {observer.name} is a superuser": True}
+    if open_ways := [way for way, is_open in ways.items() if is_open]:
+        return Status.MISSING, "; ".join(open_ways), mends.confined(facts)
+    if attempt is None or attempt.refused:
+        found = f"role {facts.role} may not try it, nor become {observer.name}"
+        return Status.UNKNOWN, found, Mend(note="Connect as a superuser, or as the Agent's role.")
+    return Status.OK, f"it plans as {function.owner}, and refuses what would be executed", None
 
 
 def _works(facts: Facts, function: ExplainFunction) -> Check:
