@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from lab.errors import LabError
 from lab.settings import LabSettings
+from lab.stack.probes import reachable
 from workload.services import SERVICES
 
 TIMEOUT_S = 5.0
@@ -32,10 +33,11 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceClient:
-    """One of the five services, by name, at the address where it listens."""
+    """One of the five services, by name, at the address where it listens; `token` is LAB_CONTROL_TOKEN."""
 
     name: str
     address: str
+    token: str | None = None
 
     def health(self) -> dict[str, Any]:
         """Return what /healthz says: service, instance, version, state, load.
@@ -92,7 +94,8 @@ class ServiceClient:
     ) -> bytes:
         connection = http.client.HTTPConnection(self.address, timeout=timeout)
         try:
-            connection.request(method, path, body)
+            headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+            connection.request(method, path, body, headers)
             response = connection.getresponse()
             answer = response.read()
         except (OSError, http.client.HTTPException) as error:
@@ -111,12 +114,18 @@ class ServiceClient:
 
 def clients(settings: LabSettings) -> list[ServiceClient]:
     """Return a client for each of the five services, running or not."""
-    return [
-        ServiceClient(name=name, address=f"{settings.bind_address}:{service.port(settings)}")
-        for name, service in SERVICES.items()
-    ]
+    return [_client(settings, name, service.port(settings)) for name, service in SERVICES.items()]
 
 
 def shop_client(settings: LabSettings) -> ServiceClient:
     """Return a client for the shop, running or not."""
-    return ServiceClient(name="shop", address=f"{settings.bind_address}:{settings.shop_port}")
+    return _client(settings, "shop", settings.shop_port)
+
+
+def _client(settings: LabSettings, name: str, port: int) -> ServiceClient:
+    token = settings.lab_control_token
+    return ServiceClient(
+        name=name,
+        address=f"{reachable(settings.bind_address)}:{port}",
+        token=token.get_secret_value() if token else None,
+    )

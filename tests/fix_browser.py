@@ -5,7 +5,8 @@ Playwright drives it; its own download of a browser is not used.
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,17 +107,27 @@ def _fetched() -> Path:
 
 # Of a module: while it lives, playwright's event loop runs in this thread, and tests have loops of their own.
 @pytest.fixture(scope="module")
-def browser(chromium: Chromium) -> Iterator[Browser]:
+def launch(chromium: Chromium) -> Iterator[Callable[..., Browser]]:
+    """Start a headless browser, with further arguments of its command line."""
+    with sync_playwright() as playwright, ExitStack() as stack:
+
+        def start(*arguments: str) -> Browser:
+            running = playwright.chromium.launch(
+                executable_path=chromium.path,
+                env=dict(chromium.environment),
+                args=[*ARGUMENTS, *arguments],
+                chromium_sandbox=os.geteuid() != 0,
+            )
+            stack.callback(running.close)
+            return running
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def browser(launch: Callable[..., Browser]) -> Browser:
     """The browser, headless."""
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(
-            executable_path=chromium.path,
-            env=dict(chromium.environment),
-            args=list(ARGUMENTS),
-            chromium_sandbox=os.geteuid() != 0,
-        )
-        yield running
-        running.close()
+    return launch()
 
 
 def visit(browser: Browser, base: str, *, width: int = 1440, dark: bool = False) -> Visit:

@@ -59,12 +59,7 @@ def run(
         for service in services
     ]
     port = services[0].port(settings)
-    listen(
-        server.Control(running, registry),
-        address=settings.bind_address,
-        port=port,
-        setting=f"{services[0].name.upper()}_PORT",
-    )
+    listen(server.Control(running, registry, settings), settings, port=port)
     # What is there by now stays; a full collection would stop all threads to look at it again and again.
     gc.freeze()
     for service in running:

@@ -1,25 +1,28 @@
 """The HTTP side of a service process: /metrics and /healthz to read; /load, /delay, /pause, /resume to steer.
 
-Steering is what `./creditlab up --load`, drills and `verify` use. The port is published on loopback only.
+Steering is what `./creditlab up --load`, drills and `verify` use. No web page may steer
+(workload/request_policy.py), and beyond loopback only a holder of LAB_CONTROL_TOKEN may.
 """
 
 import json
+import logging
 import math
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
-from socketserver import ThreadingMixIn
 from typing import Any, Protocol, TypeAlias
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from workload import __version__
 from workload.engine import State
-from workload.errors import PortTakenError
+from workload.http_server import Guarded, header_of, serve
 from workload.limits import MAX_ARRIVALS_PER_S, MAX_DELAY_S, MAX_LOAD
 from workload.process import RunningService
+from workload.request_policy import RequestPolicy, has_token, is_loopback
+from workload.settings import Settings
+
+log = logging.getLogger(__name__)
 
 PAUSE_TIMEOUT_S = 30.0
 MAX_BODY = 64
@@ -29,19 +32,26 @@ Answer: TypeAlias = tuple[HTTPStatus, object]
 class Listen(Protocol):
     """How a process comes to serve its switches, and what else it serves."""
 
-    def __call__(self, application: "Control", /, *, address: str, port: int, setting: str) -> None:
+    def __call__(self, application: "Control", settings: Settings, /, *, port: int) -> None:
         """Serve from a thread; raises PortTakenError."""
 
 
 class Control:
     """A WSGI application over the services of this process."""
 
-    def __init__(self, services: Sequence[RunningService], registry: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        services: Sequence[RunningService],
+        registry: CollectorRegistry,
+        settings: Settings,
+    ) -> None:
         self.services = services
         self.registry = registry
+        token = settings.lab_control_token
+        self._token = token.get_secret_value() if token else None
+        self._is_open = self._token is None and is_loopback(settings.bind_address)
         self._metrics = make_wsgi_app(registry)
-        self._routes: dict[tuple[str, str], Callable[[WSGIEnvironment], Answer]] = {
-            ("GET", "/healthz"): self._healthz,
+        self._switches: dict[tuple[str, str], Callable[[WSGIEnvironment], Answer]] = {
             ("PUT", "/load"): self._load,
             ("PUT", "/delay"): self._delay,
             ("POST", "/pause"): self._pause,
@@ -54,16 +64,34 @@ class Control:
         if path == "/metrics":
             page: Iterable[bytes] = self._metrics(environ, start_response)
             return page
-        handler = self._routes.get((environ["REQUEST_METHOD"], path))
-        status, body = (
-            handler(environ) if handler else (HTTPStatus.NOT_FOUND, {"error": "no such page"})
-        )
+        status, body = self._answer(environ, path)
         payload = json.dumps(body).encode() + b"\n"
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(payload)))]
         start_response(f"{status.value} {status.phrase}", headers)
         return [payload]
 
-    def _healthz(self, _: WSGIEnvironment) -> Answer:
+    def _answer(self, environ: WSGIEnvironment, path: str) -> Answer:
+        if (environ["REQUEST_METHOD"], path) == ("GET", "/healthz"):
+            return self._healthz()
+        switch = self._switches.get((environ["REQUEST_METHOD"], path))
+        if switch is None:
+            return HTTPStatus.NOT_FOUND, {"error": "no such page"}
+        return self._refusal(environ, path) or switch(environ)
+
+    def _refusal(self, environ: WSGIEnvironment, path: str) -> Answer | None:
+        """Return why a request may not steer: beyond loopback a token is demanded."""
+        if self._is_open:
+            return None
+        if self._token is None:
+            return HTTPStatus.FORBIDDEN, {
+                "error": "other machines reach this service: set LAB_CONTROL_TOKEN in .env to steer it"
+            }
+        if has_token(header_of(environ), self._token):
+            return None
+        log.warning("refused %s from %s: wrong token", path, environ.get("REMOTE_ADDR"))
+        return HTTPStatus.UNAUTHORIZED, {"error": "send LAB_CONTROL_TOKEN as a bearer token"}
+
+    def _healthz(self) -> Answer:
         states = {service.engine.state for service in self.services}
         healthy = states <= {State.RUNNING, State.PAUSED}
         return HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE, self._describe()
@@ -121,27 +149,13 @@ def _refused(most: float) -> Answer:
     return HTTPStatus.BAD_REQUEST, {"error": f"the body must be a number from 0 to {most:g}"}
 
 
-class _Server(ThreadingMixIn, WSGIServer):
-    """A thread per request, so that a scrape never waits behind a pause."""
-
-    daemon_threads = True
-
-
-class _QuietHandler(WSGIRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Scrapes are not news."""
-
-
-def listen(application: Control, *, address: str, port: int, setting: str) -> None:
-    """Serve the application from a thread of its own; `setting` is what chose the port.
+def listen(control: Control, settings: Settings, /, *, port: int) -> None:
+    """Serve the switches from threads of their own.
 
     Raises:
         PortTakenError: when something else listens there.
     """
-    try:
-        server = make_server(address, port, application, _Server, _QuietHandler)
-    except OSError as error:
-        raise PortTakenError(
-            f"cannot listen on {address}:{port}: {error.strerror}; {setting} in .env changes the port"
-        ) from error
-    threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
+    names = [running.service.name for running in control.services]
+    application = Guarded(control, RequestPolicy.of(settings, names))
+    setting = f"{names[0].upper()}_PORT"
+    serve(application, address=settings.bind_address, port=port, setting=setting)

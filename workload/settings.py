@@ -56,6 +56,10 @@ class Settings(BaseSettings):
     credit_app_password: SecretStr = SecretStr("CreditApp!Passw0rd")
 
     bind_address: str = "127.0.0.1"
+    # Names besides localhost and its own by which a process may be called, separated by commas.
+    allowed_hosts: str = Field("", pattern=r"^[A-Za-z0-9._, -]*$", max_length=2000)
+    # Demanded from whoever steers a service, when bind_address is not loopback.
+    lab_control_token: SecretStr | None = None
     proposals_port: int = Field(8001, ge=1, le=65535)
     underwriting_port: int = Field(8002, ge=1, le=65535)
     customers_port: int = Field(8003, ge=1, le=65535)

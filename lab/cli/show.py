@@ -11,6 +11,7 @@ from lab.stack.status import State, Status
 
 MARKS = {
     State.RUNNING: ("●", "green"),
+    State.PAUSED: ("‖", "yellow"),
     State.STARTING: ("◐", "yellow"),
     State.FAILING: ("✗", "bold red"),
     State.ORPHANED: ("✗", "bold red"),

@@ -30,6 +30,9 @@ def status(*, docker: Docker = False, native: Native = False, as_json: AsJson = 
         out.print(table(found, account.notes(key, found)))
         if all(component.state in (State.STOPPED, State.OFF) for component in found.components):
             out.print("\n  The lab is down. Start it: ./creditlab up")
+        elif paused := [c for c in found.components if c.state is State.PAUSED]:
+            out.print("\n  Paused services take no arrivals. Resume one: ", end="")
+            out.print(f"curl -X POST {paused[0].address}/resume", soft_wrap=True)
         elif found.outcome is Outcome.FAILED:
             out.print("\n  Not ready. See ./creditlab logs; ./creditlab up starts what is missing.")
         elif found.outcome is Outcome.UNKNOWN:

@@ -1,6 +1,5 @@
 """`python -m lab.console`: serve until told to stop."""
 
-import ipaddress
 import os
 import socket
 import sys
@@ -10,13 +9,14 @@ import uvicorn
 
 from lab import processors
 from lab.console.app import build
+from lab.console.connections import BoundedProtocol
 from lab.errors import LabError
 from lab.settings import LabSettings
 from workload.errors import SettingsError
+from workload.request_policy import is_loopback
 
 KEEP_ALIVE_S = 15
 DRAIN_S = 5
-MAX_CONNECTIONS = 200
 FAILED = 70  # EX_SOFTWARE
 
 
@@ -27,7 +27,7 @@ def main() -> None:
         LabError: when the port is taken, the store cannot be used, or a token is missing.
     """
     settings = LabSettings.load()
-    if not _is_loopback(settings.bind_address) and settings.lab_console_token is None:
+    if not is_loopback(settings.bind_address) and settings.lab_console_token is None:
         raise LabError(
             f"BIND_ADDRESS is {settings.bind_address}, which other machines may reach; the console then"
             " demands a token.\nSet LAB_CONSOLE_TOKEN in .env, or BIND_ADDRESS=127.0.0.1."
@@ -38,13 +38,12 @@ def main() -> None:
     config = uvicorn.Config(
         build(settings).application(),
         loop="asyncio",
-        http="h11",
+        http=BoundedProtocol,
         ws="none",
         lifespan="on",
         access_log=False,
         log_level="warning",
         server_header=False,
-        limit_concurrency=MAX_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=DRAIN_S,
     )
@@ -59,13 +58,6 @@ def _end_with_thread(failure: threading.ExceptHookArgs) -> None:
     threading.__excepthook__(failure)
     sys.stderr.flush()
     os._exit(FAILED)
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"
 
 
 def _listen(address: str, port: int) -> socket.socket:

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -20,6 +21,7 @@ from starlette.routing import Route
 import lab
 from lab import redact
 from lab.console import api, jaeger
+from lab.console.guard import Guarded
 from lab.console.metrics import ConsoleMetrics
 from lab.console.pages import PAGES, Access, Site
 from lab.drilldown import Desk
@@ -30,6 +32,7 @@ from lab.paths import Paths
 from lab.pglog import LogReader
 from lab.settings import LabSettings
 from lab.store import Bounds, Reader, Record, Writer
+from workload.request_policy import RequestPolicy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,7 @@ class Console:
     writer: Writer
     log_reader: LogReader
     gate: Gate
+    policy: RequestPolicy
     site: Site
     apis: Sequence[Route]
 
@@ -58,6 +62,7 @@ class Console:
         intake = routes(self._offer, self.gate, self.metrics)
         return Starlette(
             routes=[*own, *self.site.routes(), *self.apis, *intake],
+            middleware=[Middleware(Guarded, policy=self.policy)],
             exception_handlers={HTTPException: self._no_such_page},
             lifespan=lifespan,
         )
@@ -115,12 +120,15 @@ def build(settings: LabSettings) -> Console:
     token = settings.lab_console_token.get_secret_value() if settings.lab_console_token else None
     gate = Gate(token)
     desk, access = Desk.of(settings), Access(gate, token)
+    # As Compose and Kubernetes call it.
+    policy = RequestPolicy.of(settings, ["console"])
     return Console(
         metrics=metrics,
         registry=registry,
         writer=writer,
         log_reader=LogReader(directory, Reader(paths.store), writer, metrics),
         gate=gate,
+        policy=policy,
         site=Site(desk, access, PAGES),
         apis=[*api.routes(desk, access), *jaeger.routes(desk, access)],
     )

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, make_wsgi_app
 
 from lab import database, redact
 from lab.embedded.collector import Collector
@@ -15,7 +15,9 @@ from lab.errors import DatabaseError, LabError
 from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.stack.probes import reachable
-from workload.errors import SettingsError
+from workload.errors import PortTakenError, SettingsError
+from workload.http_server import Guarded, serve
+from workload.request_policy import RequestPolicy
 
 STATEMENTS_EVERY = 10
 METADATA_EVERY = 600
@@ -97,12 +99,14 @@ def main() -> None:
     redact.use_file(Paths.of(settings).name_key)
     registry = CollectorRegistry()
     try:
-        start_http_server(settings.embedded_agent_port, settings.bind_address, registry)
-    except OSError as error:
-        raise LabError(
-            f"The embedded agent cannot listen on {settings.bind_address}:{settings.embedded_agent_port}:"
-            f" {error.strerror}.\nSet EMBEDDED_AGENT_PORT in .env to a free port."
-        ) from error
+        serve(
+            Guarded(make_wsgi_app(registry), RequestPolicy.of(settings)),
+            address=settings.bind_address,
+            port=settings.embedded_agent_port,
+            setting="EMBEDDED_AGENT_PORT",
+        )
+    except PortTakenError as error:
+        raise LabError(f"The embedded agent {error}.") from error
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -5,7 +5,9 @@ Decoding runs in worker threads, so that /healthz and /metrics answer while a la
 
 import asyncio
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 from anyio import CapacityLimiter, to_thread
@@ -15,7 +17,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from lab.intake import limits
-from lab.intake.body import read
+from lab.intake.body import read, too_large
+from lab.intake.budget import Body, Budget, busy
 from lab.intake.errors import RejectedError
 from lab.intake.streams import STREAMS, Decoded, Stream
 from lab.store import Record
@@ -40,11 +43,10 @@ class Telemetry(Protocol):
 
 
 class Gate:
-    """Lets in whom the token lets in, and no more bytes at once than there is room for."""
+    """Lets in whom the token lets in."""
 
     def __init__(self, token: str | None) -> None:
         self._token = token
-        self._in_flight = 0
 
     def knows(self, request: Request) -> bool:
         """Whether the request carries the token: as an Agent's API key, or as a bearer token."""
@@ -53,20 +55,6 @@ class Gate:
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
         given = request.headers.get("dd-api-key", bearer)
         return hmac.compare_digest(given.encode(), self._token.encode())
-
-    def enter(self, size: int) -> None:
-        """Take room for a request.
-
-        Raises:
-            RejectedError: 429 when there is none now.
-        """
-        if self._in_flight + size > limits.MAX_BYTES_IN_FLIGHT:
-            raise RejectedError(429, "busy", "too many bytes at once; send it again")
-        self._in_flight += size
-
-    def leave(self, size: int) -> None:
-        """Give the room back."""
-        self._in_flight -= size
 
 
 def routes(offer: Offer, gate: Gate, telemetry: Telemetry) -> list[Route]:
@@ -94,6 +82,7 @@ class _Receiver:
         self._gate = gate
         self._telemetry = telemetry
         self._decoders = CapacityLimiter(DECODERS)
+        self._budget = Budget(max_bytes=limits.MAX_BYTES_IN_FLIGHT, max_bodies=limits.MAX_BODIES)
 
     def endpoint(self, stream: Stream) -> Callable[[Request], object]:
         async def receive(request: Request) -> Response:
@@ -114,6 +103,11 @@ class _Receiver:
         self._telemetry.unknown()
         if request.method == "GET":
             raise HTTPException(404, "no such page")
+        # An answer before the end of the body would cost the sender its connection.
+        with suppress(TimeoutError, ClientDisconnect):
+            async with asyncio.timeout(limits.PIECE_TIMEOUT_S):
+                async for _ in request.stream():
+                    pass
         return Response(UNKNOWN_ANSWER, media_type="application/json")
 
     async def _take(self, request: Request, stream: Stream) -> tuple[int, Decoded]:
@@ -121,36 +115,49 @@ class _Receiver:
             raise RejectedError(
                 403, "token", "LAB_CONSOLE_TOKEN is set here; send it as DD-API-KEY"
             )
-        room = _expected(request)
-        self._gate.enter(room)
-        try:
-            encoding = request.headers.get("content-encoding", "")
-            body = await _read(request, encoding)
+        _check_length(request)
+        with self._budget.body() as place:
+            body = await self._read(request, place)
             decoded = await to_thread.run_sync(stream.decode, body, limiter=self._decoders)
             if decoded.records and not self._offer(decoded.records):
                 raise RejectedError(429, "store_busy", "the store cannot keep up; send it again")
             return len(body), decoded
+
+    async def _read(self, request: Request, place: Body) -> bytes:
+        encoding = request.headers.get("content-encoding", "")
+        try:
+            async with asyncio.timeout(limits.BODY_TIMEOUT_S) as place.scope:
+                return await read(
+                    _in_time(request.stream()),
+                    encoding,
+                    limit=limits.MAX_BODY_BYTES,
+                    account=partial(self._budget.grow, place),
+                )
+        except TimeoutError as error:
+            if place.is_evicted:
+                raise busy() from error
+            raise RejectedError(
+                408,
+                "slow",
+                f"no further piece within {limits.PIECE_TIMEOUT_S:g} s,"
+                f" or no whole body within {limits.BODY_TIMEOUT_S:g} s",
+            ) from error
         finally:
-            self._gate.leave(room)
+            place.scope = None
 
 
-async def _read(request: Request, encoding: str) -> bytes:
-    try:
-        async with asyncio.timeout(limits.BODY_TIMEOUT_S):
-            return await read(request.stream(), encoding, limit=limits.MAX_BODY_BYTES)
-    except TimeoutError as error:
-        raise RejectedError(
-            408, "slow", f"no whole body within {limits.BODY_TIMEOUT_S:g} s"
-        ) from error
+async def _in_time(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the pieces of a body; raises TimeoutError when the next one is late."""
+    while True:
+        async with asyncio.timeout(limits.PIECE_TIMEOUT_S):
+            try:
+                piece = await anext(pieces)
+            except StopAsyncIteration:
+                return
+        yield piece
 
 
-def _expected(request: Request) -> int:
-    """Return the room that a request takes: what it says if that is what comes out, else the most."""
+def _check_length(request: Request) -> None:
     length = request.headers.get("content-length", "")
-    if not length.isdecimal():
-        return limits.MAX_BODY_BYTES
-    if int(length) > limits.MAX_BODY_BYTES:
-        raise RejectedError(413, "too_large", f"more than {limits.MAX_BODY_BYTES} bytes")
-    # JSON and MessagePack compress some ten times.
-    factor = 10 if request.headers.get("content-encoding") else 1
-    return min(int(length) * factor, limits.MAX_BODY_BYTES)
+    if length.isdecimal() and int(length) > limits.MAX_BODY_BYTES:
+        raise too_large(limits.MAX_BODY_BYTES)

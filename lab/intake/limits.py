@@ -4,10 +4,15 @@ An Agent's payloads have at most 3.2 MB of traces or 20 MB of DBM events; ddtrac
 """
 
 MAX_BODY_BYTES = 24 << 20
-# Of all requests that are being read at one moment.
-MAX_BYTES_IN_FLIGHT = 96 << 20
+# Of all bodies that are read or decoded at one moment, decompressed, their decompressors included.
+MAX_BYTES_IN_FLIGHT = 64 << 20
+MAX_BODIES = 32
 BODY_TIMEOUT_S = 30.0
+# Within which a further piece of a body must arrive.
+PIECE_TIMEOUT_S = 5.0
 
+# Of one payload: as many as the store's writer lets wait.
+MAX_RECORDS = 60_000
 MAX_CHUNKS = 20_000
 MAX_SPANS = 50_000
 MAX_STRINGS = 500_000

@@ -98,8 +98,8 @@ def up(settings: LabSettings, asked: Memory, *, reporter: Reporter) -> None:
 
 
 def running_settings(settings: LabSettings) -> LabSettings:
-    """Return settings with the address and the ports that the containers are published at."""
-    update: dict[str, str | int] = {}
+    """Return settings with the address and ports that the containers are published at, and their token."""
+    update: dict[str, str | int | SecretStr] = {}
     for service, container in compose.containers().items():
         component = COMPONENTS.get(_name(service))
         if component and container.published:
@@ -107,6 +107,9 @@ def running_settings(settings: LabSettings) -> LabSettings:
             update[component.port] = first.port
             host = "bind_address" if component.http else "postgres_host"
             update[host] = reachable(first.address)
+            if service in SERVICES and "lab_control_token" not in update:
+                token = compose.environment_within(service).get("LAB_CONTROL_TOKEN")
+                update |= {"lab_control_token": SecretStr(token)} if token else {}
     return settings.model_copy(update=update)
 
 

@@ -16,7 +16,7 @@ from lab.stack import compose, docker, memory, records, stopping
 from lab.stack import status as native
 from lab.stack.intake_rates import IntakeRates
 from lab.stack.reporter import Reporter
-from lab.stack.status import Status
+from lab.stack.status import Status, with_paused
 from lab.stack.supervision import Supervisor
 
 
@@ -95,7 +95,8 @@ def require_alone(mode: Mode, settings: LabSettings) -> None:
 def status(mode: Mode, settings: LabSettings) -> Status:
     """Return what runs."""
     found = docker.status() if mode is Mode.DOCKER else native.examine(settings)
-    return replace(found, intake=IntakeRates.ask(running_settings(settings)))
+    settings = running_settings(settings)
+    return replace(with_paused(found, settings), intake=IntakeRates.ask(settings))
 
 
 def down(mode: Mode, settings: LabSettings, *, wipe: bool, reporter: Reporter) -> bool:

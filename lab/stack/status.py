@@ -1,16 +1,18 @@
 """What runs, found out by asking: supervisord for the processes, each component whether it works."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from lab.outcome import Outcome
 from lab.paths import Paths
 from lab.settings import LabSettings
+from lab.stack import probes
 from lab.stack.agent import Agent
 from lab.stack.component import Component
-from lab.stack.components import COMPONENTS, selection
+from lab.stack.components import COMPONENTS, SERVICES, SHOP, selection
 from lab.stack.intake_rates import IntakeRates
 from lab.stack.memory import Memory
 from lab.stack.records import Record
@@ -21,6 +23,7 @@ class State(StrEnum):
     """One component's state."""
 
     RUNNING = "running"  # it works
+    PAUSED = "paused"  # a service that works, and takes no arrivals
     STARTING = "starting"  # a process runs, and does not work (yet)
     FAILING = "failing"  # it ends soon after each start
     ORPHANED = "orphaned"  # it runs, but supervisord was killed
@@ -109,6 +112,21 @@ def examine(settings: LabSettings) -> Status:
     with ThreadPoolExecutor() as pool:
         components = tuple(pool.map(look, known))
     return Status(mode="native", components=components)
+
+
+def with_paused(found: Status, settings: LabSettings) -> Status:
+    """Return the status with services that say so as paused; then not all that was asked for works."""
+
+    def asked(component: ComponentStatus) -> ComponentStatus:
+        is_service = component.name in (*SERVICES, SHOP)
+        if not is_service or component.state is not State.RUNNING:
+            return component
+        port = getattr(settings, COMPONENTS[component.name].port)
+        page = probes.page(settings, port, "/healthz")
+        is_paused = page is not None and json.loads(page).get("state") == State.PAUSED
+        return replace(component, state=State.PAUSED) if is_paused else component
+
+    return replace(found, components=tuple(map(asked, found.components)))
 
 
 def _state(

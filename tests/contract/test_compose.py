@@ -39,8 +39,9 @@ def test_every_variable_is_a_knob_with_the_same_default() -> None:
     """No `$NAME` without a default, so that a missing .env works; the default is .env.example's."""
     assert set(re.findall(r"(?<!\$)\$(?:\{\w+(?!\w*:-)|\w+)", TEXT)) == set()
     defaults = dict(REFERENCE.findall(TEXT))
-    # None natively, where the console listens on loopback; the Agent's fake key in a container.
+    # None natively, where the lab listens on loopback; the Agent's fake key in a container.
     assert defaults.pop("LAB_CONSOLE_TOKEN") == "0" * 32
+    assert defaults.pop("LAB_CONTROL_TOKEN") == "0" * 32
     assert {name: KNOBS.get(name) for name in defaults} == defaults
 
 

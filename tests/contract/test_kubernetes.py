@@ -131,6 +131,8 @@ ELSEWHERE = {
     ("seed", "POSTGRES_USER"): None,
     # In the annotation of the database's pod, it is that pod's address.
     ("datadog-agent", "POSTGRES_HOST"): None,
+    # Nobody steers a pod from outside: without a token it takes no orders.
+    **{(service, "LAB_CONTROL_TOKEN"): None for service in SERVICES},
 }  # fmt: skip
 
 

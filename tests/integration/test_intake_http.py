@@ -105,7 +105,7 @@ def test_a_length_that_is_too_large_is_refused_before_it_is_sent(console: Runnin
     """Content-Length alone is enough to refuse a body."""
     with socket.create_connection(("127.0.0.1", console.port), timeout=10) as sock:
         sock.sendall(
-            b"POST /v0.5/traces HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n"
+            b"POST /v0.5/traces HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
         )
         assert b" 413 " in sock.recv(200)
 
@@ -114,8 +114,8 @@ def test_rubbish_instead_of_http(console: RunningConsole) -> None:
     """A client that breaks off, or speaks no HTTP, changes nothing for the others."""
     for rubbish in (
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20,
-        b"POST /v0.5/traces HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf",
-        b"POST /v0.5/traces HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"POST /v0.5/traces HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nhalf",
+        b"POST /v0.5/traces HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"GET " + b"/" * 100_000,
     ):
         with socket.create_connection(("127.0.0.1", console.port), timeout=10) as sock:

@@ -80,7 +80,7 @@ def test_every_page_fits_its_screen(browser: Browser, base: str, width: int, dar
 
 
 def test_a_form_of_another_site_does_nothing(browser: Browser, base: str, seeded: Database) -> None:
-    """The cookie is not sent along, and without it there is no token: 400, and no row."""
+    """The browser says that it is a page of another origin: 403, and no row."""
     person, before = visit(browser, base), ask(seeded, PAID)
     add(person, "Football", 1)
     page = person.page
@@ -90,6 +90,6 @@ def test_a_form_of_another_site_does_nothing(browser: Browser, base: str, seeded
         "<button>Win a bicycle</button></form>"
     )
     page.get_by_role("button").click()
-    expect(page.get_by_text("not from this shop")).to_be_visible()
+    expect(page.get_by_text("may not send requests here")).to_be_visible()
     assert ask(seeded, PAID) == before
     page.context.close()

@@ -3,11 +3,16 @@
 import http.client
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from lab.control import ServiceClient, ServiceUnreachableError
+from lab.settings import LabSettings
+from lab.stack.status import ComponentStatus, Status, with_paused
+from lab.stack.status import State as Up
 from tests.fix_postgres import free_port, settings_for
 from workload import __version__, server
 from workload.engine import State
@@ -21,8 +26,10 @@ from workload.tracing import NoTracing
 class Serving:
     """Services that are served on a port; none of them has anything to do."""
 
-    def __init__(self, names: tuple[str, ...]) -> None:
-        settings = settings_for(port=1, database="none").model_copy(update={"workload_load": 0.0})
+    def __init__(self, names: tuple[str, ...], **changes: object) -> None:
+        settings = settings_for(port=1, database="none").model_copy(
+            update={"workload_load": 0.0, **changes}
+        )
         registry = new_registry()
         metrics = Metrics(registry)
         self.services = [
@@ -30,12 +37,8 @@ class Serving:
             for name in names
         ]
         self.port = free_port()
-        server.listen(
-            server.Control(self.services, registry),
-            address="127.0.0.1",
-            port=self.port,
-            setting="RISK_PORT",
-        )
+        self.settings = settings
+        server.listen(server.Control(self.services, registry, settings), settings, port=self.port)
         self.client = ServiceClient(name=names[0], address=f"127.0.0.1:{self.port}")
 
     def start(self) -> None:
@@ -179,10 +182,58 @@ def test_all_services_in_one_process_answer_as_one(serve: Serve) -> None:
 
 def test_a_taken_port_is_named_with_the_setting_that_changes_it(serve: Serve) -> None:
     serving = serve("risk")
+    control = server.Control(serving.services, new_registry(), serving.settings)
     with pytest.raises(PortTakenError, match=rf"127\.0\.0\.1:{serving.port}.*RISK_PORT"):
-        server.listen(
-            server.Control(serving.services, new_registry()),
-            address="127.0.0.1",
-            port=serving.port,
-            setting="RISK_PORT",
-        )
+        server.listen(control, serving.settings, port=serving.port)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("PUT", "/load"), ("PUT", "/delay"), ("POST", "/pause"), ("POST", "/resume"), ("GET", "/metrics")],
+)  # fmt: skip
+def test_no_page_and_no_foreign_host_steers_a_service(serve: Serve, method: str, path: str) -> None:
+    """A web page is refused before anything is done; so is one of the service itself, which has no pages."""
+    serving = serve("risk")
+    serving.start()
+    before = serving.health()[1]
+    for headers in (
+        {"Origin": "http://evil.example"},
+        {"Origin": f"http://127.0.0.1:{serving.port}"},
+        {"Sec_Fetch_Site": "same-site"},
+    ):
+        assert serving.ask(method, path, b"0", **headers)[0] == 403
+    assert serving.ask(method, path, b"0", Host="evil.example")[0] == 421
+    assert serving.health()[1] == before
+
+
+def test_beyond_loopback_a_service_takes_orders_only_with_a_token(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without LAB_CONTROL_TOKEN nobody steers it; with it its holder does; reading needs none."""
+    serving = serve("risk")
+    application = Serving(("risk",), bind_address="0.0.0.0")  # noqa: S104
+    assert application.ask("PUT", "/load", b"3")[0] == 403
+    assert application.ask("GET", "/metrics")[0] == 200
+    guarded = Serving(("risk",), bind_address="0.0.0.0", lab_control_token=SecretStr("s3cret"))  # noqa: S104
+    assert guarded.ask("PUT", "/load", b"3")[0] == 401
+    assert guarded.ask("PUT", "/load", b"3", Authorization="Bearer wrong")[0] == 401
+    assert "wrong token" in caplog.text
+    assert guarded.ask("PUT", "/load", b"3", Authorization="Bearer s3cret")[0] == 200
+    replace(guarded.client, token="s3cret").set_load(4)
+    assert guarded.services[0].engine.load == 4.0
+    assert serving.ask("PUT", "/load", b"3")[0] == 200
+
+
+def test_status_shows_a_paused_service_as_paused(serve: Serve) -> None:
+    """It answers, and yet not all that was asked for works; once it is resumed it does."""
+    serving = serve("risk")
+    serving.start()
+    risk = ComponentStatus(name="risk", state=Up.RUNNING, version="1", address="", pid=1)
+    found = Status(mode="native", ready=True, components=(risk,))
+    settings = LabSettings(_env_file=None, risk_port=serving.port)
+    assert with_paused(found, settings) == found
+    serving.client.pause()
+    paused = with_paused(found, settings)
+    assert ([c.state for c in paused.components], paused.ready) == ([Up.PAUSED], False)
+    serving.client.resume()
+    assert with_paused(found, settings).ready

@@ -1,15 +1,12 @@
 """Who may see the pages: readers on this machine, or whoever knows the token.
 
-Without a token the console listens on loopback only (lab/console/__main__.py). Then a page is given only to
-a request that calls the console by a name of this machine: a web site whose name was made to lead to
-127.0.0.1 would otherwise read it in a visitor's browser. With a token the name does not matter.
+Without a token the console listens on loopback only (lab/console/__main__.py). Requests of other sites'
+pages, and those that call the console by a name that is not its own, are refused before (guard.py).
 """
 
 import hashlib
 import hmac
-import ipaddress
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -35,16 +32,6 @@ class Access:
     def __init__(self, gate: Gate, token: str | None) -> None:
         self._gate = gate
         self._token = token
-
-    def is_local(self, request: Request) -> bool:
-        """Whether the request calls the console by a name that it may have without a token."""
-        if self._token is not None:
-            return True
-        try:
-            name = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-            return name == "localhost" or ipaddress.ip_address(name).is_loopback
-        except ValueError:
-            return False
 
     def knows(self, request: Request) -> bool:
         """Whether the reader may see pages."""
