@@ -5,8 +5,8 @@ from itertools import chain
 
 from lab import redact
 from lab.intake import idx
-from lab.intake.errors import malformed
-from lab.intake.limits import MAX_CHUNKS, MAX_ROWS, MAX_SPANS
+from lab.intake.errors import collected, malformed
+from lab.intake.limits import MAX_CHUNKS, MAX_ROWS, MAX_SPAN_BYTES, MAX_SPANS
 from lab.intake.protobuf import message
 from lab.intake.spans import RawSpan, chunk
 from lab.store import Record
@@ -21,7 +21,7 @@ def traces(body: bytes) -> list[Record]:
     payload = message("AgentPayload", body)
     older = (_tracer(tracer, payload.env) for tracer in payload.tracerPayloads)
     newer = (idx.tracer_payload(tracer, payload.env) for tracer in payload.idxTracerPayloads)
-    return list(chain.from_iterable((*older, *newer)))
+    return collected(chain(chain.from_iterable(older), chain.from_iterable(newer)))
 
 
 def series(body: bytes) -> int:
@@ -60,6 +60,8 @@ def _chunk(data: bytes, common: Mapping[str, str]) -> Iterator[Record]:
 
 
 def _span(data: bytes) -> RawSpan:
+    if len(data) > MAX_SPAN_BYTES:
+        raise malformed(f"a span of more than {MAX_SPAN_BYTES} bytes")
     span = message("Span", data)
     return RawSpan(
         service=span.service,

@@ -82,6 +82,7 @@ class _Receiver:
         self._gate = gate
         self._telemetry = telemetry
         self._decoders = CapacityLimiter(DECODERS)
+        self._large_decoder = CapacityLimiter(1)
         self._budget = Budget(max_bytes=limits.MAX_BYTES_IN_FLIGHT, max_bodies=limits.MAX_BODIES)
 
     def endpoint(self, stream: Stream) -> Callable[[Request], object]:
@@ -118,7 +119,9 @@ class _Receiver:
         _check_length(request)
         with self._budget.body() as place:
             body = await self._read(request, place)
-            decoded = await to_thread.run_sync(stream.decode, body, limiter=self._decoders)
+            is_large = len(body) > limits.LARGE_BODY_BYTES
+            limiter = self._large_decoder if is_large else self._decoders
+            decoded = await to_thread.run_sync(stream.decode, body, limiter=limiter)
             if decoded.records and not self._offer(decoded.records):
                 raise RejectedError(429, "store_busy", "the store cannot keep up; send it again")
             return len(body), decoded

@@ -4,6 +4,7 @@ What is declared here is what is read; other fields are gone over. Events of oth
 PostgreSQL, and kinds that nothing here reads (raw statements, say), are taken and not stored.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -11,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from lab.intake.errors import malformed
-from lab.intake.limits import MAX_EVENTS, MAX_PIDS, MAX_ROWS
+from lab.intake.limits import MAX_EVENTS, MAX_PIDS, MAX_ROWS, MAX_TAGS
 
 Int: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -20,12 +21,14 @@ Pid: TypeAlias = Annotated[int, Meta(ge=0, lt=2**31)]
 Milliseconds: TypeAlias = Annotated[float, Meta(gt=0, lt=7.3e12)]
 Amount: TypeAlias = Annotated[float, Meta(ge=0, lt=1e15)]
 T = TypeVar("T")
+Comments: TypeAlias = Annotated[list[str], Meta(max_length=MAX_TAGS)]
+_array = msgspec.json.Decoder(Annotated[list[msgspec.Raw], Meta(max_length=MAX_EVENTS)])
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     """What the Agent read out of a statement."""
 
-    comments: list[str] | None = None
+    comments: Comments | None = None
 
 
 class PlanPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +76,7 @@ class MetricsRow(msgspec.Struct, frozen=True, kw_only=True):
     rolname: str | None = None
     query: str = ""
     queryid: Int | None = None
-    dd_comments: list[str] | None = None
+    dd_comments: Comments | None = None
     calls: Count = 0
     rows: Count = 0
     total_exec_time: Amount = 0.0
@@ -112,7 +115,7 @@ class ActivityRow(msgspec.Struct, frozen=True, kw_only=True):
     query_id: Int | None = None
     query_signature: str | None = None
     statement: str | None = None
-    dd_comments: list[str] | None = None
+    dd_comments: Comments | None = None
     query_start: datetime | None = None
     xact_start: datetime | None = None
     blocking_pids: Annotated[list[Pid], Meta(max_length=MAX_PIDS)] = []
@@ -136,17 +139,17 @@ class MetadataEvent(msgspec.Struct, frozen=True, kw_only=True):
     metadata: list[dict[str, Any]] | dict[str, Any] = []
 
 
-def events(body: bytes, kind: type[T]) -> list[T]:
-    """Read a JSON array of events; one event that stands alone is taken too, as older Agents send it.
+def events(body: bytes, kind: type[T]) -> Iterator[T]:
+    """Yield a JSON array's events one by one; one that stands alone is taken too, as older Agents send it.
 
     Raises:
         RejectedError: when it is neither.
     """
-    shape = Annotated[list[kind], Meta(max_length=MAX_EVENTS)]  # type: ignore[valid-type]
     try:
         if body.lstrip()[:1] == b"{":
-            return [msgspec.json.decode(body, type=kind)]
-        found: list[T] = msgspec.json.decode(body, type=shape)
+            yield msgspec.json.decode(body, type=kind)
+            return
+        for event in _array.decode(body):
+            yield msgspec.json.decode(event, type=kind)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise malformed(f"no {kind.__name__} events: {error}") from error
-    return found

@@ -13,7 +13,8 @@ import msgspec
 from lab import redact
 from lab.intake.dbm import MetadataEvent, events
 from lab.intake.dbm_records import nanoseconds
-from lab.intake.errors import malformed
+from lab.intake.errors import RejectedError, collected, malformed
+from lab.intake.limits import MAX_VALUES
 from lab.store import Record, Snapshot
 
 SECRET = re.compile(r"password|secret|key|conninfo|command|passphrase", re.IGNORECASE)
@@ -31,7 +32,10 @@ def metadata(body: bytes) -> list[Record]:
     Raises:
         RejectedError: when it is malformed.
     """
-    return [record for event in events(body, MetadataEvent) for record in _snapshot(event)]
+    # Counted before they are built: three bytes of JSON may become a list of sixty.
+    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise RejectedError(413, "too_many", f"more than {MAX_VALUES} values of metadata")
+    return collected(record for event in events(body, MetadataEvent) for record in _snapshot(event))
 
 
 def _snapshot(event: MetadataEvent) -> Iterator[Record]:

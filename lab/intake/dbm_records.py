@@ -14,7 +14,7 @@ from lab.intake.dbm import (
     Sample,
     events,
 )
-from lab.intake.errors import malformed
+from lab.intake.errors import collected, malformed
 from lab.store import ActivitySample, Plan, QueryMetrics, Record, Source, Statement
 
 # The embedded agent states this version, so that its data is told from an Agent's wherever it is shown.
@@ -29,7 +29,7 @@ def samples(body: bytes) -> list[Record]:
     Raises:
         RejectedError: when it is malformed.
     """
-    return [record for sample in events(body, Sample) for record in _sample(sample)]
+    return collected(record for sample in events(body, Sample) for record in _sample(sample))
 
 
 def metrics(body: bytes) -> list[Record]:
@@ -38,12 +38,12 @@ def metrics(body: bytes) -> list[Record]:
     Raises:
         RejectedError: when it is malformed.
     """
-    return [
+    return collected(
         record
         for event in events(body, Metrics)
         for row in event.postgres_rows
         for record in _metrics(event, row)
-    ]
+    )
 
 
 def activity(body: bytes) -> list[Record]:
@@ -52,12 +52,12 @@ def activity(body: bytes) -> list[Record]:
     Raises:
         RejectedError: when it is malformed.
     """
-    return [
+    return collected(
         record
         for event in events(body, Activity)
         for row in event.postgres_activity
         for record in _session(event, row)
-    ]
+    )
 
 
 def _sample(sample: Sample) -> Iterator[Record]:

@@ -1,5 +1,11 @@
 """Why a request is refused: an HTTP status, a reason to count by, a sentence for the sender's log."""
 
+from collections.abc import Iterable
+from itertools import islice
+
+from lab.intake.limits import MAX_RECORDS
+from lab.store import Record
+
 
 class RejectedError(Exception):
     """The request cannot be taken; `reason` is one of few words, fit for a metric's label.
@@ -12,6 +18,18 @@ class RejectedError(Exception):
         super().__init__(message)
         self.status = status
         self.reason = reason
+
+
+def collected(records: Iterable[Record]) -> list[Record]:
+    """Return the records of a payload, as they are decoded.
+
+    Raises:
+        RejectedError: 413 once there are more than the store's writer lets wait.
+    """
+    found = list(islice(records, MAX_RECORDS + 1))
+    if len(found) > MAX_RECORDS:
+        raise RejectedError(413, "too_many", f"more than {MAX_RECORDS} records in one payload")
+    return found
 
 
 def malformed(message: str) -> RejectedError:

@@ -19,3 +19,10 @@ MAX_STRINGS = 500_000
 MAX_EVENTS = 5_000
 MAX_ROWS = 20_000
 MAX_PIDS = 1_000
+# Of one span, and comments of one statement.
+MAX_TAGS = 1_000
+MAX_SPAN_BYTES = 1 << 20
+# Of settings and tables, whose shape is not declared.
+MAX_VALUES = 500_000
+# Bodies beyond it are decoded one at a time: what they are built up to is some twenty times as large.
+LARGE_BODY_BYTES = 2 << 20

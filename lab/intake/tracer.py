@@ -9,20 +9,21 @@ from typing import Annotated, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from lab.intake.errors import malformed
-from lab.intake.limits import MAX_CHUNKS, MAX_SPANS, MAX_STRINGS
+from lab.intake.errors import collected, malformed
+from lab.intake.limits import MAX_CHUNKS, MAX_SPANS, MAX_STRINGS, MAX_TAGS
 from lab.intake.spans import RawSpan, chunk
 from lab.store import Record
 
 Float: TypeAlias = float
+Tags = Meta(max_length=MAX_TAGS)
 RowV05: TypeAlias = tuple[
-    int, int, int, int, int, int, int, int, int, dict[int, int], dict[int, Float], int
-]
-ChunksV05: TypeAlias = Annotated[
-    list[Annotated[list[RowV05], Meta(min_length=1, max_length=MAX_SPANS)]],
-    Meta(max_length=MAX_CHUNKS),
-]
-PayloadV05: TypeAlias = tuple[Annotated[list[str], Meta(max_length=MAX_STRINGS)], ChunksV05]
+    int, int, int, int, int, int, int, int, int,
+    Annotated[dict[int, int], Tags], Annotated[dict[int, Float], Tags], int,
+]  # fmt: skip
+ChunkV05: TypeAlias = Annotated[list[RowV05], Meta(min_length=1, max_length=MAX_SPANS)]
+# Chunk by chunk, so that a payload of too many spans is refused before all of it is built.
+Chunks: TypeAlias = Annotated[list[msgspec.Raw], Meta(max_length=MAX_CHUNKS)]
+PayloadV05: TypeAlias = tuple[Annotated[list[str], Meta(max_length=MAX_STRINGS)], Chunks]
 
 
 class SpanV04(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -38,16 +39,15 @@ class SpanV04(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     resource: str | None = ""
     error: int | None = 0
     type: str | None = ""
-    meta: dict[str, str] | None = None
-    metrics: dict[str, Float] | None = None
+    meta: Annotated[dict[str, str], Tags] | None = None
+    metrics: Annotated[dict[str, Float], Tags] | None = None
 
 
-PayloadV04: TypeAlias = Annotated[
-    list[Annotated[list[SpanV04], Meta(min_length=1, max_length=MAX_SPANS)]],
-    Meta(max_length=MAX_CHUNKS),
-]
+ChunkV04: TypeAlias = Annotated[list[SpanV04], Meta(min_length=1, max_length=MAX_SPANS)]
 _v05 = msgspec.msgpack.Decoder(PayloadV05)
-_v04 = msgspec.msgpack.Decoder(PayloadV04)
+_chunk_v05 = msgspec.msgpack.Decoder(ChunkV05)
+_v04 = msgspec.msgpack.Decoder(Chunks)
+_chunk_v04 = msgspec.msgpack.Decoder(ChunkV04)
 
 
 def v05(body: bytes) -> list[Record]:
@@ -58,8 +58,9 @@ def v05(body: bytes) -> list[Record]:
     """
     try:
         strings, chunks = _v05.decode(body)
-        return list(
-            chain.from_iterable(chunk([_of_row(r, strings) for r in rows], {}) for rows in chunks)
+        rows = map(_chunk_v05.decode, chunks)
+        return collected(
+            chain.from_iterable(chunk([_of_row(r, strings) for r in part], {}) for part in rows)
         )
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise malformed(f"no v0.5 traces: {error}") from error
@@ -74,10 +75,12 @@ def v04(body: bytes) -> list[Record]:
         RejectedError: when it is none.
     """
     try:
-        chunks = _v04.decode(body)
+        spans = map(_chunk_v04.decode, _v04.decode(body))
+        return collected(
+            chain.from_iterable(chunk([_of_map(s) for s in part], {}) for part in spans)
+        )
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise malformed(f"no v0.4 traces: {error}") from error
-    return list(chain.from_iterable(chunk([_of_map(s) for s in spans], {}) for spans in chunks))
 
 
 def _of_row(row: RowV05, strings: list[str]) -> RawSpan:

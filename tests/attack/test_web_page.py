@@ -158,7 +158,7 @@ def test_a_page_changes_nothing_of_a_service(
         ("PUT", "/load"), ("PUT", "/delay"), ("POST", "/pause"), ("POST", "/load"), ("POST", "/resume"),
     ):  # fmt: skip
         attack(page, target, method, path)
-    assert process.client.health() == before
+        assert process.client.health() == before, f"{method} {path}"
     assert (before["state"], before["delay_s"]) == ("running", 0.0)
 
 

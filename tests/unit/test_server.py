@@ -229,11 +229,11 @@ def test_status_shows_a_paused_service_as_paused(serve: Serve) -> None:
     serving = serve("risk")
     serving.start()
     risk = ComponentStatus(name="risk", state=Up.RUNNING, version="1", address="", pid=1)
-    found = Status(mode="native", ready=True, components=(risk,))
+    found = Status(mode="native", components=(risk,))
     settings = LabSettings(_env_file=None, risk_port=serving.port)
     assert with_paused(found, settings) == found
     serving.client.pause()
     paused = with_paused(found, settings)
-    assert ([c.state for c in paused.components], paused.ready) == ([Up.PAUSED], False)
+    assert ([c.state for c in paused.components], paused.outcome.ok) == ([Up.PAUSED], False)
     serving.client.resume()
-    assert with_paused(found, settings).ready
+    assert with_paused(found, settings).outcome.ok
