@@ -1,6 +1,7 @@
 """Loads one fixture file per concern: every tests/fix_*.py; and makes every caller's machine look alike."""
 
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from lab.settings import LabSettings
 NICER = 10
 # The worker that has them; the first file of all is the lab in containers, which takes as long.
 NATIVE_LABS = "gw1"
+# The integration tests that store records, and so meet the clock of the retention.
+RECORDS = re.compile(r"\blab\.store\b|\bfix_(store|console)\b|\blab\.bench\.intake\b")
+SHIFTED_PASS = "CREDITLAB_SHIFTED_PASS"
 
 pytest_plugins = [f"tests.{file.stem}" for file in sorted(Path(__file__).parent.glob("fix_*.py"))]
 # All at once: one fixture file may import another before pytest comes to it.
@@ -35,6 +39,41 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """Hand tests out by file, and all native labs to one worker: there is one of them at a time."""
     return _OneLab(config, log)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of the pass whose clock is shifted; see lab/cli/test.py."""
+    parser.addoption(
+        "--shifted-clock",
+        action="store_true",
+        help="only tests that meet the clock: unit, contract, and integration tests that store records",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, under a shifted clock, what meets no clock, and what compares one with a program of Go's."""
+    if not config.getoption("shifted_clock"):
+        return
+    meets = {path: _meets_the_clock(path) for path in {item.path for item in items}}
+    kept = [
+        item for item in items if meets[item.path] and not item.get_closest_marker("real_clock")
+    ]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+def _meets_the_clock(path: Path) -> bool:
+    folder = path.relative_to(Path(__file__).parent).parts[0]
+    if folder == "integration":
+        return RECORDS.search(path.read_text(encoding="utf-8")) is not None
+    return folder in {"unit", "contract"}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Repeat how the pass with the shifted clock ended, or why there was none, above the closing line."""
+    if report := os.environ.get(SHIFTED_PASS):
+        terminalreporter.section("the same with a clock 400 days ahead")
+        terminalreporter.line(report)
 
 
 class _OneLab(LoadScopeScheduling):  # type: ignore[misc]
