@@ -56,15 +56,18 @@ def statement(
         "trace_id": trace_id(trace), "span_id": span_id(span), "parent_id": span_id(1),
         "service": "postgres", "name": "postgres.query", "resource": REPORT, "kind": "sql",
         "start_ns": START + trace * 1_000 * MS + round(at_ms * MS), "duration_ns": round(ms * MS),
-        "error": False, "tags": {"db.system": "postgresql"},
+        "error": False, "tags": {"db.system": "postgresql", "_dd.dbm_trace_injected": "true"},
     }  # fmt: skip
     return Span(**{**known, **fields})
 
 
-def logged(of: Span, *, ms: float, queryid: int = QUERYID) -> Execution:
-    """PostgreSQL's log of a statement's execution, which ended just before its span did."""
+def logged(
+    of: Span, *, ms: float, queryid: int = QUERYID, after_ms: float | None = None
+) -> Execution:
+    """PostgreSQL's log of a statement's execution; without `after_ms` it ended just before its span did."""
+    end_ns = of.duration_ns - MS if after_ms is None else round(after_ms * MS)
     return Execution(
-        at_ns=of.start_ns + of.duration_ns - MS, source=Source.LOG, duration_ns=round(ms * MS),
+        at_ns=of.start_ns + end_ns, source=Source.LOG, duration_ns=round(ms * MS),
         queryid=queryid, trace_id=of.trace_id, span_id=of.span_id, service="credit-risk",
         statement="risk_distribution", pid=42, database="creditdb", role="credit_app", application=None,
     )  # fmt: skip
@@ -116,6 +119,16 @@ def lock_wait(of: Span, *, ms: float, blocked_by: int) -> Event:
         queryid=QUERYID, trace_id=of.trace_id, span_id=of.span_id, service="credit-risk",
         statement=None, text=None, duration_ns=round(ms * MS),
         participants=(Participant(pid=42, waits_for="ShareLock", blocked_by=(blocked_by,)),),
+    )  # fmt: skip
+
+
+def rejected(of: Span, message: str) -> Event:
+    """A plan that the log reader does not store."""
+    return Event(
+        at_ns=of.start_ns + of.duration_ns - MS, kind="plan_rejected", pid=42, message=message,
+        severity="LOG", sqlstate=None, database="creditdb", role="credit_app", application=None,
+        queryid=QUERYID, trace_id=of.trace_id, span_id=of.span_id, service="credit-risk",
+        statement=None, text=None, size_bytes=12_300_000,
     )  # fmt: skip
 
 

@@ -1,29 +1,29 @@
-"""What the store holds of a trace besides its spans, by the span whose execution it tells of.
+"""What the store holds of a trace besides its spans, by span.
 
 The key is the traceparent in the statement's comment: the span's own id, in PostgreSQL's log, in its plan
 and in each sample of its session. Nothing here is matched by text or by likeness.
 """
 
-import re
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Self, TypeVar
 
 import msgspec
 
-from lab.drilldown.moments import moment, nanoseconds
+from lab.drilldown.moments import NS_PER_MS, moment, nanoseconds
 from lab.drilldown.trace import TraceSpan
 from lab.store import ActivitySample, Event, Execution, Plan, Reader, Snapshot
 
-# A line of the log and a payload of DBM tell their time to the millisecond.
+# Times of the log and of DBM are cut to the millisecond; a line is written a little after what it reports.
 CLOCK = timedelta(milliseconds=1)
-LOG_THRESHOLD = "log_min_duration_statement"
-PLAN_THRESHOLD = "auto_explain.log_min_duration"
-PLANNED = re.compile(
-    r"\s*\(*\s*(?:select|insert|update|delete|merge|with|values|table)\b", re.IGNORECASE
-)
-R = TypeVar("R", Plan, ActivitySample, Event)
+CLOCK_NS = 2 * NS_PER_MS
+READ_UNTIL = """
+SELECT max(coalesce((SELECT max(at_ns) FROM executions), 0),
+           coalesce((SELECT max(at_ns) FROM events), 0))
+"""
+R = TypeVar("R", Execution, Plan, ActivitySample, Event)
 PAYLOAD: msgspec.json.Decoder[dict[str, str]] = msgspec.json.Decoder(dict[str, str])
 
 
@@ -32,7 +32,7 @@ class Evidence:
     """All that the store holds of a trace besides its spans, by span id."""
 
     reader: Reader
-    logged: Mapping[str, Execution]
+    logged: Mapping[str, Sequence[Execution]]
     plans: Mapping[str, Sequence[Plan]]
     samples: Mapping[str, Sequence[ActivitySample]]
     events: Mapping[str, Sequence[Event]]
@@ -45,10 +45,10 @@ class Evidence:
         samples = reader.select(ActivitySample, "trace_id = ?", [trace_id], order="at_ns")
         events = reader.select(Event, "trace_id = ?", [trace_id], order="at_ns")
         settings = reader.select(Snapshot, "kind = 'pg_settings'", order="at_ns DESC", limit=1)
-        [(read_until_ns,)] = reader.rows("SELECT coalesce(max(at_ns), 0) FROM executions")
+        [(read_until_ns,)] = reader.rows(READ_UNTIL)
         return cls(
             reader=reader,
-            logged={e.span_id: e for e in reader.executions_of(trace_id) if e.span_id},
+            logged=_by_span(reader.executions_of(trace_id)),
             plans=_by_span(reader.plans_of(trace_id)),
             samples=_by_span(samples),
             events=_by_span(events),
@@ -76,23 +76,39 @@ class Evidence:
         found = self.reader.rows(sql, [statement]) if statement else []
         return int(found[0][0]) if len(found) == 1 else None
 
-    def not_logged(self, setting: str, span: TraceSpan) -> str:
-        """Return why PostgreSQL's log has nothing of an execution: mostly, because it was too fast."""
-        threshold = self.settings.get(setting)
-        limit = f"{setting} ({threshold} ms)" if threshold else setting
-        if span.error:
-            return "it failed, and of a failed statement PostgreSQL logs neither duration nor plan"
-        end = span.start + timedelta(milliseconds=span.duration_ms)
-        if setting == PLAN_THRESHOLD and not PLANNED.match(span.resource):
-            return "PostgreSQL plans no statement of this kind"
-        if threshold and span.duration_ms < float(threshold):
-            return f"below {limit}"
-        if setting == PLAN_THRESHOLD and span.span_id in self.logged:
-            # auto_explain's clock starts when the plan is made and its tables are locked.
-            return f"below {limit} once it was planned; what lasted was a lock or the planning"
-        if self.read_until_ns < nanoseconds(end):
-            return "PostgreSQL's log, as far as it has been read, does not hold it"
-        return f"below {limit} on the server"
+    def setting(self, name: str) -> float | None:
+        """Return a number of pg_settings, in its own unit; None when it is not known."""
+        try:
+            return float(self.settings[name])
+        except (KeyError, ValueError):
+            return None
+
+    def unnamed_plans(self, logged: Execution) -> list[Plan]:
+        """Return the executed plans without a traceparent that one session made during a message."""
+        return self.reader.select(
+            Plan,
+            "executed AND trace_id IS NULL AND pid = ? AND at_ns BETWEEN ? AND ?",
+            [logged.pid, logged.at_ns - logged.duration_ns - CLOCK_NS, logged.at_ns + CLOCK_NS],
+            order="at_ns",
+        )
+
+    def unnamed_executions(
+        self, pid: int | None, since: datetime, until_ns: int
+    ) -> list[Execution]:
+        """Return the messages without a traceparent that one session logged in a time."""
+        return self.reader.select(
+            Execution,
+            "trace_id IS NULL AND pid = ? AND at_ns BETWEEN ? AND ?",
+            [pid, nanoseconds(since), until_ns],
+            order="at_ns",
+        )
+
+    def texts(self, queryids: Sequence[int]) -> dict[int, str]:
+        """Return the statements' texts by queryid."""
+        sql = (
+            "SELECT queryid, text FROM statements WHERE queryid IN (SELECT value FROM json_each(?))"
+        )
+        return dict(self.reader.rows(sql, [json.dumps(list(queryids))]))
 
 
 def _by_span(records: Iterable[R]) -> dict[str, list[R]]:

@@ -1,4 +1,4 @@
-"""One execution of one statement, with all that saw that very execution: the records.
+"""The executions of one statement's span, with all that saw them: the records.
 
 lab/drilldown/executions.py puts them together. An empty field has its reason in `absent`.
 """
@@ -36,6 +36,27 @@ class ExecutionPlan:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ServerExecution:
+    """One execution of PostgreSQL's log below a span: most spans have one.
+
+    Attributes:
+        end: by the log, to the millisecond.
+        server_ms: its own time: of a statement by log_min_duration_statement, of one of several in a message
+            and of a cursor by auto_explain.
+        queryid: in decimal text; None for one of which the log has no query id of its own.
+        text: the statement, literals replaced by `?`; None when the log does not have it apart from others.
+        note: how it belongs to the span, such as a FETCH of its cursor; None for the span's statement.
+    """
+
+    end: datetime
+    server_ms: float
+    queryid: str | None
+    text: str | None
+    note: str | None
+    plan: ExecutionPlan
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Wait:
     """What its session waited for while it ran, in how many samples; `CPU` when it did not wait."""
 
@@ -68,7 +89,7 @@ class Blocker:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StatementExecution:
-    """One execution.
+    """One span's statement, with all its executions; `plan` is that of the longest.
 
     Attributes:
         service: the calling service.
@@ -77,7 +98,9 @@ class StatementExecution:
         text: as the program wrote it, literals replaced by `?`.
         start: of the span.
         client_ms: the span's duration.
-        server_ms: the duration in PostgreSQL's log; None below its threshold.
+        server_ms: the duration in PostgreSQL's log, of all executions below the span; None when it has none.
+        executions: each execution below the span that the log has, in their order: several for
+            executemany, for several statements in one string, and for a cursor and its fetches.
         pid: of the backend.
         failure: PostgreSQL's message and SQLSTATE, out of its log.
         locked_ms: how long PostgreSQL's log says that it waited for locks, of waits that were told.
@@ -98,6 +121,7 @@ class StatementExecution:
     failure: str | None
     pid: int | None
     plan: ExecutionPlan
+    executions: tuple[ServerExecution, ...]
     waits: tuple[Wait, ...]
     blocked_by: tuple[Blocker, ...]
     locked_ms: float | None

@@ -1,18 +1,26 @@
 """A statement's execution, put together from every source that saw that very execution."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from lab.drilldown.errors import NotFoundError
-from lab.drilldown.evidence import LOG_THRESHOLD, Evidence
-from lab.drilldown.execution import StatementExecution
-from lab.drilldown.moments import ms
-from lab.drilldown.plan_choice import plan_of
+from lab.drilldown.evidence import Evidence
+from lab.drilldown.execution import (
+    ExecutionPlan,
+    PlanSource,
+    ServerExecution,
+    StatementExecution,
+)
+from lab.drilldown.messages import messages
+from lab.drilldown.plan_choice import instead
+from lab.drilldown.reasons import no_plan, no_time
+from lab.drilldown.server_side import lock_events, server_executions, server_ms
 from lab.drilldown.trace import Layer, Trace, TraceSpan, trace
 from lab.drilldown.waiting import blockers, locked_ms, waits
 from lab.pglog.events import Kind
 from lab.store import ActivitySample, Event, Execution, Plan, Reader
 
+NO_QUERYID = "nothing that knows its queryid saw this execution"
 T = TypeVar("T")
 
 
@@ -43,20 +51,23 @@ def execution(reader: Reader, trace_id: str, span_id: str) -> StatementExecution
 
 
 def _execution(evidence: Evidence, found: Trace, span: TraceSpan) -> StatementExecution:
-    logged = evidence.logged.get(span.span_id)
+    logged = evidence.logged.get(span.span_id, ())
     samples = list(evidence.while_it_ran(span))
     events = evidence.events.get(span.span_id, ())
-    locks = [e for e in events if e.kind in (Kind.LOCK_WAIT, Kind.LOCK_ACQUIRED)]
+    locks = lock_events(evidence, span)
+    logged_messages = messages(evidence, span)
+    on_server = server_executions(evidence, span, logged_messages)
     known: list[Execution | Plan | ActivitySample] = [
-        *([logged] if logged else []), *evidence.plans.get(span.span_id, ()), *samples,
+        *logged, *evidence.plans.get(span.span_id, ()), *samples,
     ]  # fmt: skip
     statement = span.statement or _first(record.statement for record in known)
-    queryid = _first(record.queryid for record in known) or evidence.queryid_of(statement)
+    queryid = _queryid(known) or evidence.queryid_of(statement)
     absent: dict[str, str] = {}
-    if logged is None:
-        absent["server_ms"] = evidence.not_logged(LOG_THRESHOLD, span)
+    if not on_server:
+        absent["server_ms"] = no_time(evidence, span)
     if queryid is None:
-        absent["queryid"] = "nothing that knows its queryid saw this execution"
+        several = len({each.queryid for each in on_server}) > 1
+        absent["queryid"] = "it has several statements" if several else NO_QUERYID
     if not samples:
         absent["waits"] = "no sample of its session was taken while it ran"
     return StatementExecution(
@@ -69,16 +80,38 @@ def _execution(evidence: Evidence, found: Trace, span: TraceSpan) -> StatementEx
         text=span.resource,
         start=span.start,
         client_ms=span.duration_ms,
-        server_ms=ms(logged.duration_ns) if logged else None,
+        server_ms=server_ms(logged_messages),
         error=span.error,
         failure=_first(_failure(event) for event in events),
         pid=_first(record.pid for record in known),
-        plan=plan_of(evidence, span, queryid),
+        plan=_plan(evidence, span, on_server, queryid),
+        executions=on_server,
         waits=waits(samples),
         blocked_by=tuple(blockers(evidence.reader, samples, locks)),
         locked_ms=locked_ms(locks),
         absent=absent,
     )
+
+
+def _plan(
+    evidence: Evidence,
+    span: TraceSpan,
+    on_server: Sequence[ServerExecution],
+    queryid: int | None,
+) -> ExecutionPlan:
+    """The plan of the longest execution that has one; else the nearest thing."""
+    planned = [each for each in on_server if each.plan.source is PlanSource.EXECUTED]
+    if planned:
+        return max(planned, key=lambda each: each.server_ms).plan
+    longest = max(on_server, key=lambda each: each.server_ms, default=None)
+    why = longest.plan.note if longest else None
+    return instead(evidence, span, queryid, why or no_plan(evidence, span, None))
+
+
+def _queryid(known: Iterable[Execution | Plan | ActivitySample]) -> int | None:
+    """The one query id that all records of a span have; None when they have several."""
+    found = {record.queryid for record in known if record.queryid is not None}
+    return found.pop() if len(found) == 1 else None
 
 
 def _first(values: Iterable[T | None]) -> T | None:

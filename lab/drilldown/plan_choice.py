@@ -4,23 +4,40 @@ An executed plan is never one of another execution. One that DBM sampled from an
 queryid is the only thing in the drilldown that is not matched by traceparent; it is called estimated.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
-from lab.drilldown.evidence import PLAN_THRESHOLD, Evidence
+from lab.drilldown.evidence import Evidence
 from lab.drilldown.execution import ExecutionPlan, PlanSource
-from lab.drilldown.moments import moment, nanoseconds
+from lab.drilldown.moments import moment, ms, nanoseconds
+from lab.drilldown.plan import Cause
 from lab.drilldown.plan_reading import tree
 from lab.drilldown.trace import TraceSpan
 from lab.store import Plan, Reader
 
+# A message's time without the time that auto_explain counts.
+NOT_EXECUTING = "before and after execution (parsing, planning, locks, commit)"
 
-def plan_of(evidence: Evidence, span: TraceSpan, queryid: int | None) -> ExecutionPlan:
-    """Return the plan of a span's execution, or the nearest thing, with the reason why it is no more."""
+
+def executed(plan: Plan, server_ms: float | None, known: Iterable[Cause] = ()) -> ExecutionPlan:
+    """Return an executed plan.
+
+    Args:
+        plan: of this execution.
+        server_ms: the execution's time; without it auto_explain's counts.
+        known: what took time outside the plan, by other sources.
+    """
+    executing_ms = None if plan.duration_ns is None else ms(plan.duration_ns)
+    causes = [*known]
+    if server_ms is not None and executing_ms is not None:
+        rest = server_ms - executing_ms - sum(cause.ms for cause in causes)
+        causes.append(Cause(what=NOT_EXECUTING, ms=rest))
+    return _read(plan, PlanSource.EXECUTED, server_ms=server_ms or executing_ms, known=causes)
+
+
+def instead(evidence: Evidence, span: TraceSpan, queryid: int | None, why: str) -> ExecutionPlan:
+    """Return what there is when an execution has no executed plan, with the reason why it has none."""
     own = evidence.plans.get(span.span_id, ())
-    executed = next((plan for plan in own if plan.executed), None)
-    if executed:
-        return _read(executed, PlanSource.EXECUTED)
-    why = evidence.not_logged(PLAN_THRESHOLD, span)
     sampled = next((plan for plan in own if not plan.executed), None)
     if sampled:
         note = f"estimated for this execution by DBM; no executed plan: {why}"
@@ -52,8 +69,15 @@ def _nearest_estimate(reader: Reader, queryid: int, at: datetime) -> Plan | None
     return min(around, key=lambda plan: abs(plan.at_ns - at_ns), default=None)
 
 
-def _read(plan: Plan, source: PlanSource, note: str | None = None) -> ExecutionPlan:
-    read = tree(plan.definition)
+def _read(
+    plan: Plan,
+    source: PlanSource,
+    note: str | None = None,
+    *,
+    server_ms: float | None = None,
+    known: Iterable[Cause] = (),
+) -> ExecutionPlan:
+    read = tree(plan.definition, server_ms=server_ms, known=known)
     return ExecutionPlan(
         source=source, worst_node=read.worst_node, tree=read, note=note, shape=plan.shape
     )

@@ -47,6 +47,7 @@ class _Split:
     inclusive: Sequence[float]
     inputs: tuple[Link, ...]
     own: list[float] = field(default_factory=list)
+    below: list[float] = field(default_factory=list)
     portions: dict[int, dict[int, float]] = field(default_factory=dict)
     after: dict[int, float] = field(default_factory=dict)
     shares: dict[int, Share] = field(default_factory=dict)
@@ -54,7 +55,9 @@ class _Split:
     def take_inputs(self) -> None:
         """Take its inputs out of each node."""
         for entry in self.forest.entries:
-            self.own.append(max(self.inclusive[entry.number] - self._below(entry), 0.0))
+            below = self._below(entry)
+            self.below.append(below)
+            self.own.append(max(self.inclusive[entry.number] - below, 0.0))
 
     def take_subplans(self, carriers: Mapping[int, Sequence[int]]) -> None:
         """Take each subplan out of the nodes that ran it: first where there is no choice."""
@@ -106,7 +109,7 @@ class _Split:
 
     def _kept(self, number: int) -> float:
         """Rounded averages of its inputs may add up to more than a node has."""
-        below = self._below(self.forest[number])
+        below = self.below[number]
         return min(1.0, self.inclusive[number] / below) if below else 1.0
 
     def _below(self, entry: Entry) -> float:

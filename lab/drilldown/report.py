@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lab.drilldown.errors import NotFoundError
-from lab.drilldown.execution import Blocker, ExecutionPlan, StatementExecution, Wait
+from lab.drilldown.execution import (
+    Blocker,
+    ExecutionPlan,
+    ServerExecution,
+    StatementExecution,
+    Wait,
+)
 from lab.drilldown.links import Links
 from lab.drilldown.trace import Trace
 
@@ -28,6 +34,7 @@ class ReportedStatement:
     error: bool
     failure: str | None
     plan: ExecutionPlan
+    executions: tuple[ServerExecution, ...]
     waits: tuple[Wait, ...]
     blocked_by: tuple[Blocker, ...]
     absent: Mapping[str, str]
@@ -91,6 +98,7 @@ def _statement(trace: Trace, execution: StatementExecution) -> ReportedStatement
         error=execution.error,
         failure=execution.failure,
         plan=execution.plan,
+        executions=execution.executions,
         waits=execution.waits,
         blocked_by=execution.blocked_by,
         absent=execution.absent,

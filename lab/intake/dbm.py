@@ -83,6 +83,11 @@ class MetricsRow(msgspec.Struct, frozen=True, kw_only=True):
     total_plan_time: Amount = 0.0
     blk_read_time: Amount = 0.0
     blk_write_time: Amount = 0.0
+    # PostgreSQL 17 split these two by kind of buffer.
+    shared_blk_read_time: Amount = 0.0
+    shared_blk_write_time: Amount = 0.0
+    local_blk_read_time: Amount = 0.0
+    local_blk_write_time: Amount = 0.0
     shared_blks_hit: Count = 0
     shared_blks_read: Count = 0
     shared_blks_dirtied: Count = 0
@@ -91,6 +96,16 @@ class MetricsRow(msgspec.Struct, frozen=True, kw_only=True):
     temp_blks_written: Count = 0
     # numeric in PostgreSQL, so a float in the Agent's JSON.
     wal_bytes: Amount = 0.0
+
+    @property
+    def read_ms(self) -> float:
+        """Time spent reading blocks of tables, in milliseconds, of any PostgreSQL version."""
+        return self.blk_read_time or self.shared_blk_read_time + self.local_blk_read_time
+
+    @property
+    def write_ms(self) -> float:
+        """Time spent writing blocks of tables, in milliseconds, of any PostgreSQL version."""
+        return self.blk_write_time or self.shared_blk_write_time + self.local_blk_write_time
 
 
 class Metrics(msgspec.Struct, frozen=True, kw_only=True):

@@ -71,8 +71,8 @@ def _sample(sample: Sample) -> Iterator[Record]:
     queryid = session.query_id if session else None
     yield from _statement(queryid, signature, comment, text.text, at_ns)
     definition = db.plan.definition if db.plan else None
-    if sample.dbm_type == "plan" and definition:
-        plan = _plan(definition)
+    plan = _plan(definition) if sample.dbm_type == "plan" and definition else None
+    if plan:
         yield Plan(
             at_ns=at_ns,
             source=_source(sample.ddagentversion),
@@ -91,9 +91,12 @@ def _sample(sample: Sample) -> Iterator[Record]:
         )
 
 
-def _plan(definition: str) -> redact.Plan:
+def _plan(definition: str) -> redact.Plan | None:
+    """A plan that is too large or too deep must not take the payload's other events with it."""
     try:
         return redact.plan(definition)
+    except redact.RejectedPlanError:
+        return None
     except redact.InvalidPlanError as error:
         raise malformed(f"no plan: {error}") from error
 
@@ -117,8 +120,8 @@ def _metrics(event: Metrics, row: MetricsRow) -> Iterator[Record]:
         rows=row.rows,
         exec_time_ms=row.total_exec_time,
         plan_time_ms=row.total_plan_time,
-        blk_read_time_ms=row.blk_read_time,
-        blk_write_time_ms=row.blk_write_time,
+        blk_read_time_ms=row.read_ms,
+        blk_write_time_ms=row.write_ms,
         shared_blks_hit=row.shared_blks_hit,
         shared_blks_read=row.shared_blks_read,
         shared_blks_dirtied=row.shared_blks_dirtied,

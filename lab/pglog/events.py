@@ -28,6 +28,7 @@ class Kind(StrEnum):
     AUTOANALYZE = "autoanalyze"
     SERVER = "server"
     ERROR = "error"
+    PLAN_REJECTED = "plan_rejected"
 
 
 ERRORS = frozenset({"ERROR", "FATAL", "PANIC"})
@@ -86,6 +87,24 @@ def event_of(line: Line) -> Event | None:
         if line.backend_type in backends and (found := pattern.match(line.message)):
             return make(line, found)
     return None
+
+
+def rejected_plan(
+    line: Line,
+    reason: str,
+    statement: redact.Redacted | None,
+    size_bytes: int,
+    duration_ns: int,
+) -> Event:
+    """Return an executed plan that is too large or too deep to be stored, with its measure."""
+    return _event(
+        line,
+        Kind.PLAN_REJECTED,
+        reason,
+        statement=statement,
+        duration_ns=duration_ns,
+        size_bytes=size_bytes,
+    )
 
 
 def _error(line: Line) -> Event:
@@ -150,13 +169,15 @@ def _event(
     kind: Kind,
     message: str,
     *,
+    statement: redact.Redacted | None = None,
     relation: str | None = None,
     duration_ns: int | None = None,
     size_bytes: int | None = None,
     figures: dict[str, float] | None = None,
     participants: tuple[Participant, ...] = (),
 ) -> Event:
-    statement = redact.statement(line.statement) if line.statement else None
+    if statement is None and line.statement:
+        statement = redact.statement(line.statement)
     # What PostgreSQL could not read has no literals that we could find.
     is_sql = line.state_code not in NOT_SQL
     comment = statement.comment if statement else redact.Comment()

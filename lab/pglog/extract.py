@@ -1,16 +1,19 @@
 """From a line of the log to the records that are stored: executions, plans, statements, events."""
 
 import re
+from dataclasses import replace
 
 from lab import redact
-from lab.pglog.events import event_of
+from lab.pglog import commands
+from lab.pglog.events import event_of, rejected_plan
 from lab.pglog.line import Line
 from lab.store import Execution, Plan, Record, Source, Statement
 
 DURATION = re.compile(r"duration: ([0-9]{1,12})(?:\.([0-9]{1,3}))? ms")
 # What follows two blanks: simple protocol, extended protocol, auto_explain. parse and bind are steps of
 # an execution whose own line follows, so they are no executions.
-TEXT = re.compile(r"  (?:statement|execute [^:\n]*|fetch from [^:\n]*): ")
+STATEMENT = "  statement: "
+EXECUTE = "  execute "
 PLAN = re.compile(r"  plan:\s*(?=[{\[])")
 NS_PER_MS = 1_000_000
 NS_PER_US = 1_000
@@ -21,15 +24,15 @@ def records_of(line: Line) -> list[Record]:
 
     Raises:
         InvalidLineError: when its time cannot be read.
-        InvalidPlanError: when its plan cannot be read.
+        InvalidPlanError: when its plan is none.
     """
     duration = DURATION.match(line.message) if _is_report(line) else None
     if duration is None:
         event = event_of(line)
         return [event] if event else []
     duration_ns = int(duration[1]) * NS_PER_MS + int((duration[2] or "0").ljust(3, "0")) * NS_PER_US
-    if text := TEXT.match(line.message, duration.end()):
-        return _execution(line, duration_ns, line.message[text.end() :])
+    if (start := _statement_start(line.message, duration.end())) is not None:
+        return _execution(line, duration_ns, line.message[start:])
     if plan := PLAN.match(line.message, duration.end()):
         return _plan(line, duration_ns, line.message[plan.end() :])
     return []
@@ -40,14 +43,24 @@ def _is_report(line: Line) -> bool:
     return line.error_severity == "LOG" and not redact.is_raised(line.context)
 
 
+def _statement_start(message: str, after: int) -> int | None:
+    if message.startswith(STATEMENT, after):
+        return after + len(STATEMENT)
+    if message.startswith(EXECUTE, after):
+        return commands.after_name(message, after + len("  "))
+    return None
+
+
 def _execution(line: Line, duration_ns: int, text: str) -> list[Record]:
     redacted = redact.statement(text)
     comment = redacted.comment
+    # Of several statements in one message the line has the query id of the last.
+    several = commands.is_several(redacted.text)
     execution = Execution(
         at_ns=line.at_ns,
         source=Source.LOG,
         duration_ns=duration_ns,
-        queryid=line.queryid,
+        queryid=None if several else line.queryid,
         trace_id=comment.trace_id,
         span_id=comment.span_id,
         service=comment.service,
@@ -57,18 +70,26 @@ def _execution(line: Line, duration_ns: int, text: str) -> list[Record]:
         role=redact.label(line.user),
         application=redact.label(line.application_name),
     )
-    return [execution, *_statement(line, redacted.text, comment)]
+    return [execution, *([] if several else _statement(line, redacted.text, comment))]
 
 
 def _plan(line: Line, duration_ns: int, text: str) -> list[Record]:
-    redacted = redact.plan(text)
+    try:
+        redacted = redact.plan(text)
+    except redact.RejectedPlanError as error:
+        return [rejected_plan(line, str(error), error.statement, len(text), duration_ns)]
     comment = redacted.comment
+    own = redacted.statement is None or commands.is_of(redacted.statement, line.ps)
+    if commands.command(redacted.statement) == "PREPARE":
+        # The plan is of an EXECUTE, whose own line follows; the text and its comment are PREPARE's.
+        comment = replace(comment, trace_id=None, span_id=None)
+    several = commands.is_several(redacted.statement or "")
     plan = Plan(
         at_ns=line.at_ns,
         source=Source.LOG,
         executed=True,
         duration_ns=duration_ns,
-        queryid=line.queryid,
+        queryid=line.queryid if own or several else None,
         signature=None,
         trace_id=comment.trace_id,
         span_id=comment.span_id,
@@ -79,7 +100,7 @@ def _plan(line: Line, duration_ns: int, text: str) -> list[Record]:
         shape=redacted.shape,
         definition=redacted.definition,
     )
-    return [plan, *_statement(line, redacted.statement, comment)]
+    return [plan, *(_statement(line, redacted.statement, comment) if own else [])]
 
 
 def _statement(line: Line, text: str | None, comment: redact.Comment) -> list[Record]:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Protocol
 
 from lab import clock
+from lab.pglog.events import Kind
 from lab.pglog.extract import records_of
 from lab.pglog.line import InvalidLineError, parse
 from lab.pglog.tail import Piece, Tail
 from lab.redact import InvalidPlanError
-from lab.store import Reader, Record, Statement, StoreError, Writer
+from lab.store import Event, Reader, Record, Statement, StoreError, Writer
 
 POLL_S = 0.2
 RETRY_S = 1.0
@@ -117,6 +118,8 @@ class LogReader:
                 for record in found:
                     if isinstance(record, Statement):
                         statements[record.key] = record
-                    else:
-                        records.append(record)
+                        continue
+                    records.append(record)
+                    if isinstance(record, Event) and record.kind == Kind.PLAN_REJECTED:
+                        self._telemetry.unreadable("plan")
         return [*records, *statements.values(), piece.position]

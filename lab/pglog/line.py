@@ -33,6 +33,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     statement: str | None = None
     application_name: str | None = None
     backend_type: str | None = None
+    ps: str | None = None
     query_id: QueryId = 0
 
     @property

@@ -9,7 +9,7 @@ from lab.redact.comments import Comment, comments, render
 from lab.redact.key import use_file
 from lab.redact.messages import error_message, is_raised
 from lab.redact.names import hashed, is_harmless, label
-from lab.redact.plans import InvalidPlanError, Plan, plan
+from lab.redact.plans import InvalidPlanError, Plan, RejectedPlanError, plan
 from lab.redact.sql import Redacted, statement
 from lab.redact.tags import number, resource, tag
 from lab.redact.words import sqlstates
@@ -19,6 +19,7 @@ __all__ = [
     "InvalidPlanError",
     "Plan",
     "Redacted",
+    "RejectedPlanError",
     "comments",
     "error_message",
     "hashed",

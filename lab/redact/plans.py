@@ -5,6 +5,7 @@ with each release. So only the keys that are known to hold names keep their text
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -13,7 +14,7 @@ import msgspec
 
 from lab.redact.comments import Comment, comments
 from lab.redact.names import is_harmless, label
-from lab.redact.sql import statement
+from lab.redact.sql import Redacted, statement
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 
@@ -29,12 +30,27 @@ SHAPE = ("Node Type", "Relation Name", "Index Name", "Join Type", "Strategy", "S
 # "CTE orders" is the one "Subplan Name" with a name in it.
 CTE = "CTE "
 LONGEST_KEY = 64
-MAX_DEPTH = 200
-MAX_BYTES = 4_000_000
+# A level of the plan is two of its JSON. Beyond these neither JSON's decoder nor a reader can follow.
+MAX_LEVELS = 300
+MAX_BYTES = 8_000_000
+MAX_STATEMENT = 20_000
+QUERY_TEXT = re.compile(r'"Query Text":\s*("(?:[^"\\]|\\.)*")')
+BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|([\[{])|([\]}])')
 
 
 class InvalidPlanError(ValueError):
-    """The text is no plan in JSON, or a larger one than is stored."""
+    """The text is no plan in JSON."""
+
+
+class RejectedPlanError(InvalidPlanError):
+    """The plan is larger or deeper than is stored; the message has the measure.
+
+    `statement` is the plan's own, when it has one.
+    """
+
+    def __init__(self, reason: str, statement: Redacted | None) -> None:
+        super().__init__(reason)
+        self.statement = statement
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +58,7 @@ class Plan:
     """A plan fit to be stored.
 
     Attributes:
-        definition: JSON, one object with "Plan"; literals replaced by `?`.
+        definition: JSON with "Plan" and, where it is known, "Statement"; literals replaced by `?`.
         shape: 16 hexadecimal digits, equal for plans with the same nodes, relations and indexes.
         comment: from the plan's "Query Text", when it has one.
         statement: that text, redacted.
@@ -58,22 +74,29 @@ def plan(text: str | bytes) -> Plan:
     """Redact a plan.
 
     Raises:
-        InvalidPlanError: when it is none.
+        RejectedPlanError: when it is too large or too deep.
+        InvalidPlanError: when it is no plan.
     """
     if len(text) > MAX_BYTES:
-        raise InvalidPlanError(f"a plan of more than {MAX_BYTES} bytes")
+        reason = f"plan too large: {len(text) / 1e6:,.1f} MB; the limit is {MAX_BYTES / 1e6:g} MB"
+        raise RejectedPlanError(reason, _statement_of(text))
     try:
         document: Json = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise InvalidPlanError("no JSON, or nested too deeply") from error
+    except RecursionError as error:
+        raise _too_deep(text) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidPlanError("no JSON") from error
     if isinstance(document, list) and len(document) == 1:
         document = document[0]
     if not isinstance(document, dict) or not isinstance(document.get("Plan"), dict):
         raise InvalidPlanError('an object with "Plan" was expected')
     query = document.pop("Query Text", None)
     redacted = statement(query) if isinstance(query, str) else None
-    cleaned = _clean(document, 0)
-    assert isinstance(cleaned, dict)
+    cleaned = _clean(document)
+    if cleaned is None:
+        raise _too_deep(text)
+    if redacted:
+        cleaned["Statement"] = redacted.text[:MAX_STATEMENT]
     shape = hashlib.sha256(msgspec.json.encode(_shape(cleaned["Plan"])))
     return Plan(
         definition=msgspec.json.encode(cleaned).decode(),
@@ -83,17 +106,64 @@ def plan(text: str | bytes) -> Plan:
     )
 
 
-def _clean(value: Json, depth: int, key: str = "") -> Json:
-    if depth > MAX_DEPTH:
-        raise InvalidPlanError(f"nested more than {MAX_DEPTH} deep")
-    if isinstance(value, dict):
-        # A key that is no word of EXPLAIN's could carry anything.
-        return {k: _clean(v, depth + 1, k) for k, v in value.items() if _is_key(k)}
-    if isinstance(value, list):
-        return [_clean(v, depth + 1, key) for v in value]
-    if isinstance(value, str):
-        return _name(value) if key in NAMES else statement(value).text
-    return value
+def _clean(document: dict[str, Json]) -> dict[str, Json] | None:
+    """Return a copy without literals and unknown keys; None when it is too deep."""
+    result: dict[str, Json] = {}
+    pending: list[tuple[Json, Json, str, int]] = [(document, result, "", 1)]
+    while pending:
+        source, target, key, depth = pending.pop()
+        if depth > 2 * MAX_LEVELS:
+            return None
+        items = source.items() if isinstance(source, dict) else enumerate(_as_list(source))
+        for name, value in items:
+            # A key that is no word of EXPLAIN's could carry anything.
+            if isinstance(name, str) and not _is_key(name):
+                continue
+            kept, under = value, name if isinstance(name, str) else key
+            if isinstance(value, dict | list):
+                kept = {} if isinstance(value, dict) else []
+                pending.append((value, kept, under, depth + 1))
+            elif isinstance(value, str):
+                kept = _name(value) if under in NAMES else statement(value).text
+            if isinstance(target, dict):
+                target[str(name)] = kept
+            else:
+                _as_list(target).append(kept)
+    return result
+
+
+def _as_list(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
+
+
+def _too_deep(text: str | bytes) -> RejectedPlanError:
+    levels = _depth(text) // 2
+    reason = f"plan too deep: {levels:,} levels; the limit is {MAX_LEVELS}"
+    return RejectedPlanError(reason, _statement_of(text))
+
+
+def _depth(text: str | bytes) -> int:
+    """Return how deep brackets nest."""
+    depth = deepest = 0
+    for bracket in BRACKETS.finditer(_as_text(text)):
+        depth += bool(bracket[1]) - bool(bracket[2])
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _statement_of(text: str | bytes) -> Redacted | None:
+    """Return the statement of a plan that is not read: auto_explain writes it first."""
+    found = QUERY_TEXT.search(_as_text(text[:MAX_BYTES]))
+    if found is None:
+        return None
+    try:
+        return statement(msgspec.json.decode(found[1], type=str))
+    except msgspec.DecodeError:
+        return None
+
+
+def _as_text(text: str | bytes) -> str:
+    return text if isinstance(text, str) else text.decode(errors="replace")
 
 
 def _name(value: str) -> str:
@@ -104,9 +174,18 @@ def _is_key(key: str) -> bool:
     return len(key) <= LONGEST_KEY and not any(c.isdigit() for c in key) and is_harmless(key)
 
 
-def _shape(node: Json) -> Json:
-    if not isinstance(node, Mapping):
-        return None
-    below = node.get("Plans")
-    children = [_shape(child) for child in below] if isinstance(below, list) else []
-    return [*(node.get(key) for key in SHAPE), *children]
+def _shape(root: Json) -> list[Json]:
+    """Return nested lists: of each node its words of SHAPE, then its children's lists."""
+    whole: list[Json] = []
+    pending = [(root, whole)]
+    while pending:
+        node, words = pending.pop()
+        if not isinstance(node, Mapping):
+            continue
+        words += [node.get(key) for key in SHAPE]
+        below = node.get("Plans")
+        for child in below if isinstance(below, list) else ():
+            child_words: list[Json] = []
+            words.append(child_words)
+            pending.append((child, child_words))
+    return whole

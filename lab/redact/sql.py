@@ -26,6 +26,8 @@ TOKEN = re.compile(
         (?:(?=[^\S\r\n]*+(?:--|[\r\n]))(?:\s++|--[^\r\n]*+)*+'(?:[^'\\]|\\.|'')*+(?:'|\Z|\\\Z))*+)
     | (?P<string>(?:[bBxXnN]|[uU]&)?'(?:[^']|'')*+(?:'|\Z))
     | (?P<quoted>(?:[uU]&)?"(?:[^"]|"")*+(?:"|\Z))
+    # Numbers of a plan's own, by which its conditions refer to a subplan.
+    | (?P<subplan>\b(?:InitPlan|SubPlan)\ [0-9]{1,3}(?![\w.]))
     | (?P<word>[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*+)
     | (?P<parameter>\$[0-9]{1,5}+(?![0-9]))
     | (?P<dollar>\$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*+)?)\$

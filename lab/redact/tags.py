@@ -20,7 +20,7 @@ TAGS = frozenset({
     "credit.score", "db.application", "db.instance", "db.name", "db.row_count", "db.rowcount", "db.system",
     "db.type", "db.user", "env", "error.type", "http.method", "http.route", "http.status_code", "language",
     "network.destination.name", "network.destination.port", "out.host", "out.port", "process_id",
-    "runtime-id", "server.address", "span.kind", "version",
+    "runtime-id", "server.address", "span.kind", "sql.executemany", "version",
 })  # fmt: skip
 # Random, so not names; seconds since 1970 and eight zeros in the higher half of a trace id.
 EXACT = {

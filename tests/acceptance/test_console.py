@@ -112,7 +112,7 @@ def test_every_page_shows_real_data(
         "overview": ("/", ["Database load", "Lock:", "Lock wait", "embedded agent, not Datadog's"]),
         "traces": ("/traces?order=slowest", ["traces", "Duration"]),
         "trace": (trace, ["Waterfall", blocked.statement]),
-        "execution": (trace_path(blocked.trace_id, blocked.span_id), ["Executed plan", "Worst node"]),
+        "execution": (trace_path(blocked.trace_id, blocked.span_id), ["Executed plan", "slowest node"]),
         "queries": ("/queries", ["customer_history", "embedded agent, not Datadog's"]),
         "query": (query_path(blocked.queryid or ""), [blocked.statement, "Plans over time", "Prometheus"]),
         "sessions": ("/sessions?idle=1", ["All sessions", "idle"]),

@@ -174,15 +174,14 @@ def test_a_page_lets_no_script_in_whatever_is_in_it(console: RunningConsole) -> 
 
 
 def test_an_execution_shows_its_own_plan_and_who_blocked_it(reader: Visit) -> None:
-    """In the trace a click on the statement leads to its plan, its worst node in a sentence, its blocker."""
+    """In the trace a click on the statement leads to its plan, its slowest node and its blocker."""
     reader.open(f"/traces/{TRACE}")
     reader.page.click(".span.statement a")
     assert reader.page.url.endswith(f"/traces/{TRACE}/{STATEMENT}")
     text = reader.page.inner_text("main")
     for words in (
         "Executed plan",
-        "Worst node",
-        "took 900 ms of 900 ms (100%)",
+        "slowest node: 900 ms of 900 ms (100%)",
         "pid 4712",
         "500",
     ):

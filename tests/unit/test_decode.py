@@ -128,6 +128,22 @@ def test_metrics() -> None:
     assert (record.queryid, record.source) == (-7, Source.EMBEDDED)
 
 
+def test_the_io_times_of_postgresql_17() -> None:
+    """It has a column for shared and one for local buffers where 16 had one for both."""
+    [event] = json.loads(p.metrics())
+    row = event["postgres_rows"][0]
+    for name in ("blk_read_time", "blk_write_time"):
+        row.pop(name, None)
+    row |= {
+        "shared_blk_read_time": 4200.0,
+        "local_blk_read_time": 1.5,
+        "shared_blk_write_time": 100.0,
+    }
+    [found] = decode("/api/v2/dbmmetrics", json.dumps([event]).encode())
+    assert isinstance(found, QueryMetrics)
+    assert (found.blk_read_time_ms, found.blk_write_time_ms) == (4201.5, 100.0)
+
+
 def test_activity() -> None:
     """A session keeps its wait, its blockers, its span and its start."""
     _, sample = decode("/api/v2/dbmactivity")

@@ -96,24 +96,81 @@ def test_a_plan_of_another_execution_is_called_estimated(store: Store) -> None:
     assert "another execution, 7 s after" in plan.note
 
 
-def test_a_log_that_was_not_read_that_far_is_told_from_a_fast_execution(store: Store) -> None:
+def test_a_log_that_was_not_read_that_far_is_no_fast_execution(store: Store) -> None:
     slow, later = of.statement(1, ms=900), of.statement(2, ms=900)
     put(store, of.root(1), slow, of.thresholds())
     assert "as far as it has been read" in one(store, slow).absent["server_ms"]
     put(store, of.logged(later, ms=890))
-    told = one(store, slow).absent["server_ms"]
-    assert told == "below log_min_duration_statement (100 ms) on the server"
+    reason = one(store, slow).absent["server_ms"]
+    assert "on the server each execution was below log_min_duration_statement (100 ms)" in reason
 
 
-def test_a_statement_that_waited_for_its_table_was_fast_once_it_was_planned(store: Store) -> None:
-    """A lock on a relation is waited for before auto_explain begins to measure."""
+def test_a_call_without_a_comment_says_so(store: Store) -> None:
+    """callproc sends no traceparent: nothing that the log has can be of this span."""
+    slow, later = of.statement(1, ms=900, tags={}), of.statement(2, ms=900)
+    put(store, of.root(1), slow, of.thresholds(), of.logged(later, ms=890))
+    found = one(store, slow)
+    assert found.absent["server_ms"].startswith("the tracer sent no comment with this call")
+    assert found.plan.note
+    assert "the tracer sent no comment" in found.plan.note
+
+
+def test_unknown_settings_are_not_guessed(store: Store) -> None:
+    slow, later = of.statement(1, ms=900), of.statement(2, ms=900)
+    put(store, of.root(1), slow, of.root(2), later, of.logged(later, ms=890))
+    unknown = "the value of log_min_duration_statement is not known"
+    assert unknown in one(store, slow).absent["server_ms"]
+    note = one(store, later).plan.note
+    assert note
+    assert "the value of auto_explain.log_min_duration is not known" in note
+
+
+def test_the_time_of_a_lock_before_execution_is_not_in_the_plan(store: Store) -> None:
+    """A lock on a relation is waited for before auto_explain begins to measure: the log has its time."""
     waited = of.statement(1, ms=9_000)
     put(store, of.root(1, ms=9_100), waited, of.thresholds(), of.logged(waited, ms=8_990))
-    found = one(store, waited)
-    assert found.server_ms == 8_990
-    assert found.plan.source is PlanSource.NONE
-    assert found.plan.note
-    assert "once it was planned" in found.plan.note
+    unexplained = one(store, waited)
+    assert unexplained.server_ms == 8_990
+    assert unexplained.plan.source is PlanSource.NONE
+    assert unexplained.plan.note
+    assert "the reason is not known" in unexplained.plan.note
+    put(store, of.lock_wait(waited, ms=8_900, blocked_by=7))
+    explained = one(store, waited).plan.note
+    assert explained
+    assert "without the 8,900 ms for which it waited for a lock" in explained
+
+
+def test_a_plan_that_was_too_large_is_named_with_its_measure(store: Store) -> None:
+    wide = of.statement(1, ms=900)
+    put(
+        store,
+        [of.root(1), wide, of.thresholds(), of.logged(wide, ms=890)],
+        of.rejected(wide, "plan too large: 12.3 MB; the limit is 8 MB"),
+    )
+    note = one(store, wide).plan.note
+    assert note
+    assert "is not stored: plan too large: 12.3 MB; the limit is 8 MB" in note
+
+
+def test_executions_of_one_span_are_several_each_with_its_plan(store: Store) -> None:
+    """executemany: one span, one comment, as many messages as there are rows of parameters."""
+    many = of.statement(1, ms=2_000)
+    logged = [
+        of.logged(many, ms=ms_, after_ms=after) for ms_, after in ((300, 310), (1_500, 1_900))
+    ]
+    plans = [
+        of.plan(many, ms=each.duration_ns / MS - 1, table=table, at_ns=each.at_ns)
+        for each, table in zip(logged, ("first", "second"), strict=True)
+    ]
+    put(store, [of.root(1, ms=2_100), many], logged, plans)
+    found = one(store, many)
+    assert found.server_ms == 1_800
+    assert [
+        (each.server_ms, each.plan.tree and each.plan.tree.root.relation)
+        for each in found.executions
+    ] == [(300, "first"), (1_500, "second")]
+    assert found.plan.tree
+    assert found.plan.tree.root.relation == "second"
 
 
 def test_what_is_never_planned_has_no_plan(store: Store) -> None:
@@ -343,3 +400,15 @@ def test_a_blocking_tree_has_every_waiter_below_its_blocker() -> None:
         (1, [(2, [(3, [])]), (3, [])]),
         (5, [(6, [])]),
     ]
+
+
+def test_the_time_that_waits_for_the_database_is_part_of_the_trace(store: Store) -> None:
+    """Statements of threads overlap, and one may outlast its trace: together they are at most all of it."""
+    put(
+        store,
+        of.root(1, ms=100),
+        of.statement(1, 2, at_ms=10, ms=60),
+        of.statement(1, 3, at_ms=20, ms=60),
+        of.statement(1, 4, at_ms=90, ms=60),
+    )
+    assert trace(store.reader, of.trace_id(1)).database_ms == 80.0

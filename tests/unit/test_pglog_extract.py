@@ -194,3 +194,50 @@ def test_another_time_zone_is_refused() -> None:
     """A timestamp in local time is refused, not taken for UTC."""
     with pytest.raises(InvalidLineError, match="log_timezone must be UTC"):
         records("duration: 5.000 ms  statement: S", timestamp="2026-11-21 20:54:41.123 -03")
+
+
+@pytest.mark.parametrize("name", ["a:b", "a: b", "SELECT", "execute x: y", "portal/C:1"])
+def test_a_prepared_statements_name_may_hold_colons(name: str) -> None:
+    """The name is the client's; the statement begins where SQL does."""
+    execution, statement = records(f"duration: 123.456 ms  execute {name}: {COMMENT}SELECT '{CPF}'")
+    assert isinstance(execution, Execution)
+    assert isinstance(statement, Statement)
+    assert (execution.span_id, statement.text) == (SPAN, "SELECT ?")
+
+
+def test_a_string_of_several_statements_has_no_queryid() -> None:
+    """The line has the query id of the last one, and the text of all."""
+    text = f"{COMMENT}SELECT 1; SELECT ';' /* ; */"
+    [execution] = records(f"duration: 123.456 ms  statement: {text}")
+    assert isinstance(execution, Execution)
+    assert (execution.queryid, execution.span_id) == (None, SPAN)
+    [plan] = plan_of(text, ps="SELECT")
+    assert isinstance(plan, Plan)
+    assert (plan.queryid, plan.span_id) == (-5, SPAN)
+
+
+@pytest.mark.parametrize(
+    ("text", "ps", "queryid", "span"),
+    [
+        ("SELECT 1", "SELECT", -5, SPAN),
+        ("WITH a AS (SELECT 1) DELETE FROM b", "DELETE", -5, SPAN),
+        ("CREATE TABLE a AS SELECT 1", "CREATE TABLE AS", -5, SPAN),
+        ("PREPARE q AS SELECT $1", "EXECUTE", None, None),
+        ("DECLARE c CURSOR FOR SELECT 1", "CLOSE CURSOR", None, SPAN),
+        ("DECLARE c CURSOR FOR SELECT 1", "COMMIT", None, SPAN),
+        ("SELECT 1", "DO", None, SPAN),
+    ],
+)
+def test_a_plans_text_may_be_another_statements_than_runs(
+    text: str, ps: str, queryid: int | None, span: str | None
+) -> None:
+    """The query id is of what the session runs; the text is what was parsed, PREPARE's for EXECUTE."""
+    plan, *statements = plan_of(f"{COMMENT}{text}", ps=ps)
+    assert isinstance(plan, Plan)
+    assert (plan.queryid, plan.span_id) == (queryid, span)
+    assert len(statements) == (queryid is not None)
+
+
+def plan_of(text: str, **fields: Any) -> list[Record]:
+    document = json.dumps({"Query Text": text, "Plan": {"Node Type": "Result"}})
+    return records(f"duration: 250.000 ms  plan:\n{document}", **fields)

@@ -41,7 +41,7 @@ def in_brief(report: TraceReport) -> Text:
 
 
 def plan_line(statement: ReportedStatement) -> str:
-    """Return what there is of a statement's plan, in one line that says where it comes from."""
+    """Return what there is of a statement's plan, in one line, with its source."""
     found = statement.plan
     if found.source is PlanSource.NONE:
         return found.note or "none"
@@ -83,13 +83,13 @@ def _explained(statement: ReportedStatement, *, alone: bool) -> Iterator[Rendera
     name = statement.statement or "unnamed"
     yield Text.assemble((heading, "bold"), f"  {name}", (f"  queryid {statement.queryid}", "dim"))
     yield Padding(Text(statement.text, style="cyan"), (0, 0, 0, 2))
-    told = f"{figures.ms(statement.client_ms)} as the client measured it"
+    times = f"Client {figures.ms(statement.client_ms)}"
     if statement.server_ms is not None:
-        told += f", {figures.ms(statement.server_ms)} as the server did"
-    yield Text(f"{told}.")
+        times += f", server {figures.ms(statement.server_ms)}"
+    yield Text(f"{times}.")
     if statement.error:
         yield Text(
-            f"It failed: {statement.failure or 'the log does not say why'}.", style="bold red"
+            f"It failed: {statement.failure or 'the reason is not in the log'}.", style="bold red"
         )
     for field, reason in statement.absent.items():
         yield Text(f"No {field}: {reason}.", style="dim")
@@ -98,6 +98,7 @@ def _explained(statement: ReportedStatement, *, alone: bool) -> Iterator[Rendera
         yield Text(f"Sampled while it ran: {waits}.")
     for blocker in statement.blocked_by:
         yield Text(f"Blocked by {_who(blocker)}.", style="yellow")
+    yield from _executions(statement)
     yield Text()
     yield Text.assemble(
         (SOURCES[statement.plan.source], "bold"), f"  {statement.plan.worst_node or ''}"
@@ -106,6 +107,22 @@ def _explained(statement: ReportedStatement, *, alone: bool) -> Iterator[Rendera
         yield Text(f"{statement.plan.note}.", style="dim")
     if statement.plan.tree:
         yield Padding(plan.render(statement.plan.tree), (0, 0, 0, 2))
+
+
+def _executions(statement: ReportedStatement) -> Iterator[RenderableType]:
+    """The executions below one span, when there are several or one that is not the span's statement."""
+    found = statement.executions
+    if len(found) == 1 and found[0].note is None:
+        return
+    if found:
+        yield Text()
+        yield Text(
+            f"{len(found)} executions in PostgreSQL's log; the plan is of the longest", "bold"
+        )
+    for each in found:
+        what = ", ".join(part for part in (each.note, each.text) if part) or "the same statement"
+        yield Text(f"  {each.end:%H:%M:%S.%f}"[:-3] + f"  {figures.ms(each.server_ms)}  {what}")
+        yield Text(f"      {each.plan.worst_node or each.plan.note}", style="dim")
 
 
 def _who(blocker: Blocker) -> str:

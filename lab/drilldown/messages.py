@@ -1,0 +1,105 @@
+"""What PostgreSQL logged for one span: each statement message with the plans that were made while it ran.
+
+A plan belongs to the message of its own session in whose time it lies. So EXECUTE has the plan that is logged
+with PREPARE's text, and DO those of the statements inside. A cursor's plan is logged when it is closed: it
+belongs to DECLARE's span, and the FETCHes, which carry no comment, are found by session and cursor name.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from lab.drilldown.evidence import CLOCK_NS, Evidence
+from lab.drilldown.trace import TraceSpan
+from lab.pglog import commands
+from lab.store import Execution, Plan
+
+DECLARE = re.compile(r"\s*DECLARE\s+(\S+)", re.IGNORECASE)
+FETCH = re.compile(r"\s*FETCH\b.*?(\S+)\s*;?\s*$", re.IGNORECASE | re.DOTALL)
+
+
+class _Document(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    statement: str | None = None
+
+
+STATEMENT = msgspec.json.Decoder(_Document)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """A logged message (None for a plan alone), its plans, and how it belongs to the span."""
+
+    logged: Execution | None
+    plans: tuple[Plan, ...]
+    note: str | None = None
+
+    @property
+    def end_ns(self) -> int:
+        """When it ended, by the log."""
+        return self.logged.at_ns if self.logged else self.plans[0].at_ns
+
+
+def messages(evidence: Evidence, span: TraceSpan) -> tuple[Message, ...]:
+    """Return what the log has of a span, in its order."""
+    left = [plan for plan in evidence.plans.get(span.span_id, ()) if plan.executed]
+    found: list[Message] = []
+    for logged in evidence.logged.get(span.span_id, ()):
+        own = [plan for plan in left if _within(plan, logged)] or evidence.unnamed_plans(logged)
+        left = [plan for plan in left if plan not in own]
+        found.append(Message(logged=logged, plans=tuple(p for p in own if _within(p, logged))))
+    for plan in left:
+        found += _alone(evidence, span, plan)
+    return tuple(sorted(found, key=lambda message: message.end_ns))
+
+
+def statement_of(plan: Plan) -> str | None:
+    """Return the text that auto_explain logged with a plan; None when the store does not have it."""
+    return STATEMENT.decode(plan.definition).statement
+
+
+def _alone(evidence: Evidence, span: TraceSpan, plan: Plan) -> Iterator[Message]:
+    """Yield a plan that no message holds: a cursor's with its fetches, or one of a message not logged."""
+    cursor = DECLARE.match(statement_of(plan) or "")
+    fetches = list(_fetches(evidence, span, plan, cursor[1])) if cursor else []
+    note = "the cursor, by auto_explain: all its fetches together" if cursor else "by auto_explain"
+    yield Message(logged=None, plans=(plan,), note=note)
+    for fetch in fetches:
+        yield Message(logged=fetch, plans=(), note="FETCH from the cursor, part of its time")
+
+
+def _fetches(evidence: Evidence, span: TraceSpan, plan: Plan, cursor: str) -> Sequence[Execution]:
+    """Return the FETCHes of a cursor; none when its name was redacted, so could be another's."""
+    if "?" in cursor:
+        return ()
+    found = evidence.unnamed_executions(plan.pid, span.start, plan.at_ns)
+    texts = evidence.texts([each.queryid for each in found if each.queryid is not None])
+    return [
+        each
+        for each in found
+        if (fetch := FETCH.match(texts.get(each.queryid or 0, ""))) and _same(fetch[1], cursor)
+    ]
+
+
+def _same(one: str, other: str) -> bool:
+    """Compare identifiers: without quotes they are in lower case."""
+
+    def name(text: str) -> str:
+        return text.strip('"') if text.startswith('"') else text.lower()
+
+    return name(one) == name(other)
+
+
+def _within(plan: Plan, logged: Execution) -> bool:
+    begin = logged.at_ns - logged.duration_ns
+    return (
+        plan.pid == logged.pid
+        and begin - CLOCK_NS <= plan.at_ns - (plan.duration_ns or 0)
+        and plan.at_ns <= logged.at_ns + CLOCK_NS
+    )
+
+
+def is_several(message: Message) -> bool:
+    """Whether a message holds several statements, as its plans' text shows."""
+    return any(commands.is_several(statement_of(plan) or "") for plan in message.plans)

@@ -1,0 +1,123 @@
+"""Why a server time or a plan is absent: derived from the span, the log, the settings and the rejected plans.
+
+What these do not decide is reported as not known.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from lab.drilldown.evidence import Evidence
+from lab.drilldown.moments import ms, nanoseconds
+from lab.drilldown.trace import TraceSpan
+from lab.drilldown.waiting import locked_ms
+from lab.pglog import commands
+from lab.pglog.events import Kind
+from lab.store import Execution
+
+LOG_THRESHOLD = "log_min_duration_statement"
+PLAN_THRESHOLD = "auto_explain.log_min_duration"
+SAMPLE_RATE = "auto_explain.sample_rate"
+INJECTED = "_dd.dbm_trace_injected"
+FAILED = "it failed, and of a failed statement PostgreSQL logs neither duration nor plan"
+NO_COMMENT = (
+    f"the tracer sent no comment with this call (its span has no tag {INJECTED}), so no line of PostgreSQL's"
+    " log can be matched with it"
+)
+UNREAD = "PostgreSQL's log, as far as it has been read, does not hold it"
+UNPLANNED = frozenset({
+    "ALTER", "ANALYZE", "BEGIN", "CHECKPOINT", "CLOSE", "CLUSTER", "COMMENT", "COMMIT", "DEALLOCATE",
+    "DISCARD", "DROP", "END", "GRANT", "LISTEN", "LOAD", "LOCK", "MOVE", "NOTIFY", "PREPARE", "REASSIGN",
+    "REINDEX", "RELEASE", "RESET", "REVOKE", "ROLLBACK", "SAVEPOINT", "SECURITY", "SET", "SHOW", "START",
+    "TRUNCATE", "UNLISTEN", "VACUUM",
+})  # fmt: skip
+
+
+def no_time(evidence: Evidence, span: TraceSpan) -> str:
+    """Return why the log has no time of a span's executions."""
+    return next(_known(evidence, span, LOG_THRESHOLD), None) or _below_each(evidence, LOG_THRESHOLD)
+
+
+def no_plan(evidence: Evidence, span: TraceSpan, logged: Execution | None) -> str:
+    """Return why the log has no plan of a span, or of one logged message below it."""
+    rejected = _rejected(evidence, span, logged)
+    if rejected:
+        return rejected
+    kind = commands.command(span.resource)
+    if kind in UNPLANNED:
+        return f"PostgreSQL plans no statement of this kind ({kind})"
+    if logged is None:
+        known = next(_known(evidence, span, PLAN_THRESHOLD), None)
+        return known or _below_each(evidence, PLAN_THRESHOLD)
+    return _of_logged(evidence, span, logged)
+
+
+def _known(evidence: Evidence, span: TraceSpan, setting: str) -> Iterator[str]:
+    """Yield the reasons that are certain, the strongest first."""
+    threshold = evidence.setting(setting)
+    if span.error:
+        yield FAILED
+    if threshold is not None and threshold < 0:
+        yield f"{setting} is -1: it is switched off"
+    if threshold is not None and span.duration_ms < threshold:
+        yield f"below {_limit(evidence, setting)}"
+    if INJECTED not in span.tags:
+        yield NO_COMMENT
+    end = span.start + timedelta(milliseconds=span.duration_ms)
+    if evidence.read_until_ns < nanoseconds(end):
+        yield UNREAD
+
+
+def _of_logged(evidence: Evidence, span: TraceSpan, logged: Execution) -> str:
+    """The message's own time is known: compare it with the plan's threshold."""
+    threshold = evidence.setting(PLAN_THRESHOLD)
+    server_ms = ms(logged.duration_ns)
+    if threshold is None:
+        return f"auto_explain logged none; the value of {PLAN_THRESHOLD} is not known"
+    if threshold < 0:
+        return f"{PLAN_THRESHOLD} is -1: it is switched off"
+    limit = _limit(evidence, PLAN_THRESHOLD)
+    if server_ms < threshold:
+        return f"below {limit}"
+    rate = evidence.setting(SAMPLE_RATE)
+    if rate is not None and rate < 1:
+        return f"{SAMPLE_RATE} is {rate:g}: auto_explain logs only that share of the plans"
+    waited = locked_ms(
+        event
+        for event in evidence.events.get(span.span_id, ())
+        if event.kind in (Kind.LOCK_WAIT, Kind.LOCK_ACQUIRED)
+    )
+    if waited and server_ms - waited < threshold:
+        return (
+            f"below {limit} without the {waited:,.0f} ms for which it waited for a lock:"
+            " auto_explain does not count a lock that is taken before execution"
+        )
+    return (
+        f"auto_explain logged none, though the server took {server_ms:,.0f} ms, above {limit}; the reason is"
+        " not known: auto_explain leaves out parsing, planning, locks before execution, and commit"
+    )
+
+
+def _rejected(evidence: Evidence, span: TraceSpan, logged: Execution | None) -> str | None:
+    """A plan that was logged, and is not stored."""
+    for event in evidence.events.get(span.span_id, ()):
+        if event.kind != Kind.PLAN_REJECTED:
+            continue
+        begin_ns = logged.at_ns - logged.duration_ns if logged else 0
+        if logged is None or begin_ns <= event.at_ns <= logged.at_ns + 1_000_000_000:
+            return f"auto_explain logged one, which is not stored: {event.message}"
+    return None
+
+
+def _below_each(evidence: Evidence, setting: str) -> str:
+    """The log was read beyond the span's end, its comment was sent, and no line has it."""
+    if evidence.setting(setting) is None:
+        return f"PostgreSQL's log has no line of it; the value of {setting} is not known"
+    return (
+        f"PostgreSQL's log has no line of it: on the server each execution was below"
+        f" {_limit(evidence, setting)}, unless its session has another setting"
+    )
+
+
+def _limit(evidence: Evidence, setting: str) -> str:
+    value = evidence.setting(setting)
+    return f"{setting} ({value:g} ms)" if value is not None else setting

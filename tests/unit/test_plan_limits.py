@@ -1,0 +1,77 @@
+"""Plans at and beyond what is stored: deep ones, wide ones, and conditions that name a subplan."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from lab import redact
+from lab.drilldown import to_json
+from lab.drilldown.plan import Tree
+from lab.drilldown.plan_reading import tree
+from lab.pglog import parse, records_of
+from lab.redact.plans import MAX_BYTES, MAX_LEVELS
+from lab.store import Event
+from tests import payloads
+from tests.unit.test_decode import decode
+from tests.unit.test_pglog_extract import COMMENT, SPAN, line
+
+
+def deep(levels: int) -> str:
+    """A plan of so many levels, as auto_explain writes it; made as text, because it is deep."""
+    opening = '{"Node Type":"Nested Loop","Plans":[' * (levels - 1)
+    plan = f'{opening}{{"Node Type":"Result"}}{"]}" * (levels - 1)}'
+    return f'{{"Query Text":"{COMMENT}SELECT 1","Plan":{plan}}}'
+
+
+def logged(plan: str) -> list[Any]:
+    return records_of(parse(line(f"duration: 250.000 ms  plan:\n{plan}")))
+
+
+def test_a_plan_of_the_deepest_kind_is_stored_read_and_sent() -> None:
+    plan = redact.plan(deep(MAX_LEVELS))
+    assert plan.definition.count("Nested Loop") == MAX_LEVELS - 1
+    assert json.loads(plan.definition)["Statement"] == "SELECT ?"
+    found = tree(plan.definition)
+    assert found.nodes == MAX_LEVELS
+    sent = msgspec.json.encode(to_json(found))
+    assert msgspec.json.decode(sent, type=Tree).nodes == MAX_LEVELS
+
+
+@pytest.mark.parametrize("levels", [MAX_LEVELS + 1, 2_000, 100_000])
+def test_a_deeper_plan_is_rejected_with_its_levels(levels: int) -> None:
+    """The execution keeps its trace: the drilldown shows the reason."""
+    [event] = logged(deep(levels))
+    assert isinstance(event, Event)
+    assert (event.kind, event.span_id) == ("plan_rejected", SPAN)
+    assert event.message == f"plan too deep: {levels:,} levels; the limit is {MAX_LEVELS}"
+
+
+def test_a_larger_plan_is_rejected_with_its_size() -> None:
+    node = {"Node Type": "Append", "Plans": [{"Node Type": "Result"}] * (MAX_BYTES // 20)}
+    [event] = logged(json.dumps({"Query Text": f"{COMMENT}SELECT 1", "Plan": node}))
+    assert (event.kind, event.span_id, event.text) == ("plan_rejected", SPAN, "SELECT ?")
+    assert event.message == "plan too large: 10.0 MB; the limit is 8 MB"
+
+
+def test_a_rejected_plan_of_dbm_takes_no_other_event_with_it() -> None:
+    """One payload of samples holds those of a second: only the plan is left out."""
+    samples = json.loads(payloads.samples())
+    before = decode("/api/v2/databasequery", json.dumps(samples).encode())
+    plan = next(sample for sample in samples if sample["dbm_type"] == "plan")
+    plan["db"]["plan"]["definition"] = deep(2_000)
+    after = decode("/api/v2/databasequery", json.dumps(samples).encode())
+    assert len(after) == len(before) - 1
+
+
+def test_a_condition_keeps_the_number_of_its_subplan() -> None:
+    """PostgreSQL 17 and later name a subplan where 15 has a parameter; both lead to who ran it."""
+    node = {
+        "Node Type": "Seq Scan",
+        "Filter": "((a > (InitPlan 1).col1) AND (NOT (hashed SubPlan 12)) AND (b = 7))",
+        "Recheck Cond": "(a > $0)",
+    }
+    kept = json.loads(redact.plan(json.dumps({"Plan": node})).definition)["Plan"]
+    assert kept["Filter"] == ("((a > (InitPlan 1).col1) AND (NOT (hashed SubPlan 12)) AND (b = ?))")
+    assert kept["Recheck Cond"] == "(a > $0)"
