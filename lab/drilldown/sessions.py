@@ -17,6 +17,8 @@ from lab.settings import LabSettings
 from workload.statements import parse
 
 TIMEOUT_S = 2.0
+# What pg_blocking_pids gives for a lock that no session holds.
+PREPARED_TRANSACTION = 0
 LONGEST = 10
 QUERIES = MappingProxyType({
     statement.name: statement.sql
@@ -37,7 +39,7 @@ class Session:
         statement: the name of what it runs, or ran last, in workload/sql/.
         text: the same with every literal replaced by `?`.
         query_age_s, transaction_age_s, state_age_s: since they began; None without one.
-        blocked_by: the pids that it waits for.
+        blocked_by: the pids that it waits for, each once; 0 stands for a prepared transaction.
     """
 
     pid: int
@@ -82,7 +84,8 @@ class Session:
             query_age_s=row[10],
             transaction_age_s=row[11],
             state_age_s=row[12],
-            blocked_by=tuple(row[13]),
+            # A parallel query's leader stands there once for each of its workers.
+            blocked_by=tuple(dict.fromkeys(row[13])),
         )
 
 

@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.text import Text
 from rich.tree import Tree
 
-from lab.drilldown.sessions import BlockingNode, Session, Sessions
+from lab.drilldown.sessions import PREPARED_TRANSACTION, BlockingNode, Session, Sessions
 from lab.drilldown.view import figures
 
 STATES = {
@@ -53,6 +53,8 @@ def _grow(branch: Tree, node: BlockingNode, known: Mapping[int, Session]) -> Non
 
 
 def _line(pid: int, session: Session | None) -> Text:
+    if pid == PREPARED_TRANSACTION:
+        return Text("a prepared transaction: see pg_prepared_xacts", style="bold")
     if session is None:
         return Text(f"{pid}  a background process, or already gone", style="dim")
     return Text.assemble(
