@@ -13,7 +13,7 @@ from lab.drilldown.execution import (
 )
 from lab.drilldown.messages import messages
 from lab.drilldown.plan_choice import instead
-from lab.drilldown.reasons import no_plan, no_time
+from lab.drilldown.reasons import no_plan, no_time, not_all
 from lab.drilldown.server_side import lock_events, server_executions, server_ms
 from lab.drilldown.trace import Layer, Trace, TraceSpan, trace
 from lab.drilldown.waiting import blockers, locked_ms, waits
@@ -65,6 +65,8 @@ def _execution(evidence: Evidence, found: Trace, span: TraceSpan) -> StatementEx
     absent: dict[str, str] = {}
     if not on_server:
         absent["server_ms"] = no_time(evidence, span)
+    if on_server and (missing := not_all(evidence, span)):
+        absent["executions"] = missing
     if queryid is None:
         several = len({each.queryid for each in on_server}) > 1
         absent["queryid"] = "it has several statements" if several else NO_QUERYID

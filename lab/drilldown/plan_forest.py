@@ -70,6 +70,7 @@ class Forest:
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self.entries: list[Entry] = []
+        self._parameters: dict[int, set[str]] = {}
         pending: list[tuple[Mapping[str, Any], int | None]] = [(root, None)]
         while pending:
             raw, parent = pending.pop()
@@ -121,11 +122,13 @@ class Forest:
 
     def _named(self, entry: Entry) -> set[str]:
         """Parameters in its conditions. A Gather computes those of its processes before it starts them."""
-        below = range(entry.number, entry.end) if entry.raw["Node Type"] in GATHERS else ()
-        found = _parameters(entry.raw)
-        for number in below:
-            found |= _parameters(self[number].raw)
-        return found
+        known = self._parameters.get(entry.number)
+        if known is None:
+            gathers = entry.raw["Node Type"] in GATHERS
+            numbers = range(entry.number, entry.end) if gathers else (entry.number,)
+            known = {each for number in numbers for each in _parameters(self[number].raw)}
+            self._parameters[entry.number] = known
+        return known
 
     def _in_scope(self, subplan: Entry) -> Iterator[int]:
         """Yield the nodes that may use an InitPlan: below its owner, not in itself nor in an earlier one."""

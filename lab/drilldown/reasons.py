@@ -18,10 +18,11 @@ LOG_THRESHOLD = "log_min_duration_statement"
 PLAN_THRESHOLD = "auto_explain.log_min_duration"
 SAMPLE_RATE = "auto_explain.sample_rate"
 INJECTED = "_dd.dbm_trace_injected"
+EXECUTEMANY = "sql.executemany"
 FAILED = "it failed, and of a failed statement PostgreSQL logs neither duration nor plan"
 NO_COMMENT = (
-    f"the tracer sent no comment with this call (its span has no tag {INJECTED}), so no line of PostgreSQL's"
-    " log can be matched with it"
+    f"the tracer sent no traceparent with this call (its span has no tag {INJECTED}), so no line of"
+    " PostgreSQL's log can be matched with it"
 )
 UNREAD = "PostgreSQL's log, as far as it has been read, does not hold it"
 UNPLANNED = frozenset({
@@ -35,6 +36,14 @@ UNPLANNED = frozenset({
 def no_time(evidence: Evidence, span: TraceSpan) -> str:
     """Return why the log has no time of a span's executions."""
     return next(_known(evidence, span, LOG_THRESHOLD), None) or _below_each(evidence, LOG_THRESHOLD)
+
+
+def not_all(evidence: Evidence, span: TraceSpan) -> str | None:
+    """Return why a span may have more executions than the log; None when it is of one execution."""
+    if EXECUTEMANY not in span.tags:
+        return None
+    limit = _limit(evidence, LOG_THRESHOLD)
+    return f"executemany: the log has none of its executions that was below {limit}"
 
 
 def no_plan(evidence: Evidence, span: TraceSpan, logged: Execution | None) -> str:

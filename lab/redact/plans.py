@@ -33,6 +33,7 @@ LONGEST_KEY = 64
 # A level of the plan is two of its JSON. Beyond these neither JSON's decoder nor a reader can follow.
 MAX_LEVELS = 300
 MAX_BYTES = 8_000_000
+MAX_NODES = 10_000
 MAX_STATEMENT = 20_000
 QUERY_TEXT = re.compile(r'"Query Text":\s*("(?:[^"\\]|\\.)*")')
 BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|([\[{])|([\]}])')
@@ -79,6 +80,10 @@ def plan(text: str | bytes) -> Plan:
     """
     if len(text) > MAX_BYTES:
         reason = f"plan too large: {len(text) / 1e6:,.1f} MB; the limit is {MAX_BYTES / 1e6:g} MB"
+        raise RejectedPlanError(reason, _statement_of(text))
+    nodes = _as_text(text).count('"Node Type"')
+    if nodes > MAX_NODES:
+        reason = f"plan too large: {nodes:,} nodes; the limit is {MAX_NODES:,}"
         raise RejectedPlanError(reason, _statement_of(text))
     try:
         document: Json = msgspec.json.decode(text)

@@ -126,6 +126,7 @@ def test_executemany_is_several_executions(driven: Driven) -> None:
     assert len({each.plan.tree.total_ms for each in found.executions if each.plan.tree}) == 3
     assert found.server_ms == pytest.approx(sum(times(found)), abs=0.01)
     assert found.plan == max(found.executions, key=lambda each: each.server_ms).plan
+    assert "below log_min_duration_statement (100 ms)" in found.absent["executions"]
 
 
 def test_fast_executions_of_executemany_are_not_called_one_fast_execution(driven: Driven) -> None:
@@ -208,7 +209,7 @@ def test_a_call_without_comment_is_said_to_have_none(driven: Driven) -> None:
     """callproc sends no traceparent, copy_expert makes no span."""
     found = driven.only("callproc")
     assert (found.executions, found.server_ms) == ((), None)
-    assert "the tracer sent no comment with this call" in found.absent["server_ms"]
+    assert "the tracer sent no traceparent with this call" in found.absent["server_ms"]
     assert driven.of("copy_out") == ()
 
 

@@ -110,9 +110,9 @@ def test_a_call_without_a_comment_says_so(store: Store) -> None:
     slow, later = of.statement(1, ms=900, tags={}), of.statement(2, ms=900)
     put(store, of.root(1), slow, of.thresholds(), of.logged(later, ms=890))
     found = one(store, slow)
-    assert found.absent["server_ms"].startswith("the tracer sent no comment with this call")
+    assert found.absent["server_ms"].startswith("the tracer sent no traceparent with this call")
     assert found.plan.note
-    assert "the tracer sent no comment" in found.plan.note
+    assert "the tracer sent no traceparent" in found.plan.note
 
 
 def test_unknown_settings_are_not_guessed(store: Store) -> None:

@@ -147,6 +147,25 @@ def test_a_plan_without_timing_still_has_its_rows() -> None:
     assert (found.executed, found.root.rows, found.root.self_ms) == (True, 8, None)
 
 
+def test_a_before_trigger_is_no_time_outside_the_plan() -> None:
+    """It runs inside its ModifyTable, and is listed like an AFTER trigger, which does not."""
+    triggers = [
+        {"Trigger Name": "before_it", "Relation": "t", "Time": 290.0, "Calls": 1},
+        {"Trigger Name": "after_it", "Relation": "t", "Time": 390.0, "Calls": 2},
+    ]
+    raw = {"Plan": node("ModifyTable", ms=300.0), "Triggers": triggers, "Execution Time": 692.0}
+    found = tree(json.dumps(raw))
+    assert found.outside
+    assert [cause.what for cause in found.outside.causes] == ["trigger after_it on t (2 calls)"]
+    assert "spent outside the plan: trigger after_it on t (2 calls) 390 ms." in found.worst_node
+
+
+def test_a_plan_that_never_ran_has_no_time() -> None:
+    """A cursor that was opened and closed: its root has no loop."""
+    found = read(node("Limit", node("Seq Scan", ms=0.0, loops=0), ms=0.0, loops=0))
+    assert [each.self_ms for each in found.root.walk()] == [0.0, 0.0]
+
+
 def test_a_plan_of_a_hundred_levels_is_read() -> None:
     """Some ORMs join a hundred tables, one level of the plan for each."""
     deep = node("Seq Scan", ms=0.5)

@@ -11,7 +11,7 @@ from lab.drilldown import to_json
 from lab.drilldown.plan import Tree
 from lab.drilldown.plan_reading import tree
 from lab.pglog import parse, records_of
-from lab.redact.plans import MAX_BYTES, MAX_LEVELS
+from lab.redact.plans import MAX_BYTES, MAX_LEVELS, MAX_NODES
 from lab.store import Event
 from tests import payloads
 from tests.unit.test_decode import decode
@@ -39,7 +39,7 @@ def test_a_plan_of_the_deepest_kind_is_stored_read_and_sent() -> None:
     assert msgspec.json.decode(sent, type=Tree).nodes == MAX_LEVELS
 
 
-@pytest.mark.parametrize("levels", [MAX_LEVELS + 1, 2_000, 100_000])
+@pytest.mark.parametrize("levels", [MAX_LEVELS + 1, 2_000, MAX_NODES])
 def test_a_deeper_plan_is_rejected_with_its_levels(levels: int) -> None:
     """The execution keeps its trace: the drilldown shows the reason."""
     [event] = logged(deep(levels))
@@ -48,11 +48,18 @@ def test_a_deeper_plan_is_rejected_with_its_levels(levels: int) -> None:
     assert event.message == f"plan too deep: {levels:,} levels; the limit is {MAX_LEVELS}"
 
 
-def test_a_larger_plan_is_rejected_with_its_size() -> None:
-    node = {"Node Type": "Append", "Plans": [{"Node Type": "Result"}] * (MAX_BYTES // 20)}
+@pytest.mark.parametrize(
+    ("nodes", "measure"),
+    [
+        (MAX_BYTES // 20, "10.0 MB; the limit is 8 MB"),
+        (MAX_NODES, "10,001 nodes; the limit is 10,000"),
+    ],
+)
+def test_a_larger_plan_is_rejected_with_its_size(nodes: int, measure: str) -> None:
+    node = {"Node Type": "Append", "Plans": [{"Node Type": "Result"}] * nodes}
     [event] = logged(json.dumps({"Query Text": f"{COMMENT}SELECT 1", "Plan": node}))
     assert (event.kind, event.span_id, event.text) == ("plan_rejected", SPAN, "SELECT ?")
-    assert event.message == "plan too large: 10.0 MB; the limit is 8 MB"
+    assert event.message == f"plan too large: {measure}"
 
 
 def test_a_rejected_plan_of_dbm_takes_no_other_event_with_it() -> None:
