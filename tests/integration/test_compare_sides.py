@@ -1,0 +1,320 @@
+"""What each side of `compare` is asked, of real servers and a store: the window, the names, the sums."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from lab import clock
+from lab.compare.answers import Comparison
+from lab.compare.costs import costs
+from lab.compare.intake import NOT_KEPT, Datadog, Metric
+from lab.compare.run import run
+from lab.compare.side import Prometheus, Seen, Truth
+from lab.database import Role, rows
+from lab.paths import Paths
+from lab.settings import ROOT, LabSettings
+from lab.stack.readiness import await_state
+from lab.store import Bounds, Record, Snapshot, Source, Writer
+from tests import evidence
+from tests.fix_postgres import Database, free_port
+from tests.fix_prometheus import exporter_command, running_exporter, running_prometheus
+from tests.fix_store import HOUR_NS, Tally
+from tests.fix_workload import environment_of
+from workload.statements import STATEMENTS
+
+NS = 1_000_000_000
+WINDOW_S = 60.0
+WITHIN_S = 60.0
+
+
+def keep(settings: LabSettings, *records: Record) -> None:
+    bounds = Bounds(age_ns=24 * HOUR_NS, size_bytes=10**9)
+    with Writer(Paths.of(settings).store, bounds, Tally()) as writer:
+        writer.commit(list(records), timeout_s=20)
+
+
+@pytest.fixture
+def settings(database: Database, tmp_path: Path) -> LabSettings:
+    """Of the test's database and a state directory with an empty store; no Prometheus answers."""
+    ports = ("prometheus_port", "exporter_port", "proposals_port", "console_port")
+    update = {"lab_state_dir": tmp_path, **{port: free_port() for port in ports}}
+    settings = database.settings.model_copy(update=update)
+    keep(settings)
+    return settings
+
+
+def test_datadogs_side_counts_the_window_and_the_applications_role(settings: LabSettings) -> None:
+    """Deltas of before the window, of other roles, and of statements without a name are in no sum."""
+    now_ns = clock.now_ns()
+    keep(
+        settings,
+        evidence.deltas(1, at_ns=now_ns - 5 * NS, calls=4, exec_time_ms=500.0),
+        evidence.deltas(1, at_ns=now_ns - 15 * NS, calls=6, exec_time_ms=1500.0),
+        evidence.deltas(1, at_ns=now_ns - 90 * NS, calls=100, exec_time_ms=1.0),
+        evidence.deltas(1, at_ns=now_ns - 6 * NS, calls=50, exec_time_ms=1.0, role="datadog"),
+        evidence.deltas(2, at_ns=now_ns - 7 * NS, calls=7, exec_time_ms=70.0),
+    )
+    side = Datadog(settings, WINDOW_S)
+    assert len(side.deltas) == 4
+    found = side.work({1: "named"})
+    assert found.keys() == {"named"}
+    assert (found["named"].calls, found["named"].seconds) == (10, 2.0)
+    assert found["named"].mean_ms == pytest.approx(200.0)
+    answer = side.work_answer(3.0)
+    assert (answer.value, answer.resolution_s) == (3.0, 10.0)
+    assert answer.age_s is not None
+    assert 5.0 <= answer.age_s < 5.0 + WITHIN_S
+    assert side.source == "the intake: embedded agent, not Datadog's"
+    assert side.is_embedded
+    assert side.metric(Metric(name="postgresql.connections")).why_not == NOT_KEPT
+
+
+def test_an_agent_that_sent_anything_is_datadogs_own(settings: LabSettings) -> None:
+    side = Datadog(settings, WINDOW_S)
+    assert (side.source, side.is_embedded) == ("the intake: nothing came", False)
+    assert side.answer(1.0, resolution_s=1.0).age_s is None
+    at_ns = clock.now_ns() - NS
+    keep(
+        settings,
+        evidence.deltas(1, at_ns=at_ns),
+        evidence.deltas(2, at_ns=at_ns, source=Source.AGENT),
+    )
+    side = Datadog(settings, WINDOW_S)
+    assert (side.source, side.is_embedded) == ("the intake: what the Datadog Agent sent", False)
+
+
+def test_the_last_activity_sample_and_the_newest_snapshot(settings: LabSettings) -> None:
+    """Of several samples the newest alone is now; what the log told is no plan of Datadog's."""
+    now_ns = clock.now_ns()
+    span = replace(evidence.root(1), start_ns=now_ns - 10 * NS)
+    kinds = ("pg_settings", "pg_settings", "table public.a", "table public.b")
+    keep(
+        settings,
+        *(
+            evidence.sample(None, at_ns=now_ns - at * NS, pid=pid)
+            for at, pid in ((9, 1), (4, 2), (4, 3), (70, 4))
+        ),
+        *(
+            Snapshot(kind=kind, host=str(at), at_ns=now_ns - at * NS, payload="{}")
+            for kind, at in zip(kinds, (30, 20, 10, 5), strict=True)
+        ),
+        evidence.plan(span, executed=True, ms=1, at_ns=now_ns - NS),
+        evidence.plan(span, executed=False, at_ns=now_ns - 2 * NS),
+    )
+    side = Datadog(settings, WINDOW_S)
+    assert sorted(sample.pid for sample in side.activity) == [1, 2, 3]
+    assert sorted(sample.pid for sample in side.last_look) == [2, 3]
+    newest = side.snapshot("pg_settings")
+    assert newest
+    assert newest.at_ns == now_ns - 20 * NS
+    assert side.snapshot("none") is None
+    assert [table.kind for table in side.tables()] == ["table public.b", "table public.a"]
+    assert [plan.executed for plan in side.plans()] == [False]
+
+
+def test_what_the_lab_itself_keeps_is_of_the_window(settings: LabSettings) -> None:
+    """The slowest span of a statement, and the executed plans of one; operations and older ones are not."""
+    now_ns = clock.now_ns()
+    recent = replace(evidence.statement(1), start_ns=now_ns - 30 * NS, duration_ns=5_000)
+    keep(
+        settings,
+        recent,
+        replace(recent, span_id=evidence.span_id(3), duration_ns=9_000),
+        replace(recent, span_id=evidence.span_id(4), duration_ns=99_000, start_ns=now_ns - 61 * NS),
+        replace(evidence.root(1), start_ns=now_ns - 30 * NS, duration_ns=999_000),
+        evidence.plan(recent, ms=1, at_ns=now_ns - 20 * NS),
+        evidence.plan(recent, ms=1, at_ns=now_ns - 61 * NS, table="older"),
+        evidence.plan(recent, executed=False, at_ns=now_ns - 20 * NS),
+    )
+    side = Seen(settings, WINDOW_S)
+    slowest = side.slowest_statement()
+    assert slowest
+    assert (slowest.span_id, slowest.duration_ns) == (evidence.span_id(3), 9_000)
+    assert side.executed_plans("risk_distribution") == 1
+    assert side.executed_plans("other") == 0
+    assert evidence.trace_id(1) in side.trace_link(evidence.trace_id(1))
+
+
+def test_the_truth_knows_the_workloads_names_and_no_others(
+    database: Database, settings: LabSettings
+) -> None:
+    """A statement with the workload's comment has its name; one without has none; it cannot write."""
+    with database.connect(Role.APP) as connection:
+        for _ in range(2):
+            rows(connection, STATEMENTS["applicant"].sql, {"customer_id": 1})
+        rows(connection, "SELECT 1 AS nameless")
+    truth = Truth(settings, Prometheus(settings), WINDOW_S)
+    names = truth.names()
+    assert list(names.values()) == ["applicant"]
+    assert all(isinstance(queryid, int) for queryid in names)
+    assert truth.answer("SELECT 7").value == 7.0
+    assert truth.answer("SELECT NULL::int").value == 0.0
+    assert truth.trouble is None
+    assert truth.ask("SELECT current_user") == [("pg_monitor",)]
+    assert truth.ask("CREATE TABLE t (x int)") == []
+    assert truth.trouble
+    assert "read-only" in truth.trouble
+    # A side in trouble is not asked again, and has no answer.
+    assert truth.ask("SELECT 1") == []
+    assert (truth.answer("SELECT 7").value, truth.answer("SELECT 7").why_not) == (
+        None,
+        truth.trouble,
+    )
+
+
+def test_a_prometheus_that_does_not_answer_is_asked_once(settings: LabSettings) -> None:
+    side = Prometheus(settings)
+    assert side.ask("pg_up").why_not == side.trouble
+    assert side.trouble
+    assert "Prometheus does not answer" in side.trouble
+    assert side.by_label("pg_up", "job") == {}
+    assert Truth(settings, side, WINDOW_S).grown("c_total", "statement") == {}
+
+
+class Counting(BaseHTTPRequestHandler):
+    """Serves a counter by statement; its values are set by the test."""
+
+    values: dict[str, float]
+
+    def do_GET(self) -> None:
+        lines = [f'calls_total{{statement="{name}"}} {v}' for name, v in self.values.items()]
+        body = "\n".join(["# TYPE calls_total counter", *lines, ""]).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing."""
+
+
+@pytest.fixture
+def counted(settings: LabSettings) -> Iterator[dict[str, float]]:
+    """The counter of an application where credit-proposals would be."""
+    Counting.values = {}
+    server = ThreadingHTTPServer(("127.0.0.1", settings.proposals_port), Counting)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield Counting.values
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_how_much_a_counter_has_grown_through_a_restart(
+    settings: LabSettings, counted: dict[str, float]
+) -> None:
+    """What a process had counted before it was started again is in the sum, and what it counts since."""
+    counted["a"] = 10.0
+    with (
+        running_exporter(settings, exporter_command(settings)),
+        running_prometheus(settings, "proposals") as running,
+    ):
+        settings = settings.model_copy(update={"prometheus_port": running.port})
+
+        def scraped(value: float) -> None:
+            counted["a"] = value
+            expression = 'calls_total{statement="a"}'
+            await_state(
+                f"Prometheus has scraped {value}",
+                lambda: None if [v for _, v in running.query(expression)] == [value] else "not yet",
+                within_s=WITHIN_S,
+            )
+
+        for value in (10.0, 17.0, 3.0, 8.0):
+            scraped(value)
+        side = Prometheus(settings)
+        # 7 before the restart, 3 until the first scrape after it, 5 since.
+        assert Truth(settings, side, 600.0).grown("calls_total", "statement") == {"a": 15.0}
+        assert Truth(settings, side, 600.0).grown("none_total", "statement") == {}
+        await_state(
+            "the exporter was scraped",
+            lambda: None if running.query("pg_up") else "not yet",
+            within_s=WITHIN_S,
+        )
+        answer = side.ask('2 * calls_total{statement="a"}')
+        assert (answer.value, answer.resolution_s) == (16.0, 10.0)
+        assert answer.age_s is not None
+        assert 0.0 <= answer.age_s < WITHIN_S
+        assert "calls_total" in answer.where
+        assert side.ask("no_such_series").why_not == "no such series"
+        assert side.by_label("calls_total", "statement") == {"a": 8.0}
+        assert side.trouble is None
+
+
+def test_what_observing_costs_is_by_role(database: Database, settings: LabSettings) -> None:
+    """Calls per second of each role since the reset, shares that add up to 100 %, and open sessions."""
+    with database.connect(Role.SUPERUSER) as connection:
+        rows(connection, "SELECT pg_stat_statements_reset()")
+    with database.connect(Role.APP) as connection:
+        for _ in range(25):
+            rows(connection, "SELECT count(*) FROM customers")
+        found, seconds = costs(Truth(settings, Prometheus(settings), WINDOW_S))
+    by_role = {cost.role: cost for cost in found}
+    app = by_role["credit_app"]
+    assert seconds >= 1.0
+    assert app.calls_per_s * seconds >= 25
+    assert app.sessions == 1
+    assert sum(cost.share_percent for cost in found) == pytest.approx(100.0)
+    assert [cost.ms_per_s for cost in found] == sorted((c.ms_per_s for c in found), reverse=True)
+    assert {"datadog", "postgres_exporter", "lab"} <= by_role.keys()
+
+
+def test_a_comparison_without_prometheus_says_so_and_answers_the_rest(
+    settings: LabSettings,
+) -> None:
+    now_ns = clock.now_ns()
+    held = json.dumps({"work_mem": "4096"})
+    keep(
+        settings,
+        evidence.sample(None, at_ns=now_ns - NS, pid=5, blocking_pids=(6,), query_start_ns=now_ns - 3 * NS),
+        Snapshot(kind="pg_settings", host="h", at_ns=now_ns - NS, payload=held),
+    )  # fmt: skip
+    found: Comparison = run(settings, since_s=WINDOW_S)
+    by_question = {row.question: row for row in found.rows}
+    assert len(found.absent) == 1
+    assert "Prometheus does not answer" in found.absent[0]
+    memory = by_question["work_mem"]
+    assert memory.datadog.value == 4096 * 1024
+    assert isinstance(memory.truth.value, float)
+    assert memory.prometheus.why_not
+    assert by_question["who blocks whom, now"].datadog.value == "5 by 6"
+    assert by_question["slowest execution"].datadog.value == pytest.approx(2000.0, rel=0.01)
+    size = by_question["size of the database"]
+    assert isinstance(size.truth.value, float)
+    assert size.truth.value > 1e6
+
+
+def test_the_command_writes_json_a_page_and_its_status(
+    settings: LabSettings, tmp_path: Path
+) -> None:
+    """Exit status 1, as Prometheus did not answer; the window is the one that was asked for."""
+    command = [sys.executable, "-P", "-m", "lab", "compare"]
+    options = ["--since", "2m", "--html", str(tmp_path / "page.html"), "--json"]
+    environment = environment_of(
+        settings,
+        LAB_STATE_DIR=str(settings.lab_state_dir),
+        PROMETHEUS_PORT=str(settings.prometheus_port),
+        LAB_DB_PASSWORD=settings.lab_db_password.get_secret_value(),
+        DOCKER_HOST=f"unix://{tmp_path}/no-engine",
+    )
+    done = subprocess.run(
+        [*command, *options], cwd=ROOT, env=environment, capture_output=True, text=True,
+        check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    document = json.loads(done.stdout)
+    assert document["since_s"] == 120.0
+    assert "Prometheus does not answer" in document["absent"][0]
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "size of the database" in page

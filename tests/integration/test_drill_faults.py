@@ -1,0 +1,62 @@
+"""Drills that need PostgreSQL alone, by the real runner: each fault is proven, held and healed.
+
+The acceptance tests run all of them in a lab under load; here the proof rests on the drill's own sessions.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from lab.drills import catalogue
+from lab.drills.journal import Journal, Step
+from lab.drills.runner import Options, run
+from lab.drills.running import Place
+from lab.drills.sessions import APPLICATION
+from lab.paths import Paths
+from lab.settings import LabSettings
+from tests.fix_postgres import Database
+from tests.fix_reporter import Told
+from tests.fix_workload import one
+
+# What a cluster of tests has no size, no services or no supervisor for: in the acceptance tests only.
+DRILLS = (
+    "burst", "deadlocks", "held-snapshot", "idle-in-transaction", "n-plus-one",
+    "rollback-storm", "row-lock-chain", "work-mem-spill",
+)  # fmt: skip
+OWN = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
+
+
+@pytest.fixture
+def settings(seeded: Database, tmp_path: Path) -> LabSettings:
+    return seeded.settings.model_copy(update={"lab_state_dir": tmp_path})
+
+
+@pytest.mark.parametrize("name", DRILLS)
+def test_a_fault_is_proven_held_and_healed(
+    seeded: Database, settings: LabSettings, name: str
+) -> None:
+    """PostgreSQL shows it before it is held and to the end; then no session of it is left, nor its memory."""
+    drill, reporter = catalogue.find(name), Told()
+    place = Place(Paths.of(settings))
+    done = run(drill, settings, options=Options(lasts_s=2.5, verify=False), reporter=reporter)
+    assert done.proven_ns is not None, done.proof
+    assert (done.held, done.ok, done.verified) == (True, True, None)
+    assert done.injected_ns < done.proven_ns < done.healed_ns
+    assert done.healed_ns - done.proven_ns >= 2_500_000_000
+    assert place.read() is None
+    assert one(seeded, OWN, APPLICATION) == 0
+    steps = [entry.step for entry in Journal(place.journal).entries()]
+    assert steps == [Step.INJECT, Step.PROVEN, Step.HEAL, Step.HEALED]
+    assert [end.split(" ")[0] for end in reporter.ends] == ["inject", "proof", "hold", "heal"]
+
+
+def test_the_intensity_multiplies_a_drills_sessions(
+    seeded: Database, settings: LabSettings
+) -> None:
+    """At three times the intensity three sessions idle in a transaction, each another backend."""
+    drill = catalogue.find("idle-in-transaction")
+    options = Options(lasts_s=4.5, intensity=3.0, verify=False)
+    done = run(drill, settings, options=options, reporter=Told())
+    assert len(done.pids) == 3
+    assert done.intensity == 3.0
+    assert one(seeded, OWN, APPLICATION) == 0
