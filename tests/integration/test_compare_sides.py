@@ -298,7 +298,7 @@ def test_a_comparison_without_prometheus_says_so_and_answers_the_rest(
 def test_the_command_writes_json_a_page_and_its_status(
     settings: LabSettings, tmp_path: Path
 ) -> None:
-    """Exit status 1, as Prometheus did not answer; the window is the one that was asked for."""
+    """Exit status 2, unknown, as Prometheus did not answer; the window is the one that was asked for."""
     command = [sys.executable, "-P", "-m", "lab", "compare"]
     options = ["--since", "2m", "--html", str(tmp_path / "page.html"), "--json"]
     environment = environment_of(
@@ -312,7 +312,7 @@ def test_the_command_writes_json_a_page_and_its_status(
         [*command, *options], cwd=ROOT, env=environment, capture_output=True, text=True,
         check=False, timeout=120,
     )  # fmt: skip
-    assert done.returncode == 1, done.stderr
+    assert done.returncode == 2, done.stderr
     document = json.loads(done.stdout)
     assert document["since_s"] == 120.0
     assert "Prometheus does not answer" in document["absent"][0]

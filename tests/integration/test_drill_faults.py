@@ -12,6 +12,7 @@ from lab.drills.journal import Journal, Step
 from lab.drills.runner import Options, run
 from lab.drills.running import Place
 from lab.drills.sessions import APPLICATION
+from lab.outcome import Outcome
 from lab.paths import Paths
 from lab.settings import LabSettings
 from tests.fix_postgres import Database
@@ -40,7 +41,7 @@ def test_a_fault_is_proven_held_and_healed(
     place = Place(Paths.of(settings))
     done = run(drill, settings, options=Options(lasts_s=2.5, verify=False), reporter=reporter)
     assert done.proven_ns is not None, done.proof
-    assert (done.held, done.ok, done.verified) == (True, True, None)
+    assert (done.held, done.outcome, done.verified) == (True, Outcome.OK, None)
     assert done.injected_ns < done.proven_ns < done.healed_ns
     assert done.healed_ns - done.proven_ns >= 2_500_000_000
     assert place.read() is None
@@ -53,10 +54,10 @@ def test_a_fault_is_proven_held_and_healed(
 def test_the_intensity_multiplies_a_drills_sessions(
     seeded: Database, settings: LabSettings
 ) -> None:
-    """At three times the intensity three sessions idle in a transaction, each another backend."""
-    drill = catalogue.find("idle-in-transaction")
+    """At three times the intensity six sessions roll back, where the drill as designed has two."""
+    drill = catalogue.find("rollback-storm")
     options = Options(lasts_s=4.5, intensity=3.0, verify=False)
     done = run(drill, settings, options=options, reporter=Told())
-    assert len(done.pids) == 3
+    assert len(done.pids) == 6
     assert done.intensity == 3.0
     assert one(seeded, OWN, APPLICATION) == 0

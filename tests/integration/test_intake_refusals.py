@@ -55,7 +55,7 @@ def test_a_malformed_body_is_refused_and_counted(
     ("path", "stream", "body", "items"),
     [
         ("/api/v2/series", "series", payloads.series(), 1),
-        ("/api/v2/series", "series", b'{"series": []}', 1),
+        ("/api/v2/series", "series", b'{"series": []}', 0),
         ("/api/v1/check_run", "check_run", b"", 1),
         ("/api/v0.2/stats", "trace_stats", b"\x80", 1),
         ("/v0.5/traces", "traces_v05", payloads.v05(spans=3), 3),
@@ -69,9 +69,9 @@ def test_what_was_taken_is_counted_in_items_and_bytes(
         f'lab_intake_bytes_total{{stream="{stream}"}}',
     )
     before = [console.metric(name) for name in names]
-    assert console.send("POST", path, body).status == 200
+    assert console.send("POST", path, body).status in {200, 202}
     grown = [console.metric(name) - was for name, was in zip(names, before, strict=True)]
-    assert grown[0] >= items
+    assert grown[0] == items
     assert grown[1] == len(body)
 
 

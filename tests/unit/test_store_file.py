@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.store.errors import StoreError
-from lab.store.file import APPLICATION_ID, VERSION, open_for_reading, open_for_writing
+from lab.store.file import APPLICATION_ID, BESIDE, VERSION, open_for_reading, open_for_writing
 
 NORMAL = 1
 INCREMENTAL = 2
@@ -69,15 +69,15 @@ def test_a_reader_makes_no_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", [VERSION - 1, VERSION + 1])
-def test_a_file_of_another_version_is_refused_and_left_as_it_is(
-    tmp_path: Path, version: int
-) -> None:
-    """Also version 0 with tables in it: the database of another program."""
+def test_a_file_of_another_version_is_set_aside_as_it_is(tmp_path: Path, version: int) -> None:
+    """Also version 0 with tables in it, the database of another program: beside it a new store begins."""
     path = tmp_path / "store.sqlite"
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(f"CREATE TABLE theirs (x); PRAGMA user_version = {version};")
-    with pytest.raises(StoreError, match=f"schema version {version}"):
-        open_for_writing(path)
+    open_for_writing(path).close()
     with closing(sqlite3.connect(path)) as connection:
+        assert pragma(connection, "user_version") == VERSION
+    [aside] = [each for each in tmp_path.glob("store.sqlite?*") if not each.name.endswith(BESIDE)]
+    with closing(sqlite3.connect(aside)) as connection:
         names = connection.execute("SELECT name FROM sqlite_schema").fetchall()
     assert names == [("theirs",)]
