@@ -7,8 +7,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_UNITS_MS = {"us": 0.001, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000, "": 1}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
@@ -109,6 +107,22 @@ class Attempt:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StatementTexts:
+    """What reading pg_stat_statements with its texts gave.
+
+    Attributes:
+        error: why it failed, with its SQLSTATE; empty when it did not.
+        entries: rows of the view.
+        texts: those whose text is not NULL.
+    """
+
+    error: str
+    sqlstate: str | None
+    entries: int
+    texts: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """Everything that the rules look at.
 
@@ -118,6 +132,7 @@ class Facts:
         is_standby: whether the server is in recovery, and refuses every change.
         settings: those that the rules name; a name is absent when its library is not loaded, or when
             the setting is hidden from the role.
+        texts: None where the extension is not there.
         datadog_schema: whether it exists.
         planner: whether there is a role `datadog_explain`.
         table_schemas_sql: the schemas of those tables.
@@ -135,6 +150,7 @@ class Facts:
     datadog: Observer | None
     exporter: Observer | None
     extensions: Mapping[str, Extension] | None
+    texts: StatementTexts | None
     datadog_schema: bool | None
     explain: ExplainFunction | None
     explain_known: bool
@@ -144,16 +160,13 @@ class Facts:
     has_query_id: bool | None
 
 
-def milliseconds(value: str) -> float:
-    """Read a duration as PostgreSQL writes it.
+def is_unlimited(duration: str) -> bool:
+    """Whether a time-out, as PostgreSQL writes it, is none.
 
-    >>> milliseconds("5s"), milliseconds("0"), milliseconds("250"), milliseconds("2 min")
-    (5000.0, 0.0, 250.0, 120000.0)
+    >>> [is_unlimited(value) for value in ("", "0", "0ms", "5s", "0x10", "1e3", "0.5 min")]
+    [True, True, True, False, False, False, False]
     """
-    match = re.fullmatch(r"\s*(-?[0-9.]+)\s*(us|ms|s|min|h|d|)\s*", value)
-    if match is None:
-        raise ValueError(f"not a duration: {value!r}")
-    return float(match[1]) * _UNITS_MS[match[2]]
+    return re.fullmatch(r"\s*[-+]?0*\.?0*\s*(us|ms|s|min|h|d|)\s*", duration) is not None
 
 
 def names(search_path: str) -> tuple[str, ...]:

@@ -68,6 +68,9 @@ FROM pg_catalog.pg_namespace n
 LEFT JOIN pg_catalog.pg_roles r ON r.rolname = %(role)s
 """
 
+# `{schema}` is that of the extension, quoted.
+TEXTS = "SELECT count(*), count(query) FROM {schema}.pg_stat_statements"
+
 DATADOG_SCHEMA = "SELECT count(*) > 0 FROM pg_catalog.pg_namespace WHERE nspname = 'datadog'"
 
 # An application's table: not the server's, not an extension's, not the Agent's. The largest comes first.

@@ -9,7 +9,16 @@ from contextlib import contextmanager, suppress
 
 from lab.database import Connection, Row, read_only, rows
 from lab.doctor import queries
-from lab.doctor.facts import Attempt, ExplainFunction, Extension, Facts, Observer, Setting, names
+from lab.doctor.facts import (
+    Attempt,
+    ExplainFunction,
+    Extension,
+    Facts,
+    Observer,
+    Setting,
+    StatementTexts,
+    names,
+)
 from lab.errors import DatabaseError
 
 STATEMENT_TIMEOUT = "5s"
@@ -70,6 +79,7 @@ def _facts(connection: Connection, datadog_role: str, exporter_role: str) -> Fac
     explain = _explain_function(connection, found[0], tables) if found else None
     query_id = _ask(connection, queries.OWN_QUERY_ID) if version >= FIRST_WITH_QUERY_ID else None
     datadog = _observer(connection, datadog_role, settings)
+    extensions = _extensions(connection)
     return Facts(
         version=version,
         server_version=server_version,
@@ -81,7 +91,8 @@ def _facts(connection: Connection, datadog_role: str, exporter_role: str) -> Fac
         settings=settings,
         datadog=datadog,
         exporter=_observer(connection, exporter_role, settings),
-        extensions=_extensions(connection),
+        extensions=extensions,
+        texts=_texts(connection, datadog_role, (extensions or {}).get("pg_stat_statements")),
         datadog_schema=schema[0][0] if schema else None,
         explain=explain,
         explain_known=found is not None,
@@ -118,6 +129,19 @@ def _extensions(connection: Connection) -> dict[str, Extension] | None:
         name: Extension(default=default, version=version, schema=schema, schema_sql=schema_sql)
         for name, default, version, schema, schema_sql in found
     }
+
+
+def _texts(connection: Connection, role: str, extension: Extension | None) -> StatementTexts | None:
+    """Read every text, as the Agent and the exporter do."""
+    if extension is None or extension.schema_sql is None:
+        return None
+    with _undone(connection):
+        _become(connection, role)
+        try:
+            [counts] = rows(connection, queries.TEXTS.replace("{schema}", extension.schema_sql))
+        except DatabaseError as failure:
+            return StatementTexts(error=str(failure), sqlstate=failure.sqlstate, entries=0, texts=0)
+    return StatementTexts(error="", sqlstate=None, entries=counts[0], texts=counts[1])
 
 
 def _observer(connection: Connection, name: str, settings: dict[str, Setting]) -> Observer | None:

@@ -330,3 +330,51 @@ def test_the_observers_roles_may_have_other_names(mendable: Database) -> None:
             assert find(report, "datadog_pg_monitor").status is Status.MISSING
         finally:
             rows(connection, "DROP ROLE dd_agent")
+
+
+def test_a_text_that_cannot_be_converted_is_reported_with_the_reset(foreign: Cluster) -> None:
+    """One statement of an SQL_ASCII database fails the texts of all; the fix brings them back."""
+    server = Cluster(
+        settings=foreign.settings.model_copy(update={"postgres_db": "postgres"}),
+        state=foreign.state,
+        bin=foreign.bin,
+        libraries=foreign.libraries,
+        options=(*NOT_DURABLE, ("shared_preload_libraries", "pg_stat_statements")),
+    )
+    target = dsn(server.settings, Role.SUPERUSER)
+    with running(server):
+        create = "CREATE DATABASE legado ENCODING SQL_ASCII LOCALE 'C' TEMPLATE template0"
+        run(target, ("CREATE EXTENSION pg_stat_statements", create))
+        assert find(examine(target), "statement_texts").status is Status.OK
+        with connect(dsn(server.settings, Role.SUPERUSER, database="legado")) as connection:
+            connection.cursor().execute(b'SELECT 1 AS "situa\xe7\xe3o"')
+        check = find(examine(target), "statement_texts")
+        assert check.status is Status.MISSING
+        assert "invalid byte sequence" in check.found
+        assert check.mend is not None
+        run(target, check.mend.statements)
+        assert find(examine(target), "statement_texts").status is Status.OK
+
+
+def test_a_standby_is_examined_and_sent_to_its_primary(foreign: Cluster) -> None:
+    """The same data directory once more, in recovery: nothing can be created here."""
+    server = Cluster(
+        settings=foreign.settings.model_copy(update={"postgres_db": "postgres"}),
+        state=foreign.state,
+        bin=foreign.bin,
+        libraries=foreign.libraries,
+        options=NOT_DURABLE,
+    )
+    with running(server):
+        assert examine(dsn(server.settings, Role.SUPERUSER)).is_standby is False
+    (server.data / "standby.signal").touch()
+    with running(server):
+        report = examine(dsn(server.settings, Role.SUPERUSER))
+    assert report.is_standby is True
+    for name in ("pg_stat_statements", "datadog_role", "explain_function"):
+        mend = find(report, name).mend
+        assert mend is not None
+        assert mend.note.startswith("This server is a standby: run these on its primary.")
+    mend = find(report, "track_io_timing").mend
+    assert mend is not None
+    assert "primary" not in mend.note

@@ -8,7 +8,15 @@ import pytest
 from rich.console import Console
 
 from lab.doctor import Check, Report, Status, Then, render
-from lab.doctor.facts import Attempt, ExplainFunction, Extension, Facts, Observer, Setting
+from lab.doctor.facts import (
+    Attempt,
+    ExplainFunction,
+    Extension,
+    Facts,
+    Observer,
+    Setting,
+    StatementTexts,
+)
 from lab.doctor.rules import judge
 
 GOOD_SETTINGS = {
@@ -74,6 +82,7 @@ GOOD = Facts(
     datadog=OBSERVER,
     exporter=replace(OBSERVER, name="postgres_exporter", sql="postgres_exporter"),
     extensions={"pg_stat_statements": CREATED, "pg_buffercache": CREATED},
+    texts=StatementTexts(error="", sqlstate=None, entries=9, texts=9),
     datadog_schema=True,
     explain=EXPLAIN,
     explain_known=True,
@@ -186,6 +195,7 @@ def test_what_the_role_may_not_read_is_unknown_and_named_with_the_grant() -> Non
         datadog=None,
         exporter=None,
         extensions=None,
+        texts=None,
         datadog_schema=None,
         explain=None,
         explain_known=False,
@@ -327,3 +337,28 @@ def test_a_setting_is_shown_for_those_who_may_not_alter_the_system_too() -> None
     assert "ALTER SYSTEM SET compute_query_id = 'on';" in shown.getvalue()
     assert "In postgresql.conf or a parameter group: compute_query_id = 'on'" in shown.getvalue()
     assert shown.getvalue().count("SELECT pg_reload_conf()") == 2
+
+
+@pytest.mark.parametrize(
+    ("texts", "status", "words"),
+    [
+        (StatementTexts(error="", sqlstate=None, entries=0, texts=0), Status.OK, "0 texts"),
+        (StatementTexts(error="", sqlstate=None, entries=7, texts=0), Status.MISSING, "has lost"),
+        (
+            StatementTexts(error="invalid byte", sqlstate="22021", entries=0, texts=0),
+            Status.MISSING,
+            "invalid byte",
+        ),
+        (
+            StatementTexts(error="time-out", sqlstate="57014", entries=0, texts=0),
+            Status.UNKNOWN,
+            "time-out",
+        ),
+    ],
+)
+def test_statement_texts_that_cannot_be_read_are_reported(
+    texts: StatementTexts, status: Status, words: str
+) -> None:
+    check = find(replace(GOOD, texts=texts), "statement_texts")
+    assert (check.status, words in check.found) == (status, True)
+    assert (check.mend is None) is (status is Status.OK)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from lab.doctor import mends
 from lab.doctor.check import Check, Mend, Status, Then
-from lab.doctor.facts import Facts, Observer, milliseconds
+from lab.doctor.facts import Facts, Observer, is_unlimited
 
 _LIMITS = {"datadog": ("5s", "1s", 10), "exporter": ("8s", "2s", 5)}
 _WHO = {"datadog": "the Datadog Agent", "exporter": "postgres_exporter"}
@@ -98,7 +98,7 @@ def _limits(key: str, observer: Observer) -> Check:
     lacking = []
     statements = []
     for name, value in (("statement_timeout", statement_timeout), ("lock_timeout", lock_timeout)):
-        if not milliseconds(observer.settings[name] or "0"):
+        if is_unlimited(observer.settings[name]):
             lacking.append(name)
             statements.append(f"ALTER ROLE {observer.sql} SET {name} = '{value}'")
     if observer.connection_limit < 0:

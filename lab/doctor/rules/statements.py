@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from lab.doctor import mends
 from lab.doctor.check import Check, Mend, Status
-from lab.doctor.facts import Extension, Facts
+from lab.doctor.facts import Extension, Facts, StatementTexts
 from lab.doctor.read import FIRST_WITH_QUERY_ID
 from lab.doctor.rules import setting
 
@@ -13,6 +13,8 @@ _MARKS = {
     "auto_explain": "auto_explain.log_min_duration",
 }
 _ENTRIES = 10_000
+# Invalid bytes; no such character in the target encoding; no conversion between the two encodings.
+_NOT_CONVERTED = frozenset({"22021", "22P05", "42883"})
 _TEXT_BYTES = 4096
 # Its extension creates objects of this schema on a search path that every role has by default.
 _SCHEMA = "public"
@@ -31,6 +33,8 @@ def checks(facts: Facts) -> Iterator[Check]:
         "pg_buffercache",
         dark="postgresql.buffercache.*: which tables and indexes fill the shared buffers.",
     )
+    if facts.texts is not None:
+        yield _texts(facts, facts.texts)
     yield setting.check(
         facts,
         "pg_stat_statements.track",
@@ -121,6 +125,37 @@ def _state(name: str, extension: Extension | None) -> tuple[Status, str, Mend | 
             Mend(statements=(update,)),
         )
     return Status.OK, found, None
+
+
+def _texts(facts: Facts, texts: StatementTexts) -> Check:
+    """PostgreSQL converts each text from its database's encoding, and fails the view when one cannot be."""
+    extension = (facts.extensions or {})["pg_stat_statements"]
+    status, found, mend = Status.OK, f"{texts.texts} texts of {texts.entries} statements", None
+    reset = Mend(
+        statements=(f"SELECT {extension.schema_sql}.pg_stat_statements_reset()",),
+        note=(
+            "It resets the counters, too. Where a database that is not UTF-8 brings such texts again:"
+            " ALTER DATABASE ... SET pg_stat_statements.track = 'none', for that database."
+        ),
+    )
+    if texts.sqlstate in _NOT_CONVERTED:
+        status, found, mend = Status.MISSING, texts.error, reset
+    elif texts.error:
+        status, found = Status.UNKNOWN, texts.error
+        after = mends.LIBRARIES if "shared_preload_libraries" in texts.error else ""
+        mend = Mend(
+            statements=() if after else (f"GRANT pg_monitor TO {facts.role_sql}",), after=after
+        )
+    elif texts.entries and not texts.texts:
+        status, found, mend = Status.MISSING, "the server has lost all texts", reset
+    return Check(
+        name="statement_texts",
+        title="The texts of pg_stat_statements can be read",
+        status=status,
+        found=found,
+        dark="Texts of query metrics, of every database: both observers read them in one query.",
+        mend=mend,
+    )
 
 
 def _query_ids(facts: Facts) -> Check:
