@@ -44,6 +44,8 @@ def table(status: Status, more: Sequence[Text] = ()) -> RenderableType:
         )
     if status.intake:
         notes.append(Text(str(status.intake), style="dim"))
+    if failures := str(status.collector_failures or ""):
+        notes.append(Text(failures, style="yellow"))
     return Padding(Group(lines, *notes, *more), (0, 2), expand=False)
 
 

@@ -5,6 +5,7 @@ import socket
 import sys
 import threading
 import time
+from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, make_wsgi_app
 
@@ -19,8 +20,8 @@ from workload.errors import PortTakenError, SettingsError
 from workload.http_server import Guarded, serve
 from workload.request_policy import RequestPolicy
 
-STATEMENTS_EVERY = 10
-METADATA_EVERY = 600
+# Method of the collector -> ticks from one collection to the next.
+COLLECTORS = MappingProxyType({"metadata": 600, "statements": 10, "sessions": 1})
 RETRY_S = 2.0
 # What stands for the key of an Agent that has none.
 NO_KEY = "0" * 32
@@ -47,8 +48,21 @@ class Agent:
             registry=registry,
         )
         self._failures = Counter(
-            "lab_embedded_failures", "Collections that the database refused", registry=registry
+            "lab_embedded_failures",
+            "Collections that failed, by collector; `connection` when there was no session",
+            ["collector"],
+            registry=registry,
         )
+        skipped = Counter(
+            "lab_embedded_rows_skipped",
+            "Rows that were left out because they could not be read, by collector",
+            ["collector"],
+            registry=registry,
+        )
+        for collector in ("connection", *COLLECTORS):
+            self._failures.labels(collector)
+            skipped.labels(collector)
+        self._collector.skipped = lambda collector: skipped.labels(collector).inc()
         self._seconds = Counter(
             "lab_embedded_collection_seconds",
             "Time spent collecting, in seconds",
@@ -66,7 +80,7 @@ class Agent:
                     self._follow(connection, stop)
             except DatabaseError as error:
                 print(f"embedded agent: {error}", file=sys.stderr, flush=True)
-                self._failures.inc()
+                self._failures.labels("connection").inc()
                 stop.wait(RETRY_S)
 
     def _follow(self, connection: database.Connection, stop: threading.Event) -> None:
@@ -79,14 +93,25 @@ class Agent:
             next_tick = max(next_tick + 1, time.monotonic())
 
     def tick(self, connection: database.Connection) -> None:
-        """Collect what is due, and send it."""
-        if self._ticks % METADATA_EVERY == 0:
-            self._collector.metadata(connection)
-        if self._ticks % STATEMENTS_EVERY == 0:
-            self._collector.statements(connection)
-        self._collector.sessions(connection)
+        """Collect what is due, and send it; a collector that fails costs the others nothing.
+
+        Raises:
+            DatabaseError: when the session is lost.
+        """
+        for name, every in COLLECTORS.items():
+            if self._ticks % every == 0:
+                self._collect(name, connection)
         self._ticks += 1
         self._waiting.set(self._delivery.flush())
+
+    def _collect(self, name: str, connection: database.Connection) -> None:
+        try:
+            getattr(self._collector, name)(connection)
+        except DatabaseError as error:
+            if connection.closed or error.sqlstate is None:
+                raise
+            print(f"embedded agent: {name}: {error}", file=sys.stderr, flush=True)
+            self._failures.labels(name).inc()
 
 
 def main() -> None:

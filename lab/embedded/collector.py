@@ -1,13 +1,15 @@
 """What is collected when: sessions every second, deltas every ten, settings and tables every ten minutes."""
 
+import sys
 import time
-from collections.abc import Callable
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -26,6 +28,8 @@ QUERIES = MappingProxyType({
         Path(__file__).with_name("queries.sql").read_text(encoding="utf-8"), service="embedded-agent"
     )
 })  # fmt: skip
+Item = TypeVar("Item")
+Read = TypeVar("Read")
 Put = Callable[[str, list[events.Event]], None]
 MAX_TEXTS = 20_000
 STATEMENT_TIMEOUT_S = 2.0
@@ -39,8 +43,12 @@ class Collector:
     database: str
     put: Put
     limits: Limits = field(default_factory=Limits)
+    # Called with the collector's name for each row that could not be read.
+    skipped: Callable[[str], None] = lambda _: None
     _before: Counters | None = None
     _texts: dict[int, str] = field(default_factory=dict)
+    # From sessions: what is known of a statement while pg_stat_statements cannot give its text.
+    _sampled: dict[int, str] = field(default_factory=dict)
     _text_size: int | None = None
 
     def sessions(self, connection: Connection) -> None:
@@ -51,22 +59,22 @@ class Collector:
         """
         if self._text_size is None:
             self._text_size = int(_ask(connection, "text_size")[0][0])
-        found = [
+        rows_found = [
             dict(zip(events.SESSION, row, strict=True)) for row in _ask(connection, "sessions")
         ]
         at_ms = clock.now_s() * 1000
-        sessions = [events.session(row) for row in found]
+        found = list(self._readable("sessions", rows_found, events.session))
+        sessions = [session for _, session in found]
+        if len(self._sampled) > MAX_TEXTS:
+            self._sampled.clear()
+        self._sampled.update((row["query_id"], row["query"]) for row, _ in found if row["query_id"])
         self.put(
             "/api/v2/dbmactivity",
             [events.activity(sessions, host=self.host, at_ms=at_ms)] if sessions else [],
         )
         self.limits.begin_sample()
-        plans = [
-            plan
-            for row, session in zip(found, sessions, strict=True)
-            if (plan := self._plan(connection, row, session)) is not None
-        ]
-        self.put("/api/v2/databasequery", plans)
+        plans = self._readable("sessions", found, lambda one: self._plan(connection, *one))
+        self.put("/api/v2/databasequery", [plan for _, plan in plans if plan is not None])
 
     def statements(self, connection: Connection) -> None:
         """Take the deltas since the last call; the first one only looks.
@@ -77,10 +85,18 @@ class Collector:
         now = Counters.of_rows(_ask(connection, "statement_counters"))
         changed = deltas(self._before, now)
         self._before = now
-        self._learn(connection, {queryid for queryid, _, _ in changed})
-        if changed:
-            event = events.metrics(changed, self._texts, host=self.host, at_ms=clock.now_s() * 1000)
-            self.put("/api/v2/dbmmetrics", [event])
+        try:
+            self._learn(connection, {queryid for queryid, _, _ in changed})
+        finally:
+            # One text of an SQL_ASCII database that is not in this database's encoding fails the reading of
+            # all texts. The counters are reported all the same.
+            texts = ChainMap(self._texts, self._sampled)
+            described = self._readable(
+                "statements", changed.items(), lambda one: events.query(*one, texts)
+            )
+            if found := [query for _, query in described]:
+                event = events.metrics(found, host=self.host, at_ms=clock.now_s() * 1000)
+                self.put("/api/v2/dbmmetrics", [event])
 
     def metadata(self, connection: Connection) -> None:
         """Take settings and tables.
@@ -97,6 +113,21 @@ class Collector:
         ]
         self.put("/api/v2/dbmmetadata", found)
 
+    def _readable(
+        self, collector: str, items: Iterable[Item], read: Callable[[Item], Read]
+    ) -> Iterator[tuple[Item, Read]]:
+        """Yield each item with what it is read as; one that cannot be read is counted and left out."""
+        for item in items:
+            try:
+                yield item, read(item)
+            except DatabaseError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever is odd about one row, the others count
+                print(
+                    f"embedded agent: {collector}: a row: {type(error).__name__}", file=sys.stderr
+                )
+                self.skipped(collector)
+
     def _learn(self, connection: Connection, queryids: set[int]) -> None:
         """Texts are read once: reading them costs the server a file, and they do not change."""
         unknown = sorted(queryids - self._texts.keys())
@@ -106,7 +137,8 @@ class Collector:
             self._texts.clear()
             unknown = sorted(queryids)
         found = _ask(connection, "statement_texts", {"queryids": unknown})
-        self._texts.update(found)
+        # A text is NULL when the server has lost the file with all of them.
+        self._texts.update((queryid, text) for queryid, text in found if text is not None)
 
     def _plan(
         self, connection: Connection, row: dict[str, Any], session: events.Event

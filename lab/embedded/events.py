@@ -33,15 +33,13 @@ def signature(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def metrics(
-    rows: Mapping[Key, tuple[float, ...]], texts: Mapping[int, str], *, host: str, at_ms: float
-) -> Event:
-    """Return an element of dbmmetrics."""
+def metrics(rows: Sequence[Event], *, host: str, at_ms: float) -> Event:
+    """Return an element of dbmmetrics; its rows are those of `query`."""
     return {
         **_common(host, at_ms),
         "min_collection_interval": INTERVAL_S,
         "tags": TAGS,
-        "postgres_rows": [_row(key, figures, texts) for key, figures in rows.items()],
+        "postgres_rows": rows,
     }
 
 
@@ -130,7 +128,8 @@ def schema(rows: Sequence[Sequence[object]], database: str, *, host: str, at_ms:
     return {**_metadata(host, at_ms), "kind": "pg_databases", "metadata": document}
 
 
-def _row(key: Key, figures: tuple[float, ...], texts: Mapping[int, str]) -> Event:
+def query(key: Key, figures: tuple[float, ...], texts: Mapping[int, str]) -> Event:
+    """Return a row of dbmmetrics: what a statement did in an interval; its text is empty when unknown."""
     queryid, database, role = key
     redacted = redact.statement(texts.get(queryid, ""))
     # Not the span: the text is that of the statement's first execution ever.

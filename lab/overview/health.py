@@ -28,6 +28,10 @@ STALE_AFTER_S = {
     "Prometheus scrape": 30.0,
 }
 DATADOG = "datadog"
+NOT_COLLECTED = (
+    "sum by (collector) (increase("
+    '{__name__=~"lab_embedded_(failures|rows_skipped)_total"}[10m])) > 0'
+)
 
 
 class State(StrEnum):
@@ -74,8 +78,10 @@ def health(reader: Reader, prometheus: Prometheus, *, at: datetime) -> Health:
     freshness = [_freshness(reader, what, at) for what in NEWEST]
     dbm = next(fresh for fresh in freshness if fresh.what == "DBM query metrics")
     source = dbm_source(reader)
+    failures = ""
     try:
         up = _up(prometheus)
+        failures = _failures(prometheus)
     except PrometheusAwayError as error:
         away = str(error)
         asked = [("prometheus", State.DOWN, away)]
@@ -84,7 +90,7 @@ def health(reader: Reader, prometheus: Prometheus, *, at: datetime) -> Health:
         freshness.append(_scrape(prometheus, at))
         names = dict.fromkeys(("postgres", "postgres_exporter", *SERVICES, *sorted(up)))
         asked = [("prometheus", State.WORKS, ""), *((n, *_state(up.get(n))) for n in names)]
-    asked += [(DATADOG, *_datadog(dbm)), ("console", State.WORKS, "")]
+    asked += [(DATADOG, *_datadog(dbm, failures)), ("console", State.WORKS, "")]
     return Health(
         components=tuple(ComponentHealth(name=n, state=s, detail=d) for n, s, d in asked),
         freshness=tuple(freshness),
@@ -137,10 +143,16 @@ def _state(up: bool | None) -> tuple[State, str]:
     return (State.WORKS, "") if up else (State.DOWN, "its last scrape failed")
 
 
-def _datadog(dbm: Freshness) -> tuple[State, str]:
+def _failures(prometheus: Prometheus) -> str:
+    """Return which collectors of the embedded agent failed in the last ten minutes; empty for none."""
+    names = sorted(series.labels["collector"] for series in prometheus.now(NOT_COLLECTED))
+    return f"not all was collected in the last ten minutes: {', '.join(names)}" if names else ""
+
+
+def _datadog(dbm: Freshness, failures: str) -> tuple[State, str]:
     """An Agent is no target of Prometheus; what it sends says whether it works."""
     if dbm.age_s is None:
         return State.UNKNOWN, "no DBM data has come yet"
     if dbm.stale:
         return State.DOWN, f"its last DBM data are {dbm.age_s:,.0f} s old"
-    return State.WORKS, ""
+    return State.WORKS, failures

@@ -20,6 +20,8 @@ from lab.redact.words import all_people, people, technical
 LETTERS = "bcdfghjkmnpqrtvx"
 FORM = re.compile(rf"redacted_[{LETTERS}]{{12}}")
 MAX_CHARACTERS = 200
+# What a byte that no encoding explains was decoded as, and the letters that it mostly was, without accents.
+UNDECODED, BEYOND_ASCII = "\ufffd", "aeiouc"
 # Letters of Latin-1 and Latin Extended-A and -B. Other scripts cannot be checked; encodings use other marks.
 CHARACTERS = re.compile(r"[A-Za-z0-9À-ÖØ-öø-ɏ_ .:/()<>\[\]{}$,*+~-]{1,200}")
 MOST_DIGITS = 7
@@ -88,6 +90,9 @@ def _label(value: str, key: bytes) -> str:
 
 
 def _is_harmless(value: str) -> bool:
+    if UNDECODED in value:
+        # A name is harmless only if it is so with any letter that may stand there: jo\ufffdo may be joao.
+        return all(_is_harmless(value.replace(UNDECODED, letter)) for letter in BEYOND_ASCII)
     plain = unicodedata.normalize("NFC", FORM.sub("", value[: MAX_CHARACTERS + 1]))
     if not plain:
         return len(value) <= MAX_CHARACTERS

@@ -14,6 +14,7 @@ from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.stack import compose, docker, memory, records, stopping
 from lab.stack import status as native
+from lab.stack.collector_failures import CollectorFailures
 from lab.stack.intake_rates import IntakeRates
 from lab.stack.reporter import Reporter
 from lab.stack.status import Status, with_paused
@@ -94,9 +95,14 @@ def require_alone(mode: Mode, settings: LabSettings) -> None:
 
 def status(mode: Mode, settings: LabSettings) -> Status:
     """Return what runs."""
-    found = docker.status() if mode is Mode.DOCKER else native.examine(settings)
+    native_mode = mode is not Mode.DOCKER
+    found = native.examine(settings) if native_mode else docker.status()
     settings = running_settings(settings)
-    return replace(with_paused(found, settings), intake=IntakeRates.ask(settings))
+    return replace(
+        with_paused(found, settings),
+        intake=IntakeRates.ask(settings),
+        collector_failures=CollectorFailures.ask(settings) if native_mode else None,
+    )
 
 
 def down(mode: Mode, settings: LabSettings, *, wipe: bool, reporter: Reporter) -> bool:

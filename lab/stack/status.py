@@ -11,6 +11,7 @@ from lab.paths import Paths
 from lab.settings import LabSettings
 from lab.stack import probes
 from lab.stack.agent import Agent
+from lab.stack.collector_failures import CollectorFailures
 from lab.stack.component import Component
 from lab.stack.components import COMPONENTS, SERVICES, SHOP, selection
 from lab.stack.intake_rates import IntakeRates
@@ -57,6 +58,7 @@ class Status:
     mode: str
     components: tuple[ComponentStatus, ...]
     intake: IntakeRates | None = None
+    collector_failures: CollectorFailures | None = None
 
     @property
     def outcome(self) -> Outcome:

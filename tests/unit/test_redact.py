@@ -231,3 +231,10 @@ def test_tags() -> None:
     assert redact.tag("db.system", "postgresql") == "postgresql"
     assert redact.tag("customer.name", "Maria") is None
     assert redact.tag("error.stack", CPF) is None
+
+
+def test_an_undecodable_byte_hides_no_name_and_costs_no_other() -> None:
+    """U+FFFD stays in what is harmless with any letter in its place; a name that it may be is replaced."""
+    assert redact.label("situa\ufffd\ufffdo") == "situa\ufffd\ufffdo"
+    for name in ("jo\ufffdo", "Jos\ufffd Silva"):
+        assert "\ufffd" not in str(redact.label(name))
