@@ -49,7 +49,7 @@ AFTER_BACKSLASH = re.compile(
 END_OF_COPY = re.compile(r"[;\r\n]")
 UNICODE_ESCAPE = re.compile(r"\\(?:([0-9A-Fa-f]{4})|\+([0-9A-Fa-f]{6}))")
 LITERALS = frozenset({"escape", "string", "dollar", "number"})
-# SQL has at most two names in a row (a column and its alias or type), and one before its first keyword.
+# SQL has at most two names in a row (a column and its alias or type), and one as long as no keyword came.
 MOST_NAMES_IN_A_ROW = 2
 MAX_CHARACTERS = 1_000_000
 REMEMBERED_CHARACTERS = 20_000
@@ -86,6 +86,8 @@ class _Lexer:
         # Where in `_kept` the names since the last token of another kind are.
         self._names: list[int] = []
         self._words: list[str] = []
+        # Whether a keyword came yet.
+        self._is_sql = False
 
     def redacted(self) -> Redacted:
         position = 0
@@ -118,9 +120,14 @@ class _Lexer:
         word = token[0].lower()
         if word in keywords():
             self._end_of_names()
+            self._is_sql = True
         else:
             self._names.append(len(self._kept))
-        self._kept.append(label(token[0]) or "")
+        # No SQL has a name right behind a literal: the quote before it was not where the literal ended.
+        is_rest = (
+            token.start() > 0 and self._text[token.start() - 1] == "'" and word not in keywords()
+        )
+        self._kept.append("?" if is_rest else label(token[0]) or "")
         self._words.append(word)
         if word == "stdin" and self._words[0] == "copy":
             # What follows the statement are rows.
@@ -130,8 +137,8 @@ class _Lexer:
 
     def _end_of_names(self) -> None:
         """Names in a row that are no SQL are what somebody wrote without quotes."""
-        first = len(self._words) == len(self._names)
-        if len(self._names) > MOST_NAMES_IN_A_ROW or (first and len(self._names) > 1):
+        most = MOST_NAMES_IN_A_ROW if self._is_sql else 1
+        if len(self._names) > most:
             self._kept[self._names[0] :] = ["? "]
         self._names = []
 
