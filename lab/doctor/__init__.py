@@ -5,8 +5,8 @@ database need not be the lab's, and the role that asks need not be allowed much:
 unknown, with the grant that would help.
 """
 
-from lab.doctor.check import Check, Mend, Report, Status, Then
+from lab.doctor.check import Check, Fix, Report, Status, Then
 from lab.doctor.examine import examine
 from lab.doctor.view import render
 
-__all__ = ["Check", "Mend", "Report", "Status", "Then", "examine", "render"]
+__all__ = ["Check", "Fix", "Report", "Status", "Then", "examine", "render"]

@@ -21,7 +21,7 @@ class Status(StrEnum):
 
 
 class Then(StrEnum):
-    """What must happen after the statements of a mend before they have their effect."""
+    """What must happen after the statements of a fix before they have their effect."""
 
     NOTHING = "nothing"
     RELOAD = "reload"
@@ -30,7 +30,7 @@ class Then(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mend:
+class Fix:
     """How to put one thing right.
 
     Attributes:
@@ -38,7 +38,7 @@ class Mend:
             superuser or the owner of what they change; empty when SQL cannot do it.
         conf: the same as lines of postgresql.conf (or of a managed service's parameters).
         then: what has to follow.
-        after: the name of the check that has to be mended first.
+        after: the name of the check that has to be fixed first.
         note: what a person must know besides.
     """
 
@@ -57,16 +57,16 @@ class Check:
         name: stable, for programs.
         title: the need, in words.
         found: what there is instead, or what shows that all is well.
-        dark: what nobody sees without it.
-        mend: None when nothing is to be done.
+        impact: what nobody sees without it.
+        fix: None when nothing is to be done.
     """
 
     name: str
     title: str
     status: Status
     found: str
-    dark: str
-    mend: Mend | None = None
+    impact: str
+    fix: Fix | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

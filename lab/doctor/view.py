@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lab.doctor.check import Check, Mend, Report, Status, Then
+from lab.doctor.check import Check, Fix, Report, Status, Then
 from lab.outcome import Outcome
 
 _MARKS = {
@@ -24,7 +24,7 @@ _THEN = {
 
 
 def render(report: Report) -> RenderableType:
-    """Return a table of all checks, then each that is not ok with its mend, then the verdict."""
+    """Return a table of all checks, then each that is not ok with its fix, then the verdict."""
     table = Table("", "what an observer needs", "found", box=None, pad_edge=False)
     for check in report.checks:
         table.add_row(_MARKS[check.status], check.title, Text(check.found, style="dim"))
@@ -33,29 +33,29 @@ def render(report: Report) -> RenderableType:
         head += ", a standby"
     titles = {check.name: check.title for check in report.checks}
     todo = [
-        part for check in report.checks if check.mend for part in _advice(check, check.mend, titles)
+        part for check in report.checks if check.fix for part in _advice(check, check.fix, titles)
     ]
     if todo:
-        how = "To mend, as a superuser, in this database, statement by statement:"
+        how = "To fix, as a superuser, in this database, statement by statement:"
         todo = [Text(), Text(how), *todo]
     return Group(Text(head, style="bold"), Text(), table, *todo, Text(), _verdict(report))
 
 
-def _advice(check: Check, mend: Mend, titles: dict[str, str]) -> Iterator[RenderableType]:
+def _advice(check: Check, fix: Fix, titles: dict[str, str]) -> Iterator[RenderableType]:
     yield Text()
     yield Text.assemble(_MARKS[check.status], "  ", (check.title, "bold"))
-    yield Padding(Text(f"Without it goes dark: {check.dark}"), (0, 0, 0, 4))
-    if mend.after:
-        yield Padding(Text(f"First: {titles[mend.after]}"), (0, 0, 0, 4))
-    for statement in mend.statements:
+    yield Padding(Text(f"What you lose without it: {check.impact}"), (0, 0, 0, 4))
+    if fix.after:
+        yield Padding(Text(f"First: {titles[fix.after]}"), (0, 0, 0, 4))
+    for statement in fix.statements:
         # Not indented, and wrapped between words only: it can be copied as it stands.
         yield Text(f"{statement};", style="cyan", overflow="fold")
-    if mend.conf:
-        again = ", then SELECT pg_reload_conf()" if mend.then is Then.RELOAD else ""
-        other = "Or without ALTER SYSTEM. " if mend.statements else ""
-        line = f"{other}In postgresql.conf or a parameter group: {mend.conf}{again}"
+    if fix.conf:
+        again = ", then SELECT pg_reload_conf()" if fix.then is Then.RELOAD else ""
+        other = "Or without ALTER SYSTEM. " if fix.statements else ""
+        line = f"{other}In postgresql.conf or a parameter group: {fix.conf}{again}"
         yield Padding(Text(line), (0, 0, 0, 4))
-    for line in (_THEN[mend.then], mend.note):
+    for line in (_THEN[fix.then], fix.note):
         if line:
             yield Padding(Text(line), (0, 0, 0, 4))
 

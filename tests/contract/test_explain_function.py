@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from lab.doctor import mends
+from lab.doctor import fixes
 from lab.settings import ROOT
 from tests.unit.test_doctor_rules import GOOD
 
@@ -15,7 +15,7 @@ def test_the_doctor_advises_the_labs_own_function() -> None:
     init = (ROOT / "postgres" / "init" / "30-observability.sql").read_text()
     [advised] = [
         statement
-        for statement in mends.explain_function(replace(GOOD, planner=False)).statements
+        for statement in fixes.explain_function(replace(GOOD, planner=False)).statements
         if statement.startswith("CREATE OR REPLACE FUNCTION")
     ]
     assert body(advised) == body(init)

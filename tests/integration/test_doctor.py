@@ -1,4 +1,4 @@
-"""The doctor on real servers: what is broken is named, and its own advice mends it."""
+"""The doctor on real servers: what is broken is named, and its own advice fixes it."""
 
 import time
 from collections.abc import Iterator
@@ -64,7 +64,7 @@ BREAKS: dict[str, list[str]] = {
 
 
 @pytest.fixture
-def mendable(database: Database) -> Iterator[Database]:
+def fixable(database: Database) -> Iterator[Database]:
     """A database of a server whose roles and settings are put back, whatever a test leaves."""
     yield database
     with database.connect(Role.SUPERUSER) as connection:
@@ -108,55 +108,55 @@ def test_the_labs_own_database_lacks_nothing(database: Database, role: Role) -> 
 
 
 @pytest.mark.parametrize("name", sorted(BREAKS))
-def test_what_is_broken_is_named_and_its_mend_mends_it(mendable: Database, name: str) -> None:
+def test_what_is_broken_is_named_and_its_fix_works(fixable: Database, name: str) -> None:
     """The named check turns from ok to missing and, once its statements have run, back to ok."""
-    target = mendable.dsn(Role.SUPERUSER)
+    target = fixable.dsn(Role.SUPERUSER)
     assert find(examine(target), name).status is Status.OK
-    run(target, tuple(s.format(database=mendable.name) for s in BREAKS[name]))
+    run(target, tuple(s.format(database=fixable.name) for s in BREAKS[name]))
     broken = examined_until(target, name, Status.MISSING)
-    assert broken.mend is not None
-    assert broken.dark
-    run(target, broken.mend.statements)
+    assert broken.fix is not None
+    assert broken.impact
+    run(target, broken.fix.statements)
     examined_until(target, name, Status.OK)
 
 
-def test_an_old_version_of_the_extension_is_named_and_updated(mendable: Database) -> None:
-    target = mendable.dsn(Role.SUPERUSER)
+def test_an_old_version_of_the_extension_is_named_and_updated(fixable: Database) -> None:
+    target = fixable.dsn(Role.SUPERUSER)
     old = ("DROP EXTENSION pg_stat_statements", "CREATE EXTENSION pg_stat_statements VERSION '1.4'")
     run(target, old)
     check = find(examine(target), "pg_stat_statements")
     assert check.status is Status.MISSING
     assert "1.4" in check.found
-    assert check.mend is not None
-    run(target, check.mend.statements)
+    assert check.fix is not None
+    run(target, check.fix.statements)
     assert find(examine(target), "pg_stat_statements").status is Status.OK
 
 
-def test_an_extension_off_the_search_path_is_really_found_after_the_mend(
-    mendable: Database,
+def test_an_extension_off_the_search_path_is_really_found_after_the_fix(
+    fixable: Database,
 ) -> None:
-    target = mendable.dsn(Role.SUPERUSER)
+    target = fixable.dsn(Role.SUPERUSER)
     run(target, tuple(BREAKS["datadog_search_path"]))
-    with mendable.connect(Role.DATADOG) as agent, pytest.raises(DatabaseError):
+    with fixable.connect(Role.DATADOG) as agent, pytest.raises(DatabaseError):
         rows(agent, "SELECT count(*) FROM pg_stat_statements")
-    mend = find(examine(target), "datadog_search_path").mend
-    assert mend is not None
-    run(target, mend.statements)
-    with mendable.connect(Role.DATADOG) as agent:
+    fix = find(examine(target), "datadog_search_path").fix
+    assert fix is not None
+    run(target, fix.statements)
+    with fixable.connect(Role.DATADOG) as agent:
         assert rows(agent, "SELECT count(*) > 0 FROM pg_stat_statements") == [(True,)]
 
 
-def test_a_function_owner_that_may_not_read_a_table_is_named(mendable: Database) -> None:
+def test_a_function_owner_that_may_not_read_a_table_is_named(fixable: Database) -> None:
     """A new table that the function's owner may not read has no plans, and the check says which."""
-    target = mendable.dsn(Role.SUPERUSER)
-    with mendable.connect(Role.OWNER) as owner:
+    target = fixable.dsn(Role.SUPERUSER)
+    with fixable.connect(Role.OWNER) as owner:
         rows(owner, "CREATE TABLE forgotten AS SELECT 1 AS x")
     check = find(examine(target), "explain_works")
     assert check.status is Status.MISSING
     assert "forgotten" in check.found
-    assert check.mend is not None
-    run(target, check.mend.statements)
-    with mendable.connect(Role.DATADOG) as agent:
+    assert check.fix is not None
+    run(target, check.fix.statements)
+    with fixable.connect(Role.DATADOG) as agent:
         [[plan]] = rows(agent, "SELECT datadog.explain_statement('SELECT * FROM forgotten')")
     assert plan[0]["Plan"]["Relation Name"] == "forgotten"
     assert find(examine(target), "explain_works").status is Status.OK
@@ -181,9 +181,9 @@ def test_a_hardened_catalogue_is_unknown_until_the_grant_that_the_doctor_names(
     assert {"pg_stat_statements", "datadog_role", "exporter_role", "query_id"} <= unknown
     assert "track_io_timing" in unknown
     for name in ("pg_stat_statements", "datadog_role"):
-        mend = find(report, name).mend
-        assert mend is not None
-        run(superuser, mend.statements)
+        fix = find(report, name).fix
+        assert fix is not None
+        run(superuser, fix.statements)
         assert find(examine(target), name).status is Status.OK
 
 
@@ -244,15 +244,15 @@ def test_the_doctors_advice_alone_takes_a_bare_server_to_nothing_missing(foreign
             report = examine(target)
             missing = [check.name for check in report.missing]
             for check in report.missing:
-                assert check.mend is not None
-                if not check.mend.after:
-                    run(target, check.mend.statements)
+                assert check.fix is not None
+                if not check.fix.after:
+                    run(target, check.fix.statements)
     assert [check.name for check in report.checks if check.status is not Status.OK] == []
     # The libraries take one restart, what they define another; the last round finds nothing.
     assert rounds == 3
 
 
-def test_a_setting_of_the_command_line_is_not_mended_in_vain(foreign: Cluster) -> None:
+def test_a_setting_of_the_command_line_is_not_fixed_in_vain(foreign: Cluster) -> None:
     fixed = Cluster(
         settings=foreign.settings.model_copy(update={"postgres_db": "postgres"}),
         state=foreign.state,
@@ -262,58 +262,58 @@ def test_a_setting_of_the_command_line_is_not_mended_in_vain(foreign: Cluster) -
     )
     with running(fixed):
         check = find(examine(dsn(fixed.settings, Role.SUPERUSER)), "track_io_timing")
-    assert check.mend is not None
-    assert check.mend.statements == ()
-    assert check.mend.then is Then.RESTART
-    assert "-c track_io_timing" in check.mend.note
+    assert check.fix is not None
+    assert check.fix.statements == ()
+    assert check.fix.then is Then.RESTART
+    assert "-c track_io_timing" in check.fix.note
 
 
 @pytest.mark.parametrize("role", [Role.SUPERUSER, Role.DATADOG])
 def test_the_vendors_function_lets_its_caller_act_as_the_superuser(
-    mendable: Database, role: Role
+    fixable: Database, role: Role
 ) -> None:
     """Each way is named, as far as the asking role may try; a way that is closed is not."""
-    run(mendable.dsn(Role.SUPERUSER), (VENDORS,))
-    check = find(examine(mendable.dsn(role)), "explain_confined")
+    run(fixable.dsn(Role.SUPERUSER), (VENDORS,))
+    check = find(examine(fixable.dsn(role)), "explain_confined")
     assert check.status is Status.MISSING
     assert "EXPLAIN EXECUTE evaluates any parameter" in check.found
     assert "functions that read tables run while it plans" in check.found
     assert "owner postgres is a superuser" in check.found
     assert "temporary" not in check.found
-    run(mendable.dsn(Role.SUPERUSER), (f"GRANT TEMPORARY ON DATABASE {mendable.name} TO datadog",))
-    assert "temporary functions" in find(examine(mendable.dsn(role)), "explain_confined").found
+    run(fixable.dsn(Role.SUPERUSER), (f"GRANT TEMPORARY ON DATABASE {fixable.name} TO datadog",))
+    assert "temporary functions" in find(examine(fixable.dsn(role)), "explain_confined").found
 
 
 def test_what_the_catalogue_shows_is_missing_also_where_nothing_may_be_tried(
-    mendable: Database,
+    fixable: Database,
 ) -> None:
-    run(mendable.dsn(Role.SUPERUSER), (VENDORS,))
-    check = find(examine(mendable.dsn(Role.LAB)), "explain_confined")
+    run(fixable.dsn(Role.SUPERUSER), (VENDORS,))
+    check = find(examine(fixable.dsn(Role.LAB)), "explain_confined")
     assert (check.status, check.found) == (Status.MISSING, "its owner postgres is a superuser")
 
 
-def test_the_agents_own_search_path_decides_what_it_finds(mendable: Database) -> None:
+def test_the_agents_own_search_path_decides_what_it_finds(fixable: Database) -> None:
     """The asker finds the application's table by its own search path, and the Agent does not."""
     run(
-        mendable.dsn(Role.SUPERUSER),
+        fixable.dsn(Role.SUPERUSER),
         (
             VENDORS,
             "CREATE SCHEMA app AUTHORIZATION credit_app",
             "CREATE TABLE app.orders AS SELECT g AS id FROM generate_series(1, 100000) g",
             "ALTER TABLE app.orders OWNER TO credit_app",
             "ANALYZE app.orders",
-            f"ALTER ROLE credit_app IN DATABASE {mendable.name} SET search_path = app",
+            f"ALTER ROLE credit_app IN DATABASE {fixable.name} SET search_path = app",
             "GRANT USAGE ON SCHEMA datadog TO credit_app",
         ),
     )
-    asker = f"{mendable.dsn(Role.SUPERUSER)} options='-c search_path=app'"
-    for target in (asker, mendable.dsn(Role.SUPERUSER), mendable.dsn(Role.APP)):
+    asker = f"{fixable.dsn(Role.SUPERUSER)} options='-c search_path=app'"
+    for target in (asker, fixable.dsn(Role.SUPERUSER), fixable.dsn(Role.APP)):
         check = find(examine(target), "explain_works")
         assert check.status is Status.MISSING
         assert check.found.startswith("SELECT * FROM orders LIMIT 1: ")
-    mend = find(examine(asker), "explain_works").mend
-    assert mend is not None
-    run(mendable.dsn(Role.SUPERUSER), mend.statements)
+    fix = find(examine(asker), "explain_works").fix
+    assert fix is not None
+    run(fixable.dsn(Role.SUPERUSER), fix.statements)
     check = find(examine(asker), "explain_works")
     assert (check.status, check.found) == (
         Status.OK,
@@ -321,11 +321,11 @@ def test_the_agents_own_search_path_decides_what_it_finds(mendable: Database) ->
     )
 
 
-def test_the_observers_roles_may_have_other_names(mendable: Database) -> None:
-    with mendable.connect(Role.SUPERUSER) as connection:
+def test_the_observers_roles_may_have_other_names(fixable: Database) -> None:
+    with fixable.connect(Role.SUPERUSER) as connection:
         rows(connection, "CREATE ROLE dd_agent LOGIN")
         try:
-            report = examine(mendable.dsn(Role.SUPERUSER), datadog_role="dd_agent")
+            report = examine(fixable.dsn(Role.SUPERUSER), datadog_role="dd_agent")
             assert find(report, "datadog_role").title == "Role dd_agent for the Datadog Agent"
             assert find(report, "datadog_pg_monitor").status is Status.MISSING
         finally:
@@ -351,8 +351,8 @@ def test_a_text_that_cannot_be_converted_is_reported_with_the_reset(foreign: Clu
         check = find(examine(target), "statement_texts")
         assert check.status is Status.MISSING
         assert "invalid byte sequence" in check.found
-        assert check.mend is not None
-        run(target, check.mend.statements)
+        assert check.fix is not None
+        run(target, check.fix.statements)
         assert find(examine(target), "statement_texts").status is Status.OK
 
 
@@ -372,9 +372,9 @@ def test_a_standby_is_examined_and_sent_to_its_primary(foreign: Cluster) -> None
         report = examine(dsn(server.settings, Role.SUPERUSER))
     assert report.is_standby is True
     for name in ("pg_stat_statements", "datadog_role", "explain_function"):
-        mend = find(report, name).mend
-        assert mend is not None
-        assert mend.note.startswith("This server is a standby: run these on its primary.")
-    mend = find(report, "track_io_timing").mend
-    assert mend is not None
-    assert "primary" not in mend.note
+        fix = find(report, name).fix
+        assert fix is not None
+        assert fix.note.startswith("This server is a standby: run these on its primary.")
+    fix = find(report, "track_io_timing").fix
+    assert fix is not None
+    assert "primary" not in fix.note

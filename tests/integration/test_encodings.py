@@ -135,9 +135,9 @@ def test_the_doctor_examines_a_database_whose_names_are_no_utf8(
         with database.connect(Role.SUPERUSER) as connection:
             send(connection, b'CREATE TABLE "situa\xe7\xe3o" AS SELECT 1 AS x')
             [function] = [c for c in examine(target).checks if c.name == "explain_function"]
-            assert function.mend is not None
+            assert function.fix is not None
             for statement in (
-                *function.mend.statements,
+                *function.fix.statements,
                 "GRANT USAGE ON SCHEMA datadog TO datadog",
             ):
                 rows(connection, statement)

@@ -105,10 +105,10 @@ def with_setting(name: str, setting: Setting | None) -> Facts:
     return replace(GOOD, settings=settings)
 
 
-def test_when_everything_is_there_every_check_is_ok_and_has_no_mend() -> None:
+def test_when_everything_is_there_every_check_is_ok_and_has_no_fix() -> None:
     checks = judge(GOOD)
     assert {check.status for check in checks} == {Status.OK}
-    assert not any(check.mend for check in checks)
+    assert not any(check.fix for check in checks)
     assert len({check.name for check in checks}) == len(checks)
 
 
@@ -118,40 +118,40 @@ def test_a_setting_that_cannot_be_seen_is_never_called_ok(name: str) -> None:
     """An absent row of pg_settings is unknown, or missing when it proves that a library is not loaded."""
     check = find(with_setting(name, None), name)
     assert check.status is (Status.MISSING if "." in name else Status.UNKNOWN)
-    assert check.mend is not None
+    assert check.fix is not None
 
 
 @pytest.mark.parametrize(
     ("context", "then"), [("postmaster", Then.RESTART), ("sighup", Then.RELOAD)]
 )
-def test_a_mend_says_whether_a_restart_is_needed(context: str, then: Then) -> None:
+def test_a_fix_says_whether_a_restart_is_needed(context: str, then: Then) -> None:
     bad = Setting(value="1024", source="default", context=context)
-    mend = find(with_setting("track_activity_query_size", bad), "track_activity_query_size").mend
-    assert mend is not None
-    assert mend.then is then
-    assert mend.statements[0] == "ALTER SYSTEM SET track_activity_query_size = '4096'"
-    assert mend.conf == "track_activity_query_size = '4096'"
+    fix = find(with_setting("track_activity_query_size", bad), "track_activity_query_size").fix
+    assert fix is not None
+    assert fix.then is then
+    assert fix.statements[0] == "ALTER SYSTEM SET track_activity_query_size = '4096'"
+    assert fix.conf == "track_activity_query_size = '4096'"
 
 
 def test_no_sql_is_offered_against_the_servers_command_line() -> None:
     """ALTER SYSTEM would be accepted there and change nothing."""
     bad = Setting(value="off", source="command line", context="superuser")
-    mend = find(with_setting("track_io_timing", bad), "track_io_timing").mend
-    assert mend is not None
-    assert mend.statements == ()
-    assert "command line" in mend.note
+    fix = find(with_setting("track_io_timing", bad), "track_io_timing").fix
+    assert fix is not None
+    assert fix.statements == ()
+    assert "command line" in fix.note
 
 
 def test_preloading_keeps_the_libraries_that_are_there() -> None:
     there = Setting(value='citus, "odd name"', source="configuration file", context="postmaster")
     facts = with_setting("shared_preload_libraries", there)
     settings = {k: v for k, v in facts.settings.items() if not k.startswith("auto_explain")}
-    mend = find(replace(facts, settings=settings), "libraries").mend
-    assert mend is not None
-    assert mend.statements == (
+    fix = find(replace(facts, settings=settings), "libraries").fix
+    assert fix is not None
+    assert fix.statements == (
         "ALTER SYSTEM SET shared_preload_libraries = 'citus', 'odd name', 'auto_explain'",
     )
-    assert mend.then is Then.RESTART
+    assert fix.then is Then.RESTART
 
 
 def test_libraries_are_judged_by_their_effect_where_the_list_is_hidden() -> None:
@@ -168,11 +168,11 @@ def test_before_version_14_and_15_nothing_is_asked_that_the_server_cannot_have()
     assert {check.status for check in judge(facts)} == {Status.OK}
 
 
-def test_membership_that_is_not_inherited_is_mended_by_the_servers_own_rules() -> None:
+def test_membership_that_is_not_inherited_is_fixed_by_the_servers_own_rules() -> None:
     """From 16 on inheritance belongs to the grant, before that to the role."""
     member = replace(OBSERVER, has_monitor=False)
-    old = find(replace(GOOD, datadog=member), "datadog_pg_monitor").mend
-    new = find(replace(GOOD, datadog=member, version=160004), "datadog_pg_monitor").mend
+    old = find(replace(GOOD, datadog=member), "datadog_pg_monitor").fix
+    new = find(replace(GOOD, datadog=member, version=160004), "datadog_pg_monitor").fix
     assert old is not None
     assert new is not None
     assert old.statements == ("ALTER ROLE datadog INHERIT",)
@@ -182,7 +182,7 @@ def test_membership_that_is_not_inherited_is_mended_by_the_servers_own_rules() -
 def test_what_needs_an_absent_role_comes_after_the_role() -> None:
     absent = Observer(name="datadog", sql="datadog", exists=False, settings=LIMITED)
     facts = replace(GOOD, datadog=absent, datadog_schema=False, explain=None, attempt=None)
-    after = {check.name: check.mend.after for check in judge(facts) if check.mend}
+    after = {check.name: check.fix.after for check in judge(facts) if check.fix}
     assert after["datadog_role"] == ""
     for name in ("datadog_pg_monitor", "datadog_schema", "explain_function"):
         assert after[name] == "datadog_role"
@@ -207,9 +207,9 @@ def test_what_the_role_may_not_read_is_unknown_and_named_with_the_grant() -> Non
     assert {"pg_stat_statements", "datadog_role", "exporter_role", "datadog_schema"} <= set(unknown)
     assert {"explain_function", "query_id", "log_destination"} <= set(unknown)
     for check in unknown.values():
-        assert check.mend is not None
-        assert check.mend.statements[0].startswith("GRANT ")
-        assert check.mend.statements[0].endswith(" TO somebody")
+        assert check.fix is not None
+        assert check.fix.statements[0].startswith("GRANT ")
+        assert check.fix.statements[0].endswith(" TO somebody")
 
 
 def test_an_owner_that_cannot_read_every_table_is_named_with_the_tables() -> None:
@@ -217,8 +217,8 @@ def test_an_owner_that_cannot_read_every_table_is_named_with_the_tables() -> Non
     check = find(replace(GOOD, explain=partial), "explain_works")
     assert check.status is Status.MISSING
     assert "customers, audit_log" in check.found
-    assert check.mend is not None
-    assert check.mend.statements == (
+    assert check.fix is not None
+    assert check.fix.statements == (
         "GRANT USAGE ON SCHEMA public TO reader",
         "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO reader",
     )
@@ -244,17 +244,17 @@ def test_the_report_is_json_and_unknown_has_an_exit_status_of_its_own() -> None:
     assert missing.exit_status == 1
     [check] = [c for c in missing.to_json()["checks"] if c["name"] == "query_id"]
     assert check["status"] == "missing"
-    assert check["mend"]["statements"][0] == "ALTER SYSTEM SET compute_query_id = 'on'"
+    assert check["fix"]["statements"][0] == "ALTER SYSTEM SET compute_query_id = 'on'"
 
 
-def test_the_view_shows_every_mend_whole_in_a_narrow_terminal() -> None:
+def test_the_view_shows_every_fix_whole_in_a_narrow_terminal() -> None:
     """Lines are wrapped between words, never cut: what is copied from the screen is still SQL."""
     bare = replace(GOOD, settings={}, explain=None, attempt=None)
     examined = report(bare)
     shown = StringIO()
     Console(width=72, file=shown).print(render(examined))
     words = " ".join(shown.getvalue().split())
-    statements = [s for check in examined.checks if check.mend for s in check.mend.statements]
+    statements = [s for check in examined.checks if check.fix for s in check.fix.statements]
     assert len(statements) > 20
     for statement in statements:
         assert f"{' '.join(statement.split())};" in words
@@ -298,8 +298,8 @@ def test_each_way_to_act_as_the_explain_functions_owner_is_missing_with_a_fix(
     check = find(facts, "explain_confined")
     assert check.status is Status.MISSING
     assert words in check.found
-    assert check.mend is not None
-    assert check.mend.statements
+    assert check.fix is not None
+    assert check.fix.statements
 
 
 def test_temporary_objects_are_no_hole_where_the_function_refuses_them() -> None:
@@ -321,7 +321,7 @@ def test_on_a_standby_what_is_replicated_is_changed_on_the_primary() -> None:
         has_query_id=False,
         extensions={"pg_stat_statements": absent, "pg_buffercache": CREATED},
     )
-    extension, setting = (find(facts, name).mend for name in ("pg_stat_statements", "query_id"))
+    extension, setting = (find(facts, name).fix for name in ("pg_stat_statements", "query_id"))
     assert extension is not None
     assert setting is not None
     assert "on its primary" in extension.note
@@ -361,4 +361,4 @@ def test_statement_texts_that_cannot_be_read_are_reported(
 ) -> None:
     check = find(replace(GOOD, texts=texts), "statement_texts")
     assert (check.status, words in check.found) == (status, True)
-    assert (check.mend is None) is (status is Status.OK)
+    assert (check.fix is None) is (status is Status.OK)

@@ -9,7 +9,7 @@ from lab.doctor.rules import log, plans, roles, statements
 
 
 def judge(facts: Facts) -> tuple[Check, ...]:
-    """Apply every rule, in the order in which a person would mend."""
+    """Apply every rule, in the order in which a person would fix."""
     groups: Iterable[Iterable[Check]] = (
         statements.checks(facts),
         roles.checks(facts),
@@ -23,7 +23,7 @@ def judge(facts: Facts) -> tuple[Check, ...]:
 def _on_primary(check: Check) -> Check:
     """A standby takes ALTER SYSTEM, and refuses every other change."""
     own = ("ALTER SYSTEM", "SELECT pg_reload_conf()")
-    if check.mend is None or all(s.startswith(own) for s in check.mend.statements):
+    if check.fix is None or all(s.startswith(own) for s in check.fix.statements):
         return check
-    note = f"This server is a standby: run these on its primary. {check.mend.note}".rstrip()
-    return replace(check, mend=replace(check.mend, note=note))
+    note = f"This server is a standby: run these on its primary. {check.fix.note}".rstrip()
+    return replace(check, fix=replace(check.fix, note=note))

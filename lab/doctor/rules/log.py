@@ -20,7 +20,7 @@ def checks(facts: Facts) -> Iterator[Check]:
         will_do=lambda value: destinations <= {part.strip() for part in value.split(",")},
         wanted=",".join(sorted(destinations, reverse=True)),
         title=f"The log is written as {' and '.join(sorted(destinations, reverse=True))}",
-        dark="With no stderr, the log in Datadog; with no jsonlog, query ids and executed plans in the lab.",
+        impact="Without stderr the log in Datadog; without jsonlog query ids and executed plans in the lab.",
     )
     yield setting.check(
         facts,
@@ -28,7 +28,7 @@ def checks(facts: Facts) -> Iterator[Check]:
         will_do=setting.on,
         wanted="on",
         title="The log goes to files that an Agent can follow",
-        dark="The log in Datadog and in the lab; jsonlog is written to files only.",
+        impact="The log in Datadog and in the lab; jsonlog is written to files only.",
     )
     yield setting.check(
         facts,
@@ -36,7 +36,7 @@ def checks(facts: Facts) -> Iterator[Check]:
         will_do=lambda value: value.strip() == PREFIX,
         wanted=PREFIX,
         title="Log lines begin as Datadog's log pipeline expects",
-        dark="Time, database, user and SQLSTATE of log lines in Datadog, and the link to their session.",
+        impact="Time, database, user and SQLSTATE of log lines in Datadog, and the link to their session.",
     )
     yield from _events(facts)
     yield from _plans(facts)
@@ -49,7 +49,7 @@ def _events(facts: Facts) -> Iterator[Check]:
         will_do=setting.logged,
         wanted="100ms",
         title="Slow statements are logged",
-        dark="Slow statements between two samples, with their traceparent.",
+        impact="Slow statements between two samples, with their traceparent.",
     )
     yield setting.check(
         facts,
@@ -57,7 +57,7 @@ def _events(facts: Facts) -> Iterator[Check]:
         will_do=setting.on,
         wanted="on",
         title="Lock waits are logged",
-        dark="Who waited for whom, after the fact.",
+        impact="Who waited for whom, after the fact.",
     )
     yield setting.check(
         facts,
@@ -65,7 +65,7 @@ def _events(facts: Facts) -> Iterator[Check]:
         will_do=setting.logged,
         wanted="0",
         title="Spills to disk are logged",
-        dark="Which statement spilled, and how much.",
+        impact="Which statement spilled, and how much.",
     )
     yield setting.check(
         facts,
@@ -73,7 +73,7 @@ def _events(facts: Facts) -> Iterator[Check]:
         will_do=setting.on,
         wanted="on",
         title="Checkpoints are logged",
-        dark="Latency that comes from checkpoints.",
+        impact="Latency that comes from checkpoints.",
     )
     yield setting.check(
         facts,
@@ -81,7 +81,7 @@ def _events(facts: Facts) -> Iterator[Check]:
         will_do=setting.logged,
         wanted="0",
         title="Autovacuum is logged",
-        dark="Latency and dead rows that come from vacuum, or from its absence.",
+        impact="Latency and dead rows that come from vacuum, or from its absence.",
     )
 
 
@@ -92,7 +92,7 @@ def _plans(facts: Facts) -> Iterator[Check]:
         will_do=setting.logged,
         wanted="200ms",
         title="Executed plans of slow statements are logged",
-        dark="The plan that really ran, with actual rows: estimated plans are all there is.",
+        impact="The plan that really ran, with actual rows: estimated plans are all there is.",
     )
     yield setting.check(
         facts,
@@ -100,7 +100,7 @@ def _plans(facts: Facts) -> Iterator[Check]:
         will_do=setting.on,
         wanted="on",
         title="Executed plans carry actual rows and times",
-        dark="Where a plan went wrong: estimates without what they came to.",
+        impact="Where a plan went wrong: estimates without what they came to.",
     )
     yield setting.check(
         facts,
@@ -108,7 +108,7 @@ def _plans(facts: Facts) -> Iterator[Check]:
         will_do=setting.on,
         wanted="on",
         title="Executed plans carry buffers",
-        dark="Whether a slow plan node read from disk.",
+        impact="Whether a slow plan node read from disk.",
     )
     yield setting.check(
         facts,
@@ -116,5 +116,5 @@ def _plans(facts: Facts) -> Iterator[Check]:
         will_do=lambda value: value == "json",
         wanted="json",
         title="Executed plans are JSON",
-        dark="Executed plans in Datadog and in the lab, both of which read JSON only.",
+        impact="Executed plans in Datadog and in the lab, both of which read JSON only.",
     )

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from lab.doctor import mends
-from lab.doctor.check import Check, Mend, Status
+from lab.doctor import fixes
+from lab.doctor.check import Check, Fix, Status
 from lab.doctor.facts import ExplainFunction, Facts, Observer
 
-_DARK = "Every plan in Database Monitoring."
+_IMPACT = "Every plan in Database Monitoring."
 _FUNCTION = "datadog.explain_statement(text)"
 
 
@@ -24,42 +24,42 @@ def checks(facts: Facts) -> Iterator[Check]:
 
 def _schema(facts: Facts) -> Check:
     observer = facts.datadog
-    status, found, mend = Status.OK, "it exists, and the role may use it", None
+    status, found, fix = Status.OK, "it exists, and the role may use it", None
     statements = ["CREATE SCHEMA IF NOT EXISTS datadog"]
     if observer is not None:
         statements.append(f"GRANT USAGE ON SCHEMA datadog TO {observer.sql}")
     if facts.datadog_schema is None or observer is None:
         status, found = Status.UNKNOWN, f"role {facts.role} may not read pg_namespace or pg_roles"
-        mend = Mend(statements=(f"GRANT SELECT ON pg_namespace, pg_roles TO {facts.role_sql}",))
+        fix = Fix(statements=(f"GRANT SELECT ON pg_namespace, pg_roles TO {facts.role_sql}",))
     elif not facts.datadog_schema:
         status, found = Status.MISSING, "there is no such schema in this database"
-        mend = Mend(statements=tuple(statements), after=_role_first(observer))
+        fix = Fix(statements=tuple(statements), after=_role_first(observer))
     elif "datadog" not in observer.uses:
         status, found = Status.MISSING, f"role {observer.name} has no USAGE on it"
-        mend = Mend(statements=tuple(statements[1:]), after=_role_first(observer))
+        fix = Fix(statements=tuple(statements[1:]), after=_role_first(observer))
     return Check(
         name="datadog_schema",
         title="Schema datadog for the Agent's function",
         status=status,
         found=found,
-        dark=_DARK,
-        mend=mend,
+        impact=_IMPACT,
+        fix=fix,
     )
 
 
 def _no_function(facts: Facts) -> Check:
     status, found = Status.MISSING, f"there is no {_FUNCTION} in this database"
-    mend = mends.explain_function(facts)
+    fix = fixes.explain_function(facts)
     if not facts.explain_known:
         status, found = Status.UNKNOWN, f"role {facts.role} may not read pg_proc"
-        mend = Mend(statements=(f"GRANT SELECT ON pg_proc TO {facts.role_sql}",))
+        fix = Fix(statements=(f"GRANT SELECT ON pg_proc TO {facts.role_sql}",))
     return Check(
         name="explain_function",
         title=f"Function {_FUNCTION}",
         status=status,
         found=found,
-        dark=f"{_DARK} The Agent warns: undefined-explain-function.",
-        mend=mend,
+        impact=f"{_IMPACT} The Agent warns: undefined-explain-function.",
+        fix=fix,
     )
 
 
@@ -70,8 +70,8 @@ def _function(facts: Facts, function: ExplainFunction) -> Check:
         title=f"Function {_FUNCTION}",
         status=Status.OK if good else Status.MISSING,
         found=f"owned by {function.owner}" if good else "it does not return SETOF json",
-        dark=f"{_DARK} The Agent warns: undefined-explain-function.",
-        mend=None if good else mends.explain_function(facts),
+        impact=f"{_IMPACT} The Agent warns: undefined-explain-function.",
+        fix=None if good else fixes.explain_function(facts),
     )
 
 
@@ -82,29 +82,29 @@ def _security_definer(function: ExplainFunction) -> Check:
         title="The explain function runs with its owner's privileges",
         status=Status.OK if good else Status.MISSING,
         found="SECURITY DEFINER" if good else "SECURITY INVOKER",
-        dark=f"{_DARK} The Agent gets InsufficientPrivilege for each, and does not warn.",
-        mend=None if good else Mend(statements=(f"ALTER FUNCTION {_FUNCTION} SECURITY DEFINER",)),
+        impact=f"{_IMPACT} The Agent gets InsufficientPrivilege for each, and does not warn.",
+        fix=None if good else Fix(statements=(f"ALTER FUNCTION {_FUNCTION} SECURITY DEFINER",)),
     )
 
 
 def _confined(facts: Facts, function: ExplainFunction) -> Check:
     """What the planner calls in an explained statement runs as the function's owner."""
-    status, found, mend = _ways(facts, function)
+    status, found, fix = _ways(facts, function)
     owner = f"superuser {function.owner}" if function.owner_is_superuser else function.owner
     return Check(
         name="explain_confined",
         title="The Agent's role gets plans from the explain function, and nothing else",
         status=status,
         found=found,
-        dark=(
+        impact=(
             f"No data. But a holder of the role's password reads and calls what {owner} may,"
             " beyond plans."
         ),
-        mend=mend,
+        fix=fix,
     )
 
 
-def _ways(facts: Facts, function: ExplainFunction) -> tuple[Status, str, Mend | None]:
+def _ways(facts: Facts, function: ExplainFunction) -> tuple[Status, str, Fix | None]:
     attempt, observer = facts.attempt, facts.datadog
     if not function.security_definer:
         return Status.OK, "it runs with the caller's own privileges", None
@@ -124,46 +124,46 @@ def _ways(facts: Facts, function: ExplainFunction) -> tuple[Status, str, Mend | 
     if observer.is_superuser:
         ways = {f"role {observer.name} is a superuser": True}
     if open_ways := [way for way, is_open in ways.items() if is_open]:
-        return Status.MISSING, "; ".join(open_ways), mends.confined(facts)
+        return Status.MISSING, "; ".join(open_ways), fixes.confined(facts)
     if attempt is None or attempt.refused:
         found = f"role {facts.role} may not try it, nor become {observer.name}"
-        return Status.UNKNOWN, found, Mend(note="Connect as a superuser, or as the Agent's role.")
+        return Status.UNKNOWN, found, Fix(note="Connect as a superuser, or as the Agent's role.")
     return Status.OK, f"it plans as {function.owner}, and refuses what would be executed", None
 
 
 def _works(facts: Facts, function: ExplainFunction) -> Check:
-    status, found, mend = _proof(facts, function)
+    status, found, fix = _proof(facts, function)
     return Check(
         name="explain_works",
         title="The Agent gets a plan of the application's statements",
         status=status,
         found=found,
-        dark="Plans of the statements that read the tables named; all of them when it may not execute.",
-        mend=mend,
+        impact="Plans of the statements that read the tables named; all of them when it may not execute.",
+        fix=fix,
     )
 
 
-def _proof(facts: Facts, function: ExplainFunction) -> tuple[Status, str, Mend | None]:
+def _proof(facts: Facts, function: ExplainFunction) -> tuple[Status, str, Fix | None]:
     attempt, observer = facts.attempt, facts.datadog
     if observer is not None and observer.exists and not function.may_execute:
         grant = f"GRANT EXECUTE ON FUNCTION {_FUNCTION} TO {observer.sql}"
         found = f"role {observer.name} may not execute {_FUNCTION}"
-        return Status.MISSING, found, Mend(statements=(grant,))
+        return Status.MISSING, found, Fix(statements=(grant,))
     if not function.security_definer:
         found = "the function runs with the Agent's own privileges"
-        return Status.MISSING, found, Mend(after="explain_security_definer")
+        return Status.MISSING, found, Fix(after="explain_security_definer")
     if function.unreadable:
         some = ", ".join(function.unreadable[:3])
         found = f"its owner {function.owner} may not read {len(function.unreadable)} tables: {some}"
-        return Status.MISSING, found, mends.readable_tables(facts, function)
+        return Status.MISSING, found, fixes.readable_tables(facts, function)
     if attempt is None or attempt.refused:
         grant = f"GRANT EXECUTE ON FUNCTION {_FUNCTION} TO {facts.role_sql}"
         usage = f"GRANT USAGE ON SCHEMA datadog TO {facts.role_sql}"
         found = f"role {facts.role} may not try it, nor become {_name(observer)}"
-        return Status.UNKNOWN, found, Mend(statements=(usage, grant), note="Or connect as it.")
+        return Status.UNKNOWN, found, Fix(statements=(usage, grant), note="Or connect as it.")
     if attempt.error:
         found = f"{attempt.statement}: {attempt.error}"
-        return Status.MISSING, found, mends.explain_function(facts)
+        return Status.MISSING, found, fixes.explain_function(facts)
     return Status.OK, f"as {attempt.by}: {attempt.statement}", None
 
 

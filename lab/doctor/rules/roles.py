@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from lab.doctor import mends
-from lab.doctor.check import Check, Mend, Status, Then
+from lab.doctor import fixes
+from lab.doctor.check import Check, Fix, Status, Then
 from lab.doctor.facts import Facts, Observer, is_unlimited
 
 _LIMITS = {"datadog": ("5s", "1s", 10), "exporter": ("8s", "2s", 5)}
@@ -24,22 +24,22 @@ def checks(facts: Facts) -> Iterator[Check]:
 
 
 def _role(facts: Facts, key: str, observer: Observer) -> Check:
-    status, found, mend = Status.OK, "it may log in and connect to this database", None
+    status, found, fix = Status.OK, "it may log in and connect to this database", None
     if not observer.exists:
-        status, found, mend = Status.MISSING, "it does not exist", mends.role(observer)
+        status, found, fix = Status.MISSING, "it does not exist", fixes.role(observer)
     elif not observer.can_login:
-        status, found, mend = Status.MISSING, "it may not log in", mends.role(observer)
+        status, found, fix = Status.MISSING, "it may not log in", fixes.role(observer)
     elif not observer.may_connect:
         grant = f"GRANT CONNECT ON DATABASE {facts.database_sql} TO {observer.sql}"
         status, found = Status.MISSING, "it may not connect to this database"
-        mend = Mend(statements=(grant,))
+        fix = Fix(statements=(grant,))
     return Check(
         name=f"{key}_role",
         title=f"Role {observer.name} for {_WHO[key]}",
         status=status,
         found=found,
-        dark=f"Everything that {_WHO[key]} would see.",
-        mend=mend,
+        impact=f"Everything that {_WHO[key]} would see.",
+        fix=fix,
     )
 
 
@@ -52,13 +52,13 @@ def _monitor(facts: Facts, key: str, observer: Observer) -> Check:
         title=f"Role {observer.name} has pg_monitor",
         status=Status.OK if observer.has_monitor else Status.MISSING,
         found=found,
-        dark={
+        impact={
             "datadog": "Other roles' statements: no samples, no plans, no activity, and no warning.",
             "exporter": "Other roles' statements and sessions, sizes, settings, WAL and replication.",
         }[key],
-        mend=None
+        fix=None
         if observer.has_monitor
-        else _after_role(key, observer, mends.monitor(facts, observer)),
+        else _after_role(key, observer, fixes.monitor(facts, observer)),
     )
 
 
@@ -66,10 +66,10 @@ def _search_path(facts: Facts, key: str, observer: Observer) -> Check:
     """Both observers name pg_stat_statements without its schema."""
     extension = (facts.extensions or {}).get("pg_stat_statements")
     schema = extension.schema if extension else None
-    mend = None
+    fix = None
     if extension is None or schema is None:
         status, found = Status.UNKNOWN, "pg_stat_statements is not created in this database"
-        mend = Mend(after="pg_stat_statements")
+        fix = Fix(after="pg_stat_statements")
     elif schema in observer.path and schema in observer.uses:
         status, found = Status.OK, f"schema {schema} is on its search path"
     else:
@@ -82,14 +82,14 @@ def _search_path(facts: Facts, key: str, observer: Observer) -> Check:
             f" SET search_path = {', '.join(p for p in (path, extension.schema_sql) if p)}"
         )
         needed = (grant,) if schema in observer.path else (grant, alter)
-        mend = _after_role(key, observer, Mend(statements=needed, then=Then.RECONNECT))
+        fix = _after_role(key, observer, Fix(statements=needed, then=Then.RECONNECT))
     return Check(
         name=f"{key}_search_path",
         title=f"Role {observer.name} finds pg_stat_statements",
         status=status,
         found=found,
-        dark=f"Query metrics of {_WHO[key]}.",
-        mend=mend,
+        impact=f"Query metrics of {_WHO[key]}.",
+        fix=fix,
     )
 
 
@@ -104,19 +104,19 @@ def _limits(key: str, observer: Observer) -> Check:
     if observer.connection_limit < 0:
         lacking.append("connection limit")
         statements.append(f"ALTER ROLE {observer.sql} CONNECTION LIMIT {sessions}")
-    mend = Mend(statements=tuple(statements), then=Then.RECONNECT)
+    fix = Fix(statements=tuple(statements), then=Then.RECONNECT)
     return Check(
         name=f"{key}_limits",
         title=f"Role {observer.name} has time-outs and a connection limit",
         status=Status.MISSING if lacking else Status.OK,
         found=f"without: {', '.join(lacking)}" if lacking else "it has all three",
-        dark="Nothing; but behind a lock its sessions pile up until the application has none left.",
-        mend=_after_role(key, observer, mend) if lacking else None,
+        impact="Nothing; but behind a lock its sessions pile up until the application has none left.",
+        fix=_after_role(key, observer, fix) if lacking else None,
     )
 
 
-def _after_role(key: str, observer: Observer, mend: Mend) -> Mend:
-    return mend if observer.exists else replace(mend, after=f"{key}_role")
+def _after_role(key: str, observer: Observer, fix: Fix) -> Fix:
+    return fix if observer.exists else replace(fix, after=f"{key}_role")
 
 
 def _unreadable(facts: Facts, key: str) -> Check:
@@ -126,8 +126,8 @@ def _unreadable(facts: Facts, key: str) -> Check:
         title=f"The role of {_WHO[key]}",
         status=Status.UNKNOWN,
         found=f"role {facts.role} may not read {catalogues}",
-        dark=f"Everything that {_WHO[key]} would see.",
-        mend=Mend(
+        impact=f"Everything that {_WHO[key]} would see.",
+        fix=Fix(
             statements=(f"GRANT SELECT ON {catalogues} TO {facts.role_sql}",),
             note="So that the doctor can tell.",
         ),

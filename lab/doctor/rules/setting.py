@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from lab.doctor import mends
-from lab.doctor.check import Check, Mend, Status
+from lab.doctor import fixes
+from lab.doctor.check import Check, Fix, Status
 from lab.doctor.facts import Facts
 
 
@@ -14,7 +14,7 @@ def check(
     will_do: Callable[[str], bool],
     wanted: str,
     title: str,
-    dark: str,
+    impact: str,
 ) -> Check:
     """Judge one setting of pg_settings; one that has a dot in its name belongs to a library.
 
@@ -22,9 +22,9 @@ def check(
         facts: the snapshot.
         name: the setting, which is also the check's name.
         will_do: whether a value is good enough.
-        wanted: the value that the mend sets.
+        wanted: the value that the fix sets.
         title: the need, in words.
-        dark: what nobody sees without it.
+        impact: what nobody sees without it.
     """
     known = facts.settings.get(name)
     if known is not None:
@@ -41,11 +41,11 @@ def check(
             title=title,
             status=Status.UNKNOWN,
             found=f"role {facts.role} may not see {name}",
-            dark=dark,
-            mend=Mend(statements=(grant,), note="So that the doctor can tell."),
+            impact=impact,
+            fix=Fix(statements=(grant,), note="So that the doctor can tell."),
         )
-    mend = None if status is Status.OK else mends.setting(facts, name, wanted)
-    return Check(name=name, title=title, status=status, found=found, dark=dark, mend=mend)
+    fix = None if status is Status.OK else fixes.setting(facts, name, wanted)
+    return Check(name=name, title=title, status=status, found=found, impact=impact, fix=fix)
 
 
 def on(value: str) -> bool:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from lab.doctor import mends
-from lab.doctor.check import Check, Mend, Status
+from lab.doctor import fixes
+from lab.doctor.check import Check, Fix, Status
 from lab.doctor.facts import Extension, Facts, StatementTexts
 from lab.doctor.read import FIRST_WITH_QUERY_ID
 from lab.doctor.rules import setting
@@ -26,12 +26,12 @@ def checks(facts: Facts) -> Iterator[Check]:
     yield _extension(
         facts,
         "pg_stat_statements",
-        dark="Every query metric: Database Monitoring shows no queries, the exporter no statement.",
+        impact="Every query metric: Database Monitoring shows no queries, the exporter no statement.",
     )
     yield _extension(
         facts,
         "pg_buffercache",
-        dark="postgresql.buffercache.*: which tables and indexes fill the shared buffers.",
+        impact="postgresql.buffercache.*: which tables and indexes fill the shared buffers.",
     )
     if facts.texts is not None:
         yield _texts(facts, facts.texts)
@@ -41,7 +41,7 @@ def checks(facts: Facts) -> Iterator[Check]:
         will_do=lambda value: value == "all",
         wanted="all",
         title="Statements inside functions are counted",
-        dark="Statements that functions and procedures run; with none, every statement.",
+        impact="Statements that functions and procedures run; with none, every statement.",
     )
     yield setting.check(
         facts,
@@ -49,7 +49,7 @@ def checks(facts: Facts) -> Iterator[Check]:
         will_do=lambda value: int(value) >= _ENTRIES,
         wanted=str(_ENTRIES),
         title=f"Room for {_ENTRIES} distinct statements",
-        dark="The least called statements, whose counts are thrown away when the table is full.",
+        impact="The least called statements, whose counts are thrown away when the table is full.",
     )
     yield setting.check(
         facts,
@@ -57,7 +57,7 @@ def checks(facts: Facts) -> Iterator[Check]:
         will_do=lambda value: value == "off",
         wanted="off",
         title="Utility statements stay out of the statistics",
-        dark="Nothing; but their text keeps literals, passwords among them, and each fills an entry.",
+        impact="Nothing; but their text keeps literals, passwords among them, and each fills an entry.",
     )
     yield _query_ids(facts)
     yield setting.check(
@@ -66,7 +66,7 @@ def checks(facts: Facts) -> Iterator[Check]:
         will_do=lambda value: int(value) >= _TEXT_BYTES,
         wanted=str(_TEXT_BYTES),
         title="Long statements are kept whole",
-        dark="Plans and samples of every statement that is longer: it is cut, and a cut text has no plan.",
+        impact="Plans and samples of every statement that is longer: it is cut, and a cut text has no plan.",
     )
     yield setting.check(
         facts,
@@ -74,23 +74,23 @@ def checks(facts: Facts) -> Iterator[Check]:
         will_do=setting.on,
         wanted="on",
         title="Time spent in reads and writes is measured",
-        dark="I/O time per query, per database and in plans: all of it reads zero.",
+        impact="I/O time per query, per database and in plans: all of it reads zero.",
     )
 
 
 def _libraries(facts: Facts) -> Check:
     missing = tuple(library for library, mark in _MARKS.items() if mark not in facts.settings)
     return Check(
-        name=mends.LIBRARIES,
+        name=fixes.LIBRARIES,
         title="pg_stat_statements and auto_explain are loaded by the server",
         status=Status.MISSING if missing else Status.OK,
         found=f"not loaded: {', '.join(missing)}" if missing else "both are loaded",
-        dark="Query metrics of both observers (pg_stat_statements); executed plans (auto_explain).",
-        mend=mends.libraries(facts, missing) if missing else None,
+        impact="Query metrics of both observers (pg_stat_statements); executed plans (auto_explain).",
+        fix=fixes.libraries(facts, missing) if missing else None,
     )
 
 
-def _extension(facts: Facts, name: str, *, dark: str) -> Check:
+def _extension(facts: Facts, name: str, *, impact: str) -> Check:
     title = f"Extension {name} exists in this database, at the server's version"
     if facts.extensions is None:
         return Check(
@@ -98,31 +98,31 @@ def _extension(facts: Facts, name: str, *, dark: str) -> Check:
             title=title,
             status=Status.UNKNOWN,
             found=f"role {facts.role} may not read pg_available_extensions",
-            dark=dark,
-            mend=Mend(
+            impact=impact,
+            fix=Fix(
                 statements=(f"GRANT SELECT ON pg_available_extensions TO {facts.role_sql}",),
                 note="So that the doctor can tell.",
             ),
         )
     extension = facts.extensions.get(name)
-    status, found, mend = _state(name, extension)
-    return Check(name=name, title=title, status=status, found=found, dark=dark, mend=mend)
+    status, found, fix = _state(name, extension)
+    return Check(name=name, title=title, status=status, found=found, impact=impact, fix=fix)
 
 
-def _state(name: str, extension: Extension | None) -> tuple[Status, str, Mend | None]:
+def _state(name: str, extension: Extension | None) -> tuple[Status, str, Fix | None]:
     if extension is None:
         note = "Install the server's contrib package (postgresql-contrib), then examine again."
-        return Status.MISSING, f"the server has no files of {name}", Mend(note=note)
+        return Status.MISSING, f"the server has no files of {name}", Fix(note=note)
     if extension.version is None:
         create = f"CREATE EXTENSION {name} SCHEMA {_SCHEMA}"
-        return Status.MISSING, "not created in this database", Mend(statements=(create,))
+        return Status.MISSING, "not created in this database", Fix(statements=(create,))
     found = f"version {extension.version} in schema {extension.schema}"
     if extension.version != extension.default:
         update = f"ALTER EXTENSION {name} UPDATE"
         return (
             Status.MISSING,
             f"{found}; the server has {extension.default}",
-            Mend(statements=(update,)),
+            Fix(statements=(update,)),
         )
     return Status.OK, found, None
 
@@ -130,8 +130,8 @@ def _state(name: str, extension: Extension | None) -> tuple[Status, str, Mend | 
 def _texts(facts: Facts, texts: StatementTexts) -> Check:
     """PostgreSQL converts each text from its database's encoding, and fails the view when one cannot be."""
     extension = (facts.extensions or {})["pg_stat_statements"]
-    status, found, mend = Status.OK, f"{texts.texts} texts of {texts.entries} statements", None
-    reset = Mend(
+    status, found, fix = Status.OK, f"{texts.texts} texts of {texts.entries} statements", None
+    reset = Fix(
         statements=(f"SELECT {extension.schema_sql}.pg_stat_statements_reset()",),
         note=(
             "It resets the counters, too. Where a database that is not UTF-8 brings such texts again:"
@@ -139,48 +139,48 @@ def _texts(facts: Facts, texts: StatementTexts) -> Check:
         ),
     )
     if texts.sqlstate in _NOT_CONVERTED:
-        status, found, mend = Status.MISSING, texts.error, reset
+        status, found, fix = Status.MISSING, texts.error, reset
     elif texts.error:
         status, found = Status.UNKNOWN, texts.error
-        after = mends.LIBRARIES if "shared_preload_libraries" in texts.error else ""
-        mend = Mend(
+        after = fixes.LIBRARIES if "shared_preload_libraries" in texts.error else ""
+        fix = Fix(
             statements=() if after else (f"GRANT pg_monitor TO {facts.role_sql}",), after=after
         )
     elif texts.entries and not texts.texts:
-        status, found, mend = Status.MISSING, "the server has lost all texts", reset
+        status, found, fix = Status.MISSING, "the server has lost all texts", reset
     return Check(
         name="statement_texts",
         title="The texts of pg_stat_statements can be read",
         status=status,
         found=found,
-        dark="Texts of query metrics, of every database: both observers read them in one query.",
-        mend=mend,
+        impact="Texts of query metrics, of every database: both observers read them in one query.",
+        fix=fix,
     )
 
 
 def _query_ids(facts: Facts) -> Check:
     title = "Sessions and log lines carry a query id"
-    dark = (
+    impact = (
         "The join from a live session, a log line or a plan to its query metrics, and to a trace."
     )
     name = "query_id"
     if facts.version < FIRST_WITH_QUERY_ID:
         found = "PostgreSQL before 14 computes ids in pg_stat_statements only"
-        return Check(name=name, title=title, status=Status.OK, found=found, dark=dark)
+        return Check(name=name, title=title, status=Status.OK, found=found, impact=impact)
     if facts.has_query_id is None:
         return Check(
             name=name,
             title=title,
             status=Status.UNKNOWN,
             found=f"role {facts.role} may not read pg_stat_activity",
-            dark=dark,
-            mend=Mend(statements=(f"GRANT pg_monitor TO {facts.role_sql}",)),
+            impact=impact,
+            fix=Fix(statements=(f"GRANT pg_monitor TO {facts.role_sql}",)),
         )
     return Check(
         name=name,
         title=title,
         status=Status.OK if facts.has_query_id else Status.MISSING,
         found="this very session has one" if facts.has_query_id else "this very session has none",
-        dark=dark,
-        mend=None if facts.has_query_id else mends.setting(facts, "compute_query_id", "on"),
+        impact=impact,
+        fix=None if facts.has_query_id else fixes.setting(facts, "compute_query_id", "on"),
     )

@@ -1,6 +1,6 @@
 """The statements that put things right, in one place, so that they read alike and quote alike."""
 
-from lab.doctor.check import Mend, Then
+from lab.doctor.check import Fix, Then
 from lab.doctor.facts import ExplainFunction, Facts, Observer, names
 
 LIBRARIES = "libraries"
@@ -37,28 +37,28 @@ END
 $function$""".lstrip()
 
 
-def setting(facts: Facts, name: str, value: str) -> Mend:
+def setting(facts: Facts, name: str, value: str) -> Fix:
     """Give a setting a value for the whole server, by the way that will win over what is set now."""
     known = facts.settings.get(name)
     conf = f"{name} = {_quoted(value)}"
     if known is None:
         then = Then.RESTART if name in _AT_START else Then.RELOAD
-        return Mend(statements=_alter_system(name, value), conf=conf, then=then, after=LIBRARIES)
+        return Fix(statements=_alter_system(name, value), conf=conf, then=then, after=LIBRARIES)
     if known.source == "command line":
         note = f"The server's command line sets {name} (-c {name}=...), and wins over any file."
-        return Mend(conf=conf, then=Then.RESTART, note=note)
+        return Fix(conf=conf, then=Then.RESTART, note=note)
     if known.source == "database":
         alter = f"ALTER DATABASE {facts.database_sql} SET {name} = {_quoted(value)}"
-        return Mend(statements=(alter,), then=Then.RECONNECT)
+        return Fix(statements=(alter,), then=Then.RECONNECT)
     then = Then.RESTART if known.context == "postmaster" else Then.RELOAD
-    return Mend(statements=_alter_system(name, value), conf=conf, then=then)
+    return Fix(statements=_alter_system(name, value), conf=conf, then=then)
 
 
-def libraries(facts: Facts, wanted: tuple[str, ...]) -> Mend:
+def libraries(facts: Facts, wanted: tuple[str, ...]) -> Fix:
     """Preload libraries besides those that are preloaded now."""
     known = facts.settings.get("shared_preload_libraries")
     if known is None:
-        return Mend(
+        return Fix(
             conf=f"shared_preload_libraries = '(what is there now),{','.join(wanted)}'",
             then=Then.RESTART,
             note=f"To be told exactly: GRANT pg_read_all_settings TO {facts.role_sql};",
@@ -68,34 +68,34 @@ def libraries(facts: Facts, wanted: tuple[str, ...]) -> Mend:
     every = dict.fromkeys([*names(known.value), *wanted])
     # A list in one literal would become one library with commas in its name.
     literals = ", ".join(_quoted(library) for library in every)
-    return Mend(
+    return Fix(
         statements=(f"ALTER SYSTEM SET shared_preload_libraries = {literals}",),
         conf=f"shared_preload_libraries = '{','.join(every)}'",
         then=Then.RESTART,
     )
 
 
-def role(observer: Observer) -> Mend:
+def role(observer: Observer) -> Fix:
     """Make the role, or let it log in."""
     verb = "ALTER" if observer.exists else "CREATE"
-    return Mend(
+    return Fix(
         statements=(f"{verb} ROLE {observer.sql} LOGIN",),
         note=f"Then give it a password: \\password {observer.sql} in psql.",
     )
 
 
-def monitor(facts: Facts, observer: Observer) -> Mend:
+def monitor(facts: Facts, observer: Observer) -> Fix:
     """Grant pg_monitor, so that it applies without SET ROLE."""
     if not observer.is_member:
         inherit = () if not observer.exists else (f"ALTER ROLE {observer.sql} INHERIT",)
-        return Mend(statements=(*inherit, f"GRANT pg_monitor TO {observer.sql}"), then=Then.NOTHING)
+        return Fix(statements=(*inherit, f"GRANT pg_monitor TO {observer.sql}"), then=Then.NOTHING)
     first_with_grant_options = 160_000
     if facts.version >= first_with_grant_options:
-        return Mend(statements=(f"GRANT pg_monitor TO {observer.sql} WITH INHERIT TRUE",))
-    return Mend(statements=(f"ALTER ROLE {observer.sql} INHERIT",))
+        return Fix(statements=(f"GRANT pg_monitor TO {observer.sql} WITH INHERIT TRUE",))
+    return Fix(statements=(f"ALTER ROLE {observer.sql} INHERIT",))
 
 
-def explain_function(facts: Facts) -> Mend:
+def explain_function(facts: Facts) -> Fix:
     """Make the function, owned by a role that may plan the application's statements and owns nothing else."""
     path = ", ".join(dict.fromkeys(["pg_catalog", *facts.table_schemas_sql, "pg_temp"]))
     statements = [
@@ -111,32 +111,30 @@ def explain_function(facts: Facts) -> Mend:
         statements.append(grant)
     statements.append(f"ALTER FUNCTION datadog.explain_statement(text) OWNER TO {PLANNER}")
     absent = facts.datadog is not None and not facts.datadog.exists
-    return Mend(
+    return Fix(
         statements=tuple(statements),
         after="datadog_role" if absent else "",
         note=f"Tables that are created later need the same GRANT to {PLANNER}.",
     )
 
 
-def confined(facts: Facts) -> Mend:
+def confined(facts: Facts) -> Fix:
     """Make the function anew, and let the Agent's role create functions nowhere."""
     assert facts.datadog is not None
     role, made = facts.datadog.sql, explain_function(facts)
     if facts.datadog.is_superuser:
-        return Mend(statements=(f"ALTER ROLE {role} NOSUPERUSER",))
+        return Fix(statements=(f"ALTER ROLE {role} NOSUPERUSER",))
     revoked = tuple(
         f"REVOKE CREATE ON SCHEMA {schema} FROM public, {role}"
         for schema in facts.datadog.creates_sql
     )
     note = "Roles that create objects there need a GRANT of their own first. " if revoked else ""
-    return Mend(
-        statements=(*made.statements, *revoked), after=made.after, note=f"{note}{made.note}"
-    )
+    return Fix(statements=(*made.statements, *revoked), after=made.after, note=f"{note}{made.note}")
 
 
-def readable_tables(facts: Facts, function: ExplainFunction) -> Mend:
+def readable_tables(facts: Facts, function: ExplainFunction) -> Fix:
     """Let the function's owner plan what the application runs."""
-    return Mend(statements=_may_plan(facts, function.owner_sql))
+    return Fix(statements=_may_plan(facts, function.owner_sql))
 
 
 def _may_plan(facts: Facts, role_sql: str) -> tuple[str, ...]:
