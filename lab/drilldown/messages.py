@@ -16,6 +16,8 @@ from lab.drilldown.trace import TraceSpan
 from lab.pglog import commands
 from lab.store import Execution, Plan
 
+# Statements whose plans are logged with another text, and so without their traceparent.
+RUNS_OTHERS = re.compile(r"^\s*(?:DO|CALL)\b|\bEXECUTE\b", re.IGNORECASE)
 DECLARE = re.compile(r"\s*DECLARE\s+(\S+)", re.IGNORECASE)
 FETCH = re.compile(r"\s*FETCH\b.*?(\S+)\s*;?\s*$", re.IGNORECASE | re.DOTALL)
 
@@ -46,7 +48,9 @@ def messages(evidence: Evidence, span: TraceSpan) -> tuple[Message, ...]:
     left = [plan for plan in evidence.plans.get(span.span_id, ()) if plan.executed]
     found: list[Message] = []
     for logged in evidence.logged.get(span.span_id, ()):
-        own = [plan for plan in left if _within(plan, logged)] or evidence.unnamed_plans(logged)
+        own = [plan for plan in left if _within(plan, logged)]
+        if not own and RUNS_OTHERS.search(span.resource):
+            own = evidence.unnamed_plans(logged)
         left = [plan for plan in left if plan not in own]
         found.append(Message(logged=logged, plans=tuple(p for p in own if _within(p, logged))))
     for plan in left:

@@ -119,11 +119,14 @@ def _rejected(evidence: Evidence, span: TraceSpan, logged: Execution | None) -> 
 
 def _below_each(evidence: Evidence, setting: str) -> str:
     """The log was read beyond the span's end, its comment was sent, and no line has it."""
-    if evidence.setting(setting) is None:
+    threshold = evidence.setting(setting)
+    if threshold is None:
         return f"PostgreSQL's log has no line of it; the value of {setting} is not known"
+    if threshold == 0:
+        return f"PostgreSQL's log has no line of it, though {setting} is 0: the reason is not known"
     return (
-        f"PostgreSQL's log has no line of it: on the server each execution was below"
-        f" {_limit(evidence, setting)}, unless its session has another setting"
+        f"below {_limit(evidence, setting)} on the server in each execution, unless its session has another"
+        " setting: PostgreSQL's log was read beyond it, and has no line of it"
     )
 
 

@@ -1,6 +1,7 @@
 """One execution from all that saw it, and nothing of any other; what is not known says why."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -102,7 +103,9 @@ def test_a_log_that_was_not_read_that_far_is_no_fast_execution(store: Store) -> 
     assert "as far as it has been read" in one(store, slow).absent["server_ms"]
     put(store, of.logged(later, ms=890))
     reason = one(store, slow).absent["server_ms"]
-    assert "on the server each execution was below log_min_duration_statement (100 ms)" in reason
+    assert reason.startswith(
+        "below log_min_duration_statement (100 ms) on the server in each execution"
+    )
 
 
 def test_a_call_without_a_comment_says_so(store: Store) -> None:
@@ -150,6 +153,26 @@ def test_a_plan_that_was_too_large_is_named_with_its_measure(store: Store) -> No
     note = one(store, wide).plan.note
     assert note
     assert "is not stored: plan too large: 12.3 MB; the limit is 8 MB" in note
+
+
+@pytest.mark.parametrize(
+    ("resource", "source"),
+    [("EXECUTE q(?)", PlanSource.EXECUTED), ("SELECT ?", PlanSource.NONE)],
+)
+def test_a_plan_without_a_traceparent_is_of_a_statement_that_runs_others(
+    store: Store, resource: str, source: PlanSource
+) -> None:
+    """In the same session and time: EXECUTE's; a SELECT has its own, with its own text."""
+    traced = of.statement(1, ms=400, resource=resource)
+    unnamed = replace(of.plan(traced, ms=390), trace_id=None, span_id=None, queryid=None)
+    logged = of.logged(traced, ms=395)
+    put(store, of.root(1), traced, of.thresholds(), logged, replace(unnamed, at_ns=logged.at_ns))
+    other = replace(unnamed, pid=43, at_ns=logged.at_ns)
+    later = replace(unnamed, at_ns=logged.at_ns + 500 * MS)
+    put(store, other, later)
+    found = one(store, traced)
+    assert found.plan.source is source
+    assert len(found.executions) == 1
 
 
 def test_executions_of_one_span_are_several_each_with_its_plan(store: Store) -> None:
