@@ -24,6 +24,9 @@ class Tally:
     def lost(self, reason: str, records: int) -> None:
         self.counts[f"lost {reason}"] += records
 
+    def refused(self, table: str, reason: str, records: int) -> None:
+        self.counts[f"refused {reason} {table}"] += records
+
     def expired(self, records: int) -> None:
         self.counts["expired"] += records
 

@@ -86,6 +86,9 @@ class _Nobody:
     def lost(self, reason: str, records: int) -> None:
         """Records were lost."""
 
+    def refused(self, table: str, reason: str, records: int) -> None:
+        """Records were not taken."""
+
     def expired(self, records: int) -> None:
         """Records were deleted."""
 

@@ -86,6 +86,7 @@ class Console:
                 "log_lines_per_s": round(metrics.log_lines.per_second(), 1),
             },
             "store_bytes": metrics.used_bytes,
+            "refused_records": dict(metrics.refused_records),
         })  # fmt: skip
 
     async def _no_such_page(self, request: Request, error: Exception) -> Response:

@@ -3,6 +3,7 @@
 Per-queryid totals are what DBM was told, so that Grafana can put them beside what the exporter counted.
 """
 
+from collections import Counter as Counters
 from collections.abc import Sequence
 from threading import Lock
 from types import MappingProxyType
@@ -23,6 +24,10 @@ COUNTERS = MappingProxyType({
     "lab_intake_unknown": ("Requests for paths that the intake does not know", ()),
     "lab_store_records": ("Records committed to the store", ("table",)),
     "lab_store_lost_records": ("Records that the store could not take", ("reason",)),
+    "lab_store_refused_records": (
+        "Records not stored: minutes ahead of the console's clock, or older than what is kept",
+        ("table", "reason"),
+    ),
     "lab_store_expired_records": ("Records deleted to keep the store within its bounds", ()),
     "lab_log_lines": ("Lines of PostgreSQL's log read and stored", ()),
     "lab_log_unreadable_lines": ("Lines of PostgreSQL's log that could not be read", ("what",)),
@@ -61,6 +66,7 @@ class ConsoleMetrics:
         self.dbm_events = Rate()
         self.log_lines = Rate()
         self.used_bytes = 0
+        self.refused_records: Counters[str] = Counters()
         self.log_trouble: str | None = None
 
     def accepted(self, stream: str, items: int, body_bytes: int) -> None:
@@ -94,6 +100,11 @@ class ConsoleMetrics:
     def lost(self, reason: str, records: int) -> None:
         """Records could not be stored."""
         self._count("lab_store_lost_records", records, reason=reason)
+
+    def refused(self, table: str, reason: str, records: int) -> None:
+        """Records were not taken, because of their time."""
+        self.refused_records[reason] += records
+        self._count("lab_store_refused_records", records, table=table, reason=reason)
 
     def expired(self, records: int) -> None:
         """Records were deleted."""

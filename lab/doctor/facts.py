@@ -166,7 +166,7 @@ def is_unlimited(duration: str) -> bool:
     >>> [is_unlimited(value) for value in ("", "0", "0ms", "5s", "0x10", "1e3", "0.5 min")]
     [True, True, True, False, False, False, False]
     """
-    return re.fullmatch(r"\s*[-+]?0*\.?0*\s*(us|ms|s|min|h|d|)\s*", duration) is not None
+    return re.fullmatch(r"\s*+[-+]?0*+\.?0*+\s*+(us|ms|s|min|h|d|)\s*+", duration) is not None
 
 
 def names(search_path: str) -> tuple[str, ...]:
@@ -175,5 +175,5 @@ def names(search_path: str) -> tuple[str, ...]:
     >>> names('"$user", public,"Odd, name"')
     ('$user', 'public', 'Odd, name')
     """
-    parts = re.findall(r'\s*(?:"((?:[^"]|"")*)"|([^\s,"]+))\s*(?:,|$)', search_path)
+    parts = re.findall(r'(?:^|,)\s*+(?:"((?:[^"]|"")*+)(?:"|\Z)|([^\s,"]++))', search_path)
     return tuple(quoted.replace('""', '"') if quoted else bare for quoted, bare in parts)

@@ -9,7 +9,7 @@ from collections import OrderedDict
 EXPLAINABLE = re.compile(
     r"\s*(?:select|table|values|insert|update|delete|merge|with)\b", re.IGNORECASE
 )
-COMMENT = re.compile(r"\s*/\*.*?\*/", re.DOTALL)
+COMMENT = re.compile(r"/\*(?:[^*]|\*(?!/))*+(?:\*/|\Z)")
 PER_SAMPLE = 3
 EVERY_S = 60.0
 REMEMBERED = 5_000

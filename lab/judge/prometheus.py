@@ -160,4 +160,6 @@ def seconds(duration: str) -> float:
     >>> seconds("1m30s"), seconds("500ms")
     (90.0, 0.5)
     """
-    return sum(float(n) * UNITS_S[unit] for n, unit in re.findall(r"(\d+)(ms|[smhd])", duration))
+    return sum(
+        float(n) * UNITS_S[unit] for n, unit in re.findall(r"(\d{1,18})(ms|[smhd])", duration)
+    )

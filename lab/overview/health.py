@@ -32,6 +32,7 @@ NOT_COLLECTED = (
     "sum by (collector) (increase("
     '{__name__=~"lab_embedded_(failures|rows_skipped)_total"}[10m])) > 0'
 )
+REFUSED = "increase(lab_store_refused_records_total[15m])"
 
 
 class State(StrEnum):
@@ -62,11 +63,15 @@ class Freshness:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Health:
-    """All of it; `dbm_source` is who sends the DBM data, None when nobody did yet."""
+    """All of it; `dbm_source` is who sends the DBM data, None when nobody did yet.
+
+    `refused` is how many records the store refused in the last 15 min, because of their time.
+    """
 
     components: tuple[ComponentHealth, ...]
     freshness: tuple[Freshness, ...]
     dbm_source: Source | None
+    refused: float = 0.0
 
 
 def health(reader: Reader, prometheus: Prometheus, *, at: datetime) -> Health:
@@ -79,6 +84,7 @@ def health(reader: Reader, prometheus: Prometheus, *, at: datetime) -> Health:
     dbm = next(fresh for fresh in freshness if fresh.what == "DBM query metrics")
     source = dbm_source(reader)
     failures = ""
+    refused = 0.0
     try:
         up = _up(prometheus)
         failures = _failures(prometheus)
@@ -88,6 +94,7 @@ def health(reader: Reader, prometheus: Prometheus, *, at: datetime) -> Health:
         asked += [(name, State.UNKNOWN, away) for name in ("postgres", *SERVICES)]
     else:
         freshness.append(_scrape(prometheus, at))
+        refused = sum(v for s in prometheus.now(REFUSED) for v in s.values.values())
         names = dict.fromkeys(("postgres", "postgres_exporter", *SERVICES, *sorted(up)))
         asked = [("prometheus", State.WORKS, ""), *((n, *_state(up.get(n))) for n in names)]
     asked += [(DATADOG, *_datadog(dbm, failures)), ("console", State.WORKS, "")]
@@ -95,6 +102,7 @@ def health(reader: Reader, prometheus: Prometheus, *, at: datetime) -> Health:
         components=tuple(ComponentHealth(name=n, state=s, detail=d) for n, s, d in asked),
         freshness=tuple(freshness),
         dbm_source=source,
+        refused=refused,
     )
 
 

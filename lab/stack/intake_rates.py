@@ -9,12 +9,13 @@ from lab.stack import probes
 
 @dataclass(frozen=True, kw_only=True)
 class IntakeRates:
-    """Means of the last minute, and the store's size in bytes."""
+    """Means of the last minute, the store's size in bytes, and records refused for their time."""
 
     spans_per_s: float
     dbm_events_per_min: float
     log_lines_per_s: float
     store_bytes: int
+    refused_records: int = 0
 
     @classmethod
     def ask(cls, settings: LabSettings) -> "IntakeRates | None":
@@ -23,10 +24,19 @@ class IntakeRates:
         if page is None:
             return None
         health = json.loads(page)
-        return cls(**health["rates"], store_bytes=health["store_bytes"])
+        return cls(
+            **health["rates"],
+            store_bytes=health["store_bytes"],
+            refused_records=sum(health.get("refused_records", {}).values()),
+        )
 
     def __str__(self) -> str:
+        refused = (
+            f"; {self.refused_records} records refused for their time: compare the senders' clocks"
+            if self.refused_records
+            else ""
+        )
         return (
             f"intake: {self.spans_per_s:g} spans/s, {self.dbm_events_per_min:g} DBM events/min,"
-            f" {self.log_lines_per_s:g} log lines/s; store {self.store_bytes / 1e6:.1f} MB"
+            f" {self.log_lines_per_s:g} log lines/s; store {self.store_bytes / 1e6:.1f} MB{refused}"
         )

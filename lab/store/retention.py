@@ -10,6 +10,7 @@ from typing import Self
 
 from lab.settings import LabSettings
 from lab.store.tables import TABLES
+from lab.store.window import AHEAD_NS
 
 SLICE_ROWS = 5_000
 # When there are too many bytes, this share of the time that is covered goes at once.
@@ -53,6 +54,8 @@ def retain(connection: sqlite3.Connection, bounds: Bounds, *, now_ns: int) -> It
         bounds: what is kept.
         now_ns: the time now.
     """
+    # Of the future are those that were stored while this machine's clock was wrong.
+    yield from _delete(connection, "{time} > ?", now_ns + AHEAD_NS)
     yield from _delete_before(connection, now_ns - bounds.age_ns)
     while used_bytes(connection) > bounds.size_bytes:
         oldest = _oldest(connection)
@@ -72,13 +75,17 @@ def _oldest(connection: sqlite3.Connection) -> int | None:
 
 
 def _delete_before(connection: sqlite3.Connection, horizon_ns: int) -> Iterator[int]:
+    return _delete(connection, "{time} < ?", horizon_ns)
+
+
+def _delete(connection: sqlite3.Connection, condition: str, at_ns: int) -> Iterator[int]:
     for name, time in TIMED:
         deleted = SLICE_ROWS
         while deleted == SLICE_ROWS:
             deleted = connection.execute(
-                f"DELETE FROM {name} WHERE rowid IN"
-                f" (SELECT rowid FROM {name} WHERE {time} < ? LIMIT {SLICE_ROWS})",
-                (horizon_ns,),
+                f"DELETE FROM {name} WHERE rowid IN (SELECT rowid FROM {name}"
+                f" WHERE {condition.format(time=time)} LIMIT {SLICE_ROWS})",
+                (at_ns,),
             ).rowcount
             if deleted:
                 yield deleted

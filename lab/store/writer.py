@@ -21,6 +21,7 @@ from lab.store.file import is_damage, open_for_writing, renewed, require_sound, 
 from lab.store.records import Record
 from lab.store.retention import Bounds, retain, used_bytes
 from lab.store.tables import TABLES
+from lab.store.window import timely
 
 # A span that waits takes about a kilobyte: with this many the console stays below its container's 192 MB.
 MAX_PENDING = 60_000
@@ -37,6 +38,9 @@ class Telemetry(Protocol):
 
     def lost(self, reason: str, records: int) -> None:
         """So many records could not be stored."""
+
+    def refused(self, table: str, reason: str, records: int) -> None:
+        """So many records of a table were not taken: of the future, or older than what is kept."""
 
     def expired(self, records: int) -> None:
         """So many records were deleted to keep the bounds."""
@@ -86,7 +90,7 @@ class Writer:
 
     def offer(self, records: Sequence[Record]) -> bool:
         """Hand records over without waiting; False when too many wait already, and none is taken."""
-        return self._put(_Batch(records=records, done=None))
+        return self._put(_Batch(records=self._timely(records), done=None))
 
     def commit(self, records: Sequence[Record], *, timeout_s: float) -> None:
         """Hand records over, in one transaction, and wait until they are in the file.
@@ -96,7 +100,7 @@ class Writer:
             StoreError: when they could not be written; none of them was.
         """
         done: Future[None] = Future()
-        if not self._put(_Batch(records=records, done=done)):
+        if not self._put(_Batch(records=self._timely(records), done=done)):
             raise StoreTimeoutError("too many records wait to be stored")
         try:
             done.result(timeout_s)
@@ -105,6 +109,12 @@ class Writer:
                 done.result()
                 return
             raise StoreTimeoutError(f"the store took longer than {timeout_s:g} s") from error
+
+    def _timely(self, records: Sequence[Record]) -> Sequence[Record]:
+        kept, refused = timely(records, now_ns=clock.now_ns(), age_ns=self._bounds.age_ns)
+        for (table, reason), count in refused.items():
+            self._telemetry.refused(table, reason.value, count)
+        return kept
 
     def _put(self, batch: _Batch) -> bool:
         with self._changed:

@@ -1,0 +1,72 @@
+"""Regular expressions are linear: each of them takes seconds for a megabyte of pathological text."""
+
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+
+from lab.settings import ROOT
+from tests.attack import patterns
+
+# For all texts of one expression: linear ones take a tenth of it, quadratic ones hours.
+WITHIN_S = 30
+
+
+@dataclass
+class Attempt:
+    """One run of the child, which prints what it is about to try."""
+
+    lines: list[str] = field(default_factory=list)
+    is_done: bool = False
+
+
+def attempt(first: int) -> Attempt:
+    """Run until the end, or until one expression has taken too long."""
+    made, news = Attempt(), threading.Condition()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.attack.patterns", str(first)],
+        cwd=ROOT, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+    def follow() -> None:
+        assert child.stdout
+        for line in child.stdout:
+            with news:
+                made.lines.append(line.strip())
+                news.notify()
+        with news:
+            made.is_done = True
+            news.notify()
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    with news:
+        seen = -1
+        while not made.is_done and seen != len(made.lines):
+            seen = len(made.lines)
+            news.wait_for(lambda: made.is_done or len(made.lines) != seen, WITHIN_S)  # noqa: B023
+    child.kill()
+    thread.join()
+    child.wait()
+    return made
+
+
+def test_no_expression_goes_back_over_its_text() -> None:
+    """Every expression of lab/ and workload/, by the methods that use it, and the functions around them."""
+    slow: list[str] = []
+    number = 0
+    while True:
+        made = attempt(number)
+        assert made.lines, "the child printed nothing"
+        if made.lines[-1] == "done":
+            break
+        slow.append(made.lines[-1])
+        number = int(made.lines[-1].partition(" ")[0]) + 1
+    assert slow == []
+
+
+def test_the_scan_finds_them() -> None:
+    """The expressions of the product are found, one by one, and the hard text for one of them is known."""
+    names = {each.where for each in patterns.used()}
+    assert {"lab.console.jaeger.DURATION", "lab.redact.comments.PAIR"} <= names
+    assert len(names) > 50
