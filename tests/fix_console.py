@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,13 +73,19 @@ class RunningConsole:
         self.process.wait(STOP_S)
 
 
-def start_console(state: Path, **environment: str) -> RunningConsole:
-    """Start a console and wait until it answers."""
+def start_console(state: Path, log: Path | None = None, /, **environment: str) -> RunningConsole:
+    """Start a console, what it writes going to `log` if given, and wait until it answers."""
     port = free_port()
     settings = {"LAB_STATE_DIR": str(state), "CONSOLE_PORT": str(port), **environment}
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "lab.console"], cwd=ROOT, env={**os.environ, **settings}
-    )
+    with ExitStack() as files:
+        output = files.enter_context(log.open("ab")) if log else None
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "lab.console"],
+            cwd=ROOT,
+            env={**os.environ, **settings},
+            stdout=output,
+            stderr=output,
+        )
     console = RunningConsole(port=port, state=state, process=process)
     deadline = time.monotonic() + START_S
     while True:

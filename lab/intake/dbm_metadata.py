@@ -19,8 +19,10 @@ from lab.store import Record, Snapshot
 
 SECRET = re.compile(r"password|secret|key|conninfo|command|passphrase", re.IGNORECASE)
 OID = re.compile("[0-9]{1,10}")
-OWN_SETTING = re.compile("[a-z_]{1,63}", re.IGNORECASE)
-NUMBER = re.compile(r"-?[0-9]{1,19}(?:\.[0-9]{1,10})?(?:e[+-]?[0-9]{1,3})?")
+# Integer settings have 32 bits.
+NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,9})(?:\.[0-9]{1,6})?")
+MOST_SETTING = 2**31
+FREE_TEXT = frozenset({"application_name", "cluster_name"})
 NAMES = frozenset({"name", "owner", "database", "schema", "partition_of"})
 MAX_DEPTH = 20
 MOST, MOST_OID = 10_000_000, 2**32
@@ -81,7 +83,7 @@ def _setting(name: str, value: object) -> object:
     if value is None or isinstance(value, dict | list):
         return _clean(value, 0)
     text = str(value)
-    if OWN_SETTING.fullmatch(name) and NUMBER.fullmatch(text):
+    if name not in FREE_TEXT and NUMBER.fullmatch(text) and abs(float(text)) < MOST_SETTING:
         return text
     return text if redact.is_harmless(text.replace('"', "")) else redact.label(text)
 

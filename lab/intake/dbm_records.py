@@ -19,6 +19,8 @@ from lab.store import ActivitySample, Plan, QueryMetrics, Record, Source, Statem
 
 # The embedded agent states this version, so that its data is told from an Agent's wherever it is shown.
 EMBEDDED_VERSION = "embedded"
+# Hexadecimal digits of a signature, of which one in 256 has fewer.
+HASH = 15
 SIGNATURE = re.compile(r"-?[0-9a-f]{1,32}")
 FIRST_YEAR, LAST_YEAR = 1971, 2200
 
@@ -190,10 +192,10 @@ def _source(version: str | None) -> Source:
 
 
 def _signature(value: str | None) -> str | None:
-    """A hash of decimal digits alone may as well be somebody's number."""
+    """What is too short for a hash of 64 bits, or has no letter, may as well be somebody's number."""
     if not value or not SIGNATURE.fullmatch(value):
         return None
-    return redact.label(value) if value.isdecimal() else value
+    return value if len(value) >= HASH and not value.isdecimal() else redact.label(value)
 
 
 def nanoseconds(milliseconds: float) -> int:
