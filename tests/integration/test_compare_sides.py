@@ -211,6 +211,7 @@ def counted(settings: LabSettings) -> Iterator[dict[str, float]]:
         server.server_close()
 
 
+@pytest.mark.real_clock
 def test_how_much_a_counter_has_grown_through_a_restart(
     settings: LabSettings, counted: dict[str, float]
 ) -> None:

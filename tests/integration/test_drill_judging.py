@@ -202,6 +202,7 @@ def test_without_a_store_its_observers_are_silent_and_say_why(
 METRIC = Metric(says="the exporter is up", expr="pg_up", above=0)
 
 
+@pytest.mark.real_clock
 def test_what_prometheus_held_in_a_window_is_collected(scraped: Kept) -> None:
     """Its series at every two seconds, the alerts, and when it was last heard; not of after the window."""
     until_ns = clock.now_ns()
@@ -221,6 +222,7 @@ def test_what_prometheus_held_in_a_window_is_collected(scraped: Kept) -> None:
     assert Observer.METRICS not in nothing.heard_ns
 
 
+@pytest.mark.real_clock
 def test_a_malformed_expression_makes_prometheus_unknown(scraped: Kept) -> None:
     """It refuses it; its alerts are not known then either, and the reason has the expression."""
     broken = Metric(says="nonsense", expr="pg_up(", above=0)
@@ -331,6 +333,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quiet, "FORGOTTEN_NS", 3 * NS)
 
 
+@pytest.mark.real_clock
 @pytest.mark.usefixtures("short")
 def test_a_watch_of_a_lab_in_which_nothing_is_broken(scraped: Kept) -> None:
     """Two stretches are judged for every drill; all observers were there, and none showed a fault."""
@@ -345,6 +348,7 @@ def test_a_watch_of_a_lab_in_which_nothing_is_broken(scraped: Kept) -> None:
     assert found.to_json()["ok"] is True
 
 
+@pytest.mark.real_clock
 @pytest.mark.usefixtures("short")
 def test_a_watch_counts_a_false_alarm_in_each_stretch(scraped: Kept) -> None:
     """A session idles in its transaction all the time: one alarm of DBM's, in both stretches; not ok."""

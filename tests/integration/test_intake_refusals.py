@@ -1,17 +1,10 @@
-"""What the intake refuses over HTTP: bodies that are not what their path is for, and more bytes than fit."""
-
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+"""What the intake refuses over HTTP: bodies that are not what their path is for."""
 
 import pytest
 
-from lab.intake import limits
-from lab.stack.readiness import await_state
 from tests import payloads
 from tests.fix_console import RunningConsole
 
-WITHIN_S = 30.0
 # A field of 100 bytes is announced, and one follows: no protobuf message.
 CUT = b"\x0a\x64x"
 # A whole message whose one tracer payload, or series, is cut.
@@ -73,63 +66,3 @@ def test_what_was_taken_is_counted_in_items_and_bytes(
     grown = [console.metric(name) - was for name, was in zip(names, before, strict=True)]
     assert grown[0] == items
     assert grown[1] == len(body)
-
-
-@contextmanager
-def unfinished(console: RunningConsole, length: int) -> Iterator[None]:
-    """Begin a request whose body does not come, for the length of a block."""
-    with socket.create_connection(("127.0.0.1", console.port), timeout=WITHIN_S) as sock:
-        head = f"POST /v0.5/traces HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"
-        sock.sendall(head.encode())
-        yield
-
-
-def test_bytes_at_once_have_a_limit_and_room_comes_back(console: RunningConsole) -> None:
-    """While bodies that fill the room are under way, one more is busy; afterwards it is not."""
-    body = payloads.v05()
-
-    def status() -> int:
-        return console.send("POST", "/v0.5/traces", body).status
-
-    full = limits.MAX_BYTES_IN_FLIGHT // limits.MAX_BODY_BYTES
-    assert full * limits.MAX_BODY_BYTES == limits.MAX_BYTES_IN_FLIGHT, "the test fills it exactly"
-    with ExitStack() as stack:
-        for _ in range(full - 1):
-            stack.enter_context(unfinished(console, limits.MAX_BODY_BYTES))
-        stack.enter_context(unfinished(console, limits.MAX_BODY_BYTES - len(body)))
-        await_state("all are under way", _not(lambda: status() == 200, "busy"), within_s=WITHIN_S)
-        # One byte more than what is left.
-        stack.enter_context(unfinished(console, 1))
-        await_state("there is no room", _not(lambda: status() == 429, "room"), within_s=WITHIN_S)
-        answer = console.send("POST", "/v0.5/traces", body)
-        assert (answer.status, "send it again" in answer.json()["errors"][0]) == (429, True)
-    await_state("there is room again", _not(lambda: status() == 200, "busy"), within_s=WITHIN_S)
-
-
-def _not(holds: Callable[[], bool], seen: str) -> Callable[[], str | None]:
-    return lambda: None if holds() else seen
-
-
-def test_a_body_without_a_length_takes_the_most_room(console: RunningConsole) -> None:
-    """How long a chunked body is shows at its end: it counts as the longest that is allowed."""
-    full = limits.MAX_BYTES_IN_FLIGHT // limits.MAX_BODY_BYTES
-    chunked = b"POST /v0.5/traces HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-    with ExitStack() as stack:
-        for _ in range(full):
-            sock = socket.create_connection(("127.0.0.1", console.port), timeout=WITHIN_S)
-            stack.enter_context(sock)
-            sock.sendall(chunked)
-        await_state(
-            "there is no room",
-            _not(
-                lambda: console.send("POST", "/v0.5/traces", payloads.v05()).status == 429, "room"
-            ),
-            within_s=WITHIN_S,
-        )
-        sock.sendall(b"0\r\n\r\n")
-        assert b" 400 " in sock.recv(200)
-    await_state(
-        "there is room again",
-        _not(lambda: console.send("POST", "/v0.5/traces", payloads.v05()).status == 200, "busy"),
-        within_s=WITHIN_S,
-    )

@@ -67,6 +67,7 @@ def _used(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
+@pytest.mark.real_clock
 def test_cpu_and_memory_are_those_of_the_process_and_its_descendants(
     settings: LabSettings, stopped: psutil.Process
 ) -> None:
