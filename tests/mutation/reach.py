@@ -45,12 +45,17 @@ class Reach:
     """Tests by file and line, and what each took; tests that failed when recorded are left out."""
 
     lines: Mapping[str, Mapping[int, set[str]]]
+    sources: Mapping[str, set[int]]
     seconds: Mapping[str, float]
 
     def tests(self, file: str, lines: Iterable[int]) -> frozenset[str]:
         """Return the tests that run any of some lines of a file, which is named from the root of the tree."""
         known = self.lines.get(file, {})
         return frozenset().union(*(known.get(line, ()) for line in lines))
+
+    def knows(self, file: str, lines: Iterable[int]) -> bool:
+        """Whether any of these lines was there when the tests were recorded."""
+        return any(line in self.sources.get(file, ()) for line in lines)
 
     def all_tests(self, file: str) -> frozenset[str]:
         """Return the tests that run anything of a file, other than by importing it."""
@@ -95,16 +100,18 @@ def recorded() -> Reach:
         NoRecordError: when there is none.
     """
     lines: defaultdict[str, defaultdict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+    sources: defaultdict[str, set[int]] = defaultdict(set)
     seconds: dict[str, float] = {}
     for kept in sorted(RECORDS.glob("record-*/notes.jsonl"), reverse=True):
         times = _times(kept)
         new = times.keys() - seconds.keys()
         seconds |= {test: times[test] for test in new}
         for file, line, tests in _lines(kept.parent, times):
+            sources[file].add(line)
             lines[file][line] |= tests & new
     if not seconds:
         raise NoRecordError
-    return Reach(lines=lines, seconds=seconds)
+    return Reach(lines=lines, sources=sources, seconds=seconds)
 
 
 def _times(notes: Path) -> dict[str, float]:
@@ -136,6 +143,8 @@ def _lines(kept: Path, tests: Iterable[str]) -> Iterator[tuple[str, int, set[str
                 found |= by_file[test.partition("::")[0]] if shared else {test}
             if line in now:
                 yield file, now[line], found
+        # Lines that no test runs are known all the same.
+        yield from ((file, line, set()) for line in now.values())
 
 
 def _lines_now(before: Path, after: Path) -> dict[int, int]:
