@@ -59,7 +59,9 @@ def _measure(arguments: argparse.Namespace) -> int:
         clones: SimpleQueue[Clone] = SimpleQueue()
         for _ in range(arguments.processes):
             clones.put(stack.enter_context(cloned()))
-        pool = stack.enter_context(ThreadPoolExecutor(arguments.processes))
+        pool = ThreadPoolExecutor(arguments.processes)
+        # After Ctrl-C the mutants that are under way are still tried.
+        stack.callback(pool.shutdown, cancel_futures=True)
 
         def one(number: int) -> Trial:
             tests = choice.tests(mutants[number])

@@ -47,11 +47,9 @@ class Choice:
         statement, in_function = self._statement(mutant.file, mutant.line)
         lines = range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
         if in_function:
-            tests = self.reach.tests(mutant.file, lines)
             # What was written since the record is tried by the tests of its file.
-            return tests or (
-                frozenset() if self.reach.knows(mutant.file, lines) else self._near(mutant.file)
-            )
+            known = self.reach.knows(mutant.file, lines)
+            return self.reach.tests(mutant.file, lines) if known else self._near(mutant.file)
         # It runs at import, once: what matters is who uses its name.
         named = _names(statement)
         users = [
