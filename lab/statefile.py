@@ -12,7 +12,7 @@ import os
 import shutil
 import stat
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -47,8 +47,8 @@ def write(path: Path, content: bytes, *, mode: int | None = None) -> None:
     """
     make_directory(path.parent)
     partial = path.with_name(f"{path.name}.partial")
-    _clear(partial)
-    _clear(path)
+    make_room(partial)
+    make_room(path)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     try:
         if mode is not None:
@@ -69,7 +69,7 @@ def write_json(path: Path, value: object) -> None:
 def append(path: Path, line: bytes) -> None:
     """Add one line to a file, durably; a line that a crash tore is ended first."""
     make_directory(path.parent)
-    _clear(path)
+    make_room(path)
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         size = os.fstat(descriptor).st_size
@@ -143,6 +143,18 @@ def read_bytes(path: Path, *, at_most: int = MAX_BYTES) -> bytes | None:
     return content
 
 
+def make_room(path: Path) -> None:
+    """Set aside what is no regular file, or one that its owner cannot write, where one is to be written."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return
+    if not stat.S_ISREG(found.st_mode):
+        set_aside(path, "it is no regular file")
+    elif found.st_uid == os.geteuid() and not os.access(path, os.R_OK | os.W_OK):
+        set_aside(path, "its permissions keep its owner from it")
+
+
 def set_aside(path: Path, why: object, *, lost: str = "") -> Path:
     """Rename something damaged to NAME.damaged, and say so on standard error.
 
@@ -174,16 +186,6 @@ def discard(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _clear(path: Path) -> None:
-    """Set aside what is no regular file where one is about to be written."""
-    try:
-        found: Any = path.lstat()
-    except OSError:
-        return
-    if not stat.S_ISREG(found.st_mode):
-        set_aside(path, "it is no regular file")
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

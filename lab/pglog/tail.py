@@ -7,6 +7,7 @@ with a line; whoever stores its records stores its position with them, and tells
 
 import hashlib
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -71,9 +72,12 @@ class Tail:
         found = []
         for path in self._directory.glob(PATTERN):
             try:
-                found.append((path.stat().st_mtime_ns, path))
+                status = path.stat()
             except FileNotFoundError:
                 continue  # rotated away between the two calls
+            # A directory cannot be read, and a named pipe would never end.
+            if stat.S_ISREG(status.st_mode):
+                found.append((status.st_mtime_ns, path))
         return [path for _, path in sorted(found)]
 
     def _read(self, path: Path, now_ns: int) -> Piece | None:

@@ -7,6 +7,9 @@ import os
 import secrets
 from pathlib import Path
 
+from lab import statefile
+from lab.statefile import DamagedError
+
 BYTES = 32
 _key = secrets.token_bytes(BYTES)
 
@@ -28,15 +31,16 @@ def use_file(path: Path, *, make: bool = True) -> None:
 
 def _read(path: Path) -> bytes | None:
     try:
-        key = path.read_bytes()
-    except FileNotFoundError:
+        key = statefile.read_bytes(path, at_most=BYTES)
+    except DamagedError:
         return None
-    return key if len(key) == BYTES else None
+    return key if key is not None and len(key) == BYTES else None
 
 
 def _make(path: Path) -> bytes:
     """Of two processes that make it at the same time, both take what the first one linked."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    statefile.make_directory(path.parent)
+    statefile.make_room(path)
     key = secrets.token_bytes(BYTES)
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     fresh.touch(mode=0o600)

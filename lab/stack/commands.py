@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 import lab
-from lab import embedded
+from lab import embedded, statefile
 from lab.settings import LabSettings
 from lab.stack import agent, binaries, monitoring, probes
 from lab.stack.agent import Agent
@@ -44,7 +44,7 @@ def postgres(launch: Launch) -> Command:
 def service(name: str, launch: Launch) -> Command:
     """Return how one of the services is started, traced to where the lab's own are."""
     settings = launch.settings
-    launch.paths.scratch.mkdir(exist_ok=True)
+    statefile.make_directory(launch.paths.scratch)
     return Command(
         argv=(sys.executable, "-P", "-m", "workload", name),
         environment={
@@ -154,6 +154,7 @@ def prometheus(launch: Launch) -> Command:
     directory = launch.paths.prometheus
     ports = {name: getattr(settings, f"{name}_port") for name in launch.services}
     monitoring.configure(directory / "etc", settings, ports)
+    statefile.make_directory(directory / "data")
     return Command(
         argv=(
             str(program.path),

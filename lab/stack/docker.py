@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import SecretStr
 
+from lab import statefile
 from lab.errors import LabError
 from lab.paths import Paths
 from lab.settings import LabSettings
@@ -92,7 +93,6 @@ def up(settings: LabSettings, asked: Memory, *, reporter: Reporter) -> None:
         if not ran_before:
             compose.follow("down", say=reporter.wait)
         raise problem from None
-    file.parent.mkdir(parents=True, exist_ok=True)
     memory.write(file)
     reporter.done("containers", "all healthy")
 
@@ -169,7 +169,7 @@ def down(settings: LabSettings, *, wipe: bool, reporter: Reporter) -> bool:
     volumes = ("--volumes",) if wipe else ()
     compose.follow("down", *volumes, say=reporter.wait, variables={"COMPOSE_PROFILES": SHOP})
     if wipe:
-        Paths.of(settings).docker_memory.unlink(missing_ok=True)
+        statefile.discard(Paths.of(settings).docker_memory)
         shutil.rmtree(Paths.of(settings).docker_targets, ignore_errors=True)
     reporter.done("containers", "gone, with their data" if wipe else "gone; the data stay")
     return there

@@ -1,7 +1,6 @@
 """Where a component's log is, and its last lines."""
 
 import os
-from collections import deque
 from pathlib import Path
 from typing import TextIO
 
@@ -10,6 +9,9 @@ from lab.paths import Paths
 from lab.stack.components import COMPONENTS, POSTGRES
 from lab.stack.suggestions import unknown
 from lab.stack.supervision import NAME as SUPERVISORD
+
+# The last lines are looked for in so many bytes at a file's end.
+END_BYTES = 1_000_000
 
 
 def names() -> list[str]:
@@ -36,11 +38,14 @@ def file_of(component: str, paths: Paths) -> Path:
 
 
 def tail(path: Path, lines: int) -> list[str]:
-    """Return the last lines of a file; none when it does not exist."""
+    """Return the last lines of a file; none when it does not exist, or is no regular file."""
+    if not path.is_file():
+        return []
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return [line.rstrip("\n") for line in deque(file, maxlen=lines)]
-    except FileNotFoundError:
+        with path.open("rb") as file:
+            file.seek(max(path.stat().st_size - END_BYTES, 0))
+            return file.read(END_BYTES).decode(errors="replace").splitlines()[-lines:]
+    except OSError:  # missing, or no file: `up` sets that aside
         return []
 
 
@@ -84,11 +89,11 @@ class Follower:
 
     def _is_superseded(self) -> bool:
         current = file_of(self._component, self._paths)
-        if not current.exists():
+        if not current.is_file():
             return False
         return not self._file or not os.path.samestat(os.fstat(self._file.fileno()), current.stat())
 
     def _open(self) -> None:
         self.close()
         path = file_of(self._component, self._paths)
-        self._file = path.open(encoding="utf-8", errors="replace") if path.exists() else None
+        self._file = path.open(encoding="utf-8", errors="replace") if path.is_file() else None

@@ -13,9 +13,9 @@ from pydantic import SecretStr
 from lab import statefile
 from lab.paths import Paths
 from lab.settings import LabSettings
+from lab.stack.components import SERVICES
 from lab.statefile import DamagedError
 from workload.limits import MAX_LOAD, MAX_SCALE, MIN_SCALE
-from workload.services import SERVICES
 
 # Where the state lives is decided by who asks, not by what was found there.
 NOT_KEPT = {"lab_state_dir"}

@@ -63,7 +63,7 @@ def write_docker_targets(directory: Path, services: Collection[str]) -> None:
 def write_targets(directory: Path, settings: LabSettings, services: Mapping[str, int]) -> None:
     """Write targets/; a Prometheus that runs takes them over by itself."""
     targets = directory / "targets"
-    targets.mkdir(exist_ok=True)
+    statefile.make_directory(targets)
     for name, groups in _targets(settings, services).items():
         _write(targets / f"{name}.json", groups)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
+from lab import statefile
 from lab.control import clients, shop_client
 from lab.errors import LabError
 from lab.paths import Paths
@@ -55,7 +56,7 @@ def up(settings: LabSettings, asked: Memory, *, reporter: Reporter, seed: Seed) 
     selection(asked.services)
     settings = agent.chosen(settings)
     for directory in (paths.logs, paths.run):
-        directory.mkdir(parents=True, exist_ok=True)
+        statefile.make_directory(directory)
     with held(paths.lock):
         supervisor = Supervisor(paths)
         known = Memory.read(paths.memory) or Memory()

@@ -1,12 +1,12 @@
 """`down`: stops everything that runs, in an order that lets each part end well, and makes sure of it."""
 
-import shutil
 import signal
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
+from lab import statefile
 from lab.errors import LabError
 from lab.paths import Paths
 from lab.settings import LabSettings
@@ -146,17 +146,16 @@ def _forget(paths: Paths) -> None:
     if memory:
         Memory(scale=memory.scale).write(paths.memory)
     for name in (f"{SUPERVISORD}.pid", f"{SUPERVISORD}.conf", "supervisor.sock"):
-        (paths.state / name).unlink(missing_ok=True)
+        statefile.discard(paths.state / name)
     _remove(paths.run, paths.scratch)
 
 
 def _wipe(paths: Paths) -> None:
     _remove(paths.postgres, paths.prometheus, paths.agent, paths.store.parent, paths.logs)
     _remove(paths.drills)
-    paths.memory.unlink(missing_ok=True)
+    _remove(paths.memory, *paths.state.glob(f"*{statefile.DAMAGED}"))
 
 
-def _remove(*directories: Path) -> None:
-    for directory in directories:
-        if directory.is_dir():
-            shutil.rmtree(directory)
+def _remove(*there: Path) -> None:
+    for path in there:
+        statefile.discard(path)

@@ -23,6 +23,7 @@ import psutil
 from supervisor.states import STOPPED_STATES, ProcessStates
 from supervisor.xmlrpc import SupervisorTransport
 
+from lab import statefile
 from lab.errors import LabError
 from lab.paths import Paths
 from lab.stack.component import Component
@@ -112,7 +113,9 @@ class Supervisor:
         """
         state = self._paths.state
         configuration = state / "supervisord.conf"
-        configuration.write_text(configure(components, as_root=os.geteuid() == 0), encoding="utf-8")
+        components = tuple(components)
+        self._make_room(c.name for c in components)
+        statefile.write(configuration, configure(components, as_root=os.geteuid() == 0).encode())
         done = subprocess.run(
             [sys.executable, "-P", "-m", "supervisor.supervisord", "-c", configuration.name],
             cwd=state,
@@ -138,6 +141,16 @@ class Supervisor:
             version=str(self._call("getSupervisorVersion")),
             address="supervisor.sock",
         ).write(self._paths.run)
+
+    def _make_room(self, components: Iterable[str]) -> None:
+        """Set aside what stands where supervisord makes its files; it would not start."""
+        statefile.make_directory(self._paths.logs)
+        for log in (NAME, *components):
+            statefile.make_room(self._paths.log(log))
+        statefile.make_room(self._paths.state / f"{NAME}.pid")
+        address = self._paths.state / SOCKET
+        if os.path.lexists(address) and not address.is_socket():
+            statefile.set_aside(address, "it is no socket")
 
     def pid(self) -> int:
         """Return the id of supervisord's own process."""
