@@ -73,8 +73,10 @@ class Tail:
         for path in self._directory.glob(PATTERN):
             try:
                 status = path.stat()
-            except FileNotFoundError:
-                continue  # rotated away between the two calls
+            except PermissionError:
+                raise
+            except OSError:
+                continue  # rotated away between the two calls, or a loop of links
             # A directory cannot be read, and a named pipe would never end.
             if stat.S_ISREG(status.st_mode):
                 found.append((status.st_mtime_ns, path))

@@ -13,7 +13,7 @@ import pytest
 
 from lab.cli import main
 from lab.drills import healing, history, matrix
-from lab.drills.journal import Journal
+from lab.drills.journal import Journal, Step
 from lab.drills.running import Place
 from lab.paths import Paths
 from lab.pglog.tail import Tail
@@ -214,7 +214,7 @@ def readers(paths: Paths) -> Iterator[Callable[[], object]]:
     yield lambda: held(paths.lock).__enter__()
     # And what an `up` writes.
     yield lambda: Memory(load=2.0).write(paths.memory)
-    yield lambda: Journal(place.journal).write("abc", "burst", "inject")  # type: ignore[arg-type]
+    yield lambda: Journal(place.journal).write("abc", "burst", Step.INJECT)
     yield lambda: records.Record.of_this_process("risk", version="", address="").write(paths.run)
     yield lambda: Supervisor(paths)._make_room(["risk"])
 
