@@ -152,7 +152,10 @@ def known(
 
 def thresholds() -> Snapshot:
     """The server's settings, as DBM sends them."""
-    found = {"log_min_duration_statement": "100", "auto_explain.log_min_duration": "200"}
+    found = {
+        "log_min_duration_statement": "100", "auto_explain.log_min_duration": "200",
+        "primary_conninfo": None,
+    }  # fmt: skip
     return Snapshot(kind="pg_settings", host="here", at_ns=START, payload=json.dumps(found))
 
 

@@ -24,7 +24,7 @@ SELECT max(coalesce((SELECT max(at_ns) FROM executions), 0),
            coalesce((SELECT max(at_ns) FROM events), 0))
 """
 R = TypeVar("R", Execution, Plan, ActivitySample, Event)
-PAYLOAD: msgspec.json.Decoder[dict[str, str]] = msgspec.json.Decoder(dict[str, str])
+PAYLOAD: msgspec.json.Decoder[dict[str, str | None]] = msgspec.json.Decoder(dict[str, str | None])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Evidence:
     plans: Mapping[str, Sequence[Plan]]
     samples: Mapping[str, Sequence[ActivitySample]]
     events: Mapping[str, Sequence[Event]]
-    settings: Mapping[str, str]
+    settings: Mapping[str, str | None]
     read_until_ns: int
 
     @classmethod
@@ -77,10 +77,10 @@ class Evidence:
         return int(found[0][0]) if len(found) == 1 else None
 
     def setting(self, name: str) -> float | None:
-        """Return a number of pg_settings, in its own unit; None when it is not known."""
+        """Return a number of pg_settings, in its own unit; None when it is not known or withheld."""
         try:
-            return float(self.settings[name])
-        except (KeyError, ValueError):
+            return float(self.settings.get(name) or "")
+        except ValueError:
             return None
 
     def unnamed_plans(self, logged: Execution) -> list[Plan]:
