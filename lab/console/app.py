@@ -80,6 +80,7 @@ class Console:
             "version": lab.__version__,
             "state": "running",
             "log_trouble": metrics.log_trouble,
+            "store_trouble": metrics.store_trouble,
             "rates": {
                 "spans_per_s": round(metrics.spans.per_second(), 1),
                 "dbm_events_per_min": round(metrics.dbm_events.per_second() * 60, 1),

@@ -45,6 +45,13 @@ GAUGES = MappingProxyType({
 })  # fmt: skip
 # Beyond so many statements the rest is summed under this queryid: a registry must not grow without end.
 MAX_STATEMENTS = 2_000
+# What `status` says while the writer loses records for these reasons.
+STORE_FAILURES = MappingProxyType(
+    {
+        "store_failed": "the store cannot be written, and what comes in is lost (disk full?)",
+        "retention_failed": "the store cannot delete what is too old (disk full?)",
+    }
+)
 OTHERS = "other"
 
 
@@ -68,6 +75,7 @@ class ConsoleMetrics:
         self.used_bytes = 0
         self.refused_records: Counters[str] = Counters()
         self.log_trouble: str | None = None
+        self.store_trouble: str | None = None
 
     def accepted(self, stream: str, items: int, body_bytes: int) -> None:
         """A request was taken."""
@@ -96,10 +104,14 @@ class ConsoleMetrics:
     def written(self, table: str, records: int) -> None:
         """Records were committed."""
         self._count("lab_store_records", records, table=table)
+        if records:
+            self.store_trouble = None
 
     def lost(self, reason: str, records: int) -> None:
         """Records could not be stored."""
         self._count("lab_store_lost_records", records, reason=reason)
+        if reason in STORE_FAILURES:
+            self.store_trouble = STORE_FAILURES[reason]
 
     def refused(self, table: str, reason: str, records: int) -> None:
         """Records were not taken, because of their time."""

@@ -20,6 +20,7 @@ from lab.intake import limits
 from lab.intake.body import read, too_large
 from lab.intake.budget import Body, Budget, busy
 from lab.intake.errors import RejectedError
+from lab.intake.guesses import Guesses
 from lab.intake.streams import STREAMS, Decoded, Stream
 from lab.store import Record
 
@@ -45,8 +46,9 @@ class Telemetry(Protocol):
 class Gate:
     """Lets in whom the token lets in."""
 
-    def __init__(self, token: str | None) -> None:
+    def __init__(self, token: str | None, guesses: Guesses | None = None) -> None:
         self._token = token
+        self._guesses = guesses or Guesses()
 
     def knows(self, request: Request) -> bool:
         """Whether the request carries the token: as an Agent's API key, or as a bearer token."""
@@ -54,7 +56,24 @@ class Gate:
             return True
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
         given = request.headers.get("dd-api-key", bearer)
-        return hmac.compare_digest(given.encode(), self._token.encode())
+        return self.is_right(request, given, self._token)
+
+    def is_right(self, request: Request, given: str, expected: str) -> bool:
+        """Whether a secret is the expected one; a wrong one is counted; beyond the bound none is compared."""
+        if not given or self.is_blocked(request):
+            return False
+        right = hmac.compare_digest(given.encode(), expected.encode())
+        if not right:
+            self._guesses.wrong(_address(request))
+        return right
+
+    def is_blocked(self, request: Request) -> bool:
+        """Whether the sender has tried too many wrong tokens within the last minute."""
+        return self._guesses.is_blocked(_address(request))
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def routes(offer: Offer, gate: Gate, telemetry: Telemetry) -> list[Route]:
@@ -113,6 +132,8 @@ class _Receiver:
 
     async def _take(self, request: Request, stream: Stream) -> tuple[int, Decoded]:
         if not self._gate.knows(request):
+            if self._gate.is_blocked(request):
+                raise RejectedError(429, "token", "too many wrong tokens; try again in a minute")
             raise RejectedError(
                 403, "token", "LAB_CONSOLE_TOKEN is set here; send it as DD-API-KEY"
             )

@@ -16,6 +16,8 @@ class IntakeRates:
     log_lines_per_s: float
     store_bytes: int
     refused_records: int = 0
+    store_trouble: str | None = None
+    log_trouble: str | None = None
 
     @classmethod
     def ask(cls, settings: LabSettings) -> "IntakeRates | None":
@@ -28,9 +30,15 @@ class IntakeRates:
             **health["rates"],
             store_bytes=health["store_bytes"],
             refused_records=sum(health.get("refused_records", {}).values()),
+            store_trouble=health.get("store_trouble"),
+            log_trouble=health.get("log_trouble"),
         )
 
     def __str__(self) -> str:
+        troubles = [trouble for trouble in (self.store_trouble, self.log_trouble) if trouble]
+        return "\n".join([self._rates(), *(f"console: {trouble}" for trouble in troubles)])
+
+    def _rates(self) -> str:
         refused = (
             f"; {self.refused_records} records refused for their time: compare the senders' clocks"
             if self.refused_records

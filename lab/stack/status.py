@@ -62,8 +62,11 @@ class Status:
 
     @property
     def outcome(self) -> Outcome:
-        """Ok when everything that was asked for works, unknown when that cannot be found out."""
-        return Outcome.worst(component.state.outcome for component in self.components)
+        """Ok when all that was asked for works and is stored, unknown when that cannot be found out."""
+        found = [component.state.outcome for component in self.components]
+        if self.intake and self.intake.store_trouble:
+            found.append(Outcome.FAILED)
+        return Outcome.worst(found)
 
     @property
     def why_unknown(self) -> tuple[str, ...]:

@@ -21,6 +21,12 @@ class Gate(Protocol):
     def knows(self, request: Request) -> bool:
         """Whether the request carries the token in its headers; True when there is none."""
 
+    def is_right(self, request: Request, given: str, expected: str) -> bool:
+        """Whether a secret is the expected one; wrong ones are counted by address."""
+
+    def is_blocked(self, request: Request) -> bool:
+        """Whether the sender has tried too many wrong tokens."""
+
 
 class Access:
     """Decides about requests for pages.
@@ -37,19 +43,25 @@ class Access:
         """Whether the reader may see pages."""
         if self._gate.knows(request):
             return True
-        return hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), self._proof().encode())
+        return self._gate.is_right(request, request.cookies.get(COOKIE, ""), self._proof())
 
-    def is_token(self, given: str) -> bool:
+    def is_token(self, request: Request, given: str) -> bool:
         """Whether this is the token."""
-        return self._token is not None and hmac.compare_digest(
-            given.strip().encode(), self._token.encode()
-        )
+        return self._token is not None and self._gate.is_right(request, given.strip(), self._token)
+
+    def is_blocked(self, request: Request) -> bool:
+        """Whether the sender has tried too many wrong tokens within the last minute."""
+        return self._gate.is_blocked(request)
 
     def remember(self, response: Response) -> None:
         """Let the browser in from now on."""
         response.set_cookie(
             COOKIE, self._proof(), max_age=COOKIE_AGE_S, httponly=True, samesite="strict"
         )
+
+    def forget(self, response: Response) -> None:
+        """Have the browser forget what it remembers: each page with a cookie of an old token would count."""
+        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
 
     def _proof(self) -> str:
         return hmac.new((self._token or "").encode(), b"console", hashlib.sha256).hexdigest()

@@ -125,7 +125,9 @@ class Site:
         if self._access.knows(request):
             return None
         values = {"then": f"{request.url.path}?{request.url.query}", "wrong": False}
-        return self._render(request, Page(template="login.html", values=values, status=401))
+        response = self._render(request, Page(template="login.html", values=values, status=401))
+        self._access.forget(response)
+        return response
 
     async def _login(self, request: Request) -> Response:
         body = b""
@@ -135,7 +137,10 @@ class Site:
                 return HTMLResponse("", status_code=413)
         form = parse_qs(body.decode(errors="replace"))
         then = form.get("then", ["/"])[0]
-        if not self._access.is_token(form.get("token", [""])[0]):
+        if self._access.is_blocked(request):
+            message = "Too many wrong tokens came from your address.\nTry again in a minute."
+            return self._failure(request, 429, "Wait a minute", message)
+        if not self._access.is_token(request, form.get("token", [""])[0]):
             values = {"then": then, "wrong": True}
             return self._render(request, Page(template="login.html", values=values, status=403))
         response = RedirectResponse(_own_path(then), status_code=303)
