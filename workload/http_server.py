@@ -73,7 +73,8 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]
         super().maintenance(now)
         for channel in list(self.active_channels.values()):
             if channel.is_late(time.monotonic()):
-                channel.handle_close()
+                # Closed by the loop, which goes over its table of channels at this moment.
+                channel.will_close = True
 
     def _make_room(self) -> None:
         idle = [channel for channel in self.active_channels.values() if channel.is_idle]

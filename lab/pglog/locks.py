@@ -15,7 +15,7 @@ LOCK = (
     r"|(?:user|advisory) lock \[[0-9]{1,10}(?:,[0-9]{1,10}){2,3}\])"
 )
 # Its numbers are what an application chose.
-CHOSEN = re.compile(r" \[.*\]")
+CHOSEN = re.compile(r" \[[^\[\]]*+\]")
 
 
 def plain_lock(lock: str) -> str:

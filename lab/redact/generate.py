@@ -22,7 +22,9 @@ DATA = Path(__file__).with_name("data")
 FOLDERS = ("src/backend", "src/common", "src/pl/plpgsql", "contrib")
 ANY_SQLSTATE, INTERNAL_ERROR, SYNTAX_ERROR = "*", "XX000", "42601"
 STRING = r'"(?:[^"\\\n]|\\.)*"'
-COMMENT = re.compile(rf"({STRING}|'(?:[^'\\]|\\.)')|/\*.*?\*/|//[^\n]*", re.DOTALL)
+COMMENT = re.compile(
+    rf"({STRING}|'(?:[^'\\]|\\.)')|/\*(?:[^*]|\*(?!/))*+(?:\*/|\Z)|//[^\n]*", re.DOTALL
+)
 CALL = re.compile(r"\b(?:ereport|ereport_domain|errsave|ereturn|elog|errsave_error)\s*\(")
 STRINGS = rf"(?:\s*(?:{STRING}|[A-Z0-9_]*(?:PRI|_FORMAT|MODIFIER)[A-Za-z0-9_]*))+"
 PIECE = re.compile(rf"{STRING}|[A-Z]\w+")
