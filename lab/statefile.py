@@ -11,6 +11,7 @@ import logging
 import os
 import shutil
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -185,7 +186,8 @@ def discard(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError, NotADirectoryError):  # the latter: a file above it
+            path.unlink()
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

@@ -246,6 +246,14 @@ def test_a_write_makes_room_for_itself(tmp_path: Path) -> None:
     assert read_running(tmp_path) == "deadlocks"
 
 
+def test_nothing_below_a_file_is_nothing_to_discard(tmp_path: Path) -> None:
+    """As when a file stands where Prometheus has its directory."""
+    (tmp_path / "prometheus").write_text("no directory")
+    statefile.discard(tmp_path / "prometheus" / "etc")
+    statefile.make_directory(tmp_path / "prometheus" / "etc")
+    assert (tmp_path / "prometheus.damaged").read_text() == "no directory"
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_write_after_a_killed_one_is_durable(tmp_path: Path, name: str) -> None:
     """The first one was killed between making a directory and its fsync: the second one makes up for it."""
