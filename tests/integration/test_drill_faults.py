@@ -3,26 +3,31 @@
 The acceptance tests run all of them in a lab under load; here the proof rests on the drill's own sessions.
 """
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from lab.database import Role, rows
 from lab.drills import catalogue
 from lab.drills.journal import Journal, Step
 from lab.drills.runner import Options, run
 from lab.drills.running import Place
+from lab.drills.scene import Scene
 from lab.drills.sessions import APPLICATION
 from lab.outcome import Outcome
 from lab.paths import Paths
 from lab.settings import LabSettings
 from tests.fix_postgres import Database
 from tests.fix_reporter import Told
-from tests.fix_workload import one
+from tests.fix_workload import Wire, Wired, ask, one
 
 # What a cluster of tests has no size, no services or no supervisor for: in the acceptance tests only.
 DRILLS = (
-    "burst", "deadlocks", "held-snapshot", "idle-in-transaction", "n-plus-one",
-    "rollback-storm", "row-lock-chain", "work-mem-spill",
+    "burst", "connection-exhaustion", "cpu-bound-sql", "deadlocks", "held-snapshot", "idle-in-transaction",
+    "n-plus-one", "rollback-storm", "row-lock-chain", "sequential-scans", "slow-query", "work-mem-spill",
 )  # fmt: skip
 OWN = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
 
@@ -37,6 +42,10 @@ def test_a_fault_is_proven_held_and_healed(
     seeded: Database, settings: LabSettings, name: str
 ) -> None:
     """PostgreSQL shows it before it is held and to the end; then no session of it is left, nor its memory."""
+    assert_runs(seeded, settings, name)
+
+
+def assert_runs(seeded: Database, settings: LabSettings, name: str) -> None:
     drill, reporter = catalogue.find(name), Told()
     place = Place(Paths.of(settings))
     done = run(drill, settings, options=Options(lasts_s=2.5, verify=False), reporter=reporter)
@@ -61,3 +70,50 @@ def test_the_intensity_multiplies_a_drills_sessions(
     assert len(done.pids) == 6
     assert done.intensity == 3.0
     assert one(seeded, OWN, APPLICATION) == 0
+
+
+@contextmanager
+def worked(wired: Wired, operation: str) -> Iterator[None]:
+    """One service carries out one operation again and again, as under load."""
+    ending = threading.Event()
+
+    def work() -> None:
+        while not ending.is_set():
+            wired.run(operation)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
+
+
+INDEX = "SELECT indexdef FROM pg_indexes WHERE indexname = 'credit_proposals_customer'"
+DISTINCT = """
+SELECT n_distinct = 1, reloptions FROM pg_stats JOIN pg_class ON relname = tablename
+WHERE tablename = 'installments' AND attname = 'contract_id'"""
+
+
+# The service and the operation whose statement it hits, and what is as before when it is healed.
+OF_A_SERVICE = {
+    "missing-index": ("customers", "lookup", INDEX),
+    "stale-statistics": ("underwriting", "decide", DISTINCT),
+}
+
+
+@pytest.mark.parametrize("name", OF_A_SERVICE)
+def test_a_fault_of_a_services_own_statement_is_undone(
+    seeded: Database, settings: LabSettings, wire: Wire, name: str
+) -> None:
+    """Under load it is proven; afterwards the database is as it was, also when it is healed twice."""
+    service, operation, sound = OF_A_SERVICE[name]
+    with seeded.connect(Role.OWNER) as connection:
+        rows(connection, "ANALYZE")
+    before = ask(seeded, sound, role=Role.SUPERUSER)
+    with worked(wire(service, settings), operation):
+        assert_runs(seeded, settings, name)
+    assert ask(seeded, sound, role=Role.SUPERUSER) == before
+    catalogue.find(name).heal(Scene.looking_on(settings))
+    assert ask(seeded, sound, role=Role.SUPERUSER) == before
