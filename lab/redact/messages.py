@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from lab.redact.names import hashed, label
-from lab.redact.words import server_messages
+from lab.redact.words import keywords, server_messages
 
 NOUN = re.compile(
     r"\b(?:column|constraint|relation|table|index|view|sequence|schema|database|role|user|group|function|procedure"
     r"|routine|aggregate|trigger|type|domain|parameter|extension|rule|policy|operator|tablespace|cursor|portal"
-    "|savepoint|publication|subscription|language|collation|server|attribute|partition|owner of)"
+    "|savepoint|publication|subscription|language|collation|server|attribute|partition|reference|name"
+    "|owner of)"
     r' "?(?:[a-z_][a-z0-9_$]*+\.)?\Z',
     re.IGNORECASE,
 )
@@ -133,11 +134,20 @@ def _template(text: str) -> Template:
 def _filled(kind: str, value: str, *, before: str) -> str:
     if kind == "m":
         return value if value in _system_errors() else "?"
+    if _is_keywords(kind, value, before):
+        return value
     if kind == "d" or not value or NOUN.search(before) is None:
         return "?"
     if before.endswith('"'):
         return label(value) or "?" if IDENTIFIER.fullmatch(value) else hashed(value)
     return label(value) or "?" if SIGNATURE.fullmatch(value) else "?"
+
+
+def _is_keywords(kind: str, value: str, before: str) -> bool:
+    """Whether `DECLARE CURSOR` of `DECLARE CURSOR can only be used in ...`, `FROM` of `at or near "FROM"`."""
+    is_value = before.endswith('"') and not before.endswith('at or near "')
+    words = value.lower().split()
+    return kind == "s" and value.isupper() and not is_value and keywords().issuperset(words)
 
 
 @cache

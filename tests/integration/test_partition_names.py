@@ -1,0 +1,85 @@
+"""Daily partitions keep their names: in the schema that DBM sends, in lock waits, in autovacuum's lines."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from lab import clock
+from lab.database import Role, rows
+from lab.drilldown.moments import moment
+from lab.embedded.__main__ import Agent
+from lab.overview.incidents import incidents
+from lab.stack.cluster import Cluster
+from lab.store import Event, Snapshot
+from tests.fix_console import RunningConsole, start_console
+from tests.fix_postgres import Database
+
+DEADLINE_S = 90
+DAYS = ("20261101", "20261102", "20261103")
+
+
+@pytest.fixture
+def console(cluster: Cluster, tmp_path: Path) -> Iterator[RunningConsole]:
+    running = start_console(tmp_path / "state", POSTGRES_LOG_DIR=str(cluster.data / "log"))
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+def event(console: RunningConsole, condition: str) -> Event:
+    deadline, pause = time.monotonic() + DEADLINE_S, threading.Event()
+    while not (found := console.reader.select(Event, condition)):
+        assert time.monotonic() < deadline, f"no event with {condition} within {DEADLINE_S} s"
+        pause.wait(0.1)
+    return found[0]
+
+
+def test_partitions_by_day(database: Database, console: RunningConsole) -> None:
+    """Each partition has its name and snapshot; a lock wait and an autovacuum name their relation."""
+    settings = database.settings.model_copy(
+        update={
+            "console_port": console.port,
+            "bind_address": "127.0.0.1",
+            "lab_state_dir": console.state,
+        }
+    )
+    with (
+        database.connect(Role.SUPERUSER) as one,
+        database.connect(Role.SUPERUSER) as two,
+        database.connect(Role.DATADOG) as observer,
+    ):
+        rows(one, "CREATE TABLE vendas (dia text, v int) PARTITION BY LIST (dia)")
+        for day in DAYS:
+            rows(one, f"CREATE TABLE vendas_{day} PARTITION OF vendas FOR VALUES IN ('{day}')")
+        Agent(settings, CollectorRegistry()).tick(observer)
+        rows(one, "BEGIN")
+        rows(one, "LOCK TABLE vendas_20261102")
+        waiting = threading.Thread(target=rows, args=(two, "SELECT v FROM vendas_20261102"))
+        waiting.start()
+        event(console, "kind = 'lock_wait'")
+        rows(one, "COMMIT")
+        waiting.join(DEADLINE_S)
+        rows(one, "ALTER SYSTEM SET autovacuum_naptime = 1")
+        rows(one, "ALTER SYSTEM SET log_autovacuum_min_duration = 0")
+        rows(one, "SELECT pg_reload_conf()")
+        try:
+            rows(one, "ALTER TABLE vendas_20261103 SET (autovacuum_analyze_threshold = 1)")
+            rows(one, "INSERT INTO vendas SELECT '20261103', g FROM generate_series(1, 5000) g")
+            relation = f"relation = '{database.name}.public.vendas_20261103'"
+            assert event(console, relation).kind in {"autoanalyze", "autovacuum"}
+        finally:
+            rows(one, "ALTER SYSTEM RESET autovacuum_naptime")
+            rows(one, "ALTER SYSTEM RESET log_autovacuum_min_duration")
+            rows(one, "SELECT pg_reload_conf()")
+    names = {json.loads(s.payload).get("name") for s in console.reader.select(Snapshot)}
+    assert {f"vendas_{day}" for day in DAYS} <= names
+    now = moment(clock.now_ns()) + timedelta(minutes=1)
+    found = incidents(console.reader, since=now - timedelta(hours=1), until=now)
+    assert any("vendas_20261102" in incident.message for incident in found)
