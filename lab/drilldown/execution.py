@@ -15,7 +15,7 @@ class PlanSource(StrEnum):
     """Where a plan comes from."""
 
     EXECUTED = "executed"  # auto_explain's, of this very execution
-    ESTIMATED = "estimated"  # the planner's guess, sampled by DBM
+    ESTIMATED = "estimated"  # the planner's estimate, sampled by DBM
     NONE = "none"
 
 
@@ -103,7 +103,7 @@ class StatementExecution:
             executemany, for several statements in one string, and for a cursor and its fetches.
         pid: of the backend.
         failure: PostgreSQL's message and SQLSTATE, out of its log.
-        locked_ms: how long PostgreSQL's log says that it waited for locks, of waits that were told.
+        locked_ms: how long it waited for locks by PostgreSQL's log, which has waits from deadlock_timeout on.
         absent: why a field is empty, by its name.
     """
 

@@ -1,4 +1,4 @@
-"""What the plans of one statement tell together: how they changed over time, and which tables it touches."""
+"""The plans of one statement together: how they changed over time, and which tables they touch."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from lab.drilldown.queries import SQL
 from lab.store import Reader
 
 MAX_PERIODS = 40
-# As many of the latest executed plans tell which blocks of which table a statement touches.
+# So many of the latest executed plans count which blocks of which table a statement touches.
 PLANS_FOR_TABLES = 50
 
 
@@ -69,7 +69,7 @@ def periods(reader: Reader, plans: Sequence[tuple[Any, ...]]) -> tuple[PlanPerio
 
     A plan is taken for in use from the first time it was seen until another one was.
     """
-    # With one more, which tells whether the first that is shown was a change.
+    # With one more, to know whether the first that is shown was a change.
     return tuple(_periods(reader, plans))[-MAX_PERIODS:]
 
 

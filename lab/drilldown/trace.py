@@ -1,4 +1,4 @@
-"""One trace as a waterfall: where its time went, bar by bar."""
+"""One trace as a waterfall: a bar for each span, with its own time."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from lab.drilldown.moments import moment, ms
 from lab.drilldown.naming import name_of
 from lab.store import Reader, Span
 
-# How a statement's span is told from others: ddtrace and OpenTelemetry both say it.
+# The type of a statement's span, with ddtrace and with OpenTelemetry.
 STATEMENT_KIND = "sql"
 
 

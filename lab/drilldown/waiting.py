@@ -1,4 +1,4 @@
-"""What an execution waited for, and who held it: out of the samples of its session and the log."""
+"""What an execution waited for, and which sessions blocked it: from activity samples and the log."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,9 +19,9 @@ def waits(samples: Iterable[ActivitySample]) -> tuple[Wait, ...]:
 
 
 def locked_ms(locks: Iterable[Event]) -> float | None:
-    """Return how long the log says that locks were waited for; None when it says nothing.
+    """Return how long locks were waited for by the log, in milliseconds; None without lock waits in it.
 
-    Each wait is told once when it lasts, and once more when it ends: the longest time counts.
+    A wait is logged once while it lasts, and once more when it ends: the longest time counts.
     """
     longest: dict[str | None, int] = {}
     for event in locks:
@@ -33,13 +33,13 @@ def locked_ms(locks: Iterable[Event]) -> float | None:
 def blockers(
     reader: Reader, samples: Sequence[ActivitySample], locks: Sequence[Event]
 ) -> Iterator[Blocker]:
-    """Yield those whom the samples name, as they were in the same sample; then those only the log names."""
+    """Yield the blocking sessions of the samples, as in the same sample; then those that only the log has."""
     seen = Counter(pid for sample in samples for pid in sample.blocking_pids)
     for pid, count in seen.most_common():
         at = [s for s in samples if pid in s.blocking_pids]
         yield _blocker(pid, count, _session(reader, pid, at))
-    told = {pid for event in locks for who in event.participants for pid in who.blocked_by}
-    for pid in sorted(told - seen.keys()):
+    logged = {pid for event in locks for who in event.participants for pid in who.blocked_by}
+    for pid in sorted(logged - seen.keys()):
         yield _blocker(pid, 0, _session(reader, pid, samples))
 
 

@@ -74,7 +74,7 @@ TERMINATED = re.compile(r"server process \(PID [0-9]+\) was terminated by signal
 
 
 def event_of(line: Line) -> Event | None:
-    """Return what a line tells of, when it tells of one of the kinds."""
+    """Return the event that a line reports, when it is of one of the kinds."""
     if line.error_severity in ERRORS:
         return _error(line)
     if (

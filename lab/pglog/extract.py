@@ -20,7 +20,7 @@ NS_PER_US = 1_000
 
 
 def records_of(line: Line) -> list[Record]:
-    """Return what a line tells; most lines tell nothing that is stored.
+    """Return the records of a line; most lines have none.
 
     Raises:
         InvalidLineError: when its time cannot be read.
