@@ -131,7 +131,10 @@ def tables_touched(
 
 def _trees(reader: Reader, ids: Sequence[int]) -> dict[int, Tree]:
     found = reader.rows(SQL["definitions"], {"ids": json.dumps(ids)})
-    return {identity: tree(definition) for identity, definition in found}
+    return {
+        identity: tree(definition, server_ms=None if duration_ns is None else ms(duration_ns))
+        for identity, definition, duration_ns in found
+    }
 
 
 def _access(kind: str, index: str | None) -> str:

@@ -46,8 +46,8 @@ SELECT id, at_ns, executed, duration_ns, shape, trace_id, span_id FROM (
 ) ORDER BY at_ns
 
 -- name: definitions
--- Some plans' texts.
-SELECT id, definition FROM plans WHERE id IN (SELECT value FROM json_each(:ids))
+-- Some plans' texts, with the time that auto_explain measured of executed ones.
+SELECT id, definition, CASE WHEN executed THEN duration_ns END FROM plans WHERE id IN (SELECT value FROM json_each(:ids))
 
 -- name: calls_over_time
 -- Calls and time in steps of so many nanoseconds, as DBM was told; a delta belongs to the step it ends in.

@@ -90,6 +90,15 @@ def test_a_change_of_plan_is_marked(store: Store) -> None:
     assert periods[1].mean_ms == 350
 
 
+def test_a_period_names_the_time_outside_its_plan(store: Store) -> None:
+    """auto_explain's duration includes triggers; the plan's nodes do not."""
+    span = of.statement(1)
+    cascade = replace(of.plan(span, ms=10), duration_ns=6_000 * of.MS)
+    store.writer.commit([of.known(), span, cascade], timeout_s=5)
+    [period] = ask(store).plans
+    assert period.worst_node.startswith("Most of the time, 5,990 ms of 6,000 ms, was spent outside")
+
+
 def test_slowest_executions_and_tables_of_a_statement(store: Store) -> None:
     fast, slow = of.statement(1), of.statement(2)
     records: list[Record] = [
