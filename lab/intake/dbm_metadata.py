@@ -25,6 +25,7 @@ MOST_SETTING = 2**31
 FREE_TEXT = frozenset({"application_name", "cluster_name"})
 NAMES = frozenset({"name", "owner", "database", "schema", "partition_of"})
 MAX_DEPTH = 20
+OIDS = frozenset({"id", "database_id"})
 MOST, MOST_OID = 10_000_000, 2**32
 
 
@@ -63,7 +64,9 @@ def _tables(databases: Iterable[dict[str, Any]]) -> Iterator[tuple[str, dict[str
             for table in _objects(schema.get("tables")):
                 names = [_name(part) for part in (database, schema, table)]
                 oid = OID.fullmatch(str(table.get("id")))
-                where = {"database": names[0], "schema": names[1]}
+                where: dict[str, Any] = {"database": names[0], "schema": names[1]}
+                if of_database := OID.fullmatch(str(database.get("id"))):
+                    where["database_id"] = int(of_database[0])
                 if oid is None:
                     yield ".".join(names), {**table, **where}
                 else:
@@ -103,7 +106,7 @@ def _clean(value: object, depth: int, key: str = "") -> object:
             is_name = key in NAMES or redact.is_harmless(value)
             return redact.label(value) if is_name else redact.statement(value).text
         case float() | int():
-            return value if abs(value) < (MOST_OID if key == "id" else MOST) else None
+            return value if abs(value) < (MOST_OID if key in OIDS else MOST) else None
     return value
 
 

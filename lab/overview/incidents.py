@@ -22,7 +22,7 @@ REFUSED_EXPLAIN = (
     "kind = 'error' AND role IS 'datadog' AND coalesce(sqlstate, '') IN ('42P02', '42501')"
 )
 # How PostgreSQL's log calls a table: by its oid.
-RELATION = re.compile(r"relation ([0-9]+) of database [0-9]+")
+RELATION = re.compile(r"relation ([0-9]{1,10}) of database ([0-9]{1,10})")
 TABLES = "SELECT payload FROM snapshots WHERE kind LIKE 'table %'"
 TITLES = {
     Kind.DEADLOCK: "Deadlock",
@@ -97,15 +97,23 @@ def refused_explains(reader: Reader, *, since: datetime, until: datetime) -> int
     return int(count)
 
 
-def _table_names(reader: Reader) -> Mapping[int, str]:
-    """Tables by oid, as the schema that was sent last tells them."""
-    tables = (json.loads(payload) for (payload,) in reader.rows(TABLES))
-    return {table["id"]: table["name"] for table in tables if "id" in table and "name" in table}
+def _table_names(reader: Reader) -> Mapping[tuple[int | None, int], str]:
+    """Tables by the oids of database and table; where the database's was not sent, by a table's alone."""
+    found: dict[tuple[int | None, int], str] = {}
+    of_several: set[tuple[int | None, int]] = set()
+    for (payload,) in reader.rows(TABLES):
+        table = json.loads(payload)
+        if "id" in table and "name" in table:
+            key = (table.get("database_id"), table["id"])
+            if found.setdefault(key, table["name"]) != table["name"]:
+                of_several.add(key)
+    return {key: name for key, name in found.items() if key not in of_several}
 
 
-def _named(message: str, names: Mapping[int, str]) -> str:
+def _named(message: str, names: Mapping[tuple[int | None, int], str]) -> str:
     def name(found: re.Match[str]) -> str:
-        return names.get(int(found[1]), found[0])
+        table, database = int(found[1]), int(found[2])
+        return names.get((database, table)) or names.get((None, table)) or found[0]
 
     return RELATION.sub(name, message)
 

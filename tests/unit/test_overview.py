@@ -111,17 +111,27 @@ def test_a_table_that_is_waited_for_has_its_name_where_dbm_told_it(store: Store)
     snapshot = Snapshot(
         kind="table creditdb.public.x", host="h", at_ns=nanoseconds(AT), payload=payload
     )
+    others = [
+        Snapshot(
+            kind=f"table {database}.7",
+            host="h",
+            at_ns=nanoseconds(AT),
+            payload=f'{{"id":7,"name":"t_of_{database}","database_id":{database}}}',
+        )
+        for database in (5, 6)
+    ]
     waits = [
         event(
             s,
             kind="lock_wait",
             message=f"still waiting for X on tuple (1,2) of relation {oid} of database 5",
         )
-        for s, oid in ((5, 16545), (6, 99))
+        for s, oid in ((5, 16545), (6, 99), (7, 7))
     ]
-    store.writer.commit([snapshot, *waits], timeout_s=10)
+    store.writer.commit([snapshot, *others, *waits], timeout_s=10)
     found = incidents(store.reader, since=AT - WINDOW, until=AT)
     assert [one.message.partition(" of ")[2] for one in found] == [
         "credit_proposals",
         "relation 99 of database 5",
+        "t_of_5",
     ]
