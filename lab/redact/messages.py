@@ -9,7 +9,6 @@ context. DETAIL, HINT and CONTEXT are never stored: they quote rows.
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -94,27 +93,30 @@ def is_raised(context: str | None) -> bool:
 
 @lru_cache(maxsize=2_048)
 def _known(message: str, sqlstate: str) -> str:
-    for template in _candidates(sqlstate):
+    for template in _candidates(sqlstate, message.partition(" ")[0]):
         captured = template.captured(message)
         if captured is not None:
             return template.rendered(captured)
     return "?"
 
 
-def _candidates(sqlstate: str) -> Iterator[Template]:
-    yield from _templates().get(sqlstate, ())
-    yield from _templates()[ANY_SQLSTATE]
+def _candidates(sqlstate: str, word: str) -> list[Template]:
+    """Return the templates that may match, those that say most first."""
+    keys = [(code, first) for code in (sqlstate, ANY_SQLSTATE) for first in (word, None)]
+    return sorted((t for key in keys for t in _templates().get(key, ())), key=lambda t: -t.size)
 
 
 @cache
-def _templates() -> dict[str, tuple[Template, ...]]:
-    """Templates by SQLSTATE, those that say most first; those that say next to nothing match everything."""
-    found: dict[str, list[Template]] = {}
+def _templates() -> dict[tuple[str, str | None], list[Template]]:
+    """Templates by SQLSTATE and first word, None where that is filled in; none that matches everything."""
+    found: dict[tuple[str, str | None], list[Template]] = {}
     for sqlstate, text in server_messages():
         template = _template(text)
+        first, blank, _ = template.parts[0].partition(" ")
+        word = first if blank or not template.kinds else None
         if template.size >= LEAST_SIZE or not template.kinds:
-            found.setdefault(sqlstate, []).append(template)
-    return {code: tuple(sorted(all_, key=lambda t: -t.size)) for code, all_ in found.items()}
+            found.setdefault((sqlstate, word), []).append(template)
+    return found
 
 
 def _template(text: str) -> Template:

@@ -85,7 +85,8 @@ class _Lexer:
         self._bodies: list[str] = []
         # Where in `_kept` the names since the last token of another kind are.
         self._names: list[int] = []
-        self._words: list[str] = []
+        self._is_first = True
+        self._is_copy = False
         # Whether a keyword came yet.
         self._is_sql = False
 
@@ -117,19 +118,20 @@ class _Lexer:
         return end
 
     def _word(self, token: re.Match[str]) -> int:
-        word = token[0].lower()
-        if word in keywords():
+        text = token[0]
+        is_keyword, kept = _known_word(text)
+        if is_keyword:
             self._end_of_names()
             self._is_sql = True
         else:
             self._names.append(len(self._kept))
-        # No SQL has a name right behind a literal: the quote before it was not where the literal ended.
-        is_rest = (
-            token.start() > 0 and self._text[token.start() - 1] == "'" and word not in keywords()
-        )
-        self._kept.append("?" if is_rest else label(token[0]) or "")
-        self._words.append(word)
-        if word == "stdin" and self._words[0] == "copy":
+            # No SQL has a name right behind a literal: the quote before it was not where the literal ended.
+            if token.start() and self._text[token.start() - 1] == "'":
+                kept = "?"
+        self._kept.append(kept)
+        if self._is_first:
+            self._is_first, self._is_copy = False, text.lower() == "copy"
+        elif self._is_copy and text.lower() == "stdin":
             # What follows the statement are rows.
             end = END_OF_COPY.search(self._text, token.end())
             self._text = self._text[: end.start()] if end else self._text
@@ -140,7 +142,14 @@ class _Lexer:
         most = MOST_NAMES_IN_A_ROW if self._is_sql else 1
         if len(self._names) > most:
             self._kept[self._names[0] :] = ["? "]
-        self._names = []
+        if self._names:
+            self._names = []
+
+
+@lru_cache(maxsize=16_384)
+def _known_word(word: str) -> tuple[bool, str]:
+    """Whether a word is a keyword, and what is kept of it."""
+    return word.lower() in keywords(), label(word) or ""
 
 
 def _lex(text: str) -> Redacted:
