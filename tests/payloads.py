@@ -234,8 +234,8 @@ def metrics(*, queryid: int | None = None, version: str = "7.70.0") -> bytes:
     return json.dumps([event]).encode()
 
 
-def activity() -> bytes:
-    """Return a dbmactivity payload: one session that waits for another."""
+def activity(*, later_ms: float = 0) -> bytes:
+    """Return a dbmactivity payload: one session that waits for another, sampled so much later."""
     row = {
         "datname": "creditdb", "pid": 4711, "usename": "credit_app", "application_name": EMAIL,
         "query_start": QUERY_STARTED.isoformat(timespec="microseconds"), "state": "active",
@@ -246,7 +246,7 @@ def activity() -> bytes:
     }  # fmt: skip
     event = {
         "host": "h", "ddagentversion": "7.70.0", "ddsource": "postgres", "dbm_type": "activity",
-        "collection_interval": 10, "ddtags": ["a:b"], "timestamp": AT_MS, "cloud_metadata": {},
+        "collection_interval": 10, "ddtags": ["a:b"], "timestamp": AT_MS + later_ms, "cloud_metadata": {},
         "postgres_activity": [row], "postgres_connections": [{"state": "active", "connections": 1}],
     }  # fmt: skip
     return json.dumps([event]).encode()

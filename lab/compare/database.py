@@ -155,23 +155,24 @@ def _writes(truth: Truth, prometheus: Prometheus, datadog: Datadog) -> Iterator[
 
 
 def _sessions(truth: Truth, prometheus: Prometheus, datadog: Datadog) -> Iterator[Compared]:
-    """The mean of active sessions is exact in pg_stat_database since PostgreSQL 14; looks only sample it."""
+    """The mean of active sessions is exact in pg_stat_database since PostgreSQL 14; activity is sampled."""
     window = f"{truth.window_s:.0f}s"
     active = prometheus.ask(f"sum(rate(pg_stat_database_active_time_seconds_total[{window}]))")
-    looks: dict[int, int] = {}
-    for sample in datadog.activity:
-        client = sample.backend_type == "client backend" and sample.state == "active"
-        looks[sample.at_ns] = looks.get(sample.at_ns, 0) + client
-    mean = sum(looks.values()) / max(truth.window_s, 1)
+    rounds = datadog.rounds
+    found = sum(
+        s.backend_type == "client backend" and s.state == "active" for s in datadog.activity
+    )
+    newest = max((r.at_ns for r in rounds), default=None)
+    interval_s = next((r.interval_s for r in rounds if r.interval_s), 1.0)
     sampled = prometheus.ask(ACTIVE.replace("WINDOW", window))
     yield Compared(
         question="active sessions, mean",
         unit="",
         truth=replace(active, where="pg_stat_database.active_time"),
         prometheus=sampled,
-        datadog=datadog.answer(mean, resolution_s=1.0, at_ns=max(looks, default=None))
-        if looks
-        else cannot("no look at the sessions in the window"),
+        datadog=datadog.answer(found / len(rounds), resolution_s=interval_s, at_ns=newest)
+        if rounds
+        else cannot("the sessions were not sampled in the window"),
     )
     waiting = truth.answer(BLOCKED)
     if isinstance(waiting.value, float):
@@ -183,7 +184,7 @@ def _sessions(truth: Truth, prometheus: Prometheus, datadog: Datadog) -> Iterato
         unit="",
         truth=waiting,
         prometheus=cannot("it counts those who wait; whom for is in no series"),
-        datadog=datadog.answer(pairs or "nobody", resolution_s=1.0, at_ns=max(looks, default=None)),
+        datadog=datadog.answer(pairs or "nobody", resolution_s=interval_s, at_ns=newest),
     )
 
 

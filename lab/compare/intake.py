@@ -12,7 +12,16 @@ from lab.compare.side import NS, READ_WITHIN_S
 from lab.drilldown.links import Links
 from lab.paths import Paths
 from lab.settings import LabSettings
-from lab.store import ActivitySample, Plan, QueryMetrics, Reader, Snapshot, Source, StoreError
+from lab.store import (
+    ActivityRound,
+    ActivitySample,
+    Plan,
+    QueryMetrics,
+    Reader,
+    Snapshot,
+    Source,
+    StoreError,
+)
 
 MOST = 300_000
 SENT = f"source IN ('{Source.AGENT}', '{Source.EMBEDDED}')"
@@ -107,6 +116,11 @@ class Datadog:
         """The looks at the sessions."""
         return self._window(ActivitySample)
 
+    @cached_property
+    def rounds(self) -> list[ActivityRound]:
+        """The rounds of sampling the sessions, those in which nobody was active among them."""
+        return self._window(ActivityRound)
+
     @property
     def last_look(self) -> list[ActivitySample]:
         """The sessions of the last look at them."""
@@ -120,7 +134,10 @@ class Datadog:
 
     def tables(self) -> list[Snapshot]:
         """Return the tables of the schema that were sent, the freshest first."""
-        return self._reader.select(Snapshot, "kind LIKE 'table %'", order="at_ns DESC")
+        # Of the host that sent last: after a switch between the embedded agent and an Agent both have rows.
+        last = "SELECT host FROM snapshots WHERE kind LIKE 'table %' ORDER BY at_ns DESC LIMIT 1"
+        condition = f"kind LIKE 'table %' AND host = ({last})"
+        return self._reader.select(Snapshot, condition, order="at_ns DESC")
 
     def plans(self) -> list[Plan]:
         """Return the estimated plans that were sent."""

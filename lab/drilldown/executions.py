@@ -13,6 +13,7 @@ from lab.drilldown.execution import (
 )
 from lab.drilldown.messages import messages
 from lab.drilldown.plan_choice import instead
+from lab.drilldown.queries import queryids_of
 from lab.drilldown.reasons import no_plan, no_time, not_all
 from lab.drilldown.server_side import lock_events, server_executions, server_ms
 from lab.drilldown.trace import Layer, Trace, TraceSpan, trace
@@ -61,7 +62,7 @@ def _execution(evidence: Evidence, found: Trace, span: TraceSpan) -> StatementEx
         *logged, *evidence.plans.get(span.span_id, ()), *samples,
     ]  # fmt: skip
     statement = span.statement or _first(record.statement for record in known)
-    queryid = _queryid(known) or evidence.queryid_of(statement)
+    queryid = _queryid(known) or _of_signature(evidence, known) or evidence.queryid_of(statement)
     absent: dict[str, str] = {}
     if not on_server:
         absent["server_ms"] = no_time(evidence, span)
@@ -113,6 +114,19 @@ def _plan(
 def _queryid(known: Iterable[Execution | Plan | ActivitySample]) -> int | None:
     """The one query id that all records of a span have; None when they have several."""
     found = {record.queryid for record in known if record.queryid is not None}
+    return found.pop() if len(found) == 1 else None
+
+
+def _of_signature(
+    evidence: Evidence, known: Iterable[Execution | Plan | ActivitySample]
+) -> int | None:
+    """The one queryid that an Agent's signatures lead to; None when they lead to none, or to several."""
+    signatures = {
+        record.signature
+        for record in known
+        if not isinstance(record, Execution) and record.signature is not None
+    }
+    found = queryids_of(evidence.reader, signatures)
     return found.pop() if len(found) == 1 else None
 
 

@@ -1,9 +1,11 @@
 """Which plan stands beside an execution: its own, or the nearest that DBM sampled, or none.
 
 An executed plan is never one of another execution. One that DBM sampled from another execution of the same
-queryid is the only thing in the drilldown that is not matched by traceparent; it is called estimated.
+queryid or signature is the only thing in the drilldown that is not matched by traceparent. It is called
+estimated.
 """
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -12,6 +14,7 @@ from lab.drilldown.execution import ExecutionPlan, PlanSource
 from lab.drilldown.moments import moment, ms, nanoseconds
 from lab.drilldown.plan import Cause
 from lab.drilldown.plan_reading import tree
+from lab.drilldown.queries import SQL, signatures_of
 from lab.drilldown.trace import TraceSpan
 from lab.store import Plan, Reader
 
@@ -57,15 +60,14 @@ def instead(evidence: Evidence, span: TraceSpan, queryid: int | None, why: str) 
 
 def _nearest_estimate(reader: Reader, queryid: int, at: datetime) -> Plan | None:
     at_ns = nanoseconds(at)
-    estimated = "queryid = ? AND NOT executed"
-    around = [
-        *reader.select(
-            Plan, f"{estimated} AND at_ns <= ?", [queryid, at_ns], order="at_ns DESC", limit=1
-        ),
-        *reader.select(
-            Plan, f"{estimated} AND at_ns > ?", [queryid, at_ns], order="at_ns", limit=1
-        ),
-    ]
+    signatures = sorted(signatures_of(reader, [queryid]))
+    ids = reader.rows(
+        SQL["nearest_estimates"],
+        {"queryids": json.dumps([queryid]), "signatures": json.dumps(signatures), "at": at_ns},
+    )
+    around = reader.select(
+        Plan, "id IN (SELECT value FROM json_each(?))", [json.dumps([one for (one,) in ids])]
+    )
     return min(around, key=lambda plan: abs(plan.at_ns - at_ns), default=None)
 
 

@@ -1,7 +1,7 @@
 """Statements by what they cost, as Database Monitoring was told: the list that a DBA begins with."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -22,6 +22,17 @@ SQL = MappingProxyType({
 MAX_LISTED = 500
 # The role of the services; None asks for every role's.
 APPLICATION = "credit_app"
+
+
+def signatures_of(reader: Reader, queryids: Iterable[int]) -> set[str]:
+    """Return the signatures that an Agent gives to statements of these queryids."""
+    return {one for (one,) in reader.rows(SQL["signatures"], {"queryids": json.dumps([*queryids])})}
+
+
+def queryids_of(reader: Reader, signatures: Iterable[str]) -> set[int]:
+    """Return the queryids of statements that an Agent gives these signatures; lists make several."""
+    found = reader.rows(SQL["queryids"], {"signatures": json.dumps([*signatures])})
+    return {one for (one,) in found}
 
 
 class By(StrEnum):

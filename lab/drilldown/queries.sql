@@ -1,5 +1,30 @@
 -- What the drilldown asks the store about statements. SQLite; `:name` are values.
 
+-- name: nearest_estimates
+-- The estimated plans of a statement on either side of a moment. An Agent's plan has a signature and no queryid.
+SELECT id FROM (
+    SELECT id FROM plans
+    WHERE (queryid IN (SELECT value FROM json_each(:queryids))
+       OR queryid IS NULL AND signature IN (SELECT value FROM json_each(:signatures)))
+      AND NOT executed AND at_ns <= :at ORDER BY at_ns DESC LIMIT 1
+) UNION ALL
+SELECT id FROM (
+    SELECT id FROM plans
+    WHERE (queryid IN (SELECT value FROM json_each(:queryids))
+       OR queryid IS NULL AND signature IN (SELECT value FROM json_each(:signatures)))
+      AND NOT executed AND at_ns > :at ORDER BY at_ns LIMIT 1
+)
+
+-- name: signatures
+-- The signatures by which an Agent's plans, samples and texts name statements of these queryids.
+SELECT DISTINCT signature FROM statements
+WHERE queryid IN (SELECT value FROM json_each(:queryids)) AND signature IS NOT NULL
+
+-- name: queryids
+-- The queryids of signatures: an Agent's query metrics have both. Lists of different lengths share a signature.
+SELECT DISTINCT queryid FROM statements
+WHERE signature IN (SELECT value FROM json_each(:signatures)) AND queryid IS NOT NULL
+
 -- name: totals
 -- What each statement did in a window, as DBM was told.
 SELECT coalesce(CAST(queryid AS TEXT), signature) AS key, queryid, max(signature) AS signature,
@@ -24,8 +49,14 @@ ORDER BY seen_ns DESC LIMIT 100
 -- name: callers
 -- Services that ran it, as far as an execution of theirs was seen.
 SELECT service FROM executions WHERE queryid IN (SELECT value FROM json_each(:queryids)) AND at_ns >= :since
-UNION SELECT service FROM plans WHERE queryid IN (SELECT value FROM json_each(:queryids)) AND at_ns >= :since
-UNION SELECT service FROM activity WHERE queryid IN (SELECT value FROM json_each(:queryids)) AND at_ns >= :since
+UNION SELECT service FROM plans
+WHERE (queryid IN (SELECT value FROM json_each(:queryids))
+       OR queryid IS NULL AND signature IN (SELECT value FROM json_each(:signatures)))
+  AND at_ns >= :since
+UNION SELECT service FROM activity
+WHERE (queryid IN (SELECT value FROM json_each(:queryids))
+       OR queryid IS NULL AND signature IN (SELECT value FROM json_each(:signatures)))
+  AND at_ns >= :since
 ORDER BY 1
 
 -- name: slowest
@@ -41,7 +72,9 @@ ORDER BY e.duration_ns DESC LIMIT :limit
 -- Plans without their text, oldest first.
 SELECT id, at_ns, executed, duration_ns, shape, trace_id, span_id FROM (
     SELECT id, at_ns, executed, duration_ns, shape, trace_id, span_id FROM plans
-    WHERE queryid IN (SELECT value FROM json_each(:queryids)) AND at_ns >= :since AND at_ns < :until
+    WHERE (queryid IN (SELECT value FROM json_each(:queryids))
+       OR queryid IS NULL AND signature IN (SELECT value FROM json_each(:signatures)))
+      AND at_ns >= :since AND at_ns < :until
     ORDER BY at_ns DESC LIMIT :limit
 ) ORDER BY at_ns
 

@@ -10,7 +10,7 @@ from lab.drilldown.errors import NotFoundError
 from lab.drilldown.moments import moment, ms, nanoseconds
 from lab.drilldown.plan_history import PlanPeriod, TableTouched, periods, tables_touched
 from lab.drilldown.prometheus import Prometheus, PrometheusAwayError
-from lab.drilldown.queries import APPLICATION, SQL, QuerySummary, top
+from lab.drilldown.queries import APPLICATION, SQL, QuerySummary, queryids_of, signatures_of, top
 from lab.drilldown.series import Series, series
 from lab.stack.suggestions import unknown
 from lab.store import Reader
@@ -81,11 +81,17 @@ def query(
     if not found:
         raise _not_found(reader, key)
     _, _, _, name, owner, text = found[0]
-    queryids = sorted({row[1] for row in found if row[1] is not None})
-    keys = {row[0] for row in found}
+    signatures = {row[2] for row in found if row[2] is not None}
+    queryids = sorted(
+        {row[1] for row in found if row[1] is not None} | queryids_of(reader, signatures)
+    )
+    keys = {row[0] for row in found} | set(map(str, queryids))
     window = {
-        "queryids": json.dumps(queryids), "since": nanoseconds(since), "until": nanoseconds(until),
-    }  # fmt: skip
+        "queryids": json.dumps(queryids),
+        "signatures": json.dumps(sorted(signatures | signatures_of(reader, queryids))),
+        "since": nanoseconds(since),
+        "until": nanoseconds(until),
+    }
     totals = top(reader, since=since, until=until, role=role, limit=MAX_PLANS)
     plans = reader.rows(SQL["plans"], {**window, "limit": MAX_PLANS})
     slowest = reader.rows(SQL["slowest"], {**window, "limit": MAX_SLOWEST})

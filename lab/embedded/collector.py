@@ -70,7 +70,7 @@ class Collector:
         self._sampled.update((row["query_id"], row["query"]) for row, _ in found if row["query_id"])
         self.put(
             "/api/v2/dbmactivity",
-            [events.activity(sessions, host=self.host, at_ms=at_ms)] if sessions else [],
+            [events.activity(sessions, host=self.host, at_ms=at_ms)],
         )
         self.limits.begin_sample()
         plans = self._readable("sessions", found, lambda one: self._plan(connection, *one))

@@ -141,6 +141,8 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True):
 
     timestamp: Milliseconds
     dbm_type: str = "activity"
+    # Seconds.
+    collection_interval: Amount | None = None
     ddagentversion: str | None = None
     postgres_activity: Annotated[list[ActivityRow], Meta(max_length=MAX_ROWS)] = []
 

@@ -15,7 +15,7 @@ from lab.intake.dbm import (
     events,
 )
 from lab.intake.errors import collected, malformed
-from lab.store import ActivitySample, Plan, QueryMetrics, Record, Source, Statement
+from lab.store import ActivityRound, ActivitySample, Plan, QueryMetrics, Record, Source, Statement
 
 # The embedded agent states this version, so that its data is told from an Agent's wherever it is shown.
 EMBEDDED_VERSION = "embedded"
@@ -54,12 +54,7 @@ def activity(body: bytes) -> list[Record]:
     Raises:
         RejectedError: when it is malformed.
     """
-    return collected(
-        record
-        for event in events(body, Activity)
-        for row in event.postgres_activity
-        for record in _session(event, row)
-    )
+    return collected(record for event in events(body, Activity) for record in _round(event))
 
 
 def _sample(sample: Sample) -> Iterator[Record]:
@@ -132,6 +127,17 @@ def _metrics(event: Metrics, row: MetricsRow) -> Iterator[Record]:
         temp_blks_written=row.temp_blks_written,
         wal_bytes=round(row.wal_bytes),
     )
+
+
+def _round(event: Activity) -> Iterator[Record]:
+    yield ActivityRound(
+        at_ns=nanoseconds(event.timestamp),
+        source=_source(event.ddagentversion),
+        interval_s=event.collection_interval,
+        sessions=len(event.postgres_activity),
+    )
+    for row in event.postgres_activity:
+        yield from _session(event, row)
 
 
 def _session(event: Activity, row: ActivityRow) -> Iterator[Record]:

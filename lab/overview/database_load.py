@@ -5,7 +5,6 @@ each state over a while is the load: 1 is one session busy all the time, more th
 much. Sessions that are idle in a transaction hold locks, but are no load.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,8 +12,6 @@ from lab.drilldown.moments import NS_PER_S, moment, nanoseconds
 from lab.store import Reader, Source
 
 CPU = "CPU"
-# How often each source looks: lab/embedded/__main__.py, and datadog/conf.d/postgres.d/conf.yaml.
-SAMPLED_EVERY_S: Mapping[Source, int] = {Source.EMBEDDED: 1, Source.AGENT: 5}
 STEPS_S = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 POINTS = 90
 SAMPLES = """
@@ -23,7 +20,12 @@ FROM activity
 WHERE at_ns >= ? AND at_ns < ? AND source = ? AND state = 'active'
 GROUP BY 1, 2, 3
 """
-LATEST = "SELECT source FROM activity ORDER BY at_ns DESC LIMIT 1"
+ROUNDS = """
+SELECT at_ns / ?, count(*) FROM activity_rounds
+WHERE at_ns >= ? AND at_ns < ? AND source = ?
+GROUP BY 1
+"""
+LATEST = "SELECT source, interval_s FROM activity_rounds ORDER BY at_ns DESC LIMIT 1"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,13 +48,13 @@ class DatabaseLoad:
 
     Attributes:
         source: who sampled; None when nobody has sent a sample yet.
-        every_s: seconds between two samples.
+        every_s: seconds between two samples, as the sender states it; None when it does not.
         starts: where each step begins.
         events: the heaviest first.
     """
 
     source: Source | None
-    every_s: int
+    every_s: float | None
     step_s: int
     starts: tuple[datetime, ...]
     events: tuple[WaitEvent, ...]
@@ -84,19 +86,19 @@ def database_load(reader: Reader, *, since: datetime, until: datetime) -> Databa
     starts = tuple(moment(i * step_ns) for i in range(first, last))
     latest = reader.rows(LATEST)
     if not latest:
-        return DatabaseLoad(source=None, every_s=0, step_s=step_s, starts=starts, events=())
-    source = Source(latest[0][0])
-    every_s = SAMPLED_EVERY_S[source]
+        return DatabaseLoad(source=None, every_s=None, step_s=step_s, starts=starts, events=())
+    source, every_s = Source(latest[0][0]), latest[0][1]
+    window = [step_ns, first * step_ns, last * step_ns, source]
+    # A round in which nobody was active counts, too: the mean is over rounds, not over rows.
+    rounds = dict(reader.rows(ROUNDS, window))
     counts: dict[tuple[str, str], dict[int, int]] = {}
-    for step, kind, event, count in reader.rows(
-        SAMPLES, [step_ns, first * step_ns, last * step_ns, source]
-    ):
+    for step, kind, event, count in reader.rows(SAMPLES, window):
         counts.setdefault((kind, event), {})[step] = count
     events = [
         WaitEvent(
             type=kind,
             event=event,
-            sessions=tuple(by_step.get(i, 0) * every_s / step_s for i in range(first, last)),
+            sessions=tuple(by_step.get(i, 0) / rounds.get(i, 1) for i in range(first, last)),
         )
         for (kind, event), by_step in counts.items()
     ]

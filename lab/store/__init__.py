@@ -7,6 +7,7 @@ in and what comes out are the records of lab/store/records.py.
 from lab.store.errors import OutOfRangeError, StoreError, StoreTimeoutError
 from lab.store.reader import Reader
 from lab.store.records import (
+    ActivityRound,
     ActivitySample,
     Drill,
     Event,
@@ -25,6 +26,7 @@ from lab.store.retention import Bounds
 from lab.store.writer import Writer
 
 __all__ = [
+    "ActivityRound",
     "ActivitySample",
     "Bounds",
     "Drill",

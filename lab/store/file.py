@@ -9,7 +9,7 @@ from lab import statefile
 from lab.store.errors import StoreDamagedError, StoreError
 from lab.store.tables import TABLES
 
-VERSION = 1
+VERSION = 2
 APPLICATION_ID = 0x43724C62  # "CrLb"
 SCHEMA = Path(__file__).with_name("schema.sql")
 BUSY_TIMEOUT_S = 5.0

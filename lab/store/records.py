@@ -143,6 +143,21 @@ class ActivitySample:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ActivityRound:
+    """One sampling of all sessions, also when none was active.
+
+    Attributes:
+        interval_s: the sampling interval that the sender states; None when it states none.
+        sessions: how many were sampled.
+    """
+
+    at_ns: int
+    source: Source
+    interval_s: float | None
+    sessions: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Participant:
     """A session in a deadlock or a lock wait: what it waits for, who blocks it, what it runs."""
 
@@ -230,6 +245,7 @@ Record: TypeAlias = (
     | ActivitySample
     | Event
     | Snapshot
+    | ActivityRound
     | Drill
     | LogPosition
 )

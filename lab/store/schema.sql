@@ -20,6 +20,7 @@ CREATE TABLE statements (
 ) STRICT;
 CREATE INDEX statements_queryid ON statements (queryid);
 CREATE INDEX statements_name ON statements (name);
+CREATE INDEX statements_signature ON statements (signature) WHERE queryid IS NOT NULL;
 
 CREATE TABLE executions (
     id INTEGER PRIMARY KEY,
@@ -40,6 +41,11 @@ CREATE TABLE plans (
 CREATE INDEX plans_at ON plans (at_ns);
 CREATE INDEX plans_trace ON plans (trace_id, span_id);
 CREATE INDEX plans_queryid ON plans (queryid, at_ns);
+-- A session that stays idle after its statement is sampled with the same plan again and again.
+CREATE UNIQUE INDEX plans_once ON plans (trace_id, span_id, signature, shape)
+    WHERE NOT executed AND trace_id IS NOT NULL;
+-- An Agent's plans have a signature instead.
+CREATE INDEX plans_signature ON plans (signature, at_ns) WHERE queryid IS NULL;
 
 CREATE TABLE query_metrics (
     id INTEGER PRIMARY KEY,
@@ -65,6 +71,13 @@ CREATE TABLE activity (
 CREATE UNIQUE INDEX activity_once ON activity (at_ns, source, pid);
 CREATE INDEX activity_trace ON activity (trace_id, span_id) WHERE trace_id IS NOT NULL;
 CREATE INDEX activity_queryid ON activity (queryid, at_ns);
+CREATE INDEX activity_signature ON activity (signature, at_ns) WHERE queryid IS NULL;
+
+CREATE TABLE activity_rounds (
+    id INTEGER PRIMARY KEY,
+    at_ns INTEGER NOT NULL, source TEXT NOT NULL, interval_s REAL, sessions INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX activity_rounds_once ON activity_rounds (at_ns, source);
 
 CREATE TABLE events (
     id INTEGER PRIMARY KEY,

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar, get_type_hints
 import msgspec
 
 from lab.store.records import (
+    ActivityRound,
     ActivitySample,
     Drill,
     Event,
@@ -109,9 +110,10 @@ TABLES: MappingProxyType[type[Any], Table[Any]] = MappingProxyType(
             _table("spans", Span, time="start_ns", conflict=IGNORE),
             _table("statements", Statement, time="seen_ns", conflict=STATEMENT_SEEN_AGAIN),
             _table("executions", Execution, time="at_ns"),
-            _table("plans", Plan, time="at_ns"),
+            _table("plans", Plan, time="at_ns", conflict=IGNORE),
             _table("query_metrics", QueryMetrics, time="at_ns", conflict=IGNORE),
             _table("activity", ActivitySample, time="at_ns", conflict=IGNORE),
+            _table("activity_rounds", ActivityRound, time="at_ns", conflict=IGNORE),
             _table("events", Event, time="at_ns"),
             _table("snapshots", Snapshot, time="at_ns", conflict=SNAPSHOT_AGAIN),
             _table("drills", Drill, time="at_ns"),

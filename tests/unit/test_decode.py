@@ -12,7 +12,17 @@ from lab.drilldown.moments import nanoseconds
 from lab.intake import STREAMS, RejectedError
 from lab.intake import limits as lim
 from lab.intake.protobuf import _classes
-from lab.store import ActivitySample, Plan, QueryMetrics, Record, Snapshot, Source, Span, Statement
+from lab.store import (
+    ActivityRound,
+    ActivitySample,
+    Plan,
+    QueryMetrics,
+    Record,
+    Snapshot,
+    Source,
+    Span,
+    Statement,
+)
 from tests import payloads as p
 
 BODIES: dict[str, Callable[[], bytes]] = {
@@ -146,7 +156,9 @@ def test_the_io_times_of_postgresql_17() -> None:
 
 def test_activity() -> None:
     """A session keeps its wait, its blockers, its span and its start."""
-    _, sample = decode("/api/v2/dbmactivity")
+    taken, _, sample = decode("/api/v2/dbmactivity")
+    assert isinstance(taken, ActivityRound)
+    assert (taken.interval_s, taken.sessions) == (10.0, 1)
     assert isinstance(sample, ActivitySample)
     assert (sample.wait_event, sample.blocking_pids) == ("transactionid", (4712,))
     assert sample.span_id == "000000000000002a"

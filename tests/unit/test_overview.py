@@ -9,7 +9,7 @@ from lab import clock
 from lab.drilldown.moments import nanoseconds
 from lab.drilldown.prometheus import Prometheus
 from lab.overview import State, database_load, health, incidents, refused_explains
-from lab.store import ActivitySample, Event, Snapshot, Source
+from lab.store import ActivityRound, ActivitySample, Event, Record, Snapshot, Source
 from tests.fix_store import Store
 
 # A whole minute, so that the chart's steps are known.
@@ -26,6 +26,14 @@ def sample(second: float, pid: int, **fields: Any) -> ActivitySample:
     return ActivitySample(**{**values, "at_ns": at_ns, "pid": pid})
 
 
+def taken(
+    second: float, sessions: int, *, interval_s: float, source: Source = Source.EMBEDDED
+) -> ActivityRound:
+    """Return a round of sampling so many seconds before AT."""
+    at_ns = nanoseconds(AT - timedelta(seconds=second))
+    return ActivityRound(at_ns=at_ns, source=source, interval_s=interval_s, sessions=sessions)
+
+
 def event(second: float, **fields: Any) -> Event:
     """Return an error of so many seconds before AT."""
     values: dict[str, Any] = dict.fromkeys(Event.__dataclass_fields__)
@@ -37,9 +45,10 @@ def event(second: float, **fields: Any) -> Event:
 def test_load_is_the_mean_number_of_active_sessions(store: Store) -> None:
     """Two sessions on the CPU and one waiting, sampled each second of the last ten, are a load of 3."""
     lock = {"wait_event_type": "Lock", "wait_event": "tuple"}
-    records = [sample(s, pid) for s in range(1, 11) for pid in (1, 2)]
+    records: list[Record] = [sample(s, pid) for s in range(1, 11) for pid in (1, 2)]
     records += [sample(s, 3, **lock) for s in range(1, 11)]
     records += [sample(s, 4, state="idle in transaction") for s in range(1, 11)]
+    records += [taken(s, 4, interval_s=1.0) for s in range(1, 11)]
     store.writer.commit(records, timeout_s=10)
     load = database_load(store.reader, since=AT - WINDOW, until=AT)
     assert (load.source, load.every_s, load.step_s, len(load.starts)) == ("embedded", 1, 10, 90)
@@ -52,12 +61,22 @@ def test_load_is_the_mean_number_of_active_sessions(store: Store) -> None:
 
 
 def test_a_sample_of_the_agent_stands_for_its_longer_interval(store: Store) -> None:
-    """The Agent looks every 5 s, so one sample of it weighs five seconds."""
-    records = [sample(s, 1, source=Source.AGENT) for s in (2, 7)]
-    store.writer.commit(records, timeout_s=10)
+    """Two rounds in ten seconds: a session in both is a load of 1, in one of them of a half."""
+    rounds = [taken(s, 1, source=Source.AGENT, interval_s=5.0) for s in (2, 7)]
+    samples = [sample(s, 1, source=Source.AGENT) for s in (2, 7)]
+    samples.append(sample(2, 2, source=Source.AGENT))
+    store.writer.commit([*rounds, *samples], timeout_s=10)
     load = database_load(store.reader, since=AT - WINDOW, until=AT)
-    assert load.source is Source.AGENT
-    assert load.latest == pytest.approx(1.0)
+    assert (load.source, load.every_s) == (Source.AGENT, 5.0)
+    assert load.latest == pytest.approx(1.5)
+
+
+def test_a_round_in_which_nobody_was_active_counts(store: Store) -> None:
+    """Ten rounds, one of them with a session: a load of a tenth."""
+    rounds = [taken(s, 0, interval_s=1.0) for s in range(1, 11)]
+    store.writer.commit([*rounds, sample(3, 1)], timeout_s=10)
+    load = database_load(store.reader, since=AT - WINDOW, until=AT)
+    assert load.latest == pytest.approx(0.1)
 
 
 def test_an_empty_store_is_no_load_and_nothing_fresh(store: Store) -> None:

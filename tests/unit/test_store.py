@@ -134,6 +134,7 @@ RECORDS: tuple[st.Record, ...] = (
     PLAN,
     METRICS,
     SAMPLE,
+    st.ActivityRound(at_ns=NOW, source=st.Source.AGENT, interval_s=10.0, sessions=3),
     EVENT,
     STATEMENT,
     st.Snapshot(kind="pg_settings", host="h", at_ns=NOW, payload="[]"),
