@@ -37,17 +37,32 @@ from workload.tracing import NoTracing, Tracing
 SEED_SCALE = 0.02
 TEMPLATE = "lab_seeded"
 START_SECONDS = 60
-STOP_SECONDS = 20
+STOP_SECONDS = 60
+# What falls due on a day is chance: so few contracts have nothing to mark or to charge on some dates.
+FALLEN_DUE = """
+UPDATE installments SET due_date = current_date - days::int,
+    status = CASE days WHEN 1 THEN 'open' ELSE 'overdue' END
+FROM (
+    SELECT min(installment_id) AS next, 1 + 2 * (row_number() OVER () % 2) AS days
+    FROM installments JOIN credit_contracts c USING (contract_id)
+    WHERE installments.status <> 'paid' GROUP BY c.contract_id, c.signed_at
+    HAVING bool_and(installments.status = 'open') ORDER BY c.signed_at LIMIT 6
+) due WHERE installment_id = next"""
 
 
 @pytest.fixture(scope="session")
 def seeded_template(cluster: Cluster) -> str:
-    """The name of a template database that holds a small seed: 200 customers, 1,000 proposals."""
+    """The name of a template database that holds a small seed: 200 customers, 1,000 proposals.
+
+    On every date some installments are open a day after they were due, and some overdue without their fee.
+    """
     administer(cluster, f"CREATE DATABASE {TEMPLATE} TEMPLATE lab_template STRATEGY file_copy")
     settings = cluster.settings.model_copy(
         update={"postgres_db": TEMPLATE, "seed_scale": SEED_SCALE}
     )
     seed.ensure(settings)
+    with connect(dsn(settings, Role.SUPERUSER), application_name="test") as connection:
+        rows(connection, FALLEN_DUE)
     administer(cluster, f"ALTER DATABASE {TEMPLATE} ALLOW_CONNECTIONS false")
     return TEMPLATE
 

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 from lab.database import Connection, Role, rows
 from lab.embedded.__main__ import Agent
 from lab.settings import ROOT
+from lab.stack.readiness import await_state
 from lab.store import ActivitySample, Plan, QueryMetrics, Snapshot, Source, Statement
 from tests.fix_console import RunningConsole
 from tests.fix_postgres import Database, free_port
@@ -171,13 +172,15 @@ def test_settings_and_tables(console: RunningConsole, driven: Driven) -> None:
     """The first tick sends settings and every table."""
     driven.sample()
 
-    def look() -> list[Snapshot]:
-        found = console.reader.select(Snapshot)
-        return found if len(found) > 10 else []
+    def missing() -> str | None:
+        stored = console.reader.select(Snapshot)
+        tables = {json.loads(s.payload)["name"] for s in stored if s.kind.startswith("table ")}
+        absent = {"customers", "installments"} - tables
+        if not any(each.kind == "pg_settings" for each in stored):
+            return "no settings"
+        return f"nothing of {sorted(absent)}" if absent else None
 
-    found = until("snapshots", look)
-    assert "pg_settings" in {snapshot.kind for snapshot in found}
-    assert {"customers", "installments"} <= {json.loads(s.payload).get("name") for s in found}
+    await_state("settings and tables are stored", missing, within_s=DEADLINE_S)
 
 
 def test_its_process(tmp_path: Path, console: RunningConsole) -> None:

@@ -276,15 +276,15 @@ def test_two_workers_never_pay_one_installment_twice(seeded: Database, wire: Wir
     """Eight threads pay and settle three contracts; each installment has one payment at the end."""
     change(
         seeded,
-        "CREATE TEMP TABLE gone AS SELECT contract_id FROM credit_contracts"
+        "CREATE TEMP TABLE others AS SELECT contract_id FROM credit_contracts"
         " WHERE status = 'active' ORDER BY contract_id OFFSET 3;"
-        " DELETE FROM credit_transactions WHERE contract_id IN (TABLE gone);"
-        " DELETE FROM installments WHERE contract_id IN (TABLE gone);"
-        " UPDATE credit_proposals SET status = 'rejected'"
-        " WHERE proposal_id IN (SELECT proposal_id FROM credit_contracts WHERE contract_id IN (TABLE gone));"
-        " UPDATE credit_analysis SET decision = 'rejected'"
-        " WHERE proposal_id IN (SELECT proposal_id FROM credit_contracts WHERE contract_id IN (TABLE gone));"
-        " DELETE FROM credit_contracts WHERE contract_id IN (TABLE gone)",
+        " INSERT INTO credit_transactions (contract_id, installment_id, kind, amount, idempotency_key)"
+        " SELECT contract_id, installment_id, 'payment', principal + interest + fee, gen_random_uuid()"
+        " FROM installments WHERE status <> 'paid' AND contract_id IN (TABLE others);"
+        " UPDATE installments SET status = 'paid', paid_at = now()"
+        " WHERE status <> 'paid' AND contract_id IN (TABLE others);"
+        " UPDATE credit_contracts SET status = 'settled', settled_at = now(), open_amount = 0"
+        " WHERE contract_id IN (TABLE others)",
     )
     owed = one(seeded, "SELECT sum(open_amount) FROM credit_contracts")
     wired = wire("servicing", seeded.settings, workload_threads=8)
