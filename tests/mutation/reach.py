@@ -102,8 +102,9 @@ def recorded() -> Reach:
     lines: defaultdict[str, defaultdict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     sources: defaultdict[str, set[int]] = defaultdict(set)
     seconds: dict[str, float] = {}
-    for kept in sorted(RECORDS.glob("record-*/notes.jsonl"), reverse=True):
-        times = _times(kept)
+    # One that was interrupted has no contexts.
+    for kept in sorted(RECORDS.glob("record-*/contexts.sqlite"), reverse=True):
+        times = _times(kept.with_name("notes.jsonl"))
         new = times.keys() - seconds.keys()
         seconds |= {test: times[test] for test in new}
         for file, line, tests in _lines(kept.parent, times):
