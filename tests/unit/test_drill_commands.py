@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from lab.cli import screen
 from lab.cli.options import seconds
 from lab.drills.assessment import Assessment
 from lab.drills.catalogue import DRILLS
@@ -17,9 +18,10 @@ from lab.judge.readings import Seen
 from lab.judge.verdicts import AlertTimes, Depth, Verdict
 from lab.paths import Paths
 from tests.fix_machine import Machine
+from tests.fix_postgres import free_port
 
 Call = Callable[..., int]
-WIDE = {"COLUMNS": "240", "NO_COLOR": "1"}
+WIDE = 240
 NS = 1_000_000_000
 
 
@@ -27,8 +29,11 @@ NS = 1_000_000_000
 def _wide(monkeypatch: pytest.MonkeyPatch, machine: Machine) -> None:
     """A terminal in which no line is folded, on a machine without an engine."""
     del machine
-    for name, value in WIDE.items():
-        monkeypatch.setenv(name, value)
+    # The console of the command line is made once, by whichever test came first.
+    monkeypatch.setattr(screen.out, "width", WIDE)
+    # Whatever else runs on this machine is not asked.
+    for port in ("POSTGRES_PORT", "PROMETHEUS_PORT", "CONSOLE_PORT"):
+        monkeypatch.setenv(port, str(free_port()))
     monkeypatch.delenv("DD_API_KEY", raising=False)
 
 
