@@ -198,7 +198,7 @@ def _source(version: str | None) -> Source:
 
 
 def _signature(value: str | None) -> str | None:
-    """What is too short for a hash of 64 bits, or has no letter, may as well be somebody's number."""
+    """What is too short for a hash of 64 bits, or has no letter, may be a personal number."""
     if not value or not SIGNATURE.fullmatch(value):
         return None
     return value if len(value) >= HASH and not value.isdecimal() else redact.label(value)

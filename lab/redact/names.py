@@ -2,9 +2,9 @@
 
 Names are what people choose: of applications, roles, databases, schemas, tables, indexes, aliases, services,
 routes and hosts. One stays when it consists of Latin letters, ASCII digits and the punctuation of names, has
-no digits that could be a CPF, a telephone number or a birth date however they are split, and nobody's name.
-Any other becomes `redacted_` and twelve letters, a keyed hash of it: names that differ stay different, and
-without the key nobody can find a CPF by hashing all of them. docs/adr/0009 has the reasons.
+no digits that could be a CPF, a telephone number or a birth date, however they are split, and no name of a
+person. Any other becomes `redacted_` and twelve letters, a keyed hash: names that differ stay different,
+and without the key nobody can find a CPF by hashing all of them. docs/adr/0009 has the reasons.
 """
 
 import hmac
@@ -26,7 +26,7 @@ UNDECODED, BEYOND_ASCII = "\ufffd", "aeiouc"
 CHARACTERS = re.compile(r"[A-Za-z0-9À-ÖØ-öø-ɏ_ .:/()<>\[\]{}$,*+~-]{1,200}")
 MOST_DIGITS = 7
 DIGIT = re.compile("[0-9]")
-# Nobody's digits: a date on which no adult was born, with or without a time; a private address; an id.
+# Digits that are not personal: a date on which no adult was born; a private address; an id.
 DATE = re.compile(
     r"(?<![0-9])20[1-4][0-9](?P<s>[_./-]?)(?:0[1-9]|1[0-2])"
     r"(?:(?P=s)(?:0[1-9]|[12][0-9]|3[01])(?:[T_ -]?[0-2][0-9](?:[_:.-]?[0-5][0-9]){0,2})?)?(?![0-9])"

@@ -125,7 +125,7 @@ class _Lexer:
             self._is_sql = True
         else:
             self._names.append(len(self._kept))
-            # No SQL has a name right behind a literal: the quote before it was not where the literal ended.
+            # SQL has no name right after a literal: the quote before it did not end one.
             if token.start() and self._text[token.start() - 1] == "'":
                 kept = "?"
         self._kept.append(kept)
@@ -138,7 +138,7 @@ class _Lexer:
         return token.end()
 
     def _end_of_names(self) -> None:
-        """Names in a row that are no SQL are what somebody wrote without quotes."""
+        """Replace names in a row that are not SQL: a literal without its quotes."""
         most = MOST_NAMES_IN_A_ROW if self._is_sql else 1
         if len(self._names) > most:
             self._kept[self._names[0] :] = ["? "]
