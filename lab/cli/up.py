@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
     from lab.cli.screen import Screen
     from lab.drilldown.remote import Answers
+    from lab.seed import SeedReport
     from lab.settings import LabSettings
     from lab.stack.memory import Memory
     from lab.stack.mode import Mode
+    from lab.stack.starting import AskedFor
     from lab.stack.status import Status
 
 # What a person may open, where it runs: component, heading, path.
@@ -140,24 +142,25 @@ def _natively(settings: "LabSettings", asked: "Memory", screen: "Screen") -> boo
 
     if sys.platform != "linux":
         raise LabError("Without Docker the lab needs Linux. Start Docker: ./creditlab up --docker")
-    outcome = starting.up(settings, asked, reporter=screen, seed=lambda used: _seed(used, screen))
+    outcome = starting.up(
+        settings,
+        asked,
+        reporter=screen,
+        seed=lambda used, asked_for: _seed(used, asked_for, screen),
+    )
     screen.close()
     for note in outcome.notes:
         warn(note)
     return bool(outcome.started)
 
 
-def _seed(settings: "LabSettings", screen: "Screen") -> str:
+def _seed(settings: "LabSettings", asked_for: "AskedFor", screen: "Screen") -> "SeedReport":
     from lab import seed
 
     if screen.is_live:
         with screen.stepped_aside() as console, seed.bar(console) as progress:
-            report = seed.ensure(settings, progress=progress)
-    else:
-        report = seed.ensure(settings)
-    if not report.loaded:
-        return f"scale {report.scale:f}, kept from an earlier run"
-    return f"scale {report.scale:f}, {report.rows:,} rows at {report.rows_per_second:,.0f} rows/s"
+            return seed.ensure(settings, asked_for=asked_for, progress=progress)
+    return seed.ensure(settings, asked_for=asked_for)
 
 
 def _show(status: "Status", *, news: bool, notes: "Sequence[Text]") -> None:

@@ -4,7 +4,8 @@ Runs as credit_owner, who owns the tables; no superuser is needed.
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from time import monotonic
@@ -44,14 +45,29 @@ class SeedReport:
         """Rows loaded per second, with keys, indexes and statistics; 0 when none were."""
         return self.rows / self.seconds if self.rows else 0.0
 
+    @property
+    def summary(self) -> str:
+        """The scale, and the rows loaded or that nothing was loaded."""
+        if not self.loaded:
+            return f"scale {self.scale:f}, kept from an earlier run"
+        return f"scale {self.scale:f}, {self.rows:,} rows at {self.rows_per_second:,.0f} rows/s"
+
 
 def ensure(
-    settings: LabSettings, *, reference: date | None = None, progress: Report | None = None
+    settings: LabSettings,
+    *,
+    asked_for: Collection[str] | None = None,
+    reference: date | None = None,
+    progress: Report | None = None,
 ) -> SeedReport:
     """Seed the database of the settings, unless it has that seed already.
 
+    A database that is seeded keeps its scale and its random seed where the settings do not name others.
+
     Args:
         settings: the database, the role's password, the scale and the random seed.
+        asked_for: of `seed_scale` and `seed_random_seed` those that the seed must have; by default those
+            that the settings were given, and not those that are defaults.
         reference: the day before which everything seeded happened; today (UTC) by default.
         progress: is told of each step, on the calling thread.
 
@@ -65,27 +81,32 @@ def ensure(
         random_seed=settings.seed_random_seed,
         reference=reference or clock.today(),
     )
+    asked_for = settings.model_fields_set if asked_for is None else asked_for
     report = progress or _ignore
     target = dsn(settings, Role.OWNER)
     begun = monotonic()
     with connect(target, application_name=APPLICATION) as connection:
-        present = _is_recorded(connection, plan)
-    loaded = Counter[str]() if present else _load(target, plan, report)
+        found = _recorded(connection, plan, asked_for)
+    loaded = Counter[str]()
+    if not found:
+        found, loaded = _load(target, plan, asked_for, report)
     return SeedReport(
-        scale=plan.scale,
-        random_seed=plan.random_seed,
+        scale=found.scale,
+        random_seed=found.random_seed,
         loaded=bool(loaded),
         rows=loaded.total(),
         seconds=monotonic() - begun,
     )
 
 
-def _load(target: str, plan: Plan, report: Report) -> Counter[str]:
+def _load(
+    target: str, plan: Plan, asked_for: Collection[str], report: Report
+) -> tuple[Plan, Counter[str]]:
     with connect(target, application_name=APPLICATION, autocommit=False) as connection:
         # Two that seed at once: the second waits here, then finds the first one's manifest.
         rows(connection, f"LOCK TABLE seed_manifest, {', '.join(COLUMNS)}")
-        if _is_recorded(connection, plan):
-            return Counter()
+        if found := _recorded(connection, plan, asked_for):
+            return found, Counter()
         # Asked under the lock: without it, rows that another seeder has just committed look like strangers.
         _require_empty(connection)
         loaded = load(connection, plan.blocks(), expected_rows=plan.expected_rows, report=report)
@@ -95,22 +116,29 @@ def _load(target: str, plan: Plan, report: Report) -> Counter[str]:
             rows(connection, f"ANALYZE {table}")
         _sign(connection, plan, loaded)
     report(Progress(step=Step.STATISTICS, done=len(COLUMNS), total=len(COLUMNS)))
-    return loaded
+    return plan, loaded
 
 
-def _is_recorded(connection: Connection, plan: Plan) -> bool:
+def _recorded(connection: Connection, plan: Plan, asked_for: Collection[str]) -> Plan | None:
+    """Return what the database was seeded by; None when it was not seeded."""
     manifest = rows(connection, "SELECT scale, random_seed FROM seed_manifest")
-    if manifest == [(plan.scale, plan.random_seed)]:
-        return True
-    if manifest:
-        [[scale, random_seed]] = manifest
+    if not manifest:
+        return None
+    [[scale, random_seed]] = manifest
+    found = replace(plan, scale=scale, random_seed=random_seed)
+    wanted = replace(
+        plan,
+        scale=plan.scale if "seed_scale" in asked_for else scale,
+        random_seed=plan.random_seed if "seed_random_seed" in asked_for else random_seed,
+    )
+    if found != wanted:
         raise SeedConflictError(
             f"The database is seeded at scale {scale} with random seed {random_seed}; the settings"
-            f" ask for scale {plan.scale} with random seed {plan.random_seed}.\nKeep what is there"
+            f" ask for scale {wanted.scale} with random seed {wanted.random_seed}.\nKeep what is there"
             f" by SEED_SCALE={scale} and SEED_RANDOM_SEED={random_seed} in .env, or throw it away:"
             " ./creditlab down --wipe"
         )
-    return False
+    return found
 
 
 def _require_empty(connection: Connection) -> None:

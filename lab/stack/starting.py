@@ -1,8 +1,9 @@
 """`up`: brings the lab from whatever state it is in to the one that was asked for, or leaves it as it was."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from lab import statefile
 from lab.control import clients, shop_client
@@ -24,11 +25,16 @@ from lab.stack.stopping import end_processes, stop
 from lab.stack.supervision import Supervisor
 from workload.limits import MAX_ARRIVALS_PER_S
 
+if TYPE_CHECKING:
+    from lab.seed import SeedReport
+
 MAX_STARTS = 3
 LOG_LINES = 8
 
-# Fills the database, which has its schema; returns what to tell of it.
-Seed = Callable[[LabSettings], str]
+# The settings of the seed that the database must agree with; others take the database's value.
+AskedFor = Collection[str]
+# Fills the database, which has its schema, or finds it filled.
+Seed = Callable[[LabSettings, AskedFor], "SeedReport"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,19 +65,23 @@ def up(settings: LabSettings, asked: Memory, *, reporter: Reporter, seed: Seed) 
         statefile.make_directory(directory)
     with held(paths.lock):
         supervisor = Supervisor(paths)
+        scale = set() if asked.scale is None else {"seed_scale"}
         known = Memory.read(paths.memory) or Memory()
         if supervisor.answers() and known.prepared:
             memory = known.amended(asked)
             running = memory.running(settings)
-            start = _Start(running, memory.with_settings(running), supervisor, reporter, seed)
+            memory = memory.with_settings(running)
+            start = _Start(running, memory, supervisor, reporter, seed, asked_for=scale)
             outcome = start.complete(asked, known)
             return replace(outcome, notes=_notes(start.memory, settings))
         if end_processes(paths, supervisor, reporter):
             reporter.done("leftovers", "what ran without a complete start is ended; starting again")
         memory = known.to_start_again(settings).amended(asked)
+        asked_for = settings.model_fields_set | scale
         settings = memory.options_on(settings)
         memory = memory.with_settings(settings)
-        return _Start(settings, memory, supervisor, reporter, seed).from_nothing(known)
+        start = _Start(settings, memory, supervisor, reporter, seed, asked_for=asked_for)
+        return start.from_nothing(known)
 
 
 def _notes(memory: Memory, settings: LabSettings) -> tuple[str, ...]:
@@ -91,12 +101,15 @@ class _Start:
         supervisor: Supervisor,
         reporter: Reporter,
         seed: Seed,
+        *,
+        asked_for: AskedFor,
     ) -> None:
         self.settings = settings
         self.memory = memory
         self.supervisor = supervisor
         self.reporter = reporter
         self.seed = seed
+        self.asked_for = asked_for
         self.paths = Paths.of(settings)
         shop = bool(memory.shop)
         self.launch = Launch(settings=settings, services=chosen(memory.services, shop=shop))
@@ -183,7 +196,12 @@ class _Start:
 
     def _seed(self) -> None:
         self.reporter.begin("data")
-        self.reporter.done("data", self.seed(self.settings))
+        report = self.seed(self.settings, self.asked_for)
+        self.reporter.done("data", report.summary)
+        if (scale := float(report.scale)) != self.settings.seed_scale:
+            # Data that were there: state.json is lost, or is not theirs.
+            self.settings = self.settings.model_copy(update={"seed_scale": scale})
+            self.memory = replace(self.memory, scale=scale).with_settings(self.settings)
         # From here on a running lab is completed, not started again.
         self.memory = replace(self.memory, prepared=True)
         self.memory.write(self.paths.memory)
