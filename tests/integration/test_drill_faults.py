@@ -48,7 +48,10 @@ def test_a_fault_is_proven_held_and_healed(
 def assert_runs(seeded: Database, settings: LabSettings, name: str) -> None:
     drill, reporter = catalogue.find(name), Told()
     place = Place(Paths.of(settings))
-    done = run(drill, settings, options=Options(lasts_s=2.5, verify=False), reporter=reporter)
+    with seeded.connect(Role.LAB) as bystander:
+        [[pid]] = rows(bystander, "SELECT pg_backend_pid()")
+        done = run(drill, settings, options=Options(lasts_s=2.5, verify=False), reporter=reporter)
+    assert pid not in done.pids, "a session that is not the drill's is blamed"
     assert done.proven_ns is not None, done.proof
     assert (done.held, done.outcome, done.verified) == (True, Outcome.OK, None)
     assert done.injected_ns < done.proven_ns < done.healed_ns
