@@ -9,6 +9,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from anyio import to_thread
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -24,6 +25,7 @@ from lab.console import api, jaeger
 from lab.console.guard import Guarded
 from lab.console.metrics import ConsoleMetrics
 from lab.console.pages import PAGES, Access, Site
+from lab.console.sampling import SamplingWatch
 from lab.drilldown import Desk
 from lab.drills.mark import Mark
 from lab.drills.running import Place
@@ -47,6 +49,7 @@ class Console:
     policy: RequestPolicy
     site: Site
     apis: Sequence[Route]
+    sampling: SamplingWatch
 
     def application(self) -> Starlette:
         """Return the ASGI application; its lifespan runs the writer and the log reader."""
@@ -86,6 +89,7 @@ class Console:
                 "dbm_events_per_min": round(metrics.dbm_events.per_second() * 60, 1),
                 "log_lines_per_s": round(metrics.log_lines.per_second(), 1),
             },
+            "traces_sampled_away": await to_thread.run_sync(self.sampling),
             "store_bytes": metrics.used_bytes,
             "refused_records": dict(metrics.refused_records),
         })  # fmt: skip
@@ -133,4 +137,5 @@ def build(settings: LabSettings) -> Console:
         policy=policy,
         site=Site(desk, access, PAGES),
         apis=[*api.routes(desk, access), *jaeger.routes(desk, access)],
+        sampling=SamplingWatch(Reader(paths.store)),
     )

@@ -11,6 +11,7 @@ from lab.drilldown.moments import moment, ms, nanoseconds
 from lab.drilldown.plan_history import PlanPeriod, TableTouched, periods, tables_touched
 from lab.drilldown.prometheus import Prometheus, PrometheusAwayError
 from lab.drilldown.queries import APPLICATION, SQL, QuerySummary, queryids_of, signatures_of, top
+from lab.drilldown.sampling import sampled_away
 from lab.drilldown.series import Series, series
 from lab.stack.suggestions import unknown
 from lab.store import Reader
@@ -105,6 +106,8 @@ def query(
         absent["table_hit_ratio"] = str(error)
     if not slowest:
         absent["slowest"] = "PostgreSQL logged no execution: all were below its thresholds"
+    if any(not row[-1] for row in slowest) and (sampling := sampled_away(reader, at=until)):
+        absent["traces"] = str(sampling)
     if not plans:
         absent["plans"] = "no plan was logged or sampled in this window"
     return Query(

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from lab import clock
 from lab.drilldown.errors import NotFoundError
 from lab.drilldown.moments import moment, ms
 from lab.drilldown.naming import name_of
+from lab.drilldown.sampling import sampled_away
 from lab.store import Reader, Span
 
 # The type of a statement's span, with ddtrace and with OpenTelemetry.
@@ -90,11 +92,14 @@ def trace(reader: Reader, trace_id: str) -> Trace:
     """
     spans = reader.trace(trace_id)
     if not spans:
-        raise NotFoundError(
-            f"The store holds no trace {trace_id}.\n"
-            "It may have expired (STORE_MAX_AGE_HOURS), or its spans are still on their way:"
+        sampling = sampled_away(reader, at=clock.now())
+        why = (
+            f"It was probably {sampling}."
+            if sampling
+            else "It may have expired (STORE_MAX_AGE_HOURS), or its spans are still on their way:"
             " tracers send them about every second."
         )
+        raise NotFoundError(f"The store holds no trace {trace_id}.\n{why}")
     root = next((span for span in spans if span.parent_id is None), spans[0])
     return Trace(
         trace_id=trace_id,

@@ -9,6 +9,7 @@ import msgspec
 
 from lab.intake import agent, dbm_metadata, dbm_records, tracer
 from lab.intake.errors import malformed
+from lab.intake.trace_stats import trace_stats
 from lab.store import Record
 
 OK = b'{"errors":[]}'
@@ -75,14 +76,6 @@ def _json(body: bytes) -> Decoded:
     return Decoded(items=1)
 
 
-def _msgpack(body: bytes) -> Decoded:
-    try:
-        msgspec.msgpack.decode(body, type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise malformed(f"no MessagePack: {error}") from error
-    return Decoded(items=1)
-
-
 class _JsonSeries(msgspec.Struct):
     series: list[msgspec.Raw]
 
@@ -116,7 +109,9 @@ STREAMS = MappingProxyType({
     "/api/v2/dbmmetadata": Stream(name="dbm_metadata", decode=_stored(dbm_metadata.metadata)),
     "/api/v2/dbmhealth": Stream(name="dbm_health", decode=_json),
     "/api/v0.2/traces": _traces,
-    "/api/v0.2/stats": Stream(name="trace_stats", decode=_msgpack, status=202),
+    "/api/v0.2/stats": Stream(
+        name="trace_stats", decode=_stored(trace_stats), status=202
+    ),
     "/api/v1/validate": Stream(
         name="validate", decode=_any, answer=b'{"valid":true}', methods=("GET", "POST")
     ),

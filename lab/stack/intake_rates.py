@@ -18,6 +18,7 @@ class IntakeRates:
     refused_records: int = 0
     store_trouble: str | None = None
     log_trouble: str | None = None
+    traces_sampled_away: str | None = None
 
     @classmethod
     def ask(cls, settings: LabSettings) -> "IntakeRates | None":
@@ -32,11 +33,15 @@ class IntakeRates:
             refused_records=sum(health.get("refused_records", {}).values()),
             store_trouble=health.get("store_trouble"),
             log_trouble=health.get("log_trouble"),
+            traces_sampled_away=health.get("traces_sampled_away"),
         )
 
     def __str__(self) -> str:
         troubles = [trouble for trouble in (self.store_trouble, self.log_trouble) if trouble]
-        return "\n".join([self._rates(), *(f"console: {trouble}" for trouble in troubles)])
+        lines = [self._rates(), *(f"console: {trouble}" for trouble in troubles)]
+        if self.traces_sampled_away:
+            lines.append(f"traces: {self.traces_sampled_away}")
+        return "\n".join(lines)
 
     def _rates(self) -> str:
         refused = (

@@ -21,6 +21,7 @@ from lab.store.records import (
     Source,
     Span,
     Statement,
+    TraceStats,
 )
 from lab.store.retention import Bounds
 from lab.store.writer import Writer
@@ -45,5 +46,6 @@ __all__ = [
     "Statement",
     "StoreError",
     "StoreTimeoutError",
+    "TraceStats",
     "Writer",
 ]

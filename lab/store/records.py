@@ -158,6 +158,19 @@ class ActivityRound:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TraceStats:
+    """What an Agent counted of one operation in one interval, before it sampled traces."""
+
+    at_ns: int
+    interval_ns: int
+    service: str
+    name: str
+    hits: int
+    errors: int
+    duration_ns: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Participant:
     """A session in a deadlock or a lock wait: what it waits for, who blocks it, what it runs."""
 
@@ -246,6 +259,7 @@ Record: TypeAlias = (
     | Event
     | Snapshot
     | ActivityRound
+    | TraceStats
     | Drill
     | LogPosition
 )

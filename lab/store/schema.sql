@@ -79,6 +79,13 @@ CREATE TABLE activity_rounds (
 ) STRICT;
 CREATE UNIQUE INDEX activity_rounds_once ON activity_rounds (at_ns, source);
 
+CREATE TABLE trace_stats (
+    id INTEGER PRIMARY KEY,
+    at_ns INTEGER NOT NULL, interval_ns INTEGER NOT NULL, service TEXT NOT NULL, name TEXT NOT NULL,
+    hits INTEGER NOT NULL, errors INTEGER NOT NULL, duration_ns INTEGER NOT NULL
+) STRICT;
+CREATE INDEX trace_stats_at ON trace_stats (at_ns);
+
 CREATE TABLE events (
     id INTEGER PRIMARY KEY,
     at_ns INTEGER NOT NULL, kind TEXT NOT NULL, pid INTEGER NOT NULL, message TEXT NOT NULL,

@@ -25,6 +25,7 @@ from lab.store.records import (
     Snapshot,
     Span,
     Statement,
+    TraceStats,
 )
 
 R = TypeVar("R", bound=Record)
@@ -114,6 +115,7 @@ TABLES: MappingProxyType[type[Any], Table[Any]] = MappingProxyType(
             _table("query_metrics", QueryMetrics, time="at_ns", conflict=IGNORE),
             _table("activity", ActivitySample, time="at_ns", conflict=IGNORE),
             _table("activity_rounds", ActivityRound, time="at_ns", conflict=IGNORE),
+            _table("trace_stats", TraceStats, time="at_ns"),
             _table("events", Event, time="at_ns"),
             _table("snapshots", Snapshot, time="at_ns", conflict=SNAPSHOT_AGAIN),
             _table("drills", Drill, time="at_ns"),

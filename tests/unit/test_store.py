@@ -135,6 +135,9 @@ RECORDS: tuple[st.Record, ...] = (
     METRICS,
     SAMPLE,
     st.ActivityRound(at_ns=NOW, source=st.Source.AGENT, interval_s=10.0, sessions=3),
+    st.TraceStats(
+        at_ns=NOW, interval_ns=10, service="a", name="b", hits=3, errors=1, duration_ns=30
+    ),
     EVENT,
     STATEMENT,
     st.Snapshot(kind="pg_settings", host="h", at_ns=NOW, payload="[]"),
