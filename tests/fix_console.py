@@ -19,8 +19,8 @@ from lab.settings import ROOT
 from lab.store import Reader
 from tests.fix_postgres import free_port
 
-START_S = 30
-STOP_S = 20
+START_S = 120
+STOP_S = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,9 +92,12 @@ def start_console(state: Path, log: Path | None = None, /, **environment: str) -
         try:
             if console.send("GET", "/healthz").status == http.client.OK:
                 return console
-        except OSError:
+        except OSError as error:
             if process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"the console did not answer within {START_S} s") from None
+                seen = f"{error}, exit status {process.poll()}"
+                raise AssertionError(
+                    f"no answer of the console within {START_S} s: {seen}"
+                ) from None
 
 
 @pytest.fixture(scope="module")

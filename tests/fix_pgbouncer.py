@@ -17,8 +17,8 @@ from lab.paths import PACKAGES
 from lab.stack.binaries import Program, _fetched
 from tests.fix_postgres import Database, free_port
 
-START_SECONDS = 30
-STOP_SECONDS = 30
+START_SECONDS = 120
+STOP_SECONDS = 60
 Pooled = Callable[[Database], Database]
 
 

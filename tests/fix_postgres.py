@@ -23,8 +23,8 @@ from lab.settings import LabSettings
 from lab.stack.binaries import Program, postgres_bin
 from lab.stack.cluster import Cluster
 
-START_SECONDS = 30
-STOP_SECONDS = 30
+START_SECONDS = 120
+STOP_SECONDS = 60
 NOT_DURABLE = (("fsync", "off"), ("full_page_writes", "off"), ("synchronous_commit", "off"))
 # Above the lab's own, below those that clients are given (32768, unless a machine says otherwise).
 FIRST_PORT = 10_000

@@ -26,9 +26,9 @@ from lab.stack.components import COMPONENTS
 from lab.stack.readiness import await_state
 from tests.fix_postgres import Database, free_port
 
-START_SECONDS = 20
-STOP_SECONDS = 10
-SCRAPE_SECONDS = 30
+START_SECONDS = 120
+STOP_SECONDS = 60
+SCRAPE_SECONDS = 60
 
 # prometheus_client's parser renames counters that lack `_total`; Prometheus takes names as they come.
 _SAMPLE = re.compile(r"^(?P<name>[\w:]+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)$", re.MULTILINE)

@@ -36,7 +36,7 @@ from workload.tracing import NoTracing, Tracing
 
 SEED_SCALE = 0.02
 TEMPLATE = "lab_seeded"
-START_SECONDS = 60
+START_SECONDS = 120
 STOP_SECONDS = 60
 # What falls due on a day is chance: so few contracts have nothing to mark or to charge on some dates.
 FALLEN_DUE = """

@@ -82,7 +82,7 @@ class Containers:
 
     def page(self, port: int, path: str, **headers: str) -> str:
         """Return what a published port answers."""
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
             connection.request("GET", path, headers=headers)
             return connection.getresponse().read().decode()
 
@@ -228,7 +228,7 @@ def unseen_targets(containers: Containers, number: int) -> str | None:
 
 
 def test_prometheus_scrapes_every_target(containers: Containers) -> None:
-    await_state("seven targets are up", partial(unseen_targets, containers, 7), within_s=40)
+    await_state("seven targets are up", partial(unseen_targets, containers, 7), within_s=120)
 
 
 def idle_tables(containers: Containers, before: dict[str, int]) -> str | None:
@@ -368,7 +368,7 @@ def silent_services(containers: Containers) -> str | None:
 
 
 def test_each_service_sends_its_spans_to_the_agent(played: Containers) -> None:
-    await_state("five services send spans", partial(silent_services, played), within_s=40)
+    await_state("five services send spans", partial(silent_services, played), within_s=120)
 
 
 def test_the_agent_says_that_it_is_in_local_mode(containers: Containers) -> None:
@@ -401,7 +401,7 @@ def unread_log(containers: Containers) -> str | None:
 
 
 def test_the_console_follows_the_log(containers: Containers) -> None:
-    await_state("the console reads the log", partial(unread_log, containers), within_s=40)
+    await_state("the console reads the log", partial(unread_log, containers), within_s=120)
 
 
 def test_the_agent_is_told_to_send_to_the_console_and_nowhere_else(played: Containers) -> None:
@@ -447,13 +447,13 @@ def test_a_service_that_is_not_asked_for_is_gone_and_not_down(containers: Contai
     states = containers.states()
     assert LONG_RUNNING - states.keys() == {"proposals", "underwriting", "customers", "servicing"}
     assert states["shop"]["Health"] == "healthy"
-    await_state("four targets are up", partial(unseen_targets, containers, 4), within_s=40)
+    await_state("four targets are up", partial(unseen_targets, containers, 4), within_s=120)
 
 
 def test_the_shop_is_open_and_its_carts_are_rows(containers: Containers) -> None:
     """A page for people, and visitors whose additions are INSERTs; `verify` counts both."""
     with closing(
-        http.client.HTTPConnection("127.0.0.1", containers.settings.shop_port, timeout=10)
+        http.client.HTTPConnection("127.0.0.1", containers.settings.shop_port, timeout=60)
     ) as shop:
         shop.request("GET", "/")
         assert b"<html" in shop.getresponse().read()

@@ -125,7 +125,7 @@ def test_the_next_command_heals_what_a_killed_runner_left(lab: Lab) -> None:
 def test_the_console_lists_what_was_broken(lab: Lab) -> None:
     """Every drill that was run is on the console's page of drills."""
     console = f"http://127.0.0.1:{lab.settings.console_port}"
-    with urllib.request.urlopen(f"{console}/drills?all=1", timeout=30) as answer:  # noqa: S310 - http, above
+    with urllib.request.urlopen(f"{console}/drills?all=1", timeout=90) as answer:  # noqa: S310 - http, above
         page = answer.read().decode()
     ran = {entry.drill for entry in Journal(Place(Paths.of(lab.settings)).journal).entries()}
     assert ran

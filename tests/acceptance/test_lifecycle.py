@@ -61,7 +61,7 @@ def ready(lab: Lab) -> Any:
         seen.append(lab.json("status"))
         return None if seen[-1]["ready"] else str(seen[-1]["components"])
 
-    await_state("every component works", working, within_s=30)
+    await_state("every component works", working, within_s=90)
     return seen[-1]
 
 
@@ -245,7 +245,7 @@ def test_up_takes_over_from_a_supervisor_that_was_killed(lab: Lab) -> None:
     await_state(
         "supervisord is gone",
         lambda: "it answers" if supervisor(lab).answers() else None,
-        within_s=5,
+        within_s=60,
     )
     assert set(states(lab).values()) == {"orphaned"}
     mended = lab.run("up")

@@ -143,7 +143,7 @@ def connections(port: int, count: int, first: bytes) -> Iterator[list[socket.soc
     with ExitStack() as stack:
         opened = []
         for _ in range(count):
-            sock = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+            sock = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=90))
             sock.sendall(first)
             opened.append(sock)
         yield opened
@@ -177,7 +177,7 @@ def endless_bodies(console: RunningConsole, count: int) -> Iterator[list[int]]:
     def send(number: int) -> None:
         while not stop.is_set():
             try:
-                with socket.create_connection(("127.0.0.1", console.port), timeout=5) as sock:
+                with socket.create_connection(("127.0.0.1", console.port), timeout=60) as sock:
                     sock.sendall(head)
                     # Just below the limit of one body, then a trickle: what it holds, it goes on holding.
                     while not stop.is_set():
@@ -235,7 +235,7 @@ def test_the_shop_is_open_beside_half_open_connections(shop: Process, what: str)
     port = int(shop.client.address.rpartition(":")[2])
     with connections(port, 300, HALF[what]):
         for path in ("/", "/healthz", "/metrics"):
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=90)
             connection.request("GET", path)
             assert connection.getresponse().status == 200
             connection.close()
@@ -244,7 +244,7 @@ def test_the_shop_is_open_beside_half_open_connections(shop: Process, what: str)
 def test_a_trickle_of_a_header_ends(shop: Process, console: RunningConsole) -> None:
     """A byte now and then keeps a connection no longer than a header may take."""
     for port in (console.port, int(shop.client.address.rpartition(":")[2])):
-        with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
+        with socket.create_connection(("127.0.0.1", port), timeout=90) as sock:
             sock.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ")
 
             def still_open(sock: socket.socket = sock) -> str | None:

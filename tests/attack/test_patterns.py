@@ -9,7 +9,7 @@ from lab.settings import ROOT
 from tests.attack import patterns
 
 # For all texts of one expression: linear ones take a tenth of it, quadratic ones hours.
-WITHIN_S = 60
+WITHIN_S = 90
 
 
 @dataclass

@@ -24,7 +24,7 @@ ROW = re.compile(
 EXAMPLES = re.findall(r"```promql\n(.*?)```", PAGE, re.DOTALL)
 TYPES = {Counter: "counter", Gauge: "gauge", Histogram: "histogram"}
 UNITS = {"_seconds": "seconds", "_brl_total": "BRL", "_rate": "operations per second"}
-SOON_SECONDS = 20
+SOON_SECONDS = 120
 
 
 def stored(declaration: Declaration) -> str:

@@ -17,7 +17,7 @@ def first_answer(database: Database, user: str, source: str) -> bytes:
     fields = ["user", user, "database", database.name, ""]
     body = struct.pack("!I", 3 << 16) + b"\0".join(field.encode() for field in fields) + b"\0"
     with socket.create_connection(
-        (database.host, database.port), timeout=10, source_address=(source, 0)
+        (database.host, database.port), timeout=60, source_address=(source, 0)
     ) as session:
         session.sendall(struct.pack("!I", len(body) + 4) + body)
         return session.recv(4096)

@@ -38,7 +38,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole
             of.root(1, start_ns=begun), slow, of.known(), of.logged(slow, ms=380), of.plan(slow, ms=379),
             of.deltas(of.QUERYID, at_ns=begun, calls=3, exec_time_ms=600.0),
         ]  # fmt: skip
-        writer.commit(records, timeout_s=10)
+        writer.commit(records, timeout_s=60)
     nobody = {"POSTGRES_PORT": str(free_port()), "PROMETHEUS_PORT": str(free_port())}
     running = start_console(state, LAB_CONSOLE_TOKEN=TOKEN, **nobody)
     try:

@@ -37,7 +37,7 @@ WITHIN_S = 60.0
 def keep(settings: LabSettings, *records: Record) -> None:
     bounds = Bounds(age_ns=24 * HOUR_NS, size_bytes=10**9)
     with Writer(Paths.of(settings).store, bounds, Tally()) as writer:
-        writer.commit(list(records), timeout_s=20)
+        writer.commit(list(records), timeout_s=60)
 
 
 @pytest.fixture

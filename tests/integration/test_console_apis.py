@@ -85,7 +85,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole
             of.root(1), of.root(2, ms=20, error=True), slow, fast, of.known(), of.thresholds(),
             of.logged(slow, ms=380), of.plan(slow, ms=379), of.sample(slow, at_ns=slow.start_ns + 1),
         ]  # fmt: skip
-        writer.commit(records, timeout_s=10)
+        writer.commit(records, timeout_s=60)
     running = start_console(state, LAB_CONSOLE_TOKEN=TOKEN)
     try:
         yield running

@@ -106,7 +106,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Execution]:
     execution = fill(store, 2_000)
     bounds = Bounds(age_ns=24 * HOUR_NS, size_bytes=10**9)
     with Writer(store, bounds, Tally()) as writer:
-        writer.commit(evil_records(time.time_ns() - 2 * 10**9), timeout_s=20)
+        writer.commit(evil_records(time.time_ns() - 2 * 10**9), timeout_s=60)
     journal = Place(Paths(state=state)).journal
     journal.parent.mkdir(parents=True)
     journal.write_bytes(b"\n".join(map(msgspec.json.encode, drill_steps())))

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.timeout(240)
 DATA_SECONDS = 90
 SHOWN_SECONDS = 60
 SCRAPE_SECONDS = 3
-MARKED_SECONDS = 30
+MARKED_SECONDS = 120
 DASHBOARDS = {file.stem: load(file) for file in FILES}
 each_dashboard = pytest.mark.parametrize("name", DASHBOARDS)
 

@@ -23,7 +23,7 @@ from lab.store import ActivitySample, Plan, QueryMetrics, Snapshot, Source, Stat
 from tests.fix_console import RunningConsole
 from tests.fix_postgres import Database, free_port
 
-DEADLINE_S = 20
+DEADLINE_S = 90
 CPF = "39053344705"
 TRACE, SPAN = "67405d1f00000000a1b2c3d4e5f60718", "a1b2c3d4e5f60719"
 COMMENT = f"/*ddps='credit-customers',traceparent='00-{TRACE}-{SPAN}-01'*/ "
@@ -44,7 +44,7 @@ def until(what: str, look: Callable[[], list[T]]) -> list[T]:
     while time.monotonic() < deadline:
         if found := look():
             return found
-    raise AssertionError(f"no {what} within {DEADLINE_S} s")
+    raise AssertionError(f"Waited {DEADLINE_S} s until {what}; last seen: {found}")
 
 
 class Driven:

@@ -11,7 +11,7 @@ from lab.embedded.collector import Collector
 from lab.stack.readiness import await_state
 from tests.fix_postgres import Database
 
-WITHIN_S = 30.0
+WITHIN_S = 90.0
 LOCK = "SELECT pg_advisory_lock(815)"
 # Each waits for the lock; the column makes another statement of each, with another queryid.
 WAITS = "SELECT {columns} FROM customers, pg_advisory_lock_shared(815)"

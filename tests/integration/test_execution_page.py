@@ -47,7 +47,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole
     state: Path = tmp_path_factory.mktemp("execution-page")
     bounds = Bounds(age_ns=24 * HOUR_NS, size_bytes=10**9)
     with Writer(Paths(state=state).store, bounds, Tally()) as writer:
-        writer.commit(list(records()), timeout_s=20)
+        writer.commit(list(records()), timeout_s=60)
     running = start_console(state, POSTGRES_PORT="1", PROMETHEUS_PORT="1")
     yield running
     running.stop()

@@ -175,7 +175,7 @@ def test_a_locked_table_costs_its_series_and_no_pile_of_connections(
         await_state(
             "the exporter has ended the sessions of its scrapes",
             lambda: None if (n := sessions(watcher)) <= 1 else f"{n} sessions",
-            within_s=5,
+            within_s=90,
         )
     assert select(exporter.scrape(), "pg_stat_user_tables_n_tup_ins", relname="customers")
 
@@ -194,7 +194,7 @@ def test_a_lock_wait_is_counted_and_timed(database: Database, exporter: Exporter
         await_state(
             "the update waits for its lock",
             lambda: None if rows(watcher, WAITS) else "nobody waits",
-            within_s=5,
+            within_s=90,
         )
         samples = exporter.scrape()
         rows(holder, "ROLLBACK")

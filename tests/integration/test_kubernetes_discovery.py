@@ -26,8 +26,8 @@ from workload.metrics import Metrics
 
 NAMESPACE = "credit-lab"
 SERVICES = ("customers", "proposals", "risk", "servicing", "underwriting")
-FOUND_SECONDS = 30
-STOP_SECONDS = 10
+FOUND_SECONDS = 120
+STOP_SECONDS = 60
 IN_CLUSTER = "namespaces: {own_namespace: true}"
 
 

@@ -39,7 +39,7 @@ def explained(follower: Follower, number: int) -> StatementExecution:
         start_ns=logged.at_ns - logged.duration_ns,
         duration_ns=logged.duration_ns,
     )
-    follower.store.writer.commit([span], timeout_s=5)
+    follower.store.writer.commit([span], timeout_s=60)
     return execution(reader, span.trace_id, span.span_id)
 
 

@@ -25,7 +25,7 @@ from workload.statements import STATEMENTS
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 # Two scrapes for a rate, and the 8 s that the exporter keeps statements for.
-DATA_SECONDS = 30
+DATA_SECONDS = 120
 
 # The join of docs/prometheus.md.
 JOIN = """

@@ -19,8 +19,9 @@ from workload.settings import Settings
 
 COMMIT = b"COMMIT"
 STATEMENT = b"INSERT INTO credit_proposals"
-WAIT_SECONDS = 20
-AT_ONCE_SECONDS = 3
+WAIT_SECONDS = 90
+# Less than it would go on trying.
+AT_ONCE_SECONDS = retry.CONNECTION_PATIENCE_S / 2
 SESSIONS = """
 SELECT array_agg(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'credit_app'
 """

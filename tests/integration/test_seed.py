@@ -234,7 +234,7 @@ def test_an_interrupted_seed_leaves_nothing(database: Database, step: Step) -> N
 
 def test_ctrl_c_ends_the_running_statement(database: Database) -> None:
     """A long statement is cancelled on the server instead of being waited for."""
-    text = "SELECT pg_sleep(120)"
+    text = "SELECT pg_sleep(280)"
 
     def interrupt_while_it_runs(connection: Connection) -> None:
         with _beside(connection) as server:
@@ -247,11 +247,11 @@ def test_ctrl_c_ends_the_running_statement(database: Database) -> None:
         with pytest.raises(KeyboardInterrupt):
             interrupt_while_it_runs(connection)
         assert query(connection, "SELECT 1") == [(1,)], "only the statement was ended"
-    assert monotonic() - begun < 60
+    assert monotonic() - begun < 200
 
 
 def await_statement(database: Database, text: str) -> None:
-    deadline = monotonic() + 20
+    deadline = monotonic() + 90
     with database.connect(Role.SUPERUSER) as observer:
         running = "SELECT FROM pg_stat_activity WHERE state = 'active' AND query = %s"
         while not query(observer, running, [text]):

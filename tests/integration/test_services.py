@@ -32,7 +32,7 @@ def change(database: Database, sql: str) -> None:
     ask(database, sql, role=Role.SUPERUSER)
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize(("service", "operation"), WRITES)
 def test_a_write_operation_leaves_one_audit_row_with_its_facts(
     common: Database, wire: Wire, service: str, operation: str

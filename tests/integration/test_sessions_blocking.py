@@ -15,7 +15,7 @@ from lab.stack.cluster import Cluster
 from lab.stack.readiness import await_state
 from tests.fix_postgres import NOT_DURABLE, free_port, running, settings_for
 
-WAIT_S = 30.0
+WAIT_S = 90.0
 WAITING = "TRUNCATE seed_manifest"
 
 

@@ -51,7 +51,7 @@ def alarmed(settings: LabSettings) -> Iterator[tuple[LabSettings, Prometheus]]:
         await_state(
             "ServiceDown is pending",
             lambda: None if prometheus.query(DOWN) else "silent",
-            within_s=30,
+            within_s=120,
         )
         yield settings.model_copy(update={"prometheus_port": prometheus.port}), prometheus
 
@@ -65,7 +65,7 @@ def test_the_next_drill_waits_until_its_alerts_are_silent(settings: LabSettings)
         )
         waiting.start()
         await_state(
-            "it is waited", lambda: None if told.waits else "nothing is waited for", within_s=30
+            "it is waited", lambda: None if told.waits else "nothing is waited for", within_s=120
         )
         assert not told.ends
         with service(settings):

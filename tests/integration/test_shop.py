@@ -21,7 +21,7 @@ from workload.shop.telemetry import ERRORS, SESSION_S, ShopTelemetry
 
 TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 ITEM = re.compile(r'name="item_id" value="(\d+)"')
-SOON_SECONDS = 30
+SOON_SECONDS = 120
 ITEMS = "SELECT product_id, quantity FROM shop.order_items ORDER BY item_id"
 ORDERS = "SELECT is_open, payment, total FROM shop.orders ORDER BY order_id"
 # The dearest of the catalogue that a small credit pays for, and one that none does.

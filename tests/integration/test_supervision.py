@@ -119,7 +119,7 @@ def test_what_a_killed_supervisord_left_behind_is_ended(supervised: Supervised) 
     await_state(
         "supervisord is gone",
         lambda: "it answers" if supervised.supervisor.answers() else None,
-        within_s=5,
+        within_s=60,
     )
     assert psutil.pid_exists(orphan)
     assert stopping.stop(supervised.paths, supervised.supervisor, Told())

@@ -8,6 +8,7 @@ import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,8 @@ pytestmark = pytest.mark.real_clock
 OPENMETRICS = {"Accept": "application/openmetrics-text;version=1.0.0"}
 
 
-def await_true(what: str, holds: Callable[[], object]) -> None:
-    await_state(what, lambda: None if holds() else "not yet", within_s=SOON_SECONDS)
+def await_true(what: str, holds: Callable[[], object], seen: Callable[[], object]) -> None:
+    await_state(what, lambda: None if holds() else str(seen()), within_s=SOON_SECONDS)
 
 
 class Traced:
@@ -157,12 +158,13 @@ def test_postgresql_sees_service_and_traceparent_in_each_statement(traced: Trace
                 seen.update({key: value.strip("'") for key, value in tags.items()})
         return "traceparent" in seen
 
-    await_true("a statement with a traceparent", look)
+    await_true("a statement with a traceparent", look, lambda: seen)
     assert (seen["ddps"], seen["dde"], seen["ddpv"]) == ("credit-customers", "lab", __version__)
     span_id = int(seen["traceparent"].split("-")[2], 16)
     await_true(
         "its span",
         lambda: span_id in {s.span_id for s in traced.spans if s.name.startswith("postgres.")},
+        lambda: f"{len(traced.spans)} other spans",
     )
 
 
@@ -182,7 +184,7 @@ def test_exemplars_lead_from_a_histogram_to_a_trace(traced: Traced) -> None:
             (f"{s.meta['_dd.p.tid']}{s.trace_id:016x}", f"{s.span_id:016x}") for s in roots
         }
 
-    await_true("the exemplars' spans", known)
+    await_true("the exemplars' spans", known, lambda: f"{len(traced.spans)} other spans")
 
 
 def test_without_an_agent_the_service_runs_and_says_nothing_of_it(
@@ -195,7 +197,8 @@ def test_without_an_agent_the_service_runs_and_says_nothing_of_it(
     }
     settings = seeded.settings.model_copy(update={"workload_load": 10.0})
     with running_service("customers", settings, tmp_path, agent) as process:
-        await_true("a hundred operations", lambda: process.total("credit_operations_total") > 100)
+        total = partial(process.total, "credit_operations_total")
+        await_true("a hundred operations", lambda: total() > 100, total)
     assert process.errors.read_text() == ""
     messages = [json.loads(line)["message"] for line in process.output.read_text().splitlines()]
     assert [m.partition(" ")[0] for m in messages] == ["listening", "stopped"]
@@ -230,5 +233,6 @@ def test_tracing_switched_off_leaves_the_driver_alone(seeded: Database, tmp_path
             "SELECT count(*) FILTER (WHERE query LIKE %s), count(*) FROM pg_stat_activity"
             " WHERE datname = current_database() AND application_name = 'credit-customers'"
         )
-        await_true("statements", lambda: ask(seeded, sql, "/*%")[0][1])
+        counted = partial(ask, seeded, sql, "/*%")
+        await_true("statements", lambda: counted()[0][1], counted)
         assert ask(seeded, sql, "/*%")[0][0] == 0

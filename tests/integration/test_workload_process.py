@@ -11,7 +11,7 @@ from lab.stack.readiness import await_state
 from tests.fix_postgres import Database, free_port, settings_for
 from tests.fix_workload import environment_of, one, running_service
 
-END_SECONDS = 20
+END_SECONDS = 90
 SESSIONS = """
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'credit_app'
 """

@@ -145,7 +145,7 @@ def test_a_frozen_process_ends_with_its_block(tmp_path: Path) -> None:
     with running("sleeper", command("/bin/sleep", "60"), tmp_path) as process:
         [child] = [c for c in psutil.Process().children() if c.name() == "sleep"]
         process.freeze()
-        await_state("the process stands still", lambda: _moving(child), within_s=10)
+        await_state("the process stands still", lambda: _moving(child), within_s=60)
     assert not child.is_running()
 
 
@@ -155,4 +155,4 @@ def test_a_process_that_has_ended_is_told_of_with_its_last_words(tmp_path: Path)
         pytest.raises(LabError, match=r"exporter has ended.*\n.*no such database"),
         running("exporter", failing, tmp_path) as process,
     ):
-        process.await_ready(lambda: "nothing", within_s=10)
+        process.await_ready(lambda: "nothing", within_s=60)

@@ -34,7 +34,7 @@ def test_the_store_s_retention_reads_it(store: Store) -> None:
     ahead_ns = 400 * 24 * HOUR_NS
     of_that_day = replace(of_today, at_ns=of_today.at_ns + ahead_ns)
     with clock.replaced(lambda: time.time_ns() + ahead_ns):
-        store.writer.commit([of_today, of_that_day], timeout_s=10)
+        store.writer.commit([of_today, of_that_day], timeout_s=60)
         # The writer deletes after a batch and before the next one.
-        store.writer.commit([of.known()], timeout_s=10)
+        store.writer.commit([of.known()], timeout_s=60)
     assert store.reader.select(Execution) == [of_that_day]

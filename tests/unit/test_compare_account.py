@@ -29,7 +29,7 @@ NAMES = {7: "pay_installment", 8: "customer_by_cpf"}
 def kept(settings: LabSettings, *records: QueryMetrics) -> None:
     bounds = Bounds(age_ns=HOUR_NS, size_bytes=10**9)
     with Writer(Paths.of(settings).store, bounds, Tally()) as writer:
-        writer.commit(records, timeout_s=10)
+        writer.commit(records, timeout_s=60)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ from workload.statements import STATEMENTS
 
 def put(store: Store, *records: Record | Sequence[Record]) -> None:
     flat = [r for each in records for r in (each if isinstance(each, Sequence) else [each])]
-    store.writer.commit(flat, timeout_s=5)
+    store.writer.commit(flat, timeout_s=60)
 
 
 def one(store: Store, span: Span) -> StatementExecution:

@@ -33,7 +33,7 @@ def told(store: Store) -> Store:
         deltas(1, after_s=7_200, calls=1_000_000),
         of.known(1, name="first", text="SELECT 1"),
     ]
-    store.writer.commit(records, timeout_s=5)
+    store.writer.commit(records, timeout_s=60)
     return store
 
 
@@ -79,7 +79,7 @@ def test_a_change_of_plan_is_marked(store: Store) -> None:
         of.plan(span, ms=100 * n, table=table)
         for n, (span, table) in enumerate(zip(spans, tables, strict=True), 1)
     ]
-    store.writer.commit([of.known(), *spans, *plans], timeout_s=5)
+    store.writer.commit([of.known(), *spans, *plans], timeout_s=60)
     periods = ask(store).plans
     assert [(p.shape, p.changed, p.executed, p.slowest_ms) for p in periods] == [
         ("installments", False, 2, 200),
@@ -94,7 +94,7 @@ def test_a_period_names_the_time_outside_its_plan(store: Store) -> None:
     """auto_explain's duration includes triggers; the plan's nodes do not."""
     span = of.statement(1)
     cascade = replace(of.plan(span, ms=10), duration_ns=6_000 * of.MS)
-    store.writer.commit([of.known(), span, cascade], timeout_s=5)
+    store.writer.commit([of.known(), span, cascade], timeout_s=60)
     [period] = ask(store).plans
     assert period.worst_node.startswith("Most of the time, 5,990 ms of 6,000 ms, was spent outside")
 
@@ -104,7 +104,7 @@ def test_slowest_executions_and_tables_of_a_statement(store: Store) -> None:
     records: list[Record] = [
         of.known(), fast, of.logged(fast, ms=150), of.logged(slow, ms=300), of.plan(slow, ms=299),
     ]  # fmt: skip
-    store.writer.commit(records, timeout_s=5)
+    store.writer.commit(records, timeout_s=60)
     found = ask(store, str(of.QUERYID))
     assert [(e.server_ms, e.has_plan, e.has_trace) for e in found.slowest] == [
         (300, True, False),
@@ -116,7 +116,7 @@ def test_slowest_executions_and_tables_of_a_statement(store: Store) -> None:
 
 
 def test_an_absent_source_leaves_its_fields_empty_and_says_why(store: Store) -> None:
-    store.writer.commit([of.known()], timeout_s=5)
+    store.writer.commit([of.known()], timeout_s=60)
     found = ask(store)
     assert "does not answer" in found.absent["table_hit_ratio"]
     assert "does not answer" in found.series.absent["prometheus"]
@@ -128,14 +128,14 @@ def test_an_absent_source_leaves_its_fields_empty_and_says_why(store: Store) -> 
 def test_a_name_may_have_several_queryids_and_no_explain(store: Store) -> None:
     """PostgreSQL has a queryid for each length of a list; an Agent's EXPLAIN carries the same name."""
     explained = of.known(3, text=f"EXPLAIN (FORMAT JSON) {of.REPORT}")
-    store.writer.commit([of.known(1), of.known(2), explained], timeout_s=5)
+    store.writer.commit([of.known(1), of.known(2), explained], timeout_s=60)
     assert ask(store).queryids == ("1", "2")
 
 
 def test_an_unknown_statement_is_answered_with_the_nearest(store: Store) -> None:
     with pytest.raises(NotFoundError, match="knows no statement yet"):
         ask(store, "anything")
-    store.writer.commit([of.known()], timeout_s=5)
+    store.writer.commit([of.known()], timeout_s=60)
     with pytest.raises(NotFoundError, match="did you mean risk_distribution"):
         ask(store, "risk_distributoin")
     with pytest.raises(NotFoundError, match="knows no queryid -7"):
@@ -161,7 +161,7 @@ def test_both_observers_are_compared_over_the_steps_that_prometheus_has() -> Non
 
 def test_deltas_fall_into_the_step_in_which_they_end(store: Store) -> None:
     records = [deltas(of.QUERYID, after_s=s, calls=s) for s in (10, 30, 31)]
-    store.writer.commit([of.known(), *records], timeout_s=5)
+    store.writer.commit([of.known(), *records], timeout_s=60)
     found = {point.end: point.dbm for point in ask(store).series.points if point.dbm}
     assert {(end - SINCE).total_seconds(): each.calls for end, each in found.items()} == {
         30: 40,

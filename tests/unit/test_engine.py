@@ -15,7 +15,7 @@ from workload.operation import Call, Operation, Result
 from workload.settings import Settings
 
 SERVICE = "credit-test"
-SOON_SECONDS = 10
+SOON_SECONDS = 60
 THREADS = 2
 
 
@@ -65,13 +65,16 @@ class Bench:
     def dropped(self) -> float:
         return self.value("credit_arrivals_dropped_total", operation="op")
 
+    def await_true(self, what: str, holds: Callable[[], bool]) -> None:
+        await_state(what, lambda: None if holds() else self.seen(), within_s=SOON_SECONDS)
+
+    def seen(self) -> str:
+        state = self.engine.state.name
+        return f"{state}, {self.arrivals} arrivals, {self.dropped} dropped, {self.work.started} started"
+
 
 def _never(_: Call) -> Result:
     raise AssertionError("the engine hands operations to `run`")
-
-
-def await_true(what: str, holds: Callable[[], bool]) -> None:
-    await_state(what, lambda: None if holds() else "not yet", within_s=SOON_SECONDS)
 
 
 @pytest.fixture
@@ -99,25 +102,25 @@ Start = Callable[..., Bench]
 def test_slow_operations_do_not_slow_the_arrivals(start: Start) -> None:
     """Both threads hang, and arrivals go on: a closed loop would stand still at two."""
     bench = start(200.0, held=True)
-    await_true("both threads hang", lambda: bench.work.started >= THREADS)
+    bench.await_true("both threads hang", lambda: bench.work.started >= THREADS)
     before = bench.arrivals
-    await_true("a hundred more arrivals", lambda: bench.arrivals > before + 100)
+    bench.await_true("a hundred more arrivals", lambda: bench.arrivals > before + 100)
     assert bench.work.started <= before + THREADS
 
 
 def test_what_is_due_at_the_start_is_done_once_under_load(start: Start) -> None:
     """Without a rate it is done once; without load it is not done at all."""
     bench, idle = start(0.0, at_start=True), start(0.0, at_start=True, workload_load=0.0)
-    await_true("the first is done", lambda: bench.work.started == 1)
+    bench.await_true("the first is done", lambda: bench.work.started == 1)
     assert (bench.arrivals, idle.arrivals) == (1, 0)
 
 
 def test_lateness_is_measured_from_the_time_of_arrival(start: Start) -> None:
     """Held up for a while, those that waited start late by as much, each by its own delay."""
     bench = start(200.0, held=True)
-    await_true("a queue of a hundred", lambda: bench.arrivals > bench.work.started + 100)
+    bench.await_true("a queue of a hundred", lambda: bench.arrivals > bench.work.started + 100)
     bench.work.gate.set()
-    await_true("the queue is worked off", lambda: bench.work.started >= 100)
+    bench.await_true("the queue is worked off", lambda: bench.work.started >= 100)
     late = bench.value("credit_start_delay_seconds_sum")
     prompt = bench.value("credit_start_delay_seconds_bucket", le="0.1")
     count = bench.value("credit_start_delay_seconds_count")
@@ -132,7 +135,7 @@ def test_an_arrival_that_finds_the_queue_full_is_dropped_and_counted(
     """Every arrival is accounted for: started, queued or dropped."""
     monkeypatch.setattr(module, "MAX_QUEUE", 5)
     bench = start(500.0, held=True)
-    await_true("arrivals are dropped", lambda: bench.dropped > 20)
+    bench.await_true("arrivals are dropped", lambda: bench.dropped > 20)
     bench.engine.set_load(0.0)
     bench.work.gate.set()
     assert bench.engine.pause(timeout=SOON_SECONDS)
@@ -141,9 +144,9 @@ def test_an_arrival_that_finds_the_queue_full_is_dropped_and_counted(
 
 def test_an_arrival_that_waited_too_long_is_dropped_and_counted(start: Start) -> None:
     bench = start(500.0, workload_queue_seconds=0.2, held=True)
-    await_true("some wait", lambda: bench.arrivals > 200)
+    bench.await_true("some wait", lambda: bench.arrivals > 200)
     bench.work.gate.set()
-    await_true("those that waited too long are dropped", lambda: bench.dropped > 0)
+    bench.await_true("those that waited too long are dropped", lambda: bench.dropped > 0)
     assert bench.engine.pause(timeout=SOON_SECONDS)
     assert bench.arrivals == bench.work.started + bench.dropped
     started = bench.value("credit_start_delay_seconds_count")
@@ -155,23 +158,25 @@ def test_a_change_of_load_is_felt_at_once(start: Start) -> None:
     bench = start(100.0, workload_load=0.0)
     assert bench.arrivals == 0
     bench.engine.set_load(2.0)
-    await_true("arrivals", lambda: bench.arrivals > 10)
+    bench.await_true("arrivals", lambda: bench.arrivals > 10)
     assert bench.value("credit_target_rate", operation="op") == 200.0
     assert bench.value("credit_load_multiplier") == 2.0
 
 
 def test_a_pause_waits_for_what_runs_and_lets_nothing_start(start: Start) -> None:
     bench = start(200.0, held=True)
-    await_true("both threads hang", lambda: bench.work.started == THREADS)
+    bench.await_true("both threads hang", lambda: bench.work.started == THREADS)
     assert not bench.engine.pause(timeout=0.1)
     bench.work.gate.set()
     assert bench.engine.pause(timeout=SOON_SECONDS)
     assert bench.engine.state is State.PAUSED
     quiet = (bench.arrivals, bench.work.started)
-    await_true("the target is zero", lambda: bench.value("credit_target_rate", operation="op") == 0)
+    bench.await_true(
+        "the target is zero", lambda: bench.value("credit_target_rate", operation="op") == 0
+    )
     assert (bench.arrivals, bench.work.started) == quiet
     bench.engine.resume()
-    await_true("arrivals again", lambda: bench.arrivals > quiet[0] + 10)
+    bench.await_true("arrivals again", lambda: bench.arrivals > quiet[0] + 10)
 
 
 def test_a_pause_ends_by_itself(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,13 +184,13 @@ def test_a_pause_ends_by_itself(start: Start, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(module, "PAUSE_EXPIRES_S", 0.2)
     bench = start(200.0)
     assert bench.engine.pause(timeout=SOON_SECONDS)
-    await_true("it runs again", lambda: bench.engine.state is State.RUNNING)
+    bench.await_true("it runs again", lambda: bench.engine.state is State.RUNNING)
 
 
 def test_draining_finishes_what_is_queued_and_takes_no_more(start: Start) -> None:
     """Every arrival was started at the end, the threads are gone, and a pause cannot undo that."""
     bench = start(200.0, held=True)
-    await_true("a queue", lambda: bench.arrivals > 20)
+    bench.await_true("a queue", lambda: bench.arrivals > 20)
     assert not bench.engine.drain(timeout=0.05)
     bench.work.gate.set()
     assert bench.engine.drain(timeout=SOON_SECONDS)

@@ -49,7 +49,7 @@ def test_load_is_the_mean_number_of_active_sessions(store: Store) -> None:
     records += [sample(s, 3, **lock) for s in range(1, 11)]
     records += [sample(s, 4, state="idle in transaction") for s in range(1, 11)]
     records += [taken(s, 4, interval_s=1.0) for s in range(1, 11)]
-    store.writer.commit(records, timeout_s=10)
+    store.writer.commit(records, timeout_s=60)
     load = database_load(store.reader, since=AT - WINDOW, until=AT)
     assert (load.source, load.every_s, load.step_s, len(load.starts)) == ("embedded", 1, 10, 90)
     assert [(e.type, e.event, e.sessions[-1]) for e in load.events] == [
@@ -65,7 +65,7 @@ def test_a_sample_of_the_agent_stands_for_its_longer_interval(store: Store) -> N
     rounds = [taken(s, 1, source=Source.AGENT, interval_s=5.0) for s in (2, 7)]
     samples = [sample(s, 1, source=Source.AGENT) for s in (2, 7)]
     samples.append(sample(2, 2, source=Source.AGENT))
-    store.writer.commit([*rounds, *samples], timeout_s=10)
+    store.writer.commit([*rounds, *samples], timeout_s=60)
     load = database_load(store.reader, since=AT - WINDOW, until=AT)
     assert (load.source, load.every_s) == (Source.AGENT, 5.0)
     assert load.latest == pytest.approx(1.5)
@@ -74,7 +74,7 @@ def test_a_sample_of_the_agent_stands_for_its_longer_interval(store: Store) -> N
 def test_a_round_in_which_nobody_was_active_counts(store: Store) -> None:
     """Ten rounds, one of them with a session: a load of a tenth."""
     rounds = [taken(s, 0, interval_s=1.0) for s in range(1, 11)]
-    store.writer.commit([*rounds, sample(3, 1)], timeout_s=10)
+    store.writer.commit([*rounds, sample(3, 1)], timeout_s=60)
     load = database_load(store.reader, since=AT - WINDOW, until=AT)
     assert load.latest == pytest.approx(0.1)
 
@@ -96,7 +96,7 @@ def test_equal_errors_are_one_incident_with_a_count(store: Store) -> None:
     """A burst of one error is one line, told at its last time; the deadlock before it stays in sight."""
     deadlock = event(50, kind="deadlock", message="deadlock detected", sqlstate="40P01")
     burst = [event(s, statement="pay") for s in (10, 20, 30)]
-    store.writer.commit([deadlock, *burst, event(2000)], timeout_s=10)
+    store.writer.commit([deadlock, *burst, event(2000)], timeout_s=60)
     first, second = incidents(store.reader, since=AT - WINDOW, until=AT)
     assert (first.title, first.count, first.at) == ("Error", 3, AT - timedelta(seconds=10))
     assert (second.title, second.count) == ("Deadlock", 1)
@@ -113,7 +113,7 @@ def test_what_postgresql_refuses_the_observer_is_no_incident(store: Store) -> No
         event(30, role=None, sqlstate=None),
     ]
     store.writer.commit(
-        [*refused, *others, event(2000, role="datadog", sqlstate="42P02")], timeout_s=10
+        [*refused, *others, event(2000, role="datadog", sqlstate="42P02")], timeout_s=60
     )
     found = incidents(store.reader, since=AT - WINDOW, until=AT)
     assert [(one.role, one.sqlstate) for one in found] == [
@@ -147,7 +147,7 @@ def test_a_table_that_is_waited_for_has_its_name_where_dbm_told_it(store: Store)
         )
         for s, oid in ((5, 16545), (6, 99), (7, 7))
     ]
-    store.writer.commit([snapshot, *others, *waits], timeout_s=10)
+    store.writer.commit([snapshot, *others, *waits], timeout_s=60)
     found = incidents(store.reader, since=AT - WINDOW, until=AT)
     assert [one.message.partition(" of ")[2] for one in found] == [
         "credit_proposals",

@@ -55,7 +55,7 @@ def test_the_charts_draw_what_dbm_counted_and_nothing_of_a_silent_prometheus(
     """Sixty calls of 90 ms in a step of ten seconds are six a second of 1.5 ms; other steps have no value."""
     at_ns = clock.now_ns() - 120 * NS
     one = evidence.deltas(42, at_ns=at_ns, calls=60, exec_time_ms=90.0, source=Source.EMBEDDED)
-    store.writer.commit([evidence.known(42), one], timeout_s=20)
+    store.writer.commit([evidence.known(42), one], timeout_s=60)
     calls, mean = chart(desk, "calls_chart"), chart(desk, "mean_chart")
     for found, value in ((calls, 6.0), (mean, 1.5)):
         assert [series.label for series in found.series] == ["Prometheus", "DBM"]
@@ -80,7 +80,7 @@ def test_the_list_has_the_applications_statements_unless_all_are_asked_for(
             evidence.deltas(2, at_ns=at_ns, exec_time_ms=30.0, calls=1),
             evidence.deltas(3, at_ns=at_ns, exec_time_ms=500.0, role="datadog"),
         ],
-        timeout_s=20,
+        timeout_s=60,
     )
     values = queries.listed(desk, request()).values
     found = values["found"].value  # type: ignore[attr-defined]

@@ -17,7 +17,7 @@ from workload.operation import Call, Operation, Result
 from workload.replicas import Replicas, count_addresses
 
 SERVICE = "credit-test"
-SOON_SECONDS = 10
+SOON_SECONDS = 60
 RATE = 600.0
 
 
@@ -71,8 +71,12 @@ def _never(_: Call) -> Result:
     raise AssertionError("the engine hands operations to `run`")
 
 
-def await_true(what: str, holds: Callable[[], bool]) -> None:
-    await_state(what, lambda: None if holds() else "not yet", within_s=SOON_SECONDS)
+def await_true(what: str, replicas: list[Replica], holds: Callable[[], bool]) -> None:
+    def seen() -> str:
+        names = ("credit_arrivals_total", "credit_target_rate")
+        return str([[replica.value(name) for name in names] for replica in replicas])
+
+    await_state(what, lambda: None if holds() else seen(), within_s=SOON_SECONDS)
 
 
 @pytest.fixture
@@ -96,7 +100,9 @@ def assert_total_is_what_was_asked(replicas: list[Replica]) -> None:
     before, started = total(replicas, "credit_arrivals_total"), monotonic()
     wanted = 600
     await_true(
-        f"{wanted} arrivals", lambda: total(replicas, "credit_arrivals_total") > before + wanted
+        f"{wanted} arrivals",
+        replicas,
+        lambda: total(replicas, "credit_arrivals_total") > before + wanted,
     )
     arrived = total(replicas, "credit_arrivals_total") - before
     asked = RATE * (monotonic() - started)
@@ -107,7 +113,7 @@ def test_the_total_over_three_replicas_is_what_was_asked(
     three: tuple[Names, list[Replica]],
 ) -> None:
     _, replicas = three
-    await_true("targets", lambda: all(r.value("credit_target_rate") for r in replicas))
+    await_true("targets", replicas, lambda: all(r.value("credit_target_rate") for r in replicas))
     assert [r.value("credit_target_rate") for r in replicas] == [pytest.approx(RATE / 3)] * 3
     assert_total_is_what_was_asked(replicas)
 
@@ -119,6 +125,7 @@ def test_those_that_stay_take_over_what_one_leaves(three: tuple[Names, list[Repl
     names.number = 2
     await_true(
         "half of the load each",
+        replicas,
         lambda: all(r.value("credit_target_rate") == RATE / 2 for r in replicas),
     )
     assert_total_is_what_was_asked(replicas)
@@ -129,7 +136,7 @@ def test_without_an_answer_the_last_count_holds(three: tuple[Names, list[Replica
     names, replicas = three
     names.number = 0
     asked = names.asked
-    await_true("each has asked again", lambda: names.asked > asked + 2 * len(replicas))
+    await_true("each has asked again", replicas, lambda: names.asked > asked + 2 * len(replicas))
     assert [r.replicas.share for r in replicas] == [1 / 3] * 3
 
 

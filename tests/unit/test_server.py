@@ -48,7 +48,7 @@ class Serving:
     def ask(
         self, method: str, path: str, body: bytes | None = None, **headers: str
     ) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(
                 method, path, body, {k.replace("_", "-"): v for k, v in headers.items()}
@@ -75,7 +75,7 @@ def serve() -> Iterator[Callable[..., Serving]]:
     yield some
     for serving in served:
         for service in serving.services:
-            service.engine.drain(timeout=5)
+            service.engine.drain(timeout=60)
 
 
 Serve = Callable[..., Serving]

@@ -30,7 +30,7 @@ def full(path: Path) -> None:
         for index in range(0, 2000, 500):
             writer.commit(
                 [replace(SPAN, span_id=f"{i:016x}") for i in range(index, index + 500)],
-                timeout_s=30,
+                timeout_s=60,
             )
 
 
@@ -97,7 +97,7 @@ def test_a_damaged_store_is_set_aside_at_the_start(
     full(path)
     DAMAGES[damage](path)
     with st.Writer(path, BOUNDS, Tally()) as writer:
-        writer.commit([EXECUTION], timeout_s=30)
+        writer.commit([EXECUTION], timeout_s=60)
     assert st.Reader(path).select(st.Execution) == [EXECUTION]
     assert (tmp_path / "store.sqlite.damaged").exists()
     assert f"{path} is damaged: " in caplog.text
@@ -111,7 +111,7 @@ def test_a_damaged_log_of_the_database_costs_what_was_in_it(tmp_path: Path, suff
     full(path)
     beside(path, suffix).write_bytes(os.urandom(100_000))
     with st.Writer(path, BOUNDS, Tally()) as writer:
-        writer.commit([EXECUTION], timeout_s=30)
+        writer.commit([EXECUTION], timeout_s=60)
     assert st.Reader(path).rows("SELECT count(*) FROM spans") == [(2000,)]
     assert not (tmp_path / "store.sqlite.damaged").exists()
 
@@ -135,7 +135,7 @@ def test_damage_that_is_met_while_writing(tmp_path: Path) -> None:
     overwrite(path, page - 1, page)
     with st.Writer(path, BOUNDS, tally) as writer:
         assert not (tmp_path / "store.sqlite.damaged").exists()
-        writer.commit([EXECUTION], timeout_s=30)
+        writer.commit([EXECUTION], timeout_s=60)
     assert st.Reader(path).select(st.Execution) == [EXECUTION]
     assert "lost store_damaged" in tally.counts
     assert (tmp_path / "store.sqlite.damaged").exists()
@@ -178,7 +178,7 @@ def test_a_suspicion_without_damage_ends_it_there(
     monkeypatch.setattr(writing, "RETENTION_EVERY_S", 0.2)
     path = tmp_path / "store.sqlite"
     with st.Writer(path, BOUNDS, Tally()) as writer:
-        writer.commit([EXECUTION], timeout_s=30)
+        writer.commit([EXECUTION], timeout_s=60)
         suspect(path).touch()
         await_state(
             "the suspicion is gone",
@@ -201,7 +201,7 @@ def test_a_reader_of_a_damaged_store_says_so(tmp_path: Path, damage: str) -> Non
 
 
 def test_a_row_that_this_version_cannot_read_is_no_traceback(store: Store) -> None:
-    store.writer.commit([EXECUTION, SPAN], timeout_s=30)
+    store.writer.commit([EXECUTION, SPAN], timeout_s=60)
     other = sqlite3.connect(store.path)
     other.execute("UPDATE executions SET source = 'telepathy'")
     other.execute("UPDATE spans SET tags = '{'")
