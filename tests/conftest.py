@@ -15,8 +15,14 @@ from lab.settings import LabSettings
 NICER = 10
 # The worker that has them; the first file of all is the lab in containers, which takes as long.
 NATIVE_LABS = "gw1"
-# The integration tests that store records, and so meet the clock of the retention.
-RECORDS = re.compile(r"\blab\.store\b|\bfix_(store|console)\b|\blab\.bench\.intake\b")
+# What a file names when it meets the clock: records and their retention, or the day of the database; and
+# the contracts of it: the clock itself, links to a time, the runbooks. Other contracts compare files.
+CLOCK = {
+    "integration": re.compile(
+        r"\blab\.(store|bench\.intake)\b|\bfix_(store|console)\b|\bcurrent_date\b|\bmeets_clock\b"
+    ),
+    "contract": re.compile(r"\blab\.(clock|drilldown|drills)\b"),
+}
 SHIFTED_PASS = "CREDITLAB_SHIFTED_PASS"
 
 pytest_plugins = [f"tests.{file.stem}" for file in sorted(Path(__file__).parent.glob("fix_*.py"))]
@@ -46,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--shifted-clock",
         action="store_true",
-        help="only tests that meet the clock: unit, contract, and integration tests that store records",
+        help="tests that meet the clock: all of unit, contract and integration by what they name",
     )
 
 
@@ -64,9 +70,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _meets_the_clock(path: Path) -> bool:
     folder = path.relative_to(Path(__file__).parent).parts[0]
-    if folder == "integration":
-        return RECORDS.search(path.read_text(encoding="utf-8")) is not None
-    return folder in {"unit", "contract"}
+    if names := CLOCK.get(folder):
+        return names.search(path.read_text(encoding="utf-8")) is not None
+    return folder == "unit"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -20,6 +20,8 @@ from workload.shop.carts import Carts
 from workload.shop.telemetry import PAYMENTS
 from workload.statements import STATEMENTS, Statement
 
+# `mark_overdue` and its like find what is due by the day of the database.
+pytestmark = pytest.mark.meets_clock
 ROUNDS = 5
 COUNTED = """
 SELECT relname, n_tup_ins, n_tup_upd, n_tup_del
