@@ -114,7 +114,9 @@ def containers(
         real = pytestconfig.getoption("--images") == "real"
         images = images_for(found, directory / "context", real=real)
         ports = {f: free_port() for f in LabSettings.model_fields if f.endswith("_port")}
-        settings = LabSettings.model_validate({"seed_scale": 0.1, **ports})
+        # The token that docker-compose.yml has by default.
+        given = {"seed_scale": 0.1, "lab_control_token": "0" * 32, **ports}
+        settings = LabSettings.model_validate(given)
         # A clone without .env, so that what is tested is what the repository holds.
         clone = directory / "clone"
         shutil.copytree(ROOT, clone, ignore=shutil.ignore_patterns(".*", "__pycache__"))
@@ -385,6 +387,12 @@ def test_the_agent_reads_the_log_and_not_the_data(containers: Containers) -> Non
     containers.compose.out(
         "exec", "-T", "datadog-agent", "sh", "-c", "cat /var/log/postgresql/*.log"
     )
+
+
+def test_the_agent_keeps_its_position_in_the_log(containers: Containers) -> None:
+    """Its run directory, where the position is, is a volume that the Agent's user can write."""
+    file = "/opt/datadog-agent/run/written"
+    containers.compose.out("exec", "-T", "datadog-agent", "sh", "-c", f"touch {file} && rm {file}")
 
 
 def console_sum(containers: Containers, metric: str, **labels: str) -> float:
