@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import subprocess
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from lab.settings import ROOT
 from lab.stack import records
 from lab.stack.readiness import await_state
 from lab.stack.supervision import Supervisor
-from tests.fix_lab import COMMAND_SECONDS, Lab
+from tests.fix_lab import COMMAND_SECONDS, SCALE, Lab
 from tests.fix_postgres import free_port
 from tests.standins import installed_agent
 
@@ -296,6 +297,41 @@ def test_a_failed_up_is_undone_and_the_next_one_works(lab: Lab) -> None:
     again = lab.run("up")
     assert again.returncode == 0, again.stderr
     assert "kept from an earlier run" in again.stderr
+
+
+def state_files(lab: Lab) -> set[Path]:
+    """Return the files that keep the lab's state, also those of a drill; no database's own, no logs."""
+    found = {lab.state / name for name in ("state.json", "lock", "supervisord.pid")}
+    found |= {lab.state / "drills" / name for name in ("running.json", "journal.jsonl", "lock")}
+    found |= {lab.state / "drills" / "runs" / "20260101T000000-blocking.json"}
+    for folder in ("run", "store", "prometheus/etc"):
+        found |= {path for path in (lab.state / folder).rglob("*") if path.is_file()}
+    return found | {path for path in lab.state.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.5], ids=["overwritten", "torn"])
+def test_damaged_files_never_keep_the_lab_from_starting(lab: Lab, kept: float) -> None:
+    """After a power loss that damaged every state file `up` works, at the scale of the data."""
+    processes = family(lab)
+    for process in sorted(processes, key=lambda each: each.pid):
+        with suppress(psutil.NoSuchProcess):  # a backend ends with its postmaster
+            process.kill()
+    assert psutil.wait_procs(processes, timeout=30)[1] == []
+    for path in state_files(lab):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = path.read_bytes() if path.exists() else b"{}"
+        path.write_bytes(content[: int(len(content) * kept)] + b"\xff\x00 damaged" * 100)
+    started = lab.run("up")
+    assert started.returncode == 0, started.stderr
+    assert "Traceback" not in started.stderr
+    assert "state.json is damaged" in started.stderr
+    assert {c["state"] for c in ready(lab)["components"]} == {"running"}
+    again = lab.run("up")
+    assert "nothing had to be started" in again.stdout
+    assert "another" not in again.stderr, again.stderr
+    verified = lab.run("verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert json.loads((lab.state / "state.json").read_text())["scale"] == float(SCALE)
 
 
 def test_ctrl_c_in_the_foreground_stops_the_lab_and_leaves_nothing(lab: Lab) -> None:
