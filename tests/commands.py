@@ -9,7 +9,7 @@ import typer.main
 from lab import bench
 from lab.cli import app
 
-PLACEHOLDERS = {"name": "idle-in-transaction", "key": "lookup_customer"}
+PLACEHOLDERS = {"name": "idle-in-transaction", "key": "customer_history"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,345 @@
+"""Every command of the command line and of the documents, as written, against one native lab.
+
+The calls are read from the command line itself (each command without options, and with each of its options
+once) and from README.md and docs/. `HOW` gives the values of options and the expected exit statuses; a
+command or an option without an entry fails the test. Commands that end by themselves are called in this
+process, with the environment, the arguments and the directory of a process of their own; those that last
+(drills, `logs -f`) are processes, which receive Ctrl-C once they have begun. The options of a command that
+lasts are given in one call: each such call costs the start and the heal of a fault. Values that an option
+refuses: tests/unit/test_cli_values.py.
+"""
+
+import re
+import select
+import shlex
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from lab import database
+from lab.cli import main
+from lab.settings import ROOT
+from lab.stack.readiness import NotReadyError, await_state
+from tests.command_lines import CommandLine, documented
+from tests.commands import Command, all_commands
+from tests.fix_lab import COMMAND_SECONDS, SCALE, Lab
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
+
+BEGINS_WITHIN_S = 120
+INTERRUPTED = -signal.SIGINT
+# Stands for the connection string of the lab, as in README.md.
+DSN = "postgresql://..."
+
+
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """How a command is run here.
+
+    Attributes:
+        values: the values of its options; switches have none.
+        statuses: the exit statuses that are right.
+        begun: for a command that lasts: the file below the state directory that names its process.
+        alone: whether no drill may run beside it.
+        elsewhere: for a command that is only parsed here: the tests that run it.
+    """
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    statuses: frozenset[int] = frozenset({0})
+    begun: str | None = None
+    alone: bool = False
+    elsewhere: str | None = None
+
+
+REFUSED = frozenset({2})
+RUNS = "drills/running.json"
+LIFECYCLE = "tests/acceptance/test_lifecycle.py"
+BENCH = "tests/integration/test_bench_*.py, and by hand: each measures for minutes"
+# As in the documents: Ctrl-C ends the run, not the time.
+LASTS = {"--for": "10m", "--intensity": "0.5"}
+HOW = {
+    "up": How(
+        values={
+            "--scale": SCALE, "--load": "1",
+            "--services": "proposals,underwriting,customers,servicing,risk",
+        },
+        alone=True,
+    ),
+    "down": How(elsewhere=f"{LIFECYCLE}; the last test of this file"),
+    "restart": How(elsewhere=LIFECYCLE),
+    "status": How(),
+    "logs": How(),
+    # There may be no trace of this service, or with this id.
+    "trace": How(values={"--service": "customers"}, statuses=frozenset({0, 2})),
+    "queries": How(values={"--by": "calls"}),
+    "query": How(),
+    "sessions": How(),
+    "doctor": How(
+        values={
+            "--dsn": DSN, "--datadog-role": "datadog", "--exporter-role": "postgres_exporter",
+        }
+    ),
+    "verify": How(alone=True),
+    # Both observers need some minutes of data to answer everything.
+    "compare": How(values={"--since": "5m", "--html": "compare.html"}, statuses=frozenset({0, 1, 2})),
+    # There is no key, so that no account is asked.
+    "datadog push": How(statuses=REFUSED),
+    "drill list": How(),
+    "drill show": How(),
+    "drill run": How(values=LASTS, begun=RUNS),
+    "drill all": How(values={**LASTS, "--only": "idle-in-transaction", "--html": "m.html"}, begun=RUNS),
+    "drill report": How(values={"--html": "report.html"}),
+    "drill quiet": How(values={"--for": "10m"}, begun="drills/lock"),
+    "drill random": How(values={"--seed": "15", "--every": "5m", "--intensity": "0.5"}, begun=RUNS),
+    "drill stop": How(alone=True),
+    "psql": How(values={"--role": "datadog"}),
+    "test": How(elsewhere=".ci/run is this command"),
+    "bench seed": How(values={"--scale": "0.01"}, elsewhere=BENCH),
+    "bench load": How(
+        values={"--seconds": "1", "--rounds": "1", "--rate": "100", "--scale": "0.01"}, elsewhere=BENCH
+    ),
+    "bench overhead": How(values={"--seconds": "1", "--rounds": "1", "--scale": "0.01"}, elsewhere=BENCH),
+    "bench cost": How(values={"--seconds": "180"}, elsewhere=BENCH),
+    "bench intake": How(values={"--spans": "1000", "--lines": "100"}, elsewhere=BENCH),
+    "bench console": How(values={"--seconds": "1", "--rounds": "1", "--load": "1"}, elsewhere=BENCH),
+    "bench memory": How(values={"--minutes": "55", "--samples": "samples.csv"}, elsewhere=BENCH),
+    "bench pages": How(values={"--spans": "1000", "--times": "1"}, elsewhere=BENCH),
+}  # fmt: skip
+GOES_ON = {("logs", "--follow"), ("logs", "-f")}
+ELSEWHERE = {("up", "--foreground"): LIFECYCLE}
+COMMANDS = {command.name: command for command in all_commands()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One command line: its source, the command, its arguments, and its environment variables."""
+
+    source: str
+    command: Command
+    arguments: tuple[str, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.command.name} {shlex.join(self.arguments)} ({self.source})"
+
+    @property
+    def how(self) -> How:
+        return HOW[self.command.name]
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What makes two calls the same."""
+        return self.command.name, self.arguments, tuple(self.variables.items())
+
+    @property
+    def is_run_here(self) -> bool:
+        if "--docker" in self.arguments:
+            return True  # no engine answers, so that it changes nothing
+        named = {(self.command.name, word) for word in self.arguments}
+        return not self.how.elsewhere and not named & set(ELSEWHERE)
+
+    @property
+    def lasts(self) -> bool:
+        named = {(self.command.name, word) for word in self.arguments}
+        return self.how.begun is not None or bool(named & GOES_ON)
+
+    @property
+    def statuses(self) -> frozenset[int]:
+        """The exit statuses that are right for this call."""
+        if "--docker" in self.arguments or "..." in self.variables.values():
+            return REFUSED  # no engine answers; no key is valid
+        if self.lasts:
+            return frozenset({INTERRUPTED})
+        return self.how.statuses
+
+
+def of_the_command_line() -> Iterator[Call]:
+    """Yield each command without options and with each of its options; all at once for one that lasts."""
+    for command in COMMANDS.values():
+        needed = tuple(command.arguments)
+        yield Call(source="no option", command=command, arguments=needed)
+        how, together = HOW[command.name], needed
+        for option, parameter in command.options:
+            given = (option,) if parameter.is_flag else (option, how.values[option])
+            if not how.begun:
+                yield Call(source=option, command=command, arguments=(*needed, *given))
+            elif option not in parameter.secondary_opts:
+                together = (*together, *given)
+        if how.begun:
+            yield Call(source="all options", command=command, arguments=together)
+
+
+def of_the_documents() -> Iterator[Call]:
+    """Yield each command line of the documents."""
+    for line in documented():
+        if line.words != ("bench",):
+            yield _parsed(line)
+
+
+def _parsed(line: CommandLine) -> Call:
+    name = next((n for n in (" ".join(line.words[:2]), line.words[0]) if n in COMMANDS), None)
+    assert name, f"{line}: there is no such command"
+    arguments = list(line.words[len(name.split()) :])
+    if "--scale" in arguments:
+        # Documented: the data of a lab keep their scale.
+        arguments[arguments.index("--scale") + 1] = SCALE
+    return Call(
+        source=line.document,
+        command=COMMANDS[name],
+        arguments=tuple(arguments),
+        variables=line.variables,
+    )
+
+
+def test_every_command_and_every_option_has_an_entry() -> None:
+    """A new command or option fails without one, and so does an entry without its command."""
+    assert set(HOW) == set(COMMANDS)
+    for command in COMMANDS.values():
+        valued = {option for option, parameter in command.options if not parameter.is_flag}
+        assert valued == set(HOW[command.name].values), command.name
+    assert {name for name, _ in [*GOES_ON, *ELSEWHERE]} <= set(COMMANDS)
+
+
+class Caller:
+    """Runs calls against a lab and returns what was wrong with each."""
+
+    def __init__(
+        self,
+        lab: Lab,
+        directory: Path,
+        patch: pytest.MonkeyPatch,
+        captured: pytest.CaptureFixture[str],
+    ) -> None:
+        self._lab = lab
+        self._directory = directory
+        self._patch = patch
+        self._captured = captured
+        self._dsn = database.dsn(lab.settings, database.Role.SUPERUSER)
+
+    def run_all(self, calls: Iterable[Call]) -> list[str]:
+        """Run calls one after the other."""
+        return [problem for call in calls if (problem := self._run(call))]
+
+    def _run(self, call: Call) -> str | None:
+        arguments = [self._dsn if word == DSN else word for word in call.arguments]
+        words = [*call.command.words, *arguments]
+        output = ""
+        try:
+            if call.lasts and "--docker" not in arguments:
+                status = self._interrupted(words, call)
+            elif call.command.name == "psql":  # replaces the process
+                status = self._process(words, call.variables)
+            else:
+                status = self.here(words, call.variables)
+                output = "".join(self._captured.readouterr())[-2000:]
+        except (AssertionError, NotReadyError) as error:
+            return f"{call}: {error}"
+        except Exception as error:  # noqa: BLE001 - a traceback of the product's is one call's problem
+            return f"{call}: {''.join(traceback.format_exception(error))[-2000:]}"
+        right = sorted(call.statuses)
+        return None if status in right else f"{call}: exit status {status}, not {right}\n{output}"
+
+    def here(self, words: list[str], variables: Mapping[str, str]) -> int:
+        """Run a command in this process, which saves the start of an interpreter; return its exit status."""
+        with self._patch.context() as patch:
+            for name, value in {**self._lab.environment, **variables}.items():
+                patch.setenv(name, value)
+            patch.chdir(self._directory)
+            patch.setattr(sys, "argv", ["creditlab", *words])
+            with pytest.raises(SystemExit) as left:
+                main()
+        assert isinstance(left.value.code, int)
+        return left.value.code
+
+    def _process(self, words: list[str], variables: Mapping[str, str]) -> int:
+        done = subprocess.run(
+            [str(ROOT / "creditlab"), *words],
+            env={**self._lab.environment, **variables},
+            cwd=self._directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=COMMAND_SECONDS,
+        )
+        assert b"Traceback" not in done.stderr, done.stderr
+        return done.returncode
+
+    def _interrupted(self, words: list[str], call: Call) -> int:
+        """Start it, wait until it has begun, and press Ctrl-C; return its exit status."""
+        with subprocess.Popen(
+            [str(ROOT / "creditlab"), *words],
+            env={**self._lab.environment, **call.variables},
+            cwd=self._directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                await_state(
+                    f"`{shlex.join(words)}` has begun",
+                    self._not_begun(process, call.how.begun),
+                    within_s=BEGINS_WITHIN_S,
+                )
+                process.send_signal(signal.SIGINT)
+                _, errors = process.communicate(timeout=COMMAND_SECONDS)
+            finally:
+                process.kill()
+        assert "Traceback" not in errors, errors
+        return process.returncode
+
+    def _not_begun(
+        self, process: "subprocess.Popen[str]", begun: str | None
+    ) -> Callable[[], str | None]:
+        def probe() -> str | None:
+            if process.poll() is not None:
+                raise AssertionError(f"it ended by itself: {process.communicate()[1]}")
+            if begun is None:
+                assert process.stdout
+                return None if select.select([process.stdout], [], [], 0)[0] else "no output"
+            file = self._lab.state / begun
+            text = file.read_text(encoding="utf-8") if file.exists() else ""
+            own = re.search(rf'"pid": ?{process.pid}\b|process {process.pid}\)', text)
+            return None if own else f"{begun} has {text!r}"
+
+        return probe
+
+
+def test_each_of_them_works_on_a_lab_that_runs(
+    lab: Lab,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each ends with its exit status, none in a traceback; drills run beside the commands that only read."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    caller = Caller(lab, tmp_path, monkeypatch, capsys)
+    every = {call.key: call for call in (*of_the_documents(), *of_the_command_line())}
+    calls = [call for call in every.values() if call.is_run_here]
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        lasting = beside.submit(caller.run_all, [call for call in calls if call.lasts])
+        problems = caller.run_all(c for c in calls if not c.lasts and not c.how.alone)
+        problems += lasting.result()
+    problems += caller.run_all(c for c in calls if not c.lasts and c.how.alone)
+    assert problems == []
+
+
+def test_down_in_each_of_its_ways(
+    lab: Lab,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It stops the lab, accepts one that is down, and wipes it; `--docker` without an engine is refused."""
+    caller = Caller(lab, tmp_path, monkeypatch, capsys)
+    ways = [["down"], ["down", "--native"], ["down", "--docker"], ["down", "--wipe"]]
+    assert [caller.here(words, {}) for words in ways] == [0, 0, 2, 0]
+    assert not lab.state.exists()
