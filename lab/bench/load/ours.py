@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from json import dumps, loads
 
+from lab.bench.load.ending import end_all
 from lab.bench.load.job import Done, Job
 from lab.bench.load.scenarios import SCENARIOS, Scenario
 from lab.errors import LabError
@@ -99,9 +100,9 @@ def engine(
             workers.append(_start(command, environment))
         yield Engine(workers)
     finally:
+        end_all(workers, within_s=END_S)
         for worker in workers:
-            worker.terminate()
-            worker.communicate(timeout=END_S)
+            worker.communicate()
 
 
 def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:

@@ -15,6 +15,7 @@ from threading import Event
 from typing import TypeAlias
 
 from lab import processors
+from lab.bench.load.ending import end_all
 from lab.control import Sample, ServiceClient, ServiceUnreachableError, clients
 from lab.processors import Shares
 from lab.settings import LabSettings
@@ -124,10 +125,7 @@ def running(settings: LabSettings) -> Iterator[list[ServiceClient]]:
             )
         yield services
     finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait(END_S)
+        end_all(processes, within_s=END_S)
 
 
 def _start(command: Command) -> subprocess.Popen[bytes]:
