@@ -48,11 +48,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option of the pass whose clock is shifted; see lab/cli/test.py."""
+    """Add the options: the pass whose clock is shifted (see lab/cli/test.py), and longer attacks."""
     parser.addoption(
         "--shifted-clock",
         action="store_true",
         help="tests that meet the clock: all of unit, contract and integration by what they name",
+    )
+    parser.addoption(
+        "--kills", type=int, default=5, help="how often PostgreSQL is killed under load (5)"
     )
 
 

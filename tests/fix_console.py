@@ -95,6 +95,8 @@ def start_console(state: Path, log: Path | None = None, /, **environment: str) -
         except OSError as error:
             if process.poll() is not None or time.monotonic() > deadline:
                 seen = f"{error}, exit status {process.poll()}"
+                process.kill()
+                process.wait()
                 raise AssertionError(
                     f"no answer of the console within {START_S} s: {seen}"
                 ) from None

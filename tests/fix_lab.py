@@ -13,7 +13,7 @@ import pytest
 from lab.settings import ROOT, LabSettings
 from tests.fix_postgres import free_port
 
-COMMAND_SECONDS = 240
+COMMAND_SECONDS = 600
 SCALE = "0.1"
 
 

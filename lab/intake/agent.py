@@ -56,7 +56,7 @@ def _chunk(data: bytes, common: Mapping[str, str]) -> Iterator[Record]:
     spans = message("TraceChunk", data).spans
     if len(spans) > MAX_SPANS:
         raise malformed(f"more than {MAX_SPANS} spans in a chunk")
-    yield from chunk([_span(one) for one in spans], common)
+    yield from chunk(spans, _span, common)
 
 
 def _span(data: bytes) -> RawSpan:

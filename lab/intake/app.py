@@ -155,6 +155,7 @@ class _Receiver:
                     _in_time(request.stream()),
                     encoding,
                     limit=limits.MAX_BODY_BYTES,
+                    content=place.content,
                     account=partial(self._budget.grow, place),
                 )
         except TimeoutError as error:

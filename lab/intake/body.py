@@ -6,6 +6,7 @@ limit holds for what comes out, and is checked before each next piece is decompr
 
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from io import BytesIO
 from typing import Protocol
 
 import zstandard
@@ -17,8 +18,8 @@ MAX_WINDOW_BYTES = 8 << 20
 FRAME_HEADER_BYTES = 18
 STEP_BYTES = 1 << 20
 # zstandard's decompressobj has no limit on its output, and four bytes may stand for 128 KiB (a block of
-# repeated bytes). So it gets slices of this size, of which one gives 8 MiB at the very most.
-SLICE_BYTES = 256
+# repeated bytes). So it gets slices of this size, of which one gives 2 MiB at the very most.
+SLICE_BYTES = 64
 Account = Callable[[int], None]
 
 
@@ -102,7 +103,12 @@ def _decompressor(encoding: str, account: Account) -> _Decompressor:
 
 
 async def read(
-    pieces: AsyncIterator[bytes], encoding: str, *, limit: int, account: Account = lambda _: None
+    pieces: AsyncIterator[bytes],
+    encoding: str,
+    *,
+    limit: int,
+    content: BytesIO | None = None,
+    account: Account = lambda _: None,
 ) -> bytes:
     """Return a body, decompressed.
 
@@ -110,22 +116,23 @@ async def read(
         pieces: the body as it arrives.
         encoding: the Content-Encoding header, "" for none.
         limit: in bytes, for what arrives and for what comes out.
+        content: empty, where the body is collected; closed when `account` is to raise.
         account: is given each number of bytes before they are held; what it raises ends the reading.
 
     Raises:
         RejectedError: 413 beyond the limit, 415 for another encoding, 400 when it cannot be decompressed.
     """
     decompressor = _decompressor(encoding, account)
-    body = bytearray()
+    body = BytesIO() if content is None else content
     arrived = 0
 
     def take(produced: Iterator[bytes]) -> None:
         try:
             for part in produced:
                 account(len(part))
-                if len(body) + len(part) > limit:
+                if body.tell() + len(part) > limit:
                     raise too_large(limit)
-                body.extend(part)
+                body.write(part)
         except (zlib.error, zstandard.ZstdError) as error:
             raise malformed(f"the body is no {encoding}") from error
 
@@ -136,7 +143,8 @@ async def read(
         take(decompressor.feed(piece))
     if arrived:
         take(decompressor.finish())
-    return bytes(body)
+    account(0)
+    return body.getvalue()
 
 
 def too_large(limit: int) -> RejectedError:

@@ -2,13 +2,15 @@
 
 Bytes are counted as they are produced: a few hundred that arrive may stand for megabytes. A new or growing
 body is never refused because others do not end: the oldest, or the one that holds most, makes room. What
-makes room is answered with 429, so that a genuine sender comes again.
+makes room is answered with 429, so that a genuine sender comes again. Its content is freed at once, not when
+its task runs next: tasks that are ready together would hold many times the limit.
 """
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 
 from lab.intake.errors import RejectedError
 
@@ -18,6 +20,8 @@ class Body:
     """One body under way; `size` in bytes, what its decompressor holds included."""
 
     size: int = 0
+    # Gives its bytes without a copy; closed once it made room.
+    content: BytesIO = field(default_factory=BytesIO, repr=False)
     is_evicted: bool = False
     # Set while it is read; afterwards, while it is decoded, it cannot make room.
     scope: asyncio.Timeout | None = field(default=None, repr=False)
@@ -44,22 +48,23 @@ class Budget:
         Raises:
             RejectedError: 429 when all that are under way are being decoded.
         """
-        if len(self._bodies) >= self._max_bodies:
+        if sum(not each.is_evicted for each in self._bodies) >= self._max_bodies:
             self._evict(next(iter(self._reading()), None))
         body = Body()
         self._bodies.append(body)
         try:
             yield body
         finally:
-            if body in self._bodies:
-                self._bodies.remove(body)
+            self._bodies.remove(body)
 
     def grow(self, body: Body, size: int) -> None:
         """Count bytes that a body is about to hold.
 
         Raises:
-            RejectedError: 429 when no other body can make room for them.
+            RejectedError: 429 when no other body can make room for them, or it had to make room itself.
         """
+        if body.is_evicted:
+            raise busy()
         body.size += size
         while self.used_bytes > self._max_bytes:
             largest = max(self._reading(), key=lambda each: each.size, default=None)
@@ -73,7 +78,9 @@ class Budget:
             raise busy()
         assert body.scope is not None
         body.is_evicted = True
-        self._bodies.remove(body)
+        # What its decompressor holds is freed with its task.
+        body.size -= len(body.content.getbuffer())
+        body.content.close()
         body.scope.reschedule(asyncio.get_running_loop().time())
         body.scope = None
 

@@ -4,7 +4,8 @@ What is declared here is what is read; other fields are gone over. Events of oth
 PostgreSQL, and kinds that nothing here reads (raw statements, say), are taken and not stored.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -22,6 +23,8 @@ Milliseconds: TypeAlias = Annotated[float, Meta(gt=0, lt=7.3e12)]
 Amount: TypeAlias = Annotated[float, Meta(ge=0, lt=1e15)]
 T = TypeVar("T")
 Comments: TypeAlias = Annotated[list[str], Meta(max_length=MAX_TAGS)]
+# Decoded one by one: a row of pids or comments takes nine times its bytes in memory.
+Rows: TypeAlias = Annotated[list[msgspec.Raw], Meta(max_length=MAX_ROWS)]
 _array = msgspec.json.Decoder(Annotated[list[msgspec.Raw], Meta(max_length=MAX_EVENTS)])
 
 
@@ -113,7 +116,7 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
 
     timestamp: Milliseconds
     ddagentversion: str | None = None
-    postgres_rows: Annotated[list[MetricsRow], Meta(max_length=MAX_ROWS)] = []
+    postgres_rows: Rows = []
 
 
 class ActivityRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,7 +147,7 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True):
     # Seconds.
     collection_interval: Amount | None = None
     ddagentversion: str | None = None
-    postgres_activity: Annotated[list[ActivityRow], Meta(max_length=MAX_ROWS)] = []
+    postgres_activity: Rows = []
 
 
 class MetadataEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,11 +165,28 @@ def events(body: bytes, kind: type[T]) -> Iterator[T]:
     Raises:
         RejectedError: when it is neither.
     """
-    try:
+    with _readable(kind):
         if body.lstrip()[:1] == b"{":
             yield msgspec.json.decode(body, type=kind)
             return
         for event in _array.decode(body):
             yield msgspec.json.decode(event, type=kind)
+
+
+def rows(encoded: Sequence[msgspec.Raw], kind: type[T]) -> Iterator[T]:
+    """Yield an event's rows one by one.
+
+    Raises:
+        RejectedError: when one is not of this kind.
+    """
+    with _readable(kind):
+        for row in encoded:
+            yield msgspec.json.decode(row, type=kind)
+
+
+@contextmanager
+def _readable(kind: type) -> Iterator[None]:
+    try:
+        yield
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise malformed(f"no {kind.__name__} events: {error}") from error

@@ -13,6 +13,7 @@ from lab.intake.dbm import (
     MetricsRow,
     Sample,
     events,
+    rows,
 )
 from lab.intake.errors import collected, malformed
 from lab.store import ActivityRound, ActivitySample, Plan, QueryMetrics, Record, Source, Statement
@@ -43,7 +44,7 @@ def metrics(body: bytes) -> list[Record]:
     return collected(
         record
         for event in events(body, Metrics)
-        for row in event.postgres_rows
+        for row in rows(event.postgres_rows, MetricsRow)
         for record in _metrics(event, row)
     )
 
@@ -136,7 +137,7 @@ def _round(event: Activity) -> Iterator[Record]:
         interval_s=event.collection_interval,
         sessions=len(event.postgres_activity),
     )
-    for row in event.postgres_activity:
+    for row in rows(event.postgres_activity, ActivityRow):
         yield from _session(event, row)
 
 

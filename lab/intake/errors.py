@@ -24,7 +24,7 @@ def collected(records: Iterable[Record]) -> list[Record]:
     """Return the records of a payload, as they are decoded.
 
     Raises:
-        RejectedError: 413 once there are more than the store's writer lets wait.
+        RejectedError: 413 once there are more than MAX_RECORDS.
     """
     found = list(islice(records, MAX_RECORDS + 1))
     if len(found) > MAX_RECORDS:

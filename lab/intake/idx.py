@@ -68,11 +68,12 @@ def _chunk(data: bytes, texts: _Texts, common: Mapping[str, str]) -> Iterator[Re
     # The older form has the high half, and the priority, as tags of the chunk's first span.
     first = ({HIGH_BITS_TAG: found.traceID[:8].hex()}, {PRIORITY: float(found.priority)})
     trace_id = int.from_bytes(found.traceID[8:])
-    spans = [
-        _span(one, trace_id, texts, *(({}, {}) if i else first))
-        for i, one in enumerate(found.spans)
-    ]
-    yield from chunk(spans, common)
+
+    def read(numbered: tuple[int, bytes]) -> RawSpan:
+        number, one = numbered
+        return _span(one, trace_id, texts, *(({}, {}) if number else first))
+
+    yield from chunk(list(enumerate(found.spans)), read, common)
 
 
 def _span(

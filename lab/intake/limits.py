@@ -5,14 +5,14 @@ An Agent's payloads have at most 3.2 MB of traces or 20 MB of DBM events; ddtrac
 
 MAX_BODY_BYTES = 24 << 20
 # Of all bodies that are read or decoded at one moment, decompressed, their decompressors included.
-MAX_BYTES_IN_FLIGHT = 64 << 20
+MAX_BYTES_IN_FLIGHT = 32 << 20
 MAX_BODIES = 32
 BODY_TIMEOUT_S = 30.0
 # Within which a further piece of a body must arrive.
 PIECE_TIMEOUT_S = 5.0
 
-# Of one payload: as many as the store's writer lets wait.
-MAX_RECORDS = 60_000
+# Of one payload; a console stores some 15,000 spans a second.
+MAX_RECORDS = 20_000
 MAX_CHUNKS = 20_000
 MAX_SPANS = 50_000
 MAX_STRINGS = 500_000
@@ -23,6 +23,6 @@ MAX_PIDS = 1_000
 MAX_TAGS = 1_000
 MAX_SPAN_BYTES = 1 << 20
 # Of settings and tables, whose shape is not declared.
-MAX_VALUES = 500_000
+MAX_VALUES = 200_000
 # Bodies beyond it are decoded one at a time: what they are built up to is some twenty times as large.
 LARGE_BODY_BYTES = 2 << 20

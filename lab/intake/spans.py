@@ -5,8 +5,9 @@ tag `_dd.p.tid` of one span of the chunk.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from lab import redact
 from lab.intake.errors import malformed
@@ -17,6 +18,7 @@ NO_HIGH_BITS = "0" * 16
 HIGH_BITS_TAG = "_dd.p.tid"
 ERROR_TAGS = ("error.message", "error.msg")
 SQL_ERRORS = ("psycopg2.errors", "psycopg.errors")
+T = TypeVar("T")
 ID_LIMIT = 1 << 64
 TIME_LIMIT = 1 << 62
 
@@ -39,18 +41,21 @@ class RawSpan:
     kind: str
 
 
-def chunk(spans: Sequence[RawSpan], common: Mapping[str, str]) -> Iterator[Span]:
+def chunk(
+    encoded: Sequence[T], read: Callable[[T], RawSpan], common: Mapping[str, str]
+) -> Iterator[Span]:
     """Yield the spans of one chunk, which all belong to one trace.
 
     Args:
-        spans: of one chunk.
+        encoded: the spans of one chunk.
+        read: decodes one of them; called again for those before the trace id's high half is found.
         common: tags that the payload has for all of its spans.
 
     Raises:
         RejectedError: when an id or a time is out of range.
     """
-    high = _high_bits(spans)
-    for span in spans:
+    high = _high_bits(map(read, encoded))
+    for span in map(read, encoded):
         if not (0 < span.trace_id < ID_LIMIT and 0 < span.span_id < ID_LIMIT):
             raise malformed("a span's ids must be 64-bit numbers above 0")
         if not (0 < span.start < TIME_LIMIT and span.duration < TIME_LIMIT):

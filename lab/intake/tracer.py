@@ -1,6 +1,7 @@
 """Traces as ddtrace sends them, in MessagePack: v0.5 (strings in a table) and v0.4 (maps).
 
-The shapes are declared, so a body of another shape fails before it is built in memory.
+The shapes are declared, so a body of another shape fails before it is built in memory; spans are decoded one
+by one, since a span of 300 bytes may have tags that take 10,000 in memory.
 """
 
 from itertools import chain
@@ -20,7 +21,7 @@ RowV05: TypeAlias = tuple[
     int, int, int, int, int, int, int, int, int,
     Annotated[dict[int, int], Tags], Annotated[dict[int, Float], Tags], int,
 ]  # fmt: skip
-ChunkV05: TypeAlias = Annotated[list[RowV05], Meta(min_length=1, max_length=MAX_SPANS)]
+Chunk: TypeAlias = Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=MAX_SPANS)]
 # Chunk by chunk, so that a payload of too many spans is refused before all of it is built.
 Chunks: TypeAlias = Annotated[list[msgspec.Raw], Meta(max_length=MAX_CHUNKS)]
 PayloadV05: TypeAlias = tuple[Annotated[list[str], Meta(max_length=MAX_STRINGS)], Chunks]
@@ -43,11 +44,11 @@ class SpanV04(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     metrics: Annotated[dict[str, Float], Tags] | None = None
 
 
-ChunkV04: TypeAlias = Annotated[list[SpanV04], Meta(min_length=1, max_length=MAX_SPANS)]
 _v05 = msgspec.msgpack.Decoder(PayloadV05)
-_chunk_v05 = msgspec.msgpack.Decoder(ChunkV05)
 _v04 = msgspec.msgpack.Decoder(Chunks)
-_chunk_v04 = msgspec.msgpack.Decoder(ChunkV04)
+_chunk = msgspec.msgpack.Decoder(Chunk)
+_span_v05 = msgspec.msgpack.Decoder(RowV05)
+_span_v04 = msgspec.msgpack.Decoder(SpanV04)
 
 
 def v05(body: bytes) -> list[Record]:
@@ -58,10 +59,12 @@ def v05(body: bytes) -> list[Record]:
     """
     try:
         strings, chunks = _v05.decode(body)
-        rows = map(_chunk_v05.decode, chunks)
-        return collected(
-            chain.from_iterable(chunk([_of_row(r, strings) for r in part], {}) for part in rows)
-        )
+
+        def read(row: msgspec.Raw) -> RawSpan:
+            return _of_row(_span_v05.decode(row), strings)
+
+        parts = map(_chunk.decode, chunks)
+        return collected(chain.from_iterable(chunk(part, read, {}) for part in parts))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise malformed(f"no v0.5 traces: {error}") from error
     except IndexError as error:
@@ -75,10 +78,8 @@ def v04(body: bytes) -> list[Record]:
         RejectedError: when it is none.
     """
     try:
-        spans = map(_chunk_v04.decode, _v04.decode(body))
-        return collected(
-            chain.from_iterable(chunk([_of_map(s) for s in part], {}) for part in spans)
-        )
+        parts = map(_chunk.decode, _v04.decode(body))
+        return collected(chain.from_iterable(chunk(part, _of_map, {}) for part in parts))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise malformed(f"no v0.4 traces: {error}") from error
 
@@ -116,7 +117,8 @@ def _of_row(row: RowV05, strings: list[str]) -> RawSpan:
     )
 
 
-def _of_map(span: SpanV04) -> RawSpan:
+def _of_map(encoded: msgspec.Raw) -> RawSpan:
+    span = _span_v04.decode(encoded)
     return RawSpan(
         service=span.service or "",
         name=span.name or "",

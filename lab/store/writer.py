@@ -23,7 +23,7 @@ from lab.store.retention import Bounds, retain, used_bytes
 from lab.store.tables import TABLES
 from lab.store.window import timely
 
-# A span that waits takes about a kilobyte: with this many the console stays below its container's 192 MB.
+# A span that waits takes about a kilobyte: some 60 MB of the 320 that the console's container may take.
 MAX_PENDING = 60_000
 BATCH_RECORDS = 20_000
 RETENTION_EVERY_S = 15.0

@@ -26,7 +26,6 @@ from tests.fix_lab import Further, Lab
 
 pytestmark = pytest.mark.acceptance
 
-KILLS = 5
 LOAD = "10"
 RETURN_SECONDS = 60
 RESUME_SECONDS = 5
@@ -77,14 +76,15 @@ def another_than(pid: int, lab: Lab) -> str | None:
     return None if lab.pid("postgres") != pid else f"{pid} was the last to start"
 
 
-def test_five_kills_under_load_lose_nothing(lab: Lab) -> None:
-    """After a kill -9 under load the services resume within 5 s, and every counter stays exact.
+@pytest.mark.timeout(0)  # Each wait below has its deadline; how many there are, --kills decides.
+def test_kills_under_load_lose_nothing(lab: Lab, request: pytest.FixtureRequest) -> None:
+    """After each kill -9 under load the services resume within 5 s, and every counter stays exact.
 
-    The median of five is held to it: for seconds a busy machine may not get to any of the services.
+    Their median is compared with it: for seconds a busy machine may not get to any of the services.
     """
-    resumed = []
+    kills, resumed = request.config.getoption("kills"), list[float]()
     assert lab.run("up", "--load", LOAD).returncode == 0
-    for _ in range(KILLS):
+    for _ in range(kills):
         await_state(
             "the services work", partial(more_than, acknowledged(lab), WORK, lab), within_s=60
         )
@@ -105,11 +105,12 @@ def test_five_kills_under_load_lose_nothing(lab: Lab) -> None:
             within_s=RETURN_SECONDS,
         )
         resumed.append(monotonic() - returned)
-    assert median(resumed) < RESUME_SECONDS
     report = lab.json("verify")
     assert report["ok"] is True, [check for check in report["checks"] if not check["ok"]]
+    print(f"{kills} kills, {len(report['checks'])} checks of verify; resumed after {resumed} s")
+    assert median(resumed) < RESUME_SECONDS
     checks = {check["name"]: check for check in report["checks"]}
-    assert int(checks["acknowledged.servicing.pay"]["actual"]) > KILLS * WORK / 2
+    assert int(checks["acknowledged.servicing.pay"]["actual"]) > kills * WORK / 2
     # One addition is one INSERT, one checkout is one UPDATE, one paid on credit is one proposal.
     shop = [checks[f"shop.{what}"] for what in ("cart_additions", "checkouts", "proposals")]
     assert all(check["expected"] == check["actual"] for check in shop)
