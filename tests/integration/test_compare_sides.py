@@ -102,9 +102,11 @@ def test_the_last_activity_sample_and_the_newest_snapshot(settings: LabSettings)
             for at, pid in ((9, 1), (4, 2), (4, 3), (70, 4))
         ),
         *(
-            Snapshot(kind=kind, host=str(at), at_ns=now_ns - at * NS, payload="{}")
-            for kind, at in zip(kinds, (30, 20, 10, 5), strict=True)
+            Snapshot(kind=kind, host=host, at_ns=now_ns - at * NS, payload="{}")
+            for kind, host, at in zip(kinds, ("a", "b", "b", "b"), (30, 20, 10, 5), strict=True)
         ),
+        # Of the agent that sent before a switch: its tables are not the newest sender's.
+        Snapshot(kind="table public.a", host="a", at_ns=now_ns - 60 * NS, payload="{}"),
         evidence.plan(span, executed=True, ms=1, at_ns=now_ns - NS),
         evidence.plan(span, executed=False, at_ns=now_ns - 2 * NS),
     )
