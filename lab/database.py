@@ -187,6 +187,9 @@ def options_of(target: str) -> dict[str, str]:
             options: dict[str, str] = extensions.parse_dsn(target)
         except psycopg2.ProgrammingError:
             fault = "it has an option that libpq does not know, or a value that cannot be read"
+        except UnicodeError:
+            # Not raised from it: such an error keeps the whole string.
+            fault = "it has bytes that are no UTF-8, as they are or as %XX"
         else:
             fault = malformed.fault_of_ports(options)
     if fault is not None:

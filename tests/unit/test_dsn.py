@@ -13,6 +13,7 @@ PERCENT = "a % is not followed by two hexadecimal digits; a % of a password is w
 PORT = "a port is no number from 1 to 65535"
 WORD = "a word stands without =; a value with a space must be in single quotes"
 UNKNOWN = "it has an option that libpq does not know, or a value that cannot be read"
+NO_UTF8 = "it has bytes that are no UTF-8, as they are or as %XX"
 NEITHER = "it is neither a URI nor a list of key=value"
 
 
@@ -49,6 +50,11 @@ MALFORMED = {
     "postgresql://u:SECRET%@h/db": PERCENT,
     "postgresql://u:SEC%00RET@h/db": PERCENT,
     "postgresql://u@h/db?password=SEC%RET": PERCENT,
+    "postgresql://u:SEC%FFRET@h/db": NO_UTF8,
+    "postgresql://u:SECRET@h/caf%E9": NO_UTF8,
+    # What Python makes of an argument that is no UTF-8.
+    "postgresql://u:SEC\udcffRET@h/db": NO_UTF8,
+    "host=h dbname=caf\udce9 password=SECRET": NO_UTF8,
     "postgresql://u:SECRET/db": PORT,
     "postgresql://u:SECRET@h:RET/db": PORT,
     "postgresql://u:SECRET@h:99999/db": PORT,
