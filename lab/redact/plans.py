@@ -36,6 +36,8 @@ MAX_BYTES = 8_000_000
 MAX_NODES = 10_000
 MAX_STATEMENT = 20_000
 QUERY_TEXT = re.compile(r'"Query Text":\s*("(?:[^"\\]|\\.)*")')
+# EXPLAIN ANALYZE of a MERGE into partitions (PostgreSQL 15 to 18) has its counts inside the list of tables.
+MERGE_COUNTS = re.compile(r'\},((?:\s*"Tuples [A-Z][a-z]{1,12}": [0-9]{1,20},?)+)\s*\]')
 BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|([\[{])|([\]}])')
 
 
@@ -86,7 +88,7 @@ def plan(text: str | bytes) -> Plan:
         reason = f"plan too large: {nodes:,} nodes; the limit is {MAX_NODES:,}"
         raise RejectedPlanError(reason, _statement_of(text))
     try:
-        document: Json = msgspec.json.decode(text)
+        document = _decoded(text)
     except RecursionError as error:
         raise _too_deep(text) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -109,6 +111,15 @@ def plan(text: str | bytes) -> Plan:
         comment=redacted.comment if redacted else comments(()),
         statement=redacted.text if redacted else None,
     )
+
+
+def _decoded(text: str | bytes) -> Json:
+    document: Json
+    try:
+        document = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        document = msgspec.json.decode(MERGE_COUNTS.sub(r"}],\1", _as_text(text)))
+    return document
 
 
 def _clean(document: dict[str, Json]) -> dict[str, Json] | None:
