@@ -9,9 +9,12 @@ gone, for any observer.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import add
 from typing import Self, TypeAlias
 
+# Queryid, and the names of database and role; or their oids, because two names may be decoded alike.
 Key: TypeAlias = tuple[int, str, str]
+Oids: TypeAlias = tuple[int, int, int]
 FIGURES = (
     "calls", "rows", "total_exec_time", "total_plan_time", "blk_read_time", "blk_write_time",
     "shared_blks_hit", "shared_blks_read", "shared_blks_dirtied", "shared_blks_written",
@@ -22,36 +25,47 @@ CALLS = FIGURES.index("calls")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Counters:
-    """All rows of pg_stat_statements at one moment: figures by queryid, database and role."""
+    """All rows of pg_stat_statements at one moment: figures and names by queryid and oids."""
 
     reset_at: datetime | None
-    rows: Mapping[Key, tuple[float, ...]]
+    rows: Mapping[Oids, tuple[float, ...]]
+    names: Mapping[Oids, Key]
 
     @classmethod
     def of_rows(cls, rows: Iterable[tuple[object, ...]]) -> Self:
         """Return the rows of the query `statement_counters`."""
-        found: dict[Key, tuple[float, ...]] = {}
+        found: dict[Oids, tuple[float, ...]] = {}
+        names: dict[Oids, Key] = {}
         reset_at: datetime | None = None
-        for reset, queryid, database, role, *figures in rows:
+        for reset, queryid, database_oid, role_oid, database, role, *figures in rows:
             assert isinstance(queryid, int)
+            assert isinstance(database_oid, int)
+            assert isinstance(role_oid, int)
             assert reset is None or isinstance(reset, datetime)
             reset_at = reset
-            found[queryid, str(database), str(role)] = tuple(figures)  # type: ignore[arg-type]
-        return cls(reset_at=reset_at, rows=found)
+            oids = queryid, database_oid, role_oid
+            found[oids] = tuple(figures)  # type: ignore[arg-type]
+            names[oids] = queryid, str(database), str(role)
+        return cls(reset_at=reset_at, rows=found, names=names)
 
 
 def deltas(before: Counters | None, now: Counters) -> dict[Key, tuple[float, ...]]:
-    """Return what each statement did since `before`, only where it was called; nothing on a first look."""
+    """Return what each statement did since `before`, only where it was called; nothing on a first look.
+
+    Databases or roles whose names are decoded alike are added up.
+    """
     if before is None:
         return {}
     known = before.rows if before.reset_at == now.reset_at else {}
     changed: dict[Key, tuple[float, ...]] = {}
-    for key, figures in now.rows.items():
-        last = known.get(key)
+    for oids, figures in now.rows.items():
+        last = known.get(oids)
         if last is None or figures[CALLS] < last[CALLS]:
             difference = figures
         else:
             difference = tuple(max(new - old, 0) for new, old in zip(figures, last, strict=True))
         if difference[CALLS] > 0:
-            changed[key] = difference
+            key = now.names[oids]
+            same = changed.get(key)
+            changed[key] = tuple(map(add, same, difference)) if same else difference
     return changed

@@ -2,7 +2,7 @@
 
 -- name: statement_counters
 -- Counters without texts, one row per role and statement, and when they were last reset.
-SELECT i.stats_reset, s.queryid, d.datname, r.rolname,
+SELECT i.stats_reset, s.queryid, d.oid, r.oid, d.datname, r.rolname,
        sum(s.calls)::bigint, sum(s.rows)::bigint, sum(s.total_exec_time), sum(s.total_plan_time),
        sum(s.blk_read_time), sum(s.blk_write_time), sum(s.shared_blks_hit)::bigint,
        sum(s.shared_blks_read)::bigint, sum(s.shared_blks_dirtied)::bigint,
@@ -13,7 +13,7 @@ CROSS JOIN pg_stat_statements_info i
 JOIN pg_database d ON d.oid = s.dbid
 JOIN pg_roles r ON r.oid = s.userid
 WHERE s.queryid IS NOT NULL
-GROUP BY 1, 2, 3, 4
+GROUP BY 1, 2, 3, 4, 5, 6
 
 -- name: statement_texts
 -- The texts of statements that were not seen before.

@@ -1,5 +1,7 @@
 """One odd row, or one collector that fails, costs the embedded agent nothing else."""
 
+import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +14,7 @@ from lab.embedded import events
 from lab.embedded.__main__ import Agent
 from lab.embedded.collector import Collector
 from lab.errors import DatabaseError
+from lab.stack.binaries import postgres_bin
 from lab.stack.cluster import Cluster
 from tests.fix_console import RunningConsole
 from tests.fix_postgres import Database
@@ -178,3 +181,45 @@ def test_a_collector_that_fails_costs_the_others_nothing(
     }
     assert failed == {"metadata": 0, "statements": 1, "sessions": 0, "connection": 0}
     assert console.metric('lab_intake_items_total{stream="dbm_metadata"}') > 0
+
+
+def test_databases_whose_names_are_decoded_alike_lose_no_counters(database: Database) -> None:
+    """A name keeps the bytes of the session that gave it: two that are no UTF-8 may be shown as one."""
+    sent = Sent(database)
+    names = [database.name.encode() + b"_caf" + last for last in (b"\xe8", b"\xe9")]
+    with (
+        database.connect(Role.DATADOG) as connection,
+        database_in(database, "SQL_ASCII") as target,
+        connect(target) as odd,
+    ):
+        sent.collector.statements(connection)
+        try:
+            for name in names:
+                run(odd, b'CREATE DATABASE "' + name + b'" TEMPLATE template0')
+            for calls, name in zip((2, 3), names, strict=True):
+                psql(database, name, b"SELECT 123454321;" * calls)
+            sent.collector.statements(connection)
+        finally:
+            for name in names:
+                run(odd, b'DROP DATABASE IF EXISTS "' + name + b'" WITH (FORCE)')
+    shown = names[0].decode(errors="replace")
+    rows_of = [row for event in sent.events[METRICS] for row in event["postgres_rows"]]
+    assert [row["calls"] for row in rows_of if row["datname"] == shown] == [5]
+    assert sent.skipped == []
+
+
+def psql(database: Database, name: bytes, statements: bytes) -> None:
+    """Execute statements in a database whose name is no UTF-8, which psycopg2 cannot connect to."""
+    program, settings = postgres_bin(), database.settings
+    command = [
+        *("-h", settings.postgres_host, "-p", str(settings.postgres_port)),
+        *("-U", settings.postgres_user, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d"),
+    ]
+    password = {"PGPASSWORD": settings.postgres_password.get_secret_value()}
+    subprocess.run(
+        [program.beside("psql"), *command, name],
+        input=statements,
+        env={**os.environ, **program.environment(), **password},
+        capture_output=True,
+        check=True,
+    )

@@ -14,11 +14,12 @@ from tests.fix_postgres import free_port
 RESET = datetime(2026, 11, 21, tzinfo=UTC)
 LATER = datetime(2026, 11, 22, tzinfo=UTC)
 KEY: Key = (7, "creditdb", "credit_app")
+OIDS = (7, 16384, 16385)
 
 
 def counters(calls: int | None, reset_at: datetime = RESET) -> Counters:
-    rows = {} if calls is None else {KEY: (calls, *[float(calls)] * (len(FIGURES) - 1))}
-    return Counters(reset_at=reset_at, rows=rows)
+    rows = {} if calls is None else {OIDS: (calls, *[float(calls)] * (len(FIGURES) - 1))}
+    return Counters(reset_at=reset_at, rows=rows, names={OIDS: KEY})
 
 
 @pytest.mark.parametrize(
