@@ -46,13 +46,13 @@ def is_of(text: str, running: str | None) -> bool:
 
     >>> is_of("PREPARE q AS SELECT $1", "EXECUTE"), is_of("WITH a AS (SELECT ?) SELECT", "SELECT")
     (False, True)
+    >>> is_of("SELECT ?", " ")
+    True
     """
     if is_several(text):
         return False
-    first = command(text)
-    if not running or first is None:
-        return True
-    return running.split()[0] in (first, *QUERIES.get(first, ()))
+    first, tag = command(text), (running or "").split()
+    return not tag or first is None or tag[0] in (first, *QUERIES.get(first, ()))
 
 
 def after_name(message: str, start: int) -> int | None:
