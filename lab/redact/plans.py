@@ -36,6 +36,9 @@ MAX_BYTES = 8_000_000
 MAX_NODES = 10_000
 MAX_STATEMENT = 20_000
 QUERY_TEXT = re.compile(r'"Query Text":\s*("(?:[^"\\]|\\.)*")')
+FIGURES = frozenset({
+    "Actual Loops", "Actual Rows", "Actual Startup Time", "Actual Total Time", "Plan Rows", "Total Cost",
+})  # fmt: skip
 # EXPLAIN ANALYZE of a MERGE into partitions (PostgreSQL 15 to 18) has its counts inside the list of tables.
 MERGE_COUNTS = re.compile(r'\},((?:\s*"Tuples [A-Z][a-z]{1,12}": [0-9]{1,20},?)+)\s*\]')
 BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|([\[{])|([\]}])')
@@ -46,7 +49,7 @@ class InvalidPlanError(ValueError):
 
 
 class RejectedPlanError(InvalidPlanError):
-    """The plan is larger or deeper than is stored; the message has the measure.
+    """The plan is larger or deeper than is stored, or not readable; the message has the measure.
 
     `statement` is the plan's own, when it has one.
     """
@@ -77,7 +80,7 @@ def plan(text: str | bytes) -> Plan:
     """Redact a plan.
 
     Raises:
-        RejectedPlanError: when it is too large or too deep.
+        RejectedPlanError: when it is too large, too deep, or not readable.
         InvalidPlanError: when it is no plan.
     """
     if len(text) > MAX_BYTES:
@@ -97,6 +100,9 @@ def plan(text: str | bytes) -> Plan:
         document = document[0]
     if not isinstance(document, dict) or not isinstance(document.get("Plan"), dict):
         raise InvalidPlanError('an object with "Plan" was expected')
+    if not _has_nodes(document["Plan"]):
+        reason = "a node of the plan has no type, or a text where a number was expected"
+        raise RejectedPlanError(reason, _statement_of(text))
     query = document.pop("Query Text", None)
     redacted = statement(query) if isinstance(query, str) else None
     cleaned = _clean(document)
@@ -120,6 +126,22 @@ def _decoded(text: str | bytes) -> Json:
     except msgspec.DecodeError:
         document = msgspec.json.decode(MERGE_COUNTS.sub(r"}],\1", _as_text(text)))
     return document
+
+
+def _has_nodes(root: Json) -> bool:
+    """Whether all nodes have the types of EXPLAIN's values that are calculated with."""
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        if not isinstance(node, dict) or not isinstance(node.get("Node Type"), str):
+            return False
+        if not all(isinstance(node[key], int | float) for key in FIGURES & node.keys()):
+            return False
+        below = node.get("Plans", [])
+        if not isinstance(below, list):
+            return False
+        pending += below
+    return True
 
 
 def _clean(document: dict[str, Json]) -> dict[str, Json] | None:

@@ -73,3 +73,20 @@ def test_other_text_that_is_no_json_is_no_plan() -> None:
     for text in ("{", MERGE.replace('"Tuples Deleted": 0', '"Tuples Deleted": x'), MERGE[:-1]):
         with pytest.raises(redact.InvalidPlanError):
             redact.plan(text)
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {},
+        {"Node Type": 5},
+        {"Node Type": "Result", "Plans": None},
+        {"Node Type": "Result", "Plans": [3]},
+        {"Node Type": "Result", "Actual Loops": 1, "Actual Total Time": None},
+        {"Node Type": "Result", "Actual Loops": 1, "Actual Total Time": "x"},
+    ],
+)
+def test_a_plan_that_no_page_could_show_is_rejected(node: dict[str, object]) -> None:
+    """Before it is stored: reading it failed the page of its trace."""
+    with pytest.raises(redact.RejectedPlanError, match="has no type, or a text where a number"):
+        redact.plan(json.dumps({"Plan": node}))
