@@ -78,7 +78,7 @@ class Status:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """`{"ready", "result", "why_unknown", "mode", "components": [{"name", "state", ...}], "intake"}`."""
+        """`{"ready", "result", "why_unknown", "mode", "components", "intake", "collector_failures"}`."""
         return {
             "ready": self.outcome.ok,
             "result": self.outcome.value,

@@ -239,7 +239,7 @@ def test_an_orphan_is_shown_as_such(
     assert status.outcome is Outcome.FAILED
     document = json.loads(json.dumps(status.to_json()))
     assert set(document) == {
-        *("mode", "ready", "result", "why_unknown", "components", "intake"),
+        *("mode", "ready", "result", "why_unknown", "components", "intake", "collector_failures"),
     }
     assert set(document["components"][0]) == {"name", "state", "version", "address", "pid"}
 
