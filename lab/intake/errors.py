@@ -1,10 +1,9 @@
 """Why a request is refused: an HTTP status, a reason to count by, a sentence for the sender's log."""
 
 from collections.abc import Iterable
-from itertools import islice
 
-from lab.intake.limits import MAX_RECORDS
-from lab.store import Record
+from lab.intake.limits import MAX_RECORDS, PARTS_LIKE_A_RECORD
+from lab.store import ActivitySample, Record, Span
 
 
 class RejectedError(Exception):
@@ -21,15 +20,28 @@ class RejectedError(Exception):
 
 
 def collected(records: Iterable[Record]) -> list[Record]:
-    """Return the records of a payload, as they are decoded.
+    """Return the records of a payload, as they are decoded; lists and tags within one weigh, too.
 
     Raises:
-        RejectedError: 413 once there are more than MAX_RECORDS.
+        RejectedError: 413 once they weigh more than MAX_RECORDS.
     """
-    found = list(islice(records, MAX_RECORDS + 1))
-    if len(found) > MAX_RECORDS:
-        raise RejectedError(413, "too_many", f"more than {MAX_RECORDS} records in one payload")
+    found: list[Record] = []
+    weight = 0
+    for record in records:
+        weight += _weight(record)
+        if weight > MAX_RECORDS:
+            raise RejectedError(413, "too_many", f"more than {MAX_RECORDS} records in one payload")
+        found.append(record)
     return found
+
+
+def _weight(record: Record) -> int:
+    parts = 0
+    if isinstance(record, ActivitySample):
+        parts = len(record.blocking_pids)
+    elif isinstance(record, Span):
+        parts = len(record.tags)
+    return 1 + parts // PARTS_LIKE_A_RECORD
 
 
 def malformed(message: str) -> RejectedError:

@@ -13,6 +13,8 @@ PIECE_TIMEOUT_S = 5.0
 
 # Of one payload; a console stores some 15,000 spans a second.
 MAX_RECORDS = 20_000
+# So many blocking pids or tags take the memory of one more record. A span of the lab has some 20 tags.
+PARTS_LIKE_A_RECORD = 32
 MAX_CHUNKS = 20_000
 MAX_SPANS = 50_000
 MAX_STRINGS = 500_000
