@@ -91,6 +91,17 @@ def remove(path: Path) -> None:
     _sync_directories(path)
 
 
+def require_directories_above(path: Path) -> None:
+    """Refuse a path below something that is no directory: what is not the lab's own is not set aside.
+
+    Raises:
+        NotADirectoryError: naming what stands there.
+    """
+    for above in path.parents:
+        if os.path.lexists(above) and not above.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(above))
+
+
 def make_directory(path: Path) -> None:
     """Make a directory and its parents, durably; a file that stands in its place is set aside."""
     if path.is_dir():

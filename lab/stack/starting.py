@@ -61,6 +61,7 @@ def up(settings: LabSettings, asked: Memory, *, reporter: Reporter, seed: Seed) 
     paths = Paths.of(settings)
     selection(asked.services)
     settings = agent.chosen(settings)
+    statefile.require_directories_above(paths.state)
     for directory in (paths.logs, paths.run):
         statefile.make_directory(directory)
     with held(paths.lock):

@@ -20,6 +20,7 @@ from lab.drills.journal import Step
 from lab.drills.running import Place
 from lab.paths import Paths
 from lab.store import (
+    ActivityRound,
     ActivitySample,
     Bounds,
     Drill,
@@ -78,6 +79,7 @@ def evil_records(now_ns: int) -> list[Record]:
             queryid=QUERYID, signature=None, span_id=STATEMENT, statement=EVIL, pid=4711,
             database="creditdb", shape="0" * 16, definition=definition,
         ),
+        ActivityRound(at_ns=now_ns + 10**8, source=source, interval_s=1.0, sessions=2),
         *(
             ActivitySample(
                 at_ns=now_ns + 10**8, source=source, pid=pid, database="creditdb", role=EVIL,
