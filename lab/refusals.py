@@ -20,8 +20,8 @@ from lab.errors import (
 )
 
 _ATTEMPT = re.compile(
-    r'connection to server (?:at "(?P<host>[^"]*)"(?: \((?P<address>[^)]*)\))?, port (?P<port>\d+)'
-    r'|on socket "(?P<socket>[^"]*)") failed: '
+    r'connection to server (?:at "(?P<host>[^"]{0,300}+)"(?: \((?P<address>[^)]{0,100}+)\))?+'
+    r', port (?P<port>\d{1,5}+)|on socket "(?P<socket>[^"]{0,300}+)") failed: '
 )
 _ABROAD = (
     "Check the address in the connection string; of the lab's own database, `./creditlab status`."

@@ -179,7 +179,7 @@ def _version(path: Path, libraries: Path | None) -> str:
         [path, "--version"], capture_output=True, text=True, env=environment, check=False
     )
     # The Go programs of older releases answer on standard error.
-    match = re.search(r"(\d+(?:\.\d+)+)", told.stdout + told.stderr)
+    match = re.search(r"(\d{1,9}+(?:\.\d{1,9}+)++)", told.stdout + told.stderr)
     return match.group(1) if match else "0"
 
 

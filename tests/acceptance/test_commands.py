@@ -79,7 +79,8 @@ HOW = {
     # There may be no trace of this service, or with this id.
     "trace": How(values={"--service": "customers"}, statuses=frozenset({0, 2})),
     "queries": How(values={"--by": "calls"}),
-    "query": How(),
+    # A report that runs once in some minutes may not have run yet.
+    "query": How(statuses=frozenset({0, 2})),
     "sessions": How(),
     "doctor": How(
         values={

@@ -48,6 +48,8 @@ def attempt(first: int) -> Attempt:
     child.kill()
     thread.join()
     child.wait()
+    assert child.stdout
+    child.stdout.close()
     return made
 
 

@@ -61,9 +61,14 @@ def api_server(found: list[Object]) -> Iterator[str]:
         def do_GET(self) -> None:
             url = urlsplit(self.path)
             assert url.path == f"/api/v1/namespaces/{NAMESPACE}/pods", url.path
+            asked = parse_qs(url.query)
+            if "sendInitialEvents" in asked:
+                # As an API server without streamed lists: newer clients then list as the older do.
+                self.send_error(422, "sendInitialEvents is forbidden for watch")
+                return
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
-            if "watch" in parse_qs(url.query):
+            if "watch" in asked:
                 self.end_headers()
                 ended.wait()
                 return
