@@ -7,6 +7,7 @@ connections never keep a scrape or a health check out.
 """
 
 import logging
+import os
 import socket
 import threading
 import time
@@ -93,7 +94,8 @@ def serve(application: WSGIApplication, *, address: str, port: int, setting: str
         listener = socket.create_server((address, port), family=family)
     except OSError as error:
         raise PortTakenError(
-            f"cannot listen on {address}:{port}: {error.strerror}; {setting} in .env changes the port"
+            f"cannot listen on {address}:{port}: {os.strerror(error.errno or 0)};"
+            f" {setting} in .env changes the port"
         ) from error
     adjustments = Adjustments(
         sockets=[listener],

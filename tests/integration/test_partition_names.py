@@ -16,6 +16,7 @@ from lab.drilldown.moments import moment
 from lab.embedded.__main__ import Agent
 from lab.overview.incidents import incidents
 from lab.stack.cluster import Cluster
+from lab.stack.readiness import await_state
 from lab.store import Event, Snapshot
 from tests.fix_console import RunningConsole, start_console
 from tests.fix_postgres import Database
@@ -80,6 +81,11 @@ def test_partitions_by_day(database: Database, console: RunningConsole) -> None:
             rows(one, "SELECT pg_reload_conf()")
     names = {json.loads(s.payload).get("name") for s in console.reader.select(Snapshot)}
     assert {f"vendas_{day}" for day in DAYS} <= names
-    now = moment(clock.now_ns()) + timedelta(minutes=1)
-    found = incidents(console.reader, since=now - timedelta(hours=1), until=now)
-    assert any("vendas_20261102" in incident.message for incident in found)
+
+    def unnamed() -> str | None:
+        now = moment(clock.now_ns()) + timedelta(minutes=1)
+        found = incidents(console.reader, since=now - timedelta(hours=1), until=now)
+        messages = [incident.message for incident in found]
+        return None if any("vendas_20261102" in m for m in messages) else str(messages)
+
+    await_state("the lock wait names its partition", unnamed, within_s=DEADLINE_S)

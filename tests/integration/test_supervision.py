@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -169,24 +170,22 @@ def test_an_exporter_without_postgres_is_not_ready(supervised: Supervised) -> No
 
 
 def test_what_ends_at_once_is_called_failing(supervised: Supervised) -> None:
-    """A component whose configuration is broken is neither running nor stopped, and can be stopped."""
-    shutil.rmtree(supervised.paths.logs.parent / "prometheus", ignore_errors=True)
-    (supervised.paths.state / "prometheus").write_text("in the way of the directory")
-    supervised.supervisor.start_component(PROMETHEUS.name)
-    await_state(
-        "prometheus fails",
-        lambda: (
-            None
-            if supervised.supervisor.processes()[PROMETHEUS.name].keeps_failing
-            else "it does not"
-        ),
-        within_s=START_SECONDS,
-    )
+    """A component whose port is taken is neither running nor stopped, and can be stopped."""
+    with socket.create_server(("127.0.0.1", supervised.settings.prometheus_port)):
+        supervised.supervisor.start_component(PROMETHEUS.name)
+        await_state(
+            "prometheus fails",
+            lambda: (
+                None
+                if supervised.supervisor.processes()[PROMETHEUS.name].keeps_failing
+                else "it does not"
+            ),
+            within_s=START_SECONDS,
+        )
     states = {c.name: c.state for c in examine(supervised.settings).components}
     assert states["prometheus"] is State.FAILING
     log = (supervised.paths.logs / "prometheus.log").read_text()
-    assert "Not a directory" in log
+    assert "address already in use" in log
     assert "Traceback" not in log
     supervised.supervisor.stop_components([PROMETHEUS])
     assert not supervised.supervisor.processes()[PROMETHEUS.name].is_up
-    (supervised.paths.state / "prometheus").unlink()
