@@ -18,6 +18,7 @@ async def _read(budget: Budget, size: int, go_on: asyncio.Event, began: asyncio.
             async with asyncio.timeout(60) as scope:
                 body.scope = scope
                 budget.grow(body, size)
+                body.content.write(bytes(size))
                 began.set()
                 await go_on.wait()
         except TimeoutError:
@@ -30,8 +31,12 @@ async def _begun(budget: Budget, *sizes: int) -> tuple[list["asyncio.Task[str]"]
     tasks, go_on = [], asyncio.Event()
     for size in sizes:
         began = asyncio.Event()
-        tasks.append(asyncio.create_task(_read(budget, size, go_on, began)))
-        await began.wait()
+        task = asyncio.create_task(_read(budget, size, go_on, began))
+        tasks.append(task)
+        waiting = asyncio.create_task(began.wait())
+        await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
     return tasks, go_on
 
 
