@@ -8,9 +8,9 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from lab.addresses import reachable
 from lab.errors import LabError
 from lab.settings import LabSettings
-from lab.stack.probes import reachable
 from workload.services import SERVICES
 
 TIMEOUT_S = 5.0

@@ -28,7 +28,8 @@ def doctor(
     from lab import database
     from lab.cli import account
     from lab.cli.screen import out
-    from lab.doctor import examine, render
+    from lab.doctor import examine
+    from lab.doctor.view import render
     from lab.settings import LabSettings
     from lab.stack.mode import running_settings
 

@@ -7,6 +7,9 @@ from lab.compare.resources import Spent
 from lab.outcome import Outcome
 
 Value: TypeAlias = float | str
+CLOSE_PERCENT = 5.0
+# From here on digits after the point say nothing, and an exponent less.
+LARGE = 10_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +55,14 @@ class Compared:
         if true == 0:
             return 0.0 if told == 0 else None
         return 100 * (told - true) / abs(true)
+
+
+def number(answer: Answer, row: Compared) -> str:
+    """Return a value with its unit."""
+    if isinstance(answer.value, float):
+        form = ",.4g" if abs(answer.value) < LARGE else ",.0f"
+        return f"{answer.value:{form}} {row.unit}".strip()
+    return answer.value or "cannot answer"
 
 
 def cannot(why_not: str) -> Answer:

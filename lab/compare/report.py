@@ -3,8 +3,7 @@
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from lab import clock
-from lab.compare.answers import Comparison
-from lab.compare.view import CLOSE_PERCENT, number
+from lab.compare.answers import CLOSE_PERCENT, Comparison, number
 
 
 def html(found: Comparison, machine: str) -> str:

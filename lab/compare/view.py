@@ -5,11 +5,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lab.compare.answers import Answer, Compared, Comparison
-
-CLOSE_PERCENT = 5.0
-# From here on digits after the point say nothing, and an exponent less.
-LARGE = 10_000
+from lab.compare.answers import CLOSE_PERCENT, Answer, Compared, Comparison, number
 
 
 def render(comparison: Comparison) -> RenderableType:
@@ -58,14 +54,6 @@ def render(comparison: Comparison) -> RenderableType:
     )
     parts = (head, lines, Text(""), Text(asked, style="bold"), costs, Text(""), besides, takes)
     return Padding(Group(*parts), (1, 2))
-
-
-def number(answer: Answer, row: Compared) -> str:
-    """Return a value with its unit."""
-    if isinstance(answer.value, float):
-        form = ",.4g" if abs(answer.value) < LARGE else ",.0f"
-        return f"{answer.value:{form}} {row.unit}".strip()
-    return answer.value or "cannot answer"
 
 
 def _told(answer: Answer, row: Compared) -> Text:

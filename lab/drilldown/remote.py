@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from lab.addresses import reachable
 from lab.drilldown import ids
 from lab.drilldown.desk import SLOWEST
 from lab.drilldown.errors import MalformedIdError, NotFoundError
@@ -23,7 +24,6 @@ from lab.drilldown.report import TraceReport
 from lab.drilldown.sessions import Sessions
 from lab.errors import LabError
 from lab.settings import LabSettings
-from lab.stack.probes import reachable
 
 API = "/api/drilldown"
 # Longer than the desk's own limits together.

@@ -7,8 +7,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from lab.drilldown.moments import moment
 from lab.drills.catalogue import DRILLS
 from lab.drills.matrix import LEGEND, LETTERS, Matrix
-from lab.drills.view import TITLES
-from lab.judge.evidence import Observer
+from lab.judge.evidence import TITLES, Observer
 from lab.judge.readings import Seen
 from lab.judge.verdicts import Verdict
 

@@ -12,18 +12,11 @@ from lab.drills.assessment import Assessment
 from lab.drills.drill import Drill
 from lab.drills.matrix import LEGEND, LETTERS, Matrix
 from lab.drills.quiet import Watch
-from lab.judge.evidence import Observer
+from lab.judge.evidence import TITLES, Observer
 from lab.judge.readings import Seen
 from lab.judge.verdicts import Verdict
 from lab.processors import STOLEN
 
-TITLES = {
-    Observer.METRICS: "Prometheus metrics",
-    Observer.ALERTS: "Prometheus alerts",
-    Observer.DBM: "Datadog DBM",
-    Observer.APM: "Datadog APM",
-    Observer.LOG: "PostgreSQL log",
-}
 MARKS = {
     Seen.SEEN: ("● seen", "green"),
     Seen.MISSED: ("○ missed", "red"),

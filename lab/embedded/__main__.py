@@ -10,12 +10,12 @@ from types import MappingProxyType
 from prometheus_client import CollectorRegistry, Counter, Gauge, make_wsgi_app
 
 from lab import database, redact
+from lab.addresses import reachable
 from lab.embedded.collector import Collector
 from lab.embedded.delivery import Delivery
 from lab.errors import DatabaseError, LabError
 from lab.paths import Paths
 from lab.settings import LabSettings
-from lab.stack.probes import reachable
 from workload.errors import PortTakenError, SettingsError
 from workload.http_server import Guarded, serve
 from workload.request_policy import RequestPolicy

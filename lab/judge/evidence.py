@@ -20,6 +20,15 @@ class Observer(StrEnum):
     LOG = "postgres_log"
 
 
+TITLES = {
+    Observer.METRICS: "Prometheus metrics",
+    Observer.ALERTS: "Prometheus alerts",
+    Observer.DBM: "Datadog DBM",
+    Observer.APM: "Datadog APM",
+    Observer.LOG: "PostgreSQL log",
+}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Truth:
     """What really happened. `proven_ns` is None when PostgreSQL never confirmed the fault.

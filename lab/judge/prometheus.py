@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 
+from lab.addresses import reachable
 from lab.errors import LabError
 from lab.judge.evidence import Alert, Series
 from lab.settings import LabSettings
-from lab.stack.probes import reachable
 
 TIMEOUT_S = 15.0
 STEP_S = 2

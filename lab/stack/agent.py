@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from lab.addresses import reachable
 from lab.errors import LabError
 from lab.settings import ROOT, DatadogSettings, LabSettings
 from lab.stack.environment import of_settings, plain
-from lab.stack.probes import reachable
 
 AUTO, EMBEDDED = "auto", "embedded"
 INSTALLED = Path("/opt/datadog-agent/bin/agent/agent")

@@ -11,8 +11,9 @@ from pydantic import SecretStr
 
 import lab
 from lab import embedded, statefile
+from lab.addresses import reachable
 from lab.settings import LabSettings
-from lab.stack import agent, binaries, monitoring, probes
+from lab.stack import agent, binaries, monitoring
 from lab.stack.agent import Agent
 from lab.stack.cluster import Cluster
 from lab.stack.component import Command, Launch
@@ -69,7 +70,7 @@ def _takes_spans(settings: LabSettings) -> str:
     installed = Agent.of(settings)
     if installed and installed.trace_agent:
         return f"{agent.LOOPBACK}:{settings.trace_agent_port}"
-    return f"{probes.reachable(settings.bind_address)}:{settings.console_port}"
+    return f"{reachable(settings.bind_address)}:{settings.console_port}"
 
 
 def _program_of_lab(module: str, secrets: set[str], what: str, launch: Launch) -> Command:

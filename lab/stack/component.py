@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.addresses import reachable
 from lab.paths import Paths
 from lab.settings import ROOT, LabSettings
-from lab.stack import probes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,5 +61,5 @@ class Component:
     def address(self, settings: LabSettings) -> str:
         """Return where it is reached from this machine."""
         host = settings.bind_address if self.http else settings.postgres_host
-        plain_address = f"{probes.reachable(host)}:{getattr(settings, self.port)}"
+        plain_address = f"{reachable(host)}:{getattr(settings, self.port)}"
         return f"http://{plain_address}" if self.http else plain_address

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pydantic import SecretStr
 
 from lab import statefile
+from lab.addresses import reachable
 from lab.errors import LabError
 from lab.paths import Paths
 from lab.settings import LabSettings
@@ -18,7 +19,6 @@ from lab.stack.components import COMPONENTS, SERVICES, SHOP, chosen, selection
 from lab.stack.compose import ComposeError, Container, NoEngineError, Usage
 from lab.stack.memory import Memory
 from lab.stack.ports import PortTakenError
-from lab.stack.probes import reachable
 from lab.stack.reporter import Reporter
 from lab.stack.status import ComponentStatus, State, Status
 from lab.stack.suggestions import unknown

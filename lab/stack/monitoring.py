@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from lab import statefile
+from lab.addresses import reachable
 from lab.settings import ROOT, LabSettings
 from lab.stack.agent import Agent
-from lab.stack.probes import reachable
 
 _SOURCE = ROOT / "prometheus"
 EXPORTER_ARGUMENTS = _SOURCE / "exporter" / "args.txt"

@@ -6,16 +6,11 @@ A probe returns None when the component works, else what it saw.
 import http.client
 
 from lab import database
+from lab.addresses import reachable
 from lab.errors import DatabaseError
 from lab.settings import LabSettings
 
 TIMEOUT_S = 3.0
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
-
-
-def reachable(address: str) -> str:
-    """Return where a server that listens on this address is reached from this machine."""
-    return ANY_ADDRESS.get(address, address)
 
 
 def query(settings: LabSettings) -> str | None:

@@ -8,8 +8,7 @@ import yaml
 from lab.drills.catalogue import ALIASES, DRILLS, find
 from lab.drills.drill import Drill
 from lab.drills.errors import UnknownDrillError
-from lab.drills.view import TITLES
-from lab.judge.evidence import Observer
+from lab.judge.evidence import TITLES, Observer
 from lab.settings import ROOT
 from workload.statements import STATEMENTS
 

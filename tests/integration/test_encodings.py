@@ -7,7 +7,8 @@ from itertools import count
 import pytest
 
 from lab.database import Connection, Role, connect, dsn, rows
-from lab.doctor import Status, examine, render
+from lab.doctor import Status, examine
+from lab.doctor.view import render
 from lab.drilldown import sessions
 from lab.embedded.collector import Collector
 from lab.embedded.events import Event

@@ -3,7 +3,7 @@
 import pytest
 
 from lab.compare.answers import Answer, Compared
-from lab.compare.view import number as compared_number
+from lab.compare.answers import number as compared_number
 from lab.console.pages import formats
 
 GAP, NOTHING = formats.GAP, formats.NOTHING

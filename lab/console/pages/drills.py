@@ -20,8 +20,7 @@ from lab.drills.history import Past, latest
 from lab.drills.journal import Step
 from lab.drills.matrix import LEGEND
 from lab.drills.report import letters
-from lab.drills.view import TITLES
-from lab.judge.evidence import Observer
+from lab.judge.evidence import TITLES, Observer
 from lab.judge.verdicts import Verdict
 from lab.outcome import Outcome
 
