@@ -89,6 +89,7 @@ class Console:
                 "dbm_events_per_min": round(metrics.dbm_events.per_second() * 60, 1),
                 "log_lines_per_s": round(metrics.log_lines.per_second(), 1),
             },
+            "unread_forms": sorted(metrics.unread_forms),
             "traces_sampled_away": await to_thread.run_sync(self.sampling),
             "store_bytes": metrics.used_bytes,
             "refused_records": dict(metrics.refused_records),

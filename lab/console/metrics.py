@@ -53,6 +53,7 @@ STORE_FAILURES = MappingProxyType(
     }
 )
 OTHERS = "other"
+MAX_FORMS = 5
 
 
 class ConsoleMetrics:
@@ -76,6 +77,7 @@ class ConsoleMetrics:
         self.refused_records: Counters[str] = Counters()
         self.log_trouble: str | None = None
         self.store_trouble: str | None = None
+        self.unread_forms: set[str] = set()
 
     def accepted(self, stream: str, items: int, body_bytes: int) -> None:
         """A request was taken."""
@@ -94,6 +96,11 @@ class ConsoleMetrics:
     def unknown(self) -> None:
         """A request for an unknown path was answered."""
         self._count("lab_intake_unknown", 1)
+
+    def unread(self, form: str) -> None:
+        """Traces in an unknown form were refused; a few names of forms are kept."""
+        if len(self.unread_forms) < MAX_FORMS:
+            self.unread_forms.add(form)
 
     def offered(self, records: Sequence[Record]) -> None:
         """Records were taken by the store's writer."""

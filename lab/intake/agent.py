@@ -5,9 +5,9 @@ from itertools import chain
 
 from lab import redact
 from lab.intake import idx
-from lab.intake.errors import collected, malformed
+from lab.intake.errors import collected, malformed, unread_form
 from lab.intake.limits import MAX_CHUNKS, MAX_ROWS, MAX_SPAN_BYTES, MAX_SPANS
-from lab.intake.protobuf import message
+from lab.intake.protobuf import message, newer_fields
 from lab.intake.spans import RawSpan, chunk
 from lab.store import Record
 
@@ -16,9 +16,12 @@ def traces(body: bytes) -> list[Record]:
     """Read an AgentPayload.
 
     Raises:
-        RejectedError: when it is none.
+        RejectedError: when it is none, or has its traces in a field that is newer than this module.
     """
     payload = message("AgentPayload", body)
+    if not (payload.tracerPayloads or payload.idxTracerPayloads):
+        for number in newer_fields(payload):
+            raise unread_form(f"field {number} of AgentPayload")
     older = (_tracer(tracer, payload.env) for tracer in payload.tracerPayloads)
     newer = (idx.tracer_payload(tracer, payload.env) for tracer in payload.idxTracerPayloads)
     return collected(chain(chain.from_iterable(older), chain.from_iterable(newer)))

@@ -5,6 +5,7 @@ Decoding runs in worker threads, so that /healthz and /metrics answer while a la
 
 import asyncio
 import hmac
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -19,7 +20,7 @@ from starlette.routing import Route
 from lab.intake import limits
 from lab.intake.body import read, too_large
 from lab.intake.budget import Body, Budget, busy
-from lab.intake.errors import RejectedError
+from lab.intake.errors import RejectedError, unread_form
 from lab.intake.guesses import Guesses
 from lab.intake.streams import STREAMS, Decoded, Stream
 from lab.store import Record
@@ -28,6 +29,8 @@ Offer = Callable[[Sequence[Record]], bool]
 DECODERS = 2
 # 200 with an empty object: a 404 would make an Agent send the same thing again, for ever.
 UNKNOWN_ANSWER = b"{}"
+# Where newer Agents (/api/v...) and tracers (/v...) send traces and their statistics.
+NEWER_TRACES = re.compile(r"(/api)?/v[0-9]{1,2}(?:\.[0-9]{1,2})?/(?:traces|stats)")
 
 
 class Telemetry(Protocol):
@@ -41,6 +44,9 @@ class Telemetry(Protocol):
 
     def unknown(self) -> None:
         """A request for a path that nothing here knows was answered."""
+
+    def unread(self, form: str) -> None:
+        """Traces in a form that nothing here reads were refused."""
 
 
 class Gate:
@@ -109,8 +115,7 @@ class _Receiver:
             try:
                 size, decoded = await self._take(request, stream)
             except RejectedError as error:
-                self._telemetry.rejected(stream.name, error.reason)
-                return JSONResponse({"errors": [str(error)]}, status_code=error.status)
+                return self._refused(stream.name, error)
             except ClientDisconnect:
                 self._telemetry.rejected(stream.name, "disconnected")
                 return Response(status_code=400)
@@ -128,7 +133,17 @@ class _Receiver:
             async with asyncio.timeout(limits.PIECE_TIMEOUT_S):
                 async for _ in request.stream():
                     pass
+        newer = NEWER_TRACES.fullmatch(request.url.path)
+        if newer and self._gate.knows(request):
+            name = f"{request.method} {request.url.path}"
+            return self._refused("unknown", unread_form(name, status=400 if newer[1] else 404))
         return Response(UNKNOWN_ANSWER, media_type="application/json")
+
+    def _refused(self, stream: str, error: RejectedError) -> Response:
+        self._telemetry.rejected(stream, error.reason)
+        if error.unread_form:
+            self._telemetry.unread(error.unread_form)
+        return JSONResponse({"errors": [str(error)]}, status_code=error.status)
 
     async def _take(self, request: Request, stream: Stream) -> tuple[int, Decoded]:
         if not self._gate.knows(request):

@@ -13,10 +13,14 @@ class RejectedError(Exception):
     429 or 5xx. So what can never be read gets one of the first, and only what may be later a 429 or 503.
     """
 
-    def __init__(self, status: int, reason: str, message: str) -> None:
+    def __init__(
+        self, status: int, reason: str, message: str, *, unread_form: str | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
+        # Of a newer Agent or tracer, by name.
+        self.unread_form = unread_form
 
 
 def collected(records: Iterable[Record]) -> list[Record]:
@@ -47,3 +51,14 @@ def _weight(record: Record) -> int:
 def malformed(message: str) -> RejectedError:
     """Return the refusal of a body that is not what its path promises."""
     return RejectedError(400, "malformed", message)
+
+
+def unread_form(name: str, *, status: int = 400) -> RejectedError:
+    """Return the refusal of traces in a form that this version does not read.
+
+    Args:
+        name: of the form, such as "POST /api/v0.3/traces".
+        status: 404 makes a tracer use an older form; an Agent would send the same again.
+    """
+    message = f"this version of the lab does not read traces as {name}"
+    return RejectedError(status, "unread_form", message, unread_form=name)

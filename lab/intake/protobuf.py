@@ -5,16 +5,19 @@ metrics payload definitions. Spans and chunks are declared as bytes, which is th
 they are counted before one is decoded.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from lab.intake.errors import malformed
 
 Type = descriptor_pb2.FieldDescriptorProto.Type
 STRING, BYTES = Type.TYPE_STRING, Type.TYPE_BYTES
 UINT64, INT64, INT32, DOUBLE = Type.TYPE_UINT64, Type.TYPE_INT64, Type.TYPE_INT32, Type.TYPE_DOUBLE
+LENGTH_DELIMITED = 2  # on the wire
 UINT32, FIXED64, BOOL = Type.TYPE_UINT32, Type.TYPE_FIXED64, Type.TYPE_BOOL
 
 # (field, number, type); a leading * repeats, a leading | is one of the alternatives named `value`, and a pair
@@ -110,3 +113,12 @@ def message(name: str, data: bytes) -> Any:
     except DecodeError as error:
         raise malformed(f"no {name} in protobuf") from error
     return decoded
+
+
+def newer_fields(decoded: Any) -> Iterator[int]:
+    """Yield the numbers of messages' or texts' fields beyond those of the table; older ones are left out."""
+    newest = max(decoded.DESCRIPTOR.fields_by_number)
+    fields: Any = UnknownFieldSet(decoded)
+    for field in fields:
+        if field.field_number > newest and field.wire_type == LENGTH_DELIMITED:
+            yield field.field_number

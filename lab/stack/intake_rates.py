@@ -19,6 +19,7 @@ class IntakeRates:
     store_trouble: str | None = None
     log_trouble: str | None = None
     traces_sampled_away: str | None = None
+    unread_forms: tuple[str, ...] = ()
 
     @classmethod
     def ask(cls, settings: LabSettings) -> "IntakeRates | None":
@@ -34,6 +35,7 @@ class IntakeRates:
             store_trouble=health.get("store_trouble"),
             log_trouble=health.get("log_trouble"),
             traces_sampled_away=health.get("traces_sampled_away"),
+            unread_forms=tuple(health.get("unread_forms", ())),
         )
 
     def __str__(self) -> str:
@@ -41,6 +43,12 @@ class IntakeRates:
         lines = [self._rates(), *(f"console: {trouble}" for trouble in troubles)]
         if self.traces_sampled_away:
             lines.append(f"traces: {self.traces_sampled_away}")
+        if self.unread_forms:
+            forms = ", ".join(self.unread_forms)
+            lines.append(
+                f"traces: refused, sent in a form that this version does not read: {forms}."
+                " Update the lab, or use the Agent's version of .env.example"
+            )
         return "\n".join(lines)
 
     def _rates(self) -> str:
