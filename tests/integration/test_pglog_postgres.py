@@ -128,8 +128,12 @@ def test_a_deadlock_names_both_sides(database: Database, follower: Follower) -> 
             for thread in threads:
                 thread.join(DEADLINE_S)
     assert [error.sqlstate for error in refused] == ["40P01"]
+    # The server's log has the deadlocks of other tests too.
     victim = follower.until(
-        "deadlock", lambda: follower.store.reader.select(Event, "kind = 'deadlock'")
+        f"deadlock of {database.name}",
+        lambda: follower.store.reader.select(
+            Event, "kind = 'deadlock' AND database = ?", [database.name]
+        ),
     )[0]
     assert {p.span_id for p in victim.participants} == {span_id(3), span_id(4)}
     first, second = victim.participants
