@@ -1,7 +1,6 @@
 """The one place where the lab reads its environment: the workload's settings and the stack's own."""
 
 from pathlib import Path
-from typing import Self
 
 from pydantic import Field, SecretStr
 
@@ -55,19 +54,6 @@ class LabSettings(Settings):
     startup_timeout_s: int = Field(120, ge=1, le=MAX_SECONDS)
     lab_state_dir: Path = ROOT / ".lab"
 
-    @classmethod
-    def load(cls) -> Self:
-        """Read the environment and `.env`; whoever has a key gets links to the site that it is of.
-
-        Raises:
-            SettingsError: naming each malformed variable and what was expected of it.
-        """
-        settings = super().load()
-        datadog = DatadogSettings.load()
-        if settings.lab_datadog_site or not datadog.dd_api_key:
-            return settings
-        return settings.model_copy(update={"lab_datadog_site": datadog.dd_site})
-
 
 class DatadogSettings(Settings):
     """What `datadog push` needs; apart from the lab's own, so that no component is handed the keys."""
@@ -75,3 +61,15 @@ class DatadogSettings(Settings):
     dd_api_key: SecretStr | None = None
     dd_app_key: SecretStr | None = None
     dd_site: str = "datadoghq.com"
+
+
+def with_account_links(settings: LabSettings) -> LabSettings:
+    """Return settings of a lab whose Agent sends to the account of DD_API_KEY: its links lead there.
+
+    Raises:
+        SettingsError: naming each malformed variable and what was expected of it.
+    """
+    datadog = DatadogSettings.load()
+    if settings.lab_datadog_site or not datadog.dd_api_key:
+        return settings
+    return settings.model_copy(update={"lab_datadog_site": datadog.dd_site})

@@ -24,6 +24,9 @@ from lab.store import (
 )
 
 MOST = 300_000
+TABLES = "kind LIKE 'table %'"
+# A round of the schema is sent in pieces, one round each 600 s.
+SCHEMA_ROUND_S = 300
 SENT = f"source IN ('{Source.AGENT}', '{Source.EMBEDDED}')"
 NOT_KEPT = "a metric of the Agent's, which the lab does not keep"
 APPLICATION = "credit_app"
@@ -133,11 +136,19 @@ class Datadog:
         return found[0] if found else None
 
     def tables(self) -> list[Snapshot]:
-        """Return the tables of the schema that were sent, the freshest first."""
-        # Of the host that sent last: after a switch between the embedded agent and an Agent both have rows.
-        last = "SELECT host FROM snapshots WHERE kind LIKE 'table %' ORDER BY at_ns DESC LIMIT 1"
-        condition = f"kind LIKE 'table %' AND host = ({last})"
-        return self._reader.select(Snapshot, condition, order="at_ns DESC")
+        """Return the tables of the schema that were sent last, the freshest first.
+
+        Left out: those of another host, as after a switch between the embedded agent and an Agent, and those
+        that the last round did not hold any more.
+        """
+        newest = self._reader.select(Snapshot, TABLES, order="at_ns DESC", limit=1)
+        if not newest:
+            return []
+        condition = f"{TABLES} AND host = ? AND at_ns > ?"
+        since_ns = newest[0].at_ns - round(SCHEMA_ROUND_S * NS)
+        return self._reader.select(
+            Snapshot, condition, [newest[0].host, since_ns], order="at_ns DESC"
+        )
 
     def plans(self) -> list[Plan]:
         """Return the estimated plans that were sent."""

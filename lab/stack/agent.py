@@ -17,7 +17,7 @@ from typing import Self
 
 from lab.addresses import reachable
 from lab.errors import LabError
-from lab.settings import ROOT, DatadogSettings, LabSettings
+from lab.settings import ROOT, DatadogSettings, LabSettings, with_account_links
 from lab.stack.environment import of_settings, plain
 
 AUTO, EMBEDDED = "auto", "embedded"
@@ -89,16 +89,18 @@ class Agent:
 def chosen(settings: LabSettings) -> LabSettings:
     """Return settings whose `datadog_agent` is decided: the path of an Agent 7, or `embedded`.
 
+    With an Agent, links lead to the account of DD_API_KEY; the embedded agent sends nothing there.
+
     Raises:
         LabError: when the settings name a program that is no Agent 7.
     """
     asked = settings.datadog_agent
     if asked == AUTO:
         found = next(_installed(), None)
-        return settings.model_copy(update={"datadog_agent": str(found) if found else EMBEDDED})
-    if asked != EMBEDDED:
+        settings = settings.model_copy(update={"datadog_agent": str(found) if found else EMBEDDED})
+    elif asked != EMBEDDED:
         Agent(path=Path(asked)).version()
-    return settings
+    return settings if settings.datadog_agent == EMBEDDED else with_account_links(settings)
 
 
 def _installed() -> Iterator[Path]:

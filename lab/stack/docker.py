@@ -13,7 +13,7 @@ from lab import statefile
 from lab.addresses import reachable
 from lab.errors import LabError
 from lab.paths import Paths
-from lab.settings import LabSettings
+from lab.settings import LabSettings, with_account_links
 from lab.stack import compose, monitoring
 from lab.stack.components import COMPONENTS, SERVICES, SHOP, chosen, selection
 from lab.stack.compose import ComposeError, Container, NoEngineError, Usage
@@ -75,8 +75,8 @@ def up(settings: LabSettings, asked: Memory, *, reporter: Reporter) -> None:
     wanted = [service for service in _services() if service not in unwanted]
     given = {"SEED_SCALE": memory.scale, "WORKLOAD_LOAD": memory.load}
     variables = {name: f"{value:g}" for name, value in given.items() if value is not None}
-    if settings.lab_datadog_site:
-        variables["LAB_DATADOG_SITE"] = settings.lab_datadog_site
+    if site := with_account_links(settings).lab_datadog_site:
+        variables["LAB_DATADOG_SITE"] = site
     if unwanted != {SHOP}:
         targets = Paths.of(settings).docker_targets
         monitoring.write_docker_targets(targets, services)
@@ -110,7 +110,7 @@ def running_settings(settings: LabSettings) -> LabSettings:
             if service in SERVICES and "lab_control_token" not in update:
                 token = compose.environment_within(service).get("LAB_CONTROL_TOKEN")
                 update |= {"lab_control_token": SecretStr(token)} if token else {}
-    return settings.model_copy(update=update)
+    return with_account_links(settings).model_copy(update=update)
 
 
 def reader_settings(settings: LabSettings) -> LabSettings:

@@ -14,7 +14,7 @@ import yaml
 from lab.datadog.account import SITES
 from lab.drilldown.links import ALL, Links
 from lab.drilldown.moments import moment
-from lab.settings import ROOT, DatadogSettings, LabSettings
+from lab.settings import ROOT, DatadogSettings, LabSettings, with_account_links
 from tests.dashboards import FILES, load
 from tests.promql import metric_names
 
@@ -83,7 +83,7 @@ def links(monkeypatch: pytest.MonkeyPatch) -> Links:
     """The links of a lab with Grafana, and with an account at the default site."""
     monkeypatch.setenv("DD_API_KEY", API_KEY)
     monkeypatch.setenv("GRAFANA_URL", "http://127.0.0.1:3001")
-    return Links.of(LabSettings.load())
+    return Links.of(with_account_links(LabSettings.load()))
 
 
 def test_every_object_has_its_links(links: Links) -> None:
@@ -166,7 +166,7 @@ def test_links_to_datadog_lead_to_the_site_of_the_account(
     """Each is a page that Datadog has, at the host that it documents for the site; ids as it counts them."""
     monkeypatch.setenv("DD_API_KEY", API_KEY)
     monkeypatch.setenv("DD_SITE", site)
-    for what, parts, query in to("datadog", Links.of(LabSettings.load())):
+    for what, parts, query in to("datadog", Links.of(with_account_links(LabSettings.load()))):
         assert f"{parts.scheme}://{parts.netloc}" == SITE_URLS[site], what
         [known] = [taken for path, taken in DATADOG.items() if re.fullmatch(path, parts.path)]
         assert query.keys() <= known, what
@@ -177,4 +177,4 @@ def test_links_to_datadog_lead_to_the_site_of_the_account(
 def test_without_a_key_nothing_leads_to_datadog(monkeypatch: pytest.MonkeyPatch) -> None:
     """A site alone is nobody's account."""
     monkeypatch.setenv("DD_SITE", "datadoghq.eu")
-    assert list(to("datadog", Links.of(LabSettings.load()))) == []
+    assert list(to("datadog", Links.of(with_account_links(LabSettings.load())))) == []

@@ -107,6 +107,8 @@ def test_the_last_activity_sample_and_the_newest_snapshot(settings: LabSettings)
         ),
         # Of the agent that sent before a switch: its tables are not the newest sender's.
         Snapshot(kind="table public.a", host="a", at_ns=now_ns - 60 * NS, payload="{}"),
+        # Dropped before the newest sender's last round.
+        Snapshot(kind="table public.dropped", host="b", at_ns=now_ns - 605 * NS, payload="{}"),
         evidence.plan(span, executed=True, ms=1, at_ns=now_ns - NS),
         evidence.plan(span, executed=False, at_ns=now_ns - 2 * NS),
     )

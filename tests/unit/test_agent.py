@@ -211,3 +211,32 @@ def test_prometheus_does_not_look_for_the_embedded_agents_metrics(
     write_targets(tmp_path, settings, {})
     targets = json.loads((tmp_path / "targets/lab.json").read_text())
     assert [target["labels"]["component"] for target in targets] == ["console"]
+
+
+@pytest.mark.parametrize(
+    ("named", "with_agent", "embedded"),
+    [(None, "datadoghq.eu", None), ("us3.datadoghq.com", "us3.datadoghq.com", "us3.datadoghq.com")],
+)
+def test_links_lead_to_the_account_only_when_an_agent_sends_to_it(
+    settings: LabSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    named: str | None,
+    with_agent: str | None,
+    embedded: str | None,
+) -> None:
+    """A key alone brings nothing into the account: the embedded agent does not use it."""
+    monkeypatch.setenv("DD_API_KEY", KEY)
+    monkeypatch.setenv("DD_SITE", "datadoghq.eu")
+    settings = settings.model_copy(update={"lab_datadog_site": named})
+    without = settings.model_copy(update={"datadog_agent": agent.EMBEDDED})
+    assert agent.chosen(settings).lab_datadog_site == with_agent
+    assert agent.chosen(without).lab_datadog_site == embedded
+
+
+def test_a_process_of_the_lab_derives_no_links_from_a_key_in_env(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The console reads `.env`, too: only what `up` passes on counts."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DD_API_KEY", KEY)
+    assert LabSettings.load().lab_datadog_site is None
