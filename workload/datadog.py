@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from ddtrace import patch
+from ddtrace import config, patch
 from ddtrace.trace import Span, TraceFilter, Tracer, tracer
 
 
@@ -69,5 +69,11 @@ def start() -> DatadogTracing:
     logging.getLogger("ddtrace").setLevel(logging.CRITICAL)
     # Flask is the shop's; patched when it is imported, so nobody else pays for it.
     patch(psycopg=True, flask=True)
+    import psycopg2  # noqa: F401, PLC0415 - its configuration is there once it is imported and patched
+
+    if config.psycopg["_default_service"] == config.service:
+        # DD_TRACE_REMOVE_INTEGRATION_SERVICE_NAMES_ENABLED makes it that of the process. Five services in one
+        # process need that of the operation, which a span without a service of its own takes from its parent.
+        config.psycopg["_default_service"] = None
     tracer.configure(trace_processors=[_FirstLines()])
     return DatadogTracing(tracer)

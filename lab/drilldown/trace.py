@@ -30,7 +30,7 @@ class TraceSpan:
 
     Attributes:
         depth: 0 for the root, and for a span whose parent is not in the store.
-        service: of the span; `postgres` for one of the driver's.
+        service: of the span; a statement's is that of its operation, or its driver's default, `postgres`.
         statement: the name in workload/sql/, of a statement's span that is the workload's.
         start_ms: since the trace's start.
         self_ms: the part of `duration_ms` in which no child ran.

@@ -93,6 +93,7 @@ def test_each_operation_is_a_trace_with_its_statements_beneath(traced: Traced) -
         ("lab", __version__)
     }
     queries = traced.of("postgres.query")
+    assert {query.service for query in queries} == {"credit-customers"}
     beneath = Counter(roots[q.parent_id].resource for q in queries if q.parent_id in roots)
     assert set(beneath) == {"lookup", "statement", "update_contact"}
     lookups = [
