@@ -10,20 +10,21 @@ from enum import StrEnum
 
 from lab.drilldown.moments import NS_PER_S, nanoseconds
 from lab.drilldown.prometheus import Prometheus, PrometheusAwayError
+from lab.drilldown.sampling import Sampling, sampled_away
 from lab.stack.components import SERVICES
 from lab.store import Reader, Source
 
 NEWEST = {
     "spans": ("spans", "start_ns + duration_ns", "start_ns"),
     "DBM query metrics": ("query_metrics", "at_ns", "at_ns"),
-    "DBM activity": ("activity", "at_ns", "at_ns"),
+    "DBM activity": ("activity_rounds", "at_ns", "at_ns"),
     "PostgreSQL log": ("log_positions", "at_ns", "at_ns"),
 }
 # Twice the interval at which each is sent, and some slack for a busy machine.
 STALE_AFTER_S = {
     "spans": 30.0,
     "DBM query metrics": 45.0,
-    "DBM activity": 600.0,
+    "DBM activity": 45.0,
     "PostgreSQL log": 600.0,
     "Prometheus scrape": 30.0,
 }
@@ -65,13 +66,15 @@ class Freshness:
 class Health:
     """All of it; `dbm_source` is who sends the DBM data, None when nobody did yet.
 
-    `refused` is how many records the store refused in the last 15 min, because of their time.
+    `refused` is how many records the store refused in the last 15 min, because of their time; `sampling` is
+    what the Agent keeps of traces, None when it keeps all or that is not known.
     """
 
     components: tuple[ComponentHealth, ...]
     freshness: tuple[Freshness, ...]
     dbm_source: Source | None
     refused: float = 0.0
+    sampling: Sampling | None = None
 
 
 def health(reader: Reader, prometheus: Prometheus, *, at: datetime) -> Health:
@@ -103,6 +106,7 @@ def health(reader: Reader, prometheus: Prometheus, *, at: datetime) -> Health:
         freshness=tuple(freshness),
         dbm_source=source,
         refused=refused,
+        sampling=sampled_away(reader, at=at),
     )
 
 

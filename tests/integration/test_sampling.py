@@ -62,7 +62,7 @@ def sampled(console: RunningConsole) -> RunningConsole:
 
 
 def test_what_the_agent_dropped_is_called_sampled(sampled: RunningConsole) -> None:
-    """By the answer for a trace that is not there, by its page, by /healthz and so by `status`."""
+    """By the answer for a trace that is not there, its page, the overview, and /healthz and so `status`."""
     answer = sampled.send("GET", f"{API}/trace/{UNKNOWN}")
     assert answer.status == http.client.NOT_FOUND
     [error] = answer.json()["errors"]
@@ -70,6 +70,7 @@ def test_what_the_agent_dropped_is_called_sampled(sampled: RunningConsole) -> No
     assert "DD_APM_TARGET_TPS" in error
     page = sampled.send("GET", f"/traces/{UNKNOWN}")
     assert b"sampled by the Agent" in page.body
+    assert b"sampled by the Agent: it kept 25% of 200 traces" in sampled.send("GET", "/").body
 
     def unsaid() -> str | None:
         said = sampled.send("GET", "/healthz").json()["traces_sampled_away"]
