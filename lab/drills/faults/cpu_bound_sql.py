@@ -1,11 +1,10 @@
 """Sessions that compute: no lock, no disk, no wait event, only a processor each."""
 
-from functools import partial
-
 import psutil
 
 from lab.database import Role
 from lab.drills.drill import Drill, Proof
+from lab.drills.lasting import Lasting
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
 from lab.drills.usual import long_statements, time_by_statement
@@ -19,20 +18,22 @@ CROSS JOIN generate_series(1, %(rounds)s) n
 WHERE md5(c.customer_id::text || n::text) < '0001'
 """)
 ROUNDS = 3_000
+SLOW_MS = 500
+LASTS_S = 1.0
 # On a processor, or waiting for one: PostgreSQL cannot tell the two apart.
 BUSY = """
 SELECT pid FROM pg_stat_activity
 WHERE application_name = 'credit-drill' AND state = 'active' AND wait_event IS NULL"""
 
 
-def _compute(rounds: int, session: Session) -> None:
+def _compute(session: Session, rounds: int) -> None:
     session.run(SQL["fingerprint_customers"], rounds=rounds)
 
 
 def inject(scene: Scene) -> None:
     """Start a session for each processor."""
     processors = psutil.cpu_count() or 1
-    work = partial(_compute, scene.times(ROUNDS))
+    work = Lasting(_compute, scene.times(ROUNDS), at_least_s=LASTS_S)
     scene.sessions.repeat(Role.APP, "fingerprints", work, count=scene.times(processors))
 
 
@@ -72,7 +73,7 @@ DRILL = Drill(
                 s.state == "active" and s.wait_event is None and s.backend_type == "client backend"
             ),
         ),
-        *long_statements(ms=500),
+        *long_statements(ms=SLOW_MS),
     ),
     runbook="StatementSlower",
     aliases=("cpu",),

@@ -1,9 +1,8 @@
 """A join without its condition: every customer against every proposal of a few thousand."""
 
-from functools import partial
-
 from lab.database import Role
 from lab.drills.drill import Drill, Proof
+from lab.drills.lasting import Lasting
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
 from lab.drills.usual import long_statements, time_by_statement
@@ -19,19 +18,22 @@ GROUP BY c.state
 """)
 ROWS = 1200
 SLOW_S = 0.3
+# Long enough to be seen at work for SLOW_S, by whatever samples now and then.
+LASTS_S = 0.9
 RUNNING = """
 SELECT pid, extract(epoch FROM clock_timestamp() - query_start) FROM pg_stat_activity
 WHERE application_name = 'credit-drill' AND state = 'active' AND query LIKE '%proposals_of_everybody%'"""
 
 
-def _report(rows: int, session: Session) -> None:
+def _report(session: Session, rows: int) -> None:
     session.run(SQL["proposals_of_everybody"], rows=rows)
 
 
 def inject(scene: Scene) -> None:
     """Start one session that asks the question again and again."""
     rows = scene.times(ROWS, at_least=500)
-    scene.sessions.repeat(Role.APP, "report by state", partial(_report, rows), every_s=0.5)
+    report = Lasting(_report, rows, at_least_s=LASTS_S, power=2)
+    scene.sessions.repeat(Role.APP, "report by state", report, every_s=0.5)
 
 
 def prove(scene: Scene) -> Proof:
@@ -63,7 +65,7 @@ DRILL = Drill(
     statements=frozenset({"proposals_of_everybody"}),
     signals=(
         *time_by_statement(busy=0.2),
-        *long_statements(ms=300),
+        *long_statements(ms=SLOW_S * 1000),
     ),
     runbook="StatementSlower",
     aliases=("slow",),
