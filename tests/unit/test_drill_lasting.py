@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lab.drills.lasting import MOST, Lasting
+from lab.drills.lasting import Lasting
 
 NO_SESSION: Any = None
 
@@ -12,7 +12,7 @@ def sizes(seconds_per_row: float, power: float, rounds: int) -> list[int]:
     asked: list[int] = []
     now = 0.0
 
-    def run(session: Any, size: int) -> None:
+    def run(_: Any, size: int) -> None:
         nonlocal now
         asked.append(size)
         now += seconds_per_row * size**power
@@ -29,7 +29,7 @@ def test_a_slow_processor_is_asked_no_more() -> None:
 
 
 def test_a_quick_processor_is_asked_for_more_until_it_lasts() -> None:
-    """Ten rows of a millisecond are too few, fifty are enough; with a join of two tables, seven times each."""
+    """Ten rows of a millisecond are too few, fifty are enough; for a join seven times of each."""
     assert sizes(0.001, 1, 3) == [10, 50, 50]
     assert sizes(0.00001, 2, 3) == [10, 71, 71]
 
