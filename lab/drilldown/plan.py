@@ -37,8 +37,8 @@ class Node:
         removed_rows: rows removed by its filters, over all loops.
         misestimate: actual rows divided by estimated rows.
         cost: the planner's, children included.
-        total_ms: over all loops, with all that ran while it ran; below a Gather, of one process on average;
-            None when it was not measured.
+        total_ms: over all loops, with all that ran while it ran; below a Gather, of the process that took
+            longest; None when it was not measured.
         self_ms: its own part of the root's time; the own times of all nodes add up to the root's.
         after_ms: its own time after the main plan, in a data-modifying CTE that nothing reads to its end.
         share: `self_ms` as a share of the plan's time, 0 to 1.
@@ -114,7 +114,8 @@ class Tree:
         outside: the server's time outside the plan; None when the server's time or the plan's is unknown.
         jit_ms: JIT compilation in all processes; it is part of the nodes' own times or of the time outside.
         worst: the id of the slowest node: that with the largest own time; by estimated cost without times.
-        worst_node: one sentence about that node, after one about the time outside the plan, if that is more.
+        worst_node: one sentence about that node; before it one about the time outside the plan, if that is
+            more; after it one about another node, if that may be the slowest too.
         summary: the plan in one line, from the root down to its tables.
         nodes: how many there are.
     """

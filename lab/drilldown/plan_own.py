@@ -3,13 +3,16 @@
 EXPLAIN's time and blocks of a node include all that ran while it ran: its inputs, and each subplan that it
 ran, wherever that is printed. So a subplan's amount is taken out of the nodes that ran it, as far as they
 have it; what is left was done when the owner shut it down, or, of a data-modifying CTE, after the main plan.
-Below a Gather an amount of time is of several processes side by side: it is divided by their number.
+Below a Gather an amount of time is of several processes side by side. With times per worker that of the
+slowest process counts. Without them it is divided by their number. Where another node is the slowest when one
+process did as much as fits into the Gather's time, that is assumed: while they run, a Gather waits for them.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lab.drilldown.plan_forest import NEARLY, Entry, Forest, Link
+from lab.drilldown.plan_workers import ms_of, slowest_process
 
 # Below this share of a CTE's amount, what its scans lack is the rounding of averages.
 ROUNDING = 0.02
@@ -22,6 +25,13 @@ class Own:
 
     during: Sequence[float]
     after: Sequence[float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OwnTimes(Own):
+    """Milliseconds; `total` is the time of a node together with all that ran while it ran."""
+
+    total: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,23 +127,66 @@ class _Split:
         return sum(self.inclusive[each.number] for each in children if each.link in self.inputs)
 
 
-def own_times(forest: Forest, carriers: Mapping[int, Sequence[int]]) -> Own:
-    """Return each node's own milliseconds."""
-    inclusive = [entry.summed_ms for entry in forest.entries]
+def times_of(
+    forest: Forest, carriers: Mapping[int, Sequence[int]]
+) -> tuple[OwnTimes, Sequence[float] | None]:
+    """Return each node's own milliseconds; and, where they are not certain, those of evenly shared work.
+
+    Args:
+        forest: the plan.
+        carriers: by subplan, the nodes that may have run it.
+    """
+    evenly = _own_times(forest, carriers, evenly=True)
+    unevenly = _own_times(forest, carriers, evenly=False)
+    if _slowest_of(evenly) == _slowest_of(unevenly):
+        return evenly, None
+    return unevenly, evenly.during
+
+
+def _slowest_of(times: Own) -> int:
+    return times.during.index(max(times.during))
+
+
+def _own_times(forest: Forest, carriers: Mapping[int, Sequence[int]], *, evenly: bool) -> OwnTimes:
+    slowest = slowest_processes(forest)
+    inclusive = [_elapsed_ms(entry, slowest) for entry in forest.entries]
     split = _Split(forest=forest, inclusive=inclusive, inputs=(Link.INPUT,))
     split.take_inputs()
     split.take_subplans(carriers)
+    sharing = [processes(forest, entry, slowest) for entry in forest.entries]
     found = [
-        split.share(entry.number).times(split.own[entry.number] / processes(forest, entry))
-        for entry in forest.entries
+        split.share(number).times(split.own[number] / sharing[number])
+        for number in range(len(sharing))
     ]
+    total = [ms / by for ms, by in zip(inclusive, sharing, strict=True)]
     for entry in forest.entries:
         if entry.link is Link.PARALLEL:
-            _fit(found, entry, split.share(entry.gather or 0))
-    return Own(
+            most = [1.0] * len(sharing) if evenly else sharing
+            factor = _fit(found, entry, split.share(entry.gather or 0), most)
+            for number in range(entry.number, entry.end):
+                total[number] *= max(factor, 1.0)
+    return OwnTimes(
         during=[round(each.during, DIGITS) for each in found],
         after=[round(each.after, DIGITS) for each in found],
+        total=total,
     )
+
+
+def slowest_processes(forest: Forest) -> dict[int, int | None]:
+    """Return by Gather the process that took longest below it; None where the plan does not show which.
+
+    Of a Gather that ran several times another process may have been the slowest each time.
+    """
+    return {
+        entry.gather or 0: slowest_process(entry) if forest[entry.gather or 0].loops == 1 else None
+        for entry in forest.entries
+        if entry.link is Link.PARALLEL
+    }
+
+
+def _elapsed_ms(entry: Entry, slowest: Mapping[int, int | None]) -> float:
+    process = None if entry.gather is None else slowest[entry.gather]
+    return entry.summed_ms if process is None else ms_of(entry, process)
 
 
 def own_blocks(forest: Forest, carriers: Mapping[int, Sequence[int]], key: str) -> Own:
@@ -150,9 +203,9 @@ def own_blocks(forest: Forest, carriers: Mapping[int, Sequence[int]], key: str) 
     )
 
 
-def processes(forest: Forest, entry: Entry) -> float:
-    """Return how many processes ran a node at the same time, of all that its Gather started."""
-    if entry.gather is None:
+def processes(forest: Forest, entry: Entry, slowest: Mapping[int, int | None]) -> float:
+    """Return how many processes a node's time is of: all that ran it at the same time, or the slowest one."""
+    if entry.gather is None or slowest[entry.gather] is not None:
         return 1.0
     gather = forest[entry.gather]
     top = next(n for n in gather.children if forest[n].link is Link.PARALLEL)
@@ -160,19 +213,24 @@ def processes(forest: Forest, entry: Entry) -> float:
     return max(min(forest[top].loops, entry.loops) / each, 1.0)
 
 
-def _fit(found: list[Share], top: Entry, share: Share) -> None:
-    """Fit what ran below a Gather into its time, after what its own process did besides waiting."""
+def _fit(found: list[Share], top: Entry, share: Share, most: Sequence[float]) -> float:
+    """Fit what ran below a Gather into its time, after what its own process did besides waiting.
+
+    Returns the factor by which that was changed: `most` is by how much each node's time may grow.
+    """
     assert top.gather is not None
     gather = found[top.gather]
     below = range(top.number, top.end)
     whole = sum(found[number].during for number in below)
+    longest = sum(found[number].during * most[number] for number in below)
     room = gather.during + gather.after
-    ran = whole * (share.during + share.after)
-    factor = min(1.0, room / ran) if ran else 0.0
+    part = share.during + share.after
+    factor = min(longest * part, room) / (whole * part) if whole * part else 0.0
     for number in below:
         found[number] = share.times(found[number].during * factor)
     used = share.times(whole * factor)
     found[top.gather] = Share(gather.during - used.during, gather.after - used.after)
+    return factor
 
 
 def _whole(amounts: Sequence[float]) -> list[float]:

@@ -13,7 +13,7 @@ from lab.drilldown import plan_words
 from lab.drilldown.plan import Buffers, Cause, Node, Tree
 from lab.drilldown.plan_forest import Entry, Forest
 from lab.drilldown.plan_outside import jit_ms, outside
-from lab.drilldown.plan_own import Own, own_blocks, own_times, processes
+from lab.drilldown.plan_own import Own, OwnTimes, own_blocks, times_of
 
 JSON: msgspec.json.Decoder[dict[str, Any] | list[Any]] = msgspec.json.Decoder(
     dict[str, Any] | list[Any]
@@ -45,28 +45,30 @@ def tree(definition: str, *, server_ms: float | None = None, known: Iterable[Cau
     if isinstance(document, list):
         [document] = document
     forest = Forest(document["Plan"])
+    carriers = forest.carriers()
     executed = "Actual Loops" in document["Plan"]
-    root = _nodes(forest, timed="Actual Total Time" in document["Plan"])
-    timed = root.total_ms is not None
-    worst = max(root.walk(), key=lambda node: (node.self_ms or 0.0) if timed else node.own_cost)
+    times, evenly = None, None
+    if "Actual Total Time" in document["Plan"]:
+        times, evenly = times_of(forest, carriers)
+    root = _nodes(forest, carriers, times)
+    worst = max(root.walk(), key=lambda node: (node.self_ms or 0.0) if times else node.own_cost)
     beside = outside(document, root, server_ms, known)
+    words = plan_words.sentence(worst, root, beside, jit_ms(document))
     return Tree(
         executed=executed,
         total_ms=root.total_ms,
         outside=beside,
         jit_ms=jit_ms(document),
         worst=worst.id,
-        worst_node=plan_words.sentence(worst, root, beside, jit_ms(document)),
+        worst_node=words + (plan_words.if_evenly(root, evenly) if evenly else ""),
         summary=plan_words.summary(root),
         nodes=len(forest.entries),
         root=root,
     )
 
 
-def _nodes(forest: Forest, *, timed: bool) -> Node:
+def _nodes(forest: Forest, carriers: Mapping[int, Sequence[int]], times: OwnTimes | None) -> Node:
     """Make the nodes from the last to the first, so that each finds its children made."""
-    carriers = forest.carriers()
-    times = own_times(forest, carriers) if timed else None
     counted = "Shared Hit Blocks" in forest[0].raw
     blocks = {name: own_blocks(forest, carriers, key) for name, key in BLOCKS.items() if counted}
     made: dict[int, Node] = {}
@@ -80,7 +82,7 @@ def _node(
     forest: Forest,
     entry: Entry,
     children: tuple[Node, ...],
-    times: Own | None,
+    times: OwnTimes | None,
     blocks: Mapping[str, Own],
 ) -> Node:
     raw, number = entry.raw, entry.number
@@ -102,7 +104,7 @@ def _node(
         removed_rows=_removed(raw) * (loops or 0),
         misestimate=_misestimate(raw.get("Plan Rows", 0), rows),
         cost=raw.get("Total Cost", 0.0),
-        total_ms=round(entry.summed_ms / processes(forest, entry), 3) if times else None,
+        total_ms=round(times.total[number], 3) if times else None,
         self_ms=own_ms,
         after_ms=(times.after[number] or None) if times else None,
         share=round(own_ms / whole, 4) if own_ms is not None and whole else None,

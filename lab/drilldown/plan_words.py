@@ -3,7 +3,7 @@
 Only what the plan holds is reported; of an estimated plan that is the planner's estimate.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lab.drilldown.plan import MISESTIMATED, Node, Outside
 
@@ -64,6 +64,16 @@ def _misestimated(node: Node) -> str | None:
     if factor <= 1 / MISESTIMATED:
         return f"{estimated}{each}, {1 / factor:,.0f} times too many"
     return None
+
+
+def if_evenly(root: Node, during: Sequence[float]) -> str:
+    """Return what else a plan without times per worker may mean, by the own times of that reading."""
+    slowest = max(root.walk(), key=lambda node: during[node.id])
+    return (
+        " The plan does not show how the processes of its Gather shared the work"
+        " (auto_explain.log_verbose = on logs times per worker):"
+        f" if evenly, the slowest node is {slowest.label}, {_ms(during[slowest.id])}."
+    )
 
 
 def summary(root: Node) -> str:

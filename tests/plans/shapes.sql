@@ -306,3 +306,24 @@ SELECT count(*) FROM t WHERE id % 3 = 0
 -- shape: gather in a nested loop
 -- parallel: yes
 SELECT count(*) FROM (VALUES (1), (2)) v (a), LATERAL (SELECT count(*) n FROM t WHERE t.k > v.a OFFSET 0) x
+
+-- shape: one process of a gather does all
+-- parallel: yes
+-- slowest: Seq Scan on t
+SELECT count(*) FROM t WHERE id + 0 = 77 AND nap(0.4) > 0
+
+-- shape: one worker of a gather does all
+-- parallel: yes
+-- set: parallel_leader_participation = off
+-- slowest: Seq Scan on t
+SELECT count(*) FROM t WHERE id + 0 = 77 AND nap(0.4) > 0
+
+-- shape: one process of a gather merge does all
+-- parallel: yes
+-- slowest: Seq Scan on t
+SELECT id FROM t WHERE id + 0 IN (77, 78) AND nap(0.2) > 0 ORDER BY pad, id
+
+-- shape: one process of a parallel append has the slow table
+-- parallel: yes
+-- slowest: Seq Scan on t | Seq Scan on child
+SELECT id FROM child WHERE id < 10 UNION ALL SELECT id FROM t WHERE id + 0 = 77 AND nap(0.4) > 0
