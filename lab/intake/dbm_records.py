@@ -67,13 +67,14 @@ def _sample(sample: Sample) -> Iterator[Record]:
     signature = _signature(db.query_signature)
     session = sample.postgres
     queryid = session.query_id if session else None
-    yield from _statement(queryid, signature, comment, text.text, at_ns)
+    source = _source(sample.ddagentversion)
+    yield from _statement(source, queryid, signature, comment=comment, text=text.text, at_ns=at_ns)
     definition = db.plan.definition if db.plan else None
     plan = _plan(definition) if sample.dbm_type == "plan" and definition else None
     if plan:
         yield Plan(
             at_ns=at_ns,
-            source=_source(sample.ddagentversion),
+            source=source,
             executed=False,
             duration_ns=round(sample.duration) if sample.duration is not None else None,
             queryid=queryid,
@@ -101,15 +102,17 @@ def _plan(definition: str) -> redact.Plan | None:
 
 def _metrics(event: Metrics, row: MetricsRow) -> Iterator[Record]:
     at_ns = nanoseconds(event.timestamp)
-    signature = _signature(row.query_signature)
+    signature, source = _signature(row.query_signature), _source(event.ddagentversion)
     text = redact.statement(row.query)
     if row.queryid is not None:
         # Without a queryid the text is one of 200 characters; the stream of texts has the whole one.
         comment = _comment(text, Metadata(comments=row.dd_comments))
-        yield from _statement(row.queryid, signature, comment, text.text, at_ns)
+        yield from _statement(
+            source, row.queryid, signature, comment=comment, text=text.text, at_ns=at_ns
+        )
     yield QueryMetrics(
         at_ns=at_ns,
-        source=_source(event.ddagentversion),
+        source=source,
         database=redact.label(row.datname) or "",
         role=redact.label(row.rolname) or "",
         signature=signature or "",
@@ -145,12 +148,14 @@ def _session(event: Activity, row: ActivityRow) -> Iterator[Record]:
     at_ns = nanoseconds(event.timestamp)
     text = redact.statement(row.statement or "")
     comment = _comment(text, Metadata(comments=row.dd_comments))
-    signature = _signature(row.query_signature)
+    signature, source = _signature(row.query_signature), _source(event.ddagentversion)
     if row.statement:
-        yield from _statement(row.query_id, signature, comment, text.text, at_ns)
+        yield from _statement(
+            source, row.query_id, signature, comment=comment, text=text.text, at_ns=at_ns
+        )
     yield ActivitySample(
         at_ns=at_ns,
-        source=_source(event.ddagentversion),
+        source=source,
         pid=row.pid,
         database=redact.label(row.datname),
         role=redact.label(row.usename),
@@ -172,8 +177,17 @@ def _session(event: Activity, row: ActivityRow) -> Iterator[Record]:
 
 
 def _statement(
-    queryid: int | None, signature: str | None, comment: redact.Comment, text: str, at_ns: int
+    source: Source,
+    queryid: int | None,
+    signature: str | None,
+    *,
+    comment: redact.Comment,
+    text: str,
+    at_ns: int,
 ) -> Iterator[Record]:
+    if source is Source.EMBEDDED and queryid is not None:
+        # All that it sends has the queryid. The place is an Agent's, whose plans have nothing else.
+        signature = None
     key = str(queryid) if queryid is not None else signature
     if key is not None:
         yield Statement(

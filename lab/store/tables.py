@@ -91,10 +91,13 @@ def _reader(hint: Any, *, is_plain: bool) -> Callable[[Any], Any] | None:
 
 
 STATEMENT_SEEN_AGAIN = """ON CONFLICT (key) DO UPDATE SET
-    queryid = coalesce(excluded.queryid, queryid), signature = coalesce(excluded.signature, signature),
+    queryid = coalesce(excluded.queryid, queryid),
+    signature = CASE WHEN (excluded.text NOT LIKE 'EXPLAIN%') >= (text NOT LIKE 'EXPLAIN%')
+        THEN coalesce(excluded.signature, signature) ELSE coalesce(signature, excluded.signature) END,
     name = coalesce(excluded.name, name), owner = coalesce(excluded.owner, owner),
     -- An Agent's deltas carry 200 characters of a text that another stream carries whole. And what it
-    -- explains has, in pg_stat_statements, an entry of the same queryid whose text begins with EXPLAIN.
+    -- explains has, in pg_stat_statements, an entry of the same queryid whose text begins with EXPLAIN, and
+    -- whose signature no plan has.
     text = CASE WHEN (excluded.text NOT LIKE 'EXPLAIN%', length(excluded.text))
         >= (text NOT LIKE 'EXPLAIN%', length(text)) THEN excluded.text ELSE text END,
     seen_ns = max(seen_ns, excluded.seen_ns)"""

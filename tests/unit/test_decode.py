@@ -130,11 +130,15 @@ def test_metrics() -> None:
     assert (record.calls, record.rows, record.exec_time_ms, record.wal_bytes) == (3, 4, 1.5, 8)
     assert (record.role, record.signature, record.queryid) == ("credit_app", "1f2e3d", None)
     assert record.source is Source.AGENT
+    statement, _ = decode("/api/v2/dbmmetrics", p.metrics(queryid=-7))
+    assert isinstance(statement, Statement)
+    assert (statement.key, statement.signature, statement.name) == ("-7", "1f2e3d", "find_customer")
     body = p.metrics(queryid=-7, version="embedded")
     statement, record = decode("/api/v2/dbmmetrics", body)
     assert isinstance(statement, Statement)
     assert isinstance(record, QueryMetrics)
-    assert (statement.key, statement.signature, statement.name) == ("-7", "1f2e3d", "find_customer")
+    # The embedded agent's signature would take the place of an Agent's, which plans are found by.
+    assert (statement.key, statement.signature, statement.name) == ("-7", None, "find_customer")
     assert (record.queryid, record.source) == (-7, Source.EMBEDDED)
 
 

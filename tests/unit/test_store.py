@@ -177,11 +177,16 @@ def test_what_is_sent_again_counts_once(store: Store) -> None:
 def test_a_statement_keeps_its_own_text_beside_the_one_that_explained_it(
     store: Store, order: int
 ) -> None:
-    """An EXPLAIN of a statement has its queryid, but its text is not shown for it, whichever came first."""
-    explained = replace(STATEMENT, text="EXPLAIN (FORMAT JSON) SELECT ?")
-    for statement in (STATEMENT, explained)[::order]:
+    """An EXPLAIN has the queryid of its statement, but another signature, by which no plan is found."""
+    own = replace(STATEMENT, signature="a0")
+    explained = replace(STATEMENT, text="EXPLAIN (FORMAT JSON) SELECT ?", signature="b1")
+    for statement in (own, explained)[::order]:
         store.writer.commit([statement], timeout_s=60)
-    assert [kept.text for kept in store.reader.select(st.Statement)] == ["SELECT ?"]
+    kept = [(kept.text, kept.signature) for kept in store.reader.select(st.Statement)]
+    assert kept == [("SELECT ?", "a0")]
+    # An embedded agent that follows has no signature for a statement that has a queryid.
+    store.writer.commit([replace(STATEMENT, signature=None)], timeout_s=60)
+    assert [kept.signature for kept in store.reader.select(st.Statement)] == ["a0"]
 
 
 def test_a_position_is_committed_with_its_lines_or_not_at_all(store: Store) -> None:
