@@ -181,7 +181,7 @@ def options_of(target: str) -> dict[str, str]:
         DatabaseError: when it is malformed; the message quotes nothing of it.
     """
     target = target.strip()
-    fault = malformed.fault(target)
+    fault, is_utf8 = malformed.fault(target), True
     if fault is None:
         try:
             options: dict[str, str] = extensions.parse_dsn(target)
@@ -189,9 +189,11 @@ def options_of(target: str) -> dict[str, str]:
             fault = "it has an option that libpq does not know, or a value that cannot be read"
         except UnicodeError:
             # Not raised from it: such an error keeps the whole string.
-            fault = "it has bytes that are no UTF-8, as they are or as %XX"
+            is_utf8 = False
         else:
             fault = malformed.fault_of_ports(options)
+    if not is_utf8:
+        raise DatabaseError(malformed.NO_UTF8)
     if fault is not None:
         raise DatabaseError(
             f"This is not a PostgreSQL connection string: {fault}.\n{malformed.FORM}"

@@ -10,6 +10,11 @@ from collections.abc import Mapping
 FORM = (
     "Write it as postgresql://ROLE:PASSWORD@HOST:PORT/DATABASE or as host=... dbname=... user=..."
 )
+NO_UTF8 = (
+    "This connection string has bytes that are not UTF-8, as they are or as %XX. The driver, psycopg2, cannot"
+    " send them.\nWrite it in UTF-8. If the name of a database or role is stored in another encoding, connect"
+    " with psql and rename it (ALTER DATABASE ... RENAME TO, ALTER ROLE ... RENAME TO)."
+)
 _URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)", re.DOTALL)
 _PAIR = re.compile(
     r"\s*\w+\s*=\s*(?:'(?:[^'\\]|\\.)*+'|(?!')(?:[^\s\\]|\\.)*+)(?=\s|\Z)", re.DOTALL
