@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +59,24 @@ class OwnConsole:
         await_state("the benchmark's console answers", self._silence, within_s=START_S)
 
     def stop(self) -> None:
-        """End it in order."""
+        """End it in order.
+
+        Raises:
+            NotReadyError: when it does not end in time; it is killed then.
+        """
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
         """End it without a chance to do anything."""
         self._end(signal.SIGKILL)
+
+    def end(self) -> None:
+        """End it whatever its state, by force if it must be; an error that goes on is not hidden by this."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.send_signal(signal.SIGCONT)
+        with suppress(NotReadyError):
+            self.stop()
 
     def freeze(self) -> None:
         """Let it accept connections, as the kernel does, and answer none."""
@@ -98,7 +110,14 @@ class OwnConsole:
 
     def _end(self, how: signal.Signals) -> None:
         self.process.send_signal(how)
-        self.process.wait(STOP_S)
+        try:
+            self.process.wait(STOP_S)
+        except psutil.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise NotReadyError(
+                f"The benchmark's console did not end within {STOP_S} s of {how.name}; it was killed."
+            ) from None
 
     def _silence(self) -> str | None:
         if self.process.poll() is not None:
@@ -126,9 +145,7 @@ def own_console(state: Path, *, log: Path) -> Iterator[OwnConsole]:
         console.start()
         yield console
     finally:
-        if console.process.poll() is None:
-            console.process.send_signal(signal.SIGCONT)
-            console.stop()
+        console.end()
 
 
 def free_port() -> int:

@@ -4,9 +4,7 @@ The drill that runs is forgotten only when PostgreSQL shows none of its sessions
 wrong here is tried again.
 """
 
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 
 from lab.database import Role
@@ -138,17 +136,3 @@ def _sessions_left(scene: Scene) -> str | None:
         except DatabaseError as error:
             return f"{left}, and {role} cannot connect to end its own: {error}"
     return f"{left} of them"
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Let no signal interrupt the heal: whoever sends it wants an end, and this is the way to it."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before: dict[int, Callable[..., object] | int | None] = {
-        number: signal.signal(number, signal.SIG_IGN) for number in numbers
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

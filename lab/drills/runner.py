@@ -15,7 +15,8 @@ import psutil
 from lab import clock, verify
 from lab.drills.drill import Drill, Proof
 from lab.drills.errors import DrillError
-from lab.drills.healing import heal, heal_leftovers, undisturbed
+from lab.drills.healing import heal, heal_leftovers
+from lab.drills.interruption import at_most_once
 from lab.drills.journal import Journal, Step
 from lab.drills.running import Memo, Place, Running
 from lab.drills.scene import Scene
@@ -101,7 +102,7 @@ def run(
             settings=settings,
             intensity=options.intensity,
             sessions=Sessions(settings, tracing or NoTracing()),
-            memo=Memo.of(place, running),
+            memo=Memo(place, running),
         )
         done = _Course(drill, scene, running, place, reporter).follow(options.lasts_s)
         if options.verify:
@@ -123,23 +124,32 @@ class _Course:
         self._journal = Journal(place.journal)
 
     def follow(self, lasts_s: float | None) -> Run:
-        """Inject, prove, hold and heal; the heal comes whatever happens before it."""
-        proof, proven_ns, held = Proof(holds=False, says="nothing was injected"), None, False
-        injected_ns = self._write(Step.INJECT, intensity=self._running.intensity)
-        try:
-            self._reporter.begin("inject", self._drill.title)
-            self._drill.inject(self._scene)
-            self._reporter.done("inject", self._drill.title)
-            proof = self._prove()
-            if proof.holds:
-                proven_ns = self._write(Step.PROVEN, says=proof.says, pids=sorted(proof.pids))
-                held, pids = self._hold(self._drill.lasts_s if lasts_s is None else lasts_s)
-                proof = replace(proof, pids=proof.pids | pids)
-            else:
-                self._write(Step.NOT_PROVEN, says=proof.says)
-        finally:
-            with undisturbed():
+        """Inject, prove, hold and heal; the heal comes whatever happens before it, and runs whole."""
+        with at_most_once() as hold_back:
+            try:
+                try:
+                    done = self._until_the_heal(lasts_s)
+                finally:
+                    hold_back()
+            finally:
                 heal(self._drill, self._scene, self._running, self._place, self._reporter)
+            return replace(done, healed_ns=clock.now_ns())
+
+    def _until_the_heal(self, lasts_s: float | None) -> Run:
+        """Return what was seen of the fault; it may be there from the first line on."""
+        self._place.write(self._running)
+        proven_ns, held = None, False
+        injected_ns = self._write(Step.INJECT, intensity=self._running.intensity)
+        self._reporter.begin("inject", self._drill.title)
+        self._drill.inject(self._scene)
+        self._reporter.done("inject", self._drill.title)
+        proof = self._prove()
+        if proof.holds:
+            proven_ns = self._write(Step.PROVEN, says=proof.says, pids=sorted(proof.pids))
+            held, pids = self._hold(self._drill.lasts_s if lasts_s is None else lasts_s)
+            proof = replace(proof, pids=proof.pids | pids)
+        else:
+            self._write(Step.NOT_PROVEN, says=proof.says)
         return Run(
             run=self._running.run,
             drill=self._drill.name,
@@ -149,7 +159,7 @@ class _Course:
             proof=proof.says,
             pids=tuple(sorted(proof.pids)),
             held=held,
-            healed_ns=clock.now_ns(),
+            healed_ns=injected_ns,
         )
 
     def _prove(self) -> Proof:

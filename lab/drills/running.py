@@ -4,7 +4,6 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 import psutil
 
@@ -93,12 +92,6 @@ class Memo(MutableMapping[str, str]):
     def __init__(self, place: Place, running: Running) -> None:
         self._place = place
         self._running = running
-
-    @classmethod
-    def of(cls, place: Place, running: Running) -> Self:
-        """Begin to remember a drill."""
-        place.write(running)
-        return cls(place, running)
 
     def __getitem__(self, key: str) -> str:
         return self._running.memo[key]

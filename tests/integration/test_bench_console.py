@@ -1,7 +1,14 @@
 """`bench pages` and `bench console` in small: what they report is of what really ran."""
 
+import signal
+from pathlib import Path
+
+import pytest
+
 from lab.bench import pages
 from lab.bench.console import STATES, measure
+from lab.bench.own_console import own_console
+from lab.stack.readiness import NotReadyError
 from tests.fix_postgres import Database
 
 
@@ -25,3 +32,18 @@ def test_the_services_run_in_each_state_of_the_console(seeded: Database) -> None
     for name, state in found.items():
         assert state.typical.operation_rate > 0, name
         assert 0 <= state.typical.start_delay_p50 <= state.typical.start_delay_p99, name
+
+
+def test_a_console_that_does_not_end_is_killed_and_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frozen, it does not obey SIGTERM; the end of the block leaves no process in any case."""
+    monkeypatch.setattr("lab.bench.own_console.STOP_S", 0.1)
+    with own_console(tmp_path, log=tmp_path) as console:
+        console.freeze()
+        with pytest.raises(NotReadyError, match="it was killed"):
+            console.stop()
+        assert console.process.returncode == -signal.SIGKILL
+    with own_console(tmp_path, log=tmp_path) as console:
+        console.freeze()
+    assert console.process.returncode in {-signal.SIGKILL, -signal.SIGTERM, 0}

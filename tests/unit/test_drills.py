@@ -115,7 +115,7 @@ def test_the_journal_stays_bounded(tmp_path: Path) -> None:
 def test_a_memo_is_on_disk_before_it_returns(tmp_path: Path) -> None:
     """Another process reads what healing needs, until the drill is forgotten."""
     place = Place(Paths(state=tmp_path))
-    memo = Memo.of(place, RUNNING)
+    memo = Memo(place, RUNNING)
     memo["definition"] = "CREATE INDEX"
     assert Place(Paths(state=tmp_path)).read() == replace(
         RUNNING, memo={"definition": "CREATE INDEX"}

@@ -71,7 +71,7 @@ def read_record(state: Path) -> object:
 
 
 def write_running(state: Path) -> None:
-    Memo.of(Place(Paths(state=state)), RUNNING)["definition"] = "CREATE INDEX"
+    Memo(Place(Paths(state=state)), RUNNING)["definition"] = "CREATE INDEX"
 
 
 def read_running(state: Path) -> object:

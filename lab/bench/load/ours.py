@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from json import dumps, loads
 
@@ -120,5 +120,10 @@ def _answer(worker: subprocess.Popen[str]) -> Done:
     assert worker.stdout
     line = worker.stdout.readline()
     if not line:
-        raise LabError(f"A process of our engine ended with status {worker.wait(END_S)}.")
+        with suppress(subprocess.TimeoutExpired):
+            worker.wait(END_S)
+        raise LabError(
+            "A process of our engine gave no result;"
+            f" its exit status is {worker.poll()} (None: it still runs, and is ended)."
+        )
     return Done(**loads(line))
