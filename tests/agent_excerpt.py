@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from lab import clock
-from lab.drilldown.moments import moment
-from lab.intake.protobuf import _classes
-from lab.redact import statement
+from lab.foundation import clock
+from lab.foundation.timestamps import moment
+from lab.telemetry.intake.protobuf import _classes
+from lab.telemetry.redact import statement
 
 HOST = "excerpt-postgres"
 VERSION = "7.85.4"

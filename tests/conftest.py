@@ -10,7 +10,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
-from lab.settings import LabSettings
+from lab.foundation.settings import LabSettings
 
 NICER = 10
 # The worker that has them; the first file of all is the lab in containers, which takes as long.
@@ -19,9 +19,9 @@ NATIVE_LABS = "gw1"
 # the contracts of it: the clock itself, links to a time, the runbooks. Other contracts compare files.
 CLOCK = {
     "integration": re.compile(
-        r"\blab\.(store|bench\.intake)\b|\bfix_(store|console)\b|\bcurrent_date\b|\bmeets_clock\b"
+        r"\blab\.(telemetry\.store|bench\.intake)\b|\bfix_(store|console)\b|\bcurrent_date\b|\bmeets_clock\b"
     ),
-    "contract": re.compile(r"\blab\.(clock|drilldown|drills)\b"),
+    "contract": re.compile(r"\blab\.(foundation\.clock|drilldown|drills)\b"),
 }
 SHIFTED_PASS = "CREDITLAB_SHIFTED_PASS"
 

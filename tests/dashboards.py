@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.settings import ROOT
+from lab.foundation.settings import ROOT
 
 FOLDER = ROOT / "grafana" / "dashboards"
 FILES = sorted(FOLDER.glob("*.json"))

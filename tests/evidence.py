@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from lab import clock
-from lab.store import (
+from lab.foundation import clock
+from lab.telemetry.store import (
     ActivitySample,
     Event,
     Execution,

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_playwright
 
-from lab.debian import fetch, machine_archives
-from lab.errors import LabError
-from lab.paths import PACKAGES
-from lab.settings import ROOT
+from lab.foundation.debian import fetch, machine_archives
+from lab.foundation.errors import LabError
+from lab.foundation.paths import PACKAGES
+from lab.foundation.settings import ROOT
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Nothing but the pages: what a browser else asks for at its start goes to the internet.

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from lab.settings import ROOT
-from lab.store import Reader
+from lab.foundation.settings import ROOT
+from lab.telemetry.store import Reader
 from tests.fix_postgres import free_port
 
 START_S = 120

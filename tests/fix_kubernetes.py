@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from lab.debian import fetch
-from lab.paths import PACKAGES
-from lab.settings import ROOT
+from lab.foundation.debian import fetch
+from lab.foundation.paths import PACKAGES
+from lab.foundation.settings import ROOT
 
 K8S = ROOT / "k8s"
 OVERLAYS = ("local", "shop", "datadog", "datadog-operator", "scale")

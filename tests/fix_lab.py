@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lab.settings import ROOT, LabSettings
+from lab.foundation.settings import ROOT, LabSettings
 from tests.fix_postgres import free_port
 
 COMMAND_SECONDS = 600

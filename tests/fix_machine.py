@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from lab.cli import main
-from lab.settings import LabSettings
-from lab.stack.records import Record
+from lab.foundation.settings import LabSettings
+from lab.stack.native.records import Record
 
 # Answers as docker does; each call is noted in the file `calls` beside it, `ps` tells what `ps` holds, and
 # `console` holds the environment of the console's container.

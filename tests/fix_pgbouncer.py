@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from lab.database import Role, connect, rows
-from lab.debian import fetch
-from lab.errors import DatabaseError, LabError
-from lab.paths import PACKAGES
-from lab.stack.binaries import Program, _fetched
+from lab.clients.database import Role, connect, rows
+from lab.foundation.debian import fetch
+from lab.foundation.errors import DatabaseError, LabError
+from lab.foundation.paths import PACKAGES
+from lab.stack.native.binaries import Program, _fetched
 from tests.fix_postgres import Database, free_port
 
 START_SECONDS = 120

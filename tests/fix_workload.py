@@ -17,12 +17,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from lab import seed
-from lab.control import ServiceClient, ServiceUnreachableError
-from lab.database import Role, Row, connect, dsn, rows
-from lab.settings import ROOT, LabSettings
-from lab.stack.cluster import Cluster
+from lab.clients.database import Role, Row, connect, dsn, rows
+from lab.clients.services import ServiceClient, ServiceUnreachableError
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import ROOT, LabSettings
 from lab.stack.environment import of_settings
-from lab.stack.readiness import await_state
+from lab.stack.native.cluster import Cluster
 from tests.fix_postgres import Database, free_port
 from workload.database import Database as Pool
 from workload.metrics import Metrics

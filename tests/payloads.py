@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from lab import clock
-from lab.drilldown.moments import moment
-from lab.intake.protobuf import _classes
+from lab.foundation import clock
+from lab.foundation.timestamps import moment
+from lab.telemetry.intake.protobuf import _classes
 
 TRACE_LOW, TRACE_HIGH = 0xA1B2C3D4E5F60718, "67405d1f00000000"
 TRACE_ID = f"{TRACE_HIGH}{TRACE_LOW:016x}"

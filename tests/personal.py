@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from lab.redact.words import people
 from lab.seed.people import _FIRST_NAMES, _LAST_NAMES
+from lab.telemetry.redact.words import people
 from workload import cpf
 
 FULLWIDTH = str.maketrans("0123456789@", "０１２３４５６７８９＠")  # noqa: RUF001 - the point of it

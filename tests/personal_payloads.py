@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from lab import clock
-from lab.intake.protobuf import _classes
+from lab.foundation import clock
+from lab.telemetry.intake.protobuf import _classes
 
 Request: TypeAlias = tuple[str, bytes]
 Make: TypeAlias = Callable[[str], Request]

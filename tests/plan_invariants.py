@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lab.drilldown.plan import Tree
-from lab.drilldown.plan_reading import BLOCKS, tree
+from lab.drilldown.plans.reading import BLOCKS, tree
+from lab.drilldown.plans.tree import Tree
 
 # Milliseconds: PostgreSQL writes three digits, and each own time is rounded to six.
 ROUNDING_MS = 0.01

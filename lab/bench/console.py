@@ -21,13 +21,13 @@ from lab import seed as seeding
 from lab.bench.load.services import DELAY, Counts, counted, idle, quantile, running
 from lab.bench.own_console import OwnConsole, own_console
 from lab.bench.scratch import checkpoint, scratch_database
-from lab.cli.interruption import interruptible
-from lab.cli.options import AsJson, number
-from lab.cli.screen import Screen, err, out
-from lab.control import ServiceClient
-from lab.paths import Paths
-from lab.settings import LabSettings
+from lab.clients.services import ServiceClient
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
 from lab.stack.mode import running_settings
+from lab.terminal.interruption import interruptible
+from lab.terminal.options import AsJson, number
+from lab.terminal.screen import Screen, err, out
 from workload.limits import MAX_LOAD
 from workload.services import SERVICES
 

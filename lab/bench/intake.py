@@ -21,13 +21,13 @@ import msgspec
 import typer
 from rich.table import Table
 
-from lab import clock
 from lab.bench.own_console import OwnConsole, own_console
-from lab.cli.interruption import interruptible
-from lab.cli.options import AsJson
-from lab.cli.screen import out
-from lab.errors import LabError
-from lab.stack.readiness import await_state
+from lab.foundation import clock
+from lab.foundation.errors import LabError
+from lab.foundation.readiness import await_state
+from lab.terminal.interruption import interruptible
+from lab.terminal.options import AsJson
+from lab.terminal.screen import out
 from workload.statements import STATEMENTS
 
 SPANS_STORED = "SELECT max(id) FROM spans"

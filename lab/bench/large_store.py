@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from lab import clock
-from lab.store import (
+from lab.foundation import clock
+from lab.telemetry.store import (
     ActivitySample,
     Bounds,
     Execution,

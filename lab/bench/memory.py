@@ -18,13 +18,13 @@ import psutil
 import typer
 from rich.table import Table
 
-from lab.cli.interruption import interruptible
-from lab.cli.options import AsJson, number
-from lab.cli.screen import Screen, out
-from lab.errors import LabError
-from lab.paths import Paths
-from lab.settings import LabSettings
-from lab.stack.records import Record
+from lab.foundation.errors import LabError
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
+from lab.stack.native.records import Record
+from lab.terminal.interruption import interruptible
+from lab.terminal.options import AsJson, number
+from lab.terminal.screen import Screen, out
 
 COMPONENTS = ("console", "datadog")
 EVERY_S = 10.0

@@ -14,9 +14,9 @@ from typing import Any
 
 import psutil
 
-from lab.paths import Paths
-from lab.stack.readiness import NotReadyError, await_state
-from lab.store import Reader
+from lab.foundation.paths import Paths
+from lab.foundation.readiness import NotReadyError, await_state
+from lab.telemetry.store import Reader
 
 START_S = 60
 STOP_S = 30

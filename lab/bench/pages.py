@@ -19,11 +19,11 @@ from rich.table import Table
 
 from lab.bench.large_store import fill
 from lab.bench.own_console import OwnConsole, own_console
-from lab.cli.interruption import interruptible
-from lab.cli.options import AsJson
-from lab.cli.screen import Screen, out
-from lab.errors import LabError
-from lab.paths import Paths
+from lab.foundation.errors import LabError
+from lab.foundation.paths import Paths
+from lab.terminal.interruption import interruptible
+from lab.terminal.options import AsJson
+from lab.terminal.screen import Screen, out
 
 ANSWER_S = 30
 MB = 1_000_000

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lab.database import Role, connect, dsn, identifier, rows
-from lab.paths import Paths
-from lab.settings import LabSettings
-from lab.stack.binaries import postgres_bin
-from lab.stack.cluster import Cluster
+from lab.clients.database import Role, connect, dsn, identifier, rows
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
+from lab.stack.native.binaries import postgres_bin
+from lab.stack.native.cluster import Cluster
 
 
 @contextmanager

@@ -17,14 +17,14 @@ from rich.table import Table
 
 from lab import seed as seeding
 from lab.bench.scratch import checkpoint, scratch_database
-from lab.cli.interruption import interruptible
-from lab.cli.options import AsJson, number
-from lab.cli.screen import err, out
-from lab.database import Role
-from lab.errors import LabError
-from lab.settings import LabSettings
-from lab.stack.binaries import postgres_bin
-from lab.stack.memory import running_settings
+from lab.clients.database import Role
+from lab.foundation.errors import LabError
+from lab.foundation.settings import LabSettings
+from lab.stack.native.binaries import postgres_bin
+from lab.stack.up_options import running_settings
+from lab.terminal.interruption import interruptible
+from lab.terminal.options import AsJson, number
+from lab.terminal.screen import err, out
 from workload.limits import MAX_SCALE, MIN_SCALE
 
 DATABASE = "creditlab_bench_seed"

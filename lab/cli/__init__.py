@@ -29,8 +29,8 @@ from lab.cli import (
     up,
     verify,
 )
-from lab.cli.streams import tolerate_any_encoding
-from lab.errors import LabError
+from lab.foundation.errors import LabError
+from lab.terminal.streams import tolerate_any_encoding
 from workload.errors import WorkloadError
 
 

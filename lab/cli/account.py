@@ -7,9 +7,9 @@ from rich.text import Text
 
 from lab.datadog import key
 from lab.datadog.key import KeyCheck, KeyState
-from lab.embedded import LABEL
-from lab.settings import DatadogSettings
+from lab.foundation.settings import DatadogSettings
 from lab.stack.status import Status
+from lab.telemetry.embedded import LABEL
 
 STYLES = {KeyState.VALID: "green", KeyState.REFUSED: "bold red", KeyState.UNKNOWN: "yellow"}
 # Datadog's documented installer; the option leaves the machine's own Agent service stopped.

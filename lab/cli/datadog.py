@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lab.cli.options import AsJson
+from lab.terminal.options import AsJson
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -23,16 +23,16 @@ def push(
     as_json: AsJson = False,
 ) -> None:
     """Create or update the monitors and the dashboard; needs DD_API_KEY and DD_APP_KEY."""
-    from lab.cli.screen import out
     from lab.datadog.account import Account
-    from lab.settings import DatadogSettings
+    from lab.foundation.settings import DatadogSettings
+    from lab.terminal.screen import out
 
     account = Account.of(DatadogSettings.load())
     # Only now: the client takes half a second to load, and a wrong key is told at once.
+    from lab.cli.views.datadog import links, render
     from lab.datadog.api import Api
     from lab.datadog.definitions import FOLDER, read
     from lab.datadog.push import carry_out, plan
-    from lab.datadog.view import links, render
 
     definitions = read(FOLDER)
     with Api(account) as api:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lab.cli.options import AsJson
+from lab.terminal.options import AsJson
 
 
 def doctor(
@@ -25,13 +25,13 @@ def doctor(
 
     Exit status 1 when something is missing, 2 when nothing is but something could not be checked.
     """
-    from lab import database
     from lab.cli import account
-    from lab.cli.screen import out
+    from lab.cli.views.doctor import render
+    from lab.clients import database
     from lab.doctor import examine
-    from lab.doctor.view import render
-    from lab.settings import LabSettings
+    from lab.foundation.settings import LabSettings
     from lab.stack.mode import running_settings
+    from lab.terminal.screen import out
 
     # The account is the lab's own: another database's Agent has a key of its own.
     key = account.checked_key() if dsn is None else None

@@ -5,8 +5,8 @@ import re
 
 from dotenv import dotenv_values
 
-from lab.cli.screen import warn
-from lab.settings import ROOT, LabSettings
+from lab.foundation.settings import ROOT, LabSettings
+from lab.terminal.screen import warn
 
 # Read by docker compose and by the Agent's containers, not by us; .env.example lists them.
 FOREIGN = ("COMPOSE_", "DOCKER_", "DD_", "GF_", "GRAFANA_")

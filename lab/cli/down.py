@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from lab.cli.options import Docker, Native
+from lab.terminal.options import Docker, Native
 
 
 def down(
@@ -19,9 +19,9 @@ def down(
 
     Natively it ends within five minutes: what does not stop in order is killed.
     """
-    from lab.cli.screen import Screen, err
-    from lab.settings import LabSettings
+    from lab.foundation.settings import LabSettings
     from lab.stack import mode
+    from lab.terminal.screen import Screen, err
 
     settings = LabSettings.load()
     asked = mode.asked_for(docker=docker, native=native)

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.cli.options import AsJson, names, number, seconds
+from lab.terminal.options import AsJson, names, number, seconds
 
 if TYPE_CHECKING:
-    from lab.cli.screen import Screen
     from lab.drills.assessment import Assessment
     from lab.drills.drill import Drill
     from lab.drills.matrix import Matrix
     from lab.drills.runner import Options, Run
     from lab.drills.series import Series
-    from lab.settings import LabSettings
+    from lab.foundation.settings import LabSettings
+    from lab.terminal.screen import Screen
     from lab.verify import Report
 
 app = typer.Typer(no_args_is_help=True)
@@ -48,9 +48,9 @@ def drill() -> None:
 @app.command("list")
 def list_all(as_json: AsJson = False) -> None:
     """Show every drill."""
-    from lab.cli.screen import out
-    from lab.drills import view
+    from lab.cli.views import drills as view
     from lab.drills.catalogue import DRILLS
+    from lab.terminal.screen import out
 
     if as_json:
         rows = [
@@ -65,9 +65,9 @@ def list_all(as_json: AsJson = False) -> None:
 @app.command()
 def show(name: str) -> None:
     """Show what a drill does, as whom, and what should be seen."""
-    from lab.cli.screen import out
-    from lab.drills import view
+    from lab.cli.views import drills as view
     from lab.drills.catalogue import find
+    from lab.terminal.screen import out
 
     out.print(view.description(find(name)))
 
@@ -84,10 +84,10 @@ def run_one(
 
     Exit status 1 when the fault was not there or verify failed, 2 when verify could not compare everything.
     """
-    from lab.cli.screen import out
-    from lab.drills import view
+    from lab.cli.views import drills as view
     from lab.drills.catalogue import find
     from lab.drills.runner import Options
+    from lab.terminal.screen import out
 
     chosen = find(name)
     options = Options(lasts_s=lasts, intensity=intensity, verify=verify)
@@ -166,10 +166,10 @@ def quiet(
 
     Exit status 1 when something fires, 2 when nothing does but an observer had no data.
     """
-    from lab.cli.interruption import interruptible
-    from lab.cli.screen import Screen, out
-    from lab.drills import view
+    from lab.cli.views import drills as view
     from lab.drills.quiet import watch
+    from lab.terminal.interruption import interruptible
+    from lab.terminal.screen import Screen, out
 
     with interruptible(), Screen() as screen:
         found = watch(_settings(), for_s=lasts, reporter=screen)
@@ -193,9 +193,9 @@ def run_random(
     import random
     from threading import Event
 
-    from lab.cli.interruption import interruptible
     from lab.drills.catalogue import DRILLS
     from lab.drills.runner import Options
+    from lab.terminal.interruption import interruptible
 
     drawn, options = random.Random(seed), Options(intensity=intensity)
     with interruptible():
@@ -207,8 +207,8 @@ def run_random(
 @app.command()
 def stop() -> None:
     """End the drill that runs, or heal what a killed one has left."""
-    from lab.cli.screen import Screen, out
     from lab.drills.stopping import stop as end
+    from lab.terminal.screen import Screen, out
 
     with Screen() as screen:
         ended = end(_settings(), screen)
@@ -217,17 +217,17 @@ def stop() -> None:
 
 
 def _settings() -> "LabSettings":
-    from lab.settings import LabSettings
+    from lab.foundation.settings import LabSettings
     from lab.stack.mode import running_settings
 
     return running_settings(LabSettings.load())
 
 
 def _run(drills: "list[Drill]", options: "Options") -> "Series":
-    from lab.cli.interruption import interruptible
-    from lab.cli.screen import Screen
     from lab.drills import runner, series, settling, tracing
     from lab.drills.assessment import assess
+    from lab.terminal.interruption import interruptible
+    from lab.terminal.screen import Screen
 
     settings = _settings()
     traced = tracing.start(settings)
@@ -247,7 +247,7 @@ def _run(drills: "list[Drill]", options: "Options") -> "Series":
 def _verified() -> "Report":
     """Return what verify finds after the drills."""
     from lab import verify
-    from lab.cli.screen import Screen
+    from lab.terminal.screen import Screen
 
     with Screen() as screen:
         screen.begin("verify")
@@ -256,8 +256,8 @@ def _verified() -> "Report":
 
 def _announce(chosen: "Drill", done: "Run", screen: "Screen") -> None:
     """Tell the account, where there is one; a drill does not fail because nobody could be told."""
-    from lab.errors import LabError
-    from lab.settings import DatadogSettings
+    from lab.foundation.errors import LabError
+    from lab.foundation.settings import DatadogSettings
 
     settings = DatadogSettings.load()
     if settings.dd_api_key is None or settings.dd_app_key is None:
@@ -275,8 +275,9 @@ def _announce(chosen: "Drill", done: "Run", screen: "Screen") -> None:
 
 
 def _show(found: "Matrix", html: Path | None, *, as_json: bool) -> None:
-    from lab.cli.screen import out
-    from lab.drills import report, view
+    from lab.cli.views import drills as view
+    from lab.drills import report
+    from lab.terminal.screen import out
 
     if html:
         html.write_text(report.html(found), encoding="utf-8")

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lab.cli.screen import Screen
     from lab.drilldown.remote import Answers
     from lab.drilldown.report import TraceReport
+    from lab.terminal.screen import Screen
 
 # Spans are sent once a second, and the reports of credit-risk, the slow ones, come every eight.
 PATIENCE_S = 9.0
@@ -13,7 +13,7 @@ PATIENCE_S = 9.0
 
 def await_one(desk: "Answers", screen: "Screen") -> "TraceReport | None":
     """Wait for an execution with its own plan; else take the slowest trace there is, if there is one."""
-    from lab.stack.readiness import NotReadyError, await_state
+    from lab.foundation.readiness import NotReadyError, await_state
 
     found: list[TraceReport] = []
 
@@ -41,9 +41,9 @@ def look(desk: "Answers") -> "TraceReport | None":
 
 def _look(desk: "Answers", *, with_plan: bool) -> "TraceReport | None":
     """A store that is empty, or not there yet, is no error here."""
-    from lab import clock
-    from lab.drilldown.desk import HOUR, SLOWEST
-    from lab.errors import LabError
+    from lab.drilldown.local import HOUR, SLOWEST
+    from lab.foundation import clock
+    from lab.foundation.errors import LabError
 
     try:
         if with_plan:

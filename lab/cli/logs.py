@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.cli.options import Docker, Native
+from lab.terminal.options import Docker, Native
 
 if TYPE_CHECKING:
-    from lab.settings import LabSettings
+    from lab.foundation.settings import LabSettings
 
 LINES = 40
 LINES_OF_EACH = 8
@@ -29,7 +29,7 @@ def logs(
     native: Native = False,
 ) -> None:
     """Show the last lines of the logs."""
-    from lab.settings import LabSettings
+    from lab.foundation.settings import LabSettings
     from lab.stack import mode
 
     settings = LabSettings.load()
@@ -42,7 +42,7 @@ def logs(
 
 def show_containers(component: str | None, *, follow: bool, tail: int) -> None:
     """Show what containers wrote, with `follow` until interrupted or until they have gone."""
-    from lab.stack import docker
+    from lab.stack.docker import lifecycle as docker
 
     for line in docker.logs(component, follow=follow, tail=tail):
         # Compose names the container at the start of each line.
@@ -50,8 +50,8 @@ def show_containers(component: str | None, *, follow: bool, tail: int) -> None:
 
 
 def _show_files(component: str | None, settings: "LabSettings", *, follow: bool) -> None:
-    from lab.paths import Paths
-    from lab.stack.logs import file_of, names, tail
+    from lab.foundation.paths import Paths
+    from lab.stack.native.logs import file_of, names, tail
 
     paths = Paths.of(settings)
     chosen = [component] if component else names()
@@ -65,9 +65,9 @@ def _show_files(component: str | None, settings: "LabSettings", *, follow: bool)
 
 def show_new_lines(components: Sequence[str], settings: "LabSettings") -> None:
     """Show what is written from now on, until interrupted or until supervisord has gone."""
-    from lab.paths import Paths
-    from lab.stack.logs import Follower
-    from lab.stack.supervision import Supervisor
+    from lab.foundation.paths import Paths
+    from lab.stack.native.logs import Follower
+    from lab.stack.native.supervision import Supervisor
 
     paths = Paths.of(settings)
     supervisor = Supervisor(paths)
@@ -87,7 +87,7 @@ def show_new_lines(components: Sequence[str], settings: "LabSettings") -> None:
 def _show(component: str, line: str, *, alone: bool) -> None:
     from rich.text import Text
 
-    from lab.cli.screen import out
+    from lab.terminal.screen import out
 
     if alone:
         out.print(Text(line), soft_wrap=True)

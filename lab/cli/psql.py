@@ -16,13 +16,13 @@ def psql(
     """Open psql in the lab's database; further arguments are psql's own."""
     from psycopg2.extensions import parse_dsn
 
-    from lab.database import Role, dsn
-    from lab.errors import LabError
-    from lab.settings import LabSettings
-    from lab.stack import binaries
+    from lab.clients.database import Role, dsn
+    from lab.foundation.errors import LabError
+    from lab.foundation.settings import LabSettings
+    from lab.foundation.suggestions import unknown
     from lab.stack.environment import inherited
     from lab.stack.mode import running_settings
-    from lab.stack.suggestions import unknown
+    from lab.stack.native import binaries
 
     if role not in list(Role):
         raise LabError(unknown("role", role, Role))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lab.cli.options import AsJson, Docker, Native
+from lab.terminal.options import AsJson, Docker, Native
 
 
 def queries(
@@ -18,12 +18,12 @@ def queries(
     as_json: AsJson = False,
 ) -> None:
     """List the statements that did most in the last hour."""
-    from lab.cli.desk import desk
-    from lab.cli.screen import out
+    from lab.cli.drilldown import desk
+    from lab.cli.views.queries import render
     from lab.drilldown import By, to_json
-    from lab.drilldown.view.queries import render
-    from lab.errors import LabError
-    from lab.stack.suggestions import unknown
+    from lab.foundation.errors import LabError
+    from lab.foundation.suggestions import unknown
+    from lab.terminal.screen import out
 
     if by not in list(By):
         raise LabError(unknown("figure", by, By))
@@ -42,10 +42,10 @@ def query(
     as_json: AsJson = False,
 ) -> None:
     """Show one statement: both observers, its plans over time, its slowest executions, its tables."""
-    from lab.cli.desk import desk
-    from lab.cli.screen import out
+    from lab.cli.drilldown import desk
+    from lab.cli.views.queries import render_one
     from lab.drilldown import to_json
-    from lab.drilldown.view.queries import render_one
+    from lab.terminal.screen import out
 
     found = desk(docker=docker, native=native).query(key)
     if as_json:

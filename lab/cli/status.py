@@ -4,7 +4,7 @@ import json
 
 import typer
 
-from lab.cli.options import AsJson, Docker, Native
+from lab.terminal.options import AsJson, Docker, Native
 
 
 def status(*, docker: Docker = False, native: Native = False, as_json: AsJson = False) -> None:
@@ -13,12 +13,12 @@ def status(*, docker: Docker = False, native: Native = False, as_json: AsJson = 
     Exit status 0 when all that was asked for works, 1 when something does not, 2 when that is unknown.
     """
     from lab.cli import account
-    from lab.cli.screen import out
-    from lab.cli.show import table
-    from lab.outcome import Outcome
-    from lab.settings import LabSettings
+    from lab.cli.views.status import table
+    from lab.foundation.outcome import Outcome
+    from lab.foundation.settings import LabSettings
     from lab.stack import mode
     from lab.stack.status import State
+    from lab.terminal.screen import out
 
     settings = LabSettings.load()
     chosen = mode.decide(settings, mode.asked_for(docker=docker, native=native))

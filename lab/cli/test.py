@@ -33,8 +33,8 @@ def test(context: typer.Context) -> None:
 
 def _shifted() -> tuple[int, str]:
     """Run what meets now with a shifted clock; return pytest's status, and the line that sums it up."""
-    from lab import clock_shift
-    from lab.errors import LabError
+    from lab.cli import clock_shift
+    from lab.foundation.errors import LabError
 
     try:
         with clock_shift.environment(AHEAD_DAYS, _say) as variables:
@@ -81,6 +81,6 @@ def _announced(command: tuple[str, ...]) -> list[str]:
 
 
 def _root() -> str:
-    from lab.settings import ROOT
+    from lab.foundation.settings import ROOT
 
     return str(ROOT)

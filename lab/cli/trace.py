@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lab.cli.options import AsJson, Docker, Native
+from lab.terminal.options import AsJson, Docker, Native
 
 
 def trace(
@@ -24,10 +24,10 @@ def trace(
     as_json: AsJson = False,
 ) -> None:
     """Show a trace's statements, with the plan that each was executed by."""
-    from lab.cli.desk import desk
-    from lab.cli.screen import out
+    from lab.cli.drilldown import desk
+    from lab.cli.views.trace import render
     from lab.drilldown import to_json
-    from lab.drilldown.view.trace import render
+    from lab.terminal.screen import out
 
     report = desk(docker=docker, native=native).report(asked, service)
     if as_json:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.cli.options import AsJson, Docker, Native, names, number
+from lab.terminal.options import AsJson, Docker, Native, names, number
 from workload.limits import MAX_LOAD, MAX_SCALE, MIN_SCALE
 
 if TYPE_CHECKING:
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from lab.cli.screen import Screen
     from lab.drilldown.remote import Answers
+    from lab.foundation.settings import LabSettings
     from lab.seed import SeedReport
-    from lab.settings import LabSettings
-    from lab.stack.memory import Memory
     from lab.stack.mode import Mode
-    from lab.stack.starting import AskedFor
+    from lab.stack.native.starting import AskedFor
     from lab.stack.status import Status
+    from lab.stack.up_options import Memory
+    from lab.terminal.screen import Screen
 
 # What a person may open, where it runs: component, heading, path.
 PAGES = (
@@ -74,7 +74,7 @@ def up(
 ) -> None:
     """Start the lab, or what is missing of it: in containers where a Docker engine answers."""
     from lab.stack import mode
-    from lab.stack.memory import Memory
+    from lab.stack.up_options import Memory
 
     asked_mode = mode.asked_for(docker=docker, native=native)
     chosen = names(services, "--services", "service")
@@ -91,14 +91,14 @@ def bring_up(
 ) -> None:
     """Start the lab with these options, and show what runs."""
     from lab.cli import account, insight
-    from lab.cli.desk import desk_in
     from lab.cli.dotenv import warn_of_unknown
-    from lab.cli.interruption import interruptible
-    from lab.cli.screen import Screen, out
+    from lab.cli.drilldown import desk_in
     from lab.drilldown import to_json
     from lab.drills.healing import heal_abandoned
-    from lab.settings import LabSettings
+    from lab.foundation.settings import LabSettings
     from lab.stack import mode
+    from lab.terminal.interruption import interruptible
+    from lab.terminal.screen import Screen, out
 
     settings = LabSettings.load()
     chosen = mode.decide(settings, asked_mode)
@@ -128,7 +128,7 @@ def bring_up(
 
 def _in_containers(settings: "LabSettings", asked: "Memory", screen: "Screen") -> bool:
     """Start the lab; return whether there is news to tell, as Compose does not."""
-    from lab.stack import docker
+    from lab.stack.docker import lifecycle as docker
 
     docker.up(settings, asked, reporter=screen)
     return True
@@ -136,9 +136,9 @@ def _in_containers(settings: "LabSettings", asked: "Memory", screen: "Screen") -
 
 def _natively(settings: "LabSettings", asked: "Memory", screen: "Screen") -> bool:
     """Start the lab; return whether anything had to be started."""
-    from lab.cli.screen import warn
-    from lab.errors import LabError
-    from lab.stack import starting
+    from lab.foundation.errors import LabError
+    from lab.stack.native import starting
+    from lab.terminal.screen import warn
 
     if sys.platform != "linux":
         raise LabError("Without Docker the lab needs Linux. Start Docker: ./creditlab up --docker")
@@ -164,8 +164,8 @@ def _seed(settings: "LabSettings", asked_for: "AskedFor", screen: "Screen") -> "
 
 
 def _show(status: "Status", *, news: bool, notes: "Sequence[Text]") -> None:
-    from lab.cli.screen import out
-    from lab.cli.show import next_steps, table
+    from lab.cli.views.status import next_steps, table
+    from lab.terminal.screen import out
 
     addresses = {component.name: component.address for component in status.components}
     out.print()
@@ -182,8 +182,8 @@ def _show(status: "Status", *, news: bool, notes: "Sequence[Text]") -> None:
 def _show_trace(desk: "Answers", *, wait: bool) -> None:
     """The lab is up already, so an interrupt ends this wait and nothing else."""
     from lab.cli import insight
-    from lab.cli.screen import Screen, out
-    from lab.drilldown.view.trace import in_brief
+    from lab.cli.views.trace import in_brief
+    from lab.terminal.screen import Screen, out
 
     try:
         with Screen() as screen:
@@ -197,11 +197,11 @@ def _show_trace(desk: "Answers", *, wait: bool) -> None:
 
 
 def _stay(chosen: "Mode", settings: "LabSettings") -> None:
-    from lab.cli.interruption import interruptible
     from lab.cli.logs import show_containers, show_new_lines
-    from lab.cli.screen import Screen, err
     from lab.stack import mode
-    from lab.stack.logs import names
+    from lab.stack.native.logs import names
+    from lab.terminal.interruption import interruptible
+    from lab.terminal.screen import Screen, err
 
     try:
         with interruptible():

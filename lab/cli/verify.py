@@ -4,7 +4,7 @@ import json
 
 import typer
 
-from lab.cli.options import AsJson
+from lab.terminal.options import AsJson
 
 
 def verify(as_json: AsJson = False) -> None:
@@ -12,12 +12,12 @@ def verify(as_json: AsJson = False) -> None:
 
     Exit status 0 when all hold, 1 when one fails, 2 when none fails but one could not be checked.
     """
-    from lab.cli.screen import Screen, out
+    from lab.cli.views.verify import render
     from lab.drills.healing import heal_abandoned
-    from lab.settings import LabSettings
+    from lab.foundation.settings import LabSettings
     from lab.stack.mode import running_settings
+    from lab.terminal.screen import Screen, out
     from lab.verify import run
-    from lab.verify.view import render
 
     settings = running_settings(LabSettings.load())
     with Screen() as screen:

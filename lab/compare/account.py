@@ -6,13 +6,13 @@ answers come from the intake's copy. A statement is a `query_signature` there, a
 
 from collections.abc import Mapping
 
-from lab import clock
 from lab.compare.answers import Answer, cannot
 from lab.compare.intake import APPLICATION, Datadog, Metric, Work
 from lab.datadog.account import Account
 from lab.datadog.api import Api, Series
-from lab.errors import LabError
-from lab.settings import LabSettings
+from lab.foundation import clock
+from lab.foundation.errors import LabError
+from lab.foundation.settings import LabSettings
 
 NS = 1_000_000_000
 # `reported_hostname` in datadog/conf.d/postgres.d/conf.yaml.

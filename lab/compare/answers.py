@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 from lab.compare.resources import Spent
-from lab.outcome import Outcome
+from lab.foundation.outcome import Outcome
 
 Value: TypeAlias = float | str
 CLOSE_PERCENT = 5.0

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from lab import clock
 from lab.compare.answers import Answer, cannot
 from lab.compare.side import NS, READ_WITHIN_S
 from lab.drilldown.links import Links
-from lab.paths import Paths
-from lab.settings import LabSettings
-from lab.store import (
+from lab.foundation import clock
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
+from lab.telemetry.store import (
     ActivityRound,
     ActivitySample,
     Plan,

@@ -5,15 +5,16 @@ from contextlib import suppress
 
 import psutil
 
-from lab import clock
 from lab.compare.resources import DATADOG, LAB, PROMETHEUS, Spent, one_line
-from lab.embedded import LABEL
-from lab.paths import Paths
-from lab.settings import LabSettings
-from lab.stack import docker, records
+from lab.foundation import clock
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
 from lab.stack.agent import Agent
-from lab.stack.compose import ComposeError, Usage
+from lab.stack.docker import lifecycle as docker
+from lab.stack.docker.compose import ComposeError, Usage
 from lab.stack.mode import Mode, running
+from lab.stack.native import records
+from lab.telemetry.embedded import LABEL
 
 # By component; what a lab does not run costs nothing, and is not told of.
 OBSERVERS = {

@@ -2,8 +2,8 @@
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from lab import clock
 from lab.compare.answers import CLOSE_PERCENT, Comparison, number
+from lab.foundation import clock
 
 
 def html(found: Comparison, machine: str) -> str:

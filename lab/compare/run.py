@@ -6,7 +6,7 @@ from lab.compare.costs import costs
 from lab.compare.intake import Datadog
 from lab.compare.resources import gathered
 from lab.compare.side import Prometheus, Seen, Truth
-from lab.settings import LabSettings
+from lab.foundation.settings import LabSettings
 
 
 def run(settings: LabSettings, *, since_s: float, datadog: Datadog | None = None) -> Comparison:

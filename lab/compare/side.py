@@ -9,16 +9,17 @@ from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any, TypeAlias, TypeVar
 
-from lab import clock, database
+from lab.clients import database
+from lab.clients.database import Role
 from lab.compare.answers import Answer, cannot
-from lab.database import Role
 from lab.drilldown.links import Links
-from lab.errors import DatabaseError
+from lab.foundation import clock
+from lab.foundation.errors import DatabaseError
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
 from lab.judge.prometheus import Prometheus as Server
 from lab.judge.prometheus import PrometheusError
-from lab.paths import Paths
-from lab.settings import LabSettings
-from lab.store import Plan, Reader, Span
+from lab.telemetry.store import Plan, Reader, Span
 
 NS = 1_000_000_000
 READ_WITHIN_S = 15.0

@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from lab.compare.resources import DATADOG, LAB, PROMETHEUS, Spent, one_line
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
 from lab.judge.prometheus import Prometheus, PrometheusError, Target
-from lab.paths import Paths
-from lab.settings import LabSettings
-from lab.store import Reader, StoreError
-from lab.store.tables import TABLES
+from lab.telemetry.store import Reader, StoreError
+from lab.telemetry.store.tables import TABLES
 
 SCRAPE_WITHIN_S = 10.0
 # What Prometheus asks for: exemplars are in this form only.

@@ -7,11 +7,11 @@ import threading
 
 import uvicorn
 
-from lab import processors
 from lab.console.app import build
 from lab.console.connections import BoundedProtocol
-from lab.errors import LabError
-from lab.settings import LabSettings
+from lab.foundation import processors
+from lab.foundation.errors import LabError
+from lab.foundation.settings import LabSettings
 from workload.errors import SettingsError
 from workload.request_policy import is_loopback
 

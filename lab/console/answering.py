@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lab.drilldown import MalformedIdError, NotFoundError, to_json
-from lab.errors import LabError
-from lab.store import StoreError
+from lab.foundation.errors import LabError
+from lab.telemetry.store import StoreError
 
 THREADS = 2
 Answer = Callable[[Request], object]

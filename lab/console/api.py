@@ -12,8 +12,8 @@ from starlette.routing import Route
 from lab.console.answering import Access, Answer, Answering
 from lab.drilldown import By, Desk
 from lab.drilldown.remote import API
-from lab.errors import LabError
-from lab.stack.suggestions import unknown
+from lab.foundation.errors import LabError
+from lab.foundation.suggestions import unknown
 
 
 def routes(desk: Desk, access: Access) -> list[Route]:

@@ -20,7 +20,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import lab
-from lab import redact
 from lab.console import api, jaeger
 from lab.console.guard import Guarded
 from lab.console.metrics import ConsoleMetrics
@@ -29,11 +28,12 @@ from lab.console.sampling import SamplingWatch
 from lab.drilldown import Desk
 from lab.drills.mark import Mark
 from lab.drills.running import Place
-from lab.intake import Gate, routes
-from lab.paths import Paths
-from lab.pglog import LogReader
-from lab.settings import LabSettings
-from lab.store import Bounds, Reader, Record, Writer
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
+from lab.telemetry import redact
+from lab.telemetry.intake import Gate, routes
+from lab.telemetry.pglog import LogReader
+from lab.telemetry.store import Bounds, Reader, Record, Writer
 from workload.request_policy import RequestPolicy
 
 

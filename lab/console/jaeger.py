@@ -16,9 +16,9 @@ from lab.console.answering import Access, Answer, Answering
 from lab.drilldown import Desk, Search
 from lab.drilldown.execution import StatementExecution
 from lab.drilldown.ids import parse
-from lab.drilldown.moments import EPOCH
 from lab.drilldown.trace import Trace, TraceSpan
-from lab.errors import LabError
+from lab.foundation.errors import LabError
+from lab.foundation.timestamps import EPOCH
 
 PREFIX = "/jaeger/api"
 DEFAULT_LIMIT = 20

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from lab.console.rates import Rate
-from lab.store import QueryMetrics, Record
+from lab.telemetry.store import QueryMetrics, Record
 
 Metric: TypeAlias = Counter | Gauge
 
@@ -57,7 +57,7 @@ MAX_FORMS = 5
 
 
 class ConsoleMetrics:
-    """Implements the `Telemetry` of lab.intake, lab.store.writer and lab.pglog."""
+    """Implements the `Telemetry` of the intake, the store's writer and pglog (lab.telemetry)."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._counters = {

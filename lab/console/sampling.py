@@ -4,9 +4,9 @@ import time
 from datetime import timedelta
 from threading import Lock
 
-from lab import clock
 from lab.drilldown.sampling import sampled_away
-from lab.store import Reader, StoreError
+from lab.foundation import clock
+from lab.telemetry.store import Reader, StoreError
 
 REMEMBERED_FOR = timedelta(seconds=10)
 

@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Self
 
-from lab.errors import LabError
-from lab.settings import DatadogSettings
-from lab.stack.suggestions import unknown
+from lab.foundation.errors import LabError
+from lab.foundation.settings import DatadogSettings
+from lab.foundation.suggestions import unknown
 
 SITES = (
     "datadoghq.com",

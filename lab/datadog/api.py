@@ -27,7 +27,7 @@ from urllib3.exceptions import HTTPError
 
 from lab.datadog.account import Account
 from lab.datadog.definitions import PROJECT, Kind
-from lab.errors import LabError
+from lab.foundation.errors import LabError
 
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 30

@@ -12,8 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
-from lab.errors import LabError
-from lab.settings import ROOT
+from lab.foundation.errors import LabError
+from lab.foundation.settings import ROOT
 
 FOLDER = ROOT / "datadog"
 # Every monitor has it, so that one request lists ours among the thousands of an account.

@@ -8,7 +8,7 @@ from enum import StrEnum
 from http import HTTPStatus
 
 from lab.datadog.account import API_KEY, SITES
-from lab.settings import DatadogSettings
+from lab.foundation.settings import DatadogSettings
 
 TIMEOUT_S = 4
 PATH = "/api/v1/validate"

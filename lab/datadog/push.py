@@ -7,7 +7,7 @@ from enum import StrEnum
 from lab.datadog.api import Api, Body
 from lab.datadog.definitions import Definition, Kind, identity_of, title_of
 from lab.datadog.difference import Change, changes
-from lab.errors import LabError
+from lab.foundation.errors import LabError
 
 
 class Action(StrEnum):

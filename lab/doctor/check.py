@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from lab.outcome import Outcome
+from lab.foundation.outcome import Outcome
 
 
 class Status(StrEnum):

@@ -1,6 +1,6 @@
 """The doctor's one entry: a connection string in, a report out; nothing in the database is changed."""
 
-from lab.database import connect
+from lab.clients.database import connect
 from lab.doctor.check import Report
 from lab.doctor.read import read
 from lab.doctor.rules import judge

@@ -7,7 +7,7 @@ know, costs that group only.
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from lab.database import Connection, Row, read_only, rows
+from lab.clients.database import Connection, Row, read_only, rows
 from lab.doctor import queries
 from lab.doctor.facts import (
     Attempt,
@@ -19,7 +19,7 @@ from lab.doctor.facts import (
     StatementTexts,
     names,
 )
-from lab.errors import DatabaseError
+from lab.foundation.errors import DatabaseError
 
 STATEMENT_TIMEOUT = "5s"
 LOCK_TIMEOUT = "1s"

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from lab.drilldown.desk import Desk
 from lab.drilldown.errors import MalformedIdError, NotFoundError
+from lab.drilldown.local import Desk
 from lab.drilldown.queries import By
 from lab.drilldown.traces import Order, Search
 

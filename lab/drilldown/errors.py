@@ -1,6 +1,6 @@
 """What can go wrong when somebody asks for a trace or a statement."""
 
-from lab.errors import LabError
+from lab.foundation.errors import LabError
 
 
 class MalformedIdError(LabError):

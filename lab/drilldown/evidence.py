@@ -12,9 +12,9 @@ from typing import Self, TypeVar
 
 import msgspec
 
-from lab.drilldown.moments import NS_PER_MS, moment, nanoseconds
 from lab.drilldown.trace import TraceSpan
-from lab.store import ActivitySample, Event, Execution, Plan, Reader, Snapshot
+from lab.foundation.timestamps import NS_PER_MS, moment, nanoseconds
+from lab.telemetry.store import ActivitySample, Event, Execution, Plan, Reader, Snapshot
 
 # Times of the log and of DBM are cut to the millisecond; a line is written a little after what it reports.
 CLOCK = timedelta(milliseconds=1)

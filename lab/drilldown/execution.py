@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from lab.drilldown.plan import Tree
+from lab.drilldown.plans.tree import Tree
 
 
 class PlanSource(StrEnum):

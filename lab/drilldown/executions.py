@@ -18,8 +18,8 @@ from lab.drilldown.reasons import no_plan, no_time, not_all
 from lab.drilldown.server_side import lock_events, server_executions, server_ms
 from lab.drilldown.trace import Layer, Trace, TraceSpan, trace
 from lab.drilldown.waiting import blockers, locked_ms, waits
-from lab.pglog.events import Kind
-from lab.store import ActivitySample, Event, Execution, Plan, Reader
+from lab.telemetry.pglog.events import Kind
+from lab.telemetry.store import ActivitySample, Event, Execution, Plan, Reader
 
 NO_QUERYID = "nothing that knows its queryid saw this execution"
 T = TypeVar("T")

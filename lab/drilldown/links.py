@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Self
 from urllib.parse import quote, urlencode
 
-from lab.addresses import reachable
 from lab.datadog.account import web_url
-from lab.settings import LabSettings
+from lab.foundation.addresses import reachable
+from lab.foundation.settings import LabSettings
 
 # uid of the data source in grafana/provisioning/datasources.
 TRACES_SOURCE = "credit-lab-traces"

@@ -13,8 +13,8 @@ import msgspec
 
 from lab.drilldown.evidence import CLOCK_NS, Evidence
 from lab.drilldown.trace import TraceSpan
-from lab.pglog import commands
-from lab.store import Execution, Plan
+from lab.telemetry.pglog import commands
+from lab.telemetry.store import Execution, Plan
 
 # Statements whose plans are logged with another text, and so without their traceparent.
 RUNS_OTHERS = re.compile(r"^\s*(?:DO|CALL)\b|\bEXECUTE\b", re.IGNORECASE)

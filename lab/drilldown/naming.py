@@ -7,7 +7,7 @@ without the comment that holds the name. Both are the text of the program's own 
 import re
 from functools import cache
 
-from lab import redact
+from lab.telemetry import redact
 from workload.statements import STATEMENTS
 
 # The intake keeps as much of a span's resource.

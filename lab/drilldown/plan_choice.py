@@ -11,12 +11,12 @@ from datetime import datetime
 
 from lab.drilldown.evidence import Evidence
 from lab.drilldown.execution import ExecutionPlan, PlanSource
-from lab.drilldown.moments import moment, ms, nanoseconds
-from lab.drilldown.plan import Cause
-from lab.drilldown.plan_reading import tree
+from lab.drilldown.plans.reading import tree
+from lab.drilldown.plans.tree import Cause
 from lab.drilldown.queries import SQL, signatures_of
 from lab.drilldown.trace import TraceSpan
-from lab.store import Plan, Reader
+from lab.foundation.timestamps import moment, ms, nanoseconds
+from lab.telemetry.store import Plan, Reader
 
 # A message's time without the time that auto_explain counts.
 NOT_EXECUTING = "before and after execution (parsing, planning, locks, commit)"

@@ -7,11 +7,11 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from lab.drilldown.moments import moment, ms
-from lab.drilldown.plan import Tree
-from lab.drilldown.plan_reading import tree
+from lab.drilldown.plans.reading import tree
+from lab.drilldown.plans.tree import Tree
 from lab.drilldown.queries import SQL
-from lab.store import Reader
+from lab.foundation.timestamps import moment, ms
+from lab.telemetry.store import Reader
 
 MAX_PERIODS = 40
 # So many of the latest executed plans count which blocks of which table a statement touches.

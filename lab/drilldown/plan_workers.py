@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lab.drilldown.plan_forest import Entry
+    from lab.drilldown.plans.forest import Entry
 
 LEADER = -1
 

@@ -9,9 +9,9 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from lab.addresses import reachable
-from lab.errors import LabError
-from lab.settings import LabSettings
+from lab.foundation.addresses import reachable
+from lab.foundation.errors import LabError
+from lab.foundation.settings import LabSettings
 
 TIMEOUT_S = 3.0
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from lab.drilldown.moments import nanoseconds
-from lab.store import Reader, Source
+from lab.foundation.timestamps import nanoseconds
+from lab.telemetry.store import Reader, Source
 from workload.statements import parse
 
 SQL = MappingProxyType({

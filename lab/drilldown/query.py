@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from lab.drilldown.errors import NotFoundError
-from lab.drilldown.moments import moment, ms, nanoseconds
 from lab.drilldown.plan_history import PlanPeriod, TableTouched, periods, tables_touched
 from lab.drilldown.prometheus import Prometheus, PrometheusAwayError
 from lab.drilldown.queries import APPLICATION, SQL, QuerySummary, queryids_of, signatures_of, top
 from lab.drilldown.sampling import sampled_away
 from lab.drilldown.series import Series, series
-from lab.stack.suggestions import unknown
-from lab.store import Reader
+from lab.foundation.suggestions import unknown
+from lab.foundation.timestamps import moment, ms, nanoseconds
+from lab.telemetry.store import Reader
 
 MAX_PLANS = 2_000
 MAX_SLOWEST = 20

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from lab.drilldown.evidence import Evidence
-from lab.drilldown.moments import ms, nanoseconds
 from lab.drilldown.trace import TraceSpan
 from lab.drilldown.waiting import locked_ms
-from lab.pglog import commands
-from lab.pglog.events import Kind
-from lab.store import Execution
+from lab.foundation.timestamps import ms, nanoseconds
+from lab.telemetry.pglog import commands
+from lab.telemetry.pglog.events import Kind
+from lab.telemetry.store import Execution
 
 LOG_THRESHOLD = "log_min_duration_statement"
 PLAN_THRESHOLD = "auto_explain.log_min_duration"

@@ -13,17 +13,17 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from lab.addresses import reachable
 from lab.drilldown import ids
-from lab.drilldown.desk import SLOWEST
 from lab.drilldown.errors import MalformedIdError, NotFoundError
 from lab.drilldown.links import Links
+from lab.drilldown.local import SLOWEST
 from lab.drilldown.queries import By, QuerySummary
 from lab.drilldown.query import Query
 from lab.drilldown.report import TraceReport
 from lab.drilldown.sessions import Sessions
-from lab.errors import LabError
-from lab.settings import LabSettings
+from lab.foundation.addresses import reachable
+from lab.foundation.errors import LabError
+from lab.foundation.settings import LabSettings
 
 API = "/api/drilldown"
 # Longer than the desk's own limits together.

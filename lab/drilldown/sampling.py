@@ -6,8 +6,8 @@ A tracer that sends to the console itself samples nothing, and sends no statisti
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from lab.drilldown.moments import nanoseconds
-from lab.store import Reader
+from lab.foundation.timestamps import nanoseconds
+from lab.telemetry.store import Reader
 
 WINDOW = timedelta(minutes=10)
 # Statistics of the last buckets, and spans of the last seconds, are still on their way.

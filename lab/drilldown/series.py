@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import ceil, floor
 
-from lab.drilldown.moments import NS_PER_S, nanoseconds
 from lab.drilldown.prometheus import Prometheus, PrometheusAwayError
 from lab.drilldown.queries import SQL
-from lab.store import Reader
+from lab.foundation.timestamps import NS_PER_S, nanoseconds
+from lab.telemetry.store import Reader
 
 # The exporter's scrape interval, and DBM's.
 STEP_S = 10

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from lab.drilldown.evidence import Evidence
 from lab.drilldown.execution import ExecutionPlan, PlanSource, ServerExecution
 from lab.drilldown.messages import Message, is_several, statement_of
-from lab.drilldown.moments import moment, ms
-from lab.drilldown.plan import Cause
 from lab.drilldown.plan_choice import executed
+from lab.drilldown.plans.tree import Cause
 from lab.drilldown.reasons import no_plan
 from lab.drilldown.trace import TraceSpan
 from lab.drilldown.waiting import locked_ms
-from lab.pglog.events import Kind
-from lab.store import Event, Execution, Plan
+from lab.foundation.timestamps import moment, ms
+from lab.telemetry.pglog.events import Kind
+from lab.telemetry.store import Event, Execution, Plan
 
 
 def server_executions(

@@ -10,10 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from lab import clock, redact
-from lab.database import Role, Row, connect, dsn, read_only, rows
-from lab.errors import DatabaseError
-from lab.settings import LabSettings
+from lab.clients.database import Role, Row, connect, dsn, read_only, rows
+from lab.foundation import clock
+from lab.foundation.errors import DatabaseError
+from lab.foundation.settings import LabSettings
+from lab.telemetry import redact
 from workload.statements import parse
 
 TIMEOUT_S = 2.0

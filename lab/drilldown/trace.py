@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from lab import clock
 from lab.drilldown.errors import NotFoundError
-from lab.drilldown.moments import moment, ms
 from lab.drilldown.naming import name_of
 from lab.drilldown.sampling import sampled_away
-from lab.store import Reader, Span
+from lab.foundation import clock
+from lab.foundation.timestamps import moment, ms
+from lab.telemetry.store import Reader, Span
 
 # The type of a statement's span, with ddtrace and with OpenTelemetry.
 STATEMENT_KIND = "sql"

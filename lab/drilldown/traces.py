@@ -8,10 +8,10 @@ from enum import StrEnum
 from heapq import nlargest
 
 from lab.drilldown.errors import NotFoundError
-from lab.drilldown.moments import NS_PER_MS, moment, ms, nanoseconds
-from lab.errors import LabError
-from lab.stack.suggestions import unknown
-from lab.store import Reader, Span
+from lab.foundation.errors import LabError
+from lab.foundation.suggestions import unknown
+from lab.foundation.timestamps import NS_PER_MS, moment, ms, nanoseconds
+from lab.telemetry.store import Reader, Span
 
 MAX_FOUND = 500
 # Thirty years.

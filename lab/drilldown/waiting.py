@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from lab.drilldown.execution import Blocker, Wait
-from lab.drilldown.moments import ms
-from lab.store import ActivitySample, Event, Reader
+from lab.foundation.timestamps import ms
+from lab.telemetry.store import ActivitySample, Event, Reader
 
 CPU = "CPU"
 

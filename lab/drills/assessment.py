@@ -5,21 +5,22 @@ from typing import Any
 
 import msgspec
 
-from lab import clock, redact, statefile
 from lab.drills.drill import Drill
 from lab.drills.journal import Journal, Step
 from lab.drills.runner import Run
 from lab.drills.running import Place
 from lab.drills.scene import Scene
-from lab.errors import DatabaseError
+from lab.foundation import clock, statefile
+from lab.foundation.errors import DatabaseError
+from lab.foundation.paths import Paths
+from lab.foundation.readiness import await_state
+from lab.foundation.reporter import Reporter
+from lab.foundation.settings import LabSettings
 from lab.judge.collect import collect
 from lab.judge.evidence import Truth
 from lab.judge.readings import GRACE_NS, NS
 from lab.judge.verdicts import Verdict, judge
-from lab.paths import Paths
-from lab.settings import LabSettings
-from lab.stack.readiness import await_state
-from lab.stack.reporter import Reporter
+from lab.telemetry import redact
 from workload.statements import STATEMENTS
 
 # What was so before the fault: two scrapes, and two of the Agent's intervals.

@@ -28,7 +28,7 @@ from lab.drills.faults import (
     stale_statistics,
     work_mem_spill,
 )
-from lab.stack.suggestions import unknown
+from lab.foundation.suggestions import unknown
 
 DRILLS = MappingProxyType(
     {

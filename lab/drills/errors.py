@@ -1,6 +1,6 @@
 """What may go wrong with a drill itself, as opposed to the fault that it makes."""
 
-from lab.errors import LabError
+from lab.foundation.errors import LabError
 
 
 class DrillError(LabError):

@@ -7,7 +7,7 @@ wrong here is tried again.
 from contextlib import suppress
 from functools import partial
 
-from lab.database import Role
+from lab.clients.database import Role
 from lab.drills import catalogue
 from lab.drills.drill import Drill
 from lab.drills.errors import NotHealedError, UnknownDrillError
@@ -15,14 +15,14 @@ from lab.drills.journal import Journal, Step
 from lab.drills.running import Memo, Place, Running
 from lab.drills.scene import Scene
 from lab.drills.sessions import APPLICATION, Sessions
-from lab.errors import DatabaseError, LabError
-from lab.paths import Paths
-from lab.settings import LabSettings
+from lab.foundation.errors import DatabaseError, LabError
+from lab.foundation.lock import LockedError
+from lab.foundation.paths import Paths
+from lab.foundation.readiness import await_state
+from lab.foundation.reporter import Reporter
+from lab.foundation.settings import LabSettings
+from lab.foundation.statefile import DamagedError
 from lab.stack import probes
-from lab.stack.lock import LockedError
-from lab.stack.readiness import await_state
-from lab.stack.reporter import Reporter
-from lab.statefile import DamagedError
 from workload.tracing import NoTracing
 
 RECOVERS_WITHIN_S = 60.0

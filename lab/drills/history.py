@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import statefile
 from lab.drills.assessment import Assessment
 from lab.drills.journal import Journal, Step
 from lab.drills.running import Place
-from lab.statefile import DamagedError
-from lab.store.records import Drill as Entry
+from lab.foundation import statefile
+from lab.foundation.statefile import DamagedError
+from lab.telemetry.store.records import Drill as Entry
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from lab import clock, statefile
-from lab.statefile import DamagedError
-from lab.store.records import Drill as Entry
+from lab.foundation import clock, statefile
+from lab.foundation.statefile import DamagedError
+from lab.telemetry.store.records import Drill as Entry
 
 MAX_BYTES = 4_000_000
 KEPT_LINES = 4_000

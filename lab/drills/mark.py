@@ -7,7 +7,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from lab.drills.running import Place
-from lab.statefile import DamagedError
+from lab.foundation.statefile import DamagedError
 
 
 class Mark(Collector):

@@ -7,17 +7,17 @@ from typing import Any
 
 import psutil
 
-from lab import clock
 from lab.drills import history
 from lab.drills.assessment import Assessment, judge_again
 from lab.drills.catalogue import DRILLS
 from lab.drills.drill import Drill
 from lab.drills.running import Place
+from lab.foundation import clock
+from lab.foundation.outcome import Outcome
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
 from lab.judge.readings import Seen
 from lab.judge.verdicts import Depth
-from lab.outcome import Outcome
-from lab.paths import Paths
-from lab.settings import LabSettings
 
 LETTERS = {
     Depth.STATEMENT: "S",

@@ -5,14 +5,15 @@ from functools import partial
 
 from lab.drills.drill import Proof
 from lab.drills.scene import Scene
-from lab.errors import LabError
-from lab.paths import Paths
-from lab.settings import LabSettings
-from lab.stack import compose, mode
+from lab.foundation.errors import LabError
+from lab.foundation.paths import Paths
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import LabSettings
+from lab.stack import mode
 from lab.stack.components import COMPONENTS
+from lab.stack.docker import compose
 from lab.stack.mode import Mode
-from lab.stack.readiness import await_state
-from lab.stack.supervision import Supervisor
+from lab.stack.native.supervision import Supervisor
 
 # Compose's names, where they are not the component's with a hyphen for each underscore.
 CONTAINERS = {"datadog": "datadog-agent"}

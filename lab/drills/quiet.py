@@ -9,23 +9,23 @@ from typing import Any
 
 import msgspec
 
-from lab import clock, processors
 from lab.drills.assessment import BEFORE_NS, FORGOTTEN_NS, SETTLES_NS
 from lab.drills.catalogue import DRILLS
 from lab.drills.healing import heal_leftovers
 from lab.drills.journal import Journal, Step
 from lab.drills.running import Place
+from lab.foundation import clock, processors
+from lab.foundation.outcome import Outcome
+from lab.foundation.paths import Paths
+from lab.foundation.readiness import await_state
+from lab.foundation.reporter import Reporter
+from lab.foundation.settings import LabSettings
 from lab.judge.collect import collect
 from lab.judge.evidence import Evidence, Observer
 from lab.judge.quiet import FalseAlarm, false_alarms, together, unheard
 from lab.judge.readings import NS
-from lab.outcome import Outcome
-from lab.paths import Paths
-from lab.settings import LabSettings
 from lab.stack.components import COMPONENTS
-from lab.stack.readiness import await_state
-from lab.stack.records import Record
-from lab.stack.reporter import Reporter
+from lab.stack.native.records import Record
 
 # As long as most drills last; each stretch is judged as if every fault had been there in it.
 STRETCH_NS = 60 * NS

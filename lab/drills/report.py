@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from lab.drilldown.moments import moment
 from lab.drills.catalogue import DRILLS
 from lab.drills.matrix import LEGEND, LETTERS, Matrix
+from lab.foundation.timestamps import moment
 from lab.judge.evidence import TITLES, Observer
 from lab.judge.readings import Seen
 from lab.judge.verdicts import Verdict

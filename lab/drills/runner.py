@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import psutil
 
-from lab import clock, verify
+from lab import verify
 from lab.drills.drill import Drill, Proof
 from lab.drills.errors import DrillError
 from lab.drills.healing import heal, heal_leftovers
@@ -21,13 +21,14 @@ from lab.drills.journal import Journal, Step
 from lab.drills.running import Memo, Place, Running
 from lab.drills.scene import Scene
 from lab.drills.sessions import Sessions
-from lab.errors import DatabaseError, LabError
-from lab.outcome import Outcome
-from lab.paths import Paths
-from lab.settings import LabSettings
+from lab.foundation import clock
+from lab.foundation.errors import DatabaseError, LabError
+from lab.foundation.outcome import Outcome
+from lab.foundation.paths import Paths
+from lab.foundation.readiness import NotReadyError, await_state
+from lab.foundation.reporter import Reporter
+from lab.foundation.settings import LabSettings
 from lab.stack import probes
-from lab.stack.readiness import NotReadyError, await_state
-from lab.stack.reporter import Reporter
 from workload.tracing import NoTracing, Tracing
 
 LOOKS_EVERY_S = 2.0

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import psutil
 
-from lab import statefile
-from lab.errors import LabError
-from lab.paths import Paths
-from lab.stack.lock import held
-from lab.stack.records import Pid, process_of
+from lab.foundation import statefile
+from lab.foundation.errors import LabError
+from lab.foundation.lock import held
+from lab.foundation.paths import Paths
+from lab.stack.native.records import Pid, process_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,10 +4,10 @@ from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from lab import database
-from lab.database import Role
+from lab.clients import database
+from lab.clients.database import Role
 from lab.drills.sessions import Sessions
-from lab.settings import LabSettings
+from lab.foundation.settings import LabSettings
 from workload.tracing import NoTracing
 
 

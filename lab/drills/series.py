@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lab import clock
 from lab.drills.assessment import Assessment
 from lab.drills.drill import Drill
-from lab.errors import LabError
-from lab.stack.reporter import Reporter
+from lab.foundation import clock
+from lab.foundation.errors import LabError
+from lab.foundation.reporter import Reporter
 
 # So many in a row: it is the lab, then, and not the drills.
 GIVE_UP_AFTER = 3

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
-from lab import database
-from lab.database import Connection, Role, Row
-from lab.errors import DatabaseError
-from lab.settings import LabSettings
-from lab.stack.readiness import await_state
+from lab.clients import database
+from lab.clients.database import Connection, Role, Row
+from lab.foundation.errors import DatabaseError
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import LabSettings
 from workload.statements import Statement, parse
 from workload.tracing import Tracing
 

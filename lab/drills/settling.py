@@ -1,13 +1,13 @@
 """Waits between two drills, until the one before can no longer be taken for the fault of the next."""
 
-from lab import clock
 from lab.drills.assessment import BEFORE_NS, FORGOTTEN_NS
 from lab.drills.drill import Drill
+from lab.foundation import clock
+from lab.foundation.readiness import NotReadyError, await_state
+from lab.foundation.reporter import Reporter
+from lab.foundation.settings import LabSettings
 from lab.judge.prometheus import STEP_S, Prometheus, PrometheusError
 from lab.judge.readings import NS
-from lab.settings import LabSettings
-from lab.stack.readiness import NotReadyError, await_state
-from lab.stack.reporter import Reporter
 
 # The judge looks back from the injection, which comes a moment after this has looked: an evaluation more.
 LOOK_BACK_NS = BEFORE_NS + 10 * NS

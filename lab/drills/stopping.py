@@ -8,11 +8,11 @@ import psutil
 from lab.drills.errors import DrillError
 from lab.drills.healing import heal_leftovers
 from lab.drills.running import Place, Running
-from lab.paths import Paths
-from lab.settings import LabSettings
-from lab.stack.readiness import await_state
-from lab.stack.reporter import Reporter
-from lab.statefile import DamagedError
+from lab.foundation.paths import Paths
+from lab.foundation.readiness import await_state
+from lab.foundation.reporter import Reporter
+from lab.foundation.settings import LabSettings
+from lab.foundation.statefile import DamagedError
 
 HEALS_WITHIN_S = 120.0
 

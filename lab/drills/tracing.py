@@ -2,9 +2,9 @@
 
 import os
 
-from lab.addresses import reachable
 from lab.drills.sessions import APPLICATION
-from lab.settings import LabSettings
+from lab.foundation.addresses import reachable
+from lab.foundation.settings import LabSettings
 from workload import tracing
 from workload.tracing import Tracing
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TypeVar
 
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
 from lab.judge.evidence import Evidence, Observer, Pause, Series
 from lab.judge.prometheus import FRESHEST_EVALUATION, FRESHEST_SAMPLE, Prometheus, PrometheusError
 from lab.judge.signals import Metric, Signal
-from lab.paths import Paths
-from lab.settings import LabSettings
-from lab.store import (
+from lab.telemetry.store import (
     ActivitySample,
     Event,
     Execution,

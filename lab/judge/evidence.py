@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from lab.store import ActivitySample, Event, Execution, Plan, QueryMetrics, Span
+from lab.telemetry.store import ActivitySample, Event, Execution, Plan, QueryMetrics, Span
 
 
 class Observer(StrEnum):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from lab.store import ActivitySample, Event, Execution, Span
+from lab.telemetry.store import ActivitySample, Event, Execution, Span
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

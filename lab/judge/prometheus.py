@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 
-from lab.addresses import reachable
-from lab.errors import LabError
+from lab.foundation.addresses import reachable
+from lab.foundation.errors import LabError
+from lab.foundation.settings import LabSettings
 from lab.judge.evidence import Alert, Series
-from lab.settings import LabSettings
 
 TIMEOUT_S = 15.0
 STEP_S = 2

@@ -21,7 +21,7 @@ from lab.judge.names import (
     together,
 )
 from lab.judge.tracks import NS_PER_S, Point, Track, counted, silences
-from lab.store import ActivitySample, Event, Execution, QueryMetrics, Span
+from lab.telemetry.store import ActivitySample, Event, Execution, QueryMetrics, Span
 
 INTERVAL_NS = 10 * NS_PER_S
 # Operations in the minute or two of a drill's evidence: about one in four seconds.

@@ -7,7 +7,7 @@ seed takes 9 s instead of 18.
 
 from collections.abc import Sequence
 
-from lab.database import Connection, rows
+from lab.clients.database import Connection, rows
 
 # In the order of dropping: a foreign key needs the unique constraint that it points to.
 _KEYS_AND_INDEXES = """

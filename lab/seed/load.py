@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
-from lab.database import Connection, cancel, copy, rows
+from lab.clients.database import Connection, cancel, copy, rows
 from lab.seed.batches import COLUMNS, Batch
 from lab.seed.constraints import take_off
 from lab.seed.progress import Progress, Report, Step

@@ -10,14 +10,14 @@ from datetime import date
 from decimal import Decimal
 from time import monotonic
 
-from lab import clock
-from lab.database import Connection, Role, connect, dsn, rows
-from lab.errors import LabError
+from lab.clients.database import Connection, Role, connect, dsn, rows
+from lab.foundation import clock
+from lab.foundation.errors import LabError
+from lab.foundation.settings import LabSettings
 from lab.seed.batches import COLUMNS
 from lab.seed.load import load
 from lab.seed.plan import Plan
 from lab.seed.progress import Progress, Report, Step
-from lab.settings import LabSettings
 
 APPLICATION = "credit-lab seed"
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from lab.addresses import reachable
-from lab.errors import LabError
-from lab.settings import ROOT, DatadogSettings, LabSettings, with_account_links
+from lab.foundation.addresses import reachable
+from lab.foundation.errors import LabError
+from lab.foundation.settings import ROOT, DatadogSettings, LabSettings, with_account_links
 from lab.stack.environment import of_settings, plain
 
 AUTO, EMBEDDED = "auto", "embedded"

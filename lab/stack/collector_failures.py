@@ -5,7 +5,7 @@ from typing import Self
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from lab.settings import LabSettings
+from lab.foundation.settings import LabSettings
 from lab.stack import probes
 
 FAILED = "lab_embedded_failures_total"

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.addresses import reachable
-from lab.paths import Paths
-from lab.settings import ROOT, LabSettings
+from lab.foundation.addresses import reachable
+from lab.foundation.paths import Paths
+from lab.foundation.settings import ROOT, LabSettings
 
 
 @dataclass(frozen=True, kw_only=True)

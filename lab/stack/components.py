@@ -5,12 +5,13 @@ A further component is one more entry of `COMPONENTS`.
 
 from functools import partial
 
-from lab.errors import LabError
-from lab.settings import LabSettings
-from lab.stack import commands, probes
+from lab.foundation.errors import LabError
+from lab.foundation.settings import LabSettings
+from lab.foundation.suggestions import unknown
+from lab.stack import probes
 from lab.stack.agent import Agent
 from lab.stack.component import Component
-from lab.stack.suggestions import unknown
+from lab.stack.native import commands
 
 # In the order of workload.services.SERVICES, which costs a third of a second to import.
 SERVICES = ("proposals", "underwriting", "customers", "servicing", "risk")

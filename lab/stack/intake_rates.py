@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from lab.settings import LabSettings
+from lab.foundation.settings import LabSettings
 from lab.stack import probes
 
 

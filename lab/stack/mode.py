@@ -9,16 +9,19 @@ from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
-from lab.errors import LabError
-from lab.paths import Paths
-from lab.settings import LabSettings
-from lab.stack import compose, docker, memory, records, stopping
+from lab.foundation.errors import LabError
+from lab.foundation.paths import Paths
+from lab.foundation.reporter import Reporter
+from lab.foundation.settings import LabSettings
 from lab.stack import status as native
+from lab.stack import up_options as memory
 from lab.stack.collector_failures import CollectorFailures
+from lab.stack.docker import compose
+from lab.stack.docker import lifecycle as docker
 from lab.stack.intake_rates import IntakeRates
-from lab.stack.reporter import Reporter
+from lab.stack.native import records, stopping
+from lab.stack.native.supervision import Supervisor
 from lab.stack.status import Status, with_paused
-from lab.stack.supervision import Supervisor
 
 
 class Mode(StrEnum):
@@ -112,7 +115,7 @@ def down(mode: Mode, settings: LabSettings, *, wipe: bool, reporter: Reporter) -
 
 
 def remembered(mode: Mode, settings: LabSettings) -> Path:
-    """Return the file that holds the options of the last `up`; see lab/stack/memory.py."""
+    """Return the file that holds the options of the last `up`; see lab/stack/up_options.py."""
     paths = Paths.of(settings)
     return paths.docker_memory if mode is Mode.DOCKER else paths.memory
 

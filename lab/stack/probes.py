@@ -5,10 +5,10 @@ A probe returns None when the component works, else what it saw.
 
 import http.client
 
-from lab import database
-from lab.addresses import reachable
-from lab.errors import DatabaseError
-from lab.settings import LabSettings
+from lab.clients import database
+from lab.foundation.addresses import reachable
+from lab.foundation.errors import DatabaseError
+from lab.foundation.settings import LabSettings
 
 TIMEOUT_S = 3.0
 

@@ -6,18 +6,18 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from lab.outcome import Outcome
-from lab.paths import Paths
-from lab.settings import LabSettings
+from lab.foundation.outcome import Outcome
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
 from lab.stack import probes
 from lab.stack.agent import Agent
 from lab.stack.collector_failures import CollectorFailures
 from lab.stack.component import Component
 from lab.stack.components import COMPONENTS, SERVICES, SHOP, selection
 from lab.stack.intake_rates import IntakeRates
-from lab.stack.memory import Memory
-from lab.stack.records import Record
-from lab.stack.supervision import Process, Supervisor
+from lab.stack.native.records import Record
+from lab.stack.native.supervision import Process, Supervisor
+from lab.stack.up_options import Memory
 
 
 class State(StrEnum):

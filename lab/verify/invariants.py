@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from lab import database
-from lab.settings import LabSettings
+from lab.clients import database
+from lab.foundation.settings import LabSettings
 from lab.verify.report import Check, compare
 from workload.statements import Statement, parse
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from lab import database
+from lab.clients import database
 from lab.verify.invariants import FIGURES
 
 

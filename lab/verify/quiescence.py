@@ -12,10 +12,10 @@ from datetime import datetime
 from threading import Event
 from time import monotonic
 
-from lab import database
-from lab.control import Sample, ServiceClient
-from lab.errors import LabError
-from lab.settings import LabSettings
+from lab.clients import database
+from lab.clients.services import Sample, ServiceClient
+from lab.foundation.errors import LabError
+from lab.foundation.settings import LabSettings
 from lab.verify import ledger
 from lab.verify.invariants import FIGURES
 from lab.verify.ledger import Ledger

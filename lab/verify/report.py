@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lab.outcome import Outcome
+from lab.foundation.outcome import Outcome
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

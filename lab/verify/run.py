@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator
 
-from lab.control import ServiceClient, ServiceUnreachableError, clients, shop_client
-from lab.errors import DatabaseError
-from lab.settings import LabSettings
+from lab.clients.services import ServiceClient, ServiceUnreachableError, clients, shop_client
+from lab.foundation.errors import DatabaseError
+from lab.foundation.settings import LabSettings
 from lab.verify import counters, invariants
 from lab.verify.quiescence import NotQuietError, NotResumedError, window
 from lab.verify.report import Check, Report, unknown

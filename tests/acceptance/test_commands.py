@@ -23,10 +23,10 @@ from pathlib import Path
 
 import pytest
 
-from lab import database
 from lab.cli import main
-from lab.settings import ROOT
-from lab.stack.readiness import NotReadyError, await_state
+from lab.clients import database
+from lab.foundation.readiness import NotReadyError, await_state
+from lab.foundation.settings import ROOT
 from tests.command_lines import CommandLine, documented
 from tests.commands import Command, all_commands
 from tests.fix_lab import COMMAND_SECONDS, SCALE, Lab

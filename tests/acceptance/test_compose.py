@@ -24,10 +24,10 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from lab.control import clients
-from lab.database import Role, connect, dsn, rows
-from lab.settings import ROOT, LabSettings
-from lab.stack.readiness import await_state
+from lab.clients.database import Role, connect, dsn, rows
+from lab.clients.services import clients
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import ROOT, LabSettings
 from tests.fix_postgres import free_port
 from tests.standins.engine import Client, Engine, engine
 from tests.standins.images import RegistryError, build, pull

@@ -9,12 +9,12 @@ from functools import partial
 import pytest
 from playwright.sync_api import Browser
 
-from lab.database import Connection, Role, connect, dsn, rows
+from lab.clients.database import Connection, Role, connect, dsn, rows
+from lab.console.overview import database_load
 from lab.drilldown import Desk
 from lab.drilldown.execution import StatementExecution
 from lab.drilldown.links import query_path, trace_path
-from lab.overview import database_load
-from lab.stack.readiness import await_state
+from lab.foundation.readiness import await_state
 from tests.fix_browser import visit
 from tests.fix_lab import Lab
 

@@ -22,15 +22,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from lab.database import Role, connect, dsn, rows
+from lab.clients.database import Role, connect, dsn, rows
 from lab.drilldown import By, Desk
 from lab.drilldown.execution import PlanSource, StatementExecution
 from lab.drilldown.links import query_path
-from lab.drilldown.moments import NS_PER_S
-from lab.drilldown.plan import Node
-from lab.paths import Paths
-from lab.settings import ROOT
-from lab.stack.readiness import await_state
+from lab.drilldown.plans.tree import Node
+from lab.foundation.paths import Paths
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import ROOT
+from lab.foundation.timestamps import NS_PER_S
 from tests.fix_lab import Lab
 
 # The first test brings the lab up, too.

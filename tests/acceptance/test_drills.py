@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from lab.database import Role, connect, dsn, rows
+from lab.clients.database import Role, connect, dsn, rows
 from lab.drilldown import Desk
 from lab.drilldown.series import STEP_S
 from lab.drills.catalogue import DRILLS
@@ -17,9 +17,9 @@ from lab.drills.faults import missing_index
 from lab.drills.journal import Journal
 from lab.drills.runner import Options, run
 from lab.drills.running import Place
-from lab.paths import Paths
-from lab.settings import ROOT
-from lab.stack.readiness import await_state
+from lab.foundation.paths import Paths
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import ROOT
 from tests.fix_lab import Lab
 from tests.fix_reporter import Told
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from lab.control import clients
-from lab.database import Role, connect, dsn, rows
-from lab.errors import DatabaseError
-from lab.settings import ROOT, LabSettings
-from lab.stack.readiness import await_state
+from lab.clients.database import Role, connect, dsn, rows
+from lab.clients.services import clients
+from lab.foundation.errors import DatabaseError
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import ROOT, LabSettings
 from tests.fix_lab import COMMAND_SECONDS
 from tests.fix_postgres import free_port
 

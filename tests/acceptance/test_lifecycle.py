@@ -16,12 +16,12 @@ from typing import Any
 import psutil
 import pytest
 
-from lab.control import clients
-from lab.paths import Paths
-from lab.settings import ROOT
-from lab.stack import records
-from lab.stack.readiness import await_state
-from lab.stack.supervision import Supervisor
+from lab.clients.services import clients
+from lab.foundation.paths import Paths
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import ROOT
+from lab.stack.native import records
+from lab.stack.native.supervision import Supervisor
 from tests.fix_lab import COMMAND_SECONDS, SCALE, Lab
 from tests.fix_postgres import free_port
 from tests.standins import installed_agent

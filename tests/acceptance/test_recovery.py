@@ -16,12 +16,12 @@ from time import monotonic
 import psutil
 import pytest
 
-from lab.control import ServiceUnreachableError, clients
-from lab.database import Role, connect, dsn, rows
+from lab.clients.database import Role, connect, dsn, rows
+from lab.clients.services import ServiceUnreachableError, clients
 from lab.drilldown import Desk, Search
 from lab.drilldown.trace import Trace
+from lab.foundation.readiness import await_state
 from lab.stack import probes
-from lab.stack.readiness import await_state
 from tests.fix_lab import Further, Lab
 
 pytestmark = pytest.mark.acceptance

@@ -20,9 +20,9 @@ from typing import Any
 
 from lab.console import jaeger
 from lab.drilldown import ids
-from lab.errors import LabError
-from lab.redact import comments, error_message, label, statement
-from lab.settings import ROOT
+from lab.foundation.errors import LabError
+from lab.foundation.settings import ROOT
+from lab.telemetry.redact import comments, error_message, label, statement
 
 SIZE, SMALL_SIZE = 1_000_000, 10_000
 # Of the texts of one expression, tried at full size.

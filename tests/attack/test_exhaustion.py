@@ -12,9 +12,9 @@ import msgspec
 import pytest
 import zstandard
 
-from lab.intake import limits
-from lab.stack.cluster import Cluster
-from lab.stack.readiness import await_state
+from lab.foundation.readiness import await_state
+from lab.stack.native.cluster import Cluster
+from lab.telemetry.intake import limits
 from tests import payloads
 from tests.fix_console import RunningConsole, start_console
 from tests.fix_workload import Process, cloned, running_service

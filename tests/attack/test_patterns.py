@@ -5,7 +5,7 @@ import sys
 import threading
 from dataclasses import dataclass, field
 
-from lab.settings import ROOT
+from lab.foundation.settings import ROOT
 from tests.attack import patterns
 
 # For all texts of one expression: linear ones take a tenth of it, quadratic ones hours.
@@ -70,5 +70,5 @@ def test_no_expression_goes_back_over_its_text() -> None:
 def test_the_scan_finds_them() -> None:
     """The expressions of the product are found, one by one, and the hard text for one of them is known."""
     names = {each.where for each in patterns.used()}
-    assert {"lab.console.jaeger.DURATION", "lab.redact.comments.PAIR"} <= names
+    assert {"lab.console.jaeger.DURATION", "lab.telemetry.redact.comments.PAIR"} <= names
     assert len(names) > 50

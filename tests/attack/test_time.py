@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from lab.stack.intake_rates import IntakeRates
-from lab.store import Bounds, Span, Statement, Writer
-from lab.store.file import open_for_writing
-from lab.store.retention import retain
-from lab.store.tables import TABLES
+from lab.telemetry.store import Bounds, Span, Statement, Writer
+from lab.telemetry.store.file import open_for_writing
+from lab.telemetry.store.retention import retain
+from lab.telemetry.store.tables import TABLES
 from tests import evidence, payloads
 from tests.fix_console import RunningConsole
 from tests.fix_store import HOUR_NS, Store, Tally

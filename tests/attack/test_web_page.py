@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import Browser, Page
 
-from lab.stack.cluster import Cluster
-from lab.stack.readiness import await_state
+from lab.foundation.readiness import await_state
+from lab.stack.native.cluster import Cluster
 from tests import payloads
 from tests.fix_browser import Visit, visit
 from tests.fix_console import RunningConsole

@@ -1,4 +1,4 @@
-"""Only lab/clock.py reads the wall clock, so that every comparison with now can be given another time."""
+"""Only lab/foundation/clock.py reads the wall clock, so that tests can give every comparison another now."""
 
 import ast
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.settings import ROOT
+from lab.foundation.settings import ROOT
 
 READS = {
     "time.asctime", "time.clock_gettime", "time.clock_gettime_ns", "time.ctime", "time.gmtime",
@@ -14,7 +14,7 @@ READS = {
     "datetime.datetime.now", "datetime.datetime.today", "datetime.datetime.utcnow",
 }  # fmt: skip
 EXCEPTIONS = {
-    "lab/clock.py": "the one source",
+    "lab/foundation/clock.py": "the one source",
     "workload/engine.py": "the phase of the load's shape, which replicas share; compared with no record",
     "workload/services/underwriting.py": "the day of a decision, as a bank's application reads it",
 }
@@ -45,7 +45,7 @@ def files() -> list[Path]:
 
 
 def test_only_one_module_reads_the_wall_clock() -> None:
-    """Every other module asks lab.clock; an exception is listed with its reason, and is one."""
+    """Every other module asks lab.foundation.clock; an exception is listed with its reason, and is one."""
     found = {
         path.relative_to(ROOT).as_posix(): lines
         for path in files()

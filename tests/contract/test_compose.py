@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lab.settings import ROOT, LabSettings
+from lab.foundation.settings import ROOT, LabSettings
 from lab.stack.component import Launch
 from lab.stack.components import COMPONENTS, SERVICES
 from tests.standins.engine import compose_command

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from lab.settings import ROOT
+from lab.foundation.settings import ROOT
 
 KEY = "0123456789abcdef0123456789abcdef"
 FAKE = "0" * 32

@@ -2,7 +2,7 @@
 
 import yaml
 
-from lab.settings import ROOT
+from lab.foundation.settings import ROOT
 from workload.metrics import TABLE
 from workload.settings import Settings
 

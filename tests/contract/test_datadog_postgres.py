@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lab.settings import ROOT
+from lab.foundation.settings import ROOT
 
 TEXT = (ROOT / "datadog/conf.d/postgres.d/conf.yaml").read_text(encoding="utf-8")
 CONF: dict[str, Any] = yaml.safe_load(TEXT)

@@ -8,8 +8,8 @@ import yaml
 from lab.drills.catalogue import ALIASES, DRILLS, find
 from lab.drills.drill import Drill
 from lab.drills.errors import UnknownDrillError
+from lab.foundation.settings import ROOT
 from lab.judge.evidence import TITLES, Observer
-from lab.settings import ROOT
 from workload.statements import STATEMENTS
 
 RULES = yaml.safe_load((ROOT / "prometheus" / "rules" / "alerts.yml").read_text(encoding="utf-8"))

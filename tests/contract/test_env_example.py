@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from lab.settings import ROOT, DatadogSettings, LabSettings
+from lab.foundation.settings import ROOT, DatadogSettings, LabSettings
 
 LINES = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
 KNOB = re.compile(r"^(?:# )?([A-Z][A-Z0-9_]+)=(.*)$")

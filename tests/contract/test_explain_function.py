@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from lab.doctor import fixes
-from lab.settings import ROOT
+from lab.foundation.settings import ROOT
 from tests.unit.test_doctor_rules import GOOD
 
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from lab.cli.test import CHECKS
-from lab.settings import ROOT
+from lab.foundation.settings import ROOT
 
 WORKFLOWS = ROOT / ".github" / "workflows"
 

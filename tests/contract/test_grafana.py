@@ -17,7 +17,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from grafana.generator.writing import files
 from lab.console.jaeger import PREFIX
 from lab.drilldown.links import TRACES_SOURCE, trace_path
-from lab.settings import ROOT
+from lab.foundation.settings import ROOT
 from tests.dashboards import BUILT_IN, FILES, load, panels, targets
 from tests.promql import metric_names
 from workload.metrics import TABLE

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from k8s.autodiscovery import OUTPUT, files
-from lab.settings import ROOT
-from lab.stack.binaries import promtool
+from lab.foundation.settings import ROOT
+from lab.stack.native.binaries import promtool
 from tests.fix_kubernetes import (
     K8S,
     Object,

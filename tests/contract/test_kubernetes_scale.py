@@ -6,8 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from lab.settings import ROOT
-from lab.stack.binaries import promtool
+from lab.foundation.settings import ROOT
+from lab.stack.native.binaries import promtool
 from tests.fix_kubernetes import K8S, Object, one, overlay
 from workload.settings import Settings
 

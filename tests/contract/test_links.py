@@ -13,8 +13,8 @@ import yaml
 
 from lab.datadog.account import SITES
 from lab.drilldown.links import ALL, Links
-from lab.drilldown.moments import moment
-from lab.settings import ROOT, DatadogSettings, LabSettings, with_account_links
+from lab.foundation.settings import ROOT, DatadogSettings, LabSettings, with_account_links
+from lab.foundation.timestamps import moment
 from tests.dashboards import FILES, load
 from tests.promql import metric_names
 

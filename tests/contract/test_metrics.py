@@ -8,9 +8,9 @@ from pathlib import Path
 import yaml
 from prometheus_client import Counter, Gauge, Histogram
 
-from lab.settings import ROOT
-from lab.stack.binaries import promtool
-from lab.stack.readiness import await_state
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import ROOT
+from lab.stack.native.binaries import promtool
 from tests.fix_postgres import Database
 from tests.fix_workload import running_service
 from tests.promql import metric_names

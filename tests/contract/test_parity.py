@@ -14,7 +14,7 @@ from datadog_api_client.v1.model.monitor import Monitor
 
 from lab.datadog.account import SITES
 from lab.datadog.definitions import FOLDER, PROJECT, Definition, Kind, read
-from lab.settings import ROOT
+from lab.foundation.settings import ROOT
 
 ALERTS: dict[str, dict[str, Any]] = {
     rule["alert"]: rule

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.database import Role, rows
+from lab.clients.database import Role, rows
 from lab.doctor.rules.log import PREFIX
-from lab.settings import ROOT, LabSettings
+from lab.foundation.settings import ROOT, LabSettings
 from tests.fix_postgres import Database
 
 CONF = ROOT / "postgres" / "conf" / "postgresql.conf"

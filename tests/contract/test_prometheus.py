@@ -10,7 +10,7 @@ import pytest
 import yaml
 from prometheus_client import Counter, Histogram
 
-from lab.settings import ROOT
+from lab.foundation.settings import ROOT
 from tests.promql import metric_names
 from workload.metrics import TABLE
 from workload.settings import Settings

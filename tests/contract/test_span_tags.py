@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from lab.redact.tags import TAGS
-from lab.settings import ROOT
+from lab.foundation.settings import ROOT
+from lab.telemetry.redact.tags import TAGS
 
 TAG = re.compile(r'"(credit\.[a-z_]+)"\s*:')
 

@@ -9,12 +9,12 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from types import MappingProxyType
 
-from lab import redact
-from lab.intake import STREAMS, RejectedError
-from lab.pglog import InvalidLineError, parse, records_of
-from lab.store import Record
-from lab.store.file import SCHEMA
-from lab.store.tables import TABLES
+from lab.telemetry import redact
+from lab.telemetry.intake import STREAMS, RejectedError
+from lab.telemetry.pglog import InvalidLineError, parse, records_of
+from lab.telemetry.store import Record
+from lab.telemetry.store.file import SCHEMA
+from lab.telemetry.store.tables import TABLES
 
 MAX_BODY = 4096
 

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from lab.database import Role
+from lab.clients.database import Role
 from tests.fix_postgres import Database
 
 # A loopback address that no interface has: samehost knows 127.0.0.1 alone.

@@ -9,15 +9,23 @@ from typing import Any
 
 import pytest
 
-from lab import clock
 from lab.compare.intake import Datadog
-from lab.drilldown.moments import moment
+from lab.console.overview.health import health
 from lab.drilldown.prometheus import Prometheus
 from lab.drilldown.remote import API
-from lab.overview.health import health
-from lab.settings import ROOT, LabSettings
-from lab.stack.readiness import await_state
-from lab.store import ActivityRound, ActivitySample, Plan, QueryMetrics, Source, Span, Statement
+from lab.foundation import clock
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import ROOT, LabSettings
+from lab.foundation.timestamps import moment
+from lab.telemetry.store import (
+    ActivityRound,
+    ActivitySample,
+    Plan,
+    QueryMetrics,
+    Source,
+    Span,
+    Statement,
+)
 from tests import agent_excerpt as excerpt
 from tests.fix_console import RunningConsole, start_console
 from tests.fix_postgres import Database, free_port

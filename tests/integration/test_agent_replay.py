@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from lab.drilldown.remote import API
-from lab.stack.readiness import await_state
-from lab.store import ActivityRound, ActivitySample, Plan, QueryMetrics, Source, Span
+from lab.foundation.readiness import await_state
+from lab.telemetry.store import ActivityRound, ActivitySample, Plan, QueryMetrics, Source, Span
 from tests import payloads
 from tests.fix_console import RunningConsole
 

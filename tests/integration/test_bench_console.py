@@ -8,7 +8,7 @@ import pytest
 from lab.bench import pages
 from lab.bench.console import STATES, measure
 from lab.bench.own_console import own_console
-from lab.stack.readiness import NotReadyError
+from lab.foundation.readiness import NotReadyError
 from tests.fix_postgres import Database
 
 

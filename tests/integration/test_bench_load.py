@@ -15,8 +15,8 @@ from lab.bench.load.ours import Engine, engine
 from lab.bench.load.pgbench import Pgbench
 from lab.bench.load.scenarios import MIX, SCENARIOS, Scenario, Share
 from lab.bench.load.scripts import Sample, one_of, write
-from lab.database import Role
-from lab.stack.cluster import Cluster
+from lab.clients.database import Role
+from lab.stack.native.cluster import Cluster
 from tests.fix_postgres import Database
 from tests.fix_workload import ask, cloned, wired_service
 from workload.operation import Outcome

@@ -11,8 +11,8 @@ from lab.bench.overhead.measure import Plan
 from lab.bench.overhead.modes import MODES, NOBODY
 from lab.bench.overhead.ratios import Verdict
 from lab.bench.overhead.server import OFF, set_auto_explain
-from lab.database import Connection, Role, rows
-from lab.stack.readiness import await_state
+from lab.clients.database import Connection, Role, rows
+from lab.foundation.readiness import await_state
 from tests.fix_postgres import Database, settings_for
 
 THRESHOLD = "SHOW auto_explain.log_min_duration"

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from lab.drilldown import By, Desk, to_json
-from lab.settings import LabSettings
-from lab.store import Bounds, Record, Writer
+from lab.foundation.settings import LabSettings
+from lab.telemetry.store import Bounds, Record, Writer
 from tests import evidence as of
 from tests.fix_console import RunningConsole, start_console
 from tests.fix_machine import Machine

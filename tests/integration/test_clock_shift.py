@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from lab import clock, clock_shift, debian
+from lab.cli import clock_shift
 from lab.cli import test as command
-from lab.debian import machine_archives
+from lab.foundation import clock, debian
+from lab.foundation.debian import machine_archives
 
 DAYS = 400
 pytestmark = pytest.mark.real_clock

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from lab.database import Role, connect, dsn, rows
-from lab.errors import LabError
-from lab.settings import ROOT
-from lab.stack.binaries import Program
-from lab.stack.cluster import Cluster
+from lab.clients.database import Role, connect, dsn, rows
+from lab.foundation.errors import LabError
+from lab.foundation.settings import ROOT
+from lab.stack.native.binaries import Program
+from lab.stack.native.cluster import Cluster
 from tests.fix_postgres import NOT_DURABLE, free_port, running, settings_for
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has a user to change from")
@@ -101,8 +101,8 @@ def test_without_the_right_to_mount_the_error_says_where_to_move_the_clone(
         pytest.skip("setpriv (util-linux) is needed to take the right away")
     program = (
         "import sys; from pathlib import Path\n"
-        "from lab.settings import LabSettings; from lab.stack.cluster import Cluster\n"
-        "from lab.errors import LabError\n"
+        "from lab.foundation.settings import LabSettings; from lab.stack.native.cluster import Cluster\n"
+        "from lab.foundation.errors import LabError\n"
         "state, programs = map(Path, sys.argv[1:])\n"
         "try: Cluster(settings=LabSettings(), state=state, bin=programs).create()\n"
         "except LabError as error: sys.exit(str(error))"

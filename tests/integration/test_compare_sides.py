@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from lab import clock
+from lab.clients.database import Role, rows
 from lab.compare.answers import Comparison
 from lab.compare.costs import costs
 from lab.compare.intake import NOT_KEPT, Datadog, Metric
 from lab.compare.run import run
 from lab.compare.side import Prometheus, Seen, Truth
-from lab.database import Role, rows
-from lab.paths import Paths
-from lab.settings import ROOT, LabSettings
-from lab.stack.readiness import await_state
-from lab.store import Bounds, Record, Snapshot, Source, Writer
+from lab.foundation import clock
+from lab.foundation.paths import Paths
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import ROOT, LabSettings
+from lab.telemetry.store import Bounds, Record, Snapshot, Source, Writer
 from tests import evidence
 from tests.fix_postgres import Database, free_port
 from tests.fix_prometheus import exporter_command, running_exporter, running_prometheus

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from lab.drilldown import By, Desk, MalformedIdError, NotFoundError
-from lab.drilldown.moments import moment
 from lab.drilldown.remote import ConsoleAwayError, RemoteDesk
-from lab.errors import LabError
-from lab.settings import LabSettings
-from lab.store import Bounds, Record, Writer
+from lab.foundation.errors import LabError
+from lab.foundation.settings import LabSettings
+from lab.foundation.timestamps import moment
+from lab.telemetry.store import Bounds, Record, Writer
 from tests import evidence as of
 from tests.evidence import START
 from tests.fix_console import RunningConsole, start_console

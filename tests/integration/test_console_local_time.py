@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 from playwright.sync_api import Browser
 
-from lab.settings import ROOT
+from lab.foundation.settings import ROOT
 from tests.zones import MOMENTS, RULES
 
 SCRIPT = ROOT / "lab" / "console" / "pages" / "static" / "console.js"

@@ -11,10 +11,10 @@ import pytest
 from lab.console import api, jaeger
 from lab.console.pages import PAGES, Access
 from lab.drilldown import Desk
-from lab.intake import Gate
-from lab.paths import Paths
-from lab.settings import ROOT, LabSettings
-from lab.store import Bounds, Span, Writer
+from lab.foundation.paths import Paths
+from lab.foundation.settings import ROOT, LabSettings
+from lab.telemetry.intake import Gate
+from lab.telemetry.store import Bounds, Span, Writer
 from tests.fix_console import RunningConsole, start_console
 from tests.fix_postgres import free_port
 from tests.fix_store import HOUR_NS, Tally

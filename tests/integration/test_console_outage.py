@@ -8,10 +8,10 @@ from pathlib import Path
 from lab import seed
 from lab.bench.console import STATES
 from lab.bench.own_console import OwnConsole, own_console
-from lab.control import ServiceClient
-from lab.database import Role, rows
-from lab.processors import BEHIND
-from lab.stack.cluster import Cluster
+from lab.clients.database import Role, rows
+from lab.clients.services import ServiceClient
+from lab.foundation.processors import BEHIND
+from lab.stack.native.cluster import Cluster
 from tests.fix_postgres import Database, free_port
 from tests.integration.test_intake_lab import counted, services, sums, until
 

@@ -18,8 +18,8 @@ from lab.bench.large_store import fill
 from lab.console.pages import PAGES
 from lab.drills.journal import Step
 from lab.drills.running import Place
-from lab.paths import Paths
-from lab.store import (
+from lab.foundation.paths import Paths
+from lab.telemetry.store import (
     ActivityRound,
     ActivitySample,
     Bounds,

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from lab.database import Role, rows
-from lab.stack.cluster import Cluster
-from lab.stack.readiness import await_state
+from lab.clients.database import Role, rows
+from lab.foundation.readiness import await_state
+from lab.stack.native.cluster import Cluster
 from tests.dashboards import FILES, Target, filled, load, targets, variables
 from tests.fix_postgres import Database
 from tests.fix_prometheus import (

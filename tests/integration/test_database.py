@@ -1,10 +1,10 @@
-"""lab/database.py against a real server: what comes back, and how each refusal reads."""
+"""lab/clients/database.py against a real server: what comes back, and how each refusal reads."""
 
 import pytest
 from pydantic import SecretStr
 
-from lab.database import Role, connect, dsn, read_only, rows
-from lab.errors import (
+from lab.clients.database import Role, connect, dsn, read_only, rows
+from lab.foundation.errors import (
     DatabaseAbsentError,
     DatabaseError,
     DatabaseUnreachableError,

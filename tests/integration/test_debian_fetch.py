@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.debian import fetch, machine_archives
+from lab.foundation.debian import fetch, machine_archives
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("apt-get") or not list(machine_archives()), reason="needs a Debian"

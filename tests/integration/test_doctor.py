@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from lab.database import Role, connect, dsn, rows
+from lab.clients.database import Role, connect, dsn, rows
 from lab.doctor import Check, Report, Status, Then, examine
-from lab.errors import DatabaseError
-from lab.stack.binaries import Program
-from lab.stack.cluster import Cluster
+from lab.foundation.errors import DatabaseError
+from lab.stack.native.binaries import Program
+from lab.stack.native.cluster import Cluster
 from tests.fix_postgres import NOT_DURABLE, Database, free_port, running, settings_for
 
 RELOAD_SECONDS = 90
@@ -209,7 +209,7 @@ def foreign(postgres: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     conf.mkdir(parents=True)
     (conf / "postgresql.conf").write_text("max_connections = 30\n")
     (conf / "pg_hba.conf").write_text("host all all all scram-sha-256\n")
-    monkeypatch.setattr("lab.stack.cluster._POSTGRES", tmp_path / "theirs")
+    monkeypatch.setattr("lab.stack.native.cluster._POSTGRES", tmp_path / "theirs")
     return Cluster(
         settings=settings_for(port=free_port(), database="Their shop"),
         state=tmp_path / "server",

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from lab.cli import main
-from lab.database import Role, connect, dsn, rows
+from lab.clients.database import Role, connect, dsn, rows
 from lab.doctor import examine
-from lab.errors import (
+from lab.foundation.errors import (
     AccessRefusedError,
     DatabaseAbsentError,
     DatabaseError,
@@ -17,8 +17,8 @@ from lab.errors import (
     RoleAbsentError,
     TlsRefusedError,
 )
-from lab.stack.binaries import Program
-from lab.stack.cluster import Cluster
+from lab.stack.native.binaries import Program
+from lab.stack.native.cluster import Cluster
 from tests.fix_postgres import NOT_DURABLE, free_port, running, settings_for
 
 HBA = """\
@@ -151,7 +151,7 @@ def port(postgres: Program, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         options=NOT_DURABLE,
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lab.stack.cluster._POSTGRES", theirs)
+        patch.setattr("lab.stack.native.cluster._POSTGRES", theirs)
         with running(cluster):
             with connect(dsn(cluster.settings, Role.SUPERUSER)) as connection:
                 for statement in ROLES:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.database import Role, rows
+from lab.clients.database import Role, rows
 from lab.doctor import Check, Status, examine
 from lab.doctor.read import read
 from tests.fix_postgres import Database

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from lab.database import Role, rows
+from lab.clients.database import Role, rows
 from lab.drills import catalogue
 from lab.drills.journal import Journal, Step
 from lab.drills.runner import Options, run
 from lab.drills.running import Place
 from lab.drills.scene import Scene
 from lab.drills.sessions import APPLICATION
-from lab.outcome import Outcome
-from lab.paths import Paths
-from lab.settings import LabSettings
+from lab.foundation.outcome import Outcome
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
 from tests.fix_postgres import Database
 from tests.fix_reporter import Told
 from tests.fix_workload import Wire, Wired, ask, one

@@ -17,8 +17,8 @@ from lab.drills.drill import Drill, Proof
 from lab.drills.runner import Options, run
 from lab.drills.running import Place
 from lab.drills.scene import Scene
-from lab.paths import Paths
-from lab.settings import LabSettings
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
 from tests.fix_postgres import Database
 from tests.fix_reporter import Told
 

@@ -8,24 +8,24 @@ from typing import Any
 
 import pytest
 
-from lab import clock
 from lab.drills import assessment, quiet
 from lab.drills.assessment import Assessment, judge_again
 from lab.drills.catalogue import DRILLS
 from lab.drills.journal import Journal, Step
 from lab.drills.runner import Run
 from lab.drills.running import Place
+from lab.foundation import clock
+from lab.foundation.lock import LockedError
+from lab.foundation.outcome import Outcome
+from lab.foundation.paths import Paths
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import LabSettings
 from lab.judge.collect import collect
 from lab.judge.evidence import Observer
 from lab.judge.readings import NS, Seen
 from lab.judge.signals import Metric
 from lab.judge.verdicts import Verdict
-from lab.outcome import Outcome
-from lab.paths import Paths
-from lab.settings import LabSettings
-from lab.stack.lock import LockedError
-from lab.stack.readiness import await_state
-from lab.store import ActivitySample, Bounds, LogPosition, Record, Source, Writer
+from lab.telemetry.store import ActivitySample, Bounds, LogPosition, Record, Source, Writer
 from tests import evidence
 from tests.fix_postgres import Database, free_port
 from tests.fix_prometheus import exporter_command, running_exporter, running_prometheus

@@ -8,15 +8,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lab.database import Role
+from lab.clients.database import Role
 from lab.drills.faults.missing_index import DRILL
 from lab.drills.healing import heal_abandoned
 from lab.drills.journal import Journal, Step
 from lab.drills.running import Place, Running
 from lab.drills.stopping import stop
-from lab.paths import Paths
-from lab.settings import LabSettings
-from lab.stack.memory import public, secrets
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
+from lab.stack.up_options import public, secrets
 from tests.fix_postgres import Database
 from tests.fix_reporter import Told
 from tests.fix_workload import ask

@@ -12,9 +12,9 @@ import pytest
 from lab.drills.journal import Journal, Step
 from lab.drills.running import Place
 from lab.drills.stopping import stop
-from lab.paths import Paths
-from lab.settings import ROOT, LabSettings
-from lab.stack.readiness import NotReadyError, await_state
+from lab.foundation.paths import Paths
+from lab.foundation.readiness import NotReadyError, await_state
+from lab.foundation.settings import ROOT, LabSettings
 from tests.fix_postgres import Database
 from tests.fix_reporter import Told
 from tests.fix_workload import environment_of
@@ -24,10 +24,10 @@ WITHIN_S = 60.0
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from lab.cli.interruption import interruptible
+from lab.terminal.interruption import interruptible
 from lab.drills.drill import Drill, Proof
 from lab.drills.runner import Options, run
-from lab.settings import LabSettings
+from lab.foundation.settings import LabSettings
 from tests.fix_reporter import Told
 
 folder = Path(sys.argv[1])

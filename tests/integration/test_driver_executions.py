@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 import pytest
 
-from lab.database import Role
+from lab.clients.database import Role
 from lab.drilldown.execution import PlanSource, StatementExecution
 from lab.drilldown.executions import executions
-from lab.intake.tracer import v05
-from lab.pglog import LogReader
-from lab.settings import ROOT
-from lab.stack.cluster import Cluster
-from lab.stack.readiness import await_state
-from lab.store import Bounds, Reader, Snapshot, Writer
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import ROOT
+from lab.stack.native.cluster import Cluster
+from lab.telemetry.intake.tracer import v05
+from lab.telemetry.pglog import LogReader
+from lab.telemetry.store import Bounds, Reader, Snapshot, Writer
 from tests.fix_postgres import Database
 from tests.fix_receiver import Receiver
 from tests.fix_store import HOUR_NS, Tally

@@ -15,11 +15,11 @@ from typing import TypeVar
 import pytest
 from prometheus_client import CollectorRegistry
 
-from lab.database import Connection, Role, rows
-from lab.embedded.__main__ import Agent
-from lab.settings import ROOT
-from lab.stack.readiness import await_state
-from lab.store import ActivitySample, Plan, QueryMetrics, Snapshot, Source, Statement
+from lab.clients.database import Connection, Role, rows
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import ROOT
+from lab.telemetry.embedded.__main__ import Agent
+from lab.telemetry.store import ActivitySample, Plan, QueryMetrics, Snapshot, Source, Statement
 from tests.fix_console import RunningConsole
 from tests.fix_postgres import Database, free_port
 
@@ -191,7 +191,7 @@ def test_its_process(tmp_path: Path, console: RunningConsole) -> None:
         "POSTGRES_PORT": str(free_port()),
         "EMBEDDED_AGENT_PORT": str(free_port()),
     }
-    command = [sys.executable, "-P", "-m", "lab.embedded"]
+    command = [sys.executable, "-P", "-m", "lab.telemetry.embedded"]
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
     ) as process:

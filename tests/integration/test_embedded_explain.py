@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from lab.database import Connection, Role, rows
-from lab.embedded.collector import Collector
-from lab.stack.readiness import await_state
+from lab.clients.database import Connection, Role, rows
+from lab.foundation.readiness import await_state
+from lab.telemetry.embedded.collector import Collector
 from tests.fix_postgres import Database
 
 WITHIN_S = 90.0

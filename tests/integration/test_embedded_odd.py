@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from lab.database import Connection, Role, connect, dsn, rows
-from lab.embedded import events
-from lab.embedded.__main__ import Agent
-from lab.embedded.collector import Collector
-from lab.errors import DatabaseError
-from lab.stack.binaries import postgres_bin
-from lab.stack.cluster import Cluster
+from lab.clients.database import Connection, Role, connect, dsn, rows
+from lab.foundation.errors import DatabaseError
+from lab.stack.native.binaries import postgres_bin
+from lab.stack.native.cluster import Cluster
+from lab.telemetry.embedded import events
+from lab.telemetry.embedded.__main__ import Agent
+from lab.telemetry.embedded.collector import Collector
 from tests.fix_console import RunningConsole
 from tests.fix_postgres import Database
 
@@ -147,7 +147,7 @@ def test_a_row_that_cannot_be_read_is_left_out_and_counted(
             raise ValueError(row["pid"])
         return real(row)
 
-    monkeypatch.setattr("lab.embedded.events.session", odd)
+    monkeypatch.setattr("lab.telemetry.embedded.events.session", odd)
     target = dsn(database.settings, Role.APP)
     with (
         database.connect(Role.DATADOG) as connection,

@@ -6,13 +6,13 @@ from itertools import count
 
 import pytest
 
-from lab.database import Connection, Role, connect, dsn, rows
+from lab.cli.views.doctor import render
+from lab.clients.database import Connection, Role, connect, dsn, rows
 from lab.doctor import Status, examine
-from lab.doctor.view import render
 from lab.drilldown import sessions
-from lab.embedded.collector import Collector
-from lab.embedded.events import Event
-from lab.stack.cluster import Cluster
+from lab.stack.native.cluster import Cluster
+from lab.telemetry.embedded.collector import Collector
+from lab.telemetry.embedded.events import Event
 from tests.fix_postgres import Database
 
 _numbers = count(1)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.paths import Paths
-from lab.store import Bounds, Record, Writer
+from lab.foundation.paths import Paths
+from lab.telemetry.store import Bounds, Record, Writer
 from tests import evidence as of
 from tests.evidence import MS
 from tests.fix_console import RunningConsole, start_console

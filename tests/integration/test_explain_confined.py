@@ -2,8 +2,8 @@
 
 import pytest
 
-from lab.database import Connection, Role, rows
-from lab.errors import DatabaseError
+from lab.clients.database import Connection, Role, rows
+from lab.foundation.errors import DatabaseError
 from tests.fix_postgres import Database
 
 NAME, CPF = "Maria da Silva", "39053344705"

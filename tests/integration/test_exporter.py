@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.database import Connection, Role, rows
-from lab.settings import ROOT
-from lab.stack.readiness import await_state
+from lab.clients.database import Connection, Role, rows
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import ROOT
 from tests.fix_postgres import Database
 from tests.fix_prometheus import (
     Exporter,

@@ -3,8 +3,8 @@
 import pytest
 from pydantic import SecretStr
 
-from lab.settings import LabSettings
-from lab.stack import gatekeeper
+from lab.foundation.settings import LabSettings
+from lab.seed import gatekeeper
 from tests.fix_postgres import Database
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from lab.database import Role, connect, dsn, identifier, rows
-from lab.errors import DatabaseError, LabError, PasswordRefusedError
-from lab.settings import ROOT
-from lab.stack.binaries import Program
-from lab.stack.cluster import Cluster
+from lab.clients.database import Role, connect, dsn, identifier, rows
+from lab.foundation.errors import DatabaseError, LabError, PasswordRefusedError
+from lab.foundation.settings import ROOT
+from lab.stack.native.binaries import Program
+from lab.stack.native.cluster import Cluster
 from tests.fix_postgres import NOT_DURABLE, Database, free_port, running, settings_for
 
 LOGIN_ROLES = [Role.OWNER, Role.APP, Role.DATADOG, Role.EXPORTER, Role.LAB]
@@ -276,7 +276,7 @@ def test_a_failing_file_leaves_nothing_behind(
     with running(fresh):
         (broken / "30-observability.sql").write_text("SELECT 1/0;")
         with monkeypatch.context() as patched:
-            patched.setattr("lab.stack.cluster._POSTGRES", tmp_path / "postgres")
+            patched.setattr("lab.stack.native.cluster._POSTGRES", tmp_path / "postgres")
             with pytest.raises(LabError, match="division by zero"):
                 fresh.initialise()
         fresh.initialise()

@@ -15,8 +15,8 @@ from typing import TypeVar
 import pytest
 import zstandard
 
-from lab.settings import ROOT
-from lab.store import ActivitySample, Plan, QueryMetrics, Record, Span
+from lab.foundation.settings import ROOT
+from lab.telemetry.store import ActivitySample, Plan, QueryMetrics, Record, Span
 from tests import payloads
 from tests.fix_console import RunningConsole, start_console
 

@@ -18,13 +18,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from lab import seed
-from lab.control import ServiceClient, ServiceUnreachableError
-from lab.database import Role, rows
-from lab.embedded.__main__ import Agent
-from lab.settings import ROOT, LabSettings
-from lab.stack.cluster import Cluster
+from lab.clients.database import Role, rows
+from lab.clients.services import ServiceClient, ServiceUnreachableError
+from lab.foundation.settings import ROOT, LabSettings
 from lab.stack.environment import of_settings
-from lab.store import ActivitySample, Execution, Plan, Reader, Snapshot, Span
+from lab.stack.native.cluster import Cluster
+from lab.telemetry.embedded.__main__ import Agent
+from lab.telemetry.store import ActivitySample, Execution, Plan, Reader, Snapshot, Span
 from tests.fix_console import RunningConsole, start_console
 from tests.fix_postgres import Database, free_port
 from workload.settings import Settings

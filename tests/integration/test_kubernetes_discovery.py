@@ -17,8 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from prometheus_client import CollectorRegistry, start_http_server
 
-from lab.stack.binaries import prometheus
-from lab.stack.readiness import await_state
+from lab.foundation.readiness import await_state
+from lab.stack.native.binaries import prometheus
 from tests.fix_kubernetes import Object, mounted, overlay, pods
 from tests.fix_postgres import free_port
 from tests.fix_prometheus import Prometheus

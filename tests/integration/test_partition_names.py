@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from lab import clock
-from lab.database import Role, rows
-from lab.drilldown.moments import moment
-from lab.embedded.__main__ import Agent
-from lab.overview.incidents import incidents
-from lab.stack.cluster import Cluster
-from lab.stack.readiness import await_state
-from lab.store import Event, Snapshot
+from lab.clients.database import Role, rows
+from lab.console.overview.incidents import incidents
+from lab.foundation import clock
+from lab.foundation.readiness import await_state
+from lab.foundation.timestamps import moment
+from lab.stack.native.cluster import Cluster
+from lab.telemetry.embedded.__main__ import Agent
+from lab.telemetry.store import Event, Snapshot
 from tests.fix_console import RunningConsole, start_console
 from tests.fix_postgres import Database
 

@@ -17,11 +17,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 from psycopg2.extensions import make_dsn
 
-from lab.database import Connection, Role, connect, rows
-from lab.embedded.__main__ import Agent
-from lab.errors import DatabaseError
-from lab.stack.cluster import Cluster
-from lab.store import Execution, QueryMetrics, Span
+from lab.clients.database import Connection, Role, connect, rows
+from lab.foundation.errors import DatabaseError
+from lab.stack.native.cluster import Cluster
+from lab.telemetry.embedded.__main__ import Agent
+from lab.telemetry.store import Execution, QueryMetrics, Span
 from tests.fix_console import RunningConsole, start_console
 from tests.fix_postgres import Database
 from tests.personal import SQL, Technique, combinations

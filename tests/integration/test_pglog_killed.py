@@ -5,7 +5,7 @@ import threading
 import time
 from pathlib import Path
 
-from lab.store import Reader
+from lab.telemetry.store import Reader
 from tests.fix_console import start_console
 from tests.unit.test_pglog_tail import line
 

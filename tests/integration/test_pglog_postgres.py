@@ -9,11 +9,11 @@ from typing import TypeVar
 
 import pytest
 
-from lab.database import Connection, Role, rows
-from lab.errors import DatabaseError
-from lab.pglog import LogReader
-from lab.stack.cluster import Cluster
-from lab.store import Event, Execution, Plan, Statement
+from lab.clients.database import Connection, Role, rows
+from lab.foundation.errors import DatabaseError
+from lab.stack.native.cluster import Cluster
+from lab.telemetry.pglog import LogReader
+from lab.telemetry.store import Event, Execution, Plan, Statement
 from tests.fix_postgres import Database
 from tests.fix_store import Store
 from tests.unit.test_pglog_tail import LogTally

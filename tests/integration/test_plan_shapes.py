@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from lab.database import Connection, Role, connect, dsn, rows
-from lab.stack.cluster import Cluster
+from lab.clients.database import Connection, Role, connect, dsn, rows
+from lab.stack.native.cluster import Cluster
 from tests.plan_invariants import check
 from tests.plan_shapes import SHAPES, TABLES, Shape
 

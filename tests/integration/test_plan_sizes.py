@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from lab.database import Role, rows
+from lab.clients.database import Role, rows
 from lab.drilldown.execution import PlanSource, StatementExecution
 from lab.drilldown.executions import execution
-from lab.stack.cluster import Cluster
-from lab.store import Execution
+from lab.stack.native.cluster import Cluster
+from lab.telemetry.store import Execution
 from tests import evidence
 from tests.fix_postgres import Database
 from tests.fix_store import Store

@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
-from lab.database import Role, rows
-from lab.stack.readiness import await_state
+from lab.clients.database import Role, rows
+from lab.foundation.readiness import await_state
 from tests.fix_postgres import Database
 from tests.fix_proxy import Moment, Proxy
 from tests.fix_workload import Wire, one

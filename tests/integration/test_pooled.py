@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from lab.clients.database import Connection, Role, connect, dsn, rows
 from lab.compare.side import Prometheus, Truth
-from lab.database import Connection, Role, connect, dsn, rows
 from lab.doctor import Status, examine
 from lab.drilldown import sessions
-from lab.embedded.collector import Collector
-from lab.settings import LabSettings
+from lab.foundation.settings import LabSettings
+from lab.telemetry.embedded.collector import Collector
 from tests.fix_pgbouncer import Pooled
 from tests.fix_postgres import Database
 

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from prometheus_client import start_http_server
 
-from lab.database import Role, rows
-from lab.settings import ROOT
-from lab.stack.readiness import await_state
+from lab.clients.database import Role, rows
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import ROOT
 from tests.fix_postgres import Database, free_port
 from tests.fix_prometheus import (
     Prometheus,

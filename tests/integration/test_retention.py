@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lab import verify
-from lab.stack.readiness import await_state
+from lab.foundation.readiness import await_state
 from tests.fix_postgres import Database
 from tests.fix_workload import Process, ask, one, running_service
 

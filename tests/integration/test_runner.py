@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from lab import seed
-from lab.database import Role, rows
+from lab.clients.database import Role, rows
 from tests.fix_postgres import Database
 from tests.fix_proxy import Moment, Proxy
 from tests.fix_workload import Wire, Wired, ask, one

@@ -5,11 +5,11 @@ import http.client
 import msgspec
 import pytest
 
-from lab import clock
 from lab.drilldown.remote import API
+from lab.foundation import clock
+from lab.foundation.readiness import await_state
 from lab.stack.intake_rates import IntakeRates
-from lab.stack.readiness import await_state
-from lab.store import Span, TraceStats
+from lab.telemetry.store import Span, TraceStats
 from tests import payloads
 from tests.fix_console import RunningConsole
 

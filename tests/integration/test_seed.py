@@ -10,9 +10,9 @@ from time import monotonic
 import pytest
 
 from lab.bench import seed as bench_seed
-from lab.database import Connection, Role, connect, dsn
-from lab.database import rows as query
-from lab.errors import DatabaseError
+from lab.clients.database import Connection, Role, connect, dsn
+from lab.clients.database import rows as query
+from lab.foundation.errors import DatabaseError
 from lab.seed import Progress, SeedConflictError, SeedReport, Step, UnseededDataError, ensure
 from lab.seed.batches import COLUMNS
 from lab.seed.load import _beside

@@ -4,9 +4,8 @@ from collections.abc import Collection
 
 import pytest
 
-from lab.seed import SeedConflictError, ensure
-from lab.settings import LabSettings
-from lab.stack import gatekeeper
+from lab.foundation.settings import LabSettings
+from lab.seed import SeedConflictError, ensure, gatekeeper
 from tests.fix_postgres import Database
 
 SCALE, RANDOM_SEED = 0.01, 16

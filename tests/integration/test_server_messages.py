@@ -2,10 +2,10 @@
 
 import pytest
 
-from lab.database import Role, rows
-from lab.errors import DatabaseError
-from lab.stack.cluster import Cluster
-from lab.store import Event, Execution
+from lab.clients.database import Role, rows
+from lab.foundation.errors import DatabaseError
+from lab.stack.native.cluster import Cluster
+from lab.telemetry.store import Event, Execution
 from tests.fix_postgres import Database
 from tests.fix_store import Store
 from tests.integration.test_pglog_postgres import Follower, comment, fails, span_id

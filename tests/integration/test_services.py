@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from lab.database import Role
-from lab.stack.cluster import Cluster
+from lab.clients.database import Role
+from lab.stack.native.cluster import Cluster
 from lab.verify import invariants
 from tests.fix_postgres import Database
 from tests.fix_workload import Wire, ask, cloned, one

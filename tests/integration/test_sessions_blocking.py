@@ -6,13 +6,13 @@ from threading import Thread
 
 from rich.console import Console
 
-from lab.database import Role, connect, dsn, rows
+from lab.cli.views.sessions import render
+from lab.clients.database import Role, connect, dsn, rows
 from lab.drilldown import sessions
 from lab.drilldown.sessions import PREPARED_TRANSACTION, Session
-from lab.drilldown.view.sessions import render
-from lab.stack.binaries import Program
-from lab.stack.cluster import Cluster
-from lab.stack.readiness import await_state
+from lab.foundation.readiness import await_state
+from lab.stack.native.binaries import Program
+from lab.stack.native.cluster import Cluster
 from tests.fix_postgres import NOT_DURABLE, free_port, running, settings_for
 
 WAIT_S = 90.0

@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from lab.drills import settling
 from lab.drills.catalogue import DRILLS
-from lab.settings import LabSettings
-from lab.stack.readiness import await_state
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import LabSettings
 from tests.fix_postgres import free_port
 from tests.fix_prometheus import Prometheus, running_prometheus
 from tests.fix_reporter import Told

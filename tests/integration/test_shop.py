@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry
 from werkzeug.test import TestResponse
 
-from lab.stack.readiness import await_state
+from lab.foundation.readiness import await_state
 from tests.fix_postgres import Database
 from tests.fix_receiver import Receiver
 from tests.fix_workload import ask, one, running_service, wired_service

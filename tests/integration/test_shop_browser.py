@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from lab.stack.cluster import Cluster
+from lab.stack.native.cluster import Cluster
 from tests.fix_browser import Visit, visit
 from tests.fix_postgres import Database
 from tests.fix_workload import ask, cloned, one, running_service

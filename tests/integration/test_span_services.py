@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.stack.readiness import await_state
+from lab.foundation.readiness import await_state
 from tests.fix_postgres import Database
 from tests.fix_receiver import Receiver
 from tests.fix_workload import running_service

@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 
 from lab.bench.own_console import own_console
-from lab.outcome import Outcome
-from lab.settings import LabSettings
+from lab.foundation.outcome import Outcome
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import LabSettings
 from lab.stack.intake_rates import IntakeRates
-from lab.stack.readiness import await_state
 from lab.stack.status import ComponentStatus, State, Status
 from tests.payloads import v05
 

@@ -12,15 +12,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lab.paths import Paths
-from lab.settings import LabSettings
-from lab.stack import records, stopping
+from lab.foundation.paths import Paths
+from lab.foundation.readiness import NotReadyError, await_state
+from lab.foundation.settings import LabSettings
 from lab.stack.components import COMPONENTS
 from lab.stack.environment import inherited, of_settings
-from lab.stack.memory import Memory
-from lab.stack.readiness import NotReadyError, await_state
+from lab.stack.native import records, stopping
+from lab.stack.native.supervision import Supervisor
 from lab.stack.status import State, examine
-from lab.stack.supervision import Supervisor
+from lab.stack.up_options import Memory
 from tests.fix_postgres import free_port, settings_for
 from tests.fix_reporter import Told
 

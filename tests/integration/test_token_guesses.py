@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from lab.intake.guesses import MAX_WRONG, WINDOW_S, Guesses
+from lab.telemetry.intake.guesses import MAX_WRONG, WINDOW_S, Guesses
 from tests.fix_console import start_console
 
 TOKEN = "the right token"

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.database import Role
-from lab.settings import ROOT
-from lab.stack.cluster import Cluster
-from lab.stack.readiness import await_state
+from lab.clients.database import Role
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import ROOT
+from lab.stack.native.cluster import Cluster
 from tests.fix_postgres import Database, free_port
 from tests.fix_receiver import Receiver, Span
 from tests.fix_workload import Process, ask, cloned, running_service

@@ -4,9 +4,9 @@ from http import HTTPStatus
 
 import pytest
 
-from lab.intake import agent
-from lab.intake.errors import RejectedError
 from lab.stack.intake_rates import IntakeRates
+from lab.telemetry.intake import agent
+from lab.telemetry.intake.errors import RejectedError
 from tests import payloads
 from tests.fix_console import RunningConsole
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lab import verify
-from lab.database import Role
-from lab.stack.readiness import await_state
+from lab.clients.database import Role
+from lab.foundation.readiness import await_state
 from lab.verify import invariants, quiescence
 from tests.fix_postgres import Database
 from tests.fix_workload import Process, ask, running_service

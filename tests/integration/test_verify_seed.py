@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.database import Role, rows
+from lab.clients.database import Role, rows
 from lab.verify.invariants import check
 from tests.fix_postgres import Database
 

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lab.settings import ROOT
-from lab.stack.readiness import await_state
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import ROOT
 from tests.fix_postgres import Database, free_port, settings_for
 from tests.fix_workload import environment_of, one, running_service
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from lab.database import Role
+from lab.clients.database import Role
 from tests.fix_postgres import Database
 from tests.fix_workload import Wire, ask
 from workload import reference

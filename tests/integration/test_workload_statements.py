@@ -9,8 +9,8 @@ from uuid import uuid4
 import psycopg2.extensions
 import pytest
 
-from lab.database import Role, rows
-from lab.stack.cluster import Cluster
+from lab.clients.database import Role, rows
+from lab.stack.native.cluster import Cluster
 from tests.fix_postgres import Database
 from tests.fix_workload import ask, cloned, wired_service
 from workload.database import Row, Session

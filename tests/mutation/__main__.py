@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, replace
 from queue import SimpleQueue
 
-from lab.cli.interruption import interruptible
+from lab.terminal.interruption import interruptible
 from tests.mutation import reach
 from tests.mutation.choice import Choice
 from tests.mutation.clone import Clone, cloned

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from lab.settings import ROOT
+from lab.foundation.settings import ROOT
 from tests.mutation.reach import FOLDERS, Reach
 from tests.mutation.sample import Mutant
 

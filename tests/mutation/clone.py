@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.bootstrap import Environment
-from lab.settings import ROOT
+from lab.bootstrap.entry import Environment
+from lab.foundation.settings import ROOT
 
 LOCKS = ("lab", "dev")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import coverage
 
-from lab.settings import ROOT
+from lab.foundation.settings import ROOT
 from tests.mutation.clone import Clone, cloned
 from tests.mutation.contexts import NOTES
 

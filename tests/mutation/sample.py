@@ -10,7 +10,7 @@ from typing import Any
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 
-from lab.settings import ROOT
+from lab.foundation.settings import ROOT
 from tests.mutation import sql
 from tests.mutation.operators import OPERATORS, SHARES, Operator
 from tests.mutation.reach import FOLDERS

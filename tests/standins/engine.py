@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from lab.debian import fetch
-from lab.errors import LabError
-from lab.paths import PACKAGES
-from lab.stack.readiness import await_state
+from lab.foundation.debian import fetch
+from lab.foundation.errors import LabError
+from lab.foundation.paths import PACKAGES
+from lab.foundation.readiness import await_state
 
 START_S = 60
 STOP_S = 60

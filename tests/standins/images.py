@@ -10,10 +10,10 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from lab.debian import fetch, machine_archives
-from lab.paths import PACKAGES
-from lab.settings import ROOT
-from lab.stack import binaries
+from lab.foundation.debian import fetch, machine_archives
+from lab.foundation.paths import PACKAGES
+from lab.foundation.settings import ROOT
+from lab.stack.native import binaries
 from tests.standins.engine import Client
 
 HERE = Path(__file__).parent

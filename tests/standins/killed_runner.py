@@ -15,12 +15,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lab.database import Role, connect, dsn, rows
+from lab.clients.database import Role, connect, dsn, rows
 from lab.drills.faults.missing_index import DRILL
 from lab.drills.healing import heal_abandoned
 from lab.drills.runner import Options, run
 from lab.drills.scene import Scene
-from lab.settings import LabSettings
+from lab.foundation.settings import LabSettings
 from tests.fix_disk import Disk
 from tests.fix_reporter import Told
 

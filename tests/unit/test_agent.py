@@ -11,12 +11,12 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from lab.errors import LabError
-from lab.settings import ROOT, LabSettings
+from lab.foundation.errors import LabError
+from lab.foundation.settings import ROOT, LabSettings
 from lab.stack import agent
 from lab.stack.component import Command, Launch
 from lab.stack.components import COMPONENTS, SERVICES, selection
-from lab.stack.monitoring import write_targets
+from lab.stack.prometheus_configuration import write_targets
 from tests.fix_postgres import settings_for
 from tests.standins import installed_agent
 

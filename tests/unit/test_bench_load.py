@@ -4,7 +4,7 @@ import pytest
 
 from lab.bench.load.scenarios import MIX, SCENARIOS, WEIGHT_PER_RATE, find
 from lab.bench.load.services import quantile
-from lab.errors import LabError
+from lab.foundation.errors import LabError
 from workload.settings import Settings
 
 

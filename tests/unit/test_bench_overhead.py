@@ -15,10 +15,10 @@ from lab.bench.overhead.measure import Plan, Result, Turn
 from lab.bench.overhead.modes import MODES, NOBODY, order
 from lab.bench.overhead.process import running
 from lab.bench.overhead.ratios import ROUNDS_AT_LEAST, Verdict, difference, ratio
-from lab.errors import LabError
+from lab.foundation.errors import LabError
+from lab.foundation.readiness import await_state
 from lab.stack.component import Command
 from lab.stack.environment import plain
-from lab.stack.readiness import await_state
 
 TRACING = next(mode for mode in MODES if mode.tracing and not mode.agent)
 

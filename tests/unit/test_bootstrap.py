@@ -11,10 +11,10 @@ from types import MappingProxyType
 
 import pytest
 
-from lab.bootstrap import Environment
-from lab.settings import ROOT
+from lab.bootstrap.entry import Environment
+from lab.foundation.settings import ROOT
 
-PARTS = ("__init__", "bootstrap", "installation", "debian", "errors")
+PARTS = ("bootstrap", "foundation")
 ARGUMENTS = "print('arguments:', sys.argv[1:])"
 FIRST_CALL_SECONDS = 120
 
@@ -38,7 +38,8 @@ def miniature(directory: Path) -> Path:
     (clone / "locks").mkdir()
     shutil.copy(ROOT / "creditlab", clone)
     for part in PARTS:
-        shutil.copy(ROOT / "lab" / f"{part}.py", clone / "lab")
+        shutil.copytree(ROOT / "lab" / part, clone / "lab" / part)
+    shutil.copy(ROOT / "lab" / "__init__.py", clone / "lab")
     (clone / "lab" / "__main__.py").write_text(f"import sys\n{ARGUMENTS}\n")
     (clone / "locks" / "lab.txt").write_text("# nothing\n")
     return clone

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.cli import app, dotenv, main
-from lab.settings import ROOT
+from lab.foundation.settings import ROOT
 
 COMMANDS = {"up", "down", "restart", "status", "logs", "doctor", "verify", "psql", "test", "bench"}
 HEAVY = {"pydantic", "psycopg2", "ddtrace", "psutil", "faker", "supervisor", "workload.services"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.settings import ROOT
+from lab.foundation.settings import ROOT
 
 ENCODINGS = (
     {"PYTHONIOENCODING": "latin-1"},

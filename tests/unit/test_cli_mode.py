@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from lab.errors import LabError
-from lab.stack import compose, mode
-from lab.stack.compose import NoEngineError
-from lab.stack.memory import Memory
+from lab.foundation.errors import LabError
+from lab.stack import mode
+from lab.stack.docker import compose
+from lab.stack.docker.compose import NoEngineError
 from lab.stack.mode import Mode, OtherModeError
+from lab.stack.up_options import Memory
 from tests.fix_machine import Machine
 
 

@@ -7,9 +7,9 @@ import pytest
 import typer
 
 from lab.cli import main
-from lab.cli.options import MAX_DURATION_S, names, number, seconds
-from lab.settings import LabSettings
-from lab.stack.memory import Memory
+from lab.foundation.settings import LabSettings
+from lab.stack.up_options import Memory
+from lab.terminal.options import MAX_DURATION_S, names, number, seconds
 from tests.commands import Command, all_commands
 from workload.errors import SettingsError
 from workload.limits import MAX_LOAD

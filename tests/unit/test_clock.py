@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from lab import clock
-from lab.drilldown.moments import nanoseconds
-from lab.store import Execution
+from lab.foundation import clock
+from lab.foundation.timestamps import nanoseconds
+from lab.telemetry.store import Execution
 from tests import evidence as of
 from tests.fix_store import HOUR_NS, Store
 

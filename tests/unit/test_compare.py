@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from lab.cli.views.compare import render
 from lab.compare import report
 from lab.compare.answers import Answer, Compared, Comparison, Cost, cannot
 from lab.compare.resources import LAB, PROMETHEUS, Spent
-from lab.compare.view import render
 
 COST = Cost(
     role="datadog",

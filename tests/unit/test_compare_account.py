@@ -11,9 +11,9 @@ from lab.compare.answers import Answer
 from lab.compare.intake import Datadog, Metric, Work
 from lab.datadog.account import Account
 from lab.datadog.api import Api
-from lab.paths import Paths
-from lab.settings import DatadogSettings, LabSettings
-from lab.store import Bounds, QueryMetrics, Source, Writer
+from lab.foundation.paths import Paths
+from lab.foundation.settings import DatadogSettings, LabSettings
+from lab.telemetry.store import Bounds, QueryMetrics, Source, Writer
 from tests.evidence import deltas
 from tests.fix_datadog import DatadogAccount as OnLoopback
 from tests.fix_store import HOUR_NS, Tally

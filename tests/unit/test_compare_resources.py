@@ -8,11 +8,12 @@ import pytest
 
 from lab.compare import processes, traffic
 from lab.compare.resources import DATADOG, LAB, PROMETHEUS, gathered
-from lab.settings import LabSettings
-from lab.stack import compose, docker
-from lab.stack.compose import ComposeError, Usage
+from lab.foundation.settings import LabSettings
+from lab.stack.docker import compose
+from lab.stack.docker import lifecycle as docker
+from lab.stack.docker.compose import ComposeError, Usage
 from lab.stack.mode import Mode
-from lab.stack.records import Record
+from lab.stack.native.records import Record
 from tests.fix_postgres import free_port, settings_for
 
 

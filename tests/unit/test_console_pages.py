@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from grafana.generator import style
+from lab.console.overview import DatabaseLoad, WaitEvent
 from lab.console.pages import colours
 from lab.console.pages.chart import HEIGHT, WIDTH, Band, Chart, Series, sparkline
 from lab.console.pages.overview import MAX_LAYERS, OTHERS, load_chart
-from lab.overview import DatabaseLoad, WaitEvent
-from lab.store import Source
+from lab.telemetry.store import Source
 
 CSS = (Path(colours.__file__).parent / "static" / "console.css").read_text(encoding="utf-8")
 LIGHT = CSS[: CSS.index("@media (prefers-color-scheme: dark)")]

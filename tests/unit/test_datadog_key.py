@@ -11,7 +11,7 @@ from lab.cli import account
 from lab.cli.status import status
 from lab.datadog import key
 from lab.datadog.key import KeyState
-from lab.settings import DatadogSettings
+from lab.foundation.settings import DatadogSettings
 from lab.stack.status import ComponentStatus, State, Status
 from tests.fix_datadog import API_KEY, DatadogAccount
 from tests.fix_postgres import free_port

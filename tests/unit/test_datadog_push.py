@@ -13,7 +13,7 @@ from lab.datadog import definitions
 from lab.datadog.account import Account
 from lab.datadog.definitions import Kind, read
 from lab.datadog.difference import Change, changes
-from lab.errors import LabError
+from lab.foundation.errors import LabError
 from tests.fix_datadog import API_KEY, APP_KEY, DatadogAccount
 
 MONITORS = "/api/v1/monitor"

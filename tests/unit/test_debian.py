@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import debian
-from lab.debian import Archive, fetch, machine_archives
-from lab.errors import LabError
+from lab.foundation import debian
+from lab.foundation.debian import Archive, fetch, machine_archives
+from lab.foundation.errors import LabError
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 

@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from lab import redact
-from lab.drilldown.moments import nanoseconds
-from lab.intake import STREAMS, RejectedError
-from lab.intake import limits as lim
-from lab.intake.protobuf import _classes
-from lab.store import (
+from lab.foundation.timestamps import nanoseconds
+from lab.telemetry import redact
+from lab.telemetry.intake import STREAMS, RejectedError
+from lab.telemetry.intake import limits as lim
+from lab.telemetry.intake.protobuf import _classes
+from lab.telemetry.store import (
     ActivityRound,
     ActivitySample,
     Plan,

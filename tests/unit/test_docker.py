@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
-from lab.errors import LabError
-from lab.outcome import Outcome
-from lab.settings import ROOT, LabSettings
-from lab.stack import components, compose, docker
-from lab.stack.compose import ComposeError, Container, NoEngineError
-from lab.stack.memory import Memory
-from lab.stack.ports import PortTakenError
+from lab.foundation.errors import LabError
+from lab.foundation.outcome import Outcome
+from lab.foundation.settings import ROOT, LabSettings
+from lab.stack import components
+from lab.stack.docker import compose
+from lab.stack.docker import lifecycle as docker
+from lab.stack.docker.compose import ComposeError, Container, NoEngineError
+from lab.stack.native.ports import PortTakenError
 from lab.stack.status import State
+from lab.stack.up_options import Memory
 from tests.fix_reporter import Told
 
 SERVICES = ["postgres", "seed", "proposals", "risk", "datadog-agent", "postgres-exporter"]

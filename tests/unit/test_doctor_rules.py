@@ -7,6 +7,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from lab.cli.views.doctor import render
 from lab.doctor import Check, Report, Status, Then
 from lab.doctor.facts import (
     Attempt,
@@ -18,7 +19,6 @@ from lab.doctor.facts import (
     StatementTexts,
 )
 from lab.doctor.rules import judge
-from lab.doctor.view import render
 
 GOOD_SETTINGS = {
     "auto_explain.log_analyze": "on",

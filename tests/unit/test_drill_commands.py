@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 import typer
 
-from lab.cli import screen
-from lab.cli.options import seconds
 from lab.drills.assessment import Assessment
 from lab.drills.catalogue import DRILLS
 from lab.drills.runner import Run
 from lab.drills.running import Place
+from lab.foundation.paths import Paths
 from lab.judge.evidence import Observer
 from lab.judge.readings import Seen
 from lab.judge.verdicts import AlertTimes, Depth, Verdict
-from lab.paths import Paths
+from lab.terminal import screen
+from lab.terminal.options import seconds
 from tests.fix_machine import Machine
 from tests.fix_postgres import free_port
 

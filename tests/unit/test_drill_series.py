@@ -8,7 +8,7 @@ from lab.drills import series
 from lab.drills.assessment import Assessment
 from lab.drills.catalogue import DRILLS
 from lab.drills.drill import Drill
-from lab.errors import DatabaseUnreachableError, LabError
+from lab.foundation.errors import DatabaseUnreachableError, LabError
 from tests.fix_reporter import Told
 from tests.unit.test_drills import assessment
 

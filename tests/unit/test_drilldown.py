@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from lab import redact
 from lab.drilldown import (
     MalformedIdError,
     NotFoundError,
@@ -22,10 +21,11 @@ from lab.drilldown import sessions as live
 from lab.drilldown.execution import PlanSource, StatementExecution
 from lab.drilldown.executions import execution, executions
 from lab.drilldown.links import Links
-from lab.drilldown.moments import moment
 from lab.drilldown.trace import trace
-from lab.errors import LabError
-from lab.store import Record, Span
+from lab.foundation.errors import LabError
+from lab.foundation.timestamps import moment
+from lab.telemetry import redact
+from lab.telemetry.store import Record, Span
 from tests import evidence as of
 from tests.evidence import MS, START
 from tests.fix_store import Store

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from lab.drilldown.plan import Cause, Tree
-from lab.drilldown.plan_reading import tree
+from lab.drilldown.plans.reading import tree
+from lab.drilldown.plans.tree import Cause, Tree
 
 
 def node(kind: str, *below: dict[str, Any], **keys: Any) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from lab.drilldown import By, NotFoundError
-from lab.drilldown.moments import moment
 from lab.drilldown.prometheus import Prometheus
 from lab.drilldown.queries import QuerySummary, top
 from lab.drilldown.query import Query, query
 from lab.drilldown.series import Counted, Point, _compared
-from lab.store import Record
+from lab.foundation.timestamps import moment
+from lab.telemetry.store import Record
 from tests import evidence as of
 from tests.evidence import START, deltas
 from tests.fix_postgres import free_port

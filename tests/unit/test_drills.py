@@ -20,15 +20,15 @@ from lab.drills.mark import Mark
 from lab.drills.runner import Run
 from lab.drills.running import Memo, Place, Running
 from lab.drills.stopping import stop
-from lab.errors import LabError
+from lab.foundation.errors import LabError
+from lab.foundation.lock import LockedError
+from lab.foundation.paths import Paths
+from lab.foundation.settings import DatadogSettings
+from lab.foundation.statefile import DamagedError
 from lab.judge.evidence import Observer
 from lab.judge.readings import Seen
 from lab.judge.verdicts import AlertTimes, Depth, Verdict
-from lab.paths import Paths
-from lab.settings import DatadogSettings
-from lab.stack.lock import LockedError
-from lab.stack.records import Record
-from lab.statefile import DamagedError
+from lab.stack.native.records import Record
 from tests.fix_datadog import DatadogAccount
 from tests.fix_postgres import settings_for
 from tests.fix_reporter import Told

@@ -2,8 +2,8 @@
 
 import pytest
 
-from lab.database import options_of
-from lab.errors import DatabaseError
+from lab.clients.database import options_of
+from lab.foundation.errors import DatabaseError
 
 ENCODE = (
     "the role or the password holds a character that must be encoded:"

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.embedded import delivery
-from lab.embedded.deltas import FIGURES, Counters, Key, deltas
-from lab.embedded.explain import EVERY_S, PER_SAMPLE, Limits
+from lab.telemetry.embedded import delivery
+from lab.telemetry.embedded.deltas import FIGURES, Counters, Key, deltas
+from lab.telemetry.embedded.explain import EVERY_S, PER_SAMPLE, Limits
 from tests.fix_postgres import free_port
 
 RESET = datetime(2026, 11, 21, tzinfo=UTC)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from prometheus_client import CollectorRegistry
 
-from lab.stack.readiness import await_state
+from lab.foundation.readiness import await_state
 from tests.fix_postgres import settings_for
 from workload import engine as module
 from workload.engine import Engine, State

@@ -6,7 +6,7 @@ import threading
 import pytest
 from prometheus_client import CollectorRegistry
 
-from lab.stack.readiness import await_state
+from lab.foundation.readiness import await_state
 from tests.fix_postgres import settings_for
 from workload.engine import Engine
 from workload.limits import MAX_ARRIVALS_PER_S, MAX_LOAD

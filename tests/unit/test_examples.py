@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.settings import ROOT
+from lab.foundation.settings import ROOT
 
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)

@@ -12,8 +12,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.intake import RejectedError
-from lab.intake.body import read
+from lab.telemetry.intake import RejectedError
+from lab.telemetry.intake.body import read
 
 LIMIT = 1_000_000
 

@@ -5,8 +5,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from lab.intake.budget import Budget
-from lab.intake.errors import RejectedError
+from lab.telemetry.intake.budget import Budget
+from lab.telemetry.intake.errors import RejectedError
 
 MAX_BYTES, MAX_BODIES = 100, 3
 

@@ -3,9 +3,9 @@
 import pytest
 
 from lab.console.metrics import COUNTERS, GAUGES
-from lab.intake import STREAMS
-from lab.settings import ROOT
-from lab.store.tables import TABLES
+from lab.foundation.settings import ROOT
+from lab.telemetry.intake import STREAMS
+from lab.telemetry.store.tables import TABLES
 
 DOCUMENT = (ROOT / "docs" / "intake.md").read_text(encoding="utf-8")
 METRICS = [*(f"{name}_total" for name in COUNTERS), *GAUGES]

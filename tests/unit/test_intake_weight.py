@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from lab.intake import STREAMS, RejectedError
-from lab.intake.limits import MAX_PIDS, MAX_RECORDS, PARTS_LIKE_A_RECORD
+from lab.telemetry.intake import STREAMS, RejectedError
+from lab.telemetry.intake.limits import MAX_PIDS, MAX_RECORDS, PARTS_LIKE_A_RECORD
 from tests import payloads
 
 PATH = "/api/v2/dbmactivity"

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from lab import clock
+from lab.foundation import clock
 from lab.judge.collect import pause
 from lab.judge.evidence import Alert, Evidence, Observer, Pause, Series, Truth
 from lab.judge.quiet import false_alarms, together, unheard
 from lab.judge.readings import GRACE_NS, NS, Seen
 from lab.judge.signals import Deltas, Events, Metric, Quiet, Resources, Sessions, Spans
 from lab.judge.verdicts import STALE_NS, Depth, Verdict, judge
-from lab.store import ActivitySample, Event, Participant, Plan, QueryMetrics, Source, Span
+from lab.telemetry.store import ActivitySample, Event, Participant, Plan, QueryMetrics, Source, Span
 
 # A whole minute: signals count by intervals of ten seconds.
 T0 = clock.now_ns() // (60 * NS) * (60 * NS)

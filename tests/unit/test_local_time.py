@@ -9,16 +9,16 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from starlette.requests import Request
 
-from lab import clock
 from lab.compare import report
 from lab.compare.answers import Comparison
 from lab.console.api import _since
 from lab.console.pages import asking
-from lab.drilldown.moments import moment, nanoseconds
-from lab.embedded import events
-from lab.intake import STREAMS
-from lab.pglog import parse
-from lab.store import ActivitySample
+from lab.foundation import clock
+from lab.foundation.timestamps import moment, nanoseconds
+from lab.telemetry.embedded import events
+from lab.telemetry.intake import STREAMS
+from lab.telemetry.pglog import parse
+from lab.telemetry.store import ActivitySample
 from tests import payloads
 from tests.zones import MOMENTS, OFFSETS, RULES
 from workload.logs import JsonFormatter

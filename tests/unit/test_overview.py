@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from lab import clock
-from lab.drilldown.moments import nanoseconds
+from lab.console.overview import State, database_load, health, incidents, refused_explains
 from lab.drilldown.prometheus import Prometheus
-from lab.overview import State, database_load, health, incidents, refused_explains
-from lab.store import ActivityRound, ActivitySample, Event, Record, Snapshot, Source
+from lab.foundation import clock
+from lab.foundation.timestamps import nanoseconds
+from lab.telemetry.store import ActivityRound, ActivitySample, Event, Record, Snapshot, Source
 from tests.fix_store import Store
 
 # A whole minute, so that the chart's steps are known.

@@ -1,13 +1,13 @@
-"""What lab.pglog makes of single lines."""
+"""What lab.telemetry.pglog makes of single lines."""
 
 import json
 from typing import Any
 
 import pytest
 
-from lab.pglog import InvalidLineError, parse, records_of
-from lab.redact import InvalidPlanError
-from lab.store import Event, Execution, Plan, Record, Statement
+from lab.telemetry.pglog import InvalidLineError, parse, records_of
+from lab.telemetry.redact import InvalidPlanError
+from lab.telemetry.store import Event, Execution, Plan, Record, Statement
 
 TRACE, SPAN = "67405d1f00000000a1b2c3d4e5f60718", "a1b2c3d4e5f60719"
 COMMENT = f"/*dde='lab',ddps='credit-customers',traceparent='00-{TRACE}-{SPAN}-01'*/ "

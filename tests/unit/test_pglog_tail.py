@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lab import clock
-from lab.pglog import LogReader, Tail
-from lab.pglog import tail as module
-from lab.store import Execution, LogPosition, StoreError
+from lab.foundation import clock
+from lab.telemetry.pglog import LogReader, Tail
+from lab.telemetry.pglog import tail as module
+from lab.telemetry.store import Execution, LogPosition, StoreError
 from tests.fix_store import Store, Tally
 
 

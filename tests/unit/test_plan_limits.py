@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from lab import redact
 from lab.drilldown import to_json
-from lab.drilldown.plan import Tree
-from lab.drilldown.plan_reading import tree
-from lab.pglog import parse, records_of
-from lab.redact.plans import MAX_BYTES, MAX_LEVELS, MAX_NODES
-from lab.store import Event
+from lab.drilldown.plans.reading import tree
+from lab.drilldown.plans.tree import Tree
+from lab.telemetry import redact
+from lab.telemetry.pglog import parse, records_of
+from lab.telemetry.redact.plans import MAX_BYTES, MAX_LEVELS, MAX_NODES
+from lab.telemetry.store import Event
 from tests import payloads
 from tests.unit.test_decode import decode
 from tests.unit.test_pglog_extract import COMMENT, SPAN, line

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lab import redact
+from lab.telemetry import redact
 from tests.plan_invariants import check
 
 # As PostgreSQL 15.18 writes it, without the nodes below.

@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from lab.compare import processes
-from lab.settings import LabSettings
-from lab.stack.readiness import await_state
-from lab.stack.records import Record
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import LabSettings
+from lab.stack.native.records import Record
 from tests.fix_postgres import free_port, settings_for
 
 BURNT_S = 1.0

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from starlette.requests import Request
 
-from lab import clock
 from lab.console.pages import queries
 from lab.console.pages.chart import Chart
 from lab.drilldown import Desk
-from lab.settings import LabSettings
-from lab.store import Source
+from lab.foundation import clock
+from lab.foundation.settings import LabSettings
+from lab.telemetry.store import Source
 from tests import evidence
 from tests.fix_postgres import free_port, settings_for
 from tests.fix_store import Store

@@ -1,4 +1,4 @@
-"""What lab.redact lets through, and above all what it does not."""
+"""What lab.telemetry.redact lets through, and above all what it does not."""
 
 import json
 import re
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lab import redact
-from lab.redact.sql import statement
+from lab.telemetry import redact
+from lab.telemetry.redact.sql import statement
 from workload.statements import STATEMENTS
 
 CPF = "39053344705"

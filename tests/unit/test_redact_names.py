@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab import clock, redact
-from lab.intake import STREAMS
-from lab.pglog import parse, records_of
-from lab.redact import key, names
-from lab.redact.messages import error_message
+from lab.foundation import clock
 from lab.seed.people import _FIRST_NAMES, _LAST_NAMES
-from lab.store import QueryMetrics, Snapshot
+from lab.telemetry import redact
+from lab.telemetry.intake import STREAMS
+from lab.telemetry.pglog import parse, records_of
+from lab.telemetry.redact import key, names
+from lab.telemetry.redact.messages import error_message
+from lab.telemetry.store import QueryMetrics, Snapshot
 
 HARMLESS = [
     "tenant_10001", "tenant_10002", "tenant_a", "loja_são", "vendas_20261101", "vendas_2026_11_01",

@@ -2,7 +2,8 @@
 
 import pytest
 
-from lab.errors import (
+from lab.clients.refusals import error
+from lab.foundation.errors import (
     AccessRefusedError,
     DatabaseAbsentError,
     DatabaseError,
@@ -11,7 +12,6 @@ from lab.errors import (
     RoleAbsentError,
     TlsRefusedError,
 )
-from lab.refusals import error
 
 OPTIONS = {"host": "h", "port": "5432", "user": "u", "dbname": "db"}
 AT = 'connection to server at "h" (10.0.0.1), port 5432 failed: '

@@ -8,7 +8,7 @@ from time import monotonic
 import pytest
 from prometheus_client import CollectorRegistry
 
-from lab.stack.readiness import await_state
+from lab.foundation.readiness import await_state
 from tests.fix_postgres import settings_for
 from workload import replicas as module
 from workload.engine import Engine

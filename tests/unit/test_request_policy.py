@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from lab.settings import LabSettings
+from lab.foundation.settings import LabSettings
 from workload.request_policy import RequestPolicy, is_loopback
 
 LOCAL = RequestPolicy()

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from lab.control import ServiceClient, ServiceUnreachableError
-from lab.settings import LabSettings
+from lab.clients.services import ServiceClient, ServiceUnreachableError
+from lab.foundation.settings import LabSettings
 from lab.stack.status import ComponentStatus, Status, with_paused
 from lab.stack.status import State as Up
 from tests.fix_postgres import free_port, settings_for

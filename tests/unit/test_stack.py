@@ -14,21 +14,21 @@ import psutil
 import pytest
 from pydantic import SecretStr
 
-from lab.outcome import Outcome
-from lab.paths import Paths
-from lab.settings import LabSettings
-from lab.stack import records
+from lab.foundation.lock import LockedError, held
+from lab.foundation.outcome import Outcome
+from lab.foundation.paths import Paths
+from lab.foundation.readiness import NotReadyError, await_state
+from lab.foundation.settings import LabSettings
 from lab.stack.component import Launch
 from lab.stack.components import COMPONENTS, SERVICES, chosen, selection
 from lab.stack.environment import of_settings
-from lab.stack.lock import LockedError, held
-from lab.stack.logs import Follower, tail
-from lab.stack.memory import Memory
-from lab.stack.ports import PortTakenError, require_free
-from lab.stack.readiness import NotReadyError, await_state
-from lab.stack.records import Record
+from lab.stack.native import records
+from lab.stack.native.logs import Follower, tail
+from lab.stack.native.ports import PortTakenError, require_free
+from lab.stack.native.records import Record
+from lab.stack.native.supervision import configure
 from lab.stack.status import State, examine
-from lab.stack.supervision import configure
+from lab.stack.up_options import Memory
 from tests.fix_postgres import settings_for
 from workload.services import SERVICES as WORKLOAD_SERVICES
 

@@ -15,14 +15,14 @@ from lab.cli import main
 from lab.drills import healing, history, matrix
 from lab.drills.journal import Journal, Step
 from lab.drills.running import Place
-from lab.paths import Paths
-from lab.pglog.tail import Tail
-from lab.redact import use_file
-from lab.settings import LabSettings
-from lab.stack import records
-from lab.stack.lock import held
-from lab.stack.memory import Memory
-from lab.stack.supervision import Supervisor
+from lab.foundation.lock import held
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
+from lab.stack.native import records
+from lab.stack.native.supervision import Supervisor
+from lab.stack.up_options import Memory
+from lab.telemetry.pglog.tail import Tail
+from lab.telemetry.redact import use_file
 from tests.fix_postgres import free_port
 from tests.unit.test_drills import assessment
 

@@ -10,14 +10,14 @@ from unittest import mock
 
 import pytest
 
-from lab import statefile
 from lab.drills.history import kept
 from lab.drills.journal import Journal, Step
 from lab.drills.running import Memo, Place, Running
-from lab.paths import Paths
-from lab.stack.memory import Memory
-from lab.stack.records import Record
-from lab.statefile import DamagedError
+from lab.foundation import statefile
+from lab.foundation.paths import Paths
+from lab.foundation.statefile import DamagedError
+from lab.stack.native.records import Record
+from lab.stack.up_options import Memory
 from tests.fix_disk import Disk
 from tests.unit.test_drills import assessment
 
@@ -187,9 +187,9 @@ def test_no_module_replaces_a_state_file_by_itself() -> None:
     elsewhere = {
         # Configuration that its program is given anew at each start.
         "lab/stack/agent.py",
-        "lab/statefile.py",
+        "lab/foundation/statefile.py",
     }
-    root = Path(statefile.__file__).parents[1]
+    root = Path(statefile.__file__).parents[2]
     found = {
         str(path.relative_to(root))
         for path in (root / "lab").rglob("*.py")

@@ -11,11 +11,11 @@ from typing import get_args
 
 import pytest
 
-from lab import clock
-from lab import store as st
-from lab.store.file import open_for_writing
-from lab.store.retention import retain, used_bytes
-from lab.store.tables import TABLES
+from lab.foundation import clock
+from lab.telemetry import store as st
+from lab.telemetry.store.file import open_for_writing
+from lab.telemetry.store.retention import retain, used_bytes
+from lab.telemetry.store.tables import TABLES
 from tests.fix_store import HOUR_NS, Store, Tally
 
 NOW = clock.now_ns()
@@ -253,7 +253,7 @@ def test_too_many_waiting_records_are_refused(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An offer beyond the queue's bound is refused and counted instead of growing without end."""
-    monkeypatch.setattr("lab.store.writer.MAX_PENDING", 10)
+    monkeypatch.setattr("lab.telemetry.store.writer.MAX_PENDING", 10)
     blocker = sqlite3.connect(store.path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
     taken = [store.writer.offer([SPAN] * 4) for _ in range(20)]
@@ -268,7 +268,7 @@ def test_kill_9_loses_nothing_that_was_committed(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     program = (
         "import sys, pathlib, tests.unit.test_store as t\n"
-        "from lab.store import *\n"
+        "from lab.telemetry.store import *\n"
         "path = pathlib.Path(sys.argv[1])\n"
         "with Writer(path, Bounds(age_ns=10**18 * 9, size_bytes=10**9), t.Tally()) as writer:\n"
         "    for i in range(10**9):\n"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from lab import store as st
-from lab.stack.readiness import await_state
-from lab.store import writer as writing
-from lab.store.file import open_for_writing, suspect
+from lab.foundation.readiness import await_state
+from lab.telemetry import store as st
+from lab.telemetry.store import writer as writing
+from lab.telemetry.store.file import open_for_writing, suspect
 from tests.fix_store import Store, Tally
 from tests.unit.test_store import EXECUTION, SPAN
 

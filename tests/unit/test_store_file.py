@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from lab.store.errors import StoreError
-from lab.store.file import APPLICATION_ID, BESIDE, VERSION, open_for_reading, open_for_writing
+from lab.telemetry.store.errors import StoreError
+from lab.telemetry.store.file import (
+    APPLICATION_ID,
+    BESIDE,
+    VERSION,
+    open_for_reading,
+    open_for_writing,
+)
 
 NORMAL = 1
 INCREMENTAL = 2

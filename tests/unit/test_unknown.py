@@ -14,19 +14,19 @@ import pytest
 from typer.testing import CliRunner
 
 from lab import cli, verify
+from lab.clients.services import ServiceClient, ServiceUnreachableError
 from lab.compare.answers import Comparison
 from lab.console.pages.drills import _line
-from lab.control import ServiceClient, ServiceUnreachableError
 from lab.drills import runner
 from lab.drills.journal import Journal, Step
 from lab.drills.quiet import Watch
 from lab.drills.running import Place
-from lab.errors import DatabaseUnreachableError
+from lab.foundation.errors import DatabaseUnreachableError
+from lab.foundation.outcome import Outcome
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
 from lab.judge.evidence import Observer
-from lab.outcome import Outcome
-from lab.paths import Paths
-from lab.settings import LabSettings
-from lab.stack.records import Record
+from lab.stack.native.records import Record
 from lab.stack.status import State, examine
 from lab.verify import quiescence
 from lab.verify.report import Report, compare, unknown

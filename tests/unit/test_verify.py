@@ -8,8 +8,9 @@ from decimal import Decimal
 
 from rich.console import Console
 
-from lab.control import Sample
-from lab.verify import counters, view
+from lab.cli.views import verify as view
+from lab.clients.services import Sample
+from lab.verify import counters
 from lab.verify.ledger import Done, Ledger
 from lab.verify.quiescence import Moment
 from lab.verify.report import Report, compare, unknown

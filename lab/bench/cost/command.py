@@ -14,12 +14,12 @@ from rich.text import Text
 
 from lab.bench.cost.figures import Cost, between
 from lab.bench.cost.reading import Reading, bytes_of_spans, read
-from lab.cli.interruption import interruptible
-from lab.cli.options import AsJson, number
-from lab.cli.screen import Screen, out
-from lab.errors import LabError
-from lab.settings import LabSettings
-from lab.stack.memory import running_settings
+from lab.foundation.errors import LabError
+from lab.foundation.settings import LabSettings
+from lab.stack.up_options import running_settings
+from lab.terminal.interruption import interruptible
+from lab.terminal.options import AsJson, number
+from lab.terminal.screen import Screen, out
 from workload.limits import MAX_SECONDS
 
 TOO_SHORT = (

@@ -14,14 +14,15 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample as Exposed
 
-from lab.control import Sample, clients, shop_client
-from lab.database import Role, connect, dsn, rows
-from lab.errors import LabError
-from lab.paths import Paths
-from lab.settings import LabSettings
-from lab.stack import probes, records
+from lab.clients.database import Role, connect, dsn, rows
+from lab.clients.services import Sample, clients, shop_client
+from lab.foundation.errors import LabError
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
+from lab.stack import probes
 from lab.stack.components import COMPONENTS
-from lab.store import Reader, StoreError
+from lab.stack.native import records
+from lab.telemetry.store import Reader, StoreError
 
 Counts: TypeAlias = defaultdict[str | tuple[str, str], float]
 # A large store is read as a whole.

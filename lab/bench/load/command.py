@@ -23,12 +23,12 @@ from lab.bench.load.measure import (
 )
 from lab.bench.load.scenarios import MIX, SCENARIOS
 from lab.bench.scratch import checkpoint, scratch_database
-from lab.cli.interruption import interruptible
-from lab.cli.options import AsJson, number
-from lab.cli.screen import err, out
-from lab.processors import STOLEN
-from lab.settings import LabSettings
-from lab.stack.memory import running_settings
+from lab.foundation.processors import STOLEN
+from lab.foundation.settings import LabSettings
+from lab.stack.up_options import running_settings
+from lab.terminal.interruption import interruptible
+from lab.terminal.options import AsJson, number
+from lab.terminal.screen import err, out
 from workload.limits import MAX_ARRIVALS_PER_S, MAX_SCALE
 
 DATABASE = "creditlab_bench_load"

@@ -15,7 +15,7 @@ from lab.bench.load.ours import Engine, engine
 from lab.bench.load.pgbench import Pgbench
 from lab.bench.load.scenarios import MIX, SCENARIOS
 from lab.bench.load.services import Held, hold
-from lab.settings import LabSettings
+from lab.foundation.settings import LabSettings
 
 Progress = Callable[[str], None]
 

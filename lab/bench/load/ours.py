@@ -10,8 +10,8 @@ from json import dumps, loads
 from lab.bench.load.ending import end_all
 from lab.bench.load.job import Done, Job
 from lab.bench.load.scenarios import SCENARIOS, Scenario
-from lab.errors import LabError
-from lab.settings import LabSettings
+from lab.foundation.errors import LabError
+from lab.foundation.settings import LabSettings
 from lab.stack.environment import inherited, of_settings
 from workload.settings import Settings
 

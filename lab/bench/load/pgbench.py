@@ -8,10 +8,10 @@ from pathlib import Path
 
 from lab.bench.load.scenarios import Scenario
 from lab.bench.load.scripts import Sample, write
-from lab.database import Role
-from lab.errors import LabError
-from lab.settings import LabSettings
-from lab.stack.binaries import postgres_bin
+from lab.clients.database import Role
+from lab.foundation.errors import LabError
+from lab.foundation.settings import LabSettings
+from lab.stack.native.binaries import postgres_bin
 from workload.database import session_options
 
 TPS = re.compile(r"^tps = ([\d.]+)", re.MULTILINE)

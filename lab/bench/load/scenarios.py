@@ -5,7 +5,7 @@ Only operations whose SQL pgbench can send as well: decisions, schedules and fee
 
 from dataclasses import dataclass
 
-from lab.errors import LabError
+from lab.foundation.errors import LabError
 from workload.operation import Call, Operation, Result
 from workload.services import SERVICES
 from workload.settings import Settings

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import database
 from lab.bench.load.scenarios import Scenario
-from lab.settings import LabSettings
+from lab.clients import database
+from lab.foundation.settings import LabSettings
 from workload.reference import SAMPLE_SIZE
 from workload.statements import STATEMENTS
 

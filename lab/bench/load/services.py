@@ -14,14 +14,14 @@ from functools import partial
 from threading import Event
 from typing import TypeAlias
 
-from lab import processors
 from lab.bench.load.ending import end_all
-from lab.control import Sample, ServiceClient, ServiceUnreachableError, clients
-from lab.processors import Shares
-from lab.settings import LabSettings
-from lab.stack import commands
+from lab.clients.services import Sample, ServiceClient, ServiceUnreachableError, clients
+from lab.foundation import processors
+from lab.foundation.processors import Shares
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import LabSettings
 from lab.stack.component import Command, Launch
-from lab.stack.readiness import await_state
+from lab.stack.native import commands
 from workload.services import SERVICES
 
 START_S = 60

@@ -19,12 +19,12 @@ from lab.bench.overhead.modes import ALWAYS_ON, MODES, NOBODY, SCRAPE_EVERY_S
 from lab.bench.overhead.ratios import ROUNDS_AT_LEAST, Estimate, Verdict
 from lab.bench.overhead.server import own_server
 from lab.bench.scratch import checkpoint
-from lab.cli.interruption import interruptible
-from lab.cli.options import AsJson, number
-from lab.cli.screen import err, out, warn
-from lab.paths import Paths
-from lab.settings import LabSettings
-from lab.stack import records
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
+from lab.stack.native import records
+from lab.terminal.interruption import interruptible
+from lab.terminal.options import AsJson, number
+from lab.terminal.screen import err, out, warn
 from workload.limits import MAX_SCALE
 
 CONNECTIONS_PER_CORE = 4

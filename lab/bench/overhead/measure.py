@@ -18,7 +18,7 @@ from lab.bench.overhead.observers import observed, observer, scraped, sink
 from lab.bench.overhead.process import Process
 from lab.bench.overhead.ratios import Estimate, difference, ratio
 from lab.bench.overhead.server import set_auto_explain
-from lab.settings import LabSettings
+from lab.foundation.settings import LabSettings
 
 Progress = Callable[[str], None]
 # Spans of the turn before are sent within a second.

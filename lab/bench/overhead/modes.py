@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lab.embedded import LABEL
+from lab.telemetry.embedded import LABEL
 
 SCRAPE_EVERY_S = 10.0
 # What stays on in every turn, also in the one that nobody observes: taking it out needs a restart.

@@ -15,8 +15,8 @@ from time import monotonic
 
 from lab.bench.overhead.process import Process, running
 from lab.bench.own_console import free_port
-from lab.errors import LabError
-from lab.settings import LabSettings
+from lab.foundation.errors import LabError
+from lab.foundation.settings import LabSettings
 from lab.stack.component import Launch
 from lab.stack.components import SERVICES, find
 

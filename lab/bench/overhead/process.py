@@ -8,9 +8,9 @@ from subprocess import STDOUT
 
 import psutil
 
-from lab.errors import LabError
+from lab.foundation.errors import LabError
+from lab.foundation.readiness import await_state
 from lab.stack.component import Command
-from lab.stack.readiness import await_state
 
 STOP_S = 30
 LOG_LINES = 10

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from lab.bench.overhead.process import running
 from lab.bench.own_console import free_port
-from lab.database import Connection, Role, connect, dsn, rows
-from lab.paths import Paths
-from lab.settings import LabSettings
-from lab.stack.binaries import postgres_bin
-from lab.stack.cluster import Cluster
+from lab.clients.database import Connection, Role, connect, dsn, rows
+from lab.foundation.paths import Paths
+from lab.foundation.readiness import await_state
+from lab.foundation.settings import LabSettings
 from lab.stack.component import Command
 from lab.stack.environment import plain
-from lab.stack.readiness import await_state
+from lab.stack.native.binaries import postgres_bin
+from lab.stack.native.cluster import Cluster
 
 DATABASE = "creditlab_bench_overhead"
 HOST = "127.0.0.1"

@@ -7,8 +7,8 @@ from typing import Generic, TypeVar
 
 from starlette.requests import Request
 
-from lab import clock
-from lab.errors import LabError
+from lab.foundation import clock
+from lab.foundation.errors import LabError
 
 T = TypeVar("T")
 WINDOWS = {

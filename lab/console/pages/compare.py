@@ -8,12 +8,12 @@ from types import MappingProxyType
 
 from starlette.requests import Request
 
-from lab import clock
 from lab.compare.answers import CLOSE_PERCENT, number
 from lab.compare.run import run
 from lab.console.pages import asking
 from lab.console.pages.site import Page
 from lab.drilldown import Desk
+from lab.foundation import clock
 
 # By what stands in the address: words, seconds.
 WINDOWS = MappingProxyType({

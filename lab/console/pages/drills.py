@@ -7,22 +7,23 @@ from datetime import datetime, timedelta
 import msgspec
 from starlette.requests import Request
 
-from lab import clock, overview
+from lab.console import overview
 from lab.console.pages import asking
 from lab.console.pages.faults import bands, history
 from lab.console.pages.overview import load_chart
 from lab.console.pages.site import Page
 from lab.drilldown import Desk, NotFoundError
-from lab.drilldown.moments import moment
 from lab.drills.assessment import Assessment
 from lab.drills.catalogue import DRILLS
 from lab.drills.history import Past, latest
 from lab.drills.journal import Step
 from lab.drills.matrix import LEGEND
 from lab.drills.report import letters
+from lab.foundation import clock
+from lab.foundation.outcome import Outcome
+from lab.foundation.timestamps import moment
 from lab.judge.evidence import TITLES, Observer
 from lab.judge.verdicts import Verdict
-from lab.outcome import Outcome
 
 LIMIT = 100
 # What a run's chart shows on both sides of the fault.

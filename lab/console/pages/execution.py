@@ -5,7 +5,7 @@ from starlette.requests import Request
 from lab.console.pages.site import Page
 from lab.drilldown import Desk
 from lab.drilldown.ids import parse
-from lab.drilldown.plan import Node, Tree
+from lab.drilldown.plans.tree import Node, Tree
 from lab.drilldown.trace import Trace, TraceSpan
 
 # Deeper nodes are not set further in: some ORMs make plans that would leave the page.

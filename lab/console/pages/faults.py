@@ -4,10 +4,10 @@ from datetime import datetime
 
 from lab.console.pages.chart import Band
 from lab.drilldown import Desk
-from lab.drilldown.moments import nanoseconds
 from lab.drills.history import History
 from lab.drills.running import Place
-from lab.paths import Paths
+from lab.foundation.paths import Paths
+from lab.foundation.timestamps import nanoseconds
 
 NS_PER_MS = 1_000_000
 

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 from starlette.requests import Request
 
-from lab import overview
+from lab.console import overview
+from lab.console.overview import DatabaseLoad, ServicesHealth, WaitEvent
 from lab.console.pages import asking, colours
 from lab.console.pages.chart import Band, Chart, Series, sparkline
 from lab.console.pages.faults import bands
 from lab.console.pages.site import Page
 from lab.drilldown import Desk
-from lab.overview import DatabaseLoad, ServicesHealth, WaitEvent
 
 TOP_STATEMENTS = 10
 # What is rare is summed, so that a legend stays readable; more than there are classes of wait events.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from starlette.requests import Request
 
-from lab import overview
+from lab.console import overview
 from lab.console.pages import asking
 from lab.console.pages.chart import Chart, Series
 from lab.console.pages.faults import bands

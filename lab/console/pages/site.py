@@ -24,13 +24,13 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 import lab
-from lab import embedded
 from lab.console.pages import colours, formats
 from lab.console.pages.access import Access
 from lab.drilldown import Desk
 from lab.drilldown.errors import MalformedIdError, NotFoundError
-from lab.errors import LabError
-from lab.store import OutOfRangeError
+from lab.foundation.errors import LabError
+from lab.telemetry import embedded
+from lab.telemetry.store import OutOfRangeError
 
 STATIC = Path(__file__).with_name("static")
 RENDERERS = 3

@@ -1,6 +1,6 @@
 """A table larger than the cache is read by its index, so without a ring buffer: all else is evicted."""
 
-from lab.database import Role
+from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements

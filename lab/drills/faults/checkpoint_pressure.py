@@ -1,6 +1,6 @@
 """So much is written that checkpoints come because the WAL is full, one after the other."""
 
-from lab.database import Role
+from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements

@@ -1,9 +1,9 @@
 """Somebody opens sessions as credit_app until the role's limit is reached, and keeps them."""
 
-from lab.database import Role
+from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
-from lab.errors import DatabaseError
+from lab.foundation.errors import DatabaseError
 from lab.judge.signals import Events, Metric, Sessions
 
 COUNT = "SELECT pid, application_name FROM pg_stat_activity WHERE usename = 'credit_app'"

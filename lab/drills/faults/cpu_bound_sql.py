@@ -2,7 +2,7 @@
 
 import psutil
 
-from lab.database import Role
+from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.lasting import Lasting
 from lab.drills.scene import Scene

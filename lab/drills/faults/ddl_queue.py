@@ -1,6 +1,6 @@
 """A change of a table waits behind one long SELECT, and everybody who comes later waits behind it."""
 
-from lab.database import Role
+from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements

@@ -1,6 +1,6 @@
 """A session changes a few rows, and then does nothing: no commit, no rollback."""
 
-from lab.database import Role
+from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements

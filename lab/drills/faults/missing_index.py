@@ -2,12 +2,12 @@
 
 import re
 
-from lab.database import Role
+from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.usual import time_by_statement
+from lab.foundation.settings import ROOT
 from lab.judge.signals import Metric
-from lab.settings import ROOT
 
 INDEX = "credit_proposals_customer"
 TABLE = "credit_proposals"

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from lab.database import Role
+from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements

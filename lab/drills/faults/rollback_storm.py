@@ -1,6 +1,6 @@
 """Transactions that are begun, do their work, and are rolled back, many times a second."""
 
-from lab.database import Role
+from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements

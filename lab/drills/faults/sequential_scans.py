@@ -1,6 +1,6 @@
 """A new statement reads a large table from end to end, again and again, as no index can serve it."""
 
-from lab.database import Role
+from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements

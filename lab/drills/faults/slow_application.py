@@ -1,6 +1,6 @@
 """An application that spends seconds on itself before each first statement: the database is innocent."""
 
-from lab.control import ServiceClient, clients
+from lab.clients.services import ServiceClient, clients
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.judge.signals import Metric, Resources

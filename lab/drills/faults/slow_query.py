@@ -1,6 +1,6 @@
 """A join without its condition: every customer against every proposal of a few thousand."""
 
-from lab.database import Role
+from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.lasting import Lasting
 from lab.drills.scene import Scene

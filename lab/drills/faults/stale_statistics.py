@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lab.database import Role
+from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.usual import IN_A_ROW, time_by_statement

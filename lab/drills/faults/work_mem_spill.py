@@ -1,6 +1,6 @@
 """A sort with too little memory: it goes to disk, again and again."""
 
-from lab.database import Role
+from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements

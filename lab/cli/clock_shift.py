@@ -1,0 +1,54 @@
+"""Shifts the wall clock of a process and its children by whole days, for tests, with Debian's datefudge.
+
+datefudge shifts what programs of the C library read as the time of day, and nothing else: waits, deadlines
+and the monotonic clock stay. libfaketime intercepts those as well, and its release for Debian 12 lets
+Python's `time.sleep` fail with EINVAL. Go programs ask the kernel themselves and are not shifted.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from lab.foundation import clock
+from lab.foundation.debian import fetch
+from lab.foundation.errors import LabError
+from lab.foundation.paths import PACKAGES
+
+LIBRARY = "datefudge.so"
+DAY_S = 86_400
+# More than a process takes to start on a busy machine.
+TOLERANCE_S = 600
+
+
+@contextmanager
+def environment(days: int, say: Callable[[str], None]) -> Iterator[dict[str, str]]:
+    """Give the variables under which a command runs so many days ahead, as long as the block lasts.
+
+    Raises:
+        LabError: when datefudge cannot be fetched, or does not shift a program on this machine.
+    """
+    package = fetch(("datefudge",), release="bookworm", into=PACKAGES / "datefudge", say=say)
+    found = next(package.glob(f"usr/lib/*/datefudge/{LIBRARY}"))
+    with TemporaryDirectory(prefix="creditlab-") as directory:
+        # LD_PRELOAD has no way to write a path with a space, and servers of another user read it as well.
+        os.chmod(directory, 0o755)  # noqa: PTH101, S103
+        library = shutil.copy(found, Path(directory) / LIBRARY)
+        variables = {"LD_PRELOAD": str(library), "DATEFUDGE": str(-days * DAY_S)}
+        _require_shift({**os.environ, **variables}, days)
+        yield variables
+
+
+def _require_shift(environment: dict[str, str], days: int) -> None:
+    ask = [sys.executable, "-c", "import time; print(time.time())"]
+    done = subprocess.run(ask, env=environment, capture_output=True, text=True, check=True)
+    ahead_s = float(done.stdout) - clock.now_s()
+    if abs(ahead_s - days * DAY_S) > TOLERANCE_S:
+        raise LabError(
+            f"{LIBRARY} of Debian was loaded, and a program's clock is {ahead_s:.0f} s ahead instead of"
+            f" {days * DAY_S} s.\n{done.stderr.strip()}"
+        )

@@ -1,0 +1,1 @@
+"""What commands print: one module renders one kind of object, and decides nothing."""

@@ -1,0 +1,137 @@
+"""Drills and verdicts as a person reads them in a terminal."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from lab.drills.assessment import Assessment
+from lab.drills.drill import Drill
+from lab.drills.matrix import LEGEND, LETTERS, Matrix
+from lab.drills.quiet import Watch
+from lab.foundation.processors import STOLEN
+from lab.foundation.timestamps import moment
+from lab.judge.evidence import TITLES, Observer
+from lab.judge.readings import Seen
+from lab.judge.verdicts import Verdict
+
+MARKS = {
+    Seen.SEEN: ("● seen", "green"),
+    Seen.MISSED: ("○ missed", "red"),
+    Seen.UNKNOWN: ("? unknown", "yellow"),
+}
+
+
+def catalogue(drills: Iterable[Drill]) -> RenderableType:
+    """Return one line for each drill."""
+    lines = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("drill", "what happens", "alerts that must fire"):
+        lines.add_column(heading)
+    lines.add_column("lasts", justify="right")
+    for drill in drills:
+        name = Text(drill.name, style="bold")
+        for alias in drill.aliases:
+            name.append(f" ({alias})", style="dim")
+        lines.add_row(
+            name, drill.title, Text(", ".join(drill.alerts), style="dim"), f"{drill.lasts_s:g} s"
+        )
+    return Padding(lines, (0, 2), expand=False)
+
+
+def description(drill: Drill) -> RenderableType:
+    """Return all that is to be known of a drill before it is run."""
+    lines = Table(box=None, pad_edge=False, show_header=False)
+    lines.add_column(style="dim", no_wrap=True)
+    lines.add_column(max_width=90)
+    lines.add_row("hypothesis", drill.hypothesis)
+    lines.add_row("acts as", drill.acts_as)
+    lines.add_row("at fault", ", ".join(sorted(drill.statements | drill.services)))
+    lines.add_row("must fire", ", ".join(drill.alerts) or "no alert")
+    lines.add_row("runbook", f"docs/alerts.md#{drill.runbook.lower()}")
+    lines.add_row("lasts", f"{drill.lasts_s:g} s from proof to heal, unless --for says otherwise")
+    for observer, title in TITLES.items():
+        own = [signal.says for signal in drill.signals if signal.observer is observer]
+        if observer is not Observer.ALERTS:
+            lines.add_row(title, "\n".join(own) or Text("expected blind", style="yellow"))
+    heading = Text.assemble((drill.name, "bold"), "  ", drill.title)
+    return Padding(Group(heading, lines), (0, 2), expand=False)
+
+
+def verdicts(assessment: Assessment) -> RenderableType:
+    """Return one line for each observer."""
+    lines = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("observer", "verdict"):
+        lines.add_column(heading)
+    lines.add_column("after", justify="right")
+    lines.add_column("how exactly")
+    lines.add_column("by what", overflow="fold")
+    for verdict in assessment.verdicts:
+        mark, style = MARKS[verdict.seen]
+        lines.add_row(
+            TITLES[verdict.observer],
+            Text(mark, style=style),
+            "" if verdict.after_s is None else f"{verdict.after_s:.1f} s",
+            ", ".join(depth.value for depth in verdict.depths[1:]),
+            Text("\n".join([*verdict.says, *_times(verdict)]), style="dim"),
+        )
+    notes = []
+    if assessment.other_alerts:
+        notes.append(Text(f"Other alerts: {', '.join(assessment.other_alerts)}", style="dim"))
+    return Padding(Group(lines, *notes), (1, 2), expand=False)
+
+
+def matrix(found: Matrix) -> RenderableType:
+    """Return drills by observers: the verdict, seconds after the proof, and how exactly, a letter each."""
+    lines = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("drill", *TITLES.values()):
+        lines.add_column(heading)
+    for row in found.rows:
+        lines.add_row(Text(row.run.drill, style="bold"), *map(_cell, row.verdicts))
+    notes = [Text(f"{LEGEND}. On {found.machine}.", style="dim")]
+    return Padding(Group(lines, *notes), (1, 2), expand=False)
+
+
+def quiet(found: Watch) -> RenderableType:
+    """Return what fired although nothing was broken, a line each, or that nothing did."""
+    lines = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("observer", "as if it were", "first", "minutes"):
+        lines.add_column(heading)
+    lines.add_column("by what", overflow="fold")
+    for alarm in found.alarms:
+        lines.add_row(
+            TITLES[alarm.observer],
+            Text(alarm.what, style="bold"),
+            f"{moment(alarm.at_ns):%H:%M:%S} UTC",
+            f"{alarm.stretches} of {found.stretches}",
+            Text(alarm.says, style="dim"),
+        )
+    judged = f"{found.stretches} minutes, each judged as if any of {found.drills} faults were there"
+    fired = f"{len(found.alarms)} false alarms" if found.alarms else "no false alarm"
+    notes = [
+        Text(f"{TITLES[observer]} was not there: {reason}", style="yellow")
+        for observer, reason in found.unheard.items()
+    ]
+    if found.stolen > STOLEN:
+        taken = f"The host took {found.stolen:.0%} of this machine's processors meanwhile"
+        notes.append(Text(f"{taken}: what waits for one is slow in truth.", style="yellow"))
+    return Padding(Group(*([lines] if found.alarms else []), *notes, f"{judged}: {fired}."), (1, 2))
+
+
+def _cell(verdict: Verdict) -> Text:
+    mark, style = MARKS[verdict.seen]
+    if verdict.after_s is None:
+        return Text(mark, style=style)
+    letters = "".join(LETTERS.get(depth, "") for depth in verdict.depths)
+    return Text.assemble((f"● {verdict.after_s:.0f} s", style), f" {letters}")
+
+
+def _times(verdict: Verdict) -> Sequence[str]:
+    def after(seconds: float | None) -> str:
+        return "never" if seconds is None else f"after {seconds:.0f} s"
+
+    return [
+        f"{alert.name}: pending {after(alert.pending_s)}, firing {after(alert.firing_s)}"
+        for alert in verdict.alerts
+    ]

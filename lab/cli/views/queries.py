@@ -1,0 +1,183 @@
+"""Statements in a terminal: the list, and one of them."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from lab.cli.views import figures
+from lab.drilldown.queries import By, QuerySummary
+from lab.drilldown.query import Query
+from lab.drilldown.series import Series
+from lab.telemetry import embedded
+from lab.telemetry.store import Source
+
+LISTED = 20
+SHOWN = 8
+TEXT_WIDTH = 44
+
+
+def render(listed: Sequence[QuerySummary], by: By) -> RenderableType:
+    """Return the list, sorted as it comes."""
+    if not listed:
+        text = "DBM told of no call in the last hour. `./creditlab status` says whether events come in."
+        return Padding(Text(text), (0, 2))
+    columns: dict[str, Callable[[QuerySummary], str]] = {
+        "time": lambda q: figures.ms(q.total_ms),
+        "share": lambda q: figures.share(q.share),
+        "calls": lambda q: figures.count(q.calls),
+        "mean": lambda q: figures.ms(q.mean_ms),
+        "rows": lambda q: figures.count(q.rows),
+        "io": lambda q: figures.ms(q.io_ms),
+        "service": lambda q: q.owner or "",
+        "cached": lambda q: figures.share(q.hit_ratio),
+        "queryid": lambda q: q.queryid or "",
+    }
+    # What the list is sorted by first, what a narrow terminal has no room for last.
+    ordered = sorted(columns, key=lambda name: name != by)
+    table = figures.grid(
+        "statement", *ordered, right=tuple(columns.keys() - {"service", "queryid"})
+    )
+    for query in listed[:LISTED]:
+        name = Text(query.statement or _one_line(query.text), style="bold")
+        table.add_row(name, *(columns[column](query) for column in ordered))
+    heading = Text.assemble(("Statements of the last hour", "bold"), f", by {by}")
+    more = len(listed) - LISTED
+    notes = [Text(f"and {more} more; --json gives all", style="dim")] if more > 0 else []
+    return Padding(
+        Group(
+            heading,
+            Text(),
+            figures.Fitting(table),
+            *notes,
+            Text(),
+            *_told_by({q.source for q in listed}),
+        ),
+        (0, 2),
+    )
+
+
+def render_one(query: Query) -> RenderableType:
+    """Return one statement: text, totals, both observers, plans, slowest executions, tables."""
+    name = query.statement or "unnamed"
+    parts: list[RenderableType] = [
+        Text.assemble(
+            (name, "bold"),
+            ("  queryid " if query.queryids else "", "dim"),
+            ", ".join(query.queryids[:4]),
+        ),
+        Padding(Text(query.text, style="cyan"), (0, 0, 0, 2)),
+        Text(),
+        *_totals(query),
+        *_observers(query.series),
+        *_plans(query),
+        *_slowest(query),
+        *_tables(query),
+    ]
+    return Padding(Group(*parts), (0, 2), expand=False)
+
+
+def _totals(query: Query) -> Iterator[RenderableType]:
+    calls = sum(each.calls for each in query.totals)
+    total_ms = sum(each.total_ms for each in query.totals)
+    if calls:
+        mean = figures.ms(total_ms / calls)
+        told = f"{figures.count(calls)} calls in the last hour, {mean} each, {figures.ms(total_ms)} in all"
+    else:
+        told = "No call in the last hour"
+    who = f"; seen from {', '.join(query.services)}" if query.services else ""
+    yield Text(f"{told}{who}.")
+
+
+def _observers(series: Series) -> Iterator[RenderableType]:
+    yield Text()
+    yield Text("Both observers, over the steps that Prometheus has", style="bold")
+    table = figures.grid("observer", "calls", "mean", right=("calls", "mean"))
+    for name, counted in (("Prometheus", series.prometheus), ("DBM", series.dbm)):
+        if counted:
+            table.add_row(name, figures.count(counted.calls), figures.ms(counted.mean_ms))
+    if series.calls_difference is not None:
+        share = f"{series.calls_difference_share or 0:+.2%}"
+        difference = f"{series.mean_difference_ms or 0:+.3f} ms"
+        table.add_row("difference", f"{series.calls_difference:+,.0f} ({share})", difference)
+    yield table
+    for reason in series.absent.values():
+        yield Text(f"{reason}.", style="dim")
+    yield from _told_by({Source(series.dbm_source)} if series.dbm_source else set())
+
+
+def _plans(query: Query) -> Iterator[RenderableType]:
+    yield Text()
+    yield Text("Plans", style="bold")
+    if reason := query.absent.get("plans"):
+        yield Text(f"{reason}.", style="dim")
+        return
+    table = figures.grid(
+        "since",
+        "",
+        "executed",
+        "estimated",
+        "mean",
+        "plan",
+        right=("executed", "estimated", "mean"),
+        wraps="plan",
+    )
+    for period in query.plans[-SHOWN:]:
+        table.add_row(
+            f"{period.since:%H:%M:%S}",
+            Text("changed" if period.changed else "", style="bold yellow"),
+            figures.count(period.executed),
+            figures.count(period.estimated),
+            figures.ms(period.mean_ms),
+            period.summary,
+        )
+    yield table
+    yield Text(query.plans[-1].worst_node, style="dim")
+
+
+def _slowest(query: Query) -> Iterator[RenderableType]:
+    yield Text()
+    yield Text("Slowest executions", style="bold")
+    if reason := query.absent.get("slowest"):
+        yield Text(f"{reason}.", style="dim")
+        return
+    table = figures.grid("ended", "server", "plan", "service", "trace", right=("server",))
+    for each in query.slowest[:SHOWN]:
+        table.add_row(
+            f"{each.end:%H:%M:%S}",
+            figures.ms(each.server_ms),
+            "executed" if each.has_plan else "",
+            each.service or "",
+            Text(each.trace_id or "", style="" if each.has_trace else "dim"),
+        )
+    yield table
+
+
+def _tables(query: Query) -> Iterator[RenderableType]:
+    if not query.tables:
+        return
+    yield Text()
+    yield Text("Tables", style="bold")
+    numbers = ("cached here", "cached for all")
+    table = figures.grid("table", *numbers, "access", right=numbers, wraps="access")
+    for each in query.tables:
+        table.add_row(
+            each.name,
+            figures.share(each.hit_ratio),
+            figures.share(each.table_hit_ratio),
+            "; ".join(each.access),
+        )
+    yield table
+    if reason := query.absent.get("table_hit_ratio"):
+        yield Text(f"{reason.splitlines()[0]}", style="dim")
+
+
+def _told_by(sources: set[Source]) -> Iterator[RenderableType]:
+    if Source.EMBEDDED in sources:
+        yield Text(f"DBM's side by the {embedded.LABEL}.", style="dim")
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= TEXT_WIDTH else f"{line[: TEXT_WIDTH - 1]}…"

@@ -1,0 +1,94 @@
+"""Live sessions in a terminal: who waits for whom first, then what runs, oldest transaction first."""
+
+from collections.abc import Mapping
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+from rich.tree import Tree
+
+from lab.cli.views import figures
+from lab.drilldown.sessions import PREPARED_TRANSACTION, BlockingNode, Session, Sessions
+
+STATES = {
+    "active": "green",
+    "idle in transaction": "yellow",
+    "idle in transaction (aborted)": "red",
+}
+TEXT_WIDTH = 60
+
+
+def render(found: Sessions) -> RenderableType:
+    """Return both; idle sessions are only counted."""
+    if reason := found.absent.get("sessions"):
+        return Padding(Text(reason, style="bold red"), (0, 2))
+    known = {session.pid: session for session in found.sessions}
+    busy = [session for session in found.sessions if session.state not in (None, "idle")]
+    idle = len(found.sessions) - len(busy)
+    heading = Text.assemble(
+        ("Sessions", "bold"),
+        f"  {len(busy)} busy, {idle} idle",
+        (f"  {found.at:%H:%M:%S} UTC", "dim"),
+    )
+    parts: list[RenderableType] = [heading, Text(), _blocking(found, known), Text()]
+    if busy:
+        parts.append(_table(busy))
+    return Padding(Group(*parts), (0, 2), expand=False)
+
+
+def _blocking(found: Sessions, known: Mapping[int, Session]) -> RenderableType:
+    if not found.blocking:
+        return Text("Nobody waits for another session.", style="dim")
+    root = Tree(Text("Who waits for whom", style="bold"), guide_style="dim")
+    for node in found.blocking:
+        _grow(root, node, known)
+    return root
+
+
+def _grow(branch: Tree, node: BlockingNode, known: Mapping[int, Session]) -> None:
+    session = known.get(node.pid)
+    own = branch.add(_line(node.pid, session))
+    for waiting in node.waiting:
+        _grow(own, waiting, known)
+
+
+def _line(pid: int, session: Session | None) -> Text:
+    if pid == PREPARED_TRANSACTION:
+        return Text("a prepared transaction: see pg_prepared_xacts", style="bold")
+    if session is None:
+        return Text(f"{pid}  a background process, or already gone", style="dim")
+    return Text.assemble(
+        (f"{pid}", "bold"),
+        f"  {_who(session)}  ",
+        (session.state or "", STATES.get(session.state or "", "")),
+        f" {figures.seconds(session.state_age_s)}  ",
+        (_what(session), "cyan"),
+        (f"  trace {session.trace_id}" if session.trace_id else "", "dim"),
+    )
+
+
+def _table(sessions: list[Session]) -> RenderableType:
+    numbers = ("transaction", "query")
+    columns = ("pid", "who", "state", "waits for", *numbers, "statement")
+    table = figures.grid(*columns, right=numbers, wraps="statement")
+    for each in sessions:
+        waits = f"{each.wait_event_type}/{each.wait_event}" if each.wait_event else ""
+        table.add_row(
+            str(each.pid),
+            _who(each),
+            Text(each.state or "", style=STATES.get(each.state or "", "")),
+            Text(waits, style="yellow" if each.blocked_by else "dim"),
+            figures.seconds(each.transaction_age_s),
+            figures.seconds(each.query_age_s),
+            Text(_what(each), style="cyan"),
+        )
+    return table
+
+
+def _who(session: Session) -> str:
+    return session.service or session.application or session.role or session.backend_type
+
+
+def _what(session: Session) -> str:
+    line = session.statement or " ".join(session.text.split())
+    return line if len(line) <= TEXT_WIDTH else f"{line[: TEXT_WIDTH - 1]}…"

@@ -1,0 +1,149 @@
+"""A trace in a terminal: its statements on a common scale of time, and the slowest of them explained."""
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from lab.cli.views import figures, plan
+from lab.drilldown.execution import Blocker, PlanSource
+from lab.drilldown.report import ReportedStatement, TraceReport
+
+NAMES = {"console": "Console", "grafana": "Grafana", "datadog": "Datadog"}
+SOURCES = {
+    PlanSource.EXECUTED: "Plan, as executed",
+    PlanSource.ESTIMATED: "Plan, estimated",
+    PlanSource.NONE: "Plan",
+}
+
+
+def render(report: TraceReport) -> RenderableType:
+    """Return the whole trace; of its statements the slowest one in full."""
+    parts: list[RenderableType] = [_heading(report), Text(), _statements(report)]
+    if report.slowest:
+        parts += [Text(), *_explained(report.slowest, alone=len(report.statements) == 1)]
+    parts += [Text(), *_links(report)]
+    return Padding(Group(*parts), (0, 2), expand=False)
+
+
+def in_brief(report: TraceReport) -> Text:
+    """Return a line each for the trace, its slowest statement, that statement's plan, and the address."""
+    what = f"{report.service} {report.operation}, {figures.ms(report.duration_ms)}"
+    lines = [Text.assemble(("  A slow trace  ", "bold"), what)]
+    if report.slowest:
+        lines += [
+            Text.assemble(("    statement   ", "dim"), _statement_line(report.slowest)),
+            Text.assemble(("    plan        ", "dim"), plan_line(report.slowest)),
+        ]
+    lines.append(Text.assemble(("    see         ", "dim"), report.links["console"]))
+    return Text("\n").join(lines)
+
+
+def plan_line(statement: ReportedStatement) -> str:
+    """Return what there is of a statement's plan, in one line, with its source."""
+    found = statement.plan
+    if found.source is PlanSource.NONE:
+        return found.note or "none"
+    kind = "as executed" if found.source is PlanSource.EXECUTED else "estimated"
+    note = f" ({found.note})" if found.note else ""
+    return f"{kind}: {found.worst_node}{note}"
+
+
+def _heading(report: TraceReport) -> Text:
+    return Text.assemble(
+        (f"{report.service} {report.operation}", "bold"),
+        f"  {figures.ms(report.duration_ms)}",
+        ("  error" if report.error else "", "bold red"),
+        (f"  {report.start:%Y-%m-%d %H:%M:%S} UTC  {report.trace_id}", "dim"),
+    )
+
+
+def _statements(report: TraceReport) -> RenderableType:
+    if not report.statements:
+        return Text("No statement was executed in this trace.", style="dim")
+    numbers = ("client", "server")
+    columns = ("statement", "client", "server", "", "plan", "waits")
+    table = figures.grid(*columns, right=numbers, wraps="waits")
+    for each in report.statements:
+        waits = ", ".join(f"{wait.type} {wait.samples}" for wait in each.waits)
+        table.add_row(
+            Text(each.statement or each.text.partition("\n")[0][:40], "red" if each.error else ""),
+            figures.ms(each.client_ms),
+            figures.ms(each.server_ms),
+            figures.bar(each.offset_ms, each.client_ms, report.duration_ms),
+            Text(each.plan.source.value, "" if each.plan.source is PlanSource.EXECUTED else "dim"),
+            Text(waits, "yellow" if each.blocked_by else "dim"),
+        )
+    return table
+
+
+def _explained(statement: ReportedStatement, *, alone: bool) -> Iterator[RenderableType]:
+    heading = "The statement" if alone else "The slowest statement"
+    name = statement.statement or "unnamed"
+    yield Text.assemble((heading, "bold"), f"  {name}", (f"  queryid {statement.queryid}", "dim"))
+    yield Padding(Text(statement.text, style="cyan"), (0, 0, 0, 2))
+    times = f"Client {figures.ms(statement.client_ms)}"
+    if statement.server_ms is not None:
+        times += f", server {figures.ms(statement.server_ms)}"
+    yield Text(f"{times}.")
+    if statement.error:
+        yield Text(
+            f"It failed: {statement.failure or 'the reason is not in the log'}.", style="bold red"
+        )
+    for field, reason in statement.absent.items():
+        yield Text(f"No {field}: {reason}.", style="dim")
+    if statement.waits:
+        waits = ", ".join(f"{w.type}/{w.event} {w.samples}x" for w in statement.waits)
+        yield Text(f"Sampled while it ran: {waits}.")
+    for blocker in statement.blocked_by:
+        yield Text(f"Blocked by {_who(blocker)}.", style="yellow")
+    yield from _executions(statement)
+    yield Text()
+    yield Text.assemble(
+        (SOURCES[statement.plan.source], "bold"), f"  {statement.plan.worst_node or ''}"
+    )
+    if statement.plan.note:
+        yield Text(f"{statement.plan.note}.", style="dim")
+    if statement.plan.tree:
+        yield Padding(plan.render(statement.plan.tree), (0, 0, 0, 2))
+
+
+def _executions(statement: ReportedStatement) -> Iterator[RenderableType]:
+    """The executions below one span, when there are several or one that is not the span's statement."""
+    found = statement.executions
+    if len(found) == 1 and found[0].note is None:
+        return
+    if found:
+        yield Text()
+        yield Text(
+            f"{len(found)} executions in PostgreSQL's log; the plan is of the longest", "bold"
+        )
+    for each in found:
+        what = ", ".join(part for part in (each.note, each.text) if part) or "the same statement"
+        yield Text(f"  {each.end:%H:%M:%S.%f}"[:-3] + f"  {figures.ms(each.server_ms)}  {what}")
+        yield Text(f"      {each.plan.worst_node or each.plan.note}", style="dim")
+
+
+def _who(blocker: Blocker) -> str:
+    who = blocker.service or blocker.application or blocker.role
+    parts = [f"pid {blocker.pid}" + (f" ({who})" if who else "")]
+    if blocker.state:
+        parts.append(blocker.state)
+    if blocker.statement:
+        parts.append(f"last statement {blocker.statement}")
+    if blocker.trace_id:
+        parts.append(f"trace {blocker.trace_id}")
+    return ", ".join(parts)
+
+
+def _statement_line(statement: ReportedStatement) -> str:
+    server = f", server {figures.ms(statement.server_ms)}" if statement.server_ms else ""
+    name = statement.statement or statement.text.partition("\n")[0][:60]
+    queryid = f", queryid {statement.queryid}" if statement.queryid else ""
+    return f"{name}{queryid}: client {figures.ms(statement.client_ms)}{server}"
+
+
+def _links(report: TraceReport) -> Iterator[RenderableType]:
+    for who, address in report.links.items():
+        yield Text.assemble((f"{NAMES.get(who, who):<9}", "dim"), address)

@@ -1,0 +1,236 @@
+"""The lab's one door to PostgreSQL: every other module of the lab gets rows and errors of our own.
+
+Named like workload/database.py, which is the services' door; that one pools and retries, this one
+opens a session for one purpose, and says clearly why it could not.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+from io import BytesIO
+from typing import Any, TypeAlias
+
+import psycopg2
+from psycopg2 import extensions
+
+from lab.clients import dsn as malformed
+from lab.clients import refusals
+from lab.clients.encodings import RAW, make_lenient, needs_own_codec
+from lab.foundation.errors import DatabaseError
+from lab.foundation.settings import LabSettings
+
+Connection: TypeAlias = extensions.connection
+Row: TypeAlias = tuple[Any, ...]
+Parameters: TypeAlias = Sequence[object] | Mapping[str, object]
+
+COPY_PIECE = 4 << 20
+
+make_lenient(extensions.encodings)
+
+
+class Role(StrEnum):
+    """The roles of postgres/init/10-roles.sql, and the superuser, whose name is a setting."""
+
+    OWNER = "credit_owner"
+    APP = "credit_app"
+    DATADOG = "datadog"
+    EXPORTER = "postgres_exporter"
+    LAB = "lab"
+    SUPERUSER = "superuser"
+
+
+def dsn(
+    settings: LabSettings,
+    role: Role,
+    *,
+    database: str | None = None,
+) -> str:
+    """A libpq connection string for a role, password included: not for logs or command lines."""
+    password = {
+        Role.OWNER: settings.credit_owner_password,
+        Role.APP: settings.credit_app_password,
+        Role.DATADOG: settings.datadog_db_password,
+        Role.EXPORTER: settings.exporter_db_password,
+        Role.LAB: settings.lab_db_password,
+        Role.SUPERUSER: settings.postgres_password,
+    }[role]
+    return extensions.make_dsn(
+        host=settings.postgres_host,
+        port=settings.postgres_port,
+        dbname=database or settings.postgres_db,
+        user=settings.postgres_user if role is Role.SUPERUSER else role.value,
+        password=password.get_secret_value(),
+    )
+
+
+@contextmanager
+def connect(
+    target: str,
+    *,
+    application_name: str = "credit-lab",
+    connect_timeout_s: int = 5,
+    autocommit: bool = True,
+) -> Iterator[Connection]:
+    """Open a session for the length of a `with` block; without autocommit, commit at its good end.
+
+    Args:
+        target: a libpq connection string or URI, as `dsn` makes it.
+        application_name: how pg_stat_activity names the session.
+        connect_timeout_s: in seconds, for each address of the host (libpq's least is 2).
+        autocommit: whether each statement is its own transaction.
+
+    Raises:
+        DatabaseError: one of lab.foundation.errors by reason; itself for a malformed string and for any
+            other refusal.
+    """
+    connection = _open(target, application_name, connect_timeout_s)
+    try:
+        connection.autocommit = autocommit
+        yield connection
+        if not autocommit:
+            with _translated():
+                connection.commit()
+    finally:
+        connection.close()
+
+
+@contextmanager
+def read_only(
+    connection: Connection,
+    *,
+    role: str | None = None,
+    statement_timeout_s: float | None = None,
+    lock_timeout_s: float | None = None,
+    one_snapshot: bool = False,
+) -> Iterator[None]:
+    """Run a block in one read-only transaction that is rolled back; its settings end with it.
+
+    The session keeps nothing: behind a pooler in transaction mode it is another client's next. To be
+    used with autocommit.
+
+    Args:
+        connection: an open session.
+        role: the role whose privileges apply in the block; None keeps the session's.
+        statement_timeout_s: in seconds; None keeps what the session has.
+        lock_timeout_s: in seconds; None keeps what the session has.
+        one_snapshot: whether all statements see the database at one moment.
+
+    Raises:
+        DatabaseError: as `rows` does; 42501 when the session may not take the role.
+    """
+    level = "ISOLATION LEVEL REPEATABLE READ " if one_snapshot else ""
+    begin = [f"BEGIN {level}READ ONLY"]
+    if role is not None:
+        begin.append(f"SET LOCAL ROLE {identifier(role, connection)}")
+    for name, value in (("statement", statement_timeout_s), ("lock", lock_timeout_s)):
+        if value is not None:
+            begin.append(f"SET LOCAL {name}_timeout = {round(value * 1000)}")
+    try:
+        rows(connection, "; ".join(begin))
+        yield
+    finally:
+        # A session that is lost has no transaction left, and what lost it is the error to report.
+        with suppress(DatabaseError):
+            rows(connection, "ROLLBACK")
+
+
+def rows(connection: Connection, sql: str, parameters: Parameters | None = None) -> list[Row]:
+    """Execute one statement and fetch what it returns; a statement that returns nothing gives [].
+
+    Raises:
+        DatabaseError: with the SQLSTATE, PostgreSQL's message and its hint.
+    """
+    with _translated(), connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return [] if cursor.description is None else cursor.fetchall()
+
+
+def copy(connection: Connection, into: str, text: bytes, *, freeze: bool = False) -> None:
+    """Load rows by COPY.
+
+    Args:
+        connection: an open session.
+        into: a table with its columns, such as `customers (customer_id, cpf)`.
+        text: the rows in COPY's text format, UTF-8.
+        freeze: write them frozen; needs a table emptied by TRUNCATE in this transaction.
+
+    Raises:
+        DatabaseError: as `rows` does; SQLSTATE 57014 when another thread has cancelled it.
+    """
+    options = "(FREEZE)" if freeze else ""
+    with _translated(), connection.cursor() as cursor:
+        # In large pieces: between two of them another thread may hold the interpreter for a while.
+        cursor.copy_expert(f"COPY {into} FROM STDIN {options}", BytesIO(text), size=COPY_PIECE)
+
+
+def cancel(connection: Connection) -> None:
+    """Ask PostgreSQL to end the statement that another thread is executing; a lost session has none."""
+    with suppress(psycopg2.Error):
+        connection.cancel()
+
+
+def identifier(name: str, connection: Connection) -> str:
+    """Quote a name for use in SQL."""
+    return extensions.quote_ident(name, connection)
+
+
+def options_of(target: str) -> dict[str, str]:
+    """Parse a connection string.
+
+    Raises:
+        DatabaseError: when it is malformed; the message quotes nothing of it.
+    """
+    target = target.strip()
+    fault, is_utf8 = malformed.fault(target), True
+    if fault is None:
+        try:
+            options: dict[str, str] = extensions.parse_dsn(target)
+        except psycopg2.ProgrammingError:
+            fault = "it has an option that libpq does not know, or a value that cannot be read"
+        except UnicodeError:
+            # Not raised from it: such an error keeps the whole string.
+            is_utf8 = False
+        else:
+            fault = malformed.fault_of_ports(options)
+    if not is_utf8:
+        raise DatabaseError(malformed.NO_UTF8)
+    if fault is not None:
+        raise DatabaseError(
+            f"This is not a PostgreSQL connection string: {fault}.\n{malformed.FORM}"
+        )
+    return options
+
+
+def _open(target: str, application_name: str, connect_timeout_s: int) -> Connection:
+    own = options_of(target)
+    wanted: dict[str, Any] = {
+        "application_name": application_name,
+        "connect_timeout": connect_timeout_s,
+        **own,
+        "client_encoding": RAW,
+    }
+    try:
+        connection: Connection = psycopg2.connect(**wanted)
+        encoding = connection.get_parameter_status("server_encoding") or RAW
+        if needs_own_codec(encoding, extensions.encodings):
+            # By a new connection, because SET would stay in a pooler's session.
+            connection.close()
+            connection = psycopg2.connect(**{**wanted, "client_encoding": encoding})
+    except psycopg2.OperationalError as error:
+        raise refusals.error(str(error), own) from None
+    return connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except psycopg2.Error as error:
+        hint = f"\n{error.diag.message_hint}" if error.diag.message_hint else ""
+        message = error.diag.message_primary or _first_line(error)
+        raise DatabaseError(f"PostgreSQL: {message}{hint}", sqlstate=error.pgcode) from error
+
+
+def _first_line(error: psycopg2.Error) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,131 @@
+"""Talks to the HTTP side of the running services: what they count, and the switches they offer."""
+
+import http.client
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from lab.foundation.addresses import reachable
+from lab.foundation.errors import LabError
+from lab.foundation.settings import LabSettings
+from workload.services import SERVICES
+
+TIMEOUT_S = 5.0
+# A pause returns when the last operation under way has ended, so this is the longest of those.
+PAUSE_TIMEOUT_S = 40.0
+
+
+class ServiceUnreachableError(LabError):
+    """A service does not answer; check `./creditlab status` and `./creditlab logs`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """One sample of a service's /metrics page."""
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServiceClient:
+    """One of the five services, by name, at the address where it listens; `token` is LAB_CONTROL_TOKEN."""
+
+    name: str
+    address: str
+    token: str | None = None
+
+    def health(self) -> dict[str, Any]:
+        """Return what /healthz says: service, instance, version, state, load.
+
+        Raises:
+            ServiceUnreachableError: also when something else answers there.
+        """
+        answer = self._ask("GET", "/healthz")
+        try:
+            health = json.loads(answer)
+        except (ValueError, RecursionError):
+            health = None
+        if not isinstance(health, dict):
+            raise self._is_not_it("/healthz", answer)
+        return health
+
+    def samples(self) -> list[Sample]:
+        """Return every sample of /metrics."""
+        page = self._ask("GET", "/metrics")
+        try:
+            return [
+                Sample(name=sample.name, labels=sample.labels, value=sample.value)
+                for family in text_string_to_metric_families(page.decode())
+                for sample in family.samples
+            ]
+        except ValueError:
+            raise self._is_not_it("/metrics", page) from None
+
+    def _is_not_it(self, path: str, answer: bytes) -> ServiceUnreachableError:
+        start = answer[:60].decode(errors="replace")
+        return ServiceUnreachableError(
+            f"What answers http://{self.address}{path} is not credit-{self.name}: {start!r}.\n"
+            f"End it, or choose another port in .env."
+        )
+
+    def set_load(self, load: float) -> None:
+        """Change the multiplier of every arrival rate."""
+        self._ask("PUT", "/load", f"{load:g}".encode())
+
+    def set_delay(self, seconds: float) -> None:
+        """Make each operation spend so long on itself before its first statement; ends after 5 min."""
+        self._ask("PUT", "/delay", f"{seconds:g}".encode())
+
+    def pause(self) -> None:
+        """Stop arrivals, and return when nothing runs and no connection is open."""
+        self._ask("POST", "/pause", b"", timeout=PAUSE_TIMEOUT_S)
+
+    def resume(self) -> None:
+        """End a pause."""
+        self._ask("POST", "/resume", b"")
+
+    def _ask(
+        self, method: str, path: str, body: bytes | None = None, *, timeout: float = TIMEOUT_S
+    ) -> bytes:
+        connection = http.client.HTTPConnection(self.address, timeout=timeout)
+        try:
+            headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            answer = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise ServiceUnreachableError(
+                f"credit-{self.name} does not answer {method} http://{self.address}{path}: {error}"
+            ) from error
+        finally:
+            connection.close()
+        if response.status != http.HTTPStatus.OK:
+            raise ServiceUnreachableError(
+                f"credit-{self.name} answers {method} {path} with status {response.status}:"
+                f" {answer.decode(errors='replace').strip()}"
+            )
+        return answer
+
+
+def clients(settings: LabSettings) -> list[ServiceClient]:
+    """Return a client for each of the five services, running or not."""
+    return [_client(settings, name, service.port(settings)) for name, service in SERVICES.items()]
+
+
+def shop_client(settings: LabSettings) -> ServiceClient:
+    """Return a client for the shop, running or not."""
+    return _client(settings, "shop", settings.shop_port)
+
+
+def _client(settings: LabSettings, name: str, port: int) -> ServiceClient:
+    token = settings.lab_control_token
+    return ServiceClient(
+        name=name,
+        address=f"{reachable(settings.bind_address)}:{port}",
+        token=token.get_secret_value() if token else None,
+    )

@@ -1,0 +1,111 @@
+"""Database load as average active sessions, by what they wait for: from the samples that DBM was sent.
+
+A session that is active and waits for nothing is on a CPU, or wants to be. The mean number of sessions in
+each state over a while is the load: 1 is one session busy all the time, more than there are CPUs is too
+much. Sessions that are idle in a transaction hold locks, but are no load.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from lab.foundation.timestamps import NS_PER_S, moment, nanoseconds
+from lab.telemetry.store import Reader, Source
+
+CPU = "CPU"
+STEPS_S = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
+POINTS = 90
+SAMPLES = """
+SELECT at_ns / ?, coalesce(wait_event_type, 'CPU'), coalesce(wait_event, 'CPU'), count(*)
+FROM activity
+WHERE at_ns >= ? AND at_ns < ? AND source = ? AND state = 'active'
+GROUP BY 1, 2, 3
+"""
+ROUNDS = """
+SELECT at_ns / ?, count(*) FROM activity_rounds
+WHERE at_ns >= ? AND at_ns < ? AND source = ?
+GROUP BY 1
+"""
+LATEST = "SELECT source, interval_s FROM activity_rounds ORDER BY at_ns DESC LIMIT 1"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WaitEvent:
+    """One layer: `sessions` has the mean number of active sessions for each step; `type` is its class."""
+
+    type: str
+    event: str
+    sessions: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """The mean over the whole window."""
+        return sum(self.sessions) / len(self.sessions)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatabaseLoad:
+    """The load over a window.
+
+    Attributes:
+        source: who sampled; None when nobody has sent a sample yet.
+        every_s: seconds between two samples, as the sender states it; None when it does not.
+        starts: where each step begins.
+        events: the heaviest first.
+    """
+
+    source: Source | None
+    every_s: float | None
+    step_s: int
+    starts: tuple[datetime, ...]
+    events: tuple[WaitEvent, ...]
+
+    @property
+    def mean(self) -> float:
+        """Average active sessions over the whole window."""
+        return sum(event.mean for event in self.events)
+
+    @property
+    def latest(self) -> float:
+        """Average active sessions over the last step."""
+        return sum(event.sessions[-1] for event in self.events)
+
+
+def database_load(reader: Reader, *, since: datetime, until: datetime) -> DatabaseLoad:
+    """Return the load of a window, in steps that begin at round times; the last step is a whole one.
+
+    Where an Agent and the embedded agent both sent samples, those of the one that sent last count.
+
+    Raises:
+        StoreError: when the store cannot be read.
+    """
+    step_s = next(
+        (s for s in STEPS_S if (until - since).total_seconds() / s <= POINTS), STEPS_S[-1]
+    )
+    step_ns = step_s * NS_PER_S
+    first, last = nanoseconds(since) // step_ns, nanoseconds(until) // step_ns
+    starts = tuple(moment(i * step_ns) for i in range(first, last))
+    latest = reader.rows(LATEST)
+    if not latest:
+        return DatabaseLoad(source=None, every_s=None, step_s=step_s, starts=starts, events=())
+    source, every_s = Source(latest[0][0]), latest[0][1]
+    window = [step_ns, first * step_ns, last * step_ns, source]
+    # A round in which nobody was active counts, too: the mean is over rounds, not over rows.
+    rounds = dict(reader.rows(ROUNDS, window))
+    counts: dict[tuple[str, str], dict[int, int]] = {}
+    for step, kind, event, count in reader.rows(SAMPLES, window):
+        counts.setdefault((kind, event), {})[step] = count
+    events = [
+        WaitEvent(
+            type=kind,
+            event=event,
+            sessions=tuple(by_step.get(i, 0) / rounds.get(i, 1) for i in range(first, last)),
+        )
+        for (kind, event), by_step in counts.items()
+    ]
+    return DatabaseLoad(
+        source=source,
+        every_s=every_s,
+        step_s=step_s,
+        starts=starts,
+        events=tuple(sorted(events, key=lambda e: e.mean, reverse=True)),
+    )

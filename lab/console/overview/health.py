@@ -1,0 +1,170 @@
+"""Whether each component works, and how fresh each observer's data are.
+
+Prometheus scrapes everything that runs, in containers and natively alike, so it is asked first; what it
+cannot say when it is away itself is called unknown, not down.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from lab.drilldown.prometheus import Prometheus, PrometheusAwayError
+from lab.drilldown.sampling import Sampling, sampled_away
+from lab.foundation.timestamps import NS_PER_S, nanoseconds
+from lab.stack.components import SERVICES
+from lab.telemetry.store import Reader, Source
+
+NEWEST = {
+    "spans": ("spans", "start_ns + duration_ns", "start_ns"),
+    "DBM query metrics": ("query_metrics", "at_ns", "at_ns"),
+    "DBM activity": ("activity_rounds", "at_ns", "at_ns"),
+    "PostgreSQL log": ("log_positions", "at_ns", "at_ns"),
+}
+# Twice the interval at which each is sent, and some slack for a busy machine.
+STALE_AFTER_S = {
+    "spans": 30.0,
+    "DBM query metrics": 45.0,
+    "DBM activity": 45.0,
+    "PostgreSQL log": 600.0,
+    "Prometheus scrape": 30.0,
+}
+DATADOG = "datadog"
+NOT_COLLECTED = (
+    "sum by (collector) (increase("
+    '{__name__=~"lab_embedded_(failures|rows_skipped)_total"}[10m])) > 0'
+)
+REFUSED = "increase(lab_store_refused_records_total[15m])"
+
+
+class State(StrEnum):
+    """Of a component."""
+
+    WORKS = "works"
+    DOWN = "down"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ComponentHealth:
+    """One component; `detail` says why it is not known to work."""
+
+    name: str
+    state: State
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Freshness:
+    """How old the newest of some data is, in seconds; None when there is none yet."""
+
+    what: str
+    age_s: float | None
+    stale: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Health:
+    """All of it; `dbm_source` is who sends the DBM data, None when nobody did yet.
+
+    `refused` is how many records the store refused in the last 15 min, because of their time; `sampling` is
+    what the Agent keeps of traces, None when it keeps all or that is not known.
+    """
+
+    components: tuple[ComponentHealth, ...]
+    freshness: tuple[Freshness, ...]
+    dbm_source: Source | None
+    refused: float = 0.0
+    sampling: Sampling | None = None
+
+
+def health(reader: Reader, prometheus: Prometheus, *, at: datetime) -> Health:
+    """Return the health of everything.
+
+    Raises:
+        StoreError: when the store cannot be read.
+    """
+    freshness = [_freshness(reader, what, at) for what in NEWEST]
+    dbm = next(fresh for fresh in freshness if fresh.what == "DBM query metrics")
+    source = dbm_source(reader)
+    failures = ""
+    refused = 0.0
+    try:
+        up = _up(prometheus)
+        failures = _failures(prometheus)
+    except PrometheusAwayError as error:
+        away = str(error)
+        asked = [("prometheus", State.DOWN, away)]
+        asked += [(name, State.UNKNOWN, away) for name in ("postgres", *SERVICES)]
+    else:
+        freshness.append(_scrape(prometheus, at))
+        refused = sum(v for s in prometheus.now(REFUSED) for v in s.values.values())
+        names = dict.fromkeys(("postgres", "postgres_exporter", *SERVICES, *sorted(up)))
+        asked = [("prometheus", State.WORKS, ""), *((n, *_state(up.get(n))) for n in names)]
+    asked += [(DATADOG, *_datadog(dbm, failures)), ("console", State.WORKS, "")]
+    return Health(
+        components=tuple(ComponentHealth(name=n, state=s, detail=d) for n, s, d in asked),
+        freshness=tuple(freshness),
+        dbm_source=source,
+        refused=refused,
+        sampling=sampled_away(reader, at=at),
+    )
+
+
+def dbm_source(reader: Reader) -> Source | None:
+    """Return who sent the newest DBM data: an Agent, or the embedded agent, not Datadog's."""
+    found = reader.rows("SELECT source FROM query_metrics ORDER BY at_ns DESC LIMIT 1")
+    return Source(found[0][0]) if found else None
+
+
+def _freshness(reader: Reader, what: str, at: datetime) -> Freshness:
+    table, value, order = NEWEST[what]
+    found = reader.rows(f"SELECT {value} FROM {table} ORDER BY {order} DESC LIMIT 1")
+    age_s = max((nanoseconds(at) - found[0][0]) / NS_PER_S, 0.0) if found else None
+    return Freshness(what=what, age_s=age_s, stale=_is_stale(what, age_s))
+
+
+def _scrape(prometheus: Prometheus, at: datetime) -> Freshness:
+    what = "Prometheus scrape"
+    times = [t for s in prometheus.now("max(timestamp(up))") for t in s.values.values()]
+    age_s = max(at.timestamp() - times[0], 0.0) if times else None
+    return Freshness(what=what, age_s=age_s, stale=_is_stale(what, age_s))
+
+
+def _is_stale(what: str, age_s: float | None) -> bool:
+    return age_s is None or age_s > STALE_AFTER_S[what]
+
+
+def _up(prometheus: Prometheus) -> dict[str, bool]:
+    """Return by component whether its last scrape worked; PostgreSQL's by what the exporter says."""
+    found: dict[str, bool] = {}
+    for series in prometheus.now('{__name__=~"up|pg_up"}'):
+        labels = series.labels
+        worked = all(value == 1 for value in series.values.values())
+        if labels["__name__"] == "pg_up":
+            found["postgres"] = worked
+        elif labels["job"] == "postgres":
+            found["postgres_exporter"] = worked
+        elif labels["job"] == "credit":
+            found[labels["service"].removeprefix("credit-")] = worked
+    return found
+
+
+def _state(up: bool | None) -> tuple[State, str]:
+    if up is None:
+        return State.UNKNOWN, "Prometheus has no series of it: left out, or not scraped yet"
+    return (State.WORKS, "") if up else (State.DOWN, "its last scrape failed")
+
+
+def _failures(prometheus: Prometheus) -> str:
+    """Return which collectors of the embedded agent failed in the last ten minutes; empty for none."""
+    names = sorted(series.labels["collector"] for series in prometheus.now(NOT_COLLECTED))
+    return f"not all was collected in the last ten minutes: {', '.join(names)}" if names else ""
+
+
+def _datadog(dbm: Freshness, failures: str) -> tuple[State, str]:
+    """An Agent is no target of Prometheus; what it sends says whether it works."""
+    if dbm.age_s is None:
+        return State.UNKNOWN, "no DBM data has come yet"
+    if dbm.stale:
+        return State.DOWN, f"its last DBM data are {dbm.age_s:,.0f} s old"
+    return State.WORKS, failures

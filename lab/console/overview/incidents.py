@@ -1,0 +1,155 @@
+"""What went wrong in the database lately, as its log told: deadlocks, long lock waits, spills, errors.
+
+Equal errors of one statement are one incident with a count: a burst of them should not hide the deadlock
+before it. What PostgreSQL refuses the observer is no incident of the database.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from lab.foundation.timestamps import moment, ms, nanoseconds
+from lab.telemetry.pglog.events import Kind
+from lab.telemetry.store import Event, Reader
+
+KINDS = (Kind.DEADLOCK, Kind.LOCK_WAIT, Kind.TEMP_FILE, Kind.ERROR, Kind.SERVER)
+MAX_EVENTS = 2_000
+# DBM asks for plans of sampled statements; those with a $1 that it cannot fill, or of tables that its role
+# may not read, PostgreSQL refuses. Both are in the log as errors of the role datadog.
+REFUSED_EXPLAIN = (
+    "kind = 'error' AND role IS 'datadog' AND coalesce(sqlstate, '') IN ('42P02', '42501')"
+)
+# How PostgreSQL's log calls a table: by its oid.
+RELATION = re.compile(r"relation ([0-9]{1,10}) of database ([0-9]{1,10})")
+TABLES = "SELECT payload FROM snapshots WHERE kind LIKE 'table %'"
+TITLES = {
+    Kind.DEADLOCK: "Deadlock",
+    Kind.LOCK_WAIT: "Lock wait",
+    Kind.TEMP_FILE: "Spill to disk",
+    Kind.ERROR: "Error",
+    Kind.SERVER: "Server",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Incident:
+    """One thing that happened, `count` times, the last time at `at`.
+
+    Attributes:
+        kind: one of KINDS.
+        title: the kind in words.
+        message: PostgreSQL's, without literals; tables by name where DBM has told it.
+        role: of the session it happened to.
+        service: that ran it, if it was one of the lab's.
+        statement: the name of what that ran.
+        trace_id, span_id: of the last time; None when its statement carried no traceparent.
+        duration_ms: how long a lock had been waited for.
+        size_bytes: of a temporary file.
+    """
+
+    at: datetime
+    kind: Kind
+    title: str
+    message: str
+    count: int
+    sqlstate: str | None
+    role: str | None
+    service: str | None
+    statement: str | None
+    queryid: str | None
+    trace_id: str | None
+    span_id: str | None
+    duration_ms: float | None
+    size_bytes: int | None
+
+
+def incidents(
+    reader: Reader, *, since: datetime, until: datetime, limit: int = 12
+) -> tuple[Incident, ...]:
+    """Return the incidents of a window, the latest first.
+
+    Raises:
+        StoreError: when the store cannot be read.
+    """
+    holes = ", ".join("?" * len(KINDS))
+    events = reader.select(
+        Event,
+        f"kind IN ({holes}) AND NOT ({REFUSED_EXPLAIN}) AND at_ns >= ? AND at_ns < ?",
+        [*KINDS, nanoseconds(since), nanoseconds(until)],
+        order="at_ns DESC",
+        limit=MAX_EVENTS,
+    )
+    found = _together(events)[:limit]
+    names = _table_names(reader) if any(RELATION.search(one.message) for one in found) else {}
+    return tuple(replace(one, message=_named(one.message, names)) for one in found)
+
+
+def refused_explains(reader: Reader, *, since: datetime, until: datetime) -> int:
+    """Return how many plans that DBM asked for in a window PostgreSQL refused it.
+
+    Raises:
+        StoreError: when the store cannot be read.
+    """
+    sql = f"SELECT count(*) FROM events WHERE {REFUSED_EXPLAIN} AND at_ns >= ? AND at_ns < ?"
+    [[count]] = reader.rows(sql, [nanoseconds(since), nanoseconds(until)])
+    return int(count)
+
+
+def _table_names(reader: Reader) -> Mapping[tuple[int | None, int], str]:
+    """Tables by the oids of database and table; where the database's was not sent, by a table's alone."""
+    found: dict[tuple[int | None, int], str] = {}
+    of_several: set[tuple[int | None, int]] = set()
+    for (payload,) in reader.rows(TABLES):
+        table = json.loads(payload)
+        if "id" in table and "name" in table:
+            key = (table.get("database_id"), table["id"])
+            if found.setdefault(key, table["name"]) != table["name"]:
+                of_several.add(key)
+    return {key: name for key, name in found.items() if key not in of_several}
+
+
+def _named(message: str, names: Mapping[tuple[int | None, int], str]) -> str:
+    def name(found: re.Match[str]) -> str:
+        table, database = int(found[1]), int(found[2])
+        return names.get((database, table)) or names.get((None, table)) or found[0]
+
+    return RELATION.sub(name, message)
+
+
+def _together(events: Iterable[Event]) -> list[Incident]:
+    groups: dict[tuple[object, ...], list[Event]] = {}
+    for event in events:
+        key = (
+            event.kind,
+            event.sqlstate,
+            event.message,
+            event.role,
+            event.service,
+            event.statement,
+        )
+        groups.setdefault(key, []).append(event)
+    return [_incident(group) for group in groups.values()]
+
+
+def _incident(group: list[Event]) -> Incident:
+    last = group[0]
+    kind = Kind(last.kind)
+    longest = max((e.duration_ns for e in group if e.duration_ns is not None), default=None)
+    return Incident(
+        at=moment(last.at_ns),
+        kind=kind,
+        title=TITLES[kind],
+        message=last.message,
+        count=len(group),
+        sqlstate=last.sqlstate,
+        role=last.role,
+        service=last.service,
+        statement=last.statement,
+        queryid=None if last.queryid is None else str(last.queryid),
+        trace_id=last.trace_id,
+        span_id=last.span_id,
+        duration_ms=None if longest is None else ms(longest),
+        size_bytes=max((e.size_bytes for e in group if e.size_bytes is not None), default=None),
+    )

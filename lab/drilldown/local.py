@@ -1,0 +1,162 @@
+"""The drilldown of one lab, with its three sources at hand: what the console's pages and the CLI ask.
+
+Called a desk because everything lies on it: the store, Prometheus, PostgreSQL and everybody's addresses.
+Each call asks anew, within time limits; a source that is away leaves its fields empty and says why.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+
+from lab.drilldown import executions, ids, queries, query, report, sessions, trace, traces
+from lab.drilldown.errors import NotFoundError
+from lab.drilldown.execution import StatementExecution
+from lab.drilldown.links import Links
+from lab.drilldown.prometheus import Prometheus
+from lab.drilldown.queries import APPLICATION, By, QuerySummary
+from lab.drilldown.query import Query
+from lab.drilldown.report import TraceReport
+from lab.drilldown.sessions import Sessions
+from lab.drilldown.trace import Trace
+from lab.drilldown.traces import Order, Search, TraceSummary
+from lab.foundation import clock
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
+from lab.telemetry import redact
+from lab.telemetry.store import Reader
+
+HOUR = timedelta(hours=1)
+SLOWEST = "slowest"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """See each method for what it raises; all raise StoreError when there is no store.
+
+    Any thread may call; the calls block, for two seconds at most for each source.
+    """
+
+    settings: LabSettings
+    reader: Reader
+    prometheus: Prometheus
+    links: Links
+
+    @classmethod
+    def of(cls, settings: LabSettings) -> Self:
+        """Return the desk of the lab that these settings reach; names are hashed as in its store."""
+        with suppress(OSError):
+            redact.use_file(Paths.of(settings).name_key, make=False)
+        return cls(
+            settings=settings,
+            reader=Reader(Paths.of(settings).store),
+            prometheus=Prometheus.of(settings),
+            links=Links.of(settings),
+        )
+
+    def services(self) -> tuple[str, ...]:
+        """Return the services that traces begin in."""
+        return traces.services(self.reader)
+
+    def operations(self, service: str) -> tuple[str, ...]:
+        """Return a service's operations.
+
+        Raises:
+            LabError: when there is no such service, naming the nearest.
+        """
+        return traces.operations(self.reader, service)
+
+    def search(self, wanted: Search) -> tuple[TraceSummary, ...]:
+        """Return the traces that meet a search.
+
+        Raises:
+            LabError: when there is no such service, naming the nearest.
+        """
+        return traces.search(self.reader, wanted)
+
+    def trace(self, trace_id: str) -> Trace:
+        """Return a trace as a waterfall.
+
+        Raises:
+            NotFoundError: when the store does not hold it.
+        """
+        return trace.trace(self.reader, trace_id)
+
+    def executions(self, trace_id: str) -> tuple[StatementExecution, ...]:
+        """Return every statement execution of a trace.
+
+        Raises:
+            NotFoundError: when the store does not hold it.
+        """
+        return executions.executions(self.reader, trace_id)
+
+    def execution(self, trace_id: str, span_id: str) -> StatementExecution:
+        """Return the execution that belongs to a span.
+
+        Raises:
+            NotFoundError: when the store does not hold it, or when the span is no statement's.
+        """
+        return executions.execution(self.reader, trace_id, span_id)
+
+    def report(self, asked: str, service: str | None = None) -> TraceReport:
+        """Return a trace with every statement explained: what `./creditlab trace` prints.
+
+        Args:
+            asked: `slowest` (of the last hour), a trace id, or a traceparent, which leaves its span only.
+            service: the service that the slowest trace must begin in.
+
+        Raises:
+            MalformedIdError: when it is none of these.
+            NotFoundError: when the store holds no such trace.
+            LabError: when there is no such service, naming the nearest.
+        """
+        if asked != SLOWEST:
+            ref = ids.parse(asked)
+            return self._report(ref.trace_id, ref.span_id)
+        hour_ago = clock.now() - HOUR
+        slowest = Order.SLOWEST
+        found = self.search(Search(service=service, since=hour_ago, order=slowest, limit=1))
+        if not found:
+            raise NotFoundError(
+                f"The store holds no trace {f'of {service} ' if service else ''}of the last hour.\n"
+                "`./creditlab status` says whether spans come in."
+            )
+        return self._report(found[0].trace_id)
+
+    def report_with_plan(self, since: datetime) -> TraceReport | None:
+        """Return the slowest trace since then that holds an execution with its own plan; None for none."""
+        found = traces.slowest_with_plan(self.reader, since=since)
+        return self._report(found) if found else None
+
+    def queries(
+        self,
+        by: By = By.TIME,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        role: str | None = APPLICATION,
+        limit: int = 50,
+    ) -> tuple[QuerySummary, ...]:
+        """Return the statements that did most in a window, the last hour unless another is given."""
+        end = until or clock.now()
+        begin = since or end - HOUR
+        return queries.top(self.reader, since=begin, until=end, by=by, role=role, limit=limit)
+
+    def query(
+        self, key: str, *, since: datetime | None = None, until: datetime | None = None
+    ) -> Query:
+        """Return one statement, by queryid or by name, over the last hour unless another window is given.
+
+        Raises:
+            NotFoundError: when the store knows none, with the nearest name that it knows.
+        """
+        end = until or clock.now()
+        return query.query(self.reader, self.prometheus, key, since=since or end - HOUR, until=end)
+
+    def sessions(self) -> Sessions:
+        """Return PostgreSQL's sessions of now."""
+        return sessions.live(self.settings)
+
+    def _report(self, trace_id: str, span_id: str | None = None) -> TraceReport:
+        found = self.trace(trace_id)
+        return report.of(found, self.executions(trace_id), self.links, span_id=span_id)

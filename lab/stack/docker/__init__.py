@@ -1,0 +1,1 @@
+"""The Docker backend: the lab in containers, through Compose."""

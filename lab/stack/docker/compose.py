@@ -1,0 +1,237 @@
+"""Asks the machine's docker compose about docker-compose.yml; the only module that runs docker.
+
+Named after the program it speaks to. What the answers mean for the lab is the matter of lifecycle.py.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from lab.foundation.errors import LabError
+from lab.foundation.settings import ROOT
+
+# `--wait` that knows one-shot services, and long-syntax volumes with nocopy.
+COMPOSE_AT_LEAST = (2, 20)
+ANSWERS_WITHIN_S = 5
+# As `docker stats` shows identities.
+SHORT_ID = 12
+BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+INSTALL = "https://docs.docker.com/engine/install/"
+
+
+class NoEngineError(LabError):
+    """No Docker engine answers. `./creditlab up --native` needs none."""
+
+
+class ComposeError(LabError):
+    """docker compose failed; the message is what it said."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A port of a container that is published on this machine."""
+
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """One container as Compose sees it; `health` is empty where there is no check, or no process."""
+
+    service: str
+    state: str
+    health: str
+    exit_code: int
+    image: str
+    published: tuple[Published, ...]
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Self:
+        """Read one row of `docker compose ps --format json`."""
+        return cls(
+            service=row["Service"],
+            state=row["State"],
+            health=row["Health"],
+            exit_code=row["ExitCode"],
+            image=row["Image"],
+            published=tuple(
+                Published(address=p["URL"], port=p["PublishedPort"])
+                for p in row["Publishers"] or ()
+                if p["PublishedPort"]
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What something uses: per cent of one processor, and bytes of memory."""
+
+    cpu_percent: float
+    memory_bytes: float
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, str]) -> Self:
+        """Read one row of `docker stats`, which is written for people.
+
+        >>> Usage.from_json({"CPUPerc": "12.50%", "MemUsage": "20.5MiB / 1.9GiB"})
+        Usage(cpu_percent=12.5, memory_bytes=21495808.0)
+
+        Raises:
+            ComposeError: when it says something else.
+        """
+        cpu = re.fullmatch(r"([\d.]+)%", row["CPUPerc"])
+        memory = re.match(r"([\d.]+)((?:[KMGT]i)?B)\b", row["MemUsage"])
+        if not cpu or not memory:
+            raise ComposeError(f"docker stats says {row['CPUPerc']}, {row['MemUsage']}.")
+        return cls(cpu_percent=float(cpu[1]), memory_bytes=float(memory[1]) * BYTES[memory[2]])
+
+
+def require_engine() -> None:
+    """Return when an engine answers and Compose is new enough.
+
+    Raises:
+        NoEngineError: saying which of them is missing, and what to do.
+    """
+    native = "Or run on this machine without containers: ./creditlab up --native"
+    if not shutil.which("docker"):
+        raise NoEngineError(f"There is no docker on the PATH. Install it ({INSTALL}).\n{native}")
+    try:
+        told = _run("docker", "version", within_s=ANSWERS_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        raise NoEngineError(
+            f"The Docker engine does not answer within {ANSWERS_WITHIN_S} s."
+            f" Is it starting, or is DOCKER_HOST far away?\n{native}"
+        ) from None
+    if told.returncode != 0:
+        reason = (told.stderr.strip().splitlines() or ["no reason given"])[-1]
+        cure = "Start Docker, and try again."
+        if "permission denied" in reason.lower():
+            cure = "Run as root, or join the group: sudo usermod -aG docker $USER, and log in anew."
+        raise NoEngineError(f"The Docker engine does not answer: {reason}\n{cure}\n{native}")
+    told = _run("docker", "compose", "version", "--short")
+    match = re.match(r"v?(\d+)\.(\d+)", told.stdout)
+    if not match or (int(match[1]), int(match[2])) < COMPOSE_AT_LEAST:
+        found = told.stdout.strip() if match else "none"
+        wanted = ".".join(map(str, COMPOSE_AT_LEAST))
+        raise NoEngineError(
+            f"The lab needs the Compose plugin {wanted} or newer; found: {found}."
+            f" Install docker-compose-plugin ({INSTALL}).\n{native}"
+        )
+
+
+def environment_of(service: str) -> Mapping[str, str | None]:
+    """Return a service's environment as Compose resolves it from the shell and .env.
+
+    Raises:
+        ComposeError: when docker-compose.yml or .env cannot be read.
+    """
+    resolved = json.loads(_checked("config", "--format", "json"))
+    environment: Mapping[str, str | None] = resolved["services"][service]["environment"]
+    return environment
+
+
+def environment_within(service: str) -> Mapping[str, str]:
+    """Return the environment that a service's container was made with; empty when there is none."""
+    identity = _checked("ps", "--all", "--quiet", service).strip()
+    if not identity:
+        return {}
+    told = _run("docker", "inspect", "--format", "{{json .Config.Env}}", identity)
+    if told.returncode != 0:
+        raise ComposeError(told.stderr.strip())
+    # A variable that was passed on without a value has no `=` either.
+    pairs = (variable.partition("=") for variable in json.loads(told.stdout))
+    return {name: value for name, _, value in pairs}
+
+
+def services() -> list[str]:
+    """Return the names of all services of docker-compose.yml."""
+    return _checked("config", "--services").split()
+
+
+def containers() -> dict[str, Container]:
+    """Return the project's containers by service, those that have ended too."""
+    lines = _checked("ps", "--all", "--format", "json").splitlines()
+    found = (Container.from_json(json.loads(line)) for line in lines)
+    return {container.service: container for container in found}
+
+
+def usage() -> dict[str, Usage]:
+    """Return what each running container uses at the moment, by service; looking takes two seconds.
+
+    Raises:
+        ComposeError: with what the engine said.
+    """
+    rows = map(json.loads, _checked("ps", "--format", "json").splitlines())
+    services = {row["ID"][:SHORT_ID]: row["Service"] for row in rows}
+    told = _run("docker", "stats", "--no-stream", "--format", "{{json .}}", *services)
+    if told.returncode != 0:
+        raise ComposeError(told.stderr.strip())
+    found = map(json.loads, told.stdout.splitlines())
+    return {services[row["ID"][:SHORT_ID]]: Usage.from_json(row) for row in found}
+
+
+def follow(
+    *arguments: str, say: Callable[[str], None], variables: Mapping[str, str] | None = None
+) -> None:
+    """Run a compose command that takes its time, telling each line of its progress.
+
+    Raises:
+        ComposeError: with the end of what it said.
+    """
+    told = []
+    with subprocess.Popen(
+        ["docker", "compose", *arguments],  # noqa: S607 - the caller's docker, wherever it is
+        cwd=ROOT,
+        env={**os.environ, **(variables or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                told.append(line.strip())
+                say(line.strip())
+        except KeyboardInterrupt:
+            process.terminate()
+            process.wait()
+            raise
+    if process.returncode != 0:
+        raise ComposeError("\n".join(told[-3:]))
+
+
+def lines(*arguments: str) -> Iterator[str]:
+    """Yield what a compose command prints, as it prints it; its end ends it."""
+    with subprocess.Popen(
+        ["docker", "compose", *arguments],  # noqa: S607
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                # "Erase this line", which Compose 2.26 writes into pipes too.
+                yield line.rstrip("\n").removeprefix("\x1b[2K")
+        finally:
+            process.terminate()
+
+
+def _checked(*arguments: str) -> str:
+    told = _run("docker", "compose", *arguments)
+    if told.returncode != 0:
+        raise ComposeError(told.stderr.strip())
+    return told.stdout
+
+
+def _run(*command: str, within_s: float | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=within_s
+    )

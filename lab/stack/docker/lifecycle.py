@@ -1,0 +1,258 @@
+"""`up`, `status`, `logs` and `down` of the lab in containers, in the words of native mode.
+
+Compose does the work and keeps the state; its failures become messages that name the way out.
+"""
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+
+from pydantic import SecretStr
+
+from lab.foundation import statefile
+from lab.foundation.addresses import reachable
+from lab.foundation.errors import LabError
+from lab.foundation.paths import Paths
+from lab.foundation.reporter import Reporter
+from lab.foundation.settings import LabSettings, with_account_links
+from lab.foundation.suggestions import unknown
+from lab.stack import prometheus_configuration as monitoring
+from lab.stack.components import COMPONENTS, SERVICES, SHOP, chosen, selection
+from lab.stack.docker import compose
+from lab.stack.docker.compose import ComposeError, Container, NoEngineError, Usage
+from lab.stack.native.ports import PortTakenError
+from lab.stack.status import ComponentStatus, State, Status
+from lab.stack.up_options import Memory
+
+# Compose's name, where it is not the component's with a hyphen for each underscore.
+NAMES = {"datadog-agent": "datadog"}
+AGENT = "datadog-agent"
+CONSOLE = "console"
+ONE_SHOT = "seed"
+LOG_LINES = 15
+PORT = re.compile(r"(?:for|tcp[46]?) \S*?:(\d+)\b[^\n]*(?:allocated|in use)")
+
+
+def answers() -> bool:
+    """Whether an engine and a Compose are there that could run the lab."""
+    try:
+        compose.require_engine()
+    except NoEngineError:
+        return False
+    return True
+
+
+def runs() -> bool:
+    """Whether a container of the lab runs, well or not."""
+    return any(
+        c.state in ("running", "restarting", "paused") for c in compose.containers().values()
+    )
+
+
+def up(settings: LabSettings, asked: Memory, *, reporter: Reporter) -> None:
+    """Bring up every container, or what is missing of them; return when all are healthy.
+
+    As natively, options that are not given keep the value of the last `up`, and after a `down` the data
+    keep their scale.
+
+    Args:
+        settings: where the options are remembered, and the names of what is in the way.
+        asked: the options of this call.
+        reporter: hears of each step.
+
+    Raises:
+        NoEngineError: when there is no Docker to do it.
+        LabError: when a container cannot be started; what this call started is gone again.
+    """
+    selection(asked.services)
+    compose.require_engine()
+    _require_key(compose.environment_of(AGENT))
+    ran_before = compose.containers()
+    file = Paths.of(settings).docker_memory
+    known = Memory.read(file) or Memory()
+    memory = (known if ran_before else known.left_by_down(settings)).amended(asked)
+    services = chosen(memory.services, shop=bool(memory.shop))
+    unwanted = {*SERVICES, SHOP} - set(services)
+    wanted = [service for service in _services() if service not in unwanted]
+    given = {"SEED_SCALE": memory.scale, "WORKLOAD_LOAD": memory.load}
+    variables = {name: f"{value:g}" for name, value in given.items() if value is not None}
+    if site := with_account_links(settings).lab_datadog_site:
+        variables["LAB_DATADOG_SITE"] = site
+    if unwanted != {SHOP}:
+        targets = Paths.of(settings).docker_targets
+        monitoring.write_docker_targets(targets, services)
+        variables["PROMETHEUS_TARGETS"] = str(targets)
+    reporter.begin("containers", "pulled, built, started; the first time takes minutes")
+    limit = str(settings.startup_timeout_s * 2)
+    arguments = ("up", "--detach", "--wait", "--wait-timeout", limit, "--quiet-pull", *wanted)
+    try:
+        compose.follow(*arguments, say=reporter.wait, variables=variables)
+        if left_out := sorted(unwanted & ran_before.keys()):
+            compose.follow("rm", "--stop", "--force", *left_out, say=reporter.wait)
+    except (ComposeError, KeyboardInterrupt) as error:
+        problem = _explained(error, settings) if isinstance(error, ComposeError) else error
+        if not ran_before:
+            compose.follow("down", say=reporter.wait)
+        raise problem from None
+    memory.write(file)
+    reporter.done("containers", "all healthy")
+
+
+def running_settings(settings: LabSettings) -> LabSettings:
+    """Return settings with the address and ports that the containers are published at, and their token."""
+    update: dict[str, str | int | SecretStr] = {}
+    for service, container in compose.containers().items():
+        component = COMPONENTS.get(_name(service))
+        if component and container.published:
+            [first, *_] = container.published
+            update[component.port] = first.port
+            host = "bind_address" if component.http else "postgres_host"
+            update[host] = reachable(first.address)
+            if service in SERVICES and "lab_control_token" not in update:
+                token = compose.environment_within(service).get("LAB_CONTROL_TOKEN")
+                update |= {"lab_control_token": SecretStr(token)} if token else {}
+    return with_account_links(settings).model_copy(update=update)
+
+
+def reader_settings(settings: LabSettings) -> LabSettings:
+    """Return settings that reach the console, with its token, and Grafana, for links to it."""
+    update: dict[str, str | SecretStr] = {}
+    if token := compose.environment_within(CONSOLE).get("LAB_CONSOLE_TOKEN"):
+        update["lab_console_token"] = SecretStr(token)
+    grafana = compose.containers().get("grafana")
+    if grafana and grafana.published:
+        [first, *_] = grafana.published
+        update["grafana_url"] = f"http://{reachable(first.address)}:{first.port}"
+    return running_settings(settings).model_copy(update=update)
+
+
+def usage() -> dict[str, Usage]:
+    """Return what each container uses at the moment, by component.
+
+    Raises:
+        ComposeError: with what the engine said.
+    """
+    return {_name(service): used for service, used in compose.usage().items()}
+
+
+def status() -> Status:
+    """Return what Compose tells of each container, in the shape that native mode has.
+
+    The Agent's version says in brackets where it sends what it collects.
+    """
+    found = compose.containers()
+    components = tuple(
+        _component(service, found.get(service), up=bool(found))
+        for service in _services()
+        if service != ONE_SHOT and (service != SHOP or service in found)
+    )
+    return Status(mode="docker", components=components)
+
+
+def logs(component: str | None, *, follow: bool, tail: int) -> Iterator[str]:
+    """Yield the last lines of a component's log, or of all; with `follow`, new ones as they come."""
+    options = ("--tail", str(tail), *(("--follow",) if follow else ()))
+    if component == "postgres":
+        # The server writes into files of its own, which the observers read.
+        newest = "tail -n {} {} $(ls -t /var/run/postgresql/*.log | head -n 1)"
+        shell = newest.format(tail, "-F" if follow else "")
+        return compose.lines("exec", "-T", "postgres", "sh", "-c", shell)
+    service = () if component is None else (_service(component),)
+    return compose.lines("logs", "--no-color", *options, *service)
+
+
+def down(settings: LabSettings, *, wipe: bool, reporter: Reporter) -> bool:
+    """Remove every container, with `wipe` the data too; return whether there was anything."""
+    compose.require_engine()
+    there = bool(compose.containers())
+    reporter.begin("containers", "stopping")
+    # Without its profile Compose would leave the shop behind.
+    volumes = ("--volumes",) if wipe else ()
+    compose.follow("down", *volumes, say=reporter.wait, variables={"COMPOSE_PROFILES": SHOP})
+    if wipe:
+        statefile.discard(Paths.of(settings).docker_memory)
+        shutil.rmtree(Paths.of(settings).docker_targets, ignore_errors=True)
+    reporter.done("containers", "gone, with their data" if wipe else "gone; the data stay")
+    return there
+
+
+def datadog_mode(environment: Mapping[str, str | None]) -> str:
+    """Say where an Agent in this environment sends what it collects, by datadog/entrypoint.sh's rules."""
+    intake = environment.get("LAB_INTAKE")
+    if not environment.get("DD_API_KEY"):
+        return f"local mode: nothing leaves this machine; payloads go to {intake or 'nobody'}"
+    copy = f", and a copy to {intake}" if intake else ""
+    return f"account mode: sending to {environment['DD_SITE']}{copy}"
+
+
+def _require_key(environment: Mapping[str, str | None]) -> None:
+    key = environment.get("DD_API_KEY")
+    if key and not re.fullmatch(r"[0-9a-f]{32}", key):
+        raise LabError(
+            f"DD_API_KEY is no API key: it has {len(key)} characters, and a key is 32 of 0-9 and a-f."
+            "\nCopy it again from Organization Settings > API Keys (not Application Keys) into .env,"
+            " or leave it empty for local mode."
+        )
+
+
+def _services() -> list[str]:
+    """Return every service, the shop too, which Compose tells of only with its profile."""
+    return list(dict.fromkeys([*compose.services(), SHOP]))
+
+
+def _name(service: str) -> str:
+    return NAMES.get(service, service.replace("-", "_"))
+
+
+def _component(service: str, container: Container | None, *, up: bool) -> ComponentStatus:
+    name = _name(service)
+    if container is None:
+        state = State.OFF if up and service in SERVICES else State.STOPPED
+        return ComponentStatus(name=name, state=state, version=None, address="", pid=None)
+    address = ""
+    for published in container.published[:1]:
+        scheme = "" if name == "postgres" else "http://"
+        address = f"{scheme}{published.address}:{published.port}"
+    version = container.image.rpartition(":")[2]
+    if service == AGENT:
+        version += f" ({datadog_mode(compose.environment_within(service))})"
+    return ComponentStatus(
+        name=name, state=_state(container), version=version, address=address, pid=None
+    )
+
+
+def _state(container: Container) -> State:
+    if container.state == "restarting" or container.health == "unhealthy":
+        return State.FAILING
+    if container.state != "running":
+        return State.STOPPED
+    return State.STARTING if container.health == "starting" else State.RUNNING
+
+
+def _service(component: str) -> str:
+    known = {_name(service): service for service in _services()}
+    if component not in known:
+        raise LabError(unknown("component", component, known))
+    return known[component]
+
+
+def _explained(error: ComposeError, settings: LabSettings) -> LabError:
+    """Turn Compose's complaint into one that says what to do."""
+    match = PORT.search(str(error))
+    if match:
+        port = int(match[1])
+        names = [n for n in type(settings).model_fields if n.endswith("_port")]
+        # Grafana's is the one that the settings do not hold.
+        setting = next((n.upper() for n in names if getattr(settings, n) == port), "GRAFANA_PORT")
+        return PortTakenError(
+            f"Port {port} is taken on this machine: {setting} chooses another.\n"
+            "Nothing was started. Settings go into .env or the environment."
+        )
+    for service, container in compose.containers().items():
+        ended_badly = service == ONE_SHOT and container.exit_code != 0
+        if ended_badly or _state(container) is State.FAILING:
+            tail = "\n".join(
+                compose.lines("logs", "--no-log-prefix", "--tail", str(LOG_LINES), service)
+            )
+            return LabError(f"The container {service} does not work. Its last lines:\n{tail}")
+    return error

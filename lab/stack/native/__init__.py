@@ -1,0 +1,1 @@
+"""The native backend: the lab's processes on this machine, under supervisord, without Docker."""

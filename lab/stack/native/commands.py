@@ -1,0 +1,175 @@
+"""The command line and the environment of each component; what it needs on disk is made here.
+
+Nothing here knows how processes are supervised. A process is given the secrets that it needs, and no others.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import SecretStr
+
+import lab
+from lab.foundation import statefile
+from lab.foundation.addresses import reachable
+from lab.foundation.settings import LabSettings
+from lab.stack import agent
+from lab.stack import prometheus_configuration as monitoring
+from lab.stack.agent import Agent
+from lab.stack.component import Command, Launch
+from lab.stack.environment import of_settings, plain
+from lab.stack.native import binaries
+from lab.stack.native.cluster import Cluster
+from lab.telemetry import embedded
+from workload.settings import Settings
+
+AGENT_SECRETS = {"datadog_db_password", "lab_console_token"}
+CONSOLE_SECRETS = {"lab_db_password", "lab_console_token"}
+
+
+def cluster(launch: Launch) -> tuple[Cluster, str]:
+    """Return the lab's cluster and the version of its programs."""
+    program = binaries.postgres_bin()
+    made = Cluster(
+        settings=launch.settings,
+        state=launch.paths.postgres,
+        bin=program.path.parent,
+        libraries=program.libraries,
+    )
+    return made, program.version
+
+
+def postgres(launch: Launch) -> Command:
+    """Return how the server is started."""
+    server, version = cluster(launch)
+    return Command(argv=tuple(server.command()), environment=plain(), version=version)
+
+
+def service(name: str, launch: Launch) -> Command:
+    """Return how one of the services is started, traced to where the lab's own are."""
+    settings = launch.settings
+    statefile.make_directory(launch.paths.scratch)
+    return Command(
+        argv=(sys.executable, "-P", "-m", "workload", name),
+        environment={
+            **_tracer(settings),
+            "TMPDIR": str(launch.paths.scratch),  # ddtrace leaves a file there for each process
+            **of_settings(settings, Settings.model_fields),
+            "DD_SERVICE": f"credit-{name}",
+        },
+        version=lab.__version__,
+    )
+
+
+def _tracer(settings: LabSettings) -> dict[str, str]:
+    """The caller's DD_ variables less the account's keys; unless these say where, spans stay in the lab."""
+    variables = {k: v for k, v in plain("DD_").items() if not k.endswith("_KEY")}
+    if not {"DD_TRACE_AGENT_URL", "DD_AGENT_HOST", "DD_TRACE_AGENT_PORT"} & variables.keys():
+        variables["DD_TRACE_AGENT_URL"] = f"http://{_takes_spans(settings)}"
+    return variables
+
+
+def _takes_spans(settings: LabSettings) -> str:
+    installed = Agent.of(settings)
+    if installed and installed.trace_agent:
+        return f"{agent.LOOPBACK}:{settings.trace_agent_port}"
+    return f"{reachable(settings.bind_address)}:{settings.console_port}"
+
+
+def _program_of_lab(module: str, secrets: set[str], what: str, launch: Launch) -> Command:
+    settings = launch.settings
+    names = [
+        name
+        for name in LabSettings.model_fields
+        if name in secrets or not isinstance(getattr(settings, name), SecretStr)
+    ]
+    return Command(
+        argv=(sys.executable, "-P", "-m", module),
+        environment={**plain(), **of_settings(settings, names)},
+        version=f"{lab.__version__}{what}",
+    )
+
+
+def datadog(launch: Launch) -> Command:
+    """Return how the machine's own Agent is started where it has one, else the embedded agent."""
+    installed = Agent.of(launch.settings)
+    if installed:
+        return _of_agent(
+            installed, launch, [installed.path, "run", "--cfgpath", launch.paths.agent]
+        )
+    return _program_of_lab("lab.telemetry.embedded", AGENT_SECRETS, f" ({embedded.LABEL})", launch)
+
+
+def trace_agent(launch: Launch) -> Command:
+    """Return how the trace agent of the machine's own Agent is started."""
+    installed = Agent.of(launch.settings)
+    assert installed
+    assert installed.trace_agent
+    main = launch.paths.agent / "datadog.yaml"
+    return _of_agent(installed, launch, [installed.trace_agent, "run", "--config", main])
+
+
+def console(launch: Launch) -> Command:
+    """Return how the console is started."""
+    return _program_of_lab("lab.console", CONSOLE_SECRETS, "", launch)
+
+
+def _of_agent(installed: Agent, launch: Launch, program: Sequence[str | Path]) -> Command:
+    settings = launch.settings
+    log = launch.settings.postgres_log_dir or launch.paths.postgres / "data" / "log"
+    agent.configure(launch.paths.agent, installed, settings, log)
+    return Command(
+        argv=("/bin/sh", str(agent.ENTRYPOINT), *map(str, program)),
+        environment=agent.environment(launch.paths.agent, settings),
+        version=f"{installed.version()} (Datadog Agent of this machine, {agent.mode()})",
+        directory=launch.paths.agent,
+    )
+
+
+def exporter(launch: Launch) -> Command:
+    """Return how postgres_exporter is started."""
+    settings = launch.settings
+    program = binaries.exporter()
+    database = f"{settings.postgres_host}:{settings.postgres_port}/{settings.postgres_db}"
+    return Command(
+        argv=(
+            str(program.path),
+            f"@{monitoring.EXPORTER_ARGUMENTS}",
+            f"--extend.query-path={monitoring.EXPORTER_QUERIES}",
+            *monitoring.exporter_timeout(program.version),
+            f"--web.listen-address={settings.bind_address}:{settings.exporter_port}",
+        ),
+        environment={
+            **plain(),
+            **program.environment(),
+            "DATA_SOURCE_URI": f"{database}?sslmode=disable&application_name=postgres_exporter",
+            "DATA_SOURCE_USER": "postgres_exporter",
+            "DATA_SOURCE_PASS": settings.exporter_db_password.get_secret_value(),
+        },
+        version=program.version,
+        directory=launch.paths.state,
+    )
+
+
+def prometheus(launch: Launch) -> Command:
+    """Return how Prometheus is started, with a configuration that scrapes the services that run."""
+    settings = launch.settings
+    program = binaries.prometheus()
+    directory = launch.paths.prometheus
+    ports = {name: getattr(settings, f"{name}_port") for name in launch.services}
+    monitoring.configure(directory / "etc", settings, ports)
+    statefile.make_directory(directory / "data")
+    return Command(
+        argv=(
+            str(program.path),
+            f"--config.file={directory / 'etc' / 'prometheus.yml'}",
+            f"--storage.tsdb.path={directory / 'data'}",
+            f"--storage.tsdb.retention.time={settings.prometheus_retention}",
+            f"--storage.tsdb.retention.size={settings.prometheus_retention_size}",
+            f"--web.listen-address={settings.bind_address}:{settings.prometheus_port}",
+            "--enable-feature=exemplar-storage",
+        ),
+        environment={**plain(), **program.environment()},
+        version=program.version,
+        directory=directory,
+    )

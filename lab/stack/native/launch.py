@@ -1,0 +1,45 @@
+"""`python -m lab.stack.native.launch COMPONENT`: become a component. The supervisor runs only this.
+
+So that no secret and no path of the clone, with whatever spaces it has, stands in the supervisor's
+configuration. The process keeps its id over the exec; the record it leaves is how it is found again.
+"""
+
+import os
+import sys
+
+from lab.foundation.errors import LabError
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
+from lab.stack.component import Launch
+from lab.stack.components import chosen, find
+from lab.stack.native.records import Record
+from lab.stack.up_options import Memory
+from workload.errors import SettingsError
+
+
+def main(name: str) -> None:
+    """Prepare a component, and exec it.
+
+    Raises:
+        LabError: when it cannot be prepared.
+    """
+    settings = LabSettings.load()
+    memory = Memory.read(Paths.of(settings).memory) or Memory()
+    settings = memory.running(settings)
+    component = find(name)
+    launch = Launch(settings=settings, services=chosen(memory.services, shop=bool(memory.shop)))
+    command = component.command(launch)
+    record = Record.of_this_process(
+        name, version=command.version, address=component.address(settings)
+    )
+    record.write(launch.paths.run)
+    sys.stdout.flush()
+    os.chdir(command.directory)
+    os.execve(command.argv[0], command.argv, command.environment)  # noqa: S606
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1])
+    except (LabError, SettingsError, OSError) as failure:
+        sys.exit(f"lab.stack.native.launch: {failure}")

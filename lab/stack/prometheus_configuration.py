@@ -1,0 +1,95 @@
+"""Prometheus' configuration: the project's own files, and where the targets are in each mode."""
+
+import json
+import shutil
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from lab.foundation import statefile
+from lab.foundation.addresses import reachable
+from lab.foundation.settings import ROOT, LabSettings
+from lab.stack.agent import Agent
+
+_SOURCE = ROOT / "prometheus"
+EXPORTER_ARGUMENTS = _SOURCE / "exporter" / "args.txt"
+EXPORTER_QUERIES = _SOURCE / "exporter" / "queries.yaml"
+_IN_DOCKER = _SOURCE / "targets.docker"
+# Not in that folder: Compose by hand starts no shop, and what is scraped and not there is down.
+_SHOP_IN_DOCKER = {"targets": ["shop:5000"], "labels": {"service": "credit-shop"}}
+
+# Below the scrape interval, so that a collector that waits for a lock ends before the next scrape.
+_EXPORTER_TIMEOUT = "--collection-timeout=9s"
+_FIRST_WITH_TIMEOUT = (0, 19)
+
+
+def exporter_timeout(version: str) -> tuple[str, ...]:
+    """Return the exporter's argument for its time-out per scrape; versions before 0.19 have none."""
+    numbers = tuple(int(part) for part in version.split(".")[:2])
+    return (_EXPORTER_TIMEOUT,) if numbers >= _FIRST_WITH_TIMEOUT else ()
+
+
+def configure(directory: Path, settings: LabSettings, services: Mapping[str, int]) -> None:
+    """Write a directory that Prometheus starts from: prometheus.yml, rules/ and targets/.
+
+    Args:
+        directory: made anew.
+        settings: the addresses of the database, the exporter and Prometheus.
+        services: the ports of the services that run, by name.
+    """
+    statefile.discard(directory)
+    statefile.make_directory(directory)
+    shutil.copy(_SOURCE / "prometheus.yml", directory)
+    shutil.copytree(_SOURCE / "rules", directory / "rules")
+    write_targets(directory, settings, services)
+
+
+def write_docker_targets(directory: Path, services: Collection[str]) -> None:
+    """Write the targets of prometheus/targets.docker/, of the services those alone that are named.
+
+    Args:
+        directory: made where it is missing, and readable for a container, which is another user.
+        services: by name.
+    """
+    statefile.make_directory(directory)
+    directory.chmod(0o755)
+    wanted = {f"credit-{name}" for name in services}
+    for file in sorted(_IN_DOCKER.glob("*.json")):
+        groups = json.loads(file.read_text(encoding="utf-8"))
+        if file.stem == "workload":
+            groups = [g for g in (*groups, _SHOP_IN_DOCKER) if g["labels"]["service"] in wanted]
+        _write(directory / file.name, groups)
+
+
+def write_targets(directory: Path, settings: LabSettings, services: Mapping[str, int]) -> None:
+    """Write targets/; a Prometheus that runs takes them over by itself."""
+    targets = directory / "targets"
+    statefile.make_directory(targets)
+    for name, groups in _targets(settings, services).items():
+        _write(targets / f"{name}.json", groups)
+
+
+def _targets(
+    settings: LabSettings, services: Mapping[str, int]
+) -> dict[str, list[dict[str, object]]]:
+    def group(port: int, **labels: str) -> dict[str, object]:
+        return {"targets": [f"{reachable(settings.bind_address)}:{port}"], "labels": labels}
+
+    database = f"{settings.postgres_host}:{settings.postgres_port}"
+    return {
+        "postgres_exporter": [group(settings.exporter_port, instance=database)],
+        "prometheus": [group(settings.prometheus_port)],
+        "lab": [
+            group(settings.console_port, component="console"),
+            # A real Agent watches itself, and reports to the account.
+            *(
+                []
+                if Agent.of(settings)
+                else [group(settings.embedded_agent_port, component="datadog")]
+            ),
+        ],
+        "workload": [group(port, service=f"credit-{name}") for name, port in services.items()],
+    }
+
+
+def _write(file: Path, groups: list[dict[str, object]]) -> None:
+    statefile.write(file, (json.dumps(groups, indent=2) + "\n").encode(), mode=0o644)

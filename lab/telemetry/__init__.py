@@ -1,0 +1,1 @@
+"""Telemetry that the lab receives: collected, decoded, redacted and stored."""

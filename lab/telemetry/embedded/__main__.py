@@ -1,0 +1,147 @@
+"""`python -m lab.telemetry.embedded`: collect until told to stop; its own metrics on EMBEDDED_AGENT_PORT."""
+
+import signal
+import socket
+import sys
+import threading
+import time
+from types import MappingProxyType
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, make_wsgi_app
+
+from lab.clients import database
+from lab.foundation.addresses import reachable
+from lab.foundation.errors import DatabaseError, LabError
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
+from lab.telemetry import redact
+from lab.telemetry.embedded.collector import Collector
+from lab.telemetry.embedded.delivery import Delivery
+from workload.errors import PortTakenError, SettingsError
+from workload.http_server import Guarded, serve
+from workload.request_policy import RequestPolicy
+
+# Method of the collector -> ticks from one collection to the next.
+COLLECTORS = MappingProxyType({"metadata": 600, "statements": 10, "sessions": 1})
+RETRY_S = 2.0
+# What stands for the key of an Agent that has none.
+NO_KEY = "0" * 32
+
+
+class Agent:
+    """The loop: one tick a second, on one connection as the role `datadog`."""
+
+    def __init__(self, settings: LabSettings, registry: CollectorRegistry) -> None:
+        self._settings = settings
+        token = settings.lab_console_token
+        self._delivery = Delivery(
+            reachable(settings.bind_address),
+            settings.console_port,
+            token.get_secret_value() if token else NO_KEY,
+        )
+        self._collector = Collector(
+            host=socket.gethostname(), database=settings.postgres_db, put=self._delivery.put
+        )
+        self._ticks = 0
+        self._waiting = Gauge(
+            "lab_embedded_waiting_payloads",
+            "Payloads that the intake has not taken yet",
+            registry=registry,
+        )
+        self._failures = Counter(
+            "lab_embedded_failures",
+            "Collections that failed, by collector; `connection` when there was no session",
+            ["collector"],
+            registry=registry,
+        )
+        skipped = Counter(
+            "lab_embedded_rows_skipped",
+            "Rows that were left out because they could not be read, by collector",
+            ["collector"],
+            registry=registry,
+        )
+        for collector in ("connection", *COLLECTORS):
+            self._failures.labels(collector)
+            skipped.labels(collector)
+        self._collector.skipped = lambda collector: skipped.labels(collector).inc()
+        self._seconds = Counter(
+            "lab_embedded_collection_seconds",
+            "Time spent collecting, in seconds",
+            registry=registry,
+        )
+
+    def run(self, stop: threading.Event) -> None:
+        """Collect until told to stop; a database that is away is asked again."""
+        while not stop.is_set():
+            try:
+                with database.connect(
+                    database.dsn(self._settings, database.Role.DATADOG),
+                    application_name="datadog-embedded-agent",
+                ) as connection:
+                    self._follow(connection, stop)
+            except DatabaseError as error:
+                print(f"embedded agent: {error}", file=sys.stderr, flush=True)
+                self._failures.labels("connection").inc()
+                stop.wait(RETRY_S)
+
+    def _follow(self, connection: database.Connection, stop: threading.Event) -> None:
+        next_tick = time.monotonic()
+        while not stop.wait(max(next_tick - time.monotonic(), 0)):
+            begun = time.monotonic()
+            self.tick(connection)
+            self._seconds.inc(time.monotonic() - begun)
+            # A tick that was missed is not made up for: two samples at one moment tell nothing new.
+            next_tick = max(next_tick + 1, time.monotonic())
+
+    def tick(self, connection: database.Connection) -> None:
+        """Collect what is due, and send it; a collector that fails costs the others nothing.
+
+        Raises:
+            DatabaseError: when the session is lost.
+        """
+        for name, every in COLLECTORS.items():
+            if self._ticks % every == 0:
+                self._collect(name, connection)
+        self._ticks += 1
+        self._waiting.set(self._delivery.flush())
+
+    def _collect(self, name: str, connection: database.Connection) -> None:
+        try:
+            getattr(self._collector, name)(connection)
+        except DatabaseError as error:
+            if connection.closed or error.sqlstate is None:
+                raise
+            print(f"embedded agent: {name}: {error}", file=sys.stderr, flush=True)
+            self._failures.labels(name).inc()
+
+
+def main() -> None:
+    """Run the embedded agent.
+
+    Raises:
+        LabError: when its port is taken.
+    """
+    settings = LabSettings.load()
+    redact.use_file(Paths.of(settings).name_key)
+    registry = CollectorRegistry()
+    try:
+        serve(
+            Guarded(make_wsgi_app(registry), RequestPolicy.of(settings)),
+            address=settings.bind_address,
+            port=settings.embedded_agent_port,
+            setting="EMBEDDED_AGENT_PORT",
+        )
+    except PortTakenError as error:
+        raise LabError(f"The embedded agent {error}.") from error
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    Agent(settings, registry).run(stop)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (LabError, SettingsError) as failure:
+        print(failure, file=sys.stderr)
+        sys.exit(LabError.exit_status)

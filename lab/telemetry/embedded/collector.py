@@ -1,0 +1,174 @@
+"""What is collected when: sessions every second, deltas every ten, settings and tables every ten minutes."""
+
+import sys
+import time
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import msgspec
+
+from lab.clients.database import Connection, Parameters, Row, read_only, rows
+from lab.foundation import clock
+from lab.foundation.errors import DatabaseError
+from lab.telemetry.embedded import events
+from lab.telemetry.embedded.deltas import Counters, deltas
+from lab.telemetry.embedded.explain import Limits
+from lab.telemetry.redact import InvalidPlanError
+from workload.statements import parse
+
+QUERIES = MappingProxyType({
+    statement.name: statement.sql
+    for statement in parse(
+        Path(__file__).with_name("queries.sql").read_text(encoding="utf-8"), service="embedded-agent"
+    )
+})  # fmt: skip
+Item = TypeVar("Item")
+Read = TypeVar("Read")
+Put = Callable[[str, list[events.Event]], None]
+MAX_TEXTS = 20_000
+STATEMENT_TIMEOUT_S = 2.0
+
+
+@dataclass(kw_only=True)
+class Collector:
+    """Collects from a connection into `put`; what it must remember outlives the connection."""
+
+    host: str
+    database: str
+    put: Put
+    limits: Limits = field(default_factory=Limits)
+    # Called with the collector's name for each row that could not be read.
+    skipped: Callable[[str], None] = lambda _: None
+    _before: Counters | None = None
+    _texts: dict[int, str] = field(default_factory=dict)
+    # From sessions: what is known of a statement while pg_stat_statements cannot give its text.
+    _sampled: dict[int, str] = field(default_factory=dict)
+    _text_size: int | None = None
+
+    def sessions(self, connection: Connection) -> None:
+        """Sample the sessions, and explain a few of their statements.
+
+        Raises:
+            DatabaseError: when the database does not answer.
+        """
+        if self._text_size is None:
+            self._text_size = int(_ask(connection, "text_size")[0][0])
+        rows_found = [
+            dict(zip(events.SESSION, row, strict=True)) for row in _ask(connection, "sessions")
+        ]
+        at_ms = clock.now_s() * 1000
+        found = list(self._readable("sessions", rows_found, events.session))
+        sessions = [session for _, session in found]
+        if len(self._sampled) > MAX_TEXTS:
+            self._sampled.clear()
+        self._sampled.update((row["query_id"], row["query"]) for row, _ in found if row["query_id"])
+        self.put(
+            "/api/v2/dbmactivity",
+            [events.activity(sessions, host=self.host, at_ms=at_ms)],
+        )
+        self.limits.begin_sample()
+        plans = self._readable("sessions", found, lambda one: self._plan(connection, *one))
+        self.put("/api/v2/databasequery", [plan for _, plan in plans if plan is not None])
+
+    def statements(self, connection: Connection) -> None:
+        """Take the deltas since the last call; the first one only looks.
+
+        Raises:
+            DatabaseError: when the database does not answer.
+        """
+        now = Counters.of_rows(_ask(connection, "statement_counters"))
+        changed = deltas(self._before, now)
+        self._before = now
+        try:
+            self._learn(connection, {queryid for queryid, _, _ in changed})
+        finally:
+            # One text of an SQL_ASCII database that is not in this database's encoding fails the reading of
+            # all texts. The counters are reported all the same.
+            texts = ChainMap(self._texts, self._sampled)
+            described = self._readable(
+                "statements", changed.items(), lambda one: events.query(*one, texts)
+            )
+            if found := [query for _, query in described]:
+                event = events.metrics(found, host=self.host, at_ms=clock.now_s() * 1000)
+                self.put("/api/v2/dbmmetrics", [event])
+
+    def metadata(self, connection: Connection) -> None:
+        """Take settings and tables.
+
+        Raises:
+            DatabaseError: when the database does not answer.
+        """
+        at_ms = clock.now_s() * 1000
+        settings = _ask(connection, "settings")
+        columns = _ask(connection, "columns")
+        found = [
+            events.settings(settings, host=self.host, at_ms=at_ms),
+            events.schema(columns, self.database, host=self.host, at_ms=at_ms),
+        ]
+        self.put("/api/v2/dbmmetadata", found)
+
+    def _readable(
+        self, collector: str, items: Iterable[Item], read: Callable[[Item], Read]
+    ) -> Iterator[tuple[Item, Read]]:
+        """Yield each item with what it is read as; one that cannot be read is counted and left out."""
+        for item in items:
+            try:
+                yield item, read(item)
+            except DatabaseError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever is odd about one row, the others count
+                print(
+                    f"embedded agent: {collector}: a row: {type(error).__name__}", file=sys.stderr
+                )
+                self.skipped(collector)
+
+    def _learn(self, connection: Connection, queryids: set[int]) -> None:
+        """Texts are read once: reading them costs the server a file, and they do not change."""
+        unknown = sorted(queryids - self._texts.keys())
+        if not unknown:
+            return
+        if len(self._texts) > MAX_TEXTS:
+            self._texts.clear()
+            unknown = sorted(queryids)
+        found = _ask(connection, "statement_texts", {"queryids": unknown})
+        # A text is NULL when the server has lost the file with all of them.
+        self._texts.update((queryid, text) for queryid, text in found if text is not None)
+
+    def _plan(
+        self, connection: Connection, row: dict[str, Any], session: events.Event
+    ) -> events.Event | None:
+        queryid, text, database = row["query_id"], row["query"] or "", row["datname"]
+        assert self._text_size is not None
+        allowed = database == self.database and self.limits.allows(
+            queryid, text, size=self._text_size, now=time.monotonic()
+        )
+        if not allowed:
+            return None
+        event = partial(
+            events.plan,
+            session,
+            ran_for=max(row["now"] - row["query_start"], timedelta(0)),
+            host=self.host,
+            at_ms=clock.now_s() * 1000,
+        )
+        try:
+            ((document,),) = _ask(connection, "explain", {"statement": text})
+            definition = msgspec.json.encode(document).decode()
+            return event(definition, None)
+        except DatabaseError as error:
+            if error.sqlstate is None:
+                raise
+            return event(None, error.sqlstate)
+        except InvalidPlanError:
+            return event(None, "invalid_plan")
+
+
+def _ask(connection: Connection, query: str, parameters: Parameters | None = None) -> list[Row]:
+    with read_only(connection, statement_timeout_s=STATEMENT_TIMEOUT_S):
+        return rows(connection, QUERIES[query], parameters)

@@ -1,0 +1,80 @@
+"""Sends events to the intake, and keeps them while it does not answer: deltas are taken only once."""
+
+import http.client
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import zstandard
+
+from lab.telemetry.embedded.events import Event
+
+TIMEOUT_S = 5.0
+# At a payload of samples a second, some ten minutes; deltas outlive samples in it, see `_drop`.
+MAX_WAITING = 600
+DELTAS = "/api/v2/dbmmetrics"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Payload:
+    path: str
+    body: bytes
+
+
+class Delivery:
+    """A bounded queue before the intake; for one thread."""
+
+    def __init__(self, host: str, port: int, token: str) -> None:
+        self._host = host
+        self._port = port
+        self._headers = {
+            "Content-Type": "application/json",
+            "Content-Encoding": "zstd",
+            "DD-API-KEY": token,
+        }
+        self._compressor = zstandard.ZstdCompressor()
+        self._waiting: deque[_Payload] = deque()
+        self.dropped = 0
+
+    def put(self, path: str, events: Sequence[Event]) -> None:
+        """Queue a payload."""
+        if events:
+            body = self._compressor.compress(msgspec.json.encode(events))
+            self._waiting.append(_Payload(path=path, body=body))
+            if len(self._waiting) > MAX_WAITING:
+                self._drop()
+
+    def flush(self) -> int:
+        """Send what waits, oldest first; returns how many payloads still wait."""
+        if not self._waiting:
+            return 0
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_S)
+        try:
+            while self._waiting and self._send(connection, self._waiting[0]):
+                self._waiting.popleft()
+        except (OSError, http.client.HTTPException):
+            pass  # the intake may be away for as long as it likes: the payload stays first in the queue
+        finally:
+            connection.close()
+        return len(self._waiting)
+
+    def _send(self, connection: http.client.HTTPConnection, payload: _Payload) -> bool:
+        """Like an Agent: what is refused for good is dropped, what may be taken later waits."""
+        connection.request("POST", payload.path, payload.body, self._headers)
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status in {400, 401, 403, 413, 415}:
+            self.dropped += 1
+            return True
+        return answer.status < http.client.BAD_REQUEST
+
+    def _drop(self) -> None:
+        """Give up the oldest payload that is no deltas."""
+        for index, payload in enumerate(self._waiting):
+            if payload.path != DELTAS:
+                del self._waiting[index]
+                break
+        else:
+            self._waiting.popleft()
+        self.dropped += 1

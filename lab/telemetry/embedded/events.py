@@ -1,0 +1,165 @@
+"""The Agent's shapes: what goes over the wire, as Datadog's postgres check makes it.
+
+Statements are redacted here already, as an Agent obfuscates them; `query_signature` is of the redacted text,
+because the Agent's own can only be computed by its Go code.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+from lab.telemetry import redact
+from lab.telemetry.embedded.deltas import FIGURES, Key
+from lab.telemetry.intake.dbm_records import EMBEDDED_VERSION
+
+Event: TypeAlias = dict[str, object]
+INTERVAL_S = 10
+SOURCE = "postgres"
+TAGS = ["dbms:postgres", "agent:embedded"]
+# The columns of the query `sessions`, in its order; all but the text go over the wire as they are.
+SESSION = (
+    "pid", "datid", "datname", "usesysid", "usename", "application_name", "client_addr", "client_port",
+    "backend_type", "backend_start", "backend_xid", "backend_xmin", "state", "state_change",
+    "wait_event_type", "wait_event", "query_id", "query", "query_start", "xact_start", "now",
+    "blocking_pids",
+)  # fmt: skip
+# What a plan's event says outside of its part for PostgreSQL.
+ELSEWHERE = {"datname", "usename", "application_name", "client_addr", "client_port"}
+
+
+def signature(text: str) -> str:
+    """Return a signature of a redacted statement."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def metrics(rows: Sequence[Event], *, host: str, at_ms: float) -> Event:
+    """Return an element of dbmmetrics; its rows are those of `query`."""
+    return {
+        **_common(host, at_ms),
+        "min_collection_interval": INTERVAL_S,
+        "tags": TAGS,
+        "postgres_rows": rows,
+    }
+
+
+def activity(sessions: Sequence[Event], *, host: str, at_ms: float) -> Event:
+    """Return an element of dbmactivity."""
+    return {
+        **_common(host, at_ms),
+        "ddsource": SOURCE,
+        "dbm_type": "activity",
+        "collection_interval": 1,
+        "ddtags": TAGS,
+        "postgres_activity": sessions,
+        "postgres_connections": [],
+    }
+
+
+def session(row: Mapping[str, object]) -> Event:
+    """Return one session by the names in SESSION, its statement redacted."""
+    redacted = redact.statement(str(row["query"] or ""))
+    found = {name: _plain(value) for name, value in row.items() if name != "query"}
+    found |= {
+        "statement": redacted.text,
+        "query_signature": signature(redacted.text),
+        "dd_comments": redact.render(redacted.comment) or None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def plan(
+    session: Event,
+    definition: str | None,
+    error: str | None,
+    *,
+    ran_for: timedelta,
+    host: str,
+    at_ms: float,
+) -> Event:
+    """Return an element of databasequery: a plan, or why there is none; `ran_for` until it was seen."""
+    cleaned = redact.plan(definition) if definition else None
+    errors = [{"code": error, "message": None}] if error else None
+    return {
+        **_common(host, at_ms),
+        "ddsource": SOURCE,
+        "dbm_type": "plan",
+        "ddtags": ",".join(TAGS),
+        "network": {
+            "client": {"ip": session.get("client_addr"), "port": session.get("client_port")},
+        },
+        # In nanoseconds, unlike every other time here.
+        "duration": ran_for / timedelta(microseconds=1) * 1_000,
+        "db": {
+            "instance": session.get("datname"),
+            "plan": {
+                "definition": cleaned.definition if cleaned else None,
+                "signature": cleaned.shape if cleaned else None,
+                "collection_errors": errors,
+            },
+            "query_signature": session["query_signature"],
+            "resource_hash": session["query_signature"],
+            "application": session.get("application_name"),
+            "user": session.get("usename"),
+            "statement": session["statement"],
+            "metadata": {"tables": None, "commands": None, "comments": session.get("dd_comments")},
+            "query_truncated": "not_truncated",
+        },
+        "postgres": {name: session[name] for name in session.keys() - ELSEWHERE},
+    }
+
+
+def settings(rows: Sequence[Sequence[object]], *, host: str, at_ms: float) -> Event:
+    """Return an element of dbmmetadata with the server's settings."""
+    found = [{"name": name, "setting": setting} for name, setting in rows]
+    return {**_metadata(host, at_ms), "kind": "pg_settings", "metadata": found}
+
+
+def schema(rows: Sequence[Sequence[object]], database: str, *, host: str, at_ms: float) -> Event:
+    """Return an element of dbmmetadata with the tables of a database."""
+    schemas: dict[str, dict[str, dict[str, Any]]] = {}
+    for namespace, name, oid, column, kind in rows:
+        tables = schemas.setdefault(str(namespace), {})
+        empty: dict[str, Any] = {"id": str(oid), "name": name, "columns": []}
+        columns = tables.setdefault(str(name), empty)["columns"]
+        columns.append({"name": column, "data_type": kind})
+    found = [{"name": name, "tables": [*tables.values()]} for name, tables in schemas.items()]
+    document = [{"name": database, "schemas": found}]
+    return {**_metadata(host, at_ms), "kind": "pg_databases", "metadata": document}
+
+
+def query(key: Key, figures: tuple[float, ...], texts: Mapping[int, str]) -> Event:
+    """Return a row of dbmmetrics: what a statement did in an interval; its text is empty when unknown."""
+    queryid, database, role = key
+    redacted = redact.statement(texts.get(queryid, ""))
+    # Not the span: the text is that of the statement's first execution ever.
+    named = redact.Comment(statement=redacted.comment.statement, owner=redacted.comment.owner)
+    return {
+        "queryid": queryid,
+        "query_signature": signature(redacted.text),
+        "datname": database,
+        "rolname": role,
+        "query": redacted.text,
+        "dd_comments": redact.render(named) or None,
+        **dict(zip(FIGURES, figures, strict=True)),
+    }
+
+
+def _common(host: str, at_ms: float) -> Event:
+    return {
+        "host": host,
+        "timestamp": at_ms,
+        "ddagentversion": EMBEDDED_VERSION,
+        "cloud_metadata": {},
+    }
+
+
+def _metadata(host: str, at_ms: float) -> Event:
+    return {
+        "host": host, "timestamp": at_ms, "agent_version": EMBEDDED_VERSION, "dbms": "postgres",
+        "tags": TAGS, "collection_interval": 600, "cloud_metadata": {},
+    }  # fmt: skip
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value

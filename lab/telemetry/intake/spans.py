@@ -1,0 +1,110 @@
+"""From what a tracer says of a span to what is stored: ids as hexadecimal text, nothing personal.
+
+A trace id has 128 bits: a payload has the low 64 in each span, and the high 64 as hexadecimal text in the
+tag `_dd.p.tid` of one span of the chunk.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from lab.telemetry import redact
+from lab.telemetry.intake.errors import malformed
+from lab.telemetry.store import Span
+
+HIGH_BITS = re.compile(r"[0-9a-f]{16}")
+NO_HIGH_BITS = "0" * 16
+HIGH_BITS_TAG = "_dd.p.tid"
+ERROR_TAGS = ("error.message", "error.msg")
+SQL_ERRORS = ("psycopg2.errors", "psycopg.errors")
+T = TypeVar("T")
+ID_LIMIT = 1 << 64
+TIME_LIMIT = 1 << 62
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RawSpan:
+    """One span as it came, with everything in it; never stored."""
+
+    service: str
+    name: str
+    resource: str
+    trace_id: int
+    span_id: int
+    parent_id: int
+    start: int
+    duration: int
+    error: int
+    meta: Mapping[str, str]
+    metrics: Mapping[str, float]
+    kind: str
+
+
+def chunk(
+    encoded: Sequence[T], read: Callable[[T], RawSpan], common: Mapping[str, str]
+) -> Iterator[Span]:
+    """Yield the spans of one chunk, which all belong to one trace.
+
+    Args:
+        encoded: the spans of one chunk.
+        read: decodes one of them; called again for those before the trace id's high half is found.
+        common: tags that the payload has for all of its spans.
+
+    Raises:
+        RejectedError: when an id or a time is out of range.
+    """
+    high = _high_bits(map(read, encoded))
+    for span in map(read, encoded):
+        if not (0 < span.trace_id < ID_LIMIT and 0 < span.span_id < ID_LIMIT):
+            raise malformed("a span's ids must be 64-bit numbers above 0")
+        if not (0 < span.start < TIME_LIMIT and span.duration < TIME_LIMIT):
+            raise malformed("a span's times must be nanoseconds since 1970")
+        yield Span(
+            trace_id=f"{high}{span.trace_id:016x}",
+            span_id=f"{span.span_id:016x}",
+            parent_id=f"{span.parent_id & (ID_LIMIT - 1):016x}" if span.parent_id else None,
+            service=redact.label(span.service) or "?",
+            name=redact.label(span.name) or "?",
+            resource=redact.resource(span.resource, span.kind, span.meta),
+            kind=redact.label(span.kind) or "",
+            start_ns=span.start,
+            # A clock that was set back gives negative durations.
+            duration_ns=max(span.duration, 0),
+            error=span.error != 0,
+            tags=_tags(span, common),
+        )
+
+
+def _high_bits(spans: Iterable[RawSpan]) -> str:
+    for span in spans:
+        high = span.meta.get(HIGH_BITS_TAG, "")
+        if HIGH_BITS.fullmatch(high):
+            return high
+    return NO_HIGH_BITS
+
+
+def _tags(span: RawSpan, common: Mapping[str, str]) -> dict[str, str | float]:
+    tags: dict[str, str | float] = dict(common)
+    for key, value in span.meta.items():
+        if (kept := redact.tag(key, value)) is not None:
+            tags[key] = kept
+        elif key in ERROR_TAGS:
+            tags["error.message"] = _error(value, span.meta.get("error.type", ""))
+    for key, figure in span.metrics.items():
+        if (number := redact.number(key, figure)) is not None:
+            tags[key] = number
+    return tags
+
+
+def _error(message: str, kind: str) -> str:
+    """Only PostgreSQL's own words are kept: the first line; DETAIL and CONTEXT below it quote rows."""
+    sqlstate = _sqlstate(kind)
+    first, _, rest = message.partition("\n")
+    return redact.error_message(first, sqlstate, rest)
+
+
+def _sqlstate(kind: str) -> str | None:
+    """Return the SQLSTATE of an exception of psycopg2 or psycopg."""
+    module, _, name = kind.rpartition(".")
+    return redact.sqlstates().get(name) if module in SQL_ERRORS else None

@@ -1,0 +1,133 @@
+"""The table of what is taken: path, the stream it is counted as, how it is read, what is answered."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import msgspec
+
+from lab.telemetry.intake import agent, dbm_metadata, dbm_records, tracer
+from lab.telemetry.intake.errors import malformed
+from lab.telemetry.intake.trace_stats import trace_stats
+from lab.telemetry.store import Record
+
+OK = b'{"errors":[]}'
+RATES = b'{"rate_by_service":{"service:,env:":1.0}}'
+NOTHING = b"{}"
+# What ddtrace asks for before it sends: only what is listed here will be sent. Statistics are not, so
+# that the tracer leaves them to an Agent; nor is remote configuration, which it then does not poll.
+INFO = json.dumps(
+    {
+        "version": "7.0.0-lab",
+        "endpoints": ["/v0.4/traces", "/v0.5/traces", "/telemetry/proxy/"],
+        "client_drop_p0s": False,
+        "config": {"default_env": "lab"},
+    }
+).encode()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decoded:
+    """What a body came to: records for the store, and how many items the sender would count."""
+
+    records: list[Record] = field(default_factory=list)
+    items: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stream:
+    """One kind of request.
+
+    Attributes:
+        name: the label it is counted by.
+        decode: raises RejectedError for a body that is malformed.
+        answer: the body when it was taken.
+        status: of HTTP, when it was taken.
+        methods: of HTTP.
+    """
+
+    name: str
+    decode: Callable[[bytes], Decoded]
+    answer: bytes = OK
+    status: int = 200
+    methods: tuple[str, ...] = ("POST", "PUT")
+
+
+def _stored(read: Callable[[bytes], list[Record]]) -> Callable[[bytes], Decoded]:
+    def decode(body: bytes) -> Decoded:
+        records = read(body)
+        return Decoded(records=records, items=len(records))
+
+    return decode
+
+
+def _any(body: bytes) -> Decoded:
+    """Take a body whose content nothing here reads."""
+    del body
+    return Decoded(items=1)
+
+
+def _json(body: bytes) -> Decoded:
+    try:
+        msgspec.json.decode(body or b"null", type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise malformed(f"no JSON: {error}") from error
+    return Decoded(items=1)
+
+
+class _JsonSeries(msgspec.Struct):
+    series: list[msgspec.Raw]
+
+
+_series_decoder = msgspec.json.Decoder(_JsonSeries)
+
+
+def _json_series(body: bytes) -> Decoded:
+    try:
+        return Decoded(items=len(_series_decoder.decode(body).series))
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise malformed(f"no series in JSON: {error}") from error
+
+
+def _series(body: bytes) -> Decoded:
+    """An older Agent, or one with the JSON serializer, sends series as JSON."""
+    return _json_series(body) if body[:1] == b"{" else Decoded(items=agent.series(body))
+
+
+_check_run = Stream(name="check_run", decode=_json)
+_traces = Stream(name="traces_agent", decode=_stored(agent.traces), answer=RATES)
+_v04 = Stream(name="traces_v04", decode=_stored(tracer.v04), answer=RATES)
+_v05 = Stream(name="traces_v05", decode=_stored(tracer.v05), answer=RATES)
+_metadata = Stream(name="host_metadata", decode=_json)
+
+STREAMS = MappingProxyType({
+    # From an Agent.
+    "/api/v2/databasequery": Stream(name="dbm_samples", decode=_stored(dbm_records.samples)),
+    "/api/v2/dbmmetrics": Stream(name="dbm_metrics", decode=_stored(dbm_records.metrics)),
+    "/api/v2/dbmactivity": Stream(name="dbm_activity", decode=_stored(dbm_records.activity)),
+    "/api/v2/dbmmetadata": Stream(name="dbm_metadata", decode=_stored(dbm_metadata.metadata)),
+    "/api/v2/dbmhealth": Stream(name="dbm_health", decode=_json),
+    "/api/v0.2/traces": _traces,
+    "/api/v0.2/stats": Stream(
+        name="trace_stats", decode=_stored(trace_stats), status=202
+    ),
+    "/api/v1/validate": Stream(
+        name="validate", decode=_any, answer=b'{"valid":true}', methods=("GET", "POST")
+    ),
+    "/api/v1/check_run": _check_run,
+    "/intake/": _metadata,
+    "/api/v1/metadata": _metadata,
+    "/api/v1/series": Stream(name="series", decode=_json_series),
+    "/api/v2/series": Stream(name="series", decode=_series),
+    "/api/beta/sketches": Stream(name="sketches", decode=_any),
+    # From ddtrace.
+    "/info": Stream(name="info", decode=_any, answer=INFO, methods=("GET", "POST")),
+    "/v0.4/traces": _v04,
+    "/v0.5/traces": _v05,
+    "/telemetry/proxy/api/v2/apmtelemetry": Stream(name="telemetry", decode=_any, answer=NOTHING),
+    "/api/v2/apmtelemetry": Stream(name="telemetry", decode=_any, answer=NOTHING),
+    "/v0.7/config": Stream(
+        name="remote_config", decode=_any, answer=NOTHING, methods=("GET", "POST")
+    ),
+})  # fmt: skip

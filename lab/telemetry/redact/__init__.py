@@ -1,0 +1,37 @@
+"""Keeps personal data out of whatever the lab stores, and reads the comments that link SQL to traces.
+
+psycopg2 interpolates parameters on the client, so raw statements, plans and log lines hold the customers'
+own data. Everything passes here before it is stored. The rule is to keep what is known to be safe, not to
+remove what is known to be personal: an unknown thing becomes `?`.
+"""
+
+from lab.telemetry.redact.comments import Comment, comments, render
+from lab.telemetry.redact.key import use_file
+from lab.telemetry.redact.messages import error_message, is_raised
+from lab.telemetry.redact.names import hashed, is_harmless, label
+from lab.telemetry.redact.plans import InvalidPlanError, Plan, RejectedPlanError, plan
+from lab.telemetry.redact.sql import Redacted, statement
+from lab.telemetry.redact.tags import number, resource, tag
+from lab.telemetry.redact.words import sqlstates
+
+__all__ = [
+    "Comment",
+    "InvalidPlanError",
+    "Plan",
+    "Redacted",
+    "RejectedPlanError",
+    "comments",
+    "error_message",
+    "hashed",
+    "is_harmless",
+    "is_raised",
+    "label",
+    "number",
+    "plan",
+    "render",
+    "resource",
+    "sqlstates",
+    "statement",
+    "tag",
+    "use_file",
+]

@@ -1,0 +1,198 @@
+"""PostgreSQL's lexical rules, as far as they decide where a literal begins and ends.
+
+Written here rather than taken from a SQL parser: parsers refuse what they do not know, and a statement cut
+at track_activity_query_size is no SQL at all. This never refuses. What is not closed is a literal up to the
+end, and every literal becomes `?`. Source of the rules: "Lexical Structure" in PostgreSQL's documentation;
+standard_conforming_strings is taken to be on, its default since 9.1.
+"""
+
+import re
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+
+from lab.telemetry.redact.comments import Comment, comments
+from lab.telemetry.redact.names import hashed, label
+from lab.telemetry.redact.words import keywords
+
+TOKEN = re.compile(
+    r"""
+      (?P<space>\s++)
+    | (?P<line_comment>--[^\r\n]*+)
+    | (?P<comment>/\*)
+    # An escape string goes on after a line break, in the same mode; other strings need no such rule,
+    # because their continuation is a string again.
+    | (?P<escape>[eE]'(?:[^'\\]|\\.|'')*+(?:'|\Z|\\\Z)
+        (?:(?=[^\S\r\n]*+(?:--|[\r\n]))(?:\s++|--[^\r\n]*+)*+'(?:[^'\\]|\\.|'')*+(?:'|\Z|\\\Z))*+)
+    | (?P<string>(?:[bBxXnN]|[uU]&)?'(?:[^']|'')*+(?:'|\Z))
+    | (?P<quoted>(?:[uU]&)?"(?:[^"]|"")*+(?:"|\Z))
+    # Numbers of a plan's own, by which its conditions refer to a subplan.
+    | (?P<subplan>\b(?:InitPlan|SubPlan)\ [0-9]{1,3}(?![\w.]))
+    | (?P<word>[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*+)
+    | (?P<parameter>\$[0-9]{1,5}+(?![0-9]))
+    | (?P<dollar>\$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*+)?)\$
+        (?:.*?\$(?P=tag)\$|.*+))
+    # Greedy on purpose: 0x1F, 1_000, 1.5e-3 and whatever else begins with a digit.
+    | (?P<number>\.?[0-9](?:[eE][+-][0-9]|[A-Za-z0-9_.])*+)
+    | (?P<other>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+COMMENT_EDGE = re.compile(r"/\*|\*/")
+# With standard_conforming_strings off the quote after a backslash does not end a string. So after a string
+# that ends with one nothing is certain; `ESCAPE '\'` is the one that is common.
+UNCERTAIN = re.compile(r"(?<!\\)(?:\\\\)*+\\'\Z")
+BACKSLASH = "'\\'"
+AFTER_BACKSLASH = re.compile(
+    r"\s*+(?:\Z|[);,]|(?:AND|OR|ORDER|GROUP|LIMIT|THEN|END|UNION|RETURNING)\b)", re.IGNORECASE
+)
+END_OF_COPY = re.compile(r"[;\r\n]")
+UNICODE_ESCAPE = re.compile(r"\\(?:([0-9A-Fa-f]{4})|\+([0-9A-Fa-f]{6}))")
+LITERALS = frozenset({"escape", "string", "dollar", "number"})
+# SQL has at most two names in a row (a column and its alias or type), and one as long as no keyword came.
+MOST_NAMES_IN_A_ROW = 2
+MAX_CHARACTERS = 1_000_000
+REMEMBERED_CHARACTERS = 20_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Redacted:
+    """A statement without literals and comments, and what the comments said."""
+
+    text: str
+    comment: Comment
+
+
+def statement(text: str) -> Redacted:
+    """Replace every literal by `?`, and take the comments out after reading them.
+
+    Also for an expression of a plan, such as `(cpf = '39053344705'::bpchar)`. Beyond a million characters
+    the text is cut.
+
+    >>> statement("SELECT name FROM customers WHERE cpf = '39053344705' LIMIT 1").text
+    'SELECT name FROM customers WHERE cpf = ? LIMIT ?'
+    """
+    text = text[:MAX_CHARACTERS]
+    return _remembered(text) if len(text) <= REMEMBERED_CHARACTERS else _lex(text)
+
+
+class _Lexer:
+    """The tokens of one text, as they are kept."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._kept: list[str] = []
+        self._bodies: list[str] = []
+        # Where in `_kept` the names since the last token of another kind are.
+        self._names: list[int] = []
+        self._is_first = True
+        self._is_copy = False
+        # Whether a keyword came yet.
+        self._is_sql = False
+
+    def redacted(self) -> Redacted:
+        position = 0
+        while token := TOKEN.match(self._text, position):
+            position = self._take(token)
+        self._end_of_names()
+        return Redacted(text="".join(self._kept).strip(), comment=comments(self._bodies))
+
+    def _take(self, token: re.Match[str]) -> int:
+        """Keep what may be kept of a token, and return where the next one begins."""
+        kind, end = token.lastgroup, token.end()
+        if kind == "comment":
+            end = _end_of_comment(self._text, end)
+            self._bodies.append(self._text[token.end() : end])
+            self._kept.append(" ")
+        elif kind == "line_comment":
+            self._bodies.append(token[0])
+        elif kind == "space":
+            self._kept.append(token[0])
+        elif kind == "word":
+            end = self._word(token)
+        else:
+            self._end_of_names()
+            self._kept.append(_kept(kind, token[0]))
+            if kind == "string" and _is_uncertain(token):
+                end = len(self._text)
+        return end
+
+    def _word(self, token: re.Match[str]) -> int:
+        text = token[0]
+        is_keyword, kept = _known_word(text)
+        if is_keyword:
+            self._end_of_names()
+            self._is_sql = True
+        else:
+            self._names.append(len(self._kept))
+            # SQL has no name right after a literal: the quote before it did not end one.
+            if token.start() and self._text[token.start() - 1] == "'":
+                kept = "?"
+        self._kept.append(kept)
+        if self._is_first:
+            self._is_first, self._is_copy = False, text.lower() == "copy"
+        elif self._is_copy and text.lower() == "stdin":
+            # What follows the statement are rows.
+            end = END_OF_COPY.search(self._text, token.end())
+            self._text = self._text[: end.start()] if end else self._text
+        return token.end()
+
+    def _end_of_names(self) -> None:
+        """Replace names in a row that are not SQL: a literal without its quotes."""
+        most = MOST_NAMES_IN_A_ROW if self._is_sql else 1
+        if len(self._names) > most:
+            self._kept[self._names[0] :] = ["? "]
+        if self._names:
+            self._names = []
+
+
+@lru_cache(maxsize=16_384)
+def _known_word(word: str) -> tuple[bool, str]:
+    """Whether a word is a keyword, and what is kept of it."""
+    return word.lower() in keywords(), label(word) or ""
+
+
+def _lex(text: str) -> Redacted:
+    return _Lexer(text).redacted()
+
+
+def _kept(kind: str | None, token: str) -> str:
+    if kind in LITERALS:
+        return "?"
+    return _identifier(token) if kind == "quoted" else token
+
+
+def _identifier(token: str) -> str:
+    """A quoted identifier by the rule for names; hashed when it has blanks or is not closed."""
+    is_escaped = token[0] != '"'
+    name = token[3 if is_escaped else 1 :].removesuffix('"').replace('""', '"')
+    if is_escaped:
+        name = UNICODE_ESCAPE.sub(_character, name)
+    is_closed = len(token) > 1 and token[-1] == '"'
+    return f'"{label(name) or ""}"' if is_closed and " " not in name else f'"{hashed(name)}"'
+
+
+def _character(found: re.Match[str]) -> str:
+    code = int(found[1] or found[2], 16)
+    return chr(code) if code <= sys.maxunicode else "?"
+
+
+def _is_uncertain(token: re.Match[str]) -> bool:
+    if token[0] == BACKSLASH:
+        return AFTER_BACKSLASH.match(token.string, token.end()) is None
+    return UNCERTAIN.search(token[0]) is not None
+
+
+_remembered = lru_cache(maxsize=2048)(_lex)
+
+
+def _end_of_comment(text: str, position: int) -> int:
+    """Comments nest; one that is not closed goes to the end."""
+    depth = 1
+    while depth:
+        edge = COMMENT_EDGE.search(text, position)
+        if edge is None:
+            return len(text)
+        depth += 1 if edge[0] == "/*" else -1
+        position = edge.end()
+    return position

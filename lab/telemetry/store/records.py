@@ -1,0 +1,265 @@
+"""What the store holds, one class per table; a field is a column of the same name.
+
+Times are nanoseconds since 1970 (UTC), durations nanoseconds, trace ids 32 and span ids 16 lower-case
+hexadecimal digits, queryids PostgreSQL's signed 64-bit numbers. No field holds a literal of a statement.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+
+class Source(StrEnum):
+    """Who told us."""
+
+    LOG = "log"  # PostgreSQL's own log, auto_explain included
+    AGENT = "agent"  # a Datadog Agent
+    EMBEDDED = "embedded"  # the lab's stand-in, not Datadog's
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Span:
+    """One span as a tracer sent it; `parent_id` is None for the root of a trace."""
+
+    trace_id: str
+    span_id: str
+    parent_id: str | None
+    service: str
+    name: str
+    resource: str
+    kind: str
+    start_ns: int
+    duration_ns: int
+    error: bool
+    tags: Mapping[str, str | float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Statement:
+    """A normalized statement, by queryid or, where the sender has none, by Datadog's signature.
+
+    `key` is the queryid in decimal, else the signature. `name` and `owner` come from our own comment.
+    """
+
+    key: str
+    queryid: int | None
+    signature: str | None
+    name: str | None
+    owner: str | None
+    text: str
+    seen_ns: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Execution:
+    """One execution that the log told of; `at_ns` is its end. `service` is the caller (`ddps`)."""
+
+    at_ns: int
+    source: Source
+    duration_ns: int
+    queryid: int | None
+    trace_id: str | None
+    span_id: str | None
+    service: str | None
+    statement: str | None
+    pid: int
+    database: str | None
+    role: str | None
+    application: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """A plan; `executed` says whether it is one execution's own (with actual rows) or an estimate.
+
+    `definition` is JSON with "Plan"; `shape` is equal for plans with the same nodes, relations, indexes.
+    """
+
+    at_ns: int
+    source: Source
+    executed: bool
+    duration_ns: int | None
+    queryid: int | None
+    signature: str | None
+    trace_id: str | None
+    span_id: str | None
+    service: str | None
+    statement: str | None
+    pid: int | None
+    database: str | None
+    shape: str
+    definition: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueryMetrics:
+    """What one statement of one role did in one collection interval: deltas. `*_ms` as PostgreSQL counts."""
+
+    at_ns: int
+    source: Source
+    database: str
+    role: str
+    signature: str
+    queryid: int | None
+    calls: int
+    rows: int
+    exec_time_ms: float
+    plan_time_ms: float
+    blk_read_time_ms: float
+    blk_write_time_ms: float
+    shared_blks_hit: int
+    shared_blks_read: int
+    shared_blks_dirtied: int
+    shared_blks_written: int
+    temp_blks_read: int
+    temp_blks_written: int
+    wal_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ActivitySample:
+    """One session at one moment; `blocking_pids` are those it waited for."""
+
+    at_ns: int
+    source: Source
+    pid: int
+    database: str | None
+    role: str | None
+    application: str | None
+    backend_type: str | None
+    state: str | None
+    wait_event_type: str | None
+    wait_event: str | None
+    queryid: int | None
+    signature: str | None
+    trace_id: str | None
+    span_id: str | None
+    service: str | None
+    statement: str | None
+    query_start_ns: int | None
+    xact_start_ns: int | None
+    blocking_pids: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ActivityRound:
+    """One sampling of all sessions, also when none was active.
+
+    Attributes:
+        interval_s: the sampling interval that the sender states; None when it states none.
+        sessions: how many were sampled.
+    """
+
+    at_ns: int
+    source: Source
+    interval_s: float | None
+    sessions: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TraceStats:
+    """What an Agent counted of one operation in one interval, before it sampled traces."""
+
+    at_ns: int
+    interval_ns: int
+    service: str
+    name: str
+    hits: int
+    errors: int
+    duration_ns: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Participant:
+    """A session in a deadlock or a lock wait: what it waits for, who blocks it, what it runs."""
+
+    pid: int
+    waits_for: str | None = None
+    blocked_by: tuple[int, ...] = ()
+    text: str | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+    service: str | None = None
+    statement: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """Something that happened in the database: `kind` is one of lab/telemetry/pglog/events.py.
+
+    `size_bytes` is of a temporary file; `figures` are the numbers of a checkpoint or an autovacuum.
+    """
+
+    at_ns: int
+    kind: str
+    pid: int
+    message: str
+    severity: str | None
+    sqlstate: str | None
+    database: str | None
+    role: str | None
+    application: str | None
+    queryid: int | None
+    trace_id: str | None
+    span_id: str | None
+    service: str | None
+    statement: str | None
+    text: str | None
+    relation: str | None = None
+    duration_ns: int | None = None
+    size_bytes: int | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
+    participants: tuple[Participant, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """The latest settings or schema that an observer sent; `payload` is JSON."""
+
+    kind: str
+    host: str
+    at_ns: int
+    payload: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Drill:
+    """One step of a drill: inject, fault proven, heal, healed, verdict. `detail` is JSON."""
+
+    at_ns: int
+    run: str
+    drill: str
+    step: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LogPosition:
+    """How far a log file has been read, committed together with what was read from it.
+
+    `head` is the SHA-256 of the file's first `head_bytes` bytes: by it a file that was emptied and has
+    grown again is told from one that has merely grown.
+    """
+
+    file: str
+    head: str
+    head_bytes: int
+    position: int
+    at_ns: int
+
+
+Record: TypeAlias = (
+    Span
+    | Statement
+    | Execution
+    | Plan
+    | QueryMetrics
+    | ActivitySample
+    | Event
+    | Snapshot
+    | ActivityRound
+    | TraceStats
+    | Drill
+    | LogPosition
+)

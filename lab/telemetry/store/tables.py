@@ -1,0 +1,128 @@
+"""Between records and rows: which class lives in which table, and how its fields become columns.
+
+A field that SQLite has a type for is stored as it is; any other (tags, participants) as JSON.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from functools import partial
+from operator import attrgetter
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar, get_type_hints
+
+import msgspec
+
+from lab.telemetry.store.records import (
+    ActivityRound,
+    ActivitySample,
+    Drill,
+    Event,
+    Execution,
+    LogPosition,
+    Plan,
+    QueryMetrics,
+    Record,
+    Snapshot,
+    Span,
+    Statement,
+    TraceStats,
+)
+
+R = TypeVar("R", bound=Record)
+PLAIN = {int, float, str, int | None, float | None, str | None}
+IGNORE = "ON CONFLICT DO NOTHING"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table(Generic[R]):
+    """A table; `time` is the column that retention goes by, None where rows are few and kept."""
+
+    name: str
+    record: type[R]
+    columns: tuple[str, ...]
+    readers: tuple[Callable[[Any], Any] | None, ...]
+    json: tuple[int, ...]
+    insert: str
+    time: str | None
+
+    def row(self, record: R) -> tuple[Any, ...]:
+        """Return a record as values in the order of `columns`."""
+        values = attrgetter(*self.columns)(record)
+        if not self.json:
+            return tuple(values)
+        mutable = list(values)
+        for index in self.json:
+            mutable[index] = msgspec.json.encode(mutable[index]).decode()
+        return tuple(mutable)
+
+    def of_rows(self, rows: Iterable[tuple[Any, ...]]) -> list[R]:
+        """Return rows, with the values in the order of `columns`, as records."""
+        return [
+            self.record(
+                **{
+                    column: value if read is None or value is None else read(value)
+                    for column, read, value in zip(self.columns, self.readers, row, strict=True)
+                }
+            )
+            for row in rows
+        ]
+
+
+def _table(name: str, record: type[R], *, time: str | None, conflict: str = "") -> Table[R]:
+    hints = get_type_hints(record)
+    columns = tuple(f.name for f in fields(record))
+    plain = [hints[c] in PLAIN or isinstance(hints[c], type) for c in columns]
+    holes = ", ".join("?" * len(columns))
+    return Table(
+        name=name,
+        record=record,
+        columns=columns,
+        readers=tuple(_reader(hints[c], is_plain=p) for c, p in zip(columns, plain, strict=True)),
+        json=tuple(i for i, is_plain in enumerate(plain) if not is_plain),
+        insert=f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({holes}) {conflict}".rstrip(),
+        time=time,
+    )
+
+
+def _reader(hint: Any, *, is_plain: bool) -> Callable[[Any], Any] | None:
+    if not is_plain:
+        return partial(msgspec.json.decode, type=hint)
+    return None if hint in PLAIN else hint
+
+
+STATEMENT_SEEN_AGAIN = """ON CONFLICT (key) DO UPDATE SET
+    queryid = coalesce(excluded.queryid, queryid),
+    signature = CASE WHEN (excluded.text NOT LIKE 'EXPLAIN%') >= (text NOT LIKE 'EXPLAIN%')
+        THEN coalesce(excluded.signature, signature) ELSE coalesce(signature, excluded.signature) END,
+    name = coalesce(excluded.name, name), owner = coalesce(excluded.owner, owner),
+    -- An Agent's deltas carry 200 characters of a text that another stream carries whole. And what it
+    -- explains has, in pg_stat_statements, an entry of the same queryid whose text begins with EXPLAIN, and
+    -- whose signature no plan has.
+    text = CASE WHEN (excluded.text NOT LIKE 'EXPLAIN%', length(excluded.text))
+        >= (text NOT LIKE 'EXPLAIN%', length(text)) THEN excluded.text ELSE text END,
+    seen_ns = max(seen_ns, excluded.seen_ns)"""
+SNAPSHOT_AGAIN = (
+    "ON CONFLICT (kind, host) DO UPDATE SET at_ns = excluded.at_ns, payload = excluded.payload"
+)
+POSITION_AGAIN = """ON CONFLICT (file) DO UPDATE SET head = excluded.head,
+    head_bytes = excluded.head_bytes, position = excluded.position, at_ns = excluded.at_ns"""
+
+TABLES: MappingProxyType[type[Any], Table[Any]] = MappingProxyType(
+    {
+        table.record: table
+        for table in (
+            _table("spans", Span, time="start_ns", conflict=IGNORE),
+            _table("statements", Statement, time="seen_ns", conflict=STATEMENT_SEEN_AGAIN),
+            _table("executions", Execution, time="at_ns"),
+            _table("plans", Plan, time="at_ns", conflict=IGNORE),
+            _table("query_metrics", QueryMetrics, time="at_ns", conflict=IGNORE),
+            _table("activity", ActivitySample, time="at_ns", conflict=IGNORE),
+            _table("activity_rounds", ActivityRound, time="at_ns", conflict=IGNORE),
+            _table("trace_stats", TraceStats, time="at_ns"),
+            _table("events", Event, time="at_ns"),
+            _table("snapshots", Snapshot, time="at_ns", conflict=SNAPSHOT_AGAIN),
+            _table("drills", Drill, time="at_ns"),
+            _table("log_positions", LogPosition, time=None, conflict=POSITION_AGAIN),
+        )
+    }
+)
