@@ -155,6 +155,30 @@ def test_a_query_asks_only_for_metrics_and_tags_that_exist(query: str) -> None:
                 assert CHECK[option], f"{name} needs {option}"
 
 
+@pytest.mark.parametrize("stem", MONITORS)
+def test_a_monitor_of_a_metric_that_datadog_derives_says_so(stem: str) -> None:
+    """In its message, and in its alert's row of the document."""
+    names = {name for name, _, _ in SELECTION.findall(str(MONITORS[stem].body["query"]))}
+    derived = any(KNOWN["metrics"].get(name, {}).get("derived") for name in names)
+    assert ("Datadog derives postgresql." in MONITORS[stem].body["message"]) is derived
+    if derived:
+        [row] = re.findall(rf"^\| {alert_of(stem)} \|.*$", DOCUMENT, re.MULTILINE)
+        assert "(*derived*)" in row
+
+
+def test_no_monitor_asks_for_the_minimum_of_a_minute() -> None:
+    """A fault of 45 s fills three of the four samples that the check sends in a minute."""
+    assert [stem for stem, of in MONITORS.items() if "min(last_1m)" in of.body["query"]] == []
+
+
+def test_the_dashboard_says_which_metrics_datadog_derives() -> None:
+    derived = {name for name, metric in KNOWN["metrics"].items() if metric.get("derived")}
+    said = "Datadog derives postgresql.connections and postgresql.queries.*"
+    assert said in BOARD.body["description"]
+    rest = derived - {"postgresql.connections"}
+    assert all(name.startswith("postgresql.queries.") for name in rest)
+
+
 def test_the_list_of_metrics_holds_no_more_than_is_used() -> None:
     used = {name for query in QUERIES for name, _, _ in SELECTION.findall(query)}
     assert {name for name in used if name.startswith("postgresql.")} == set(KNOWN["metrics"])
