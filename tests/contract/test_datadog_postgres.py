@@ -39,6 +39,7 @@ def test_every_option_is_one_of_the_checks_own() -> None:
         ("obfuscator_options.collect_comments", True),
         ("obfuscator_options.collect_metadata", True),
         ("collect_raw_query_statement.enabled", False),
+        ("collect_column_statistics.enabled", False),
         ("log_unobfuscated_queries", False),
         ("log_unobfuscated_plans", False),
         ("query_samples.explain_function", "datadog.explain_statement"),
