@@ -5,6 +5,7 @@ played (tests/standins); `./creditlab test --images real` runs the images of .en
 answers, and then also shows what those two make of their configuration.
 """
 
+import http
 import http.client
 import json
 import os
@@ -14,7 +15,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,12 +23,15 @@ from typing import Any
 
 import pytest
 import yaml
+from playwright.sync_api import Browser
+from playwright.sync_api import TimeoutError as BrowserTimeoutError
 from prometheus_client.parser import text_string_to_metric_families
 
 from lab.clients.database import Role, connect, dsn, rows
 from lab.clients.services import clients
 from lab.foundation.readiness import await_state
 from lab.foundation.settings import ROOT, LabSettings
+from tests.fix_browser import PICTURES, visit
 from tests.fix_postgres import free_port
 from tests.standins.engine import Client, Engine, engine
 from tests.standins.images import RegistryError, build, pull
@@ -46,6 +50,8 @@ WRITTEN = (
     "installments",
     "audit_log",
 )
+CONSOLE_PAGES = ("", "traces", "queries", "sessions", "drills", "compare")
+SETTLED_MS = 15_000
 UP = ("up", "--detach", "--wait", "--wait-timeout", "240", "--pull", "never")
 
 
@@ -157,7 +163,15 @@ def containers(
             assert "datadog: local mode: nothing leaves this machine" in started.stdout
             yield containers
         finally:
+            if real:
+                keep("containers.log", compose.run("logs", "--no-color", "--timestamps").stdout)
             compose.run("down", "--volumes", "--timeout", "20")
+
+
+def keep(name: str, text: str) -> None:
+    """Keep what the real images wrote beside the pictures of their pages: the weekly run uploads both."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    (PICTURES / name).write_text(text, encoding="utf-8")
 
 
 def test_everything_is_healthy_and_the_seed_has_ended_well(containers: Containers) -> None:
@@ -360,6 +374,37 @@ def test_spans_and_events_come_from_the_agent(real_images: Containers) -> None:
     await_state("every stream of the Agent has items", missing, within_s=120)
     assert console_sum(real_images, "lab_dbm_statement_calls_total", source="agent") > 0
     assert console_sum(real_images, "lab_dbm_statement_calls_total", source="embedded") == 0
+
+
+def test_pictures_of_grafana_and_the_console_are_kept(
+    real_images: Containers, request: pytest.FixtureRequest
+) -> None:
+    """Grafana's dashboards and the console's pages, as a reader sees them, in .lab/pictures."""
+    browser: Browser = request.getfixturevalue("browser")
+    grafana = int(real_images.compose.environment["GRAFANA_PORT"])
+    console = real_images.settings.console_port
+    dashboards = [file.stem for file in sorted((ROOT / "grafana" / "dashboards").glob("*.json"))]
+    pages = [
+        *((f"grafana-{uid}", grafana, f"/d/{uid}?kiosk") for uid in dashboards),
+        *((f"console-{name or 'overview'}", console, f"/{name}") for name in CONSOLE_PAGES),
+    ]
+    headers = {
+        grafana: f"Basic {b64encode(b'admin:admin').decode()}",
+        console: f"Bearer {'0' * 32}",
+    }
+    for name, port, path in pages:
+        seen = visit(browser, f"http://127.0.0.1:{port}")
+        try:
+            seen.page.set_extra_http_headers({"Authorization": headers[port]})
+            assert seen.open(path).status == http.HTTPStatus.OK, path
+            # A dashboard asks for its data after it has loaded; one that refreshes is never idle for long.
+            with suppress(BrowserTimeoutError):
+                seen.page.wait_for_load_state("networkidle", timeout=SETTLED_MS)
+            assert seen.keep_picture(name).stat().st_size > 0
+        finally:
+            seen.page.context.close()
+    status = real_images.compose.run("exec", "-T", "datadog-agent", "agent", "status")
+    keep("agent-status.txt", status.stdout + status.stderr)
 
 
 def silent_services(containers: Containers) -> str | None:

@@ -7,6 +7,7 @@ import yaml
 
 from lab.cli.test import CHECKS
 from lab.foundation.settings import ROOT
+from tests.fix_browser import PICTURES
 
 WORKFLOWS = ROOT / ".github" / "workflows"
 
@@ -33,6 +34,15 @@ def test_the_real_images_run_weekly_and_by_hand_without_an_account() -> None:
     [job] = workflow["jobs"].values()
     assert job["env"] == {"DD_API_KEY": ""}
     assert any("./creditlab test --images real" in command for command in commands("images.yml"))
+
+
+def test_the_real_images_leave_their_logs_and_pictures() -> None:
+    """Where the tests keep them, also when a test fails."""
+    steps = load("images.yml")["jobs"]["images"]["steps"]
+    [kept] = [step for step in steps if str(PICTURES.relative_to(ROOT)) in step.get("run", "")]
+    [uploaded] = [step for step in steps if "upload-artifact" in step.get("uses", "")]
+    assert kept["if"] == uploaded["if"] == "always()"
+    assert kept["run"].split()[-1].rstrip("/") == uploaded["with"]["path"]
 
 
 @pytest.mark.parametrize("name", ["ci.yml", "images.yml"])
