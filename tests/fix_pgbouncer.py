@@ -1,4 +1,4 @@
-"""A real PgBouncer in transaction mode before the tests' server: one server session for all clients."""
+"""A real PgBouncer before the tests' server: in transaction mode one server session for all clients."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ from tests.fix_postgres import Database, free_port
 
 START_SECONDS = 120
 STOP_SECONDS = 60
-Pooled = Callable[[Database], Database]
+Pooled = Callable[..., Database]
 
 
 @pytest.fixture(scope="session")
@@ -42,11 +42,20 @@ def pgbouncer() -> Program:
 def pooled(pgbouncer: Program, tmp_path: Path) -> Iterator[Pooled]:
     """Put a PgBouncer before a database: the same database, at PgBouncer's port."""
     with ExitStack() as stack:
-        yield lambda database: stack.enter_context(_running(pgbouncer, database, tmp_path))
+
+        def put(
+            database: Database, *, mode: str = "transaction", reset: str = "DISCARD ALL"
+        ) -> Database:
+            return stack.enter_context(running(pgbouncer, database, tmp_path, mode, reset))
+
+        yield put
 
 
 @contextmanager
-def _running(program: Program, database: Database, place: Path) -> Iterator[Database]:
+def running(
+    program: Program, database: Database, place: Path, mode: str, reset: str
+) -> Iterator[Database]:
+    """Run a PgBouncer with a pool of one session; `reset` is sent to it between clients in session mode."""
     behind = Database(settings=database.settings.model_copy(update={"postgres_port": free_port()}))
     s = database.settings
     passwords = {
@@ -67,8 +76,9 @@ listen_port = {behind.port}
 unix_socket_dir =
 auth_type = scram-sha-256
 auth_file = {users}
-pool_mode = transaction
+pool_mode = {mode}
 default_pool_size = 1
+server_reset_query = {reset}
 """
     )
     command = [str(program.path), str(configuration)]

@@ -126,7 +126,7 @@ def read_only(
         if value is not None:
             begin.append(f"SET LOCAL {name}_timeout = {round(value * 1000)}")
     try:
-        rows(connection, "; ".join(begin))
+        _begin(connection, "; ".join(begin))
         yield
     finally:
         # A session that is lost has no transaction left, and what lost it is the error to report.
@@ -219,6 +219,20 @@ def _open(target: str, application_name: str, connect_timeout_s: int) -> Connect
     except psycopg2.OperationalError as error:
         raise refusals.error(str(error), own) from None
     return connection
+
+
+def _begin(connection: Connection, sql: str) -> None:
+    try:
+        rows(connection, sql)
+    except DatabaseError as error:
+        if connection.closed:
+            # PgBouncer gives a reason, and psycopg2 drops it when the connection is closed right after it.
+            raise DatabaseError(
+                f"{error}, when a transaction was begun. A pooler in statement mode refuses transactions"
+                " (PgBouncer: pool_mode = statement). Connect to PostgreSQL itself, or to a pool in session"
+                " or transaction mode."
+            ) from error
+        raise
 
 
 @contextmanager
