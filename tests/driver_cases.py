@@ -1,12 +1,15 @@
 """Ways in which psycopg2 sends SQL, run under ddtrace as a program of its own: DSN in, a JSON object out.
 
-Each case is a trace of its own; the object has its id by the case's name.
+Each case is a trace of its own; the object has its id by the case's name. Further arguments choose cases;
+those of BY_NAME run only so, because a server must be configured for them.
 """
 
 import io
 import json
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any
 
 import ddtrace
@@ -25,6 +28,34 @@ def named(connection: Any) -> None:
         reader.itersize = 40
         reader.execute("SELECT g, pg_sleep(0.004) FROM generate_series(1, 100) g")
         reader.fetchmany(50)
+        reader.fetchall()
+
+
+def iterated(connection: Any) -> None:
+    """Read by `itersize`, twice by one name: several FETCHes of each, in two transactions."""
+    for milliseconds in (4, 8):
+        with connection.cursor(name="again") as reader:
+            reader.itersize = 30
+            reader.execute(
+                f"SELECT g, pg_sleep({milliseconds} / 1e3) FROM generate_series(1, 75) g"
+            )
+            assert len(list(reader)) == 75
+        connection.commit()
+
+
+def with_hold(connection: Any) -> None:
+    """Its rows are made when the transaction ends, and read after that."""
+    with connection.cursor(name="kept", withhold=True) as reader:
+        reader.execute("SELECT g, pg_sleep(0.004) FROM generate_series(1, 100) g")
+        connection.commit()
+        reader.fetchall()
+
+
+def scrolled(connection: Any) -> None:
+    """MOVE reads rows as FETCH does."""
+    with connection.cursor(name="moved", scrollable=True) as reader:
+        reader.execute("SELECT g, pg_sleep(0.004) FROM generate_series(1, 100) g")
+        reader.scroll(60)
         reader.fetchall()
 
 
@@ -89,18 +120,73 @@ CASES: dict[str, Callable[[Any], object]] = {
     "lock": lambda c: c.execute("ALTER TABLE IF EXISTS nowhere ADD COLUMN x int"),
     "fails": lambda c: c.execute("SELECT pg_sleep(0.3), 1 / (random() * 0)::int"),
 }
+
+
+def two_phase(connection: Any) -> None:
+    """Begun, prepared and committed by one connection: the second phase has no transaction of its own."""
+    connection.tpc_begin(connection.xid(1, "order 1", "bank"))
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE two_phase AS SELECT 1 AS id, pg_sleep(0.3)::text AS slept")
+    connection.tpc_prepare()
+    connection.tpc_commit()
+
+
+def two_phase_by_statements(connection: Any) -> None:
+    """As a transaction manager does: by statements, and the second phase after another transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE two_phase SET id = id + 1 WHERE pg_sleep(0.3) IS NOT NULL")
+        cursor.execute("PREPARE TRANSACTION 'order 2'")
+        cursor.execute("SELECT pg_sleep(0.25)")
+        connection.commit()
+        connection.autocommit = True
+        cursor.execute("COMMIT PREPARED 'order 2'")
+
+
+def queued(_: Any) -> None:
+    """Two clients with cursors of one name; in a pool of one session the second waits for the first."""
+    context, begun = tracer.current_trace_context(), threading.Event()
+
+    def read(milliseconds: int, begin: Callable[[], object]) -> None:
+        tracer.context_provider.activate(context)
+        with closing(psycopg2.connect(sys.argv[1])) as own, own:
+            reader = own.cursor(name="my page")
+            begin()
+            reader.execute(
+                f"SELECT g, pg_sleep({milliseconds} / 1e3) FROM generate_series(1, 60) g"
+            )
+            begun.set()
+            reader.fetchall()
+            reader.close()
+
+    second = threading.Thread(target=read, args=(10, begun.wait))
+    second.start()
+    read(5, bool)
+    second.join()
+
+
+BY_NAME: dict[str, Callable[[Any], object]] = {
+    "two_phase": two_phase,
+    "two_phase_by_statements": two_phase_by_statements,
+    "queued": queued,
+}
 # Of the connection, not of a cursor: the tracer wraps what the connection returns.
 IN_TRANSACTION: dict[str, Callable[[Any], object]] = {
     "server_side_cursor": named,
     "two_cursors": two_cursors,
+    "iterated": iterated,
+    "with_hold": with_hold,
+    "scrolled": scrolled,
 }
 
 
-def run(dsn: str) -> dict[str, str]:
-    """Run every case, and return its trace id by its name."""
+def run(dsn: str, names: Sequence[str]) -> dict[str, str]:
+    """Run the named cases, else all but those of BY_NAME; return their trace ids by name."""
     connection = psycopg2.connect(dsn)
     found = {}
-    for name, case in (IN_TRANSACTION | CASES).items():
+    of_connection = IN_TRANSACTION | BY_NAME
+    for name, case in (of_connection | CASES).items():
+        if name not in (names or IN_TRANSACTION | CASES):
+            continue
         connection.autocommit = name in CASES
         with tracer.trace("credit.operation", service="credit-test", resource=name) as span:
             try:
@@ -119,4 +205,4 @@ def run(dsn: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(run(sys.argv[1])))
+    print(json.dumps(run(sys.argv[1], sys.argv[2:])))

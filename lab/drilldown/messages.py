@@ -2,11 +2,12 @@
 
 A plan belongs to the message of its own session in whose time it lies. So EXECUTE has the plan that is logged
 with PREPARE's text, and DO those of the statements inside. A cursor's plan is logged when it is closed: it
-belongs to DECLARE's span, and the FETCHes, which carry no comment, are found by session and cursor name.
+belongs to DECLARE's span. FETCH and MOVE, which carry no comment, are found by session, cursor name and time:
+behind a pooler another client's cursor of that name may have used the session shortly before.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -18,8 +19,12 @@ from lab.telemetry.store import Execution, Plan
 
 # Statements whose plans are logged with another text, and so without their traceparent.
 RUNS_OTHERS = re.compile(r"^\s*(?:DO|CALL)\b|\bEXECUTE\b", re.IGNORECASE)
-DECLARE = re.compile(r"\s*DECLARE\s+(\S+)", re.IGNORECASE)
-FETCH = re.compile(r"\s*FETCH\b.*?(\S+)\s*;?\s*$", re.IGNORECASE | re.DOTALL)
+DECLARE = re.compile(
+    r'\s*DECLARE\s+("[^"]++"|\S+)(?:\s++(?!WITH\b|FOR\b)\w++)*+(\s++WITH\s++HOLD\b)?', re.IGNORECASE
+)
+FETCH = re.compile(r"\s*(FETCH|MOVE)\b", re.IGNORECASE)
+# A FETCH takes a little longer than its part of the plan: it is parsed, too.
+LONGER, LONGER_NS = 1.05, 5_000_000
 
 
 class _Document(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -66,24 +71,39 @@ def statement_of(plan: Plan) -> str | None:
 def _alone(evidence: Evidence, span: TraceSpan, plan: Plan) -> Iterator[Message]:
     """Yield a plan that no message holds: a cursor's with its fetches, or one of a message not logged."""
     cursor = DECLARE.match(statement_of(plan) or "")
-    fetches = list(_fetches(evidence, span, plan, cursor[1])) if cursor else []
     note = "the cursor, by auto_explain: all its fetches together" if cursor else "by auto_explain"
+    if cursor and cursor[2]:
+        note = "the cursor, by auto_explain: WITH HOLD, its rows are made when the transaction ends"
     yield Message(logged=None, plans=(plan,), note=note)
-    for fetch in fetches:
-        yield Message(logged=fetch, plans=(), note="FETCH from the cursor, part of its time")
+    for fetch, word in _fetches(evidence, span, plan, cursor[1]) if cursor else ():
+        yield Message(logged=fetch, plans=(), note=f"{word} from the cursor, part of its time")
 
 
-def _fetches(evidence: Evidence, span: TraceSpan, plan: Plan, cursor: str) -> Sequence[Execution]:
-    """Return the FETCHes of a cursor; none when its name was redacted, so could be another's."""
+def _fetches(
+    evidence: Evidence, span: TraceSpan, plan: Plan, cursor: str
+) -> Iterator[tuple[Execution, str]]:
+    """Yield the FETCHes and MOVEs of a cursor, the last first; none when its name was redacted."""
     if "?" in cursor:
-        return ()
+        return
     found = evidence.unnamed_executions(plan.pid, span.start, plan.at_ns)
     texts = evidence.texts([each.queryid for each in found if each.queryid is not None])
-    return [
-        each
-        for each in found
-        if (fetch := FETCH.match(texts.get(each.queryid or 0, ""))) and _same(fetch[1], cursor)
-    ]
+    left_ns = plan.duration_ns or 0
+    for each in sorted(found, key=lambda each: each.at_ns, reverse=True):
+        text = texts.get(each.queryid or 0, "")
+        fetch = FETCH.match(text)
+        if fetch is None or not _same(_last_name(text), cursor):
+            continue
+        left_ns -= each.duration_ns
+        if left_ns < -LONGER_NS - (LONGER - 1) * (plan.duration_ns or 0):
+            return
+        yield each, fetch[1].upper()
+
+
+def _last_name(text: str) -> str:
+    """Return the identifier at the end of a statement; one in quotes may hold spaces."""
+    text = text.rstrip("; \t\r\n")
+    begin = text.rfind(' "') + 1 if text.endswith('"') else 0
+    return text[begin:] if begin else text.split()[-1]
 
 
 def _same(one: str, other: str) -> bool:

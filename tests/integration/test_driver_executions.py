@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -45,36 +47,44 @@ class Driven:
 
 @pytest.fixture(scope="module")
 def driven(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driven]:
-    receiver, folder = Receiver(), tmp_path_factory.mktemp("driven")
-    bounds = Bounds(age_ns=HOUR_NS, size_bytes=10**9)
     with (
         cloned(cluster, "lab_template") as database,
-        Writer(folder / "store.sqlite", bounds, Tally()) as writer,
+        drive(database, cluster.data / "log", tmp_path_factory.mktemp("driven")) as found,
     ):
-        traces = run(database, receiver)
-        reader = Reader(folder / "store.sqlite")
-        log = LogReader(cluster.data / "log", reader, writer, LogTally())
-        log.catch_up()
-        for body in receiver.bodies:
-            writer.commit(v05(body), timeout_s=SOON_S)
-        writer.commit([settings(reader)], timeout_s=SOON_S)
-        await_state(
-            "the log's last line of the cases is stored",
-            lambda: (log.catch_up() and None) or still_missing(reader, traces),
-            within_s=SOON_S,
-        )
-        yield Driven(reader=reader, traces=traces)
-    receiver.close()
+        yield found
 
 
-def run(database: Database, receiver: Receiver) -> dict[str, str]:
+@contextmanager
+def drive(database: Database, log: Path, folder: Path, *cases: str) -> Iterator[Driven]:
+    """Run cases, all when none is named, and read what the tracer sent and the server logged."""
+    receiver, bounds = Receiver(), Bounds(age_ns=HOUR_NS, size_bytes=10**9)
+    try:
+        with Writer(folder / "store.sqlite", bounds, Tally()) as writer:
+            traces = run(database, receiver, *cases)
+            reader = Reader(folder / "store.sqlite")
+            follower = LogReader(log, reader, writer, LogTally())
+            follower.catch_up()
+            for body in receiver.bodies:
+                writer.commit(v05(body), timeout_s=SOON_S)
+            writer.commit([settings(reader)], timeout_s=SOON_S)
+            await_state(
+                "the log's last line of the cases is stored",
+                lambda: (follower.catch_up() and None) or still_missing(reader, traces),
+                within_s=SOON_S,
+            )
+            yield Driven(reader=reader, traces=traces)
+    finally:
+        receiver.close()
+
+
+def run(database: Database, receiver: Receiver, *cases: str) -> dict[str, str]:
     environment = os.environ | {
         "DD_TRACE_AGENT_URL": receiver.url, "DD_DBM_PROPAGATION_MODE": "full", "DD_SERVICE": "credit-test",
         "DD_ENV": "lab", "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false",
         "DD_REMOTE_CONFIGURATION_ENABLED": "false", "DD_TRACE_STARTUP_LOGS": "false",
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-m", "tests.driver_cases", database.dsn(Role.SUPERUSER)],
+        [sys.executable, "-m", "tests.driver_cases", database.dsn(Role.SUPERUSER), *cases],
         env=environment,
         cwd=ROOT,
         capture_output=True,
@@ -94,11 +104,12 @@ def settings(reader: Reader) -> Snapshot:
 
 
 def still_missing(reader: Reader, traces: dict[str, str]) -> str | None:
-    [(stored,)] = reader.rows(
-        "SELECT count(*) FROM executions WHERE trace_id = ?", [traces["cascade"]]
-    )
-    failed = reader.rows("SELECT 1 FROM events WHERE trace_id = ?", [traces["fails"]])
-    return None if stored and failed else f"{stored} executions of the last case but one"
+    logged = dict(traces)
+    failing = logged.pop("fails", None)
+    last = list(logged.values())[-1] if "cascade" not in logged else logged["cascade"]
+    [(stored,)] = reader.rows("SELECT count(*) FROM executions WHERE trace_id = ?", [last])
+    failed = not failing or reader.rows("SELECT 1 FROM events WHERE trace_id = ?", [failing])
+    return None if stored and failed else f"{stored} executions of the last case, failed: {failed}"
 
 
 def times(found: StatementExecution) -> list[float]:
@@ -181,6 +192,36 @@ def test_two_cursors_keep_their_fetches_apart(driven: Driven) -> None:
     for found, name in ((left, "Left"), (right, "left")):
         fetches = [each for each in found.executions if "FETCH" in (each.note or "")]
         assert [each.text for each in fetches] == [f'FETCH FORWARD ALL FROM "{name}"']
+
+
+def fetches(found: StatementExecution) -> list[str]:
+    return [
+        str(each.text).split(" ")[0]
+        for each in found.executions
+        if each.plan.source is PlanSource.NONE
+    ]
+
+
+def test_a_cursor_that_is_iterated_has_the_fetches_of_its_own_transaction(driven: Driven) -> None:
+    """Two by one name in one session: three FETCHes of 30 rows each; a fast one is not in the log."""
+    first, second = driven.of("iterated")
+    for found, least in ((first, 75 * 4), (second, 75 * 8)):
+        assert 2 <= len(fetches(found)) <= 3
+        assert found.server_ms is not None
+        assert found.server_ms >= least
+
+
+def test_a_cursor_with_hold_has_the_rows_that_commit_made(driven: Driven) -> None:
+    """The FETCHes after it read what is there already."""
+    found = driven.only("with_hold")
+    [cursor] = found.executions
+    assert cursor.server_ms >= 400
+    assert cursor.note
+    assert "WITH HOLD, its rows are made when the transaction ends" in cursor.note
+
+
+def test_a_move_is_shown_beside_the_fetches(driven: Driven) -> None:
+    assert sorted(fetches(driven.only("scrolled"))) == ["FETCH", "MOVE"]
 
 
 def test_execute_has_the_plan_and_prepare_has_none(driven: Driven) -> None:
