@@ -341,7 +341,10 @@ def test_grafana_has_loaded_every_dashboard_and_data_source(real_images: Contain
 
 
 def agent_complaints(containers: Containers) -> str | None:
-    """Probe: None when both checks of the Agent run without an error or a warning."""
+    """Probe: None when both checks of the Agent run without an error or a warning.
+
+    The Agent starts before the services, so that openmetrics finds none at first; PostgreSQL is there.
+    """
     told = containers.compose.run("exec", "-T", "datadog-agent", "agent", "status", "--json")
     if told.returncode:
         return told.stderr[-500:]
@@ -352,9 +355,12 @@ def agent_complaints(containers: Containers) -> str | None:
         return f"instances: {numbers}"
     bad = [
         (one["CheckName"], one["LastError"], one["LastWarnings"])
-        for instances in found.values()
+        for name, instances in found.items()
         for one in instances
-        if one["TotalErrors"] or one["LastError"] or one["LastWarnings"] or not one["TotalRuns"]
+        if one["LastError"]
+        or one["LastWarnings"]
+        or one["TotalRuns"] == one["TotalErrors"]
+        or (name == "postgres" and one["TotalErrors"])
     ]
     return str(bad) if bad else None
 
