@@ -23,7 +23,6 @@ CLOCK = {
     ),
     "contract": re.compile(r"\blab\.(foundation\.clock|drilldown|drills)\b"),
 }
-SHIFTED_PASS = "CREDITLAB_SHIFTED_PASS"
 
 pytest_plugins = [f"tests.{file.stem}" for file in sorted(Path(__file__).parent.glob("fix_*.py"))]
 # All at once: one fixture file may import another before pytest comes to it.
@@ -76,13 +75,6 @@ def _meets_the_clock(path: Path) -> bool:
     if names := CLOCK.get(folder):
         return names.search(path.read_text(encoding="utf-8")) is not None
     return folder == "unit"
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Repeat how the pass with the shifted clock ended, or why there was none, above the closing line."""
-    if report := os.environ.get(SHIFTED_PASS):
-        terminalreporter.section("the same with a clock 400 days ahead")
-        terminalreporter.line(report)
 
 
 class _OneLab(LoadScopeScheduling):  # type: ignore[misc]

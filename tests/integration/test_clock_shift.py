@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,9 @@ from lab.foundation import clock, debian
 from lab.foundation.debian import machine_archives
 
 DAYS = 400
+YEAR_AHEAD_S = round(clock.now_s()) + 365 * clock_shift.DAY_S
+WITHOUT = ("-p", "no:cacheprovider", "-p", "no:ddtrace", "-p", "no:faker")
+Passes = Callable[[str, str], None]
 pytestmark = pytest.mark.real_clock
 WALL_AND_MONOTONIC = """
 import threading, time
@@ -39,34 +42,60 @@ def test_a_program_and_its_children_run_ahead() -> None:
     assert abs(float(done.stdout) - now_s - DAYS * clock_shift.DAY_S) < clock_shift.TOLERANCE_S
 
 
-def test_a_pass_that_cannot_be_shifted_is_reported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Without an archive to fetch from, the run goes on, and its summary says what was skipped and why."""
-    monkeypatch.setattr(debian, "machine_archives", lambda: iter(()))
-    monkeypatch.setattr(clock_shift, "PACKAGES", tmp_path)
-    status, report = command._shifted()
-    assert status == 0
-    assert report.startswith("SKIPPED, this clock was not shifted: This machine lacks datefudge")
-    assert report in capsys.readouterr().err
+@pytest.fixture
+def passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Passes:
+    """The command with two passes that have a file of one test each, and no checks."""
+
+    def set_up(complete: str, shifted: str) -> None:
+        for name, body in {"COMPLETE": complete, "SHIFTED": shifted}.items():
+            file = tmp_path / f"test_{name.lower()}.py"
+            file.write_text(f"import time\ndef test_it():\n    {body}\n")
+            monkeypatch.setattr(command, name, (str(file), *WITHOUT))
+        monkeypatch.setattr(command, "CHECKS", ())
+
+    return set_up
 
 
-@pytest.mark.parametrize(
-    ("complete", "shifted", "expected"), [(0, 0, 0), (1, 0, 1), (0, 1, 1), (2, 1, 2)]
-)
-def test_the_status_is_that_of_both_passes(
-    monkeypatch: pytest.MonkeyPatch, complete: int, shifted: int, expected: int
-) -> None:
-    """One failed pass fails the command; the complete suite comes last and is given the other's last line."""
-    ran: list[tuple[str, Mapping[str, str] | None]] = []
-
-    def run(*arguments: str, variables: Mapping[str, str] | None = None) -> int:
-        ran.append((arguments[0], variables))
-        return complete if arguments[0] == "pytest" else 0
-
-    monkeypatch.setattr(command, "_run", run)
-    monkeypatch.setattr(command, "_shifted", lambda: (shifted, "9 passed in 1s"))
+def run() -> int:
+    """Run the command; return its exit status."""
     with pytest.raises(typer.Exit) as end:
         command.test(typer.Context(typer.main.get_command(typer.Typer(callback=print))))
-    assert end.value.exit_code == expected
-    assert ran[-1] == ("pytest", {command.REPORT: "9 passed in 1s"})
+    return end.value.exit_code
+
+
+def test_a_pass_that_cannot_be_shifted_is_reported(
+    passes: Passes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Without an archive to fetch from, the other pass runs, and what was skipped and why is printed."""
+    passes("pass", "pass")
+    monkeypatch.setattr(debian, "machine_archives", lambda: iter(()))
+    monkeypatch.setattr(clock_shift, "PACKAGES", tmp_path)
+    assert run() == 0
+    assert (
+        "SKIPPED, this clock was not shifted: This machine lacks datefudge"
+        in capfd.readouterr().out
+    )
+
+
+@pytest.mark.skipif(not list(machine_archives()), reason="needs a Debian")
+@pytest.mark.parametrize(
+    ("bodies", "closing"),
+    [
+        ((f"assert time.time() > {YEAR_AHEAD_S}", "pass"), "1 failed"),
+        (("pass", f"assert time.time() < {YEAR_AHEAD_S}"), "1 passed"),
+    ],
+    ids=["complete", "shifted"],
+)
+def test_one_failed_pass_fails_the_command(
+    passes: Passes, capfd: pytest.CaptureFixture[str], bodies: tuple[str, str], closing: str
+) -> None:
+    """One of them is a year ahead; both are printed, the complete suite's closing line at the end."""
+    passes(*bodies)
+    assert run() == 1
+    printed = capfd.readouterr().out
+    assert "test_complete.py" in printed
+    assert "test_shifted.py" in printed
+    assert closing in printed.splitlines()[-1]
