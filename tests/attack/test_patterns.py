@@ -6,7 +6,6 @@ import threading
 from dataclasses import dataclass, field
 
 from lab.foundation.settings import ROOT
-from tests.attack import patterns
 
 # For all texts of one expression: linear ones take a tenth of it, quadratic ones hours.
 WITHIN_S = 90
@@ -56,19 +55,16 @@ def attempt(first: int) -> Attempt:
 def test_no_expression_goes_back_over_its_text() -> None:
     """Every expression of lab/ and workload/, by the methods that use it, and the functions around them."""
     slow: list[str] = []
+    tried: set[str] = set()
     number = 0
     while True:
         made = attempt(number)
         assert made.lines, "the child printed nothing"
+        tried |= {line.split(" ")[1] for line in made.lines if " " in line}
         if made.lines[-1] == "done":
             break
         slow.append(made.lines[-1])
         number = int(made.lines[-1].partition(" ")[0]) + 1
     assert slow == []
-
-
-def test_the_scan_finds_them() -> None:
-    """The expressions of the product are found, one by one, and the hard text for one of them is known."""
-    names = {each.where for each in patterns.used()}
-    assert {"lab.console.jaeger.DURATION", "lab.telemetry.redact.comments.PAIR"} <= names
-    assert len(names) > 50
+    assert {"lab.console.jaeger.DURATION", "lab.telemetry.redact.comments.PAIR"} <= tried
+    assert len(tried) > 50

@@ -82,3 +82,29 @@ def test_a_condition_keeps_the_number_of_its_subplan() -> None:
     kept = json.loads(redact.plan(json.dumps({"Plan": node})).definition)["Plan"]
     assert kept["Filter"] == ("((a > (InitPlan 1).col1) AND (NOT (hashed SubPlan 12)) AND (b = ?))")
     assert kept["Recheck Cond"] == "(a > $0)"
+
+
+def test_a_plan_of_many_small_values_is_rejected_before_it_is_built() -> None:
+    """2.5 million empty lists are 7.5 MB, and took 800 MB in memory."""
+    plan = f'{{"Query Text":"{COMMENT}SELECT 1","Plan":{{"Node Type":"Result","Output":[%s]}}}}'
+    [event] = logged(plan % ",".join(["[]"] * 2_500_000))
+    assert isinstance(event, Event)
+    assert (event.kind, event.span_id) == ("plan_rejected", SPAN)
+    assert event.message == "plan too large: 15,000,016 values, a list as 5; the limit is 600,000"
+
+
+def test_the_largest_plan_is_read_with_all_that_a_node_may_have() -> None:
+    """As many nodes as are stored, each with the keys of EXPLAIN (ANALYZE, VERBOSE, BUFFERS, WAL)."""
+    node: dict[str, object] = {"Node Type": "Seq Scan", "Output": ["a"] * 15, "Workers": []}
+    node |= {f"{kind} {what} Blocks": 0 for kind in ("Shared", "Local", "Temp") for what in "hrdw"}
+    node |= {f"Actual {what}": 0 for what in ("Rows", "Loops", "Total Time", "Startup Time")}
+    plan = {"Plan": {"Node Type": "Append", "Plans": [node] * (MAX_NODES - 1)}}
+    assert len(json.dumps(plan)) < MAX_BYTES
+    assert tree(redact.plan(json.dumps(plan)).definition).nodes == MAX_NODES
+
+
+def test_a_statement_with_a_long_list_is_no_large_plan() -> None:
+    """The commas in a text are not those of the plan."""
+    text = f"SELECT 1 WHERE x IN ({','.join(['1'] * 700_000)})"
+    plan = redact.plan(json.dumps({"Query Text": text, "Plan": {"Node Type": "Result"}}))
+    assert tree(plan.definition).nodes == 1

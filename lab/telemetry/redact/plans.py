@@ -34,6 +34,8 @@ LONGEST_KEY = 64
 MAX_LEVELS = 300
 MAX_BYTES = 8_000_000
 MAX_NODES = 10_000
+# Three bytes of JSON, an empty list, may take a hundred times that in memory: as much as so many values.
+MAX_VALUES, LIKE_VALUES = 600_000, 5
 MAX_STATEMENT = 20_000
 QUERY_TEXT = re.compile(r'"Query Text":\s*("(?:[^"\\]|\\.)*")')
 FIGURES = frozenset({
@@ -41,6 +43,7 @@ FIGURES = frozenset({
 })  # fmt: skip
 # EXPLAIN ANALYZE of a MERGE into partitions (PostgreSQL 15 to 18) has its counts inside the list of tables.
 MERGE_COUNTS = re.compile(r'\},((?:\s*"Tuples [A-Z][a-z]{1,12}": [0-9]{1,20},?)+)\s*\]')
+STRING = re.compile(r'"(?:[^"\\]|\\.)*+"')
 BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|([\[{])|([\]}])')
 
 
@@ -83,12 +86,7 @@ def plan(text: str | bytes) -> Plan:
         RejectedPlanError: when it is too large, too deep, or not readable.
         InvalidPlanError: when it is no plan.
     """
-    if len(text) > MAX_BYTES:
-        reason = f"plan too large: {len(text) / 1e6:,.1f} MB; the limit is {MAX_BYTES / 1e6:g} MB"
-        raise RejectedPlanError(reason, _statement_of(text))
-    nodes = _as_text(text).count('"Node Type"')
-    if nodes > MAX_NODES:
-        reason = f"plan too large: {nodes:,} nodes; the limit is {MAX_NODES:,}"
+    if reason := _too_large(text):
         raise RejectedPlanError(reason, _statement_of(text))
     try:
         document = _decoded(text)
@@ -168,6 +166,31 @@ def _clean(document: dict[str, Json]) -> dict[str, Json] | None:
             else:
                 _as_list(target).append(kept)
     return result
+
+
+def _too_large(text: str | bytes) -> str | None:
+    """Return the measure of a plan that is not read at all."""
+    if len(text) > MAX_BYTES:
+        return f"plan too large: {len(text) / 1e6:,.1f} MB; the limit is {MAX_BYTES / 1e6:g} MB"
+    nodes = _as_text(text).count('"Node Type"')
+    if nodes > MAX_NODES:
+        return f"plan too large: {nodes:,} nodes; the limit is {MAX_NODES:,}"
+    values = _values(text)
+    if values > MAX_VALUES:
+        return f"plan too large: {values:,} values, a list as {LIKE_VALUES}; the limit is {MAX_VALUES:,}"
+    return None
+
+
+def _values(text: str | bytes) -> int:
+    """Return about how many values a large document has; lists of SQL in its strings do not count."""
+    document = _as_text(text)
+    if _weight(document) <= MAX_VALUES:
+        return 0
+    return _weight(STRING.sub("", document))
+
+
+def _weight(document: str) -> int:
+    return document.count(",") + LIKE_VALUES * sum(map(document.count, "[{"))
 
 
 def _as_list(value: Json) -> list[Json]:
