@@ -16,6 +16,7 @@ STYLES = {KeyState.VALID: "green", KeyState.REFUSED: "bold red", KeyState.UNKNOW
 INSTALL = (
     "DD_API_KEY=YOUR_KEY DD_SITE={site} DD_INSTALL_ONLY=true"
     ' bash -c "$(curl -L https://install.datadoghq.com/scripts/install_script_agent7.sh)"'
+    " && ./creditlab down && ./creditlab up"
 )
 
 
@@ -45,13 +46,15 @@ def notes(check: KeyCheck | None, status: Status | None = None) -> list[Text]:
             f" ({check.detail})",
         )
     ]
-    if status and any(LABEL in (c.version or "") for c in status.components):
-        install = INSTALL.format(site=check.site)
-        lines.append(
-            Text(
-                "No Datadog Agent 7 runs here, so nothing goes to your account. Install one, then"
-                f" ./creditlab down and up: {install}",
-                style="yellow",
-            )
-        )
+    if install_command(check, status):
+        text = "No Datadog Agent 7 runs here, so nothing goes to your account. Install one:"
+        lines.append(Text(text, style="yellow"))
     return lines
+
+
+def install_command(check: KeyCheck | None, status: Status | None) -> str | None:
+    """Return what installs the Agent on this system, where a key has none: to be printed in one line."""
+    if check is None or status is None:
+        return None
+    is_embedded = any(LABEL in (component.version or "") for component in status.components)
+    return INSTALL.format(site=check.site) if is_embedded else None

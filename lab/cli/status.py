@@ -28,6 +28,8 @@ def status(*, docker: Docker = False, native: Native = False, as_json: AsJson = 
         out.print_json(json.dumps({**found.to_json(), **account.as_json(key)}))
     else:
         out.print(table(found, account.notes(key, found)))
+        if install := account.install_command(key, found):
+            out.print(f"  {install}", soft_wrap=True)
         if all(component.state in (State.STOPPED, State.OFF) for component in found.components):
             out.print("\n  The lab is down. Start it: ./creditlab up")
         elif paused := [c for c in found.components if c.state is State.PAUSED]:

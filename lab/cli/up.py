@@ -120,7 +120,8 @@ def bring_up(
         }
         out.print_json(json.dumps(report))
     else:
-        _show(status, news=news, notes=account.notes(key, status))
+        install = account.install_command(key, status)
+        _show(status, news=news, notes=account.notes(key, status), install=install)
         _show_trace(desk, wait=news and settings.dd_trace_enabled and not foreground)
     if foreground:
         _stay(chosen, settings)
@@ -163,13 +164,17 @@ def _seed(settings: "LabSettings", asked_for: "AskedFor", screen: "Screen") -> "
     return seed.ensure(settings, asked_for=asked_for)
 
 
-def _show(status: "Status", *, news: bool, notes: "Sequence[Text]") -> None:
+def _show(
+    status: "Status", *, news: bool, notes: "Sequence[Text]", install: str | None = None
+) -> None:
     from lab.cli.views.status import next_steps, table
     from lab.terminal.screen import out
 
     addresses = {component.name: component.address for component in status.components}
     out.print()
     out.print(table(status, notes))
+    if install:
+        out.print(f"  {install}", soft_wrap=True)
     out.print()
     if not news:
         out.print("  The lab was up already; nothing had to be started.", style="green")

@@ -90,11 +90,15 @@ def test_a_key_without_an_agent_is_reported_with_the_command_that_installs_one(
         name="datadog", state=State.RUNNING, version=version, address="", pid=None
     )
     found = Status(mode="native", components=(agent,))
-    notes = [note.plain for note in account.notes(account.checked_key(), found)]
+    check = account.checked_key()
+    notes = [note.plain for note in account.notes(check, found)]
+    command = account.install_command(check, found)
     assert notes[0] == "DD_API_KEY at datadoghq.com: valid (Datadog accepts it)"
     assert len(notes) == lines
-    assert all("install_script_agent7.sh" in note for note in notes[1:])
-    assert API_KEY not in repr(notes)
+    assert ("nothing goes to your account" in notes[-1]) is (command is not None) is (lines == 2)
+    # In a line of its own, so that it can be copied from a narrow terminal.
+    assert command is None or "install_script_agent7.sh" in command
+    assert API_KEY not in repr((notes, command))
 
 
 def test_without_a_key_status_says_nothing_of_an_account() -> None:
