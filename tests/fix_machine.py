@@ -49,6 +49,12 @@ class Machine:
         stub.chmod(0o755)
         (self.directory / "ps").touch()
 
+    def has_no_engine(self) -> None:
+        """A docker program that finds no engine; its calls are noted as those of the other one are."""
+        stub = self.directory / "docker"
+        stub.write_text('#!/bin/sh\necho "$*" >> "$(dirname "$0")/calls"\nexit 1\n')
+        stub.chmod(0o755)
+
     def runs_containers(self, *, port: int = 5432, **published: int) -> None:
         """An engine runs three of the lab's containers, with PostgreSQL at this port, and those published."""
         self.has_engine()

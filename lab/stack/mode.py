@@ -63,17 +63,21 @@ def decide(settings: LabSettings, asked: Mode | None = None) -> Mode:
         compose.require_engine()
     if asked:
         return asked
-    runs = next(running(settings), None)
-    return runs or (Mode.DOCKER if docker.answers() else Mode.NATIVE)
+    # The engine is asked once: one that hangs costs seconds each time.
+    return Mode.DOCKER if not _runs_natively(settings) and docker.answers() else Mode.NATIVE
 
 
 def running(settings: LabSettings) -> Iterator[Mode]:
     """Yield each mode of which something runs; Docker is not asked before its turn."""
-    paths = Paths.of(settings)
-    if Supervisor(paths).answers() or any(records.living(paths.run)):
+    if _runs_natively(settings):
         yield Mode.NATIVE
     if docker.answers() and docker.runs():
         yield Mode.DOCKER
+
+
+def _runs_natively(settings: LabSettings) -> bool:
+    paths = Paths.of(settings)
+    return Supervisor(paths).answers() or any(records.living(paths.run))
 
 
 def to_stop(settings: LabSettings) -> list[Mode]:

@@ -29,7 +29,7 @@ SIZE, SMALL_SIZE = 1_000_000, 10_000
 SLOWEST = 2
 MANY = 20
 # Reads PostgreSQL's own source, when a developer renews the message catalogue: no outside text.
-TRUSTED = ROOT / "lab" / "redact" / "generate.py"
+TRUSTED = ROOT / "lab" / "telemetry" / "redact" / "generate.py"
 REPEATS = {op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT}
 METHODS: dict[str, Callable[[re.Pattern[str], str], object]] = {
     "match": lambda p, text: p.match(text),

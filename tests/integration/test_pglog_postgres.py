@@ -68,19 +68,24 @@ def fails(connection: Connection, sql: str) -> None:
 
 def test_slow_statements_with_their_plans(database: Database, follower: Follower) -> None:
     """A slow statement gives its execution, its executed plan and its text, all by the same queryid."""
+    begun = time.monotonic_ns()
     with database.connect(Role.APP) as connection:
         rows(
             connection,
             comment(1) + f"SELECT full_name, pg_sleep(0.25) FROM (SELECT '{NAME}' AS full_name) x"
             f" WHERE full_name <> '{CPF}' /*service='credit-test',statement='slow_one'*/",
         )
-        rows(connection, comment(2) + "SELECT pg_sleep(0.12)")
+        lasted_ns = time.monotonic_ns() - begun
+        # Above one threshold and below the other, when the machine is not stalled meanwhile.
+        short = range(40, 48)
+        for number in short:
+            rows(connection, comment(number) + "SELECT pg_sleep(0.11)")
     reader = follower.store.reader
     (plan,) = follower.until("plan", lambda: reader.select(Plan, "span_id = ?", [span_id(1)]))
     (execution,) = reader.select(Execution, "span_id = ?", [span_id(1)])
     assert execution.trace_id == plan.trace_id == f"{TRACE}0001"
     assert execution.queryid == plan.queryid is not None
-    assert 250e6 < execution.duration_ns < 5e9
+    assert 250e6 <= execution.duration_ns <= lasted_ns
     assert (execution.role, execution.statement, execution.service) == (
         "credit_app", "slow_one", "credit-test",
     )  # fmt: skip
@@ -92,12 +97,15 @@ def test_slow_statements_with_their_plans(database: Database, follower: Follower
             connection, "SELECT calls FROM pg_stat_statements WHERE queryid = %s", [plan.queryid]
         )
     assert normalized == [(1,)]
-    (below,) = follower.until(
-        "execution below auto_explain's threshold",
-        lambda: reader.select(Execution, "span_id = ?", [span_id(2)]),
+    follower.until(
+        f"execution of span {short[-1]}",
+        lambda: reader.select(Execution, "span_id = ?", [span_id(short[-1])]),
     )
-    assert below.duration_ns < 200_000_000
-    assert reader.select(Plan, "span_id = ?", [span_id(2)]) == []
+    found = [reader.select(Execution, "span_id = ?", [span_id(number)]) for number in short]
+    below = [each for (each,) in found if each.duration_ns < 200_000_000]
+    assert below, found
+    for each in below:
+        assert reader.select(Plan, "span_id = ?", [each.span_id]) == []
 
 
 def test_a_deadlock_names_both_sides(database: Database, follower: Follower) -> None:

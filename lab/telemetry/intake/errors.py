@@ -34,7 +34,7 @@ def collected(records: Iterable[Record]) -> list[Record]:
     for record in records:
         weight += _weight(record)
         if weight > MAX_RECORDS:
-            raise RejectedError(413, "too_many", f"more than {MAX_RECORDS} records in one payload")
+            raise too_many()
         found.append(record)
     return found
 
@@ -46,6 +46,11 @@ def _weight(record: Record) -> int:
     elif isinstance(record, Span):
         parts = len(record.tags)
     return 1 + parts // PARTS_LIKE_A_RECORD
+
+
+def too_many() -> RejectedError:
+    """Return the refusal of a payload that holds more than is stored at once."""
+    return RejectedError(413, "too_many", f"more than {MAX_RECORDS} records in one payload")
 
 
 def malformed(message: str) -> RejectedError:

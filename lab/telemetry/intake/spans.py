@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from lab.telemetry import redact
-from lab.telemetry.intake.errors import malformed
+from lab.telemetry.intake.errors import malformed, too_many
+from lab.telemetry.intake.limits import MAX_RECORDS
 from lab.telemetry.store import Span
 
 HIGH_BITS = re.compile(r"[0-9a-f]{16}")
@@ -54,6 +55,8 @@ def chunk(
     Raises:
         RejectedError: when an id or a time is out of range.
     """
+    if len(encoded) > MAX_RECORDS:
+        raise too_many()
     high = _high_bits(map(read, encoded))
     for span in map(read, encoded):
         if not (0 < span.trace_id < ID_LIMIT and 0 < span.span_id < ID_LIMIT):
