@@ -76,6 +76,9 @@ def start(settings: Settings, service: str) -> Tracing:
         # A statement's span has the service of its operation. By default it is `postgres` for all of them,
         # and APM's trace metrics, which have no tag of the caller, sum five services up.
         "DD_TRACE_REMOVE_INTEGRATION_SERVICE_NAMES_ENABLED": "true",
+        # So the database's own name goes into peer.service, and as its service (dddbs) into the comment for
+        # Database Monitoring, where the caller would stand twice. Costs two tags for each statement.
+        "DD_TRACE_PEER_SERVICE_DEFAULTS_ENABLED": "true",
         # Nothing here is to be switched from afar, and with it the tracer leaves a file in the machine's
         # directory for temporary ones at each start.
         "DD_REMOTE_CONFIGURATION_ENABLED": "false",

@@ -44,6 +44,7 @@ def test_five_services_in_one_process_are_five_services_of_statements(
     assert all(span.service == operations[span.parent_id] for span in statements)
     # What an Agent counts although the span does not enter a service.
     assert all(s.metrics["_dd.measured"] == 1 for s in statements if s.name == "postgres.query")
+    assert {s.meta["peer.service"] for s in statements} == {settings.postgres_db}
 
 
 def test_the_documented_option_brings_the_name_of_the_database_back(

@@ -161,6 +161,8 @@ def test_postgresql_sees_service_and_traceparent_in_each_statement(traced: Trace
 
     await_true("a statement with a traceparent", look, lambda: seen)
     assert (seen["ddps"], seen["dde"], seen["ddpv"]) == ("credit-customers", "lab", __version__)
+    # The database, and not its caller once more.
+    assert seen["dddbs"] == traced.database.settings.postgres_db
     span_id = int(seen["traceparent"].split("-")[2], 16)
     await_true(
         "its span",
