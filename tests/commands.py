@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
-import typer.main
-
-from lab import bench
 from lab.cli import app
+from lab.terminal.commands import Later
 
 PLACEHOLDERS = {"name": "idle-in-transaction", "key": "customer_history"}
 
@@ -57,18 +55,14 @@ class Command:
 
 
 def all_commands() -> list[Command]:
-    """Return every command, those of `bench` too, which typer mounts only when it is called."""
-    trees = ((app, ()), (bench.app, ("bench",)))
-    return [
-        command for tree, words in trees for command in _walk(typer.main.get_command(tree), words)
-    ]
+    """Return every command, those of its groups too."""
+    return list(_walk(app, ()))
 
 
 def _walk(command: Any, words: tuple[str, ...]) -> Iterator[Command]:
-    below = getattr(command, "commands", None)
-    if below is None:
-        if words != ("bench",):
-            yield Command(words=words, command=command)
-    else:
-        for name, each in below.items():
+    loaded = command.load() if isinstance(command, Later) else command
+    if hasattr(loaded, "commands"):
+        for name, each in loaded.commands.items():
             yield from _walk(each, (*words, name))
+    else:
+        yield Command(words=words, command=loaded)

@@ -21,9 +21,9 @@ import pytest
 
 from lab.foundation.readiness import await_state
 from lab.foundation.settings import LabSettings
-from lab.stack.component import Command, Launch
-from lab.stack.components import COMPONENTS
 from lab.stack.native import binaries
+from lab.stack.native.command import Command, Launch
+from lab.stack.native.commands import COMMANDS
 from tests.fix_postgres import Database, free_port
 
 START_SECONDS = 120
@@ -99,7 +99,7 @@ def exporter_settings(database: Database, state: Path) -> LabSettings:
 
 def exporter_command(settings: LabSettings) -> Command:
     """Return how native mode starts the exporter."""
-    return COMPONENTS["postgres_exporter"].command(Launch(settings=settings, services=()))
+    return COMMANDS["postgres_exporter"](Launch(settings=settings, services=()))
 
 
 @contextmanager
@@ -118,7 +118,7 @@ def running_prometheus(
     A scrape may take as long as the interval: a busy machine and a large scrape want more than a second.
     """
     settings = settings.model_copy(update={"prometheus_port": free_port()})
-    command = COMPONENTS["prometheus"].command(Launch(settings=settings, services=services))
+    command = COMMANDS["prometheus"](Launch(settings=settings, services=services))
     configuration = command.directory / "etc" / "prometheus.yml"
     often = re.sub(r"(_interval|_timeout): \d+s", rf"\1: {interval_s}s", configuration.read_text())
     configuration.write_text(often)

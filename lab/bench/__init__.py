@@ -1,29 +1,44 @@
 """Benchmarks: what the lab does beside a known tool, on one server and in one run."""
 
-import typer
+from lab.terminal.commands import Commands, Later
 
-from lab.bench import console, intake, memory, pages, seed
-from lab.bench.cost import cost
-from lab.bench.load import load
-from lab.bench.overhead import overhead
-
-app = typer.Typer(
-    help="Measure the lab beside pgbench, on the server that runs.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+group = Commands(
+    "bench",
+    "Measure the lab beside pgbench, on the server that runs.",
+    Later(
+        "seed",
+        "lab.bench.seed:seed",
+        "Load the seed and a pgbench database of as many rows, and compare.",
+    ),
+    Later(
+        "load",
+        "lab.bench.load.command:load",
+        "Drive the database by our engine and by pgbench, with the same SQL, and compare.",
+    ),
+    Later(
+        "overhead",
+        "lab.bench.overhead.command:overhead",
+        "Run the load with nobody, exporter, agent, tracing, auto_explain, all; tell what each costs it.",
+    ),
+    Later(
+        "cost",
+        "lab.bench.cost.command:cost",
+        "Tell what an operation, a span and a series cost the running lab, in CPU time and bytes.",
+    ),
+    Later(
+        "intake",
+        "lab.bench.intake:intake",
+        "Send spans and write log lines to a console of its own, as fast as it takes them.",
+    ),
+    Later(
+        "console",
+        "lab.bench.console:console",
+        "Run the services with the console on, stopped, killed, frozen, and with a full disk.",
+    ),
+    Later(
+        "memory",
+        "lab.bench.memory:memory",
+        "Watch the memory of the running lab's console and agent, and tell how fast it grows.",
+    ),
+    Later("pages", "lab.bench.pages:pages", "Time the console's pages on a large store."),
 )
-app.command()(seed.seed)
-app.command()(load)
-app.command()(overhead)
-app.command()(cost)
-app.command()(intake.intake)
-app.command()(console.console)
-app.command()(memory.memory)
-app.command()(pages.pages)
-
-
-@app.callback()
-def _choose() -> None:
-    """Keep the name of a benchmark obligatory, also while there is only one."""

@@ -27,6 +27,7 @@ from lab.foundation.settings import LabSettings
 from lab.stack.mode import running_settings
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
+from lab.terminal.progress import bar
 from lab.terminal.screen import Screen, err, out
 from workload.limits import MAX_LOAD
 from workload.services import SERVICES
@@ -84,7 +85,7 @@ def console(
     """Run the services with the console on, stopped, killed, frozen, and with a full disk."""
     settings = running_settings(LabSettings.load())
     with interruptible(), Screen() as screen, scratch_database(settings, DATABASE) as scratch:
-        with seeding.bar(err) as progress:
+        with bar(err) as progress:
             seeding.ensure(scratch.model_copy(update={"seed_scale": SCALE}), progress=progress)
         checkpoint(scratch)
         screen.begin("rounds")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from lab.foundation import clock
+from lab.foundation.timestamps import NS_PER_S
 from lab.telemetry.store import (
     ActivitySample,
     Bounds,
@@ -25,7 +26,6 @@ from workload import statements
 SPANS_PER_TRACE = 5
 # The default load's, as `./creditlab status` shows it.
 SPANS_PER_S = 93
-NS_PER_S = 1_000_000_000
 METRICS_EVERY_S = 10
 SLOW_EVERY = 200
 ERROR_SHARE = 0.01

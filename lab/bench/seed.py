@@ -24,6 +24,7 @@ from lab.stack.native.binaries import postgres_bin
 from lab.stack.up_options import running_settings
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
+from lab.terminal.progress import bar
 from lab.terminal.screen import err, out
 from workload.limits import MAX_SCALE, MIN_SCALE
 
@@ -101,7 +102,7 @@ def measure(settings: LabSettings, scale: float) -> Result:
     with scratch_database(settings, DATABASE) as scratch:
         checkpoint(scratch)
         asked = scratch.model_copy(update={"seed_scale": scale})
-        with seeding.bar(err) as progress:
+        with bar(err) as progress:
             report = seeding.ensure(asked, progress=progress)
         checkpoint(scratch)
         pgbench_scale = max(1, round(report.rows / PGBENCH_ROWS))

@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
-from lab.bootstrap.entry import Environment
+from lab.bootstrap.environment import Environment
 from lab.foundation.debian import fetch
 from lab.foundation.errors import LabError
 

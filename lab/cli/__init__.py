@@ -1,6 +1,6 @@
 """The command line: one file per command, and this one, which puts them together and words the errors.
 
-A command imports what it needs when it is called, so that every call starts in a fraction of a second.
+A command's module is imported when it is called, so that every call starts in a fraction of a second.
 """
 
 import errno
@@ -8,28 +8,8 @@ import signal
 import sys
 from typing import Any, NoReturn
 
-import typer
-from typer.core import TyperGroup
-
-from lab.cli import (
-    bench,
-    compare,
-    datadog,
-    doctor,
-    down,
-    drill,
-    logs,
-    psql,
-    queries,
-    restart,
-    sessions,
-    status,
-    test,
-    trace,
-    up,
-    verify,
-)
 from lab.foundation.errors import LabError
+from lab.terminal.commands import PASS_ON, Commands, Later
 from lab.terminal.streams import tolerate_any_encoding
 from workload.errors import WorkloadError
 
@@ -38,7 +18,7 @@ class Interrupted(LabError):  # noqa: N818 - somebody's wish, not an error
     """Interrupted; what this call had started is stopped."""
 
 
-class Commands(TyperGroup):
+class Root(Commands):
     """All commands; none of them lets typer end an interrupted call before it has had its say."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -49,42 +29,89 @@ class Commands(TyperGroup):
             raise Interrupted from interrupt
 
 
-app = typer.Typer(
-    name="creditlab",
-    cls=Commands,
-    help="Credit Lab: a credit workload on PostgreSQL 15, watched by two observability stacks.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
-
-app.command()(up.up)
-app.command()(down.down)
-app.command()(restart.restart)
-app.command()(status.status)
-app.command()(logs.logs)
-app.command()(trace.trace)
-app.command()(queries.queries)
 # A queryid may be negative, which is no option.
-app.command(context_settings={"ignore_unknown_options": True})(queries.query)
-app.command()(sessions.sessions)
-app.command()(doctor.doctor)
-app.command()(verify.verify)
-app.command()(compare.compare)
-app.add_typer(datadog.app, name="datadog")
-app.add_typer(drill.app, name="drill")
-app.command(context_settings=PASS_ON)(psql.psql)
-app.command(context_settings=PASS_ON)(test.test)
-app.command(context_settings={**PASS_ON, "help_option_names": []})(bench.bench)
+NEGATIVE_ID = {"ignore_unknown_options": True}
+app = Root(
+    "creditlab",
+    "Credit Lab: a credit workload on PostgreSQL 15, watched by two observability stacks.",
+    Later(
+        "up",
+        "lab.cli.up:up",
+        "Start the lab, or what is missing of it: in containers where a Docker engine answers.",
+    ),
+    Later(
+        "down",
+        "lab.cli.down:down",
+        "Stop the lab: what runs of it, unless --docker or --native says which.",
+    ),
+    Later(
+        "restart",
+        "lab.cli.restart:restart",
+        "Stop the lab and start it as it was; changed settings take effect.",
+    ),
+    Later("status", "lab.cli.status:status", "Show each component."),
+    Later("logs", "lab.cli.logs:logs", "Show the last lines of the logs."),
+    Later(
+        "trace",
+        "lab.cli.trace:trace",
+        "Show a trace's statements, with the plan that each was executed by.",
+    ),
+    Later(
+        "queries", "lab.cli.queries:queries", "List the statements that did most in the last hour."
+    ),
+    Later(
+        "query",
+        "lab.cli.queries:query",
+        "Show one statement: both observers, its plans over time, its slowest executions, its tables.",
+        NEGATIVE_ID,
+    ),
+    Later(
+        "sessions",
+        "lab.cli.sessions:sessions",
+        "Show live sessions and who blocks whom. Exit status 1 when PostgreSQL does not answer.",
+    ),
+    Later(
+        "doctor",
+        "lab.cli.doctor:doctor",
+        "Check a PostgreSQL for all that Database Monitoring and the exporter need.",
+    ),
+    Later(
+        "verify",
+        "lab.cli.verify:verify",
+        "Check every invariant, and the counters of the services against the database.",
+    ),
+    Later(
+        "compare",
+        "lab.cli.compare:compare",
+        "Ask both observers the same, and show how far they are from the truth; and what they cost.",
+    ),
+    Later("datadog", "lab.cli.datadog:group", "Work with a Datadog account."),
+    Later(
+        "drill",
+        "lab.cli.drill:group",
+        "Make a fault on purpose, prove it in PostgreSQL, heal it, and see who noticed.",
+    ),
+    Later(
+        "psql",
+        "lab.cli.psql:psql",
+        "Open psql in the lab's database; further arguments are psql's own.",
+        PASS_ON,
+    ),
+    Later(
+        "test",
+        "lab.cli.test:test",
+        "Check style and types, then run the tests, twice; with arguments, only pytest with these.",
+        PASS_ON,
+    ),
+    Later("bench", "lab.bench:group", "Measure the lab beside pgbench, on the server that runs."),
+)
 
 
 def main() -> NoReturn:
     """Run one command; a mistake of the caller's ends in one message and exit status 2."""
     tolerate_any_encoding()
     try:
-        app(prog_name="creditlab")
+        app.main(prog_name="creditlab")
     except Interrupted as interrupt:
         _complain(str(interrupt))
         _end_by_interrupt()

@@ -9,7 +9,7 @@ from lab.datadog import key
 from lab.datadog.key import KeyCheck, KeyState
 from lab.foundation.settings import DatadogSettings
 from lab.stack.status import Status
-from lab.telemetry.embedded import LABEL
+from lab.telemetry.store.records import EMBEDDED_LABEL
 
 STYLES = {KeyState.VALID: "green", KeyState.REFUSED: "bold red", KeyState.UNKNOWN: "yellow"}
 # Datadog's documented installer; the option leaves the machine's own Agent service stopped.
@@ -56,5 +56,7 @@ def install_command(check: KeyCheck | None, status: Status | None) -> str | None
     """Return what installs the Agent on this system, where a key has none: to be printed in one line."""
     if check is None or status is None:
         return None
-    is_embedded = any(LABEL in (component.version or "") for component in status.components)
+    is_embedded = any(
+        EMBEDDED_LABEL in (component.version or "") for component in status.components
+    )
     return INSTALL.format(site=check.site) if is_embedded else None

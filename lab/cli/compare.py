@@ -1,19 +1,22 @@
 """`compare`: the same questions to both observers, beside the truth."""
 
 import json
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from lab.cli.views.compare import render
+from lab.compare import report
+from lab.compare.intake import Datadog
+from lab.compare.run import run
+from lab.drills.matrix import machine
+from lab.foundation.settings import DatadogSettings, LabSettings
+from lab.stack.mode import running_settings
 from lab.terminal.options import AsJson, seconds
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from lab.compare.intake import Datadog
-    from lab.foundation.settings import LabSettings
+from lab.terminal.screen import Screen, out
 
 
 def compare(
@@ -30,14 +33,6 @@ def compare(
     With DD_API_KEY and DD_APP_KEY Datadog's own API answers for Datadog, unless the embedded agent alone
     collects: it sends nothing there. Exit status 2 when one of those that are asked did not answer.
     """
-    from lab.cli.views.compare import render
-    from lab.compare import report
-    from lab.compare.run import run
-    from lab.drills.matrix import machine
-    from lab.foundation.settings import LabSettings
-    from lab.stack.mode import running_settings
-    from lab.terminal.screen import Screen, out
-
     settings = running_settings(LabSettings.load())
     with Screen() as screen, _datadog(settings, since) as datadog:
         screen.begin("compare", "asking")
@@ -52,11 +47,8 @@ def compare(
 
 
 @contextmanager
-def _datadog(settings: "LabSettings", since_s: float) -> "Iterator[Datadog]":
+def _datadog(settings: LabSettings, since_s: float) -> Iterator[Datadog]:
     """Whoever answers for Datadog: the account where there is one that gets something, else the intake."""
-    from lab.compare.intake import Datadog
-    from lab.foundation.settings import DatadogSettings
-
     intake, keys = Datadog(settings, since_s), DatadogSettings.load()
     if keys.dd_api_key is None or keys.dd_app_key is None or intake.is_embedded:
         yield intake

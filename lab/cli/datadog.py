@@ -5,17 +5,23 @@ from typing import Annotated
 
 import typer
 
+from lab.datadog.account import Account
+from lab.foundation.settings import DatadogSettings
+from lab.terminal.commands import Commands, Later
 from lab.terminal.options import AsJson
+from lab.terminal.screen import out
 
-app = typer.Typer(no_args_is_help=True)
+group = Commands(
+    "datadog",
+    "Work with a Datadog account.",
+    Later(
+        "push",
+        "lab.cli.datadog:push",
+        "Create or update the monitors and the dashboard; needs DD_API_KEY and DD_APP_KEY.",
+    ),
+)
 
 
-@app.callback()
-def datadog() -> None:
-    """Work with a Datadog account."""
-
-
-@app.command()
 def push(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would change; change nothing.")
@@ -23,10 +29,6 @@ def push(
     as_json: AsJson = False,
 ) -> None:
     """Create or update the monitors and the dashboard; needs DD_API_KEY and DD_APP_KEY."""
-    from lab.datadog.account import Account
-    from lab.foundation.settings import DatadogSettings
-    from lab.terminal.screen import out
-
     account = Account.of(DatadogSettings.load())
     # Only now: the client takes half a second to load, and a wrong key is told at once.
     from lab.cli.views.datadog import links, render

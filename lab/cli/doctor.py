@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
+from lab.cli import account
+from lab.cli.views.doctor import render
+from lab.clients import database
+from lab.doctor import examine
+from lab.foundation.settings import LabSettings
+from lab.stack.mode import running_settings
 from lab.terminal.options import AsJson
+from lab.terminal.screen import out
 
 
 def doctor(
@@ -25,14 +32,6 @@ def doctor(
 
     Exit status 1 when something is missing, 2 when nothing is but something could not be checked.
     """
-    from lab.cli import account
-    from lab.cli.views.doctor import render
-    from lab.clients import database
-    from lab.doctor import examine
-    from lab.foundation.settings import LabSettings
-    from lab.stack.mode import running_settings
-    from lab.terminal.screen import out
-
     # The account is the lab's own: another database's Agent has a key of its own.
     key = account.checked_key() if dsn is None else None
     if dsn is None:

@@ -4,7 +4,10 @@ from typing import Annotated
 
 import typer
 
+from lab.foundation.settings import LabSettings
+from lab.stack import mode
 from lab.terminal.options import Docker, Native
+from lab.terminal.screen import Screen, err
 
 
 def down(
@@ -19,10 +22,6 @@ def down(
 
     Natively it ends within five minutes: what does not stop in order is killed.
     """
-    from lab.foundation.settings import LabSettings
-    from lab.stack import mode
-    from lab.terminal.screen import Screen, err
-
     settings = LabSettings.load()
     asked = mode.asked_for(docker=docker, native=native)
     chosen = [mode.decide(settings, asked)] if asked else mode.to_stop(settings)

@@ -1,20 +1,19 @@
 """What `up` ends with: one slow trace of the lab that has just come up, so that insight needs no click."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from lab.drilldown.remote import Answers
-    from lab.drilldown.report import TraceReport
-    from lab.terminal.screen import Screen
+from lab.drilldown.local import HOUR, SLOWEST
+from lab.drilldown.remote import Answers
+from lab.drilldown.report import TraceReport
+from lab.foundation import clock
+from lab.foundation.errors import LabError
+from lab.foundation.readiness import NotReadyError, await_state
+from lab.terminal.screen import Screen
 
 # Spans are sent once a second, and the reports of credit-risk, the slow ones, come every eight.
 PATIENCE_S = 9.0
 
 
-def await_one(desk: "Answers", screen: "Screen") -> "TraceReport | None":
+def await_one(desk: Answers, screen: Screen) -> TraceReport | None:
     """Wait for an execution with its own plan; else take the slowest trace there is, if there is one."""
-    from lab.foundation.readiness import NotReadyError, await_state
-
     found: list[TraceReport] = []
 
     def probe() -> str | None:
@@ -34,17 +33,13 @@ def await_one(desk: "Answers", screen: "Screen") -> "TraceReport | None":
     return found[0]
 
 
-def look(desk: "Answers") -> "TraceReport | None":
+def look(desk: Answers) -> TraceReport | None:
     """Return a slow trace of the last hour without waiting: one with a plan, else the slowest, else None."""
     return _look(desk, with_plan=True) or _look(desk, with_plan=False)
 
 
-def _look(desk: "Answers", *, with_plan: bool) -> "TraceReport | None":
+def _look(desk: Answers, *, with_plan: bool) -> TraceReport | None:
     """A store that is empty, or not there yet, is no error here."""
-    from lab.drilldown.local import HOUR, SLOWEST
-    from lab.foundation import clock
-    from lab.foundation.errors import LabError
-
     try:
         if with_plan:
             return desk.report_with_plan(clock.now() - HOUR)

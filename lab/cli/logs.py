@@ -3,14 +3,19 @@
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.text import Text
 
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
+from lab.stack import mode
+from lab.stack.docker import lifecycle
+from lab.stack.native.logs import Follower, file_of, names, tail
+from lab.stack.native.supervision import Supervisor
 from lab.terminal.options import Docker, Native
-
-if TYPE_CHECKING:
-    from lab.foundation.settings import LabSettings
+from lab.terminal.screen import out
 
 LINES = 40
 LINES_OF_EACH = 8
@@ -29,9 +34,6 @@ def logs(
     native: Native = False,
 ) -> None:
     """Show the last lines of the logs."""
-    from lab.foundation.settings import LabSettings
-    from lab.stack import mode
-
     settings = LabSettings.load()
     chosen = mode.decide(settings, mode.asked_for(docker=docker, native=native))
     if chosen is mode.Mode.DOCKER:
@@ -42,16 +44,12 @@ def logs(
 
 def show_containers(component: str | None, *, follow: bool, tail: int) -> None:
     """Show what containers wrote, with `follow` until interrupted or until they have gone."""
-    from lab.stack.docker import lifecycle as docker
-
-    for line in docker.logs(component, follow=follow, tail=tail):
+    for line in lifecycle.logs(component, follow=follow, tail=tail):
         # Compose names the container at the start of each line.
         _show("", line, alone=True)
 
 
-def _show_files(component: str | None, settings: "LabSettings", *, follow: bool) -> None:
-    from lab.foundation.paths import Paths
-    from lab.stack.native.logs import file_of, names, tail
+def _show_files(component: str | None, settings: LabSettings, *, follow: bool) -> None:
 
     paths = Paths.of(settings)
     chosen = [component] if component else names()
@@ -63,12 +61,8 @@ def _show_files(component: str | None, settings: "LabSettings", *, follow: bool)
         show_new_lines(chosen, settings)
 
 
-def show_new_lines(components: Sequence[str], settings: "LabSettings") -> None:
+def show_new_lines(components: Sequence[str], settings: LabSettings) -> None:
     """Show what is written from now on, until interrupted or until supervisord has gone."""
-    from lab.foundation.paths import Paths
-    from lab.stack.native.logs import Follower
-    from lab.stack.native.supervision import Supervisor
-
     paths = Paths.of(settings)
     supervisor = Supervisor(paths)
     with ExitStack() as files:
@@ -85,9 +79,6 @@ def show_new_lines(components: Sequence[str], settings: "LabSettings") -> None:
 
 
 def _show(component: str, line: str, *, alone: bool) -> None:
-    from rich.text import Text
-
-    from lab.terminal.screen import out
 
     if alone:
         out.print(Text(line), soft_wrap=True)

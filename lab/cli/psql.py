@@ -5,6 +5,14 @@ from typing import Annotated
 
 import typer
 
+from lab.clients.database import Role, dsn, options_of
+from lab.foundation.errors import LabError
+from lab.foundation.settings import LabSettings
+from lab.foundation.suggestions import unknown
+from lab.stack.environment import inherited
+from lab.stack.mode import running_settings
+from lab.stack.native import binaries
+
 
 def psql(
     context: typer.Context,
@@ -14,20 +22,10 @@ def psql(
     ] = "lab",
 ) -> None:
     """Open psql in the lab's database; further arguments are psql's own."""
-    from psycopg2.extensions import parse_dsn
-
-    from lab.clients.database import Role, dsn
-    from lab.foundation.errors import LabError
-    from lab.foundation.settings import LabSettings
-    from lab.foundation.suggestions import unknown
-    from lab.stack.environment import inherited
-    from lab.stack.mode import running_settings
-    from lab.stack.native import binaries
-
     if role not in list(Role):
         raise LabError(unknown("role", role, Role))
     program = binaries.postgres_bin()
-    wanted = parse_dsn(dsn(running_settings(LabSettings.load()), Role(role)))
+    wanted = options_of(dsn(running_settings(LabSettings.load()), Role(role)))
     # By environment, because a command line is public.
     variables = {
         "PGHOST": wanted["host"],

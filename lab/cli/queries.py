@@ -5,7 +5,13 @@ from typing import Annotated
 
 import typer
 
+from lab.cli.drilldown import desk
+from lab.cli.views.queries import render, render_one
+from lab.drilldown import By, to_json
+from lab.foundation.errors import LabError
+from lab.foundation.suggestions import unknown
 from lab.terminal.options import AsJson, Docker, Native
+from lab.terminal.screen import out
 
 
 def queries(
@@ -18,13 +24,6 @@ def queries(
     as_json: AsJson = False,
 ) -> None:
     """List the statements that did most in the last hour."""
-    from lab.cli.drilldown import desk
-    from lab.cli.views.queries import render
-    from lab.drilldown import By, to_json
-    from lab.foundation.errors import LabError
-    from lab.foundation.suggestions import unknown
-    from lab.terminal.screen import out
-
     if by not in list(By):
         raise LabError(unknown("figure", by, By))
     found = desk(docker=docker, native=native).queries(By(by))
@@ -42,11 +41,6 @@ def query(
     as_json: AsJson = False,
 ) -> None:
     """Show one statement: both observers, its plans over time, its slowest executions, its tables."""
-    from lab.cli.drilldown import desk
-    from lab.cli.views.queries import render_one
-    from lab.drilldown import to_json
-    from lab.terminal.screen import out
-
     found = desk(docker=docker, native=native).query(key)
     if as_json:
         out.print_json(json.dumps(to_json(found)))

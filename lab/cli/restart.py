@@ -1,18 +1,17 @@
 """`restart`: down and up again, with the options of the last `up` and the settings of now."""
 
+from dataclasses import replace
+
+from lab.cli.up import bring_up
+from lab.foundation.settings import LabSettings
+from lab.stack import mode
+from lab.stack.up_options import Memory
 from lab.terminal.options import Docker, Native
+from lab.terminal.screen import Screen
 
 
 def restart(*, docker: Docker = False, native: Native = False) -> None:
     """Stop the lab and start it as it was; changed settings take effect."""
-    from dataclasses import replace
-
-    from lab.cli.up import bring_up
-    from lab.foundation.settings import LabSettings
-    from lab.stack import mode
-    from lab.stack.up_options import Memory
-    from lab.terminal.screen import Screen
-
     settings = LabSettings.load()
     chosen = mode.decide(settings, mode.asked_for(docker=docker, native=native))
     known = Memory.read(mode.remembered(chosen, settings)) or Memory()

@@ -4,16 +4,15 @@ import json
 
 import typer
 
+from lab.cli.drilldown import desk
+from lab.cli.views.sessions import render
+from lab.drilldown import to_json
 from lab.terminal.options import AsJson, Docker, Native
+from lab.terminal.screen import out
 
 
 def sessions(*, docker: Docker = False, native: Native = False, as_json: AsJson = False) -> None:
     """Show live sessions and who blocks whom. Exit status 1 when PostgreSQL does not answer."""
-    from lab.cli.drilldown import desk
-    from lab.cli.views.sessions import render
-    from lab.drilldown import to_json
-    from lab.terminal.screen import out
-
     found = desk(docker=docker, native=native).sessions()
     if as_json:
         out.print_json(json.dumps(to_json(found)))

@@ -4,7 +4,14 @@ import json
 
 import typer
 
+from lab.cli import account
+from lab.cli.views.status import table
+from lab.foundation.outcome import Outcome
+from lab.foundation.settings import LabSettings
+from lab.stack import mode
+from lab.stack.status import State
 from lab.terminal.options import AsJson, Docker, Native
+from lab.terminal.screen import out
 
 
 def status(*, docker: Docker = False, native: Native = False, as_json: AsJson = False) -> None:
@@ -12,14 +19,6 @@ def status(*, docker: Docker = False, native: Native = False, as_json: AsJson = 
 
     Exit status 0 when all that was asked for works, 1 when something does not, 2 when that is unknown.
     """
-    from lab.cli import account
-    from lab.cli.views.status import table
-    from lab.foundation.outcome import Outcome
-    from lab.foundation.settings import LabSettings
-    from lab.stack import mode
-    from lab.stack.status import State
-    from lab.terminal.screen import out
-
     settings = LabSettings.load()
     chosen = mode.decide(settings, mode.asked_for(docker=docker, native=native))
     found = mode.status(chosen, settings)

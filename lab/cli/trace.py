@@ -5,7 +5,11 @@ from typing import Annotated
 
 import typer
 
+from lab.cli.drilldown import desk
+from lab.cli.views.trace import render
+from lab.drilldown import to_json
 from lab.terminal.options import AsJson, Docker, Native
+from lab.terminal.screen import out
 
 
 def trace(
@@ -24,11 +28,6 @@ def trace(
     as_json: AsJson = False,
 ) -> None:
     """Show a trace's statements, with the plan that each was executed by."""
-    from lab.cli.drilldown import desk
-    from lab.cli.views.trace import render
-    from lab.drilldown import to_json
-    from lab.terminal.screen import out
-
     report = desk(docker=docker, native=native).report(asked, service)
     if as_json:
         out.print_json(json.dumps(to_json(report)))

@@ -2,26 +2,38 @@
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
+from rich.text import Text
 
+from lab import seed
+from lab.cli import account, insight
+from lab.cli.dotenv import warn_of_unknown
+from lab.cli.drilldown import desk_in
+from lab.cli.logs import show_containers, show_new_lines
+from lab.cli.views.status import next_steps, table
+from lab.cli.views.trace import in_brief
+from lab.drilldown import to_json
+from lab.drilldown.remote import Answers
+from lab.drills.healing import heal_abandoned
+from lab.foundation.errors import LabError
+from lab.foundation.settings import LabSettings
+from lab.seed import SeedReport
+from lab.stack import mode
+from lab.stack.docker import lifecycle
+from lab.stack.mode import Mode
+from lab.stack.native import logs as native_logs
+from lab.stack.native import starting
+from lab.stack.native.starting import AskedFor
+from lab.stack.status import Status
+from lab.stack.up_options import Memory
+from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, Docker, Native, names, number
+from lab.terminal.progress import bar
+from lab.terminal.screen import Screen, err, out, warn
 from workload.limits import MAX_LOAD, MAX_SCALE, MIN_SCALE
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.text import Text
-
-    from lab.drilldown.remote import Answers
-    from lab.foundation.settings import LabSettings
-    from lab.seed import SeedReport
-    from lab.stack.mode import Mode
-    from lab.stack.native.starting import AskedFor
-    from lab.stack.status import Status
-    from lab.stack.up_options import Memory
-    from lab.terminal.screen import Screen
 
 # What a person may open, where it runs: component, heading, path.
 PAGES = (
@@ -73,9 +85,6 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Start the lab, or what is missing of it: in containers where a Docker engine answers."""
-    from lab.stack import mode
-    from lab.stack.up_options import Memory
-
     asked_mode = mode.asked_for(docker=docker, native=native)
     chosen = names(services, "--services", "service")
     asked = Memory(services=chosen, scale=scale, load=load, shop=shop)
@@ -83,23 +92,13 @@ def up(
 
 
 def bring_up(
-    asked: "Memory",
+    asked: Memory,
     *,
-    asked_mode: "Mode | None",
+    asked_mode: Mode | None,
     foreground: bool = False,
     as_json: bool = False,
 ) -> None:
     """Start the lab with these options, and show what runs."""
-    from lab.cli import account, insight
-    from lab.cli.dotenv import warn_of_unknown
-    from lab.cli.drilldown import desk_in
-    from lab.drilldown import to_json
-    from lab.drills.healing import heal_abandoned
-    from lab.foundation.settings import LabSettings
-    from lab.stack import mode
-    from lab.terminal.interruption import interruptible
-    from lab.terminal.screen import Screen, out
-
     settings = LabSettings.load()
     chosen = mode.decide(settings, asked_mode)
     mode.require_alone(chosen, settings)
@@ -127,20 +126,14 @@ def bring_up(
         _stay(chosen, settings)
 
 
-def _in_containers(settings: "LabSettings", asked: "Memory", screen: "Screen") -> bool:
+def _in_containers(settings: LabSettings, asked: Memory, screen: Screen) -> bool:
     """Start the lab; return whether there is news to tell, as Compose does not."""
-    from lab.stack.docker import lifecycle as docker
-
-    docker.up(settings, asked, reporter=screen)
+    lifecycle.up(settings, asked, reporter=screen)
     return True
 
 
-def _natively(settings: "LabSettings", asked: "Memory", screen: "Screen") -> bool:
+def _natively(settings: LabSettings, asked: Memory, screen: Screen) -> bool:
     """Start the lab; return whether anything had to be started."""
-    from lab.foundation.errors import LabError
-    from lab.stack.native import starting
-    from lab.terminal.screen import warn
-
     if sys.platform != "linux":
         raise LabError("Without Docker the lab needs Linux. Start Docker: ./creditlab up --docker")
     outcome = starting.up(
@@ -155,20 +148,15 @@ def _natively(settings: "LabSettings", asked: "Memory", screen: "Screen") -> boo
     return bool(outcome.started)
 
 
-def _seed(settings: "LabSettings", asked_for: "AskedFor", screen: "Screen") -> "SeedReport":
-    from lab import seed
+def _seed(settings: LabSettings, asked_for: AskedFor, screen: Screen) -> SeedReport:
 
     if screen.is_live:
-        with screen.stepped_aside() as console, seed.bar(console) as progress:
+        with screen.stepped_aside() as console, bar(console) as progress:
             return seed.ensure(settings, asked_for=asked_for, progress=progress)
     return seed.ensure(settings, asked_for=asked_for)
 
 
-def _show(
-    status: "Status", *, news: bool, notes: "Sequence[Text]", install: str | None = None
-) -> None:
-    from lab.cli.views.status import next_steps, table
-    from lab.terminal.screen import out
+def _show(status: Status, *, news: bool, notes: Sequence[Text], install: str | None = None) -> None:
 
     addresses = {component.name: component.address for component in status.components}
     out.print()
@@ -184,12 +172,8 @@ def _show(
     out.print(next_steps(NEXT))
 
 
-def _show_trace(desk: "Answers", *, wait: bool) -> None:
+def _show_trace(desk: Answers, *, wait: bool) -> None:
     """The lab is up already, so an interrupt ends this wait and nothing else."""
-    from lab.cli import insight
-    from lab.cli.views.trace import in_brief
-    from lab.terminal.screen import Screen, out
-
     try:
         with Screen() as screen:
             report = insight.await_one(desk, screen) if wait else insight.look(desk)
@@ -201,12 +185,7 @@ def _show_trace(desk: "Answers", *, wait: bool) -> None:
         out.print("  No trace has reached the console yet. Later: ./creditlab trace", style="dim")
 
 
-def _stay(chosen: "Mode", settings: "LabSettings") -> None:
-    from lab.cli.logs import show_containers, show_new_lines
-    from lab.stack import mode
-    from lab.stack.native.logs import names
-    from lab.terminal.interruption import interruptible
-    from lab.terminal.screen import Screen, err
+def _stay(chosen: Mode, settings: LabSettings) -> None:
 
     try:
         with interruptible():
@@ -214,7 +193,7 @@ def _stay(chosen: "Mode", settings: "LabSettings") -> None:
             if chosen is mode.Mode.DOCKER:
                 show_containers(None, follow=True, tail=0)
             else:
-                show_new_lines(names(), settings)
+                show_new_lines(native_logs.names(), settings)
     except KeyboardInterrupt:
         err.print()
     with Screen() as screen:

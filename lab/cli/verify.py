@@ -4,7 +4,13 @@ import json
 
 import typer
 
+from lab import verify as checks
+from lab.cli.views.verify import render
+from lab.drills.healing import heal_abandoned
+from lab.foundation.settings import LabSettings
+from lab.stack.mode import running_settings
 from lab.terminal.options import AsJson
+from lab.terminal.screen import Screen, out
 
 
 def verify(as_json: AsJson = False) -> None:
@@ -12,18 +18,11 @@ def verify(as_json: AsJson = False) -> None:
 
     Exit status 0 when all hold, 1 when one fails, 2 when none fails but one could not be checked.
     """
-    from lab.cli.views.verify import render
-    from lab.drills.healing import heal_abandoned
-    from lab.foundation.settings import LabSettings
-    from lab.stack.mode import running_settings
-    from lab.terminal.screen import Screen, out
-    from lab.verify import run
-
     settings = running_settings(LabSettings.load())
     with Screen() as screen:
         heal_abandoned(settings, screen)
         screen.begin("verify")
-        report = run(settings, progress=screen.wait)
+        report = checks.run(settings, progress=screen.wait)
     if as_json:
         out.print_json(json.dumps(report.to_json()))
     else:

@@ -13,8 +13,8 @@ from lab.datadog.api import Api, Series
 from lab.foundation import clock
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
+from lab.foundation.timestamps import NS_PER_S
 
-NS = 1_000_000_000
 # `reported_hostname` in datadog/conf.d/postgres.d/conf.yaml.
 HOST = "credit-lab-postgres"
 
@@ -48,7 +48,8 @@ class DatadogAccount(Datadog):
         calls = self._of_statements("count", signatures)
         nanoseconds = self._of_statements("time", signatures)
         return {
-            name: Work(calls=calls[name], seconds=nanoseconds.get(name, 0.0) / NS) for name in calls
+            name: Work(calls=calls[name], seconds=nanoseconds.get(name, 0.0) / NS_PER_S)
+            for name in calls
         }
 
     def work_answer(self, value: float) -> Answer:

@@ -7,11 +7,12 @@ from functools import cached_property
 from typing import Any
 
 from lab.compare.answers import Answer, cannot
-from lab.compare.side import NS, READ_WITHIN_S
+from lab.compare.side import READ_WITHIN_S
 from lab.drilldown.links import Links
 from lab.foundation import clock
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
+from lab.foundation.timestamps import NS_PER_S
 from lab.telemetry.store import (
     ActivityRound,
     ActivitySample,
@@ -65,7 +66,7 @@ class Datadog:
 
     def __init__(self, settings: LabSettings, since_s: float) -> None:
         self._reader = Reader(Paths.of(settings).store, timeout_s=READ_WITHIN_S)
-        self._since_ns = clock.now_ns() - round(since_s * NS)
+        self._since_ns = clock.now_ns() - round(since_s * NS_PER_S)
         self._console = Links.of(settings).console
         self.trouble: str | None = None
 
@@ -145,7 +146,7 @@ class Datadog:
         if not newest:
             return []
         condition = f"{TABLES} AND host = ? AND at_ns > ?"
-        since_ns = newest[0].at_ns - round(SCHEMA_ROUND_S * NS)
+        since_ns = newest[0].at_ns - round(SCHEMA_ROUND_S * NS_PER_S)
         return self._reader.select(
             Snapshot, condition, [newest[0].host, since_ns], order="at_ns DESC"
         )
@@ -159,7 +160,7 @@ class Datadog:
     ) -> Answer:
         """Return an answer with the age of what it rests on."""
         newest = at_ns or max((delta.at_ns for delta in self.deltas), default=None)
-        age_s = None if newest is None else round((clock.now_ns() - newest) / NS, 1)
+        age_s = None if newest is None else round((clock.now_ns() - newest) / NS_PER_S, 1)
         return Answer(value=value, age_s=age_s, resolution_s=resolution_s, where=self._console)
 
     def _window(self, record: type[Any]) -> list[Any]:

@@ -14,7 +14,7 @@ from lab.stack.docker import lifecycle as docker
 from lab.stack.docker.compose import ComposeError, Usage
 from lab.stack.mode import Mode, running
 from lab.stack.native import records
-from lab.telemetry.embedded import LABEL
+from lab.telemetry.store.records import EMBEDDED_LABEL
 
 # By component; what a lab does not run costs nothing, and is not told of.
 OBSERVERS = {
@@ -48,7 +48,7 @@ def _native(settings: LabSettings) -> Iterator[Spent]:
     for name in (name for name in OBSERVERS if name in found):
         usage = _usage(found[name])
         if usage:
-            known_as = f"{name} ({LABEL})" if name == "datadog" and embedded else name
+            known_as = f"{name} ({EMBEDDED_LABEL})" if name == "datadog" and embedded else name
             yield from _told(name, known_as, usage, "mean")
 
 

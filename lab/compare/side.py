@@ -4,24 +4,24 @@ A side that does not answer keeps the reason in `trouble`, is not asked again, a
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cached_property, partial
 from itertools import pairwise
-from typing import Any, TypeAlias, TypeVar
+from typing import Any
 
 from lab.clients import database
 from lab.clients.database import Role
+from lab.clients.prometheus import Prometheus as Server
+from lab.clients.prometheus import PrometheusError, Series
 from lab.compare.answers import Answer, cannot
 from lab.drilldown.links import Links
 from lab.foundation import clock
 from lab.foundation.errors import DatabaseError
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
-from lab.judge.prometheus import Prometheus as Server
-from lab.judge.prometheus import PrometheusError
+from lab.foundation.timestamps import NS_PER_S
 from lab.telemetry.store import Plan, Reader, Span
 
-NS = 1_000_000_000
 READ_WITHIN_S = 15.0
 # It sees all statistics, and no row of the application's.
 LEAST = "pg_monitor"
@@ -29,24 +29,21 @@ NAMES = """
 SELECT queryid, substring(query FROM 'statement=''([a-z_]+)''[*]/') FROM pg_stat_statements
 WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND queryid IS NOT NULL"""
 
-Series = TypeVar("Series")
-RawSeries: TypeAlias = list[tuple[Mapping[str, str], list[tuple[float, float]]]]
-
 
 class Prometheus:
     """What can be asked of Prometheus."""
 
     def __init__(self, settings: LabSettings) -> None:
-        self._server = Server.of(settings)
-        self._published = Server(address=Links.of(settings).prometheus)
+        self._server = Server.of(settings, timeout_s=READ_WITHIN_S)
+        self._published = Server(url=Links.of(settings).prometheus)
         self.trouble: str | None = None
 
     def by_label(self, expr: str, label: str) -> dict[str, float]:
         """Return the value of each series now, by a label."""
-        return {labels.get(label, ""): value for labels, value in self._now(expr)}
+        return {series.labels.get(label, ""): series.value for series in self._now(expr)}
 
-    def raw(self, selector: str, *, window_s: float) -> RawSeries:
-        """Return labels and raw samples (seconds since 1970, value) of each series in the last seconds."""
+    def raw(self, selector: str, *, window_s: float) -> list[Series]:
+        """Return each series of a selector with its raw samples of the last seconds."""
         return self._asked(partial(self._server.raw, selector, window_s=window_s))
 
     def ask(self, expr: str) -> Answer:
@@ -56,7 +53,7 @@ class Prometheus:
             return cannot(self.trouble)
         if not found:
             return Answer(why_not="no such series", where=self._published.link(expr))
-        return self.answer(sum(value for _, value in found), expr)
+        return self.answer(sum(series.value for series in found), expr)
 
     def answer(self, value: float | str, expr: str = "pg_up") -> Answer:
         """Return an answer with the age of the exporter's last scrape."""
@@ -65,10 +62,10 @@ class Prometheus:
 
     @cached_property
     def _age_s(self) -> float | None:
-        scraped = [value for _, value in self._now("timestamp(pg_up)")]
+        scraped = [series.value for series in self._now("timestamp(pg_up)")]
         return round(clock.now_s() - max(scraped), 1) if scraped else None
 
-    def _now(self, expr: str) -> list[tuple[Mapping[str, str], float]]:
+    def _now(self, expr: str) -> list[Series]:
         return self._asked(partial(self._server.now, expr))
 
     def _asked(self, ask: Callable[[], list[Series]]) -> list[Series]:
@@ -119,11 +116,11 @@ class Truth:
     def grown(self, counter: str, label: str) -> dict[str, float]:
         """Return by how much a counter of the application has grown in the window, by a label."""
         grown: defaultdict[str, float] = defaultdict(float)
-        for labels, points in self._counters.raw(counter, window_s=self.window_s):
-            values = [value for _, value in points]
+        for series in self._counters.raw(counter, window_s=self.window_s):
+            values = [value for _, value in series.points]
             # A counter that is lower than before belongs to a process that has started anew.
             steps = pairwise(values)
-            grown[labels.get(label, "")] += sum(b - a if b >= a else b for a, b in steps)
+            grown[series.labels.get(label, "")] += sum(b - a if b >= a else b for a, b in steps)
         return dict(grown)
 
     def names(self) -> dict[int, str]:
@@ -136,7 +133,7 @@ class Seen:
 
     def __init__(self, settings: LabSettings, since_s: float) -> None:
         self._reader = Reader(Paths.of(settings).store, timeout_s=READ_WITHIN_S)
-        self._since_ns = clock.now_ns() - round(since_s * NS)
+        self._since_ns = clock.now_ns() - round(since_s * NS_PER_S)
         self._links = Links.of(settings)
 
     def trace_link(self, trace_id: str) -> str:

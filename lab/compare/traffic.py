@@ -5,10 +5,10 @@ import urllib.request
 from collections import defaultdict
 from collections.abc import Iterator
 
+from lab.clients.prometheus import Prometheus, PrometheusError, Target
 from lab.compare.resources import DATADOG, LAB, PROMETHEUS, Spent, one_line
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
-from lab.judge.prometheus import Prometheus, PrometheusError, Target
 from lab.telemetry.store import Reader, StoreError
 from lab.telemetry.store.tables import TABLES
 
@@ -24,7 +24,7 @@ PER_MINUTE = 60.0
 
 def spent(settings: LabSettings, *, since_s: float) -> Iterator[Spent]:
     """Yield bytes and samples per minute, and what is stored of them."""
-    prometheus = Prometheus.of(settings)
+    prometheus = Prometheus.of(settings, timeout_s=SCRAPE_WITHIN_S)
     try:
         yield from _scraped(prometheus)
         yield from _stored_by(prometheus)
@@ -47,8 +47,8 @@ def _scraped(prometheus: Prometheus) -> Iterator[Spent]:
     for target in prometheus.targets():
         by_job[target.job].append(target)
     samples = {
-        labels["job"]: value
-        for labels, value in prometheus.now("sum by (job) (scrape_samples_scraped)")
+        series.labels["job"]: series.value
+        for series in prometheus.now("sum by (job) (scrape_samples_scraped)")
     }
     for job, targets in sorted(by_job.items()):
         what = f"job {job}: bytes scraped"
@@ -86,7 +86,7 @@ def _stored_by(prometheus: Prometheus) -> Iterator[Spent]:
             observer=PROMETHEUS,
             what=what,
             unit=unit,
-            value=found[0][1] / scale if found else None,
+            value=found[0].value / scale if found else None,
             why_not="" if found else "Prometheus has not scraped itself yet",
         )
 
@@ -94,7 +94,7 @@ def _stored_by(prometheus: Prometheus) -> Iterator[Spent]:
 def _sent(prometheus: Prometheus, since_s: float) -> Iterator[Spent]:
     """What the intake took of Agents and tracers: it counts bodies as they are after decompression."""
     rate = f"sum by (stream) (rate(lab_intake_bytes_total[{since_s:.0f}s]))"
-    found = {labels["stream"]: value for labels, value in prometheus.now(rate)}
+    found = {series.labels["stream"]: series.value for series in prometheus.now(rate)}
     for stream, per_second in sorted(found.items()):
         if per_second:
             yield Spent(

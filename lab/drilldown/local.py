@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
+from lab.clients.prometheus import Prometheus
 from lab.drilldown import executions, ids, queries, query, report, sessions, trace, traces
 from lab.drilldown.errors import NotFoundError
 from lab.drilldown.execution import StatementExecution
 from lab.drilldown.links import Links
-from lab.drilldown.prometheus import Prometheus
 from lab.drilldown.queries import APPLICATION, By, QuerySummary
 from lab.drilldown.query import Query
 from lab.drilldown.report import TraceReport

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from lab.clients.prometheus import Prometheus, PrometheusError
 from lab.drilldown.errors import NotFoundError
 from lab.drilldown.plan_history import PlanPeriod, TableTouched, periods, tables_touched
-from lab.drilldown.prometheus import Prometheus, PrometheusAwayError
 from lab.drilldown.queries import APPLICATION, SQL, QuerySummary, queryids_of, signatures_of, top
 from lab.drilldown.sampling import sampled_away
 from lab.drilldown.series import Series, series
@@ -99,10 +99,8 @@ def query(
     absent: dict[str, str] = {}
     ratios: Mapping[str, float] = {}
     try:
-        ratios = {
-            s.labels["table"]: v for s in prometheus.now(HIT_RATIO) for v in s.values.values()
-        }
-    except PrometheusAwayError as error:
+        ratios = {s.labels["table"]: s.value for s in prometheus.now(HIT_RATIO)}
+    except PrometheusError as error:
         absent["table_hit_ratio"] = str(error)
     if not slowest:
         absent["slowest"] = "PostgreSQL logged no execution: all were below its thresholds"

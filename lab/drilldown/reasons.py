@@ -9,7 +9,7 @@ from datetime import timedelta
 from lab.drilldown.evidence import Evidence
 from lab.drilldown.trace import TraceSpan
 from lab.drilldown.waiting import locked_ms
-from lab.foundation.timestamps import ms, nanoseconds
+from lab.foundation.timestamps import NS_PER_S, ms, nanoseconds
 from lab.telemetry.pglog import commands
 from lab.telemetry.pglog.events import Kind
 from lab.telemetry.store import Execution
@@ -112,7 +112,7 @@ def _rejected(evidence: Evidence, span: TraceSpan, logged: Execution | None) -> 
         if event.kind != Kind.PLAN_REJECTED:
             continue
         begin_ns = logged.at_ns - logged.duration_ns if logged else 0
-        if logged is None or begin_ns <= event.at_ns <= logged.at_ns + 1_000_000_000:
+        if logged is None or begin_ns <= event.at_ns <= logged.at_ns + NS_PER_S:
             return f"auto_explain logged one, which is not stored: {event.message}"
     return None
 

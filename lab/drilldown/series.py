@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import ceil, floor
 
-from lab.drilldown.prometheus import Prometheus, PrometheusAwayError
+from lab.clients.prometheus import Prometheus, PrometheusError
 from lab.drilldown.queries import SQL
 from lab.foundation.timestamps import NS_PER_S, nanoseconds
 from lab.telemetry.store import Reader
@@ -80,7 +80,7 @@ def series(
         by_prometheus = _by_prometheus(prometheus, window)
         if not by_prometheus:
             absent["prometheus"] = "Prometheus has no samples of it in this window"
-    except PrometheusAwayError as error:
+    except PrometheusError as error:
         absent["prometheus"] = str(error)
     by_dbm, source = _by_dbm(reader, window)
     if not by_dbm:
@@ -163,15 +163,15 @@ def _by_prometheus(prometheus: Prometheus, window: _Window) -> dict[int, Counted
         labels += f',user="{window.role}"'
 
     def counter(name: str) -> dict[int, float]:
-        found = prometheus.over_time(
+        first_ns, step_ns = nanoseconds(window.begin), window.step_s * NS_PER_S
+        found = prometheus.series(
             f"sum(pg_stat_statements_{name}{{{labels}}})",
-            since=window.begin,
-            until=window.end_of(window.steps - 1),
+            since_ns=first_ns,
+            until_ns=nanoseconds(window.end_of(window.steps - 1)),
             step_s=window.step_s,
         )
-        values = found[0].values if found else {}
-        first = window.begin.timestamp()
-        return {round((at - first) / window.step_s): value for at, value in values.items()}
+        points = found[0].points if found else ()
+        return {round((at_ns - first_ns) / step_ns): value for at_ns, value in points}
 
     calls, seconds = counter("calls_total"), counter("seconds_total")
     # A counter that fell was reset, by a crash or by hand: that step is unknown.

@@ -5,8 +5,7 @@ from lab.datadog.api import Api
 from lab.datadog.definitions import PROJECT
 from lab.drills.drill import Drill
 from lab.drills.runner import Run
-
-NS = 1_000_000_000
+from lab.foundation.timestamps import NS_PER_S
 
 
 def announce(told: Account, drill: Drill, run: Run) -> None:
@@ -16,11 +15,11 @@ def announce(told: Account, drill: Drill, run: Run) -> None:
         LabError: when Datadog refuses or does not answer.
     """
     proof = f"Proven in PostgreSQL: {run.proof}" if run.proven_ns else f"Not proven: {run.proof}"
-    seconds = (run.healed_ns - run.injected_ns) / NS
+    seconds = (run.healed_ns - run.injected_ns) / NS_PER_S
     with Api(told) as api:
         api.event(
             title=f"Drill {drill.name}: {drill.title}",
             text=f"{proof}. Healed after {seconds:.0f} s. Runbook: docs/alerts.md#{drill.runbook.lower()}",
-            at_s=run.injected_ns // NS,
+            at_s=run.injected_ns // NS_PER_S,
             tags=[PROJECT, f"drill:{drill.name}", f"run:{run.run}"],
         )

@@ -16,19 +16,20 @@ from lab.foundation.paths import Paths
 from lab.foundation.readiness import await_state
 from lab.foundation.reporter import Reporter
 from lab.foundation.settings import LabSettings
+from lab.foundation.timestamps import NS_PER_S
 from lab.judge.collect import collect
 from lab.judge.evidence import Truth
-from lab.judge.readings import GRACE_NS, NS
+from lab.judge.readings import GRACE_NS
 from lab.judge.verdicts import Verdict, judge
 from lab.telemetry import redact
 from workload.statements import STATEMENTS
 
 # What was so before the fault: two scrapes, and two of the Agent's intervals.
-BEFORE_NS = 20 * NS
+BEFORE_NS = 20 * NS_PER_S
 # Then the rates over a minute that signals use have forgotten the fault, and a scrape has come since.
-FORGOTTEN_NS = 50 * NS + BEFORE_NS
+FORGOTTEN_NS = 50 * NS_PER_S + BEFORE_NS
 # Deltas are sent every 10 s, and the writer of the store takes a moment.
-SETTLES_NS = GRACE_NS + 5 * NS
+SETTLES_NS = GRACE_NS + 5 * NS_PER_S
 QUERYIDS = """
 SELECT DISTINCT queryid FROM pg_stat_statements
 WHERE query ~ %s AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"""
@@ -60,7 +61,7 @@ def assess(drill: Drill, run: Run, settings: LabSettings, reporter: Reporter) ->
         await_state(
             "late evidence has had its time",
             lambda: _seconds_left(run.healed_ns + SETTLES_NS),
-            within_s=2 * SETTLES_NS / NS,
+            within_s=2 * SETTLES_NS / NS_PER_S,
             watch=reporter.wait,
         )
     assessment = judge_again(drill, run, settings)
@@ -91,7 +92,7 @@ def judge_again(drill: Drill, run: Run, settings: LabSettings) -> Assessment:
 
 
 def _seconds_left(until_ns: int) -> str | None:
-    left = (until_ns - clock.now_ns()) / NS
+    left = (until_ns - clock.now_ns()) / NS_PER_S
     return f"{left:.0f} s left" if left > 0 else None
 
 

@@ -20,15 +20,15 @@ from lab.foundation.paths import Paths
 from lab.foundation.readiness import await_state
 from lab.foundation.reporter import Reporter
 from lab.foundation.settings import LabSettings
+from lab.foundation.timestamps import NS_PER_S
 from lab.judge.collect import collect
 from lab.judge.evidence import Evidence, Observer
 from lab.judge.quiet import FalseAlarm, false_alarms, together, unheard
-from lab.judge.readings import NS
 from lab.stack.components import COMPONENTS
 from lab.stack.native.records import Record
 
 # As long as most drills last; each stretch is judged as if every fault had been there in it.
-STRETCH_NS = 60 * NS
+STRETCH_NS = 60 * NS_PER_S
 SIGNALS = {name: drill.signals for name, drill in DRILLS.items()}
 
 
@@ -66,7 +66,7 @@ def watch(settings: LabSettings, *, for_s: float, reporter: Reporter) -> Watch:
         LockedError: when a drill runs.
     """
     place = Place(Paths.of(settings))
-    stretches = max(1, round(for_s * NS / STRETCH_NS))
+    stretches = max(1, round(for_s * NS_PER_S / STRETCH_NS))
     alarms: list[FalseAlarm] = []
     deaf: dict[Observer, str] = {}
     with place.locked():
@@ -116,13 +116,13 @@ def _last_heal_ns(place: Place) -> int:
 def _last_start_ns(paths: Paths) -> int:
     """When the last component came up: a lab that has just begun, cold as it is, is not quiet."""
     records = (Record.read(paths.run, name) for name in COMPONENTS)
-    return max((round(record.created * NS) for record in records if record), default=0)
+    return max((round(record.created * NS_PER_S) for record in records if record), default=0)
 
 
 def _await(state: str, until_ns: int, reporter: Reporter) -> None:
     def left() -> str | None:
-        seconds = (until_ns - clock.now_ns()) / NS
+        seconds = (until_ns - clock.now_ns()) / NS_PER_S
         return f"{seconds:.0f} s left" if seconds > 0 else None
 
-    within_s = max(0.0, (until_ns - clock.now_ns()) / NS) + SETTLES_NS / NS
+    within_s = max(0.0, (until_ns - clock.now_ns()) / NS_PER_S) + SETTLES_NS / NS_PER_S
     await_state(state, left, within_s=within_s, watch=reporter.wait)

@@ -1,16 +1,16 @@
 """Waits between two drills, until the one before can no longer be taken for the fault of the next."""
 
+from lab.clients.prometheus import STEP_S, Prometheus, PrometheusError
 from lab.drills.assessment import BEFORE_NS, FORGOTTEN_NS
 from lab.drills.drill import Drill
 from lab.foundation import clock
 from lab.foundation.readiness import NotReadyError, await_state
 from lab.foundation.reporter import Reporter
 from lab.foundation.settings import LabSettings
-from lab.judge.prometheus import STEP_S, Prometheus, PrometheusError
-from lab.judge.readings import NS
+from lab.foundation.timestamps import NS_PER_S
 
 # The judge looks back from the injection, which comes a moment after this has looked: an evaluation more.
-LOOK_BACK_NS = BEFORE_NS + 10 * NS
+LOOK_BACK_NS = BEFORE_NS + 10 * NS_PER_S
 # An alert falls silent when its rates over a minute have forgotten the fault and its rule was evaluated.
 SILENT_S = 120.0
 
@@ -25,7 +25,7 @@ def settle(healed_ns: int, following: Drill, settings: LabSettings, reporter: Re
     await_state(
         "the fault before is forgotten",
         lambda: _left(healed_ns + FORGOTTEN_NS),
-        within_s=2 * FORGOTTEN_NS / NS,
+        within_s=2 * FORGOTTEN_NS / NS_PER_S,
         watch=reporter.wait,
     )
     prometheus = Prometheus.of(settings)
@@ -43,7 +43,7 @@ def settle(healed_ns: int, following: Drill, settings: LabSettings, reporter: Re
 
 
 def _left(until_ns: int) -> str | None:
-    left = (until_ns - clock.now_ns()) / NS
+    left = (until_ns - clock.now_ns()) / NS_PER_S
     return f"{left:.0f} s left" if left > 0 else None
 
 
@@ -54,8 +54,8 @@ def _heard(drill: Drill, prometheus: Prometheus) -> str | None:
     alerts = f'ALERTS{{alertname=~"{"|".join(drill.alerts)}"}}'
     try:
         heard = prometheus.now(
-            f"{alerts} or last_over_time({alerts}[{LOOK_BACK_NS // NS}s:{STEP_S}s])"
+            f"{alerts} or last_over_time({alerts}[{LOOK_BACK_NS // NS_PER_S}s:{STEP_S}s])"
         )
     except PrometheusError as error:
         return str(error)
-    return ", ".join(sorted({labels["alertname"] for labels, _ in heard})) or None
+    return ", ".join(sorted({series.labels["alertname"] for series in heard})) or None

@@ -1,9 +1,9 @@
 """Signals that many drills share: what anybody would look at first."""
 
+from lab.foundation.timestamps import NS_PER_MS
 from lab.judge.signals import Deltas, Metric, Resources, Sessions, Signal, Slow, Spans
 from lab.telemetry.store import ActivitySample, QueryMetrics
 
-NS_PER_MS = 1_000_000
 # A statement that is executed once or twice in a while, as a report is, may take its time: no fault.
 # Six a minute are counted, by everybody.
 SECONDS_BY_STATEMENT = """

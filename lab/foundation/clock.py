@@ -8,10 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 
-NS_PER_S = 1_000_000_000
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from lab.foundation.timestamps import NS_PER_S, moment
 
 
 @dataclass(slots=True)
@@ -34,7 +33,7 @@ def now_s() -> float:
 
 def now() -> datetime:
     """Return the time as an aware datetime in UTC, to the microsecond."""
-    return EPOCH + timedelta(microseconds=now_ns() // 1_000)
+    return moment(now_ns())
 
 
 def today() -> date:

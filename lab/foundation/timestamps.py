@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+NS_PER_US = 1_000
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -8,10 +8,10 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TypeVar
 
+from lab.clients.prometheus import Prometheus, PrometheusError, Series
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
-from lab.judge.evidence import Evidence, Observer, Pause, Series
-from lab.judge.prometheus import FRESHEST_EVALUATION, FRESHEST_SAMPLE, Prometheus, PrometheusError
+from lab.judge.evidence import Evidence, Observer, Pause
 from lab.judge.signals import Metric, Signal
 from lab.telemetry.store import (
     ActivitySample,
@@ -28,6 +28,9 @@ from lab.telemetry.store import (
 
 R = TypeVar("R", bound=Record)
 TIMEOUT_S = 15.0
+# The exporter's samples tell their own age, a series that a range query repeats does not.
+FRESHEST_SAMPLE = "max(timestamp(pg_up))"
+FRESHEST_EVALUATION = "max(prometheus_rule_group_last_evaluation_timestamp_seconds)"
 MOST = 300_000
 # The Agent's data and the embedded agent's: what Database Monitoring was sent. Never the log's.
 SENT = f"source IN ('{Source.AGENT}', '{Source.EMBEDDED}')"
@@ -79,7 +82,7 @@ def _from_prometheus(
     heard: dict[Observer, list[int]],
     silent: dict[Observer, str],
 ) -> Evidence:
-    prometheus = Prometheus.of(settings)
+    prometheus = Prometheus.of(settings, timeout_s=TIMEOUT_S)
     since, until = evidence.since_ns, evidence.until_ns
     expressions = dict.fromkeys(s.expr for s in signals if isinstance(s, Metric))
     try:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from lab.clients.prometheus import Alert, Series
 from lab.telemetry.store import ActivitySample, Event, Execution, Plan, QueryMetrics, Span
 
 
@@ -46,24 +47,6 @@ class Truth:
     queryids: frozenset[int] = frozenset()
     services: frozenset[str] = frozenset()
     pids: frozenset[int] = frozenset()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Series:
-    """One series of a range query: labels, and (time, value) in the order of time."""
-
-    labels: Mapping[str, str]
-    points: tuple[tuple[int, float], ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Alert:
-    """An alert that was pending or firing: since when each, as far as the evidence goes back."""
-
-    name: str
-    labels: Mapping[str, str]
-    pending_ns: int | None
-    firing_ns: int | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,8 +7,10 @@ nothing. Pure functions, as all of the judge.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lab.judge.evidence import Alert, Evidence, Observer, Truth
-from lab.judge.readings import NS, Seen
+from lab.clients.prometheus import Alert
+from lab.foundation.timestamps import NS_PER_S
+from lab.judge.evidence import Evidence, Observer, Truth
+from lab.judge.readings import Seen
 from lab.judge.signals import Signal
 from lab.judge.verdicts import STALE_NS, judge
 
@@ -58,7 +60,7 @@ def false_alarms(
                     observer=verdict.observer,
                     what=drill,
                     says="; ".join(verdict.says),
-                    at_ns=since_ns + round(verdict.after_s * NS),
+                    at_ns=since_ns + round(verdict.after_s * NS_PER_S),
                 )
 
 
@@ -87,7 +89,7 @@ def unheard(evidence: Evidence, *, until_ns: int) -> dict[Observer, str]:
             found.setdefault(observer, "it delivered nothing")
         elif heard_ns < until_ns - STALE_NS:
             found.setdefault(
-                observer, f"its freshest data were {(until_ns - heard_ns) / NS:.0f} s old"
+                observer, f"its freshest data were {(until_ns - heard_ns) / NS_PER_S:.0f} s old"
             )
     return found
 

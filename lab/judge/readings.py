@@ -7,14 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from lab.judge.evidence import Alert, Evidence, Truth
+from lab.clients.prometheus import Alert
+from lab.foundation.timestamps import NS_PER_S
+from lab.judge.evidence import Evidence, Truth
 from lab.judge.names import Names, of_labels, together
 from lab.judge.signals import Signal
 from lab.judge.tracks import Point, Track
 
-NS = 1_000_000_000
 # A scrape and a collection interval after the heal still tell of the fault; what comes later is late.
-GRACE_NS = 20 * NS
+GRACE_NS = 20 * NS_PER_S
 THOUSAND = 1000
 
 
@@ -62,7 +63,7 @@ def reading(signal: Signal, evidence: Evidence, truth: Truth) -> Reading:
             names=together(p.names for p in track),
         )
     if late is not None:
-        after = (late - truth.healed_ns) / NS
+        after = (late - truth.healed_ns) / NS_PER_S
         return Reading(says=f"{signal.says}: only {after:.0f} s after the heal", seen=Seen.MISSED)
     if before_too:
         return Reading(says=f"{signal.says}: it was so before the fault already", seen=Seen.UNKNOWN)
@@ -104,7 +105,7 @@ def alert_readings(found: Iterable[Alert], truth: Truth, names: Sequence[str]) -
         if alert.firing_ns < truth.injected_ns:
             yield Reading(says=f"{alert.name} fired before the fault already", seen=Seen.UNKNOWN)
         elif alert.firing_ns > truth.healed_ns + GRACE_NS:
-            after = (alert.firing_ns - truth.healed_ns) / NS
+            after = (alert.firing_ns - truth.healed_ns) / NS_PER_S
             yield Reading(
                 says=f"{alert.name} fired only {after:.0f} s after the heal", seen=Seen.MISSED
             )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
+from lab.foundation.timestamps import NS_PER_S
 from lab.judge.evidence import Evidence, Observer
 from lab.judge.names import (
     NOTHING,
@@ -20,7 +21,7 @@ from lab.judge.names import (
     of_span,
     together,
 )
-from lab.judge.tracks import NS_PER_S, Point, Track, counted, silences
+from lab.judge.tracks import Point, Track, counted, silences
 from lab.telemetry.store import ActivitySample, Event, Execution, QueryMetrics, Span
 
 INTERVAL_NS = 10 * NS_PER_S

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from lab.foundation.timestamps import NS_PER_S
 from lab.judge.evidence import Evidence
 from lab.judge.names import NOTHING, Names, together
 
 BUCKET_NS = 5_000_000_000
-NS_PER_S = 1_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

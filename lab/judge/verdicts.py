@@ -8,13 +8,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lab.judge.evidence import Alert, Evidence, Observer, Truth
+from lab.clients.prometheus import Alert
+from lab.foundation.timestamps import NS_PER_S
+from lab.judge.evidence import Evidence, Observer, Truth
 from lab.judge.names import Names, together
-from lab.judge.readings import GRACE_NS, NS, Reading, Seen, alert_readings, reading
+from lab.judge.readings import GRACE_NS, Reading, Seen, alert_readings, reading
 from lab.judge.signals import Signal
 
 # Twice the longest interval at which any of them delivers: older than that, it has stopped.
-STALE_NS = 30 * NS
+STALE_NS = 30 * NS_PER_S
 
 
 class Depth(StrEnum):
@@ -106,13 +108,15 @@ def _not_shown(
     if heard_ns is None:
         return Seen.UNKNOWN, ("it delivered nothing in this time",)
     if heard_ns < truth.healed_ns - STALE_NS:
-        age = (truth.healed_ns - heard_ns) / NS
+        age = (truth.healed_ns - heard_ns) / NS_PER_S
         return Seen.UNKNOWN, (f"its freshest data were {age:.0f} s old when the fault was healed",)
     if pause := evidence.pauses.get(observer):
         # Data of after the heal are fresh, and tell nothing of the fault that they did not see.
         deaf_ns = min(pause.end_ns, truth.healed_ns) - max(pause.begin_ns, truth.injected_ns)
         if deaf_ns > STALE_NS:
-            return Seen.UNKNOWN, (f"it delivered nothing for {deaf_ns / NS:.0f} s of the fault",)
+            return Seen.UNKNOWN, (
+                f"it delivered nothing for {deaf_ns / NS_PER_S:.0f} s of the fault",
+            )
     doubtful = tuple(dict.fromkeys(r.says for r in readings if r.seen is Seen.UNKNOWN))
     if doubtful:
         return Seen.UNKNOWN, doubtful
@@ -143,7 +147,7 @@ def _earliest(times: Iterable[int | None], proven_ns: int) -> float | None:
 
 
 def _after(at_ns: int, proven_ns: int) -> float:
-    return round(max(0, at_ns - proven_ns) / NS, 1)
+    return round(max(0, at_ns - proven_ns) / NS_PER_S, 1)
 
 
 def _depths(

@@ -1,6 +1,6 @@
 """Seeding: three years of a lender's life, made up, and loaded by COPY in one transaction."""
 
-from lab.seed.progress import Progress, Step, bar
+from lab.seed.progress import Progress, Step
 from lab.seed.seeding import SeedConflictError, SeedReport, UnseededDataError, ensure
 
 __all__ = [
@@ -9,6 +9,5 @@ __all__ = [
     "SeedReport",
     "Step",
     "UnseededDataError",
-    "bar",
     "ensure",
 ]

@@ -1,13 +1,8 @@
-"""How far the seed is: the fact that loading emits, and the bar that shows it to a person."""
+"""How far the seed is: the fact that loading emits."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as RichProgress
 
 
 class Step(StrEnum):
@@ -28,23 +23,3 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
-
-
-@contextmanager
-def bar(console: Console) -> Iterator[Report]:
-    """Show a progress bar while the block runs; gives what `ensure` takes as `progress`."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with RichProgress(*columns, console=console, transient=True) as shown:
-        tasks = {step: shown.add_task(step.value, total=None, visible=False) for step in Step}
-
-        def report(progress: Progress) -> None:
-            shown.update(
-                tasks[progress.step], completed=progress.done, total=progress.total, visible=True
-            )
-
-        yield report

@@ -1,35 +1,10 @@
-"""What native mode must know of a process of the lab to start it, ask it and stop it."""
+"""A component of the lab: its name, its port, what asks it whether it works, how it is asked to end."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from lab.foundation.addresses import reachable
-from lab.foundation.paths import Paths
-from lab.foundation.settings import ROOT, LabSettings
-
-
-@dataclass(frozen=True, kw_only=True)
-class Launch:
-    """What a component's process is started from."""
-
-    settings: LabSettings
-    services: tuple[str, ...]
-
-    @property
-    def paths(self) -> Paths:
-        """Where this lab keeps its files."""
-        return Paths.of(self.settings)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Command:
-    """A command line to exec, and all that its environment holds."""
-
-    argv: tuple[str, ...]
-    environment: dict[str, str]
-    version: str
-    directory: Path = ROOT
+from lab.foundation.settings import LabSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +14,6 @@ class Component:
     Attributes:
         name: as `status` and `logs` call it.
         port: the setting that holds its TCP port.
-        command: prepares its files and returns what to exec.
         probe: asks it whether it works; see lab/stack/probes.py.
         proof: what the probe waits for, in words: "postgres answers a query".
         stop_signal: what asks it to end in order.
@@ -50,7 +24,6 @@ class Component:
 
     name: str
     port: str
-    command: Callable[[Launch], Command]
     probe: Callable[[LabSettings], str | None]
     proof: str
     stop_signal: str = "TERM"

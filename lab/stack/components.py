@@ -1,6 +1,6 @@
-"""The table of what native mode runs, and which of it an `up` asks for.
+"""The table of the lab's components, and which of them an `up` asks for.
 
-A further component is one more entry of `COMPONENTS`.
+A further component is one more entry of `COMPONENTS`, and natively one of `COMMANDS`.
 """
 
 from functools import partial
@@ -11,7 +11,6 @@ from lab.foundation.suggestions import unknown
 from lab.stack import probes
 from lab.stack.agent import Agent
 from lab.stack.component import Component
-from lab.stack.native import commands
 
 # In the order of workload.services.SERVICES, which costs a third of a second to import.
 SERVICES = ("proposals", "underwriting", "customers", "servicing", "risk")
@@ -31,7 +30,6 @@ def _works(settings: LabSettings) -> str | None:
 POSTGRES = Component(
     name="postgres",
     port="postgres_port",
-    command=commands.postgres,
     probe=probes.query,
     proof="postgres answers a query",
     stop_signal="INT",  # fast shutdown; TERM would wait for every client to leave
@@ -47,7 +45,6 @@ COMPONENTS: dict[str, Component] = {
             Component(
                 name=name,
                 port=f"{name}_port",
-                command=partial(commands.service, name),
                 probe=partial(_answers, f"{name}_port", "/healthz"),
                 proof=f"{name} answers /healthz",
                 stop_within_s=40,
@@ -57,7 +54,6 @@ COMPONENTS: dict[str, Component] = {
         Component(
             name=SHOP,
             port="shop_port",
-            command=partial(commands.service, SHOP),
             probe=partial(_answers, "shop_port", "/healthz"),
             proof="the shop answers /healthz",
             stop_within_s=40,
@@ -66,14 +62,12 @@ COMPONENTS: dict[str, Component] = {
         Component(
             name="postgres_exporter",
             port="exporter_port",
-            command=commands.exporter,
             probe=lambda settings: probes.scrape(settings, settings.exporter_port),
             proof="a scrape of postgres_exporter has pg_up 1",
         ),
         Component(
             name="prometheus",
             port="prometheus_port",
-            command=commands.prometheus,
             probe=partial(_answers, "prometheus_port", "/-/ready"),
             proof="prometheus answers /-/ready",
             stop_within_s=30,
@@ -81,14 +75,12 @@ COMPONENTS: dict[str, Component] = {
         Component(
             name="datadog",
             port="embedded_agent_port",
-            command=commands.datadog,
             probe=_works,
             proof="the agent answers on its own port",
         ),
         Component(
             name="trace_agent",
             port="trace_agent_port",
-            command=commands.trace_agent,
             probe=partial(_answers, "trace_agent_port", "/info"),
             proof="the trace agent answers /info",
             optional=True,
@@ -96,7 +88,6 @@ COMPONENTS: dict[str, Component] = {
         Component(
             name="console",
             port="console_port",
-            command=commands.console,
             probe=partial(_answers, "console_port", "/healthz"),
             proof="the console answers /healthz",
         ),

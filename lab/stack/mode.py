@@ -13,13 +13,12 @@ from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
 from lab.foundation.reporter import Reporter
 from lab.foundation.settings import LabSettings
-from lab.stack import status as native
 from lab.stack import up_options as memory
 from lab.stack.collector_failures import CollectorFailures
 from lab.stack.docker import compose
 from lab.stack.docker import lifecycle as docker
 from lab.stack.intake_rates import IntakeRates
-from lab.stack.native import records, stopping
+from lab.stack.native import examination, records, stopping
 from lab.stack.native.supervision import Supervisor
 from lab.stack.status import Status, with_paused
 
@@ -103,7 +102,7 @@ def require_alone(mode: Mode, settings: LabSettings) -> None:
 def status(mode: Mode, settings: LabSettings) -> Status:
     """Return what runs."""
     native_mode = mode is not Mode.DOCKER
-    found = native.examine(settings) if native_mode else docker.status()
+    found = examination.examine(settings) if native_mode else docker.status()
     settings = running_settings(settings)
     return replace(
         with_paused(found, settings),

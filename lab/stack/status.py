@@ -1,23 +1,16 @@
-"""What runs, found out by asking: supervisord for the processes, each component whether it works."""
+"""What runs: the state of each component, of the whole lab, and what is stored of it."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from lab.foundation.outcome import Outcome
-from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.stack import probes
-from lab.stack.agent import Agent
 from lab.stack.collector_failures import CollectorFailures
-from lab.stack.component import Component
-from lab.stack.components import COMPONENTS, SERVICES, SHOP, selection
+from lab.stack.components import COMPONENTS, SERVICES, SHOP
 from lab.stack.intake_rates import IntakeRates
-from lab.stack.native.records import Record
-from lab.stack.native.supervision import Process, Supervisor
-from lab.stack.up_options import Memory
 
 
 class State(StrEnum):
@@ -87,38 +80,6 @@ class Status:
         }
 
 
-def examine(settings: LabSettings) -> Status:
-    """Ask everything once; takes as long as the slowest answer."""
-    paths = Paths.of(settings)
-    memory = Memory.read(paths.memory) or Memory()
-    settings = memory.running(settings)
-    supervisor = Supervisor(paths)
-    processes = supervisor.processes() if supervisor.answers() else {}
-    is_silent = not processes and supervisor.lives()
-    wanted = selection(memory.services, Agent.of(settings), shop=bool(memory.shop))
-    known = [c for c in COMPONENTS.values() if c in wanted or not c.optional]
-
-    def look(component: Component) -> ComponentStatus:
-        record = Record.read(paths.run, component.name)
-        alive = record if record and record.process() else None
-        state = State.OFF
-        if component in wanted:
-            state = _state(component, processes.get(component.name), alive, settings)
-            if is_silent and state is State.ORPHANED:
-                state = State.UNKNOWN
-        return ComponentStatus(
-            name=component.name,
-            state=state,
-            version=alive.version if alive else None,
-            address=component.address(settings),
-            pid=alive.pid if alive else None,
-        )
-
-    with ThreadPoolExecutor() as pool:
-        components = tuple(pool.map(look, known))
-    return Status(mode="native", components=components)
-
-
 def with_paused(found: Status, settings: LabSettings) -> Status:
     """Return the status with services that say so as paused; then not all that was asked for works."""
 
@@ -132,15 +93,3 @@ def with_paused(found: Status, settings: LabSettings) -> Status:
         return replace(component, state=State.PAUSED) if is_paused else component
 
     return replace(found, components=tuple(map(asked, found.components)))
-
-
-def _state(
-    component: Component, process: Process | None, alive: Record | None, settings: LabSettings
-) -> State:
-    if process is None:
-        return State.ORPHANED if alive else State.STOPPED
-    if process.keeps_failing:
-        return State.FAILING
-    if not process.is_up:
-        return State.STOPPED
-    return State.STARTING if component.probe(settings) else State.RUNNING

@@ -119,9 +119,7 @@ def test_the_shop_is_scraped_and_traced_as_the_services_are(lab: Lab) -> None:
     desk = Desk.of(lab.settings)
 
     def scraped() -> str | None:
-        up = [
-            v for s in desk.prometheus.now('up{service="credit-shop"}') for v in s.values.values()
-        ]
+        up = [series.value for series in desk.prometheus.now('up{service="credit-shop"}')]
         return None if up == [1] else f"up is {up}"
 
     def traced() -> str | None:

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from lab.foundation.settings import ROOT, LabSettings
-from lab.stack.component import Launch
-from lab.stack.components import COMPONENTS, SERVICES
+from lab.stack.components import SERVICES
+from lab.stack.native.command import Launch
+from lab.stack.native.commands import COMMANDS
 from tests.standins.engine import compose_command
 from workload.settings import Settings
 
@@ -140,7 +141,7 @@ def test_observers_run_with_the_flags_of_native_mode(
     container: str, component: str, tmp_path: Path
 ) -> None:
     settings = LabSettings(_env_file=None, lab_state_dir=tmp_path)
-    native = COMPONENTS[component].command(Launch(settings=settings, services=SERVICES))
+    native = COMMANDS[component](Launch(settings=settings, services=SERVICES))
     places = {"--web.listen-address", "--storage.tsdb.path"}
     wanted = flags(list(native.argv[1:]), places=places)
     assert flags(CONTAINERS[container]["command"], places=places) == wanted
@@ -149,7 +150,7 @@ def test_observers_run_with_the_flags_of_native_mode(
 def test_the_exporter_logs_in_as_in_native_mode(tmp_path: Path) -> None:
     settings = LabSettings(_env_file=None, lab_state_dir=tmp_path, postgres_host="postgres")
     launch = Launch(settings=settings, services=SERVICES)
-    native = COMPONENTS["postgres_exporter"].command(launch).environment
+    native = COMMANDS["postgres_exporter"](launch).environment
     for name, value in environment("postgres-exporter").items():
         assert interpolated(value or "") == native[name]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from lab.clients.prometheus import Prometheus
 from lab.compare.intake import Datadog
 from lab.console.overview.health import health
-from lab.drilldown.prometheus import Prometheus
 from lab.drilldown.remote import API
 from lab.foundation import clock
 from lab.foundation.readiness import await_state

@@ -20,9 +20,10 @@ from lab.foundation.outcome import Outcome
 from lab.foundation.paths import Paths
 from lab.foundation.readiness import await_state
 from lab.foundation.settings import LabSettings
+from lab.foundation.timestamps import NS_PER_S as NS
 from lab.judge.collect import collect
 from lab.judge.evidence import Observer
-from lab.judge.readings import NS, Seen
+from lab.judge.readings import Seen
 from lab.judge.signals import Metric
 from lab.judge.verdicts import Verdict
 from lab.telemetry.store import ActivitySample, Bounds, LogPosition, Record, Source, Writer

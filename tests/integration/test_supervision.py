@@ -18,8 +18,9 @@ from lab.foundation.settings import LabSettings
 from lab.stack.components import COMPONENTS
 from lab.stack.environment import inherited, of_settings
 from lab.stack.native import records, stopping
+from lab.stack.native.examination import examine
 from lab.stack.native.supervision import Supervisor
-from lab.stack.status import State, examine
+from lab.stack.status import State
 from lab.stack.up_options import Memory
 from tests.fix_postgres import free_port, settings_for
 from tests.fix_reporter import Told

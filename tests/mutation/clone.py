@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.bootstrap.entry import Environment
+from lab.bootstrap.environment import Environment
 from lab.foundation.settings import ROOT
 
 LOCKS = ("lab", "dev")

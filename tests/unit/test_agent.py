@@ -14,8 +14,9 @@ from pydantic import SecretStr
 from lab.foundation.errors import LabError
 from lab.foundation.settings import ROOT, LabSettings
 from lab.stack import agent
-from lab.stack.component import Command, Launch
 from lab.stack.components import COMPONENTS, SERVICES, selection
+from lab.stack.native.command import Command, Launch
+from lab.stack.native.commands import COMMANDS
 from lab.stack.prometheus_configuration import write_targets
 from tests.fix_postgres import settings_for
 from tests.standins import installed_agent
@@ -46,7 +47,7 @@ def settings(tmp_path: Path, program: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def command(settings: LabSettings, component: str = "datadog") -> Command:
-    return COMPONENTS[component].command(Launch(settings=settings, services=SERVICES))
+    return COMMANDS[component](Launch(settings=settings, services=SERVICES))
 
 
 def written(settings: LabSettings, name: str) -> Any:

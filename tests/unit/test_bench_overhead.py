@@ -17,8 +17,8 @@ from lab.bench.overhead.process import running
 from lab.bench.overhead.ratios import ROUNDS_AT_LEAST, Verdict, difference, ratio
 from lab.foundation.errors import LabError
 from lab.foundation.readiness import await_state
-from lab.stack.component import Command
 from lab.stack.environment import plain
+from lab.stack.native.command import Command
 
 TRACING = next(mode for mode in MODES if mode.tracing and not mode.agent)
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import pytest
 
-from lab.bootstrap.entry import Environment
+from lab.bootstrap.environment import Environment
 from lab.foundation.settings import ROOT
 
 PARTS = ("bootstrap", "foundation")

@@ -14,7 +14,7 @@ from lab.stack import components
 from lab.stack.docker import compose
 from lab.stack.docker import lifecycle as docker
 from lab.stack.docker.compose import ComposeError, Container, NoEngineError
-from lab.stack.native.ports import PortTakenError
+from lab.stack.ports import PortTakenError
 from lab.stack.status import State
 from lab.stack.up_options import Memory
 from tests.fix_reporter import Told

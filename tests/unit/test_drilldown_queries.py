@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from lab.clients.prometheus import Prometheus
 from lab.drilldown import By, NotFoundError
-from lab.drilldown.prometheus import Prometheus
 from lab.drilldown.queries import QuerySummary, top
 from lab.drilldown.query import Query, query
 from lab.drilldown.series import Counted, Point, _compared

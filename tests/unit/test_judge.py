@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from lab.clients.prometheus import Alert, Series
 from lab.foundation import clock
+from lab.foundation.timestamps import NS_PER_S as NS
 from lab.judge.collect import pause
-from lab.judge.evidence import Alert, Evidence, Observer, Pause, Series, Truth
+from lab.judge.evidence import Evidence, Observer, Pause, Truth
 from lab.judge.quiet import false_alarms, together, unheard
-from lab.judge.readings import GRACE_NS, NS, Seen
+from lab.judge.readings import GRACE_NS, Seen
 from lab.judge.signals import Deltas, Events, Metric, Quiet, Resources, Sessions, Spans
 from lab.judge.verdicts import STALE_NS, Depth, Verdict, judge
 from lab.telemetry.store import ActivitySample, Event, Participant, Plan, QueryMetrics, Source, Span

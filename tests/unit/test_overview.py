@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from lab.clients.prometheus import Prometheus
 from lab.console.overview import State, database_load, health, incidents, refused_explains
-from lab.drilldown.prometheus import Prometheus
 from lab.foundation import clock
 from lab.foundation.timestamps import nanoseconds
 from lab.telemetry.store import ActivityRound, ActivitySample, Event, Record, Snapshot, Source

@@ -5,9 +5,10 @@ import pytest
 from lab.compare.answers import Answer, Compared
 from lab.compare.answers import number as compared_number
 from lab.console.pages import formats
+from lab.foundation.timestamps import NS_PER_MS, NS_PER_S, NS_PER_US
 
 GAP, NOTHING = formats.GAP, formats.NOTHING
-S, MS, US = formats.NS_PER_S, formats.NS_PER_MS, formats.NS_PER_US
+S, MS, US = NS_PER_S, NS_PER_MS, NS_PER_US
 
 
 @pytest.mark.parametrize(

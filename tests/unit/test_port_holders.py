@@ -13,7 +13,7 @@ import pytest
 
 from lab.foundation.settings import LabSettings
 from lab.stack.components import COMPONENTS
-from lab.stack.native.ports import PortTakenError, require_free
+from lab.stack.ports import PortTakenError, require_free
 from tests.fix_postgres import free_port, settings_for
 
 # Listens, and says so; with "accepted" it keeps the connection of a client instead, and listens no more.

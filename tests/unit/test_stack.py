@@ -19,15 +19,17 @@ from lab.foundation.outcome import Outcome
 from lab.foundation.paths import Paths
 from lab.foundation.readiness import NotReadyError, await_state
 from lab.foundation.settings import LabSettings
-from lab.stack.component import Launch
 from lab.stack.components import COMPONENTS, SERVICES, chosen, selection
 from lab.stack.environment import of_settings
 from lab.stack.native import records
+from lab.stack.native.command import Launch
+from lab.stack.native.commands import COMMANDS
+from lab.stack.native.examination import examine
 from lab.stack.native.logs import Follower, tail
-from lab.stack.native.ports import PortTakenError, require_free
 from lab.stack.native.records import Record
 from lab.stack.native.supervision import configure
-from lab.stack.status import State, examine
+from lab.stack.ports import PortTakenError, require_free
+from lab.stack.status import State
 from lab.stack.up_options import Memory
 from tests.fix_postgres import settings_for
 from workload.services import SERVICES as WORKLOAD_SERVICES
@@ -82,7 +84,7 @@ def test_the_shop_runs_when_it_is_asked_for() -> None:
 
 def test_a_component_gets_only_the_secrets_it_needs(settings: LabSettings) -> None:
     """A service knows its own role's password and no other; the command line holds none."""
-    command = COMPONENTS["risk"].command(Launch(settings=settings, services=SERVICES))
+    command = COMMANDS["risk"](Launch(settings=settings, services=SERVICES))
     secrets = {
         name.upper()
         for name, value in settings
@@ -96,7 +98,7 @@ def test_a_component_gets_only_the_secrets_it_needs(settings: LabSettings) -> No
 
 def test_a_component_leaves_its_temporary_files_in_the_lab(settings: LabSettings) -> None:
     """What a tracer forgets to remove goes with the lab, not into the machine's /tmp."""
-    command = COMPONENTS["risk"].command(Launch(settings=settings, services=SERVICES))
+    command = COMMANDS["risk"](Launch(settings=settings, services=SERVICES))
     assert Path(command.environment["TMPDIR"]).is_relative_to(settings.lab_state_dir)
     assert Path(command.environment["TMPDIR"]).is_dir()
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from typer.testing import CliRunner
 
 from lab import cli, verify
 from lab.clients.services import ServiceClient, ServiceUnreachableError
@@ -26,8 +25,9 @@ from lab.foundation.outcome import Outcome
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.judge.evidence import Observer
+from lab.stack.native.examination import examine
 from lab.stack.native.records import Record
-from lab.stack.status import State, examine
+from lab.stack.status import State
 from lab.verify import quiescence
 from lab.verify.report import Report, compare, unknown
 from tests.fix_postgres import free_port, settings_for
@@ -54,17 +54,23 @@ def settings(tmp_path: Path) -> LabSettings:
 
 @pytest.mark.parametrize(("result", "status"), [("ok", 0), ("failed", 1), ("unknown", 2)])
 def test_verify_has_three_exit_statuses(
-    monkeypatch: pytest.MonkeyPatch, settings: LabSettings, result: str, status: int
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    settings: LabSettings,
+    result: str,
+    status: int,
 ) -> None:
     """Unknown ends with 2 and says why, in the table and in JSON."""
     monkeypatch.setenv("LAB_STATE_DIR", str(settings.lab_state_dir))
     monkeypatch.setattr(verify, "run", lambda *_, **__: REPORTS[result])
-    shown = CliRunner().invoke(cli.app, ["verify"])
-    assert shown.exit_code == status
-    assert ("credit-risk" in shown.stdout) == (result != "ok")
-    printed = CliRunner().invoke(cli.app, ["verify", "--json"])
-    document = json.loads(printed.stdout)
-    assert (printed.exit_code, document["result"]) == (status, result)
+    with pytest.raises(SystemExit) as shown:
+        cli.app.main(["verify"])
+    assert shown.value.code == status
+    assert ("credit-risk" in capsys.readouterr().out) == (result != "ok")
+    with pytest.raises(SystemExit) as printed:
+        cli.app.main(["verify", "--json"])
+    document = json.loads(capsys.readouterr().out)
+    assert (printed.value.code, document["result"]) == (status, result)
     assert document["ok"] is {"ok": True, "failed": False, "unknown": None}[result]
     assert document["why_unknown"] == (
         [] if result == "ok" else ["services: Not running, so not counted: credit-risk."]

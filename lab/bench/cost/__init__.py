@@ -1,5 +1,1 @@
 """`bench cost`: what an operation, a span and a series cost the lab that runs, in CPU seconds and bytes."""
-
-from lab.bench.cost.command import cost
-
-__all__ = ["cost"]

@@ -1,5 +1,1 @@
 """`bench load`: our engine beside pgbench, with the same SQL, the same connections, in the same run."""
-
-from lab.bench.load.command import load
-
-__all__ = ["load"]

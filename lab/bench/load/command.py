@@ -28,6 +28,7 @@ from lab.foundation.settings import LabSettings
 from lab.stack.up_options import running_settings
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
+from lab.terminal.progress import bar
 from lab.terminal.screen import err, out
 from workload.limits import MAX_ARRIVALS_PER_S, MAX_SCALE
 
@@ -71,7 +72,7 @@ def load(
         rate=rate,
     )
     with interruptible(), scratch_database(settings, DATABASE) as scratch:
-        with seeding.bar(err) as progress:
+        with bar(err) as progress:
             seeding.ensure(scratch.model_copy(update={"seed_scale": scale}), progress=progress)
         checkpoint(scratch)
         result = _measure(scratch, plan)

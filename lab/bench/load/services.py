@@ -20,8 +20,8 @@ from lab.foundation import processors
 from lab.foundation.processors import Shares
 from lab.foundation.readiness import await_state
 from lab.foundation.settings import LabSettings
-from lab.stack.component import Command, Launch
 from lab.stack.native import commands
+from lab.stack.native.command import Command, Launch
 from workload.services import SERVICES
 
 START_S = 60

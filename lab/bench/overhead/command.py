@@ -24,6 +24,7 @@ from lab.foundation.settings import LabSettings
 from lab.stack.native import records
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
+from lab.terminal.progress import bar
 from lab.terminal.screen import err, out, warn
 from workload.limits import MAX_SCALE
 
@@ -100,7 +101,7 @@ def run(settings: LabSettings, plan: Plan, scale: float) -> Result:
         tempfile.TemporaryDirectory(prefix="bench-", dir=parent) as directory,
         own_server(settings, Path(directory)) as own,
     ):
-        with seeding.bar(err) as progress:
+        with bar(err) as progress:
             seeding.ensure(own.model_copy(update={"seed_scale": scale}), progress=progress)
         checkpoint(own)
         with RichProgress(*columns, console=err, transient=True) as shown:

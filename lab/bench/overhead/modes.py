@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lab.telemetry.embedded import LABEL
+from lab.telemetry.store.records import EMBEDDED_LABEL
 
 SCRAPE_EVERY_S = 10.0
 # What stays on in every turn, also in the one that nobody observes: taking it out needs a restart.
@@ -29,7 +29,7 @@ NOBODY = Mode(name="nobody", what="neither scraped, sampled, traced nor explaine
 MODES = (
     NOBODY,
     Mode(name="exporter", what="postgres_exporter, scraped every 10 s", exporter=True),
-    Mode(name="agent", what=LABEL, agent=True),
+    Mode(name="agent", what=EMBEDDED_LABEL, agent=True),
     Mode(name="tracing", what="ddtrace, with DBM propagation", tracing=True),
     Mode(name="auto_explain", what="as postgres/conf has it", auto_explain=True),
     Mode(

@@ -17,8 +17,9 @@ from lab.bench.overhead.process import Process, running
 from lab.bench.own_console import free_port
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
-from lab.stack.component import Launch
 from lab.stack.components import SERVICES, find
+from lab.stack.native.command import Launch
+from lab.stack.native.commands import COMMANDS
 
 START_S = 60
 # As prometheus/prometheus.yml has it.
@@ -75,7 +76,7 @@ def observer(component: str, settings: LabSettings, state: Path) -> Iterator[Pro
         LabError: when it does not start.
     """
     found = find(component)
-    command = found.command(Launch(settings=settings, services=SERVICES))
+    command = COMMANDS[found.name](Launch(settings=settings, services=SERVICES))
     with running(component, command, state) as process:
         process.await_ready(lambda: found.probe(settings), START_S)
         yield process

@@ -14,10 +14,10 @@ from lab.clients.database import Connection, Role, connect, dsn, rows
 from lab.foundation.paths import Paths
 from lab.foundation.readiness import await_state
 from lab.foundation.settings import LabSettings
-from lab.stack.component import Command
 from lab.stack.environment import plain
 from lab.stack.native.binaries import postgres_bin
 from lab.stack.native.cluster import Cluster
+from lab.stack.native.command import Command
 
 DATABASE = "creditlab_bench_overhead"
 HOST = "127.0.0.1"

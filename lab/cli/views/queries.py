@@ -10,8 +10,8 @@ from lab.cli.views import figures
 from lab.drilldown.queries import By, QuerySummary
 from lab.drilldown.query import Query
 from lab.drilldown.series import Series
-from lab.telemetry import embedded
 from lab.telemetry.store import Source
+from lab.telemetry.store.records import EMBEDDED_LABEL
 
 LISTED = 20
 SHOWN = 8
@@ -175,7 +175,7 @@ def _tables(query: Query) -> Iterator[RenderableType]:
 
 def _told_by(sources: set[Source]) -> Iterator[RenderableType]:
     if Source.EMBEDDED in sources:
-        yield Text(f"DBM's side by the {embedded.LABEL}.", style="dim")
+        yield Text(f"DBM's side by the {EMBEDDED_LABEL}.", style="dim")
 
 
 def _one_line(text: str) -> str:

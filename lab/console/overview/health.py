@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from lab.drilldown.prometheus import Prometheus, PrometheusAwayError
+from lab.clients.prometheus import Prometheus, PrometheusError
 from lab.drilldown.sampling import Sampling, sampled_away
 from lab.foundation.timestamps import NS_PER_S, nanoseconds
 from lab.stack.components import SERVICES
@@ -91,13 +91,13 @@ def health(reader: Reader, prometheus: Prometheus, *, at: datetime) -> Health:
     try:
         up = _up(prometheus)
         failures = _failures(prometheus)
-    except PrometheusAwayError as error:
+    except PrometheusError as error:
         away = str(error)
         asked = [("prometheus", State.DOWN, away)]
         asked += [(name, State.UNKNOWN, away) for name in ("postgres", *SERVICES)]
     else:
         freshness.append(_scrape(prometheus, at))
-        refused = sum(v for s in prometheus.now(REFUSED) for v in s.values.values())
+        refused = sum(series.value for series in prometheus.now(REFUSED))
         names = dict.fromkeys(("postgres", "postgres_exporter", *SERVICES, *sorted(up)))
         asked = [("prometheus", State.WORKS, ""), *((n, *_state(up.get(n))) for n in names)]
     asked += [(DATADOG, *_datadog(dbm, failures)), ("console", State.WORKS, "")]
@@ -125,7 +125,7 @@ def _freshness(reader: Reader, what: str, at: datetime) -> Freshness:
 
 def _scrape(prometheus: Prometheus, at: datetime) -> Freshness:
     what = "Prometheus scrape"
-    times = [t for s in prometheus.now("max(timestamp(up))") for t in s.values.values()]
+    times = [series.value for series in prometheus.now("max(timestamp(up))")]
     age_s = max(at.timestamp() - times[0], 0.0) if times else None
     return Freshness(what=what, age_s=age_s, stale=_is_stale(what, age_s))
 
@@ -139,7 +139,7 @@ def _up(prometheus: Prometheus) -> dict[str, bool]:
     found: dict[str, bool] = {}
     for series in prometheus.now('{__name__=~"up|pg_up"}'):
         labels = series.labels
-        worked = all(value == 1 for value in series.values.values())
+        worked = series.value == 1
         if labels["__name__"] == "pg_up":
             found["postgres"] = worked
         elif labels["job"] == "postgres":

@@ -1,11 +1,12 @@
 """How the five services do, as Prometheus recorded it: the same series as the Grafana dashboards."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
 
-from lab.drilldown.prometheus import Prometheus, TimeSeries
+from lab.clients.prometheus import Prometheus, Series
+from lab.foundation.timestamps import NS_PER_S
 from lab.stack.components import SERVICES
 
 RATE = "service:credit_operations:rate1m"
@@ -59,16 +60,16 @@ def services_health(prometheus: Prometheus, *, since: datetime, until: datetime)
     """Return how services did in a window: the five, and whatever else counts operations like them.
 
     Raises:
-        PrometheusAwayError: when Prometheus does not answer.
+        PrometheusError: when Prometheus does not answer.
     """
     step_s = max(LEAST_STEP_S, round((until - since).total_seconds() / POINTS))
     first = since.timestamp() // step_s * step_s + step_s
     times = tuple(first + i * step_s for i in range(int((until.timestamp() - first) / step_s) + 1))
-    begin, end = (datetime.fromtimestamp(t, tz=until.tzinfo) for t in (times[0], times[-1]))
+    begin_ns, end_ns = (round(t) * NS_PER_S for t in (times[0], times[-1]))
 
     def over_time(expression: str) -> dict[str, Mapping[float, float]]:
-        found = prometheus.over_time(expression, since=begin, until=end, step_s=step_s)
-        return {series.labels["service"]: _known(series.values) for series in found}
+        found = prometheus.series(expression, since_ns=begin_ns, until_ns=end_ns, step_s=step_s)
+        return {series.labels["service"]: _known(series) for series in found}
 
     rates = over_time(RATE)
     p95s = over_time(f'{DURATION}{{quantile="{P95}"}}')
@@ -96,14 +97,13 @@ def services_health(prometheus: Prometheus, *, since: datetime, until: datetime)
 def _now(prometheus: Prometheus) -> dict[tuple[str, str, str], float]:
     """Ask for all of them at once; by service, name of the series, quantile."""
     names = f"{RATE}|{ERRORS}|{DURATION}|{DELAY}"
-    found: Iterable[TimeSeries] = prometheus.now(f'{{__name__=~"{names}"}}')
     return {
-        (s.labels["service"], s.labels["__name__"], s.labels.get("quantile", "")): value
-        for s in found
-        for value in _known(s.values).values()
+        (s.labels["service"], s.labels["__name__"], s.labels.get("quantile", "")): s.value
+        for s in prometheus.now(f'{{__name__=~"{names}"}}')
+        if isfinite(s.value)
     }
 
 
-def _known(values: Mapping[float, float]) -> Mapping[float, float]:
-    """Nothing divided by nothing is NaN in PromQL: no value."""
-    return {at: value for at, value in values.items() if isfinite(value)}
+def _known(series: Series) -> Mapping[float, float]:
+    """Return values by second; nothing divided by nothing is NaN in PromQL: no value."""
+    return {at_ns / NS_PER_S: value for at_ns, value in series.points if isfinite(value)}

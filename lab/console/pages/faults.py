@@ -7,9 +7,7 @@ from lab.drilldown import Desk
 from lab.drills.history import History
 from lab.drills.running import Place
 from lab.foundation.paths import Paths
-from lab.foundation.timestamps import nanoseconds
-
-NS_PER_MS = 1_000_000
+from lab.foundation.timestamps import NS_PER_MS, nanoseconds
 
 
 def history(desk: Desk) -> History:

@@ -1,6 +1,7 @@
 """How figures are written on every page: always with their unit, and with the digits that mean something."""
 
-NS_PER_US, NS_PER_MS, NS_PER_S = 1_000, 1_000_000, 1_000_000_000
+from lab.foundation.timestamps import NS_PER_MS, NS_PER_S, NS_PER_US
+
 S_PER_MINUTE, S_PER_HOUR, S_PER_DAY = 60, 3600, 86_400
 NOTHING = "\u2013"
 # A narrow space that does not break: a figure and its unit stay on one line.

@@ -29,8 +29,8 @@ from lab.console.pages.access import Access
 from lab.drilldown import Desk
 from lab.drilldown.errors import MalformedIdError, NotFoundError
 from lab.foundation.errors import LabError
-from lab.telemetry import embedded
 from lab.telemetry.store import OutOfRangeError
+from lab.telemetry.store.records import EMBEDDED_LABEL
 
 STATIC = Path(__file__).with_name("static")
 RENDERERS = 3
@@ -182,7 +182,7 @@ def _environment() -> Environment:
     })  # fmt: skip
     environment.globals.update(
         version=lab.__version__,
-        embedded=embedded.LABEL,
+        embedded=EMBEDDED_LABEL,
         wait=colours.of_wait,
     )
     return environment

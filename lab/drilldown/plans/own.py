@@ -11,8 +11,8 @@ process did as much as fits into the Gather's time, that is assumed: while they 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lab.drilldown.plan_workers import ms_of, slowest_process
 from lab.drilldown.plans.forest import NEARLY, Entry, Forest, Link
+from lab.drilldown.plans.workers import ms_of, slowest_process
 
 # Below this share of a CTE's amount, what its scans lack is the rounding of averages.
 ROUNDING = 0.02

@@ -7,6 +7,7 @@ from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
+from lab.foundation.timestamps import NS_PER_S
 from lab.judge.signals import Deltas, Events, Metric, Sessions
 
 SQL = statements("""
@@ -25,7 +26,6 @@ HOLDERS = """
 SELECT pid FROM pg_stat_activity
 WHERE application_name = 'credit-drill' AND backend_xmin IS NOT NULL AND state = 'idle in transaction'"""
 MUCH = 0.2
-NS_PER_S = 1_000_000_000
 LONG_NS = 5 * NS_PER_S
 
 

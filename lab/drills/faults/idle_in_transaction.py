@@ -4,6 +4,7 @@ from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
+from lab.foundation.timestamps import NS_PER_S
 from lab.judge.signals import Metric, Sessions
 
 SQL = statements("""
@@ -17,7 +18,6 @@ IDLE = """
 SELECT pid, extract(epoch FROM clock_timestamp() - state_change) FROM pg_stat_activity
 WHERE application_name = 'credit-drill' AND state = 'idle in transaction'"""
 IDLE_S = 1.0
-NS_PER_S = 1_000_000_000
 LONG_NS = 5 * NS_PER_S
 
 

@@ -20,7 +20,7 @@ from lab.stack import prometheus_configuration as monitoring
 from lab.stack.components import COMPONENTS, SERVICES, SHOP, chosen, selection
 from lab.stack.docker import compose
 from lab.stack.docker.compose import ComposeError, Container, NoEngineError, Usage
-from lab.stack.native.ports import PortTakenError
+from lab.stack.ports import PortTakenError
 from lab.stack.status import ComponentStatus, State, Status
 from lab.stack.up_options import Memory
 

@@ -4,7 +4,8 @@ Nothing here knows how processes are supervised. A process is given the secrets 
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -16,11 +17,12 @@ from lab.foundation.settings import LabSettings
 from lab.stack import agent
 from lab.stack import prometheus_configuration as monitoring
 from lab.stack.agent import Agent
-from lab.stack.component import Command, Launch
+from lab.stack.components import SERVICES, SHOP
 from lab.stack.environment import of_settings, plain
 from lab.stack.native import binaries
 from lab.stack.native.cluster import Cluster
-from lab.telemetry import embedded
+from lab.stack.native.command import Command, Launch
+from lab.telemetry.store.records import EMBEDDED_LABEL
 from workload.settings import Settings
 
 AGENT_SECRETS = {"datadog_db_password", "lab_console_token"}
@@ -97,7 +99,7 @@ def datadog(launch: Launch) -> Command:
         return _of_agent(
             installed, launch, [installed.path, "run", "--cfgpath", launch.paths.agent]
         )
-    return _program_of_lab("lab.telemetry.embedded", AGENT_SECRETS, f" ({embedded.LABEL})", launch)
+    return _program_of_lab("lab.telemetry.embedded", AGENT_SECRETS, f" ({EMBEDDED_LABEL})", launch)
 
 
 def trace_agent(launch: Launch) -> Command:
@@ -173,3 +175,14 @@ def prometheus(launch: Launch) -> Command:
         version=program.version,
         directory=directory,
     )
+
+
+COMMANDS: dict[str, Callable[[Launch], Command]] = {
+    "postgres": postgres,
+    **{name: partial(service, name) for name in (*SERVICES, SHOP)},
+    "postgres_exporter": exporter,
+    "prometheus": prometheus,
+    "datadog": datadog,
+    "trace_agent": trace_agent,
+    "console": console,
+}

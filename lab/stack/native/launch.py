@@ -10,8 +10,9 @@ import sys
 from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
-from lab.stack.component import Launch
 from lab.stack.components import chosen, find
+from lab.stack.native.command import Launch
+from lab.stack.native.commands import COMMANDS
 from lab.stack.native.records import Record
 from lab.stack.up_options import Memory
 from workload.errors import SettingsError
@@ -28,7 +29,7 @@ def main(name: str) -> None:
     settings = memory.running(settings)
     component = find(name)
     launch = Launch(settings=settings, services=chosen(memory.services, shop=bool(memory.shop)))
-    command = component.command(launch)
+    command = COMMANDS[component.name](launch)
     record = Record.of_this_process(
         name, version=command.version, address=component.address(settings)
     )

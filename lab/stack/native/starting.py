@@ -16,14 +16,15 @@ from lab.foundation.settings import LabSettings
 from lab.stack import agent
 from lab.stack import prometheus_configuration as monitoring
 from lab.stack.agent import Agent
-from lab.stack.component import Component, Launch
+from lab.stack.component import Component
 from lab.stack.components import COMPONENTS, POSTGRES, chosen, selection
 from lab.stack.environment import inherited, of_settings
 from lab.stack.native import binaries, logs
+from lab.stack.native.command import Launch
 from lab.stack.native.commands import cluster
-from lab.stack.native.ports import require_free
 from lab.stack.native.stopping import end_processes, stop
 from lab.stack.native.supervision import Supervisor
+from lab.stack.ports import require_free
 from lab.stack.up_options import Memory
 from workload.limits import MAX_ARRIVALS_PER_S
 

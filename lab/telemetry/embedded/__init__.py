@@ -4,6 +4,3 @@ It collects the DBM side as Datadog documents it for its check, connected as the
 pg_stat_statements, samples of pg_stat_activity, estimated plans through datadog.explain_statement,
 settings and tables. It sends them to the intake in the Agent's shapes, marked by their version.
 """
-
-# Wherever its data or its state is shown, so that nobody takes it for the product.
-LABEL = "embedded agent, not Datadog's"

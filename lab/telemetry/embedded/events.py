@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from lab.telemetry import redact
 from lab.telemetry.embedded.deltas import FIGURES, Key
-from lab.telemetry.intake.dbm_records import EMBEDDED_VERSION
+from lab.telemetry.store.records import Source
 
 Event: TypeAlias = dict[str, object]
 INTERVAL_S = 10
@@ -149,14 +149,14 @@ def _common(host: str, at_ms: float) -> Event:
     return {
         "host": host,
         "timestamp": at_ms,
-        "ddagentversion": EMBEDDED_VERSION,
+        "ddagentversion": Source.EMBEDDED.value,
         "cloud_metadata": {},
     }
 
 
 def _metadata(host: str, at_ms: float) -> Event:
     return {
-        "host": host, "timestamp": at_ms, "agent_version": EMBEDDED_VERSION, "dbms": "postgres",
+        "host": host, "timestamp": at_ms, "agent_version": Source.EMBEDDED.value, "dbms": "postgres",
         "tags": TAGS, "collection_interval": 600, "cloud_metadata": {},
     }  # fmt: skip
 

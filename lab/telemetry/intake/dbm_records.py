@@ -26,8 +26,6 @@ from lab.telemetry.store import (
     Statement,
 )
 
-# The embedded agent states this version, so that its data is told from an Agent's wherever it is shown.
-EMBEDDED_VERSION = "embedded"
 # Hexadecimal digits of a signature, of which one in 256 has fewer.
 HASH = 15
 SIGNATURE = re.compile(r"-?[0-9a-f]{1,32}")
@@ -217,7 +215,7 @@ def _comment(text: redact.Redacted, found: Metadata | None) -> redact.Comment:
 
 
 def _source(version: str | None) -> Source:
-    return Source.EMBEDDED if version == EMBEDDED_VERSION else Source.AGENT
+    return Source.EMBEDDED if version == Source.EMBEDDED.value else Source.AGENT
 
 
 def _signature(value: str | None) -> str | None:

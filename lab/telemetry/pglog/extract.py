@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+from lab.foundation.timestamps import NS_PER_MS, NS_PER_US
 from lab.telemetry import redact
 from lab.telemetry.pglog import commands
 from lab.telemetry.pglog.events import event_of, rejected_plan
@@ -15,8 +16,6 @@ DURATION = re.compile(r"duration: ([0-9]{1,12})(?:\.([0-9]{1,3}))? ms")
 STATEMENT = "  statement: "
 EXECUTE = "  execute "
 PLAN = re.compile(r"  plan:\s*(?=[{\[])")
-NS_PER_MS = 1_000_000
-NS_PER_US = 1_000
 
 
 def records_of(line: Line) -> list[Record]:

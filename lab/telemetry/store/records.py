@@ -15,7 +15,11 @@ class Source(StrEnum):
 
     LOG = "log"  # PostgreSQL's own log, auto_explain included
     AGENT = "agent"  # a Datadog Agent
-    EMBEDDED = "embedded"  # the lab's stand-in, not Datadog's
+    EMBEDDED = "embedded"  # the lab's stand-in, not Datadog's; what it sends has this for its Agent's version
+
+
+# Wherever the stand-in's data or state is shown, so that nobody takes it for the product.
+EMBEDDED_LABEL = "embedded agent, not Datadog's"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

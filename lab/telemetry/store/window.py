@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 
+from lab.foundation.timestamps import NS_PER_S
 from lab.telemetry.store.records import Record, Span
 from lab.telemetry.store.tables import TABLES
 
 # What two clocks may differ by.
-AHEAD_NS = 5 * 60 * 1_000_000_000
+AHEAD_NS = 5 * 60 * NS_PER_S
 
 
 class Refused(StrEnum):

@@ -27,7 +27,6 @@ from lab.telemetry.store.window import timely
 MAX_PENDING = 60_000
 BATCH_RECORDS = 20_000
 RETENTION_EVERY_S = 15.0
-NS_PER_S = 1_000_000_000
 
 
 class Telemetry(Protocol):

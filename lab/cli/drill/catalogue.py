@@ -1,0 +1,25 @@
+"""`drill list` and `drill show`: what drills there are."""
+
+import json
+
+from lab.cli.views import drills as view
+from lab.drills.catalogue import DRILLS, find
+from lab.terminal.options import AsJson
+from lab.terminal.screen import out
+
+
+def list_all(as_json: AsJson = False) -> None:
+    """Show every drill."""
+    if as_json:
+        rows = [
+            {"name": d.name, "title": d.title, "aliases": d.aliases, "alerts": d.alerts}
+            for d in DRILLS.values()
+        ]
+        out.print_json(json.dumps(rows))
+    else:
+        out.print(view.catalogue(DRILLS.values()))
+
+
+def show(name: str) -> None:
+    """Show what a drill does, as whom, and what should be seen."""
+    out.print(view.description(find(name)))

@@ -1,0 +1,71 @@
+"""`drill report` and `drill quiet`: what observers showed of earlier runs, and while nothing was broken."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lab.cli.views import drills as view
+from lab.drills import matrix
+from lab.drills import report as reports
+from lab.drills.matrix import Matrix
+from lab.drills.quiet import watch
+from lab.foundation.settings import LabSettings
+from lab.stack.mode import running_settings
+from lab.terminal.interruption import interruptible
+from lab.terminal.options import AsJson, seconds
+from lab.terminal.screen import Screen, out
+
+Html = Annotated[
+    Path | None, typer.Option(help="Write the report with its plot here.", metavar="FILE")
+]
+
+
+def report(
+    html: Html = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Judge anew what the observers still hold.")
+    ] = False,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print a table of Markdown.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the blind-spot matrix of the latest run of each drill."""
+    settings = running_settings(LabSettings.load())
+    found = matrix.judged_again(settings) if again else matrix.latest(settings)
+    if as_markdown:
+        typer.echo(reports.markdown(found))
+    else:
+        show_matrix(found, html, as_json=as_json)
+
+
+def quiet(
+    lasts: Annotated[
+        float, typer.Option("--for", help="How long, in minutes.", parser=seconds, metavar="TIME")
+    ] = 600.0,
+    as_json: AsJson = False,
+) -> None:
+    """Watch a lab in which nothing is broken: whatever fires is a false alarm.
+
+    Exit status 1 when something fires, 2 when nothing does but an observer had no data.
+    """
+    settings = running_settings(LabSettings.load())
+    with interruptible(), Screen() as screen:
+        found = watch(settings, for_s=lasts, reporter=screen)
+    if as_json:
+        out.print_json(json.dumps(found.to_json()))
+    else:
+        out.print(view.quiet(found))
+    raise typer.Exit(found.outcome.exit_status)
+
+
+def show_matrix(found: Matrix, html: Path | None, *, as_json: bool) -> None:
+    """Print a matrix, and write it as a page where one is asked for."""
+    if html:
+        html.write_text(reports.html(found), encoding="utf-8")
+    if as_json:
+        out.print_json(json.dumps(found.to_json()))
+    else:
+        out.print(view.matrix(found))

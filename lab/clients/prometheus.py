@@ -1,0 +1,167 @@
+"""The client of Prometheus' HTTP API: values now and over time, raw samples, alerts, targets."""
+
+import http.client
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+
+from lab.foundation.addresses import reachable
+from lab.foundation.errors import LabError
+from lab.foundation.settings import LabSettings
+from lab.foundation.timestamps import NS_PER_S
+
+STEP_S = 2
+UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+class PrometheusError(LabError):
+    """Prometheus does not answer; check `./creditlab status`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Series:
+    """One series: its labels, and its points, nanoseconds since 1970 and value, oldest first."""
+
+    labels: Mapping[str, str]
+    points: tuple[tuple[int, float], ...]
+
+    @property
+    def value(self) -> float:
+        """The latest value."""
+        return self.points[-1][1]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alert:
+    """An alert that was pending or firing: since when each, as far as the evidence goes back."""
+
+    name: str
+    labels: Mapping[str, str]
+    pending_ns: int | None
+    firing_ns: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What is scraped, and every how many seconds."""
+
+    job: str
+    url: str
+    every_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prometheus:
+    """A Prometheus server at an address such as http://127.0.0.1:9091.
+
+    Every method raises PrometheusError when there is no answer within `timeout_s`, or a refusal.
+    """
+
+    url: str
+    timeout_s: float = 3.0
+
+    @classmethod
+    def of(cls, settings: LabSettings, *, timeout_s: float = 3.0) -> "Prometheus":
+        """Return the lab's."""
+        own = f"http://{reachable(settings.bind_address)}:{settings.prometheus_port}"
+        return cls(url=(settings.prometheus_url or own).rstrip("/"), timeout_s=timeout_s)
+
+    def now(self, expression: str) -> list[Series]:
+        """Return each series of an expression with its value now."""
+        return [_series(row, [row["value"]]) for row in self._get("query", query=expression)]
+
+    def series(
+        self, expression: str, *, since_ns: int, until_ns: int, step_s: int = STEP_S
+    ) -> tuple[Series, ...]:
+        """Return each series of an expression, evaluated every `step_s` from `since_ns` to `until_ns`."""
+        window = {"start": f"{since_ns / NS_PER_S:.3f}", "end": f"{until_ns / NS_PER_S:.3f}"}
+        found = self._get("query_range", query=expression, step=step_s, **window)
+        return tuple(_series(row, row["values"]) for row in found)
+
+    def raw(self, selector: str, *, window_s: float) -> list[Series]:
+        """Return each series of a selector with its raw samples of the last seconds."""
+        found = self._get("query", query=f"{selector}[{window_s:.0f}s]")
+        return [_series(row, row["values"]) for row in found]
+
+    def times_ns(self, expression: str, *, since_ns: int, until_ns: int) -> list[int]:
+        """Return the values of an expression that gives times in seconds, each once, rising."""
+        every = self.series(expression, since_ns=since_ns, until_ns=until_ns)
+        values = {value for series in every for _, value in series.points}
+        return [round(value * NS_PER_S) for value in sorted(values)]
+
+    def alerts(self, *, since_ns: int, until_ns: int) -> tuple[Alert, ...]:
+        """Return what was pending or firing, with the first moments of each."""
+        first: dict[tuple[tuple[str, str], ...], dict[str, int]] = {}
+        for series in self.series("ALERTS", since_ns=since_ns, until_ns=until_ns):
+            labels = dict(series.labels)
+            state = labels.pop("alertstate")
+            labels.pop("__name__", None)
+            first.setdefault(tuple(sorted(labels.items())), {})[state] = series.points[0][0]
+        return tuple(
+            Alert(
+                name=dict(key)["alertname"],
+                labels=dict(key),
+                pending_ns=states.get("pending"),
+                firing_ns=states.get("firing"),
+            )
+            for key, states in first.items()
+        )
+
+    def targets(self) -> tuple[Target, ...]:
+        """Return what it scrapes."""
+        return tuple(
+            Target(
+                job=target["labels"]["job"],
+                url=target["scrapeUrl"],
+                every_s=seconds(target["scrapeInterval"]),
+            )
+            for target in self._get("targets", state="active")
+        )
+
+    def link(self, expression: str) -> str:
+        """Return where a person sees the graph of an expression."""
+        return f"{self.url}/graph?{urlencode({'g0.expr': expression, 'g0.tab': '0'})}"
+
+    def _get(self, endpoint: str, **parameters: object) -> list[Any]:
+        parts = urlsplit(self.url)
+        connection = http.client.HTTPConnection(
+            parts.hostname or "", parts.port, timeout=self.timeout_s
+        )
+        path = f"{parts.path.rstrip('/')}/api/v1/{endpoint}?{urlencode(parameters)}"
+        try:
+            connection.request("GET", path)
+            answer = msgspec.json.decode(connection.getresponse().read())
+        except (OSError, http.client.HTTPException, msgspec.DecodeError) as error:
+            raise PrometheusError(f"Prometheus does not answer at {self.url}: {error}") from error
+        finally:
+            connection.close()
+        if answer.get("status") != "success":
+            asked = parameters.get("query", endpoint)
+            raise PrometheusError(
+                f"Prometheus at {self.url} refuses {asked}: {answer.get('error')}"
+            )
+        data = answer["data"]
+        found: list[Any] = data["activeTargets"] if endpoint == "targets" else data["result"]
+        return found
+
+
+def _series(row: Mapping[str, Any], points: list[tuple[float, str]]) -> Series:
+    return Series(
+        labels=row["metric"],
+        points=tuple((round(at * NS_PER_S), float(value)) for at, value in points),
+    )
+
+
+def seconds(duration: str) -> float:
+    """Return a duration, as Prometheus writes it, in seconds.
+
+    >>> seconds("1m30s"), seconds("500ms")
+    (90.0, 0.5)
+    """
+    return sum(
+        float(n) * UNITS_S[unit] for n, unit in re.findall(r"(\d{1,18})(ms|[smhd])", duration)
+    )

@@ -1,0 +1,105 @@
+"""Runs drills to their verdicts: one, several in a row, or drawn at random; each step is reported."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from threading import Event
+
+from lab import verify
+from lab.datadog.account import Account
+from lab.drills import matrix, runner, series, settling, tracing
+from lab.drills.assessment import Assessment, assess
+from lab.drills.catalogue import DRILLS
+from lab.drills.drill import Drill
+from lab.drills.runner import Options, Run
+from lab.drills.series import Series
+from lab.foundation.errors import LabError
+from lab.foundation.outcome import Outcome
+from lab.foundation.reporter import Reporter
+from lab.foundation.settings import DatadogSettings, LabSettings
+from lab.verify import Report
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifiedSeries:
+    """A series of drills, and what verify found after the last one."""
+
+    series: Series
+    verified: Report
+
+    @property
+    def problems(self) -> list[str]:
+        """What failed: drills that could not be run, faults and alerts that were not there, checks."""
+        unmet = matrix.unmet(self.series.assessments)
+        failed = [f"verify failed: {name}" for name in self.verified.failed]
+        return [*self.series.failed, *unmet, *failed]
+
+    @property
+    def outcome(self) -> Outcome:
+        """Failed when anything did; else as verify says."""
+        return Outcome.FAILED if self.problems else self.verified.outcome
+
+
+def to_verdicts(
+    drills: Sequence[Drill], settings: LabSettings, *, options: Options, reporter: Reporter
+) -> Series:
+    """Run drills in their order, each to its verdicts.
+
+    Raises:
+        LabError: when the first one cannot be run.
+    """
+    traced = tracing.start(settings)
+
+    def run(drill: Drill) -> Assessment:
+        done = runner.run(drill, settings, options=options, reporter=reporter, tracing=traced)
+        _announce(drill, done, reporter)
+        return assess(drill, done, settings, reporter)
+
+    def settle(healed_ns: int, following: Drill) -> None:
+        settling.settle(healed_ns, following, settings, reporter)
+
+    return series.follow(drills, run=run, settle=settle, reporter=reporter)
+
+
+def verified(
+    drills: Sequence[Drill], settings: LabSettings, *, options: Options, reporter: Reporter
+) -> VerifiedSeries:
+    """Run drills in their order, each to its verdicts, then verify once.
+
+    Raises:
+        LabError: when the first one cannot be run.
+    """
+    done = to_verdicts(drills, settings, options=options, reporter=reporter)
+    reporter.begin("verify")
+    report = verify.run(settings, progress=reporter.wait)
+    return VerifiedSeries(series=done, verified=report)
+
+
+def at_random(
+    settings: LabSettings, *, seed: int, every_s: float, options: Options, reporter: Reporter
+) -> Iterator[Assessment]:
+    """Yield the verdicts of drills that are drawn at random, without end, with a pause between two.
+
+    Raises:
+        LabError: when one cannot be run.
+    """
+    drawn = random.Random(seed)
+    while True:
+        chosen = [drawn.choice(list(DRILLS.values()))]
+        yield from to_verdicts(chosen, settings, options=options, reporter=reporter).assessments
+        Event().wait(every_s)
+
+
+def _announce(drill: Drill, done: Run, reporter: Reporter) -> None:
+    """Put the run on the account's time line, where there is one; its absence fails no drill."""
+    settings = DatadogSettings.load()
+    if settings.dd_api_key is None or settings.dd_app_key is None:
+        return
+    from lab.drills.announcing import announce  # noqa: PLC0415 - Datadog's client loads slowly
+
+    try:
+        announce(Account.of(settings), drill, done)
+    except LabError as error:
+        reporter.done("not announced", str(error).splitlines()[0])
+    else:
+        reporter.done("announced", f"as an event at {settings.dd_site}")

@@ -1,0 +1,57 @@
+"""What runs natively, found out by asking: supervisord for the processes, each component whether it works."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
+from lab.stack.agent import Agent
+from lab.stack.component import Component
+from lab.stack.components import COMPONENTS, selection
+from lab.stack.native.records import Record
+from lab.stack.native.supervision import Process, Supervisor
+from lab.stack.status import ComponentStatus, State, Status
+from lab.stack.up_options import Memory
+
+
+def examine(settings: LabSettings) -> Status:
+    """Ask everything once; takes as long as the slowest answer."""
+    paths = Paths.of(settings)
+    memory = Memory.read(paths.memory) or Memory()
+    settings = memory.running(settings)
+    supervisor = Supervisor(paths)
+    processes = supervisor.processes() if supervisor.answers() else {}
+    is_silent = not processes and supervisor.lives()
+    wanted = selection(memory.services, Agent.of(settings), shop=bool(memory.shop))
+    known = [c for c in COMPONENTS.values() if c in wanted or not c.optional]
+
+    def look(component: Component) -> ComponentStatus:
+        record = Record.read(paths.run, component.name)
+        alive = record if record and record.process() else None
+        state = State.OFF
+        if component in wanted:
+            state = _state(component, processes.get(component.name), alive, settings)
+            if is_silent and state is State.ORPHANED:
+                state = State.UNKNOWN
+        return ComponentStatus(
+            name=component.name,
+            state=state,
+            version=alive.version if alive else None,
+            address=component.address(settings),
+            pid=alive.pid if alive else None,
+        )
+
+    with ThreadPoolExecutor() as pool:
+        components = tuple(pool.map(look, known))
+    return Status(mode="native", components=components)
+
+
+def _state(
+    component: Component, process: Process | None, alive: Record | None, settings: LabSettings
+) -> State:
+    if process is None:
+        return State.ORPHANED if alive else State.STOPPED
+    if process.keeps_failing:
+        return State.FAILING
+    if not process.is_up:
+        return State.STOPPED
+    return State.STARTING if component.probe(settings) else State.RUNNING

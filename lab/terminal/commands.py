@@ -1,0 +1,61 @@
+"""Groups of commands that import a command's module when it is called, so that every call starts at once."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+import typer
+import typer.main
+from typer.core import TyperCommand, TyperGroup
+
+# For a command that hands its arguments on to another program.
+PASS_ON = MappingProxyType({"ignore_unknown_options": True, "allow_extra_args": True})
+
+
+class Later(TyperCommand):
+    """A command by its name, the place of its function, and its line in the group's help."""
+
+    def __init__(
+        self, name: str, target: str, summary: str, settings: Mapping[str, Any] | None = None
+    ) -> None:
+        """Declare a command.
+
+        Args:
+            name: as it is typed.
+            target: `module:function`, or `module:group`.
+            summary: the first line of the function's docstring.
+            settings: typer's context settings.
+        """
+        super().__init__(name, help=summary)
+        self._target = target
+        self._settings = dict(settings or {})
+
+    def load(self) -> TyperCommand | TyperGroup:
+        """Import the module, and return the command itself."""
+        module, _, attribute = self._target.partition(":")
+        found = getattr(import_module(module), attribute)
+        if isinstance(found, TyperGroup):
+            return found
+        single = typer.Typer(add_completion=False)
+        single.command(self.name, context_settings=self._settings)(found)
+        command: TyperCommand = typer.main.get_command(single)  # type: ignore[assignment]
+        return command
+
+
+class Commands(TyperGroup):
+    """A group of such commands."""
+
+    def __init__(self, name: str, summary: str, *commands: Later) -> None:
+        super().__init__(
+            name=name,
+            commands=list(commands),
+            help=summary,
+            no_args_is_help=True,
+            context_settings={"help_option_names": ["-h", "--help"]},
+        )
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that was typed, imported now."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command.load() if isinstance(command, Later) else command, rest
