@@ -6,14 +6,24 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, TextIO
 
 import typer
 
+from lab.cli import clock_shift
+from lab.foundation.errors import LabError
+from lab.foundation.settings import ROOT
+
 # More than half of what the tests take is waiting. Which of the three gets what: tests/conftest.py.
 COMPLETE = ("--numprocesses=3", "--no-loadscope-reorder", "--durations=10")
-CHECKS = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
+CHECKS = (
+    ("ruff", "check"),
+    ("ruff", "format", "--check"),
+    ("mypy",),
+    ("lint-imports", "--no-cache", "--no-logo"),
+)
 # More than a year, and in a zone that is not UTC's: what holds only on the day it was written fails here.
 AHEAD_DAYS = 400
 SHIFTED = ("--shifted-clock", "--numprocesses=2", "--durations=10")
@@ -45,11 +55,8 @@ def test(context: typer.Context) -> None:
 
 
 @contextmanager
-def _shifted(output: TextIO) -> "Iterator[subprocess.Popen[bytes] | None]":
+def _shifted(output: TextIO) -> Iterator[subprocess.Popen[bytes] | None]:
     """Run what meets now with a shifted clock, meanwhile; None, and its output the reason, if it cannot."""
-    from lab.cli import clock_shift
-    from lab.foundation.errors import LabError
-
     with ExitStack() as stack:
         try:
             variables = stack.enter_context(clock_shift.environment(AHEAD_DAYS, _say))
@@ -89,12 +96,13 @@ def _followed(*command: str) -> tuple[int, str]:
 
 def _command(*command: str) -> dict[str, Any]:
     """Announce a module of Python and return how to start it."""
-    from lab.foundation.settings import ROOT
-
     typer.secho(f"── {' '.join(command)}", dim=True, err=True)
     # Hundreds of processes import the lab: each would compile it anew.
     variables = {name: value for name, value in os.environ.items() if name != NO_BYTECODE}
-    return {"args": [sys.executable, "-P", "-m", *command], "cwd": ROOT, "env": variables}
+    start = [sys.executable, "-P", "-m", command[0]]
+    if command[0] == "lint-imports":  # no module, but a program beside this Python
+        start = [str(Path(sys.executable).with_name(command[0]))]
+    return {"args": [*start, *command[1:]], "cwd": ROOT, "env": variables}
 
 
 def _say(what: str) -> None:

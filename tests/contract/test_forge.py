@@ -53,5 +53,6 @@ def test_workflows_may_read_and_no_more(name: str) -> None:
 def test_the_hooks_before_a_commit_run_the_same_checks() -> None:
     [local] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     entries = {hook["entry"] for hook in local["hooks"]}
+    *modules, layers = (" ".join(check).removesuffix(" --check") for check in CHECKS)
     python = ".venv/bin/python -P -m"
-    assert entries == {f"{python} {' '.join(check).removesuffix(' --check')}" for check in CHECKS}
+    assert entries == {f".venv/bin/{layers}", *(f"{python} {module}" for module in modules)}
