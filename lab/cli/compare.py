@@ -54,9 +54,9 @@ def _datadog(settings: LabSettings, since_s: float) -> Iterator[Datadog]:
         yield intake
         return
     # Only now: the client takes half a second to load.
-    from lab.compare.account import DatadogAccount
-    from lab.datadog.account import Account
-    from lab.datadog.api import Api
+    from lab.compare.account import DatadogAccount  # noqa: PLC0415
+    from lab.datadog.account import Account  # noqa: PLC0415
+    from lab.datadog.api import Api  # noqa: PLC0415
 
     account = Account.of(keys)
     with Api(account) as api:

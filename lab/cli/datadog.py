@@ -31,10 +31,10 @@ def push(
     """Create or update the monitors and the dashboard; needs DD_API_KEY and DD_APP_KEY."""
     account = Account.of(DatadogSettings.load())
     # Only now: the client takes half a second to load, and a wrong key is told at once.
-    from lab.cli.views.datadog import links, render
-    from lab.datadog.api import Api
-    from lab.datadog.definitions import FOLDER, read
-    from lab.datadog.push import carry_out, plan
+    from lab.cli.views.datadog import links, render  # noqa: PLC0415
+    from lab.datadog.api import Api  # noqa: PLC0415
+    from lab.datadog.definitions import FOLDER, read  # noqa: PLC0415
+    from lab.datadog.push import carry_out, plan  # noqa: PLC0415
 
     definitions = read(FOLDER)
     with Api(account) as api:
