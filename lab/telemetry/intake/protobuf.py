@@ -25,7 +25,7 @@ UINT32, FIXED64, BOOL = Type.TYPE_UINT32, Type.TYPE_FIXED64, Type.TYPE_BOOL
 MESSAGES: dict[str, tuple[tuple[str, int, Any], ...]] = {
     "AgentPayload": (
         ("hostName", 1, STRING), ("env", 2, STRING), ("*tracerPayloads", 5, BYTES),
-        ("agentVersion", 7, STRING), ("*idxTracerPayloads", 11, BYTES),
+        ("agentVersion", 7, STRING), ("*idxTracerPayloads", 11, BYTES), ("APMMode", 12, STRING),
     ),
     "TracerPayload": (
         ("languageName", 2, STRING), ("tracerVersion", 4, STRING), ("*chunks", 6, BYTES),
