@@ -13,8 +13,10 @@ from xdist.workermanage import WorkerController
 from lab.foundation.settings import LabSettings
 
 NICER = 10
-# The worker that has them; the first file of all is the lab in containers, which takes as long.
-NATIVE_LABS = "gw1"
+# Each of these workers has labs, one at a time; files are handed out in the order of their names.
+OBSERVED_LABS, CONTAINERS, CHANGED_LABS = "gw0", "gw1", "gw2"
+# Native labs that are stopped, broken and made again, beside those that are asked how soon something is seen.
+CHANGING = ("test_interrupted_start.py", "test_lifecycle.py", "test_recovery.py")
 # What a file names when it meets the clock: records and their retention, or the day of the database; and
 # the contracts of it: the clock itself, links to a time, the runbooks. Other contracts compare files.
 CLOCK = {
@@ -35,15 +37,15 @@ for name in LabSettings.model_fields:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let the native labs come before the rest: only they are asked how soon something happens."""
-    if getattr(config, "workerinput", {}).get("workerid", NATIVE_LABS) != NATIVE_LABS:
+    """Let labs that are observed come before the rest: only they are asked how soon something happens."""
+    if getattr(config, "workerinput", {}).get("workerid", OBSERVED_LABS) != OBSERVED_LABS:
         os.nice(NICER)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """Hand tests out by file, and all native labs to one worker: there is one of them at a time."""
-    return _OneLab(config, log)
+    """Hand tests out by file, and native labs to two workers: each has one of them at a time."""
+    return _FewLabs(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -77,13 +79,19 @@ def _meets_the_clock(path: Path) -> bool:
     return folder == "unit"
 
 
-class _OneLab(LoadScopeScheduling):  # type: ignore[misc]
+class _FewLabs(LoadScopeScheduling):  # type: ignore[misc]
     @property
     def nodes(self) -> list[WorkerController]:
-        """The workers by name: the first one gets the lab in containers, the second one the native labs."""
+        """The workers by name, so that each gets the labs that it is named for."""
         return sorted(self.assigned_work, key=lambda node: node.gateway.id)
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        is_native_lab = "/acceptance/" in file and not file.endswith("/test_compose.py")
-        return "native labs" if is_native_lab else file
+        return scope_of(nodeid.partition("::")[0])
+
+
+def scope_of(file: str) -> str:
+    """Return the name of what a file's tests share a worker with."""
+    name = file.rpartition("/")[2]
+    if "/acceptance/" not in file or name == "test_compose.py":
+        return file
+    return CHANGED_LABS if name in CHANGING else OBSERVED_LABS

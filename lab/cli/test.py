@@ -16,8 +16,8 @@ from lab.cli import clock_shift
 from lab.foundation.errors import LabError
 from lab.foundation.settings import ROOT
 
-# More than half of what the tests take is waiting. Which of the three gets what: tests/conftest.py.
-COMPLETE = ("--numprocesses=3", "--no-loadscope-reorder", "--durations=10")
+# More than half of what the tests take is waiting. Which of the four gets what: tests/conftest.py.
+COMPLETE = ("--numprocesses=4", "--no-loadscope-reorder", "--durations=10")
 CHECKS = (
     ("ruff", "check"),
     ("ruff", "format", "--check"),
