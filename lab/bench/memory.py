@@ -45,7 +45,7 @@ class Growth:
 
 def memory(
     minutes: Annotated[
-        float, typer.Option(help="How long to look.", parser=number(0.5, 10_080), metavar="N")
+        float, typer.Option(help="How long to look.", parser=number(0.1, 10_080), metavar="N")
     ] = 60.0,
     samples: Annotated[
         Path | None, typer.Option(help="Also write each sample to this CSV file.")

@@ -48,6 +48,7 @@ class How:
         statuses: the exit statuses that are right.
         begun: for a command that lasts: the file below the state directory that names its process.
         alone: whether no drill may run beside it.
+        once: for a command that measures for minutes: whether it is run once, with all of its options.
         elsewhere: for a command that is only parsed here: the tests that run it.
     """
 
@@ -55,13 +56,14 @@ class How:
     statuses: frozenset[int] = frozenset({0})
     begun: str | None = None
     alone: bool = False
+    once: bool = False
     elsewhere: str | None = None
 
 
 REFUSED = frozenset({2})
 RUNS = "drills/running.json"
 LIFECYCLE = "tests/acceptance/test_lifecycle.py"
-BENCH = "tests/integration/test_bench_*.py, and by hand: each measures for minutes"
+BENCH = "tests/integration/test_bench_NAME.py: the command in its shortest form, on a server of the tests"
 # As in the documents: Ctrl-C ends the run, not the time.
 LASTS = {"--for": "10m", "--intensity": "0.5"}
 HOW = {
@@ -107,14 +109,15 @@ HOW = {
         values={"--seconds": "1", "--rounds": "1", "--rate": "100", "--scale": "0.01"}, elsewhere=BENCH
     ),
     "bench overhead": How(values={"--seconds": "1", "--rounds": "1", "--scale": "0.01"}, elsewhere=BENCH),
-    "bench cost": How(values={"--seconds": "180"}, elsewhere=BENCH),
+    "bench cost": How(values={"--seconds": "15"}, alone=True, once=True),
     "bench intake": How(values={"--spans": "1000", "--lines": "100"}, elsewhere=BENCH),
     "bench console": How(values={"--seconds": "1", "--rounds": "1", "--load": "1"}, elsewhere=BENCH),
-    "bench memory": How(values={"--minutes": "55", "--samples": "samples.csv"}, elsewhere=BENCH),
+    "bench memory": How(values={"--minutes": "0.1", "--samples": "samples.csv"}, alone=True, once=True),
     "bench pages": How(values={"--spans": "1000", "--times": "1"}, elsewhere=BENCH),
 }  # fmt: skip
 GOES_ON = {("logs", "--follow"), ("logs", "-f")}
 ELSEWHERE = {("up", "--foreground"): LIFECYCLE}
+TOGETHER = "all options"
 COMMANDS = {command.name: command for command in all_commands()}
 
 
@@ -143,6 +146,8 @@ class Call:
     def is_run_here(self) -> bool:
         if "--docker" in self.arguments:
             return True  # no engine answers, so that it changes nothing
+        if self.how.once:
+            return self.source == TOGETHER
         named = {(self.command.name, word) for word in self.arguments}
         return not self.how.elsewhere and not named & set(ELSEWHERE)
 
@@ -169,12 +174,12 @@ def of_the_command_line() -> Iterator[Call]:
         how, together = HOW[command.name], needed
         for option, parameter in command.options:
             given = (option,) if parameter.is_flag else (option, how.values[option])
-            if not how.begun:
+            if not how.begun and not how.once:
                 yield Call(source=option, command=command, arguments=(*needed, *given))
             elif option not in parameter.secondary_opts:
                 together = (*together, *given)
-        if how.begun:
-            yield Call(source="all options", command=command, arguments=together)
+        if how.begun or how.once:
+            yield Call(source=TOGETHER, command=command, arguments=together)
 
 
 def of_the_documents() -> Iterator[Call]:

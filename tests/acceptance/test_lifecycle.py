@@ -282,7 +282,7 @@ def test_an_installed_agent_takes_the_place_of_the_embedded_one(lab: Lab, tmp_pa
     assert "embedded" not in lab.run("status").stdout
     tracer = psutil.Process(lab.pid("customers")).environ()["DD_TRACE_AGENT_URL"]
     assert tracer == f"http://127.0.0.1:{lab.settings.trace_agent_port}"
-    assert lab.run("restart").returncode == 0
+    assert lab.run("restart", "--native").returncode == 0
     assert list(states(lab)) == NAMES
 
 

@@ -1,7 +1,6 @@
 """`bench load` compares like with like: pgbench and our engine send the same statements."""
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,13 +9,14 @@ import pytest
 from lab import seed
 from lab.bench.load import services
 from lab.bench.load.bare import BareRunner
-from lab.bench.load.measure import ARRANGEMENTS, CONTESTANTS, PGBENCH, Plan, measure
+from lab.bench.load.measure import ARRANGEMENTS, CONTESTANTS, PGBENCH
 from lab.bench.load.ours import Engine, engine
 from lab.bench.load.pgbench import Pgbench
 from lab.bench.load.scenarios import MIX, SCENARIOS, Scenario, Share
 from lab.bench.load.scripts import Sample, one_of, write
 from lab.clients.database import Role
 from lab.stack.native.cluster import Cluster
+from tests.fix_bench import Bench
 from tests.fix_postgres import Database
 from tests.fix_workload import ask, cloned, wired_service
 from workload.operation import Outcome
@@ -112,27 +112,28 @@ def test_each_keeps_to_the_rate_and_tells_each_delay(ours: Engine, pgbench: Pgbe
         assert any(60 < operations < 145 for operations in turns), (contestant, turns)
 
 
-def test_a_run_measures_everybody(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_measures_everybody(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole benchmark, as short as it can be: every figure is there, and the services keep going."""
     monkeypatch.setattr(services, "SETTLE_S", 0.5)
-    monkeypatch.setattr(sys.modules[measure.__module__], "SERVICES_S", 5.0)
-    told: list[str] = []
-    plan = Plan(seconds=1, rounds=1, connections=CONNECTIONS, rate=50)
-    result = measure(database.settings, plan, told.append)
-    assert len(told) == plan.turns + 1
-    for one in result.saturation.values():
-        assert set(one.tps) == set(CONTESTANTS)
-        assert min(one.tps.values()) > 0
-        assert one.ratios == {n: one.tps[n] / one.tps[PGBENCH] for n in CONTESTANTS}
-        assert one.ratios[one.best] == max(one.ratios[n] for n in ARRANGEMENTS)
-    document = result.to_json()
-    mix = result.saturation[MIX.name]
-    assert (document["ours_tps"], document["ratio"]) == (mix.tps[mix.best], mix.ratios[mix.best])
-    assert document["lateness_ratio"] == result.lateness.ratio
-    assert result.services.errors == 0
-    assert result.services.operation_rate > 20
-    assert 0 < result.services.processors.busy <= 1
-    assert 0 <= result.services.processors.stolen < 1
+    monkeypatch.setattr("lab.bench.load.measure.SERVICES_S", 4.0)
+    found = bench(
+        "load", "--seconds", "1", "--rounds", "1", "--rate", "50", "--scale", str(SEED_SCALE)
+    )
+    assert (found["seconds"], found["rounds"], found["rate"]) == (1, 1, 50)
+    assert set(found["scenarios"]) == {scenario.name for scenario in SCENARIOS}
+    for one in found["scenarios"].values():
+        assert set(one["tps"]) == set(CONTESTANTS)
+        assert min(one["tps"].values()) > 0
+        assert one["ratios"] == {n: one["tps"][n] / one["tps"][PGBENCH] for n in CONTESTANTS}
+    mix = found["scenarios"][MIX.name]
+    assert found["ratio"] == max(mix["ratios"][name] for name in ARRANGEMENTS)
+    assert found["ours_tps"] == mix["tps"][found["ours"]]
+    assert min(found["lateness_p99_ms"], found["pgbench_lateness_p99_ms"]) > 0
+    held = found["services"]
+    assert held["errors"] == 0
+    assert held["operation_rate"] > 20
+    assert 0 < held["processors"]["busy"] <= 1
+    assert 0 <= held["processors"]["stolen"] < 1
 
 
 def test_a_script_has_its_statements_whole_and_no_placeholder_left(

@@ -6,40 +6,35 @@ import psutil
 import pytest
 
 from lab.bench.overhead import measure
-from lab.bench.overhead.command import run
-from lab.bench.overhead.measure import Plan
 from lab.bench.overhead.modes import MODES, NOBODY
 from lab.bench.overhead.ratios import Verdict
 from lab.bench.overhead.server import OFF, set_auto_explain
 from lab.clients.database import Connection, Role, rows
 from lab.foundation.readiness import await_state
-from tests.fix_postgres import Database, settings_for
+from tests.fix_bench import Bench
+from tests.fix_postgres import Database
 
 THRESHOLD = "SHOW auto_explain.log_min_duration"
 
 
 def test_a_run_reports_every_mode_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As short as it can be: one round is no verdict, but a figure for everything."""
     monkeypatch.setattr(measure, "SETTLE_S", 0.1)
     monkeypatch.setattr(measure, "WARM_UP_S", 0.1)
-    settings = settings_for(port=1, database="nobody_asks").model_copy(
-        update={"lab_state_dir": tmp_path}
-    )
     before = set(psutil.Process().children(recursive=True))
-    plan = Plan(seconds=0.5, rounds=1, processes=1, connections=4)
-    result = run(settings, plan, scale=0.02)
+    found = bench("overhead", "--seconds", "1", "--rounds", "1", "--scale", "0.02")
     assert set(psutil.Process().children(recursive=True)) <= before
-    assert not list(tmp_path.iterdir())
-    assert set(result.turns) == {mode.name for mode in MODES}
-    for mode in MODES:
-        typical = result.typical(mode)
-        assert typical.operations_per_s > 0
-        assert 0 < typical.p50_ms <= typical.p95_ms <= typical.p99_ms
-        assert typical.client_cpu_us_per_statement > 0
-        if mode is not NOBODY:
-            assert result.cost(mode).operations_per_s.verdict is Verdict.UNKNOWN
+    assert not list((tmp_path / "state").iterdir())
+    assert list(found["modes"]) == [mode.name for mode in MODES]
+    for name, mode in found["modes"].items():
+        [turn] = mode["turns"]
+        assert turn["operations_per_s"] > 0
+        assert 0 < turn["p50_ms"] <= turn["p95_ms"] <= turn["p99_ms"]
+        assert turn["client_cpu_us_per_statement"] > 0
+        if name != NOBODY.name:
+            assert mode["cost"]["operations_per_s"]["verdict"] == Verdict.UNKNOWN
 
 
 def test_auto_explain_is_switched_in_sessions_that_are_open(database: Database) -> None:
