@@ -1,10 +1,17 @@
 """The seed job of docker-compose.yml, against a real server: who gets in, and what others are told."""
 
+import os
+import subprocess
+from collections.abc import Iterator
+
 import pytest
 from pydantic import SecretStr
 
-from lab.foundation.settings import LabSettings
+from lab.clients.database import Role, connect, dsn, rows
+from lab.foundation.settings import ROOT, LabSettings
 from lab.seed import gatekeeper
+from lab.stack.native.binaries import postgres_bin
+from lab.stack.native.cluster import Cluster
 from tests.fix_postgres import Database
 
 
@@ -43,3 +50,71 @@ def test_a_server_that_is_away_is_no_wrong_password(
     settings = LabSettings.model_validate({"postgres_port": 1})
     assert run(settings, monkeypatch) == 2
     assert "password" not in capsys.readouterr().err.split("\n")[0]
+
+
+INIT = sorted((ROOT / "postgres" / "init").glob("*.sql"))
+
+
+@pytest.fixture
+def empty(cluster: Cluster, database: Database) -> Iterator[Database]:
+    """A database as the official image makes it, before the first file of postgres/init."""
+    name = f"{database.name}_interrupted"
+    administer = dsn(cluster.settings, Role.SUPERUSER, database="postgres")
+    with connect(administer) as connection:
+        rows(connection, f"CREATE DATABASE {name} TEMPLATE template0")
+        try:
+            yield Database(settings=database.settings.model_copy(update={"postgres_db": name}))
+        finally:
+            rows(connection, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.mark.parametrize("files", range(len(INIT)))
+def test_an_interrupted_initialization_is_never_taken_for_a_whole_one(
+    cluster: Cluster,
+    empty: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    files: int,
+) -> None:
+    """PostgreSQL was killed after so many files, the last one run but for its last statement."""
+    for file in INIT[: files + 1]:
+        text = file.read_text()
+        if file is INIT[files]:
+            text = text.rpartition("\nGRANT EXECUTE")[0] if "GRANT EXECUTE" in text else ""
+        psql(cluster, empty, text)
+    assert run(empty.settings, monkeypatch) == 2
+    told = capsys.readouterr().err
+    assert "was interrupted" in told
+    assert "docker compose down -v" in told
+
+
+def test_a_database_that_was_never_made_is_an_interrupted_initialization(
+    database: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = database.settings.model_copy(update={"postgres_db": "never_made"})
+    assert run(settings, monkeypatch) == 2
+    assert "docker compose down -v" in capsys.readouterr().err
+
+
+def psql(cluster: Cluster, database: Database, text: str) -> None:
+    program = postgres_bin()
+    subprocess.run(
+        [program.beside("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", database.dsn(Role.SUPERUSER)],
+        input=text,
+        env={**os.environ, **program.environment(), **passwords(cluster)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+def passwords(cluster: Cluster) -> dict[str, str]:
+    """What 10-roles.sql reads, so that the other tests' roles keep theirs."""
+    s = cluster.settings
+    return {
+        "CREDIT_OWNER_PASSWORD": s.credit_owner_password.get_secret_value(),
+        "CREDIT_APP_PASSWORD": s.credit_app_password.get_secret_value(),
+        "DATADOG_DB_PASSWORD": s.datadog_db_password.get_secret_value(),
+        "EXPORTER_DB_PASSWORD": s.exporter_db_password.get_secret_value(),
+        "LAB_DB_PASSWORD": s.lab_db_password.get_secret_value(),
+    }
