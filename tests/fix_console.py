@@ -76,7 +76,10 @@ class RunningConsole:
 def start_console(state: Path, log: Path | None = None, /, **environment: str) -> RunningConsole:
     """Start a console, what it writes going to `log` if given, and wait until it answers."""
     port = free_port()
-    settings = {"LAB_STATE_DIR": str(state), "CONSOLE_PORT": str(port), **environment}
+    settings = {"LAB_STATE_DIR": str(state), "CONSOLE_PORT": str(port)}
+    # Not those of a lab that runs on this machine.
+    settings |= {name: str(free_port()) for name in ("POSTGRES_PORT", "PROMETHEUS_PORT")}
+    settings |= environment
     with ExitStack() as files:
         output = files.enter_context(log.open("ab")) if log else None
         process = subprocess.Popen(
