@@ -37,6 +37,7 @@ class Drill:
 
     Attributes:
         name: as the command line calls it.
+        place: where it comes among the others, in lists and when all are run.
         title: the incident in a few words.
         hypothesis: what should be seen, by whom, and what should not.
         acts_as: the roles it connects as, and why these are enough.
@@ -56,6 +57,7 @@ class Drill:
     """
 
     name: str
+    place: int = 1000
     title: str
     hypothesis: str
     acts_as: str

@@ -12,11 +12,10 @@ from lab.foundation.settings import LabSettings
 from lab.stack import mode
 from lab.stack.components import COMPONENTS
 from lab.stack.docker import compose
+from lab.stack.docker.lifecycle import container_of
 from lab.stack.mode import Mode
 from lab.stack.native.supervision import Supervisor
 
-# Compose's names, where they are not the component's with a hyphen for each underscore.
-CONTAINERS = {"datadog": "datadog-agent"}
 STARTS_WITHIN_S = 90.0
 ACTS_AS = "no role: a component of the lab is stopped and started."
 
@@ -53,7 +52,7 @@ class Stoppage:
 def stop(settings: LabSettings, name: str) -> None:
     """Stop a component in order; returns when it has ended. One that is stopped stays so."""
     if _mode(settings) is Mode.DOCKER:
-        compose.follow("stop", _container(name), say=lambda _: None)
+        compose.follow("stop", container_of(name), say=lambda _: None)
     else:
         Supervisor(Paths.of(settings)).stop_components([COMPONENTS[name]])
 
@@ -66,7 +65,7 @@ def start(settings: LabSettings, name: str) -> None:
     """
     component = COMPONENTS[name]
     if _mode(settings) is Mode.DOCKER:
-        compose.follow("start", _container(name), say=lambda _: None)
+        compose.follow("start", container_of(name), say=lambda _: None)
     else:
         supervisor = Supervisor(Paths.of(settings))
         if not supervisor.processes()[name].is_up:
@@ -79,7 +78,3 @@ def _mode(settings: LabSettings) -> Mode:
     if runs is None:
         raise LabError("The lab is down. Start it: ./creditlab up")
     return runs
-
-
-def _container(name: str) -> str:
-    return CONTAINERS.get(name, name.replace("_", "-"))

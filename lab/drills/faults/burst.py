@@ -46,6 +46,7 @@ def prove(scene: Scene) -> Proof:
 
 DRILL = Drill(
     name="burst",
+    place=140,
     title="bursts of half a second, every seven seconds",
     hypothesis=(
         "Counters have it, samples may or may not: DBM looks once a second, Prometheus every ten. Spans"

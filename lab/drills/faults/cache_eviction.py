@@ -75,6 +75,7 @@ def heal(scene: Scene) -> None:
 
 DRILL = Drill(
     name="cache-eviction",
+    place=170,
     title="a table larger than shared_buffers is read, again and again",
     hypothesis=(
         "Prometheus sees the hit ratio of the table that is read, and blocks read of the others. DBM sees"

@@ -54,6 +54,7 @@ def heal(scene: Scene) -> None:
 
 DRILL = Drill(
     name="checkpoint-pressure",
+    place=180,
     title="an import forces one checkpoint after the other",
     hypothesis=(
         "Prometheus counts forced checkpoints, and WAL. The log tells of each checkpoint. DBM has the WAL"

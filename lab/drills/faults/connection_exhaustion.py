@@ -32,6 +32,7 @@ def prove(scene: Scene) -> Proof:
 
 DRILL = Drill(
     name="connection-exhaustion",
+    place=100,
     title="one application takes all sessions that the role may have",
     hypothesis=(
         "Prometheus sees the role near its limit and who has the sessions. DBM sees active sessions, and"

@@ -47,6 +47,7 @@ def prove(scene: Scene) -> Proof:
 
 DRILL = Drill(
     name="cpu-bound-sql",
+    place=90,
     title="statements that only compute, one for each processor",
     hypothesis=(
         "Both stacks see active sessions without a wait event and name the statement. Neither sees the"

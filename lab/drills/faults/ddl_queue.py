@@ -52,6 +52,7 @@ def prove(scene: Scene) -> Proof:
 
 DRILL = Drill(
     name="ddl-queue",
+    place=20,
     title="a change of customers waits behind a long SELECT, and all lookups behind it",
     hypothesis=(
         "DBM shows the queue with both at its head. Prometheus counts those who wait, and loses the"

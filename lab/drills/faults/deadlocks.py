@@ -48,6 +48,7 @@ def prove(scene: Scene) -> Proof:
 
 DRILL = Drill(
     name="deadlocks",
+    place=40,
     title="transactions that lock the same rows in opposite orders",
     hypothesis=(
         "Both stacks count deadlocks. Only the log names the statements that met, with both pids;"

@@ -64,6 +64,7 @@ def heal(scene: Scene) -> None:
 
 DRILL = Drill(
     name="held-snapshot",
+    place=110,
     title="dead rows pile up under a snapshot that somebody keeps",
     hypothesis=(
         "Prometheus sees dead rows grow, and a session idle in its transaction. DBM shows that session"

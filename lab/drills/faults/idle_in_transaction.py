@@ -46,6 +46,7 @@ def prove(scene: Scene) -> Proof:
 
 DRILL = Drill(
     name="idle-in-transaction",
+    place=30,
     title="a transaction is left open by somebody who does nothing",
     hypothesis=(
         "Prometheus says whose session it is by role and application, DBM names its last statement too."

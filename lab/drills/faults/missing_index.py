@@ -48,6 +48,7 @@ def _of_schema() -> str:
 
 DRILL = Drill(
     name="missing-index",
+    place=50,
     title="the index of a customer's proposals is gone",
     hypothesis=(
         "Prometheus sees rows read by sequential scans and seconds per call, with the statement's name;"

@@ -50,6 +50,7 @@ def prove(scene: Scene) -> Proof:
 
 DRILL = Drill(
     name="n-plus-one",
+    place=130,
     title="one query for each line of a list",
     hypothesis=(
         "The trace shows it at a glance. Both stacks see the calls of one statement; Prometheus cannot say"

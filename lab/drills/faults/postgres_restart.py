@@ -27,6 +27,7 @@ def heal(scene: Scene) -> None:
 
 DRILL = Drill(
     name="postgres-restart",
+    place=220,
     title="PostgreSQL is down, and comes back",
     hypothesis=(
         "Everybody sees it: the exporter's pg_up, failed spans, sessions that end, the server's own log."

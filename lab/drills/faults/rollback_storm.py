@@ -39,6 +39,7 @@ def prove(scene: Scene) -> Proof:
 
 DRILL = Drill(
     name="rollback-storm",
+    place=150,
     title="an application rolls most of its transactions back",
     hypothesis=(
         "Prometheus sees the share of rollbacks, and not whose they are. DBM sees the calls of a statement"

@@ -63,6 +63,7 @@ def prove(scene: Scene) -> Proof:
 
 DRILL = Drill(
     name="row-lock-chain",
+    place=10,
     title="a chain of sessions waits for the rows of one that does nothing",
     hypothesis=(
         "DBM shows the chain with its head, and the head's last statement. Prometheus counts those who"

@@ -36,6 +36,7 @@ def prove(scene: Scene) -> Proof:
 
 DRILL = Drill(
     name="sequential-scans",
+    place=70,
     title="a new report scans all installments, again and again",
     hypothesis=(
         "Prometheus sees rows read by sequential scans, and the new statement's time; DBM names the"

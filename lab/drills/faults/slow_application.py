@@ -50,6 +50,7 @@ def heal(scene: Scene) -> None:
 
 DRILL = Drill(
     name="slow-application",
+    place=160,
     title="credit-customers is slow by itself, its threads are all taken, and the database is innocent",
     hypothesis=(
         "Spans show it: seconds of the operation that no statement accounts for. The service's own metrics"

@@ -52,6 +52,7 @@ def prove(scene: Scene) -> Proof:
 
 DRILL = Drill(
     name="slow-query",
+    place=80,
     title="a join without its condition",
     hypothesis=(
         "DBM names the statement and its session; the log has the executed plan, with the rows that the"

@@ -63,6 +63,7 @@ def _scans_all(node: dict[str, Any]) -> bool:
 
 DRILL = Drill(
     name="stale-statistics",
+    place=60,
     title="old statistics turn two plans into scans of all installments",
     hypothesis=(
         "DBM shows another plan for the same statement. Prometheus shows the same queryid with more"

@@ -41,6 +41,7 @@ def prove(scene: Scene) -> Proof:
 
 DRILL = Drill(
     name="work-mem-spill",
+    place=120,
     title="sorts that do not fit into work_mem go to disk",
     hypothesis=(
         "Both stacks count temporary blocks by statement; the log tells of each file, with statement and"

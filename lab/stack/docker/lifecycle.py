@@ -102,7 +102,7 @@ def running_settings(settings: LabSettings) -> LabSettings:
     """Return settings with the address and ports that the containers are published at, and their token."""
     update: dict[str, str | int | SecretStr] = {}
     for service, container in compose.containers().items():
-        component = COMPONENTS.get(_name(service))
+        component = COMPONENTS.get(component_of(service))
         if component and container.published:
             [first, *_] = container.published
             update[component.port] = first.port
@@ -132,7 +132,7 @@ def usage() -> dict[str, Usage]:
     Raises:
         ComposeError: with what the engine said.
     """
-    return {_name(service): used for service, used in compose.usage().items()}
+    return {component_of(service): used for service, used in compose.usage().items()}
 
 
 def status() -> Status:
@@ -200,12 +200,18 @@ def _services() -> list[str]:
     return list(dict.fromkeys([*compose.services(), SHOP]))
 
 
-def _name(service: str) -> str:
+def component_of(service: str) -> str:
+    """Return the component that a service of Compose is."""
     return NAMES.get(service, service.replace("-", "_"))
 
 
+def container_of(component: str) -> str:
+    """Return the service of Compose that a component is."""
+    return next((s for s, c in NAMES.items() if c == component), component.replace("_", "-"))
+
+
 def _component(service: str, container: Container | None, *, up: bool) -> ComponentStatus:
-    name = _name(service)
+    name = component_of(service)
     if container is None:
         state = State.OFF if up and service in SERVICES else State.STOPPED
         return ComponentStatus(name=name, state=state, version=None, address="", pid=None)
@@ -230,7 +236,7 @@ def _state(container: Container) -> State:
 
 
 def _service(component: str) -> str:
-    known = {_name(service): service for service in _services()}
+    known = {component_of(service): service for service in _services()}
     if component not in known:
         raise LabError(unknown("component", component, known))
     return known[component]

@@ -1,0 +1,86 @@
+"""A component of the lab is stopped: an observer goes blind, or a service, while the database is well."""
+
+from lab.drills.drill import Drill
+from lab.drills.processes import ACTS_AS, Stoppage
+from lab.judge.signals import Metric, Quiet, Signal
+
+
+def _stopped(
+    gone: Stoppage,
+    *,
+    name: str,
+    place: int,
+    title: str,
+    hypothesis: str,
+    signals: tuple[Signal, ...],
+    runbook: str,
+    alerts: tuple[str, ...] = (),
+    services: frozenset[str] = frozenset(),
+) -> Drill:
+    return Drill(
+        name=name,
+        place=place,
+        title=title,
+        hypothesis=hypothesis,
+        acts_as=ACTS_AS,
+        inject=gone.inject,
+        prove=gone.prove,
+        heal=gone.heal,
+        lasts_s=60.0,
+        services=services,
+        signals=signals,
+        alerts=alerts,
+        runbook=runbook,
+    )
+
+
+AGENT = _stopped(
+    Stoppage(component="datadog", column="usename", value="datadog"),
+    name="agent-stopped",
+    place=200,
+    title="the Agent is gone, and with it Database Monitoring",
+    hypothesis=(
+        "DBM ends, and cannot say so itself. Natively Prometheus sees the"
+        " embedded agent's own metrics go. In an account, the monitor ExporterBlind watches for this."
+    ),
+    signals=(
+        Metric(says="scrapes of the lab's own that fail", expr='1 - up{job="lab"}', above=0.5),
+    ),
+    runbook="ExporterBlind",
+)
+EXPORTER = _stopped(
+    Stoppage(component="postgres_exporter", column="usename", value="postgres_exporter"),
+    name="exporter-stopped",
+    place=190,
+    title="postgres_exporter is gone, and with it what Prometheus knows of the database",
+    hypothesis=(
+        "Prometheus says that it is blind, by an alert; whoever only looks at graphs sees them end."
+        " Datadog's side sees nothing, as nothing has happened to the database."
+    ),
+    signals=(
+        Metric(says="scrapes of the exporter that fail", expr='1 - up{job="postgres"}', above=0.5),
+    ),
+    alerts=("ExporterBlind",),
+    runbook="ExporterBlind",
+)
+SERVICE = _stopped(
+    Stoppage(component="customers", column="application_name", value="credit-customers"),
+    name="service-stopped",
+    place=210,
+    title="credit-customers is gone; the database has less to do",
+    hypothesis=(
+        "Its scrape fails, and its spans end; both name it. The database's own metrics become better, if"
+        " anything."
+    ),
+    services=frozenset({"credit-customers"}),
+    signals=(
+        Metric(
+            says="scrapes that fail, by service",
+            expr='max by (service) (1 - up{job="credit"})',
+            above=0.5,
+        ),
+        Quiet(says="seconds without a span, by service", above=20),
+    ),
+    alerts=("ServiceDown",),
+    runbook="ServiceDown",
+)
