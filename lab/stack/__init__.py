@@ -1,1 +1,1 @@
-"""The native stack: the lab's processes on this machine, without Docker."""
+"""The life cycle of the lab: natively or in containers; `mode` decides which."""

@@ -1,0 +1,48 @@
+"""Commands are loaded by their group when they are called; the group's own line is their docstring's."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from lab.cli import app
+from lab.terminal.commands import Commands, Later
+
+
+def declared(group: Commands) -> Iterator[Later]:
+    for command in group.commands.values():
+        assert isinstance(command, Later)
+        yield command
+        if isinstance(loaded := command.load(), Commands):
+            yield from declared(loaded)
+
+
+@pytest.mark.parametrize("command", [*declared(app)], ids=lambda command: command.name)
+def test_the_line_of_a_command_is_what_its_function_says(command: Later) -> None:
+    loaded = command.load()
+    assert loaded.help
+    first = loaded.help.partition("\n\n")[0].replace("\n", " ")
+    assert command.help == first
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["drill", "--help"], ["bench", "--help"]])
+def test_help_of_a_group_imports_no_command(arguments: list[str]) -> None:
+    """Nor what commands need: settings, the driver, the store."""
+    program = (
+        "import sys, lab.cli\n"
+        f"try: lab.cli.app.main({arguments!r}, prog_name='creditlab')\n"
+        "except SystemExit: print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert not loaded & {
+        "lab.cli.up",
+        "lab.cli.drill.run",
+        "lab.bench.seed",
+        "lab.foundation.settings",
+        "lab.foundation.settings",
+        "psycopg2",
+    }
