@@ -43,6 +43,5 @@ def test_help_of_a_group_imports_no_command(arguments: list[str]) -> None:
         "lab.cli.drill.run",
         "lab.bench.seed",
         "lab.foundation.settings",
-        "lab.foundation.settings",
         "psycopg2",
     }
