@@ -1,0 +1,412 @@
+"""The drilldown in a terminal, line by line: a trace, a plan, statements, sessions; what is highlighted."""
+
+import io
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from rich.console import Console, RenderableType
+
+from lab.cli.views import figures, plan, queries, sessions, trace
+from lab.drilldown import By
+from lab.drilldown.execution import Blocker, ExecutionPlan, PlanSource, ServerExecution, Wait
+from lab.drilldown.plan_history import PlanPeriod, TableTouched
+from lab.drilldown.plans.tree import Buffers, Node, Tree
+from lab.drilldown.queries import QuerySummary
+from lab.drilldown.query import Query, SlowExecution
+from lab.drilldown.report import ReportedStatement, TraceReport
+from lab.drilldown.series import Counted, Series
+from lab.drilldown.sessions import PREPARED_TRANSACTION, BlockingNode, Session, Sessions
+from lab.telemetry.store import Source
+
+AT = datetime(2026, 11, 22, 10, 3, 7, 123456, tzinfo=UTC)
+
+
+def lines(printed: RenderableType, width: int = 200, *, styled: bool = False) -> list[str]:
+    """Return what is printed, without indentation and empty lines; with styles as escape sequences."""
+    screen = Console(
+        file=io.StringIO(), width=width, force_terminal=styled, color_system="standard" if styled else None,
+        highlight=False,
+    )  # fmt: skip
+    screen.print(printed)
+    text: str = screen.file.getvalue()  # type: ignore[attr-defined]
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def squeezed(printed: RenderableType, width: int = 200) -> list[str]:
+    """Return the same with one blank between columns."""
+    return [" ".join(line.split()) for line in lines(printed, width)]
+
+
+def node(number: int, *children: Node, **fields: object) -> Node:
+    known = {
+        "id": number, "type": "Seq Scan", "relation": None, "index": None, "label": f"node {number}",
+        "role": None, "conditions": {}, "estimated_rows": 10.0, "rows": 10.0, "loops": 1.0,
+        "removed_rows": 0.0, "misestimate": None, "cost": 1234.4, "total_ms": 50.0, "self_ms": 20.0,
+        "after_ms": None, "share": 0.1, "buffers": None, "after_buffers": None, "children": children,
+    }  # fmt: skip
+    return Node(**{**known, **fields})  # type: ignore[arg-type]
+
+
+def tree(root: Node, *, executed: bool = True, worst: int = 1, **fields: object) -> Tree:
+    known = {
+        "executed": executed, "total_ms": 50.0, "outside": None, "jit_ms": None, "worst": worst,
+        "worst_node": "node 1", "summary": "", "nodes": sum(1 for _ in root.walk()), "root": root,
+    }  # fmt: skip
+    return Tree(**{**known, **fields})  # type: ignore[arg-type]
+
+
+def test_a_plan_shows_each_nodes_time_rows_and_blocks() -> None:
+    """Loops only above one; a filter's removed rows; what was hit, read and spilled, if anything."""
+    blocks = Buffers(hit=1200, read=3, temp_written=7)
+    root = node(
+        1,
+        node(2, role="InitPlan 1", loops=3.0, removed_rows=90_000.0, conditions={"Filter": "(a = ?)"}),
+        node(3, loops=0.0, rows=0.0, self_ms=0.0, total_ms=0.0, after_ms=2.5),
+        buffers=blocks,
+    )  # fmt: skip
+    assert squeezed(plan.render(tree(root))) == [
+        "node 1 20 ms of 50 ms rows 10 (estimated 10) blocks 1,200 hit, 3 read, 7 spilled",
+        "├── InitPlan 1: node 2 20 ms of 50 ms rows 10 (estimated 10), 90,000 removed by filter x 3 loops",
+        "│ Filter: (a = ?)",
+        "└── node 3 0 ms of 0 ms rows 0 (estimated 10) never executed 2.5 ms after the main plan",
+    ]
+    assert squeezed(plan.render(tree(node(1, buffers=Buffers()), executed=False))) == [
+        "node 1 cost 1,234, 10 rows"
+    ]
+
+
+def test_the_slowest_node_and_bad_estimates_stand_out() -> None:
+    """Red from 30 % of the time on; yellow when rows are wrong by ten times, either way."""
+    red, yellow, bold = "\x1b[31m", "\x1b[33m", "\x1b[1m"
+    [line] = lines(plan.render(tree(node(1, share=0.3))), styled=True)
+    assert "\x1b[1;31mnode 1\x1b[0m" in line
+    assert f"{red}  20 ms" in line
+    [line] = lines(plan.render(tree(node(1, share=0.29), worst=9)), styled=True)
+    assert f"{bold}node 1" in line
+    assert red not in line
+    for factor, bad in ((10.0, True), (9.9, False), (0.1, True), (0.11, False), (None, False)):
+        [line] = lines(plan.render(tree(node(1, misestimate=factor))), styled=True)
+        assert (yellow in line) is bad, factor
+
+
+def test_a_plan_of_thousands_of_nodes_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deep nodes are not indented further, and those that are left out are counted."""
+    monkeypatch.setattr(plan, "MAX_DEPTH", 2)
+    deep = node(1, node(2, node(3, node(4))))
+    found = lines(plan.render(tree(deep)))
+    assert [line.partition("node")[0] for line in found] == ["", "└── ", "├── ", "└── "]
+    monkeypatch.setattr(plan, "MAX_NODES", 2)
+    assert lines(plan.render(tree(deep)))[-1].endswith("3 further nodes are not shown")
+
+
+def statement(**fields: object) -> ReportedStatement:
+    known = {
+        "span_id": "b" * 16, "queryid": "-77", "statement": "customer_history", "text": "SELECT 1\nFROM x",
+        "offset_ms": 50.0, "client_ms": 25.0, "server_ms": 24.0, "error": False, "failure": None,
+        "plan": ExecutionPlan(source=PlanSource.EXECUTED, worst_node="Seq Scan on x took 20 ms"),
+        "executions": (), "waits": (), "blocked_by": (), "absent": {},
+    }  # fmt: skip
+    return ReportedStatement(**{**known, **fields})  # type: ignore[arg-type]
+
+
+def report(*statements: ReportedStatement, error: bool = False) -> TraceReport:
+    return TraceReport(
+        trace_id="a" * 32, service="credit-risk", operation="lookup", start=AT, duration_ms=100.0,
+        error=error, statements=statements, links={"console": "http://c/t", "other": "http://o"},
+    )  # fmt: skip
+
+
+def test_a_trace_explains_its_slowest_statement() -> None:
+    """Statements on one scale; of the slowest its times, waits, blockers and plan."""
+    slow = statement(
+        client_ms=40.0, server_ms=None, offset_ms=60.0, absent={"server_ms": "below the threshold"},
+        waits=(Wait(type="Lock", event="tuple", samples=3),),
+        blocked_by=(
+            Blocker(pid=7, samples=1, state="idle in transaction", service="credit-x", trace_id="c" * 32,
+                    statement="pay"),
+            Blocker(pid=8, samples=1),
+        ),
+        plan=ExecutionPlan(source=PlanSource.ESTIMATED, note="another execution", tree=tree(node(1))),
+    )  # fmt: skip
+    quick = statement(statement=None, text="SELECT 2\nFROM y")
+    assert squeezed(trace.render(report(quick, slow))) == [
+        "credit-risk lookup 100 ms 2026-11-22 10:03:07 UTC " + "a" * 32,
+        "statement client server plan waits",
+        "SELECT 2 25 ms 24 ms █████ executed",
+        "customer_history 40 ms - ████████ estimated Lock 3",
+        "The slowest statement customer_history queryid -77",
+        "SELECT 1",
+        "FROM x",
+        "Client 40 ms.",
+        "No server_ms: below the threshold.",
+        "Sampled while it ran: Lock/tuple 3x.",
+        f"Blocked by pid 7 (credit-x), idle in transaction, last statement pay, trace {'c' * 32}.",
+        "Blocked by pid 8.",
+        "Plan, estimated",
+        "another execution.",
+        "node 1 20 ms of 50 ms rows 10 (estimated 10)",
+        "Console http://c/t",
+        "other http://o",
+    ]
+
+
+def test_a_trace_without_statements_and_one_that_failed() -> None:
+    assert squeezed(trace.render(report(error=True)))[:2] == [
+        "credit-risk lookup 100 ms error 2026-11-22 10:03:07 UTC " + "a" * 32,
+        "No statement was executed in this trace.",
+    ]
+    failing = statement(error=True, failure="deadlock detected", statement=None)
+    found = squeezed(trace.render(report(failing)))
+    assert "The statement unnamed queryid -77" in found
+    assert "Client 25 ms, server 24 ms." in found
+    assert "It failed: deadlock detected." in found
+    found = squeezed(trace.render(report(replace(failing, failure=None))))
+    assert "It failed: the reason is not in the log." in found
+
+
+def execution(**fields: object) -> ServerExecution:
+    known = {
+        "end": AT, "server_ms": 12.0, "queryid": None, "text": None, "note": None,
+        "plan": ExecutionPlan(source=PlanSource.EXECUTED, worst_node="Result took 1 ms"),
+    }  # fmt: skip
+    return ServerExecution(**{**known, **fields})  # type: ignore[arg-type]
+
+
+def test_executions_are_listed_unless_there_is_just_the_statement() -> None:
+    """Two of them; or one that is not the span's own statement."""
+    assert not any(
+        "in PostgreSQL's log" in line for line in squeezed(trace.render(report(statement())))
+    )
+    alone = statement(executions=(execution(),))
+    assert not any("10:03:07.123" in line for line in squeezed(trace.render(report(alone))))
+    other = execution(
+        note="by a trigger",
+        text="UPDATE y",
+        plan=ExecutionPlan(source=PlanSource.NONE, note="no plan"),
+    )
+    for executions in ((other,), (execution(), other)):
+        found = squeezed(trace.render(report(statement(executions=executions))))
+        start = found.index(
+            f"{len(executions)} executions in PostgreSQL's log; the plan is of the longest"
+        )
+        assert found[start + 2 * len(executions) - 1 :][:2] == [
+            "10:03:07.123 12 ms by a trigger, UPDATE y", "no plan",
+        ]  # fmt: skip
+    assert "10:03:07.123 12 ms the same statement" in found
+
+
+def test_a_slow_trace_in_brief() -> None:
+    found = squeezed(trace.in_brief(report(statement())))
+    assert found == [
+        "A slow trace credit-risk lookup, 100 ms",
+        "statement customer_history, queryid -77: client 25 ms, server 24 ms",
+        "plan as executed: Seq Scan on x took 20 ms",
+        "see http://c/t",
+    ]
+    bare = statement(
+        statement=None, queryid=None, server_ms=None, plan=ExecutionPlan(source=PlanSource.NONE)
+    )
+    assert squeezed(trace.in_brief(report(bare)))[1:3] == [
+        "statement SELECT 1: client 25 ms",
+        "plan none",
+    ]
+    assert len(squeezed(trace.in_brief(report()))) == 2
+    estimated = ExecutionPlan(source=PlanSource.ESTIMATED, worst_node="Sort", note="of a sample")
+    assert trace.plan_line(statement(plan=estimated)) == "estimated: Sort (of a sample)"
+    none = ExecutionPlan(source=PlanSource.NONE, note="below the threshold")
+    assert trace.plan_line(statement(plan=none)) == "below the threshold"
+
+
+def summary(**fields: object) -> QuerySummary:
+    known = {
+        "key": "1", "queryid": "1", "statement": "pay", "owner": "credit-servicing", "text": "UPDATE x",
+        "calls": 1200, "total_ms": 24_000.0, "mean_ms": 20.0, "share": 0.755, "rows": 50, "io_ms": 3.0,
+        "blocks_hit": 9, "blocks_read": 1, "temp_blocks_written": 0, "hit_ratio": 0.9,
+        "source": Source.AGENT,
+    }  # fmt: skip
+    return QuerySummary(**{**known, **fields})  # type: ignore[arg-type]
+
+
+def test_the_list_of_statements_begins_with_what_it_is_sorted_by() -> None:
+    assert squeezed(queries.render([summary()], By.CALLS)) == [
+        "Statements of the last hour, by calls",
+        "statement calls time share mean rows io service cached queryid",
+        "pay 1,200 24.0 s 75.5% 20 ms 50 3 ms credit-servicing 90.0% 1",
+    ]
+    narrow = squeezed(queries.render([summary()], By.IO), width=40)
+    assert narrow[1] == "statement io time share calls"
+    embedded = summary(source=Source.EMBEDDED, owner=None, queryid=None)
+    assert "embedded agent" in squeezed(queries.render([embedded], By.TIME))[-1]
+    assert "`./creditlab status`" in " ".join(squeezed(queries.render([], By.TIME)))
+
+
+@pytest.mark.parametrize(("listed", "note"), [(20, None), (21, "and 1 more; --json gives all")])
+def test_twenty_statements_are_listed(listed: int, note: str | None) -> None:
+    found = squeezed(queries.render([summary()] * listed, By.TIME))
+    assert sum(line.startswith("pay ") for line in found) == 20
+    assert (found[-1] if found[-1].startswith("and") else None) == note
+
+
+@pytest.mark.parametrize(("length", "shown"), [(44, 44), (45, 44)])
+def test_a_statement_without_a_name_is_its_text_in_one_line(length: int, shown: int) -> None:
+    text = f"SELECT\n{'x' * (length - 7)}"
+    found = squeezed(queries.render([summary(statement=None, text=text)], By.TIME))
+    [name] = [line.partition(" 24.0 s")[0] for line in found if line.startswith("SELECT ")]
+    assert (len(name), name.endswith("…")) == (shown, length > 44)
+
+
+def query(**fields: object) -> Query:
+    series = Series(
+        step_s=10, points=(),
+        prometheus=Counted(calls=100.0, mean_ms=2.0), dbm=Counted(calls=98.0, mean_ms=2.5),
+        calls_difference=-2.0, calls_difference_share=-0.02, mean_difference_ms=0.5,
+        dbm_source=Source.EMBEDDED.value, absent={"dbm": "a step is missing"},
+    )  # fmt: skip
+    period = PlanPeriod(
+        shape="s", since=AT, until=AT, changed=True, executed=3, estimated=1, mean_ms=4.0, slowest_ms=5.0,
+        trace_id=None, span_id=None, summary="Seq Scan on x", worst_node="Seq Scan took 3 ms",
+    )  # fmt: skip
+    slow = SlowExecution(
+        end=AT, server_ms=400.0, queryid="1", service="credit-risk", trace_id="a" * 32, span_id=None,
+        has_plan=True, has_trace=False,
+    )  # fmt: skip
+    known = {
+        "key": "1", "queryids": ("1", "2", "3", "4", "5"), "statement": "pay", "owner": None,
+        "text": "UPDATE x", "services": ("credit-servicing",), "since": AT, "until": AT,
+        "totals": (summary(), summary(calls=300, total_ms=6_000.0)), "plans": (period,), "slowest": (slow,),
+        "tables": (
+            TableTouched(name="x", access=("Seq Scan", "Index Scan"), plans=2, blocks_hit=1, blocks_read=1,
+                         hit_ratio=0.5, table_hit_ratio=None),
+        ),
+        "series": series, "absent": {"table_hit_ratio": "Prometheus is away.\nStart it."},
+    }  # fmt: skip
+    return Query(**{**known, **fields})  # type: ignore[arg-type]
+
+
+def test_one_statement_by_both_observers() -> None:
+    """Totals of the hour, the difference of the observers, plans, slowest executions and tables."""
+    assert squeezed(queries.render_one(query())) == [
+        "pay queryid 1, 2, 3, 4",
+        "UPDATE x",
+        "1,500 calls in the last hour, 20 ms each, 30.0 s in all; seen from credit-servicing.",
+        "Both observers, over the steps that Prometheus has",
+        "observer calls mean",
+        "Prometheus 100 2 ms",
+        "DBM 98 2.5 ms",
+        "difference -2 (-2.00%) +0.500 ms",
+        "a step is missing.",
+        "DBM's side by the embedded agent, not Datadog's.",
+        "Plans",
+        "since executed estimated mean plan",
+        "10:03:07 changed 3 1 4 ms Seq Scan on x",
+        "Seq Scan took 3 ms",
+        "Slowest executions",
+        "ended server plan service trace",
+        f"10:03:07 400 ms executed credit-risk {'a' * 32}",
+        "Tables",
+        "table cached here cached for all access",
+        "x 50.0% - Seq Scan; Index Scan",
+        "Prometheus is away.",
+    ]
+
+
+def test_one_statement_of_which_little_is_known() -> None:
+    nothing = Series(
+        step_s=10, points=(), prometheus=None, dbm=None, calls_difference=None,
+        calls_difference_share=None, mean_difference_ms=None, dbm_source=None,
+    )  # fmt: skip
+    reasons = {"plans": "no plan", "slowest": "none was logged"}
+    bare = query(
+        statement=None, queryids=(), services=(), totals=(), plans=(), slowest=(), tables=(), series=nothing,
+        absent=reasons,
+    )  # fmt: skip
+    assert squeezed(queries.render_one(bare)) == [
+        "unnamed",
+        "UPDATE x",
+        "No call in the last hour.",
+        "Both observers, over the steps that Prometheus has",
+        "observer calls mean",
+        "Plans",
+        "no plan.",
+        "Slowest executions",
+        "none was logged.",
+    ]
+
+
+def session(pid: int, **fields: object) -> Session:
+    known = {
+        "pid": pid, "role": "credit_app", "application": "psql", "database": "creditdb", "state": "active",
+        "wait_event_type": None, "wait_event": None, "queryid": None, "service": None, "statement": None,
+        "text": "SELECT\n 1", "trace_id": None, "span_id": None, "backend_type": "client backend",
+        "query_age_s": 1.25, "transaction_age_s": 75.0, "state_age_s": 2.0, "blocked_by": (),
+    }  # fmt: skip
+    return Session(**{**known, **fields})  # type: ignore[arg-type]
+
+
+def found_sessions(*sessions: Session, blocking: tuple[BlockingNode, ...] = ()) -> Sessions:
+    return Sessions(at=AT, sessions=sessions, blocking=blocking, longest_transactions=())
+
+
+def test_sessions_show_who_waits_for_whom_and_what_runs() -> None:
+    """Idle ones are counted, also those without a state; a blocker may be no session at all."""
+    waiting = session(
+        2, service="credit-risk", statement="pay", wait_event_type="Lock", wait_event="tuple",
+        blocked_by=(1,), trace_id="a" * 32,
+    )  # fmt: skip
+    holding = session(1, state="idle in transaction", application=None)
+    tree = (
+        BlockingNode(pid=1, waiting=(BlockingNode(pid=2, waiting=()),)),
+        BlockingNode(pid=PREPARED_TRANSACTION, waiting=()),
+        BlockingNode(pid=99, waiting=()),
+    )
+    found = found_sessions(
+        holding, waiting, session(3, state="idle"), session(4, state=None), blocking=tree
+    )
+    assert squeezed(sessions.render(found)) == [
+        "Sessions 2 busy, 2 idle 10:03:07 UTC",
+        "Who waits for whom",
+        "├── 1 credit_app idle in transaction 2.0 s SELECT 1",
+        f"│ └── 2 credit-risk active 2.0 s pay trace {'a' * 32}",
+        "├── a prepared transaction: see pg_prepared_xacts",
+        "└── 99 a background process, or already gone",
+        "pid who state waits for transaction query statement",
+        "1 credit_app idle in transaction 1 min 15 s 1.2 s SELECT 1",
+        "2 credit-risk active Lock/tuple 1 min 15 s 1.2 s pay",
+    ]
+
+
+def test_nobody_waits_and_nothing_runs() -> None:
+    assert squeezed(sessions.render(found_sessions())) == [
+        "Sessions 0 busy, 0 idle 10:03:07 UTC", "Nobody waits for another session.",
+    ]  # fmt: skip
+    away = replace(found_sessions(), absent={"sessions": "PostgreSQL does not answer."})
+    assert squeezed(sessions.render(away)) == ["PostgreSQL does not answer."]
+    background = session(
+        5, role=None, application=None, backend_type="autovacuum worker", text="x" * 61
+    )
+    last = squeezed(sessions.render(found_sessions(background)))[-1]
+    assert last.startswith("5 autovacuum worker active")
+    assert last.endswith(" " + "x" * 59 + "…")
+    assert squeezed(sessions.render(found_sessions(session(5, text="x" * 60))))[-1].endswith(
+        " " + "x" * 60
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(9.94, "9.9 ms"), (10.0, "10 ms"), (9_999.0, "9999 ms"), (10_000.0, "10.0 s"), (0.0, "0 ms")],
+)
+def test_milliseconds(value: float, text: str) -> None:
+    assert figures.ms(value) == text
+
+
+def test_ages_shares_and_bars() -> None:
+    assert [figures.seconds(age) for age in (None, 59.94, 60.0)] == ["-", "59.9 s", "1 min 0 s"]
+    assert [figures.share(ratio) for ratio in (None, 0.5)] == ["-", "50.0%"]
+    bars = [
+        figures.bar(*of, width=8).plain
+        for of in ((0, 0, 0), (100, 50, 100), (0, 200, 100), (50, 25, 100))
+    ]
+    assert bars == ["█       ", "       █", "████████", "    ██  "]
+    assert len(figures.bar(0, 1, 1).plain) == 20
