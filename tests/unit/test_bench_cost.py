@@ -1,13 +1,17 @@
 """The arithmetic of `bench cost`: differences of two looks, divided by what was done between them."""
 
+import io
+import re
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
-from lab.bench.cost.command import _same
+from lab.bench.cost.command import _same, _tables
 from lab.bench.cost.figures import Cost, between
 from lab.bench.cost.reading import Process, Reading
 
+BORDERS = str.maketrans("│┃", "  ")
 FIRST = Reading(
     at_s=100.0,
     processes={
@@ -78,3 +82,33 @@ def test_what_was_started_again_is_not_measured() -> None:
     assert not _same(LAST, FIRST)
     fewer = {name: process for name, process in LAST.processes.items() if name != "risk"}
     assert not _same(FIRST, replace(LAST, processes=fewer))
+
+
+def test_a_person_reads_each_cost_with_its_unit(found: Cost) -> None:
+    """A service that did nothing has no cost of an operation; a size that is not known says so."""
+    screen = Console(file=io.StringIO(), width=120)
+    screen.print(*_tables(found))
+    text: str = screen.file.getvalue()  # type: ignore[attr-defined]
+    lines = [" ".join(line.translate(BORDERS).split()) for line in text.splitlines()]
+    assert {
+        "CPU of each service over 50 s",
+        "customers 4.00 2.00 60",
+        "risk 0.00 - 70",
+        "all 4.00 2.50",
+        "statements per operation 2.50",
+        "spans per operation 4.50",
+        "CPU of PostgreSQL per operation 3.00 ms",
+        "execution for credit_app 10.0 ms/s",
+        "execution for postgres_exporter 4.0 ms/s",
+        "CPU of the console per span 100 µs",
+        "a span in the store 500 bytes",
+        "lines of PostgreSQL's log 1.0/s",
+        "series in Prometheus 5,000",
+        "memory of Prometheus per series 20.0 kB",
+        "samples 200/s",
+        "CPU of Prometheus per sample 5.0 µs",
+        "CPU of Prometheus per series 0.20 µs/s",
+        "core taken by postgres 1.20%",
+    } <= set(lines)
+    screen.print(*_tables(replace(found, span_bytes=None)))
+    assert re.search("a span in the store[ │]+unknown", screen.file.getvalue())  # type: ignore[attr-defined]
