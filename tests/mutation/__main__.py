@@ -19,6 +19,7 @@ from tests.mutation.sample import drawn
 from tests.mutation.trial import SLOWER, START_S, Outcome, Trial, run, tried
 
 NOTICED = (Outcome.KILLED, Outcome.TIMEOUT)
+UNCOUNTED = (Outcome.INVALID, Outcome.EQUIVALENT)
 
 
 def main() -> None:
@@ -104,13 +105,13 @@ def _report(trials: Sequence[Trial], seed: int) -> None:
     print(f"\nseed {seed}, {len(trials)} mutants")
     print(f"{'':12}" + "".join(f"{outcome:>11}" for outcome in Outcome) + f"{'noticed':>11}")
     for kind, counts in sorted(kinds.items(), key=lambda item: (item[0] == "all", item[0])):
-        valid = counts.total() - counts[Outcome.INVALID]
+        valid = counts.total() - sum(counts[outcome] for outcome in UNCOUNTED)
         share = sum(counts[outcome] for outcome in NOTICED) / valid if valid else 0.0
         figures = "".join(f"{counts[outcome]:11}" for outcome in Outcome)
         print(f"{kind:12}{figures}{share:11.0%}")
     print("\nNobody noticed:")
     for trial in trials:
-        if trial.outcome not in NOTICED:
+        if trial.outcome not in {*NOTICED, Outcome.EQUIVALENT}:
             print(f"{trial.mutant}\n    {trial.outcome}, {trial.tests} tests {trial.by}")
     reach.RECORDS.mkdir(parents=True, exist_ok=True)
     document = [

@@ -10,12 +10,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tests.mutation import reviewed
 from tests.mutation.chosen import NAMES
 from tests.mutation.clone import Clone
 from tests.mutation.sample import Mutant
 
 # Of what the tests took when they were recorded, and what starting takes.
 SLOWER, START_S = 4.0, 60.0
+# What took longer is tried once more, in so many times that time.
+AGAIN = 3.0
 ENDS_WITHIN_S = 30.0
 FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
 NO_TESTS = 5
@@ -28,7 +31,8 @@ class Outcome(StrEnum):
     SURVIVED = "survived"
     TIMEOUT = "timeout"
     UNREACHED = "unreached"  # no test runs it
-    INVALID = "invalid"  # the test that killed it fails without it, too
+    INVALID = "invalid"  # the test that killed it fails without it, or takes as long
+    EQUIVALENT = "equivalent"  # reviewed, see equivalent.toml
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,17 +47,24 @@ class Trial:
 
 def tried(mutant: Mutant, tests: Sequence[str], seconds: float, clone: Clone) -> Trial:
     """Run the tests on a mutant; `seconds` is what they took without it."""
+    if why := reviewed.reason(mutant.file, mutant.before, mutant.after):
+        return Trial(mutant=mutant, outcome=Outcome.EQUIVALENT, by=why)
     if not tests:
         return Trial(mutant=mutant, outcome=Outcome.UNREACHED)
     file = clone.root / mutant.file
     before = file.read_text(encoding="utf-8")
+    within_s = START_S + SLOWER * seconds
     file.write_text(mutant.text, encoding="utf-8")
     try:
-        status, output = run(tests, clone, within_s=START_S + SLOWER * seconds)
+        status, output = run(tests, clone, within_s=within_s)
+        if status is None:  # by chance, on a busy machine?
+            status, output = run(tests, clone, within_s=AGAIN * within_s)
     finally:
         file.write_text(before, encoding="utf-8")
     if status is None:
-        return Trial(mutant=mutant, outcome=Outcome.TIMEOUT, tests=len(tests))
+        slow = run(tests, clone, within_s=AGAIN * within_s)[0] is None
+        outcome = Outcome.INVALID if slow else Outcome.TIMEOUT
+        return Trial(mutant=mutant, outcome=outcome, tests=len(tests))
     failed = FAILED.search(output)
     return Trial(
         mutant=mutant,
