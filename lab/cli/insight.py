@@ -1,7 +1,7 @@
 """What `up` ends with: one slow trace of the lab that has just come up, so that insight needs no click."""
 
 from lab.drilldown.local import HOUR, SLOWEST
-from lab.drilldown.remote import Answers
+from lab.drilldown.remote import DrilldownClient
 from lab.drilldown.report import TraceReport
 from lab.foundation import clock
 from lab.foundation.errors import LabError
@@ -12,12 +12,12 @@ from lab.terminal.screen import Screen
 PATIENCE_S = 9.0
 
 
-def await_one(desk: Answers, screen: Screen) -> TraceReport | None:
+def await_one(drilldown: DrilldownClient, screen: Screen) -> TraceReport | None:
     """Wait for an execution with its own plan; else take the slowest trace there is, if there is one."""
     found: list[TraceReport] = []
 
     def probe() -> str | None:
-        report = _look(desk, with_plan=True)
+        report = _look(drilldown, with_plan=True)
         found.extend([report] if report else [])
         return None if report else "none yet"
 
@@ -27,22 +27,22 @@ def await_one(desk: Answers, screen: Screen) -> TraceReport | None:
     try:
         await_state("a slow statement's plan is in the log", probe, within_s=PATIENCE_S)
     except NotReadyError:
-        return look(desk)
+        return look(drilldown)
     finally:
         screen.close()
     return found[0]
 
 
-def look(desk: Answers) -> TraceReport | None:
+def look(drilldown: DrilldownClient) -> TraceReport | None:
     """Return a slow trace of the last hour without waiting: one with a plan, else the slowest, else None."""
-    return _look(desk, with_plan=True) or _look(desk, with_plan=False)
+    return _look(drilldown, with_plan=True) or _look(drilldown, with_plan=False)
 
 
-def _look(desk: Answers, *, with_plan: bool) -> TraceReport | None:
+def _look(drilldown: DrilldownClient, *, with_plan: bool) -> TraceReport | None:
     """A store that is empty, or not there yet, is no error here."""
     try:
         if with_plan:
-            return desk.report_with_plan(clock.now() - HOUR)
-        return desk.report(SLOWEST)
+            return drilldown.report_with_plan(clock.now() - HOUR)
+        return drilldown.report(SLOWEST)
     except LabError:
         return None

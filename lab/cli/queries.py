@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lab.cli.drilldown import desk
+from lab.cli.drilldown import drilldown
 from lab.cli.views.queries import render, render_one
 from lab.drilldown import By, to_json
 from lab.foundation.errors import LabError
@@ -26,7 +26,7 @@ def queries(
     """List the statements that did most in the last hour."""
     if by not in list(By):
         raise LabError(unknown("figure", by, By))
-    found = desk(docker=docker, native=native).queries(By(by))
+    found = drilldown(docker=docker, native=native).queries(By(by))
     if as_json:
         out.print_json(json.dumps(to_json(found)))
     else:
@@ -41,7 +41,7 @@ def query(
     as_json: AsJson = False,
 ) -> None:
     """Show one statement: both observers, its plans over time, its slowest executions, its tables."""
-    found = desk(docker=docker, native=native).query(key)
+    found = drilldown(docker=docker, native=native).query(key)
     if as_json:
         out.print_json(json.dumps(to_json(found)))
     else:

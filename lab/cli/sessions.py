@@ -4,7 +4,7 @@ import json
 
 import typer
 
-from lab.cli.drilldown import desk
+from lab.cli.drilldown import drilldown
 from lab.cli.views.sessions import render
 from lab.drilldown import to_json
 from lab.terminal.options import AsJson, Docker, Native
@@ -13,7 +13,7 @@ from lab.terminal.screen import out
 
 def sessions(*, docker: Docker = False, native: Native = False, as_json: AsJson = False) -> None:
     """Show live sessions and who blocks whom. Exit status 1 when PostgreSQL does not answer."""
-    found = desk(docker=docker, native=native).sessions()
+    found = drilldown(docker=docker, native=native).sessions()
     if as_json:
         out.print_json(json.dumps(to_json(found)))
     else:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lab.cli.drilldown import desk
+from lab.cli.drilldown import drilldown
 from lab.cli.views.trace import render
 from lab.drilldown import to_json
 from lab.terminal.options import AsJson, Docker, Native
@@ -28,7 +28,7 @@ def trace(
     as_json: AsJson = False,
 ) -> None:
     """Show a trace's statements, with the plan that each was executed by."""
-    report = desk(docker=docker, native=native).report(asked, service)
+    report = drilldown(docker=docker, native=native).report(asked, service)
     if as_json:
         out.print_json(json.dumps(to_json(report)))
     else:

@@ -11,12 +11,12 @@ from rich.text import Text
 from lab import seed
 from lab.cli import account, insight
 from lab.cli.dotenv import warn_of_unknown
-from lab.cli.drilldown import desk_in
+from lab.cli.drilldown import drilldown_in
 from lab.cli.logs import show_containers, show_new_lines
 from lab.cli.views.status import next_steps, table
 from lab.cli.views.trace import in_brief
 from lab.drilldown import to_json
-from lab.drilldown.remote import Answers
+from lab.drilldown.remote import DrilldownClient
 from lab.drills.healing import heal_abandoned
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
@@ -108,10 +108,10 @@ def bring_up(
         news = start(settings, asked, screen)
         heal_abandoned(mode.running_settings(settings), screen)
     status = mode.status(chosen, settings)
-    desk = desk_in(chosen, settings)
+    drilldown = drilldown_in(chosen, settings)
     key = account.checked_key()
     if as_json:
-        seen = insight.look(desk)
+        seen = insight.look(drilldown)
         report = {
             **status.to_json(),
             **account.as_json(key),
@@ -121,7 +121,7 @@ def bring_up(
     else:
         install = account.install_command(key, status)
         _show(status, news=news, notes=account.notes(key, status), install=install)
-        _show_trace(desk, wait=news and settings.dd_trace_enabled and not foreground)
+        _show_trace(drilldown, wait=news and settings.dd_trace_enabled and not foreground)
     if foreground:
         _stay(chosen, settings)
 
@@ -172,11 +172,11 @@ def _show(status: Status, *, news: bool, notes: Sequence[Text], install: str | N
     out.print(next_steps(NEXT))
 
 
-def _show_trace(desk: Answers, *, wait: bool) -> None:
+def _show_trace(drilldown: DrilldownClient, *, wait: bool) -> None:
     """The lab is up already, so an interrupt ends this wait and nothing else."""
     try:
         with Screen() as screen:
-            report = insight.await_one(desk, screen) if wait else insight.look(desk)
+            report = insight.await_one(drilldown, screen) if wait else insight.look(drilldown)
     except KeyboardInterrupt:
         report = None
     if report:

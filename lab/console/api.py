@@ -10,23 +10,23 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from lab.console.answering import Access, Answer, Answering
-from lab.drilldown import By, Desk
+from lab.drilldown import By, Drilldown
 from lab.drilldown.remote import API
 from lab.foundation.errors import LabError
 from lab.foundation.suggestions import unknown
 
 
-def routes(desk: Desk, access: Access) -> list[Route]:
+def routes(drilldown: Drilldown, access: Access) -> list[Route]:
     """Return the API's routes; all of them only read."""
     answering = Answering(access, lambda _, message: {"errors": [message]})
     answers: dict[str, Answer] = {
-        "/trace/{asked:path}": lambda request: desk.report(
+        "/trace/{asked:path}": lambda request: drilldown.report(
             request.path_params["asked"], request.query_params.get("service")
         ),
-        "/slowest-with-plan": lambda request: desk.report_with_plan(_since(request)),
-        "/queries": lambda request: desk.queries(_by(request)),
-        "/query/{key:path}": lambda request: desk.query(request.path_params["key"]),
-        "/sessions": lambda _: desk.sessions(),
+        "/slowest-with-plan": lambda request: drilldown.report_with_plan(_since(request)),
+        "/queries": lambda request: drilldown.queries(_by(request)),
+        "/query/{key:path}": lambda request: drilldown.query(request.path_params["key"]),
+        "/sessions": lambda _: drilldown.sessions(),
     }
     return [Route(f"{API}{path}", answering.endpoint(answer)) for path, answer in answers.items()]
 

@@ -25,7 +25,7 @@ from lab.console.guard import Guarded
 from lab.console.metrics import ConsoleMetrics
 from lab.console.pages import PAGES, Access, Site
 from lab.console.sampling import SamplingWatch
-from lab.drilldown import Desk
+from lab.drilldown import Drilldown
 from lab.drills.mark import Mark
 from lab.drills.running import Place
 from lab.foundation.paths import Paths
@@ -126,7 +126,7 @@ def build(settings: LabSettings) -> Console:
     directory = settings.postgres_log_dir or paths.postgres / "data" / "log"
     token = settings.lab_console_token.get_secret_value() if settings.lab_console_token else None
     gate = Gate(token)
-    desk, access = Desk.of(settings), Access(gate, token)
+    drilldown, access = Drilldown.of(settings), Access(gate, token)
     # As Compose and Kubernetes call it.
     policy = RequestPolicy.of(settings, ["console"])
     return Console(
@@ -136,7 +136,7 @@ def build(settings: LabSettings) -> Console:
         log_reader=LogReader(directory, Reader(paths.store), writer, metrics),
         gate=gate,
         policy=policy,
-        site=Site(desk, access, PAGES),
-        apis=[*api.routes(desk, access), *jaeger.routes(desk, access)],
+        site=Site(drilldown, access, PAGES),
+        apis=[*api.routes(drilldown, access), *jaeger.routes(drilldown, access)],
         sampling=SamplingWatch(Reader(paths.store)),
     )

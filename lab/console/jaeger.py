@@ -13,7 +13,7 @@ import msgspec
 from starlette.routing import Route
 
 from lab.console.answering import Access, Answer, Answering
-from lab.drilldown import Desk, Search
+from lab.drilldown import Drilldown, Search
 from lab.drilldown.execution import StatementExecution
 from lab.drilldown.ids import parse
 from lab.drilldown.trace import Trace, TraceSpan
@@ -31,17 +31,17 @@ IN_MS = {"us": 0.001, "µs": 0.001, "ms": 1.0, "s": 1_000.0, "m": 60_000.0, "h":
 TAGS: msgspec.json.Decoder[dict[str, str]] = msgspec.json.Decoder(dict[str, str])
 
 
-def routes(desk: Desk, access: Access) -> list[Route]:
+def routes(drilldown: Drilldown, access: Access) -> list[Route]:
     """Return the API's routes; all of them only read."""
     answering = Answering(access, lambda status, m: _enveloped([], [{"code": status, "msg": m}]))
     answers: dict[str, Answer] = {
-        "/services": lambda _: _enveloped(desk.services()),
+        "/services": lambda _: _enveloped(drilldown.services()),
         "/services/{service}/operations": lambda request: _enveloped(
-            desk.operations(request.path_params["service"])
+            drilldown.operations(request.path_params["service"])
         ),
-        "/traces": lambda request: _enveloped(_found(desk, request.query_params)),
+        "/traces": lambda request: _enveloped(_found(drilldown, request.query_params)),
         "/traces/{trace_id}": lambda request: _enveloped(
-            [_one(desk, request.path_params["trace_id"])]
+            [_one(drilldown, request.path_params["trace_id"])]
         ),
     }
     return [
@@ -53,14 +53,14 @@ def _enveloped(data: Sequence[object], errors: Sequence[object] | None = None) -
     return {"data": data, "total": len(data), "limit": 0, "offset": 0, "errors": errors}
 
 
-def _one(desk: Desk, trace_id: str) -> object:
+def _one(drilldown: Drilldown, trace_id: str) -> object:
     """Jaeger's clients leave out leading zeros."""
-    trace = desk.trace(parse(trace_id.zfill(32)).trace_id)
-    known = {each.span_id: each for each in desk.executions(trace.trace_id)}
+    trace = drilldown.trace(parse(trace_id.zfill(32)).trace_id)
+    known = {each.span_id: each for each in drilldown.executions(trace)}
     return _document(trace, known)
 
 
-def _found(desk: Desk, asked: Mapping[str, str]) -> list[object]:
+def _found(drilldown: Drilldown, asked: Mapping[str, str]) -> list[object]:
     """Return the traces of a search, in Jaeger's parameters; `error=true` is a tag there."""
     tags = _tags(asked.get("tags", ""))
     error = {"true": True, "false": False}.get(tags.pop("error", ""))
@@ -75,7 +75,7 @@ def _found(desk: Desk, asked: Mapping[str, str]) -> list[object]:
         until=_moment(asked, "end"),
         limit=limit * SEARCHED if tags else limit,
     )
-    traces = (desk.trace(summary.trace_id) for summary in desk.search(wanted))
+    traces = (drilldown.trace(summary.trace_id) for summary in drilldown.search(wanted))
     chosen = [trace for trace in traces if any(_has(span, tags) for span in trace.spans)]
     return [_document(trace, {}) for trace in chosen[:limit]]
 

@@ -1,6 +1,6 @@
 """From a trace to its statement to its executed plan: the library below the console's pages and the CLI.
 
-`Desk.of(settings)` is the way in. Everything it returns is a frozen dataclass of plain values, so
+`Drilldown.of(settings)` is the way in. Everything it returns is a frozen dataclass of plain values, so
 `to_json` turns it into JSON; queryids are decimal text, because a JSON number cannot hold them. An empty
 field has its reason in the object's `absent`, under the field's name.
 """
@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 
 from lab.drilldown.errors import MalformedIdError, NotFoundError
-from lab.drilldown.local import Desk
+from lab.drilldown.local import Drilldown
 from lab.drilldown.queries import By
 from lab.drilldown.traces import Order, Search
 
-__all__ = ["By", "Desk", "MalformedIdError", "NotFoundError", "Order", "Search", "to_json"]
+__all__ = ["By", "Drilldown", "MalformedIdError", "NotFoundError", "Order", "Search", "to_json"]
 
 
 def to_json(answer: object) -> Any:

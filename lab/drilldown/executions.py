@@ -25,30 +25,30 @@ NO_QUERYID = "nothing that knows its queryid saw this execution"
 T = TypeVar("T")
 
 
-def executions(reader: Reader, trace_id: str) -> tuple[StatementExecution, ...]:
-    """Return every statement execution of a trace, in the order of their starts.
+def executions(reader: Reader, of: Trace | str) -> tuple[StatementExecution, ...]:
+    """Return each statement execution of a trace, or of the trace with this id, in the order of their starts.
 
     Raises:
         NotFoundError: when the store does not hold the trace.
     """
-    found = trace(reader, trace_id)
-    evidence = Evidence.of(reader, trace_id)
+    found = of if isinstance(of, Trace) else trace(reader, of)
+    evidence = Evidence.of(reader, found.trace_id)
     return tuple(_execution(evidence, found, span) for span in found.statements)
 
 
-def execution(reader: Reader, trace_id: str, span_id: str) -> StatementExecution:
-    """Return the execution that belongs to a span.
+def execution(reader: Reader, of: Trace | str, span_id: str) -> StatementExecution:
+    """Return the execution that belongs to a span of a trace, or of the trace with this id.
 
     Raises:
         NotFoundError: when the store does not hold it, or when the span is no statement's.
     """
-    found = trace(reader, trace_id)
+    found = of if isinstance(of, Trace) else trace(reader, of)
     span = next((span for span in found.spans if span.span_id == span_id), None)
     if span is None:
-        raise NotFoundError(f"The trace {trace_id} has no span {span_id}.")
+        raise NotFoundError(f"The trace {found.trace_id} has no span {span_id}.")
     if span.layer is not Layer.STATEMENT:
         raise NotFoundError(f"The span {span_id} ({span.name}) is not one of a statement.")
-    return _execution(Evidence.of(reader, trace_id), found, span)
+    return _execution(Evidence.of(reader, found.trace_id), found, span)
 
 
 def _execution(evidence: Evidence, found: Trace, span: TraceSpan) -> StatementExecution:

@@ -1,7 +1,8 @@
-"""The drilldown of one lab, with its three sources at hand: what the console's pages and the CLI ask.
+"""The drilldown of one lab, from its own sources: the store, Prometheus, PostgreSQL, and links.
 
-Called a desk because everything lies on it: the store, Prometheus, PostgreSQL and everybody's addresses.
-Each call asks anew, within time limits; a source that is away leaves its fields empty and says why.
+It hands out traces, statements, executions and sessions to the console and the command line.
+Each call queries the sources again, within time limits; one that is unavailable leaves its fields empty, with
+the reason.
 """
 
 from contextlib import suppress
@@ -31,7 +32,7 @@ SLOWEST = "slowest"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Desk:
+class Drilldown:
     """See each method for what it raises; all raise StoreError when there is no store.
 
     Any thread may call; the calls block, for two seconds at most for each source.
@@ -44,7 +45,7 @@ class Desk:
 
     @classmethod
     def of(cls, settings: LabSettings) -> Self:
-        """Return the desk of the lab that these settings reach; names are hashed as in its store."""
+        """Return the drilldown of the lab that these settings reach; names are hashed as in its store."""
         with suppress(OSError):
             redact.use_file(Paths.of(settings).name_key, make=False)
         return cls(
@@ -82,21 +83,21 @@ class Desk:
         """
         return trace.trace(self.reader, trace_id)
 
-    def executions(self, trace_id: str) -> tuple[StatementExecution, ...]:
-        """Return every statement execution of a trace.
+    def executions(self, of: Trace | str) -> tuple[StatementExecution, ...]:
+        """Return every statement execution of a trace, or of the trace with this id.
 
         Raises:
             NotFoundError: when the store does not hold it.
         """
-        return executions.executions(self.reader, trace_id)
+        return executions.executions(self.reader, of)
 
-    def execution(self, trace_id: str, span_id: str) -> StatementExecution:
-        """Return the execution that belongs to a span.
+    def execution(self, of: Trace | str, span_id: str) -> StatementExecution:
+        """Return the execution that belongs to a span of a trace, or of the trace with this id.
 
         Raises:
             NotFoundError: when the store does not hold it, or when the span is no statement's.
         """
-        return executions.execution(self.reader, trace_id, span_id)
+        return executions.execution(self.reader, of, span_id)
 
     def report(self, asked: str, service: str | None = None) -> TraceReport:
         """Return a trace with every statement explained: what `./creditlab trace` prints.
@@ -143,7 +144,12 @@ class Desk:
         return queries.top(self.reader, since=begin, until=end, by=by, role=role, limit=limit)
 
     def query(
-        self, key: str, *, since: datetime | None = None, until: datetime | None = None
+        self,
+        key: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        role: str | None = APPLICATION,
     ) -> Query:
         """Return one statement, by queryid or by name, over the last hour unless another window is given.
 
@@ -151,7 +157,8 @@ class Desk:
             NotFoundError: when the store knows none, with the nearest name that it knows.
         """
         end = until or clock.now()
-        return query.query(self.reader, self.prometheus, key, since=since or end - HOUR, until=end)
+        begin = since or end - HOUR
+        return query.query(self.reader, self.prometheus, key, since=begin, until=end, role=role)
 
     def sessions(self) -> Sessions:
         """Return PostgreSQL's sessions of now."""
@@ -159,4 +166,4 @@ class Desk:
 
     def _report(self, trace_id: str, span_id: str | None = None) -> TraceReport:
         found = self.trace(trace_id)
-        return report.of(found, self.executions(trace_id), self.links, span_id=span_id)
+        return report.of(found, self.executions(found), self.links, span_id=span_id)

@@ -1,4 +1,4 @@
-"""The same desk, asked through the console: what the CLI uses when the store lies in a container's volume.
+"""The same drilldown, asked through the console: for a store in a container's volume.
 
 lab/console/api.py is the other end. Links are made here, because only this side knows the addresses that
 lead from this machine.
@@ -26,22 +26,22 @@ from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
 
 API = "/api/drilldown"
-# Longer than the desk's own limits together.
+# Longer than the drilldown's own limits together.
 TIMEOUT_S = 10.0
 T = TypeVar("T")
-# The errors that a status stands for, so that both desks raise the same.
+# The errors that a status stands for, so that both raise the same.
 STATUS: Mapping[int, type[LabError]] = {
     http.HTTPStatus.NOT_FOUND: NotFoundError,
     http.HTTPStatus.UNPROCESSABLE_ENTITY: MalformedIdError,
 }
 
 
-class ConsoleAwayError(LabError):
+class ConsoleUnavailableError(LabError):
     """The console does not answer; check `./creditlab status` and `./creditlab logs console`."""
 
 
-class Answers(Protocol):
-    """What the CLI asks, of either desk; see Desk for each method."""
+class DrilldownClient(Protocol):
+    """What the CLI asks, of either drilldown; see Drilldown for each method."""
 
     def report(self, asked: str, service: str | None = None) -> TraceReport:
         """Return a trace with every statement explained."""
@@ -60,8 +60,8 @@ class Answers(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RemoteDesk:
-    """See Desk. Every method raises ConsoleAwayError when the console does not answer."""
+class RemoteDrilldown:
+    """See Drilldown. Every method raises ConsoleUnavailableError when the console does not answer."""
 
     host: str
     port: int
@@ -70,7 +70,7 @@ class RemoteDesk:
 
     @classmethod
     def of(cls, settings: LabSettings) -> Self:
-        """Return the desk of the console that these settings reach."""
+        """Return the drilldown of the console that these settings reach."""
         token = settings.lab_console_token
         return cls(
             host=reachable(settings.bind_address),
@@ -118,7 +118,7 @@ class RemoteDesk:
             response = connection.getresponse()
             body = response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise ConsoleAwayError(
+            raise ConsoleUnavailableError(
                 f"The console does not answer at {self.host}:{self.port}: {error}.\n"
                 "Check `./creditlab status` and `./creditlab logs console`."
             ) from error

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 
 from lab.clients.database import Connection, Role, connect, dsn, rows
 from lab.console.overview import database_load
-from lab.drilldown import Desk
+from lab.drilldown import Drilldown
 from lab.drilldown.execution import StatementExecution
 from lab.drilldown.links import query_path, trace_path
 from lab.foundation.readiness import await_state
@@ -34,9 +34,9 @@ SCREENS = [(1440, False), (1440, True), (400, False), (400, True)]
 
 
 @pytest.fixture(scope="module")
-def desk(lab: Lab) -> Desk:
+def desk(lab: Lab) -> Drilldown:
     """What the pages ask."""
-    return Desk.of(lab.settings)
+    return Drilldown.of(lab.settings)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def url(lab: Lab) -> str:
 
 
 @pytest.fixture(scope="module")
-def blocked(lab: Lab, desk: Desk, browser: Browser, url: str) -> StatementExecution:
+def blocked(lab: Lab, desk: Drilldown, browser: Browser, url: str) -> StatementExecution:
     """An execution of the workload that waited for a lock of ours, with its plan; seen live meanwhile."""
     with connect(
         dsn(lab.settings, Role.OWNER), application_name=MARKUP, autocommit=False
@@ -63,7 +63,7 @@ def blocked(lab: Lab, desk: Desk, browser: Browser, url: str) -> StatementExecut
     return execution
 
 
-def _execution(desk: Desk) -> StatementExecution | None:
+def _execution(desk: Drilldown) -> StatementExecution | None:
     """Return the first one that a sample has seen wait: one a second, and the load's own waits are short."""
     executions = (
         desk.execution(trace_id, span_id) for trace_id, span_id in desk.reader.rows(WAITED)
@@ -71,16 +71,16 @@ def _execution(desk: Desk) -> StatementExecution | None:
     return next((one for one in executions if one.waits and one.blocked_by), None)
 
 
-def _no_lock_wait(desk: Desk) -> str | None:
+def _no_lock_wait(desk: Drilldown) -> str | None:
     return None if desk.reader.rows(LOCK_WAIT) else "no such event"
 
 
-def _no_plan(desk: Desk) -> str | None:
+def _no_plan(desk: Drilldown) -> str | None:
     """Who was cancelled by its lock time-out has none; who waited when the lock was given up has."""
     return None if _execution(desk) else "no such plan"
 
 
-def _no_load(desk: Desk) -> str | None:
+def _no_load(desk: Drilldown) -> str | None:
     """The load ends with the last step of ten seconds that is over."""
     now = datetime.now(UTC)
     events = database_load(desk.reader, since=now - timedelta(minutes=15), until=now).events

@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from lab.clients.database import Role, connect, dsn, rows
-from lab.drilldown import By, Desk
+from lab.drilldown import By, Drilldown
 from lab.drilldown.execution import PlanSource, StatementExecution
 from lab.drilldown.links import query_path
 from lab.drilldown.plans.tree import Node
@@ -150,12 +150,12 @@ def let_pass(seconds: float) -> None:
 
 
 @pytest.fixture(scope="module")
-def desk(lab: Lab) -> Desk:
-    return Desk.of(lab.settings)
+def desk(lab: Lab) -> Drilldown:
+    return Drilldown.of(lab.settings)
 
 
 @pytest.fixture(scope="module")
-def chosen(lab: Lab, desk: Desk) -> list[StatementExecution]:
+def chosen(lab: Lab, desk: Drilldown) -> list[StatementExecution]:
     """A thousand executions, drawn from the spans of some seconds in which PostgreSQL logged all."""
     assert lab.run("up", "--load", LOAD).returncode == 0
 
@@ -226,7 +226,7 @@ def test_executions_of_one_queryid_have_each_its_own_plan(chosen: list[Statement
 
 
 @pytest.mark.usefixtures("chosen")
-def test_below_the_thresholds_it_says_so(desk: Desk) -> None:
+def test_below_the_thresholds_it_says_so(desk: Drilldown) -> None:
     """With the lab's own thresholds again, a fast execution has no server time, and no plan as executed."""
     since = time.time_ns()
     fast = "kind = 'sql' AND start_ns > ? AND duration_ns < ?"
@@ -249,7 +249,7 @@ def test_below_the_thresholds_it_says_so(desk: Desk) -> None:
     assert found.plan.note
 
 
-def test_who_blocked_an_execution_is_known_live_and_afterwards(lab: Lab, desk: Desk) -> None:
+def test_who_blocked_an_execution_is_known_live_and_afterwards(lab: Lab, desk: Drilldown) -> None:
     """A session holds customers: `sessions` shows the queue behind it, and a trace names who blocked it."""
     with connect(dsn(lab.settings, Role.SUPERUSER), application_name="somebody") as holder:
         pid = rows(holder, "SELECT pg_backend_pid()")[0][0]
@@ -313,7 +313,7 @@ def below_zero(queryid: str | None) -> bool:
     return queryid is not None and queryid.startswith("-")
 
 
-def test_the_command_line_lists_and_shows_queries(lab: Lab, desk: Desk) -> None:
+def test_the_command_line_lists_and_shows_queries(lab: Lab, desk: Drilldown) -> None:
     """`queries` come in the order that was asked for; `query` takes a queryid, also below 0, or a name."""
     await_state(
         "DBM told of a queryid below 0",
@@ -336,7 +336,9 @@ def test_the_command_line_lists_and_shows_queries(lab: Lab, desk: Desk) -> None:
     assert "embedded agent, not Datadog's" in told.stdout
 
 
-def test_the_difference_that_is_shown_is_that_of_the_two_beside_it(lab: Lab, desk: Desk) -> None:
+def test_the_difference_that_is_shown_is_that_of_the_two_beside_it(
+    lab: Lab, desk: Drilldown
+) -> None:
     """On the page and by `query --json`: Prometheus' figure less DBM's, of calls and of the mean."""
     name = desk.queries(By.CALLS)[0].statement or ""
     told = answered(
@@ -382,7 +384,7 @@ def in_ms(figure: str) -> float:
 
 
 @pytest.mark.usefixtures("chosen")  # its plans tell which tables a statement touches
-def test_the_expressions_that_links_lead_to_have_an_answer(desk: Desk) -> None:
+def test_the_expressions_that_links_lead_to_have_an_answer(desk: Drilldown) -> None:
     """Of statements, tables, services and sessions: this Prometheus returns a series for each."""
     statements = desk.queries(By.CALLS)[:5]
     touched = [table for each in statements for table in desk.query(each.queryid or "").tables]

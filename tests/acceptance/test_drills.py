@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from lab.clients.database import Role, connect, dsn, rows
-from lab.drilldown import Desk
+from lab.drilldown import Drilldown
 from lab.drilldown.series import STEP_S
 from lab.drills.catalogue import DRILLS
 from lab.drills.faults import missing_index
@@ -172,7 +172,7 @@ def test_both_observers_count_the_same(lab: Lab) -> None:
     Each looks every ten seconds, at moments of its own: at the window's begin and at its end, one of them may
     have seen a step's calls that the other has not.
     """
-    desk = Desk.of(lab.settings)
+    desk = Drilldown.of(lab.settings)
     begin = datetime.now(UTC) - timedelta(seconds=STEPS * STEP_S)
     found = desk.query(EVERY_CALLER, since=begin).series
     both = [(p.prometheus, p.dbm) for p in found.points if p.prometheus and p.dbm]

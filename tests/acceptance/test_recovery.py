@@ -18,7 +18,7 @@ import pytest
 
 from lab.clients.database import Role, connect, dsn, rows
 from lab.clients.services import ServiceUnreachableError, clients
-from lab.drilldown import Desk, Search
+from lab.drilldown import Drilldown, Search
 from lab.drilldown.trace import Trace
 from lab.foundation.readiness import await_state
 from lab.stack import probes
@@ -116,7 +116,7 @@ def test_kills_under_load_lose_nothing(lab: Lab, request: pytest.FixtureRequest)
 
 def test_the_shop_is_scraped_and_traced_as_the_services_are(lab: Lab) -> None:
     """Its target is up in Prometheus; in the console a visit leads by its request to its statements."""
-    desk = Desk.of(lab.settings)
+    desk = Drilldown.of(lab.settings)
 
     def scraped() -> str | None:
         up = [series.value for series in desk.prometheus.now('up{service="credit-shop"}')]

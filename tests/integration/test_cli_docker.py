@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lab.drilldown import By, Desk, to_json
+from lab.drilldown import By, Drilldown, to_json
 from lab.foundation.settings import LabSettings
 from lab.telemetry.store import Bounds, Record, Writer
 from tests import evidence as of
@@ -48,9 +48,9 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole
 
 
 @pytest.fixture
-def desk(console: RunningConsole) -> Desk:
+def desk(console: RunningConsole) -> Drilldown:
     """What the answers are, where the store is."""
-    return Desk.of(
+    return Drilldown.of(
         LabSettings(
             _env_file=None, lab_state_dir=console.state, console_port=console.port,
             postgres_port=free_port(), prometheus_port=free_port(),
@@ -85,7 +85,7 @@ def told(containers: Call, capsys: pytest.CaptureFixture[str]) -> Callable[..., 
     "asked", [["slowest"], ["slowest", "--service", "risk"], [TRACE], [TRACEPARENT]]
 )
 def test_a_trace_is_that_of_the_container(
-    told: Callable[..., Any], desk: Desk, asked: list[str]
+    told: Callable[..., Any], desk: Drilldown, asked: list[str]
 ) -> None:
     """Plan and all, with links to the ports that the containers are published at."""
     report = told("trace", *asked)
@@ -95,7 +95,7 @@ def test_a_trace_is_that_of_the_container(
     assert report["links"]["grafana"].startswith(f"http://127.0.0.1:{GRAFANA}/explore?")
 
 
-def test_statements_are_those_of_the_container(told: Callable[..., Any], desk: Desk) -> None:
+def test_statements_are_those_of_the_container(told: Callable[..., Any], desk: Drilldown) -> None:
     listed = told("queries", "--by", "calls")
     assert listed == as_json(desk.queries(By.CALLS))
     assert [each["calls"] for each in listed] == [3]
@@ -103,7 +103,7 @@ def test_statements_are_those_of_the_container(told: Callable[..., Any], desk: D
 
 @pytest.mark.parametrize("key", ["risk_distribution", str(of.QUERYID)])
 def test_a_statement_is_that_of_the_container(
-    told: Callable[..., Any], desk: Desk, key: str
+    told: Callable[..., Any], desk: Drilldown, key: str
 ) -> None:
     """All but what depends on the second in which it is asked."""
     found, expected = told("query", key), as_json(desk.query(key))

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 import msgspec
 import pytest
 
-from lab.drilldown import By, Desk, MalformedIdError, NotFoundError
-from lab.drilldown.remote import ConsoleAwayError, RemoteDesk
+from lab.drilldown import By, Drilldown, MalformedIdError, NotFoundError
+from lab.drilldown.remote import ConsoleUnavailableError, RemoteDrilldown
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
 from lab.foundation.timestamps import moment
@@ -194,7 +194,7 @@ def test_without_a_token_only_this_machine_is_answered(tmp_path: Path) -> None:
 
 def test_the_cli_is_told_the_same_by_a_container_as_by_the_store(console: RunningConsole) -> None:
     """Each answer, sent as JSON and read again, equals the one that was made where the store is."""
-    near, far = Desk.of(settings(console)), RemoteDesk.of(settings(console))
+    near, far = Drilldown.of(settings(console)), RemoteDrilldown.of(settings(console))
     traceparent = f"00-{of.trace_id(1)}-{of.span_id(2)}-01"
     assert far.report(of.trace_id(1)) == near.report(of.trace_id(1))
     assert far.report(traceparent) == near.report(traceparent)
@@ -209,7 +209,7 @@ def test_the_cli_is_told_the_same_by_a_container_as_by_the_store(console: Runnin
 
 
 def test_both_desks_complain_alike(console: RunningConsole) -> None:
-    near, far = Desk.of(settings(console)), RemoteDesk.of(settings(console))
+    near, far = Drilldown.of(settings(console)), RemoteDrilldown.of(settings(console))
     for asked, kind in (("zz", MalformedIdError), ("f" * 32, NotFoundError)):
         messages = []
         for desk in (near, far):
@@ -221,5 +221,5 @@ def test_both_desks_complain_alike(console: RunningConsole) -> None:
         far.report("slowest", "rsik")
     with pytest.raises(NotFoundError, match="did you mean risk_distribution"):
         far.query("risk_distributoin")
-    with pytest.raises(ConsoleAwayError, match="does not answer"):
+    with pytest.raises(ConsoleUnavailableError, match="does not answer"):
         replace(far, port=free_port()).report("slowest")

@@ -10,7 +10,7 @@ import pytest
 
 from lab.console import api, jaeger
 from lab.console.pages import PAGES, Access
-from lab.drilldown import Desk
+from lab.drilldown import Drilldown
 from lab.foundation.paths import Paths
 from lab.foundation.settings import ROOT, LabSettings
 from lab.telemetry.intake import Gate
@@ -63,7 +63,7 @@ def parameters() -> list[str]:
 def paths() -> list[str]:
     """Return the path of every page and of every answer to programs."""
     settings = LabSettings(_env_file=None)
-    desk, access = Desk.of(settings), Access(Gate(None), None)
+    desk, access = Drilldown.of(settings), Access(Gate(None), None)
     routes = [*api.routes(desk, access), *jaeger.routes(desk, access)]
     return [*PAGES, *(route.path for route in routes)]
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from lab.console.pages import queries
 from lab.console.pages.chart import Chart
-from lab.drilldown import Desk
+from lab.drilldown import Drilldown
 from lab.foundation import clock
 from lab.foundation.settings import LabSettings
 from lab.telemetry.store import Source
@@ -19,12 +19,12 @@ NS = 1_000_000_000
 
 
 @pytest.fixture
-def desk(store: Store, tmp_path: Path) -> Desk:
+def desk(store: Store, tmp_path: Path) -> Drilldown:
     """The drilldown over the test's store; no Prometheus answers."""
     defaults: LabSettings = settings_for(port=free_port(), database="none")
     update = {"lab_state_dir": tmp_path, "prometheus_port": free_port()}
-    desk = Desk.of(defaults.model_copy(update=update))
-    return Desk(
+    desk = Drilldown.of(defaults.model_copy(update=update))
+    return Drilldown(
         settings=desk.settings, reader=store.reader, prometheus=desk.prometheus, links=desk.links
     )
 
@@ -43,14 +43,14 @@ def request(**fields: str) -> Request:
     )
 
 
-def chart(desk: Desk, name: str, window: str = "15m") -> Chart:
+def chart(desk: Drilldown, name: str, window: str = "15m") -> Chart:
     found = queries.one(desk, request(window=window)).values[name]
     assert isinstance(found, Chart)
     return found
 
 
 def test_the_charts_draw_what_dbm_counted_and_nothing_of_a_silent_prometheus(
-    store: Store, desk: Desk
+    store: Store, desk: Drilldown
 ) -> None:
     """Sixty calls of 90 ms in a step of ten seconds are six a second of 1.5 ms; other steps have no value."""
     at_ns = clock.now_ns() - 120 * NS
@@ -67,7 +67,7 @@ def test_the_charts_draw_what_dbm_counted_and_nothing_of_a_silent_prometheus(
 
 
 def test_the_list_has_the_applications_statements_unless_all_are_asked_for(
-    store: Store, desk: Desk
+    store: Store, desk: Drilldown
 ) -> None:
     """Ordered by time, with each one's share of it; a monitoring role's are among all."""
     at_ns = clock.now_ns() - 120 * NS

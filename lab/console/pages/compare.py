@@ -12,7 +12,7 @@ from lab.compare.answers import CLOSE_PERCENT, number
 from lab.compare.run import run
 from lab.console.pages import asking
 from lab.console.pages.site import Page
-from lab.drilldown import Desk
+from lab.drilldown import Drilldown
 from lab.foundation import clock
 
 # By what stands in the address: words, seconds.
@@ -25,11 +25,11 @@ WINDOWS = MappingProxyType({
 DEFAULT = "10m"
 
 
-def page(desk: Desk, request: Request) -> Page:
+def page(drilldown: Drilldown, request: Request) -> Page:
     """Show the comparison of a window, or what it would be."""
     window = request.query_params.get("window")
     known = WINDOWS.get(window or "")
-    found = asking.attempt(lambda: run(desk.settings, since_s=known[1])) if known else None
+    found = asking.attempt(lambda: run(drilldown.settings, since_s=known[1])) if known else None
     values = {
         "window": window,
         "default": DEFAULT,

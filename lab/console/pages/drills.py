@@ -12,7 +12,7 @@ from lab.console.pages import asking
 from lab.console.pages.faults import bands, history
 from lab.console.pages.overview import load_chart
 from lab.console.pages.site import Page
-from lab.drilldown import Desk, NotFoundError
+from lab.drilldown import Drilldown, NotFoundError
 from lab.drills.assessment import Assessment
 from lab.drills.catalogue import DRILLS
 from lab.drills.history import Past, latest
@@ -71,9 +71,9 @@ class Line:
     bad: bool
 
 
-def listed(desk: Desk, request: Request) -> Page:
+def listed(drilldown: Drilldown, request: Request) -> Page:
     """List the runs: the latest of each drill, or all of them."""
-    journal = history(desk)
+    journal = history(drilldown)
     runs = journal.runs()
     everything = bool(request.query_params.get("all"))
     shown = (runs if everything else latest(runs))[:LIMIT]
@@ -89,13 +89,13 @@ def listed(desk: Desk, request: Request) -> Page:
     return Page(template="drills.html", values=values)
 
 
-def one(desk: Desk, request: Request) -> Page:
+def one(drilldown: Drilldown, request: Request) -> Page:
     """Show one run: what was injected, the proof, the evidence, the recovery.
 
     Raises:
         NotFoundError: when the journal does not hold it.
     """
-    journal, run = history(desk), request.path_params["run"]
+    journal, run = history(drilldown), request.path_params["run"]
     past = journal.run(run)
     if past is None:
         raise NotFoundError(
@@ -105,7 +105,9 @@ def one(desk: Desk, request: Request) -> Page:
     begin = moment(past.began_ns)
     end = clock.now() if past.healed_ns is None else moment(past.healed_ns)
     since, until = begin - AROUND, end + AROUND
-    load = asking.attempt(lambda: overview.database_load(desk.reader, since=since, until=until))
+    load = asking.attempt(
+        lambda: overview.database_load(drilldown.reader, since=since, until=until)
+    )
     values = {
         "row": _row(past, judged),
         "drill": DRILLS.get(past.drill),
@@ -115,7 +117,9 @@ def one(desk: Desk, request: Request) -> Page:
         "lines": [_line(entry.at_ns, entry.step, entry.detail) for entry in past.steps],
         "observers": TITLES,
         "load": load,
-        "load_chart": load_chart(load.value, bands(desk, since, until)) if load.value else None,
+        "load_chart": load_chart(load.value, bands(drilldown, since, until))
+        if load.value
+        else None,
     }
     return Page(template="drill.html", values=values)
 

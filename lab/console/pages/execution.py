@@ -3,7 +3,7 @@
 from starlette.requests import Request
 
 from lab.console.pages.site import Page
-from lab.drilldown import Desk
+from lab.drilldown import Drilldown
 from lab.drilldown.ids import parse
 from lab.drilldown.plans.tree import Node, Tree
 from lab.drilldown.trace import Trace, TraceSpan
@@ -13,20 +13,20 @@ MAX_DEPTH = 24
 MAX_NODES = 500
 
 
-def page(desk: Desk, request: Request) -> Page:
+def page(drilldown: Drilldown, request: Request) -> Page:
     """Show one execution."""
     trace_id = parse(request.path_params["trace_id"]).trace_id
     span_id = request.path_params["span_id"].lower()
-    found = desk.execution(trace_id, span_id)
-    trace = desk.trace(trace_id)
+    trace = drilldown.trace(trace_id)
+    found = drilldown.execution(trace, span_id)
     values = {
         "it": found,
         "trace": trace,
         "neighbours": _neighbours(trace, span_id),
         "nodes": _nodes(found.plan.tree) if found.plan.tree else [],
         "most_samples": max((wait.samples for wait in found.waits), default=1),
-        "span_links": desk.links.trace(trace_id, start=found.start, span_id=span_id),
-        "query_links": desk.links.query(found.queryid, found.statement),
+        "span_links": drilldown.links.trace(trace_id, start=found.start, span_id=span_id),
+        "query_links": drilldown.links.query(found.queryid, found.statement),
     }
     return Page(template="execution.html", values=values)
 

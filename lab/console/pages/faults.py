@@ -3,19 +3,19 @@
 from datetime import datetime
 
 from lab.console.pages.chart import Band
-from lab.drilldown import Desk
+from lab.drilldown import Drilldown
 from lab.drills.history import History
 from lab.drills.running import Place
 from lab.foundation.paths import Paths
 from lab.foundation.timestamps import NS_PER_MS, nanoseconds
 
 
-def history(desk: Desk) -> History:
+def history(drilldown: Drilldown) -> History:
     """Return the journal of this lab's drills; it is empty where the console cannot see it."""
-    return History(Place(Paths.of(desk.settings)))
+    return History(Place(Paths.of(drilldown.settings)))
 
 
-def bands(desk: Desk, since: datetime, until: datetime) -> list[Band]:
+def bands(drilldown: Drilldown, since: datetime, until: datetime) -> list[Band]:
     """Return the faults of a window, the latest first."""
     end_ms = nanoseconds(until) // NS_PER_MS
     return [
@@ -25,5 +25,5 @@ def bands(desk: Desk, since: datetime, until: datetime) -> list[Band]:
             begin_ms=past.began_ns // NS_PER_MS,
             end_ms=end_ms if past.healed_ns is None else past.healed_ns // NS_PER_MS,
         )
-        for past in history(desk).between(nanoseconds(since), nanoseconds(until))
+        for past in history(drilldown).between(nanoseconds(since), nanoseconds(until))
     ]

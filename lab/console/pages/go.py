@@ -6,7 +6,7 @@ from starlette.requests import Request
 
 from lab.console.pages import asking
 from lab.console.pages.site import Elsewhere
-from lab.drilldown import Desk
+from lab.drilldown import Drilldown
 from lab.drilldown.errors import MalformedIdError
 from lab.drilldown.ids import parse
 from lab.drilldown.links import query_path, trace_path
@@ -15,13 +15,13 @@ from lab.drilldown.links import query_path, trace_path
 QUERY = re.compile(r"-?[0-9]{1,20}|[a-z][a-z0-9_]*|[0-9a-f]{6,16}")
 
 
-def page(desk: Desk, request: Request) -> Elsewhere:
+def page(drilldown: Drilldown, request: Request) -> Elsewhere:
     """Send the reader to a trace, an execution or a statement.
 
     Raises:
         MalformedIdError: when it is none of these.
     """
-    del desk
+    del drilldown
     given = asking.word(request, "q")
     if given is None:
         return Elsewhere(path="/traces")

@@ -11,7 +11,7 @@ from lab.console.pages import asking, colours
 from lab.console.pages.chart import Band, Chart, Series, sparkline
 from lab.console.pages.faults import bands
 from lab.console.pages.site import Page
-from lab.drilldown import Desk
+from lab.drilldown import Drilldown
 
 TOP_STATEMENTS = 10
 # What is rare is summed, so that a legend stays readable; more than there are classes of wait events.
@@ -19,11 +19,11 @@ MAX_LAYERS = 12
 OTHERS = "others"
 
 
-def page(desk: Desk, request: Request) -> Page:
+def page(drilldown: Drilldown, request: Request) -> Page:
     """Make the page; each part says for itself when its source does not answer."""
     window = asking.window(request)
     since, until = window.since, window.until
-    reader, prometheus = desk.reader, desk.prometheus
+    reader, prometheus = drilldown.reader, drilldown.prometheus
     load = asking.attempt(lambda: overview.database_load(reader, since=since, until=until))
     services = asking.attempt(
         lambda: overview.services_health(prometheus, since=since, until=until)
@@ -33,16 +33,20 @@ def page(desk: Desk, request: Request) -> Page:
         **window.values(),
         "health": asking.attempt(lambda: overview.health(reader, prometheus, at=until)),
         "load": load,
-        "load_chart": load_chart(load.value, bands(desk, since, until)) if load.value else None,
+        "load_chart": load_chart(load.value, bands(drilldown, since, until))
+        if load.value
+        else None,
         "services": services,
         "sparks": _sparks(services.value) if services.value else {},
-        "top": asking.attempt(lambda: desk.queries(since=since, until=until, limit=TOP_STATEMENTS)),
+        "top": asking.attempt(
+            lambda: drilldown.queries(since=since, until=until, limit=TOP_STATEMENTS)
+        ),
         "incidents": asking.attempt(lambda: overview.incidents(reader, since=since, until=until)),
         "refused": asking.attempt(
             lambda: overview.refused_explains(reader, since=since, until=until)
         ).value,
-        "sessions_links": desk.links.sessions(),
-        "service_links": {name: desk.links.service(name) for name in names},
+        "sessions_links": drilldown.links.sessions(),
+        "service_links": {name: drilldown.links.service(name) for name in names},
     }
     return Page(template="overview.html", values=values)
 

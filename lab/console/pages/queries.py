@@ -9,7 +9,7 @@ from lab.console.pages import asking
 from lab.console.pages.chart import Chart, Series
 from lab.console.pages.faults import bands
 from lab.console.pages.site import Page
-from lab.drilldown import Desk, queries, query
+from lab.drilldown import Drilldown, queries
 from lab.drilldown.queries import By
 from lab.drilldown.series import Counted
 
@@ -17,14 +17,14 @@ LIMIT = 100
 DEFAULT_WINDOW = "1h"
 
 
-def listed(desk: Desk, request: Request) -> Page:
+def listed(drilldown: Drilldown, request: Request) -> Page:
     """List the statements that did most in a window."""
     window = asking.window(request, DEFAULT_WINDOW)
     asked = request.query_params.get("by")
     by = By(asked) if asked in set(By) else By.TIME
     everybody = bool(request.query_params.get("all"))
     found = asking.attempt(
-        lambda: desk.queries(
+        lambda: drilldown.queries(
             by,
             since=window.since,
             until=window.until,
@@ -40,23 +40,21 @@ def listed(desk: Desk, request: Request) -> Page:
         "found": found,
         "seconds": (window.until - window.since).total_seconds(),
         "largest_share": max((q.share for q in found.value or ()), default=1.0) or 1.0,
-        "dbm_source": asking.attempt(lambda: overview.dbm_source(desk.reader)).value,
+        "dbm_source": asking.attempt(lambda: overview.dbm_source(drilldown.reader)).value,
     }
     return Page(template="queries.html", values=values)
 
 
-def one(desk: Desk, request: Request) -> Page:
+def one(drilldown: Drilldown, request: Request) -> Page:
     """Show one statement, by queryid or by name."""
     window = asking.window(request, DEFAULT_WINDOW)
     key = request.path_params["key"]
-    found = query.query(
-        desk.reader, desk.prometheus, key, since=window.since, until=window.until, role=None
-    )
+    found = drilldown.query(key, since=window.since, until=window.until, role=None)
     queryid = found.queryids[0] if len(found.queryids) == 1 else None
     points = found.series.points
     step_s = found.series.step_s
     times_ms = [round(point.end.timestamp() * 1000) for point in points]
-    faults = bands(desk, window.since, window.until)
+    faults = bands(drilldown, window.since, window.until)
     changes = [round(p.since.timestamp() * 1000) for p in found.plans if p.changed]
     values = {
         **window.values(),
@@ -84,8 +82,8 @@ def one(desk: Desk, request: Request) -> Page:
             marks_ms=changes,
             bands=faults,
         ),
-        "query_links": desk.links.query(queryid, found.statement),
-        "table_links": {table.name: desk.links.table(table.name) for table in found.tables},
+        "query_links": drilldown.links.query(queryid, found.statement),
+        "table_links": {table.name: drilldown.links.table(table.name) for table in found.tables},
         "slowest_ms": max((each.server_ms for each in found.slowest), default=1.0) or 1.0,
     }
     return Page(template="query.html", values=values)

@@ -26,7 +26,7 @@ from starlette.staticfiles import StaticFiles
 import lab
 from lab.console.pages import colours, formats
 from lab.console.pages.access import Access
-from lab.drilldown import Desk
+from lab.drilldown import Drilldown
 from lab.drilldown.errors import MalformedIdError, NotFoundError
 from lab.foundation.errors import LabError
 from lab.telemetry.store import OutOfRangeError
@@ -65,14 +65,14 @@ class Elsewhere:
     path: str
 
 
-Make = Callable[[Desk, Request], Page | Elsewhere]
+Make = Callable[[Drilldown, Request], Page | Elsewhere]
 
 
 class Site:
     """All pages; `routes` are to be put before the intake's, which take every other path."""
 
-    def __init__(self, desk: Desk, access: Access, pages: Mapping[str, Make]) -> None:
-        self._desk = desk
+    def __init__(self, drilldown: Drilldown, access: Access, pages: Mapping[str, Make]) -> None:
+        self._drilldown = drilldown
         self._access = access
         self._pages = pages
         self._threads = CapacityLimiter(RENDERERS)
@@ -102,7 +102,7 @@ class Site:
 
     def _made(self, make: Make, request: Request) -> Response:
         try:
-            made = make(self._desk, request)
+            made = make(self._drilldown, request)
         except (NotFoundError, MalformedIdError, OutOfRangeError) as error:
             return self._failure(request, 404, "Not found", str(error))
         except LabError as error:
@@ -118,7 +118,7 @@ class Site:
 
     def _render(self, request: Request, page: Page) -> Response:
         template = self._templates.get_template(page.template)
-        body = template.render(page.values, path=request.url.path, links=self._desk.links)
+        body = template.render(page.values, path=request.url.path, links=self._drilldown.links)
         return HTMLResponse(body, status_code=page.status, headers=HEADERS)
 
     def _refusal(self, request: Request) -> Response | None:

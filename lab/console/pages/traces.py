@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from lab.console.pages import asking
 from lab.console.pages.site import Elsewhere, Page
-from lab.drilldown import Desk, ids
+from lab.drilldown import Drilldown, ids
 from lab.drilldown.links import trace_path
 from lab.drilldown.trace import Trace, TraceSpan
 from lab.drilldown.traces import Order, Search
@@ -20,7 +20,7 @@ MAX_BARS = 500
 LEAST_WIDTH = 0.25
 
 
-def search(desk: Desk, request: Request) -> Page | Elsewhere:
+def search(drilldown: Drilldown, request: Request) -> Page | Elsewhere:
     """List the traces that meet what the address asks for; a trace id leads to that trace at once."""
     given = asking.word(request, "id")
     if given:
@@ -41,13 +41,13 @@ def search(desk: Desk, request: Request) -> Page | Elsewhere:
         order=Order(order) if order in set(Order) else Order.NEWEST,
         limit=LIMIT,
     )
-    known = desk.services()
-    found_traces = asking.attempt(lambda: desk.search(wanted))
+    known = drilldown.services()
+    found_traces = asking.attempt(lambda: drilldown.search(wanted))
     listed = found_traces.value or ()
     values = {
         **window.values(),
         "services": known,
-        "operations": _operations(desk, service),
+        "operations": _operations(drilldown, service),
         "wanted": wanted,
         "orders": tuple(Order),
         "found": found_traces,
@@ -57,25 +57,25 @@ def search(desk: Desk, request: Request) -> Page | Elsewhere:
     return Page(template="traces.html", values=values)
 
 
-def one(desk: Desk, request: Request) -> Page:
+def one(drilldown: Drilldown, request: Request) -> Page:
     """Show one trace as a waterfall."""
     found = ids.parse(request.path_params["trace_id"])
-    trace = desk.trace(found.trace_id)
+    trace = drilldown.trace(found.trace_id)
     values = {
         "trace": trace,
         "bars": list(_bars(trace)),
         "left_out": max(len(trace.spans) - MAX_BARS, 0),
         "database_ms": trace.database_ms,
         "slowest": max(trace.statements, key=lambda span: span.duration_ms, default=None),
-        "trace_links": desk.links.trace(trace.trace_id, start=trace.start),
+        "trace_links": drilldown.links.trace(trace.trace_id, start=trace.start),
     }
     return Page(template="trace.html", values=values)
 
 
-def _operations(desk: Desk, service: str | None) -> tuple[str, ...]:
+def _operations(drilldown: Drilldown, service: str | None) -> tuple[str, ...]:
     if service is None:
         return ()
-    return asking.attempt(lambda: desk.operations(service)).value or ()
+    return asking.attempt(lambda: drilldown.operations(service)).value or ()
 
 
 def _bars(trace: Trace) -> Iterator[tuple[TraceSpan, float, float]]:
