@@ -11,6 +11,7 @@ from typing import Annotated, Self, TypeAlias, TypeVar
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from workload import __version__
 from workload.errors import SettingsError
 from workload.limits import (
     MAX_ARRIVALS_PER_S,
@@ -104,7 +105,7 @@ class Settings(BaseSettings):
     rate_shop_tidy: Rate = 0.05
 
     dd_env: str = "lab"
-    dd_version: str = "0.1.0"
+    dd_version: str = __version__
     dd_trace_enabled: bool = True
     dd_dbm_propagation_mode: str = Field("full", pattern="^(disabled|service|full)$")
 

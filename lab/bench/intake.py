@@ -28,6 +28,7 @@ from lab.foundation.readiness import await_state
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson
 from lab.terminal.screen import out
+from workload import __version__
 from workload.statements import STATEMENTS
 
 SPANS_STORED = "SELECT max(id) FROM spans"
@@ -176,7 +177,7 @@ def _trace(rng: random.Random, names: list[str], index: Callable[[str], int]) ->
     start = clock.now_ns() - rng.randrange(10**9)
     meta = {
         "_dd.p.tid": "6b020ce300000000", "_dd.p.dm": "-0", "language": "python", "env": "lab",
-        "runtime-id": "5930500ad4514dc488dc323f054c2c9a", "credit.outcome": "ok", "version": "0.1.0",
+        "runtime-id": "5930500ad4514dc488dc323f054c2c9a", "credit.outcome": "ok", "version": __version__,
     }  # fmt: skip
     rows = [_row(index, "operation", "worker", (trace_id, root, 0, start), meta)]
     for offset in range(SPANS_PER_TRACE - 1):
@@ -184,7 +185,7 @@ def _trace(rng: random.Random, names: list[str], index: Callable[[str], int]) ->
         meta = {
             "component": "psycopg", "span.kind": "client", "db.system": "postgresql", "db.name": "creditdb",
             "db.user": "credit_app", "network.destination.name": "127.0.0.1", "env": "lab",
-            "_dd.base_service": statement.service, "db.application": "credit", "version": "0.1.0",
+            "_dd.base_service": statement.service, "db.application": "credit", "version": __version__,
         }  # fmt: skip
         ids = (trace_id, rng.getrandbits(64) | 1, root, start + offset)
         rows.append(_row(index, statement.sql, "sql", ids, meta))

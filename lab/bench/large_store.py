@@ -20,7 +20,7 @@ from lab.telemetry.store import (
     Statement,
     Writer,
 )
-from workload import statements
+from workload import __version__, statements
 
 # A root and four statements.
 SPANS_PER_TRACE = 5
@@ -127,7 +127,7 @@ def _trace(rng: random.Random, known: list[Known], at_ns: int, *, slow: bool) ->
     yield Span(
         trace_id=trace_id, span_id=root, parent_id=None, service=service, name="credit.operation",
         resource=picked[0][1].name, kind="worker", start_ns=at_ns, duration_ns=length_ns,
-        error=rng.random() < ERROR_SHARE, tags={"env": "lab", "version": "0.1.0", "credit.outcome": "ok"},
+        error=rng.random() < ERROR_SHARE, tags={"env": "lab", "version": __version__, "credit.outcome": "ok"},
     )  # fmt: skip
     part_ns = length_ns // SPANS_PER_TRACE
     for number, (queryid, statement) in enumerate(picked):

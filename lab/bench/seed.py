@@ -20,8 +20,8 @@ from lab.bench.scratch import checkpoint, scratch_database
 from lab.clients.database import Role
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
+from lab.stack.mode import running_settings
 from lab.stack.native.binaries import postgres_bin
-from lab.stack.up_options import running_settings
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
 from lab.terminal.progress import bar

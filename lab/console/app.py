@@ -19,7 +19,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-import lab
 from lab.console import api, jaeger
 from lab.console.guard import Guarded
 from lab.console.metrics import ConsoleMetrics
@@ -34,6 +33,7 @@ from lab.telemetry import redact
 from lab.telemetry.intake import Gate, routes
 from lab.telemetry.pglog import LogReader
 from lab.telemetry.store import Bounds, Reader, Record, Writer
+from workload import __version__
 from workload.request_policy import RequestPolicy
 
 
@@ -80,7 +80,7 @@ class Console:
         metrics = self.metrics
         return JSONResponse({
             "service": "console",
-            "version": lab.__version__,
+            "version": __version__,
             "state": "running",
             "log_trouble": metrics.log_trouble,
             "store_trouble": metrics.store_trouble,

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.drills.assessment import Assessment
-from lab.drills.journal import Journal, Step
+from lab.drills.journal import Entry, Journal, Step
 from lab.drills.running import Place
 from lab.foundation import statefile
 from lab.foundation.statefile import DamagedError
-from lab.telemetry.store.records import Drill as Entry
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ line is on disk before the step that it announces is taken. The console and Graf
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ import msgspec
 
 from lab.foundation import clock, statefile
 from lab.foundation.statefile import DamagedError
-from lab.telemetry.store.records import Drill as Entry
 
 MAX_BYTES = 4_000_000
 KEPT_LINES = 4_000
@@ -36,6 +36,17 @@ class Step(StrEnum):
     FOUND = "found"  # what a killed runner had left
     VERIFIED = "verified"
     VERDICT = "verdict"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One step of a drill: see Step. `detail` is JSON."""
+
+    at_ns: int
+    run: str
+    drill: str
+    step: str
+    detail: str
 
 
 class Journal:

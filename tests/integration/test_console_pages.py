@@ -16,14 +16,13 @@ from playwright.sync_api import Browser
 
 from lab.bench.large_store import fill
 from lab.console.pages import PAGES
-from lab.drills.journal import Step
+from lab.drills.journal import Entry, Step
 from lab.drills.running import Place
 from lab.foundation.paths import Paths
 from lab.telemetry.store import (
     ActivityRound,
     ActivitySample,
     Bounds,
-    Drill,
     Event,
     Execution,
     Plan,
@@ -115,12 +114,12 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Execution]:
     return state, execution
 
 
-def drill_steps() -> list[Drill]:
+def drill_steps() -> list[Entry]:
     """Return the lines of a drill that began a minute ago, so that the chart has a whole step of it."""
     details = {Step.INJECT: {"intensity": 1.0}, Step.PROVEN: {"says": EVIL, "pids": [1]}}
     at_ns = time.time_ns() - 60 * 10**9
     return [
-        Drill(at_ns=at_ns, run=RUN, drill="deadlocks", step=step, detail=json.dumps(detail))
+        Entry(at_ns=at_ns, run=RUN, drill="deadlocks", step=step, detail=json.dumps(detail))
         for step, detail in details.items()
     ]
 

@@ -140,7 +140,6 @@ RECORDS: tuple[st.Record, ...] = (
     EVENT,
     STATEMENT,
     st.Snapshot(kind="pg_settings", host="h", at_ns=NOW, payload="[]"),
-    st.Drill(at_ns=NOW, run="r", drill="deadlock", step="inject", detail="{}"),
     POSITION,
 )
 

@@ -16,7 +16,7 @@ from lab.bench.cost.figures import Cost, between
 from lab.bench.cost.reading import Reading, bytes_of_spans, read
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
-from lab.stack.up_options import running_settings
+from lab.stack.mode import running_settings
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
 from lab.terminal.screen import Screen, out

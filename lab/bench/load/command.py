@@ -25,7 +25,7 @@ from lab.bench.load.scenarios import MIX, SCENARIOS
 from lab.bench.scratch import checkpoint, scratch_database
 from lab.foundation.processors import STOLEN
 from lab.foundation.settings import LabSettings
-from lab.stack.up_options import running_settings
+from lab.stack.mode import running_settings
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
 from lab.terminal.progress import bar

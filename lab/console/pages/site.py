@@ -23,7 +23,6 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-import lab
 from lab.console.pages import colours, formats
 from lab.console.pages.access import Access
 from lab.drilldown import Drilldown
@@ -31,6 +30,7 @@ from lab.drilldown.errors import MalformedIdError, NotFoundError
 from lab.foundation.errors import LabError
 from lab.telemetry.store import OutOfRangeError
 from lab.telemetry.store.records import EMBEDDED_LABEL
+from workload import __version__
 
 STATIC = Path(__file__).with_name("static")
 RENDERERS = 3
@@ -181,7 +181,7 @@ def _environment() -> Environment:
         "service": colours.of_service,
     })  # fmt: skip
     environment.globals.update(
-        version=lab.__version__,
+        version=__version__,
         embedded=EMBEDDED_LABEL,
         wait=colours.of_wait,
     )

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-import lab
 from lab.foundation import statefile
 from lab.foundation.addresses import reachable
 from lab.foundation.settings import LabSettings
@@ -23,6 +22,7 @@ from lab.stack.native import binaries
 from lab.stack.native.cluster import Cluster
 from lab.stack.native.command import Command, Launch
 from lab.telemetry.store.records import EMBEDDED_LABEL
+from workload import __version__
 from workload.settings import Settings
 
 AGENT_SECRETS = {"datadog_db_password", "lab_console_token"}
@@ -59,7 +59,7 @@ def service(name: str, launch: Launch) -> Command:
             **of_settings(settings, Settings.model_fields),
             "DD_SERVICE": f"credit-{name}",
         },
-        version=lab.__version__,
+        version=__version__,
     )
 
 
@@ -88,7 +88,7 @@ def _program_of_lab(module: str, secrets: set[str], what: str, launch: Launch) -
     return Command(
         argv=(sys.executable, "-P", "-m", module),
         environment={**plain(), **of_settings(settings, names)},
-        version=f"{lab.__version__}{what}",
+        version=f"{__version__}{what}",
     )
 
 

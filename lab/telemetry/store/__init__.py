@@ -9,7 +9,6 @@ from lab.telemetry.store.reader import Reader
 from lab.telemetry.store.records import (
     ActivityRound,
     ActivitySample,
-    Drill,
     Event,
     Execution,
     LogPosition,
@@ -30,7 +29,6 @@ __all__ = [
     "ActivityRound",
     "ActivitySample",
     "Bounds",
-    "Drill",
     "Event",
     "Execution",
     "LogPosition",

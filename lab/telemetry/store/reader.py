@@ -14,7 +14,7 @@ from lab.telemetry.store.errors import (
     StoreTimeoutError,
 )
 from lab.telemetry.store.file import is_damage, open_for_reading, raise_suspicion
-from lab.telemetry.store.records import Execution, LogPosition, Plan, QueryMetrics, Record, Span
+from lab.telemetry.store.records import Execution, LogPosition, Plan, Record, Span
 from lab.telemetry.store.tables import TABLES, Table
 
 R = TypeVar("R", bound=Record)
@@ -82,15 +82,6 @@ class Reader:
     def plans_of(self, trace_id: str) -> list[Plan]:
         """Return the plans of a trace's statements, executed ones first."""
         return self.select(Plan, "trace_id = ?", [trace_id], order="executed DESC, at_ns")
-
-    def metrics_of(self, queryid: int, *, since_ns: int, until_ns: int) -> list[QueryMetrics]:
-        """Return a statement's deltas in a window, as DBM was sent them."""
-        return self.select(
-            QueryMetrics,
-            "queryid = ? AND at_ns >= ? AND at_ns < ?",
-            [queryid, since_ns, until_ns],
-            order="at_ns",
-        )
 
     def log_positions(self) -> dict[str, LogPosition]:
         """Return how far each log file has been read, by its name."""

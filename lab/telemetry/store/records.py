@@ -228,17 +228,6 @@ class Snapshot:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Drill:
-    """One step of a drill: inject, fault proven, heal, healed, verdict. `detail` is JSON."""
-
-    at_ns: int
-    run: str
-    drill: str
-    step: str
-    detail: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class LogPosition:
     """How far a log file has been read, committed together with what was read from it.
 
@@ -264,6 +253,5 @@ Record: TypeAlias = (
     | Snapshot
     | ActivityRound
     | TraceStats
-    | Drill
     | LogPosition
 )

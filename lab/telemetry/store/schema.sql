@@ -103,13 +103,6 @@ CREATE TABLE snapshots (
 ) STRICT;
 CREATE INDEX snapshots_at ON snapshots (at_ns);
 
-CREATE TABLE drills (
-    id INTEGER PRIMARY KEY,
-    at_ns INTEGER NOT NULL, run TEXT NOT NULL, drill TEXT NOT NULL, step TEXT NOT NULL, detail TEXT NOT NULL
-) STRICT;
-CREATE INDEX drills_at ON drills (at_ns);
-CREATE INDEX drills_run ON drills (run, at_ns);
-
 CREATE TABLE log_positions (
     file TEXT PRIMARY KEY, head TEXT NOT NULL, head_bytes INTEGER NOT NULL, position INTEGER NOT NULL,
     at_ns INTEGER NOT NULL

@@ -15,7 +15,6 @@ import msgspec
 from lab.telemetry.store.records import (
     ActivityRound,
     ActivitySample,
-    Drill,
     Event,
     Execution,
     LogPosition,
@@ -121,7 +120,6 @@ TABLES: MappingProxyType[type[Any], Table[Any]] = MappingProxyType(
             _table("trace_stats", TraceStats, time="at_ns"),
             _table("events", Event, time="at_ns"),
             _table("snapshots", Snapshot, time="at_ns", conflict=SNAPSHOT_AGAIN),
-            _table("drills", Drill, time="at_ns"),
             _table("log_positions", LogPosition, time=None, conflict=POSITION_AGAIN),
         )
     }
