@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from lab import seed
 from lab.clients.database import Role, rows
 from lab.clients.services import ServiceClient, ServiceUnreachableError
+from lab.foundation.readiness import await_state
 from lab.foundation.settings import ROOT, LabSettings
 from lab.stack.environment import of_settings
 from lab.stack.native.cluster import Cluster
@@ -43,12 +44,15 @@ DELTAS = """
 """
 
 
-def until(what: str, look: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    pause = threading.Event()
-    while not look():
-        assert time.monotonic() < deadline, f"{what} did not come within {DEADLINE_S} s"
-        pause.wait(0.1)
+def until(what: str, look: Callable[[], object], at_least: float = 1) -> None:
+    """Wait until there are so many, or something."""
+
+    def fewer() -> str | None:
+        found = look()
+        number = found if isinstance(found, int | float) else len(found)  # type: ignore[arg-type]
+        return None if number >= at_least else f"{number} of {at_least}"
+
+    await_state(f"{what}: there", fewer, within_s=DEADLINE_S)
 
 
 @contextmanager
@@ -77,7 +81,7 @@ def services(settings: LabSettings, url: str) -> Iterator[ServiceClient]:
     process = subprocess.Popen([sys.executable, "-m", "workload", "all"], cwd=ROOT, env=environment)
     client = ServiceClient(name="proposals", address=f"127.0.0.1:{settings.proposals_port}")
     try:
-        until("the services' first operation", lambda: bool(counted(client)))
+        until("the services' first operation", lambda: counted(client))
         yield client
     finally:
         process.terminate()
@@ -144,14 +148,12 @@ def test_one_number_per_statement(database: Database, console: RunningConsole) -
             rows(superuser, f"ALTER DATABASE {database.name} SET {setting} = 0")
         secrets = rows(superuser, "SELECT cpf, full_name, email, phone FROM customers")
         with embedded(settings):
-            until("the first look", lambda: bool(console.reader.select(Snapshot, limit=1)))
+            until("the first look", lambda: console.reader.select(Snapshot, limit=1))
             with services(settings, console.url) as client:
                 with waiting_for_customers(database):
-                    until(
-                        "a look at a session that waits", lambda: bool(sampled(console, database))
-                    )
+                    until("a look at a session that waits", lambda: sampled(console, database))
                 begun = time.monotonic()
-                until("the end of the load", lambda: time.monotonic() - begun > LOAD_S)
+                until("the end of the load", lambda: time.monotonic() - begun, LOAD_S)
                 client.pause()
                 application = counted(client)
             by_queryid = {
@@ -167,9 +169,8 @@ def test_one_number_per_statement(database: Database, console: RunningConsole) -
             )
             until(
                 "the last deltas",
-                lambda: (
-                    sum(sums(reader, dbm_sql, database.name).values()) >= sum(in_postgres.values())
-                ),
+                lambda: sum(sums(reader, dbm_sql, database.name).values()),
+                sum(in_postgres.values()),
             )
     in_dbm = sums(reader, dbm_sql, database.name)
     deltas = reader.rows(DELTAS, [database.name])
@@ -180,7 +181,8 @@ def test_one_number_per_statement(database: Database, console: RunningConsole) -
     in_log_sql = f"SELECT statement, count(*) FROM executions WHERE {of_application} GROUP BY 1"
     until(
         "the last lines of the log",
-        lambda: sum(sums(reader, in_log_sql, database.name).values()) >= sum(application.values()),
+        lambda: sum(sums(reader, in_log_sql, database.name).values()),
+        sum(application.values()),
     )
     in_log = sums(reader, in_log_sql, database.name)
     assert len(application) > 10

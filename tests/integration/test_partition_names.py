@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -35,11 +34,14 @@ def console(cluster: Cluster, tmp_path: Path) -> Iterator[RunningConsole]:
 
 
 def event(console: RunningConsole, condition: str) -> Event:
-    deadline, pause = time.monotonic() + DEADLINE_S, threading.Event()
-    while not (found := console.reader.select(Event, condition)):
-        assert time.monotonic() < deadline, f"no event with {condition} within {DEADLINE_S} s"
-        pause.wait(0.1)
-    return found[0]
+    def absent() -> str | None:
+        if console.reader.select(Event, condition):
+            return None
+        last = console.reader.select(Event, order="at_ns DESC", limit=3)
+        return str([(each.kind, each.database, each.relation) for each in last])
+
+    await_state(f"an event with {condition} is stored", absent, within_s=DEADLINE_S)
+    return console.reader.select(Event, condition)[0]
 
 
 def test_partitions_by_day(database: Database, console: RunningConsole) -> None:

@@ -6,8 +6,6 @@
 import json
 import os
 import re
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from itertools import islice
@@ -19,6 +17,7 @@ from psycopg2.extensions import make_dsn
 
 from lab.clients.database import Connection, Role, connect, rows
 from lab.foundation.errors import DatabaseError
+from lab.foundation.readiness import await_state
 from lab.stack.native.cluster import Cluster
 from lab.telemetry.embedded.__main__ import Agent
 from lab.telemetry.store import Execution, QueryMetrics, Span
@@ -193,10 +192,11 @@ def _drop(database: Database, name: str) -> None:
 def _wait(
     watched: Watched, record: type, what: str, condition: str = "1 = 1", at_least: int = 1
 ) -> None:
-    deadline, pause = time.monotonic() + DEADLINE_S, threading.Event()
-    while len(watched.console.reader.select(record, condition, limit=at_least)) < at_least:
-        assert time.monotonic() < deadline, f"{what} did not come within {DEADLINE_S} s"
-        pause.wait(0.1)
+    def fewer() -> str | None:
+        found = len(watched.console.reader.select(record, condition, limit=at_least))
+        return None if found >= at_least else f"{found} of {at_least}"
+
+    await_state(f"{what} is stored", fewer, within_s=DEADLINE_S)
 
 
 def _read_pages(watched: Watched) -> None:

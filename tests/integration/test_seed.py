@@ -5,7 +5,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from time import monotonic
 
 import pytest
 
@@ -13,6 +12,7 @@ from lab.bench import seed as bench_seed
 from lab.clients.database import Connection, Role, connect, dsn
 from lab.clients.database import rows as query
 from lab.foundation.errors import DatabaseError
+from lab.foundation.readiness import await_state
 from lab.seed import Progress, SeedConflictError, SeedReport, Step, UnseededDataError, ensure
 from lab.seed.batches import COLUMNS
 from lab.seed.load import _beside
@@ -253,11 +253,14 @@ def test_ctrl_c_ends_the_running_statement(database: Database) -> None:
 
 
 def await_statement(database: Database, text: str) -> None:
-    deadline = monotonic() + 90
     with database.connect(Role.SUPERUSER) as observer:
-        running = "SELECT FROM pg_stat_activity WHERE state = 'active' AND query = %s"
-        while not query(observer, running, [text]):
-            assert monotonic() < deadline, f"{text} never showed in pg_stat_activity"
+
+        def absent() -> str | None:
+            active = "SELECT query FROM pg_stat_activity WHERE state = 'active'"
+            seen = query(observer, active)
+            return None if (text,) in seen else str(seen)
+
+        await_state(f"{text} is in pg_stat_activity", absent, within_s=90)
 
 
 def test_a_failing_load_leaves_nothing(database: Database) -> None:

@@ -108,3 +108,32 @@ def test_a_statement_with_a_long_list_is_no_large_plan() -> None:
     text = f"SELECT 1 WHERE x IN ({','.join(['1'] * 700_000)})"
     plan = redact.plan(json.dumps({"Query Text": text, "Plan": {"Node Type": "Result"}}))
     assert tree(plan.definition).nodes == 1
+
+
+def cte(name: str, of: str) -> dict[str, Any]:
+    scan = {"Node Type": "CTE Scan", "CTE Name": of, **timed(2.0)}
+    return {**scan, "Parent Relationship": "InitPlan", "Subplan Name": f"CTE {name}"}
+
+
+def timed(ms: float) -> dict[str, float]:
+    return {"Actual Total Time": ms, "Actual Startup Time": ms, "Actual Loops": 1, "Actual Rows": 1}
+
+
+def test_a_long_chain_of_ctes_is_read() -> None:
+    """Generated SQL has hundreds, each of which reads the one before it."""
+    first = {**cte("c0", "none"), "Node Type": "Seq Scan"}
+    chain = [first, *(cte(f"c{number}", f"c{number - 1}") for number in range(1, 2_000))]
+    scan = {"Node Type": "CTE Scan", "CTE Name": "c1999", **timed(3.0)}
+    found = tree(
+        json.dumps({"Plan": {"Node Type": "Limit", **timed(3.0), "Plans": [*chain, scan]}})
+    )
+    assert sum(node.self_ms or 0.0 for node in found.root.walk()) == pytest.approx(3.0)
+    assert found.worst == 1
+
+
+def test_ctes_that_read_each_other_are_no_endless_loop() -> None:
+    """No PostgreSQL makes such a plan; a payload may have it."""
+    plans = [cte("a", "b"), cte("b", "a"), {"Node Type": "CTE Scan", "CTE Name": "a", **timed(2.0)}]
+    assert (
+        tree(json.dumps({"Plan": {"Node Type": "Limit", **timed(3.0), "Plans": plans}})).nodes == 4
+    )

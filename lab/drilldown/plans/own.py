@@ -96,17 +96,30 @@ class _Split:
 
     def share(self, number: int) -> Share:
         """Return which part of a node's amount is left for it, from the root down."""
+        pending, begun = [number], set[int]()
+        while pending:
+            path, top = self._path(pending[-1])
+            if top not in self.shares:
+                missing = [each for each in self.portions.get(top, ()) if each not in self.shares]
+                # A plan that no PostgreSQL made may have subplans that run each other.
+                if missing and top not in begun:
+                    begun.add(top)
+                    pending += missing
+                    continue
+                self.shares[top] = self._share_of_top(self.forest[top])
+            for each in reversed(path):
+                above = self.forest[each].parent or 0
+                self.shares[each] = self.shares[above].times(self._kept(above))
+            pending.pop()
+        return self.shares[number]
+
+    def _path(self, number: int) -> tuple[list[int], int]:
+        """Return a node and those above it that have no share yet, up to one that is no input; and that one."""
         path: list[int] = []
         while number and number not in self.shares and self.forest[number].link in self.inputs:
             path.append(number)
             number = self.forest[number].parent or 0
-        share = self.shares.get(number)
-        if share is None:
-            share = self.shares[number] = self._share_of_top(self.forest[number])
-        for each in reversed(path):
-            share = share.times(self._kept(self.forest[each].parent or 0))
-            self.shares[each] = share
-        return share
+        return path, number
 
     def _share_of_top(self, top: Entry) -> Share:
         if not top.link.is_subplan:
@@ -114,7 +127,7 @@ class _Split:
             return Share(during=1.0)
         found = Share(after=self.after.get(top.number, 0.0))
         for carrier, portion in self.portions[top.number].items():
-            found += self.share(carrier).times(portion)
+            found += self.shares.get(carrier, Share()).times(portion)
         return found.times(1 / (self.inclusive[top.number] or 1.0))
 
     def _kept(self, number: int) -> float:
