@@ -71,6 +71,7 @@ class Forest:
     def __init__(self, root: Mapping[str, Any]) -> None:
         self.entries: list[Entry] = []
         self._parameters: dict[int, set[str]] = {}
+        self._ctes: dict[int, list[int]] = {}
         pending: list[tuple[Mapping[str, Any], int | None]] = [(root, None)]
         while pending:
             raw, parent = pending.pop()
@@ -93,6 +94,8 @@ class Forest:
         self.entries.append(entry)
         if parent is not None:
             self[parent].children.append(entry.number)
+            if link is Link.CTE:
+                self._ctes.setdefault(parent, []).append(entry.number)
         return entry
 
     def carriers(self) -> dict[int, Sequence[int]]:
@@ -158,11 +161,10 @@ class Forest:
         wanted = f"CTE {scan.raw.get('CTE Name')}"
         above: int | None = scan.number
         while above is not None:
-            for number in reversed(self[above].children):
+            for number in reversed(self._ctes.get(above, ())):
                 child = self[number]
                 inside = number <= scan.number < child.end
-                named = child.raw.get("Subplan Name") == wanted
-                if child.link is Link.CTE and named and not inside:
+                if child.raw.get("Subplan Name") == wanted and not inside:
                     return number
             above = self[above].parent
         return None

@@ -114,7 +114,7 @@ class _Split:
         return self.shares[number]
 
     def _path(self, number: int) -> tuple[list[int], int]:
-        """Return a node and those above it that have no share yet, up to one that is no input; and that one."""
+        """Return a node and those above it that have no share yet, and the first that is no input."""
         path: list[int] = []
         while number and number not in self.shares and self.forest[number].link in self.inputs:
             path.append(number)

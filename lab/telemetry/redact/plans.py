@@ -34,6 +34,8 @@ LONGEST_KEY = 64
 MAX_LEVELS = 300
 MAX_BYTES = 8_000_000
 MAX_NODES = 10_000
+# Nodes times subplans: each node may be the one that ran a subplan.
+MAX_PAIRS = 2_000_000
 # Three bytes of JSON, an empty list, may take a hundred times that in memory: as much as so many values.
 MAX_VALUES, LIKE_VALUES = 600_000, 5
 MAX_STATEMENT = 20_000
@@ -175,6 +177,9 @@ def _too_large(text: str | bytes) -> str | None:
     nodes = _as_text(text).count('"Node Type"')
     if nodes > MAX_NODES:
         return f"plan too large: {nodes:,} nodes; the limit is {MAX_NODES:,}"
+    subplans = _as_text(text).count('"Subplan Name"')
+    if nodes * subplans > MAX_PAIRS:
+        return f"plan too large: {subplans:,} subplans in {nodes:,} nodes; the limit of both is {MAX_PAIRS:,}"
     values = _values(text)
     if values > MAX_VALUES:
         return f"plan too large: {values:,} values, a list as {LIKE_VALUES}; the limit is {MAX_VALUES:,}"
