@@ -92,13 +92,15 @@ def _fault_of_uri(rest: str) -> str | None:
 
 def _fault_of_options(query: str) -> str | None:
     for parameter in filter(None, query.split("&")):
-        name, equals, _ = parameter.partition("=")
+        name, equals, value = parameter.partition("=")
         if name in _FOREIGN:
             return (
                 f"{name} is an option of {_FOREIGN[name]}, which libpq does not know; leave it out"
             )
         if not equals:
             return "an option after the ? has no value"
+        if "=" in value:
+            return "the value of an option after the ? holds =, which is written as %3D"
     return None
 
 

@@ -10,6 +10,7 @@ ENCODE = (
     " @ as %40, / as %2F, : as %3A, ? as %3F, # as %23, % as %25"
 )
 PERCENT = "a % is not followed by two hexadecimal digits; a % of a password is written as %25"
+EQUALS = "the value of an option after the ? holds =, which is written as %3D"
 PORT = "a port is no number from 1 to 65535"
 WORD = "a word stands without =; a value with a space must be in single quotes"
 UNKNOWN = "it has an option that libpq does not know, or a value that cannot be read"
@@ -40,6 +41,9 @@ MALFORMED = {
     ),
     "postgresql://u:SECRET@h/db?SECRET2=1": UNKNOWN,
     "postgresql://u:SECRET@h/db?sslmode": "an option after the ? has no value",
+    "postgresql://u:SECRET@h/db?options=-csearch_path=app": EQUALS,
+    "postgresql://u:SECRET@h/db?options=-c%20search_path=app&sslmode=prefer": EQUALS,
+    "postgresql://u@h/db?password=SEC=RET": EQUALS,
     "postgresql://u:SEC@RET@h/db": ENCODE,
     "postgresql://u:SEC/RET@h/db": ENCODE,
     "postgresql://u:SEC?RET@h/db": ENCODE,
@@ -93,6 +97,9 @@ WELL_FORMED = {
         "host": "h", "password": "it's \\", "dbname": "a=b",
     },
     "service=mine": {"service": "mine"},
+    "postgresql://h/db?options=-csearch_path%3Dapp": {
+        "host": "h", "dbname": "db", "options": "-csearch_path=app",
+    },
 }  # fmt: skip
 
 
