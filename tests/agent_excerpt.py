@@ -57,7 +57,7 @@ def payloads() -> Mapping[str, list[bytes]]:
         "/api/v2/dbmmetadata": [_metadata(began_ms)],
         "/api/v2/dbmhealth": [_body({"host": HOST, "version": 1, "status": "ok"})],
         "/api/v1/series": [json.dumps({"series": [_series(began_ms)]}).encode()],
-        "/api/v1/check_run": [_body({"check": "postgres.can_connect", "status": 0})],
+        "/api/v1/check_run": [_check_run(began_ms)],
     }
 
 
@@ -241,6 +241,15 @@ def _metadata(at_ms: float) -> bytes:
         schema("shop", ("orders", 16610, ["order_id"])),
         {**common, "kind": "pg_extension", "metadata": [{"id": "13559", "name": "plpgsql"}]},
     )
+
+
+def _check_run(at_ms: float) -> bytes:
+    return _body(
+        {
+            "check": "postgres.can_connect", "host_name": HOST, "timestamp": round(at_ms / 1000),
+            "status": 0, "message": "", "tags": [f"db:{HOST}"],
+        }
+    )  # fmt: skip
 
 
 def _series(at_ms: float) -> dict[str, Any]:

@@ -90,6 +90,7 @@ class Console:
                 "log_lines_per_s": round(metrics.log_lines.per_second(), 1),
             },
             "unread_forms": sorted(metrics.unread_forms),
+            "metric_names": metrics.metric_names,
             "traces_sampled_away": await to_thread.run_sync(self.sampling),
             "store_bytes": metrics.used_bytes,
             "refused_records": dict(metrics.refused_records),

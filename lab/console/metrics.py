@@ -4,7 +4,7 @@ Per-queryid totals are what DBM was told, so that Grafana can put them beside wh
 """
 
 from collections import Counter as Counters
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from types import MappingProxyType
 from typing import TypeAlias
@@ -12,6 +12,7 @@ from typing import TypeAlias
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from lab.console.rates import Rate
+from lab.telemetry.intake.metric_names import KEPT_METRICS, KEPT_SERVICE_CHECKS
 from lab.telemetry.store import QueryMetrics, Record
 
 Metric: TypeAlias = Counter | Gauge
@@ -20,6 +21,9 @@ COUNTERS = MappingProxyType({
     "lab_intake_requests": ("Requests taken by the intake", ("stream",)),
     "lab_intake_items": ("Spans, events or series taken by the intake", ("stream",)),
     "lab_intake_bytes": ("Bytes of bodies taken by the intake, decompressed", ("stream",)),
+    "lab_intake_metric_points": (
+        "Points of series, and runs of service checks, by whether the store keeps their names", ("kept",),
+    ),
     "lab_intake_rejected": ("Requests refused by the intake", ("stream", "reason")),
     "lab_intake_unknown": ("Requests for paths that the intake does not know", ()),
     "lab_store_records": ("Records committed to the store", ("table",)),
@@ -38,6 +42,9 @@ COUNTERS = MappingProxyType({
     "lab_dbm_statement_rows": ("Rows as DBM was told them", ("queryid", "role", "source")),
 })  # fmt: skip
 GAUGES = MappingProxyType({
+    "lab_intake_metric_names": (
+        "Names of metrics and service checks received since the start, at most 5,000 of either", ("kept",),
+    ),
     "lab_store_bytes": ("Bytes of the store in use", ()),
     "lab_store_pending_records": ("Records that wait to be written", ()),
     "lab_log_unread_bytes": ("Bytes of PostgreSQL's log still to be read", ()),
@@ -54,6 +61,9 @@ STORE_FAILURES = MappingProxyType(
 )
 OTHERS = "other"
 MAX_FORMS = 5
+MAX_METRIC_NAMES = 5_000
+# Of Datadog's API.
+LONGEST_METRIC_NAME = 200
 
 
 class ConsoleMetrics:
@@ -78,6 +88,7 @@ class ConsoleMetrics:
         self.log_trouble: str | None = None
         self.store_trouble: str | None = None
         self.unread_forms: set[str] = set()
+        self._metric_names: dict[str, set[str]] = {"yes": set(), "no": set()}
 
     def accepted(self, stream: str, items: int, body_bytes: int) -> None:
         """A request was taken."""
@@ -88,6 +99,21 @@ class ConsoleMetrics:
             self.spans.add(items)
         elif stream.startswith("dbm"):
             self.dbm_events.add(items)
+
+    def metric_points(self, points: Mapping[str, int]) -> None:
+        """Points of the Agent's metrics were taken; the store keeps the names of intake/metric_names.py."""
+        for name, count in points.items():
+            kept = "yes" if name in KEPT_METRICS or name in KEPT_SERVICE_CHECKS else "no"
+            self._count("lab_intake_metric_points", count, kept=kept)
+            names = self._metric_names[kept]
+            if len(names) < MAX_METRIC_NAMES and len(name) <= LONGEST_METRIC_NAME:
+                names.add(name)
+                self._gauges["lab_intake_metric_names"].labels(kept=kept).set(len(names))
+
+    @property
+    def metric_names(self) -> dict[str, int]:
+        """How many names of metrics were received since the start: `kept`, and `counted` only."""
+        return {"kept": len(self._metric_names["yes"]), "counted": len(self._metric_names["no"])}
 
     def rejected(self, stream: str, reason: str) -> None:
         """A request was refused."""

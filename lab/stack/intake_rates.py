@@ -20,6 +20,8 @@ class IntakeRates:
     log_trouble: str | None = None
     traces_sampled_away: str | None = None
     unread_forms: tuple[str, ...] = ()
+    metric_names_kept: int = 0
+    metric_names_counted: int = 0
 
     @classmethod
     def ask(cls, settings: LabSettings) -> "IntakeRates | None":
@@ -36,11 +38,18 @@ class IntakeRates:
             log_trouble=health.get("log_trouble"),
             traces_sampled_away=health.get("traces_sampled_away"),
             unread_forms=tuple(health.get("unread_forms", ())),
+            metric_names_kept=health.get("metric_names", {}).get("kept", 0),
+            metric_names_counted=health.get("metric_names", {}).get("counted", 0),
         )
 
     def __str__(self) -> str:
         troubles = [trouble for trouble in (self.store_trouble, self.log_trouble) if trouble]
         lines = [self._rates(), *(f"console: {trouble}" for trouble in troubles)]
+        if self.metric_names_kept or self.metric_names_counted:
+            lines.append(
+                f"Agent's metrics: {self.metric_names_kept} names stored,"
+                f" {self.metric_names_counted} only counted"
+            )
         if self.traces_sampled_away:
             lines.append(f"traces: {self.traces_sampled_away}")
         if self.unread_forms:

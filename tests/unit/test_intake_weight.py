@@ -16,6 +16,7 @@ def activity(sessions: int, pids: int) -> bytes:
     [event] = json.loads(payloads.activity())
     row = {"pid": 1, "state": "active", "blocking_pids": [*range(2, pids + 2)]}
     event["postgres_activity"] = [{**row, "pid": pid} for pid in range(1, sessions + 1)]
+    event["postgres_connections"] = []
     return json.dumps([event]).encode()
 
 

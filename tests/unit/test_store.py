@@ -137,6 +137,20 @@ RECORDS: tuple[st.Record, ...] = (
     st.TraceStats(
         at_ns=NOW, interval_ns=10, service="a", name="b", hits=3, errors=1, duration_ns=30
     ),
+    st.MetricSeries(
+        key=-7,
+        source=st.Source.AGENT,
+        host="h",
+        name="postgresql.commits",
+        type=st.MetricType.GAUGE,
+        interval_s=15.0,
+        tags=("db:creditdb",),
+        seen_ns=NOW,
+    ),
+    st.MetricPoint(series=-7, at_ns=NOW, value=1.5),
+    st.ServiceCheck(
+        at_ns=NOW, source=st.Source.AGENT, host="h", name="postgres.can_connect", status=0, tags=()
+    ),
     EVENT,
     STATEMENT,
     st.Snapshot(kind="pg_settings", host="h", at_ns=NOW, payload="[]"),

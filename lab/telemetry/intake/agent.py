@@ -1,4 +1,4 @@
-"""What an Agent sends besides DBM: traces in protobuf, in either form, and series, which are only checked."""
+"""Traces as an Agent sends them: protobuf, in either form."""
 
 from collections.abc import Iterator, Mapping
 from itertools import chain
@@ -6,7 +6,7 @@ from itertools import chain
 from lab.telemetry import redact
 from lab.telemetry.intake import idx
 from lab.telemetry.intake.errors import collected, malformed, unread_form
-from lab.telemetry.intake.limits import MAX_CHUNKS, MAX_ROWS, MAX_SPAN_BYTES, MAX_SPANS
+from lab.telemetry.intake.limits import MAX_CHUNKS, MAX_SPAN_BYTES, MAX_SPANS
 from lab.telemetry.intake.protobuf import message, newer_fields
 from lab.telemetry.intake.spans import RawSpan, chunk
 from lab.telemetry.store import Record
@@ -25,20 +25,6 @@ def traces(body: bytes) -> list[Record]:
     older = (_tracer(tracer, payload.env) for tracer in payload.tracerPayloads)
     newer = (idx.tracer_payload(tracer, payload.env) for tracer in payload.idxTracerPayloads)
     return collected(chain(chain.from_iterable(older), chain.from_iterable(newer)))
-
-
-def series(body: bytes) -> int:
-    """Return how many series a MetricPayload has; nothing of it is stored.
-
-    Raises:
-        RejectedError: when it is none.
-    """
-    found = message("MetricPayload", body).series
-    if len(found) > MAX_ROWS:
-        raise malformed(f"more than {MAX_ROWS} series")
-    for one in found:
-        message("MetricSeries", one)
-    return len(found)
 
 
 def _tracer(data: bytes, env: str) -> Iterator[Record]:

@@ -6,7 +6,7 @@ Decoding runs in worker threads, so that /healthz and /metrics answer while a la
 import asyncio
 import hmac
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Protocol
@@ -38,6 +38,9 @@ class Telemetry(Protocol):
 
     def accepted(self, stream: str, items: int, body_bytes: int) -> None:
         """A request was taken; `body_bytes` decompressed."""
+
+    def metric_points(self, points: Mapping[str, int]) -> None:
+        """Points of the Agent's metrics were taken, by name, of which the listed ones are kept."""
 
     def rejected(self, stream: str, reason: str) -> None:
         """A request was refused."""
@@ -120,6 +123,8 @@ class _Receiver:
                 self._telemetry.rejected(stream.name, "disconnected")
                 return Response(status_code=400)
             self._telemetry.accepted(stream.name, decoded.items, size)
+            if decoded.metric_points:
+                self._telemetry.metric_points(decoded.metric_points)
             return Response(stream.answer, status_code=stream.status, media_type="application/json")
 
         return receive

@@ -139,6 +139,16 @@ class ActivityRow(msgspec.Struct, frozen=True, kw_only=True):
     blocking_pids: Annotated[list[Pid], Meta(max_length=MAX_PIDS)] = []
 
 
+class ConnectionsRow(msgspec.Struct, frozen=True, kw_only=True):
+    """How many sessions, idle ones too, have these values in common."""
+
+    application_name: str | None = None
+    state: str | None = None
+    usename: str | None = None
+    datname: str | None = None
+    connections: Count
+
+
 class Activity(msgspec.Struct, frozen=True, kw_only=True):
     """An element of dbmactivity."""
 
@@ -147,7 +157,9 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True):
     # Seconds.
     collection_interval: Amount | None = None
     ddagentversion: str | None = None
+    host: str | None = None
     postgres_activity: Rows = []
+    postgres_connections: Rows = []
 
 
 class MetadataEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from lab.telemetry import redact
+from lab.telemetry.intake.agent_metrics import series
 from lab.telemetry.intake.dbm import (
     Activity,
     ActivityRow,
+    ConnectionsRow,
     Metadata,
     Metrics,
     MetricsRow,
@@ -16,9 +18,11 @@ from lab.telemetry.intake.dbm import (
     rows,
 )
 from lab.telemetry.intake.errors import collected, malformed
+from lab.telemetry.intake.metric_names import CONNECTIONS
 from lab.telemetry.store import (
     ActivityRound,
     ActivitySample,
+    MetricType,
     Plan,
     QueryMetrics,
     Record,
@@ -148,6 +152,26 @@ def _round(event: Activity) -> Iterator[Record]:
     )
     for row in rows(event.postgres_activity, ActivityRow):
         yield from _session(event, row)
+    for connections in rows(event.postgres_connections, ConnectionsRow):
+        yield from _connections(event, connections)
+
+
+def _connections(event: Activity, row: ConnectionsRow) -> Iterator[Record]:
+    tags = {
+        "app": row.application_name,
+        "db": row.datname,
+        "state": row.state,
+        "user": row.usename,
+    }
+    yield from series(
+        CONNECTIONS,
+        [(nanoseconds(event.timestamp), float(row.connections))],
+        metric_type=MetricType.GAUGE,
+        interval_s=event.collection_interval,
+        host=event.host or "",
+        tags=[f"{key}:{value or ''}" for key, value in tags.items()],
+        source=_source(event.ddagentversion),
+    )
 
 
 def _session(event: Activity, row: ActivityRow) -> Iterator[Record]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from lab.telemetry.intake.limits import MAX_RECORDS, PARTS_LIKE_A_RECORD
-from lab.telemetry.store import ActivitySample, Record, Span
+from lab.telemetry.store import ActivitySample, MetricSeries, Record, ServiceCheck, Span
 
 
 class RejectedError(Exception):
@@ -43,7 +43,7 @@ def _weight(record: Record) -> int:
     parts = 0
     if isinstance(record, ActivitySample):
         parts = len(record.blocking_pids)
-    elif isinstance(record, Span):
+    elif isinstance(record, Span | MetricSeries | ServiceCheck):
         parts = len(record.tags)
     return 1 + parts // PARTS_LIKE_A_RECORD
 

@@ -55,7 +55,12 @@ MESSAGES: dict[str, tuple[tuple[str, int, Any], ...]] = {
         ("|bytes", 5, BYTES), ("|array", 6, BYTES), ("|pairs", 7, BYTES),
     ),
     "MetricPayload": (("*series", 1, BYTES),),
-    "MetricSeries": (("metric", 2, STRING), ("*tags", 3, STRING), ("*points", 4, BYTES)),
+    "MetricSeries": (
+        ("*resources", 1, BYTES), ("metric", 2, STRING), ("*tags", 3, STRING),
+        ("*points", 4, BYTES), ("type", 5, INT32), ("interval", 8, INT64),
+    ),
+    "MetricPoint": (("value", 1, DOUBLE), ("timestamp", 2, INT64)),
+    "MetricResource": (("type", 1, STRING), ("name", 2, STRING)),
 }  # fmt: skip
 
 

@@ -1,13 +1,13 @@
 """The table of what is taken: path, the stream it is counted as, how it is read, what is answered."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import msgspec
 
-from lab.telemetry.intake import agent, dbm_metadata, dbm_records, tracer
+from lab.telemetry.intake import agent, agent_metrics, dbm_metadata, dbm_records, tracer
 from lab.telemetry.intake.errors import malformed
 from lab.telemetry.intake.trace_stats import trace_stats
 from lab.telemetry.store import Record
@@ -29,10 +29,14 @@ INFO = json.dumps(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decoded:
-    """What a body came to: records for the store, and how many items the sender would count."""
+    """What a body came to: records for the store, and how many items the sender would count.
+
+    `metric_points` are points of series, or runs of service checks, by name; also of names that are not kept.
+    """
 
     records: list[Record] = field(default_factory=list)
     items: int = 0
+    metric_points: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,26 +80,25 @@ def _json(body: bytes) -> Decoded:
     return Decoded(items=1)
 
 
-class _JsonSeries(msgspec.Struct):
-    series: list[msgspec.Raw]
-
-
-_series_decoder = msgspec.json.Decoder(_JsonSeries)
+def _of_metrics(found: agent_metrics.Metrics) -> Decoded:
+    return Decoded(records=found.records, items=found.series, metric_points=found.points)
 
 
 def _json_series(body: bytes) -> Decoded:
-    try:
-        return Decoded(items=len(_series_decoder.decode(body).series))
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise malformed(f"no series in JSON: {error}") from error
+    return _of_metrics(agent_metrics.series_in_json(body))
 
 
 def _series(body: bytes) -> Decoded:
     """An older Agent, or one with the JSON serializer, sends series as JSON."""
-    return _json_series(body) if body[:1] == b"{" else Decoded(items=agent.series(body))
+    is_json = body[:1] == b"{"
+    return _json_series(body) if is_json else _of_metrics(agent_metrics.series_in_protobuf(body))
 
 
-_check_run = Stream(name="check_run", decode=_json)
+def _service_checks(body: bytes) -> Decoded:
+    return _of_metrics(agent_metrics.service_checks(body))
+
+
+_check_run = Stream(name="check_run", decode=_service_checks)
 _traces = Stream(name="traces_agent", decode=_stored(agent.traces), answer=RATES)
 _v04 = Stream(name="traces_v04", decode=_stored(tracer.v04), answer=RATES)
 _v05 = Stream(name="traces_v05", decode=_stored(tracer.v05), answer=RATES)

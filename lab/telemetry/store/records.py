@@ -18,6 +18,14 @@ class Source(StrEnum):
     EMBEDDED = "embedded"  # the lab's stand-in, not Datadog's; what it sends has this for its Agent's version
 
 
+class MetricType(StrEnum):
+    """The type of a series in Datadog's API: what was added in an interval, per second, or a state."""
+
+    COUNT = "count"
+    RATE = "rate"
+    GAUGE = "gauge"
+
+
 # Wherever the stand-in's data or state is shown, so that nobody takes it for the product.
 EMBEDDED_LABEL = "embedded agent, not Datadog's"
 
@@ -175,6 +183,44 @@ class TraceStats:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MetricSeries:
+    """One series of the Agent's metrics; `key` is a hash of all fields but `seen_ns`, its newest point.
+
+    `tags` are "key:value", sorted. `interval_s` is what the sender states between two points.
+    """
+
+    key: int
+    source: Source
+    host: str
+    name: str
+    type: MetricType
+    interval_s: float | None
+    tags: tuple[str, ...]
+    seen_ns: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MetricPoint:
+    """One point of a series, by its key."""
+
+    series: int
+    at_ns: int
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServiceCheck:
+    """One run of an Agent's service check; `status` is 0 ok, 1 warning, 2 critical, 3 unknown."""
+
+    at_ns: int
+    source: Source
+    host: str
+    name: str
+    status: int
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Participant:
     """A session in a deadlock or a lock wait: what it waits for, who blocks it, what it runs."""
 
@@ -253,5 +299,8 @@ Record: TypeAlias = (
     | Snapshot
     | ActivityRound
     | TraceStats
+    | MetricSeries
+    | MetricPoint
+    | ServiceCheck
     | LogPosition
 )

@@ -86,6 +86,27 @@ CREATE TABLE trace_stats (
 ) STRICT;
 CREATE INDEX trace_stats_at ON trace_stats (at_ns);
 
+CREATE TABLE metric_series (
+    key INTEGER PRIMARY KEY, source TEXT NOT NULL, host TEXT NOT NULL, name TEXT NOT NULL,
+    type TEXT NOT NULL, interval_s REAL, tags TEXT NOT NULL, seen_ns INTEGER NOT NULL
+) STRICT;
+CREATE INDEX metric_series_name ON metric_series (name);
+CREATE INDEX metric_series_seen ON metric_series (seen_ns);
+
+-- Apart from the series, whose names and tags would be most of every row.
+CREATE TABLE metric_points (
+    id INTEGER PRIMARY KEY, series INTEGER NOT NULL, at_ns INTEGER NOT NULL, value REAL NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX metric_points_once ON metric_points (series, at_ns);
+CREATE INDEX metric_points_at ON metric_points (at_ns);
+
+CREATE TABLE service_checks (
+    id INTEGER PRIMARY KEY,
+    at_ns INTEGER NOT NULL, source TEXT NOT NULL, host TEXT NOT NULL, name TEXT NOT NULL,
+    status INTEGER NOT NULL, tags TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX service_checks_once ON service_checks (at_ns, source, host, name, tags);
+
 CREATE TABLE events (
     id INTEGER PRIMARY KEY,
     at_ns INTEGER NOT NULL, kind TEXT NOT NULL, pid INTEGER NOT NULL, message TEXT NOT NULL,

@@ -18,9 +18,12 @@ from lab.telemetry.store.records import (
     Event,
     Execution,
     LogPosition,
+    MetricPoint,
+    MetricSeries,
     Plan,
     QueryMetrics,
     Record,
+    ServiceCheck,
     Snapshot,
     Span,
     Statement,
@@ -103,6 +106,7 @@ STATEMENT_SEEN_AGAIN = """ON CONFLICT (key) DO UPDATE SET
 SNAPSHOT_AGAIN = (
     "ON CONFLICT (kind, host) DO UPDATE SET at_ns = excluded.at_ns, payload = excluded.payload"
 )
+SERIES_SEEN_AGAIN = "ON CONFLICT (key) DO UPDATE SET seen_ns = max(seen_ns, excluded.seen_ns)"
 POSITION_AGAIN = """ON CONFLICT (file) DO UPDATE SET head = excluded.head,
     head_bytes = excluded.head_bytes, position = excluded.position, at_ns = excluded.at_ns"""
 
@@ -118,6 +122,9 @@ TABLES: MappingProxyType[type[Any], Table[Any]] = MappingProxyType(
             _table("activity", ActivitySample, time="at_ns", conflict=IGNORE),
             _table("activity_rounds", ActivityRound, time="at_ns", conflict=IGNORE),
             _table("trace_stats", TraceStats, time="at_ns"),
+            _table("metric_series", MetricSeries, time="seen_ns", conflict=SERIES_SEEN_AGAIN),
+            _table("metric_points", MetricPoint, time="at_ns", conflict=IGNORE),
+            _table("service_checks", ServiceCheck, time="at_ns", conflict=IGNORE),
             _table("events", Event, time="at_ns"),
             _table("snapshots", Snapshot, time="at_ns", conflict=SNAPSHOT_AGAIN),
             _table("log_positions", LogPosition, time=None, conflict=POSITION_AGAIN),
