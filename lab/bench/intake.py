@@ -25,6 +25,7 @@ from lab.bench.own_console import OwnConsole, own_console
 from lab.foundation import clock
 from lab.foundation.errors import LabError
 from lab.foundation.readiness import await_state
+from lab.stack.native.process_cost import cost_of
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson
 from lab.terminal.screen import out
@@ -99,7 +100,7 @@ def measure(spans: int, lines: int) -> Result:
             log_lines=lines,
             log_lines_per_s=lines / lines_s,
             log_lines_per_cpu_s=lines / lines_cpu,
-            rss_mb=console.process.memory_info().rss / MB,
+            rss_mb=cost_of(console.process).resident / MB,
         )
 
 
@@ -125,8 +126,7 @@ def _timed(
 
 
 def _cpu_s(console: OwnConsole) -> float:
-    times = console.process.cpu_times()
-    return float(times.user + times.system)
+    return cost_of(console.process).cpu_s
 
 
 def _send(console: OwnConsole, payloads: list[bytes]) -> None:

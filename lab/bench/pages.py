@@ -21,6 +21,7 @@ from lab.bench.large_store import fill
 from lab.bench.own_console import OwnConsole, own_console
 from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
+from lab.stack.native.process_cost import cost_of
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson
 from lab.terminal.screen import Screen, out
@@ -97,7 +98,7 @@ def measure(spans: int, times: int) -> Result:
             return Result(
                 spans=spans,
                 store_bytes=store.stat().st_size,
-                rss_mb=console.process.memory_info().rss / MB,
+                rss_mb=cost_of(console.process).resident / MB,
                 pages=timings,
             )
 

@@ -14,6 +14,7 @@ from lab.stack.docker import lifecycle as docker
 from lab.stack.docker.compose import ComposeError, Usage
 from lab.stack.mode import Mode, running
 from lab.stack.native import records
+from lab.stack.native.process_cost import cost_of
 from lab.telemetry.store.records import EMBEDDED_LABEL
 
 # By component; what a lab does not run costs nothing, and is not told of.
@@ -56,13 +57,8 @@ def _usage(process: psutil.Process) -> Usage | None:
     """Add up a process and its descendants; None when it is gone."""
     with suppress(psutil.NoSuchProcess):
         age_s = max(clock.now_s() - process.create_time(), 1.0)
-        cpu_s, memory = 0.0, 0
-        for one in records.descendants(process):
-            with suppress(psutil.NoSuchProcess), one.oneshot():
-                times = one.cpu_times()
-                cpu_s += times.user + times.system
-                memory += one.memory_info().rss
-        return Usage(cpu_percent=100 * cpu_s / age_s, memory_bytes=memory)
+        cost = cost_of(process)
+        return Usage(cpu_percent=100 * cost.cpu_s / age_s, memory_bytes=cost.resident)
     return None
 
 

@@ -10,10 +10,10 @@ from lab.drills.journal import Journal, Step
 from lab.drills.runner import Run
 from lab.drills.running import Place
 from lab.drills.scene import Scene
-from lab.foundation import clock, statefile
+from lab.foundation import statefile
 from lab.foundation.errors import DatabaseError
 from lab.foundation.paths import Paths
-from lab.foundation.readiness import await_state
+from lab.foundation.readiness import await_moment
 from lab.foundation.reporter import Reporter
 from lab.foundation.settings import LabSettings
 from lab.foundation.timestamps import NS_PER_S
@@ -58,11 +58,8 @@ def assess(drill: Drill, run: Run, settings: LabSettings, reporter: Reporter) ->
     """Return the verdicts on a run; takes until 25 s after its heal."""
     reporter.begin("verdicts")
     if run.proven_ns is not None:
-        await_state(
-            "late evidence has had its time",
-            lambda: _seconds_left(run.healed_ns + SETTLES_NS),
-            within_s=2 * SETTLES_NS / NS_PER_S,
-            watch=reporter.wait,
+        await_moment(
+            "late evidence has had its time", run.healed_ns + SETTLES_NS, watch=reporter.wait
         )
     assessment = judge_again(drill, run, settings)
     _keep(assessment, settings)
@@ -89,11 +86,6 @@ def judge_again(drill: Drill, run: Run, settings: LabSettings) -> Assessment:
         and alert.name not in drill.alerts
     }
     return Assessment(run=run, verdicts=verdicts, other_alerts=tuple(sorted(others)))
-
-
-def _seconds_left(until_ns: int) -> str | None:
-    left = (until_ns - clock.now_ns()) / NS_PER_S
-    return f"{left:.0f} s left" if left > 0 else None
 
 
 def _truth(drill: Drill, run: Run, settings: LabSettings) -> Truth:

@@ -17,7 +17,7 @@ from lab.drills.running import Place
 from lab.foundation import clock, processors
 from lab.foundation.outcome import Outcome
 from lab.foundation.paths import Paths
-from lab.foundation.readiness import await_state
+from lab.foundation.readiness import await_moment
 from lab.foundation.reporter import Reporter
 from lab.foundation.settings import LabSettings
 from lab.foundation.timestamps import NS_PER_S
@@ -74,12 +74,14 @@ def watch(settings: LabSettings, *, for_s: float, reporter: Reporter) -> Watch:
         disturbed_ns = max(_last_heal_ns(place), _last_start_ns(Paths.of(settings)))
         # A record that claims the future must not be waited for.
         disturbed_ns = min(disturbed_ns, clock.now_ns())
-        _await("the last disturbance is forgotten", disturbed_ns + FORGOTTEN_NS, reporter)
+        await_moment(
+            "the last disturbance is forgotten", disturbed_ns + FORGOTTEN_NS, watch=reporter.wait
+        )
         since_ns, began = clock.now_ns(), processors.now()
         for number, (begin_ns, end_ns) in enumerate(_stretches(since_ns, stretches), start=1):
             name = f"minute {number} of {stretches}"
             reporter.begin(name, "watching")
-            _await(f"{name} is over", end_ns + SETTLES_NS, reporter)
+            await_moment(f"{name} is over", end_ns + SETTLES_NS, watch=reporter.wait)
             evidence = _evidence(settings, begin_ns, end_ns)
             found = list(false_alarms(evidence, SIGNALS, since_ns=begin_ns, until_ns=end_ns))
             alarms += found
@@ -117,12 +119,3 @@ def _last_start_ns(paths: Paths) -> int:
     """When the last component came up: a lab that has just begun, cold as it is, is not quiet."""
     records = (Record.read(paths.run, name) for name in COMPONENTS)
     return max((round(record.created * NS_PER_S) for record in records if record), default=0)
-
-
-def _await(state: str, until_ns: int, reporter: Reporter) -> None:
-    def left() -> str | None:
-        seconds = (until_ns - clock.now_ns()) / NS_PER_S
-        return f"{seconds:.0f} s left" if seconds > 0 else None
-
-    within_s = max(0.0, (until_ns - clock.now_ns()) / NS_PER_S) + SETTLES_NS / NS_PER_S
-    await_state(state, left, within_s=within_s, watch=reporter.wait)

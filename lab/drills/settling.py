@@ -3,8 +3,7 @@
 from lab.clients.prometheus import STEP_S, Prometheus, PrometheusError
 from lab.drills.assessment import BEFORE_NS, FORGOTTEN_NS
 from lab.drills.drill import Drill
-from lab.foundation import clock
-from lab.foundation.readiness import NotReadyError, await_state
+from lab.foundation.readiness import NotReadyError, await_moment, await_state
 from lab.foundation.reporter import Reporter
 from lab.foundation.settings import LabSettings
 from lab.foundation.timestamps import NS_PER_S
@@ -22,12 +21,7 @@ def settle(healed_ns: int, following: Drill, settings: LabSettings, reporter: Re
     within two minutes more is told and left: it makes a verdict unknown, not a run impossible.
     """
     reporter.begin("settle")
-    await_state(
-        "the fault before is forgotten",
-        lambda: _left(healed_ns + FORGOTTEN_NS),
-        within_s=2 * FORGOTTEN_NS / NS_PER_S,
-        watch=reporter.wait,
-    )
+    await_moment("the fault before is forgotten", healed_ns + FORGOTTEN_NS, watch=reporter.wait)
     prometheus = Prometheus.of(settings)
     try:
         await_state(
@@ -40,11 +34,6 @@ def settle(healed_ns: int, following: Drill, settings: LabSettings, reporter: Re
         reporter.done("settle", str(error))
     else:
         reporter.done("settle")
-
-
-def _left(until_ns: int) -> str | None:
-    left = (until_ns - clock.now_ns()) / NS_PER_S
-    return f"{left:.0f} s left" if left > 0 else None
 
 
 def _heard(drill: Drill, prometheus: Prometheus) -> str | None:

@@ -9,17 +9,18 @@ from rich.console import Console
 
 from lab.bench.cost.command import _same, _tables
 from lab.bench.cost.figures import Cost, between
-from lab.bench.cost.reading import Process, Reading
+from lab.bench.cost.reading import Reading
+from lab.stack.native.process_cost import ProcessCost
 
 BORDERS = str.maketrans("│┃", "  ")
 FIRST = Reading(
     at_s=100.0,
     processes={
-        "customers": Process(cpu_s=10.0, resident=60_000_000),
-        "risk": Process(cpu_s=5.0, resident=70_000_000),
-        "postgres": Process(cpu_s=50.0, resident=1),
-        "console": Process(cpu_s=8.0, resident=1),
-        "prometheus": Process(cpu_s=3.0, resident=100_000_000),
+        "customers": ProcessCost(cpu_s=10.0, resident=60_000_000),
+        "risk": ProcessCost(cpu_s=5.0, resident=70_000_000),
+        "postgres": ProcessCost(cpu_s=50.0, resident=1),
+        "console": ProcessCost(cpu_s=8.0, resident=1),
+        "prometheus": ProcessCost(cpu_s=3.0, resident=100_000_000),
     },
     operations={"customers": 1_000.0, "risk": 10.0},
     statements=5_000.0,

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TypeAlias
 
-import psutil
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample as Exposed
 
@@ -22,6 +21,7 @@ from lab.foundation.settings import LabSettings
 from lab.stack import probes
 from lab.stack.components import COMPONENTS
 from lab.stack.native import records
+from lab.stack.native.process_cost import ProcessCost, cost_of
 from lab.telemetry.store import Reader, StoreError
 
 Counts: TypeAlias = defaultdict[str | tuple[str, str], float]
@@ -40,14 +40,6 @@ WHERE name IN (SELECT name FROM sqlite_master WHERE tbl_name = 'spans')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Process:
-    """A component's processes together: processor seconds since they started, and resident bytes."""
-
-    cpu_s: float
-    resident: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
     """Everything at one moment; all but `at_s`, `resident` and `series` counts up from the start.
 
@@ -63,7 +55,7 @@ class Reading:
     """
 
     at_s: float
-    processes: Mapping[str, Process]
+    processes: Mapping[str, ProcessCost]
     operations: Mapping[str, float]
     statements: float
     execution_s: Mapping[str, float]
@@ -114,18 +106,11 @@ def bytes_of_spans(settings: LabSettings) -> float | None:
     return None
 
 
-def _processes(settings: LabSettings) -> Iterator[tuple[str, Process]]:
+def _processes(settings: LabSettings) -> Iterator[tuple[str, ProcessCost]]:
     for record, process in records.living(Paths.of(settings).run):
         if record.component not in COMPONENTS:
             continue  # the supervisor: all of them descend from it
-        cpu_s, resident = 0.0, 0
-        for one in records.descendants(process):
-            with suppress(psutil.NoSuchProcess), one.oneshot():
-                spent = one.cpu_times()
-                # A backend of PostgreSQL's that has ended lives on in the times of who waited for it.
-                cpu_s += sum(spent[:4])
-                resident += one.memory_info().rss
-        yield record.component, Process(cpu_s=cpu_s, resident=resident)
+        yield record.component, cost_of(process)
 
 
 def _counts(settings: LabSettings, who: str, port: int) -> Counts:
