@@ -13,6 +13,7 @@ from lab.foundation import clock
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.foundation.timestamps import NS_PER_S
+from lab.telemetry.intake.metric_names import KEPT_METRICS, CheckType
 from lab.telemetry.store import (
     ActivityRound,
     ActivitySample,
@@ -23,13 +24,13 @@ from lab.telemetry.store import (
     Source,
     StoreError,
 )
+from lab.telemetry.store.metric_values import latest, points_of
 
 MOST = 300_000
 TABLES = "kind LIKE 'table %'"
 # A round of the schema is sent in pieces, one round each 600 s.
 SCHEMA_ROUND_S = 300
 SENT = f"source IN ('{Source.AGENT}', '{Source.EMBEDDED}')"
-NOT_KEPT = "a metric of the Agent's, which the lab does not keep"
 APPLICATION = "credit_app"
 
 
@@ -48,7 +49,7 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Metric:
-    """What to ask a Datadog account for.
+    """One of the Agent's metrics, as a question needs it.
 
     Attributes:
         name: of the metric.
@@ -111,9 +112,26 @@ class Datadog:
         return self.answer(value, resolution_s=10.0)
 
     def metric(self, asked: Metric) -> Answer:
-        """Return the value of a metric that the Agent sends to Datadog and to nobody else."""
-        del asked
-        return cannot(NOT_KEPT)
+        """Return the value of one of the Agent's metrics, of all its series that have the tag."""
+        now_ns = clock.now_ns()
+        tags = [asked.tag] if asked.tag else []
+        try:
+            found = points_of(
+                self._reader, asked.name, since_ns=self._since_ns, until_ns=now_ns, tags=tags
+            )
+        except StoreError as error:
+            return cannot(str(error))
+        if not found:
+            return cannot(f"no Agent sent {asked.name} in the window")
+        per_second = KEPT_METRICS[asked.name] is CheckType.RATE
+        grown = sum(one.increase(per_second=per_second) for one in found)
+        newest_ns = max(one.series.seen_ns for one in found)
+        return Answer(
+            value=grown if asked.total else latest(found),
+            age_s=round((now_ns - newest_ns) / NS_PER_S, 1),
+            resolution_s=max(one.interval_s for one in found),
+            where=f"the Agent's metrics: {asked.name}",
+        )
 
     @cached_property
     def activity(self) -> list[ActivitySample]:

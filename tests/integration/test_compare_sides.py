@@ -14,7 +14,7 @@ import pytest
 from lab.clients.database import Role, rows
 from lab.compare.answers import Comparison
 from lab.compare.costs import costs
-from lab.compare.intake import NOT_KEPT, Datadog, Metric
+from lab.compare.intake import Datadog, Metric
 from lab.compare.run import run
 from lab.compare.side import Prometheus, Seen, Truth
 from lab.foundation import clock
@@ -73,7 +73,8 @@ def test_datadogs_side_counts_the_window_and_the_applications_role(settings: Lab
     assert 5.0 <= answer.age_s < 5.0 + WITHIN_S
     assert side.source == "the intake: embedded agent, not Datadog's"
     assert side.is_embedded
-    assert side.metric(Metric(name="postgresql.connections")).why_not == NOT_KEPT
+    missing = side.metric(Metric(name="postgresql.connections"))
+    assert missing.why_not == "no Agent sent postgresql.connections in the window"
 
 
 def test_an_agent_that_sent_anything_is_datadogs_own(settings: LabSettings) -> None:
