@@ -192,8 +192,10 @@ def test_a_body_that_is_small_beside_what_it_stands_for(
     copies = 3 if len(body) > limits.LARGE_BODY_BYTES else 6
     statuses = flood(attacked, path, [body] * copies)
     print(f"{what}: {len(body) / MB:.1f} MB, {statuses}, peak {peak_mb(attacked):.0f} MB")
-    assert set(statuses) <= (TAKEN if what in ACCEPTED else REFUSED)
+    # On a stalled machine a sender may give up before its answer.
+    assert set(statuses) - {0} <= (TAKEN if what in ACCEPTED else REFUSED)
     assert peak_mb(attacked) < CONTAINER_MB
+    assert attacked.send("GET", "/healthz").status == 200
 
 
 @contextmanager
