@@ -22,7 +22,9 @@ from workload.http_server import Guarded, serve
 from workload.request_policy import RequestPolicy
 
 # Method of the collector -> ticks from one collection to the next.
-COLLECTORS = MappingProxyType({"metadata": 600, "statements": 10, "sessions": 1})
+COLLECTORS = MappingProxyType(
+    {"metadata": 600, "check_metrics": 15, "statements": 10, "sessions": 1}
+)
 RETRY_S = 2.0
 # What stands for the key of an Agent that has none.
 NO_KEY = "0" * 32

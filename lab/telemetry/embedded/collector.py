@@ -1,4 +1,4 @@
-"""What is collected when: sessions every second, deltas every ten, settings and tables every ten minutes."""
+"""What is collected when: sessions each second, deltas every 10, metrics 15, settings and tables 600."""
 
 import sys
 import time
@@ -16,7 +16,8 @@ import msgspec
 from lab.clients.database import Connection, Parameters, Row, read_only, rows
 from lab.foundation import clock
 from lab.foundation.errors import DatabaseError
-from lab.telemetry.embedded import events
+from lab.telemetry.embedded import events, metrics
+from lab.telemetry.embedded.delivery import SERIES
 from lab.telemetry.embedded.deltas import Counters, deltas
 from lab.telemetry.embedded.explain import Limits
 from lab.telemetry.redact import InvalidPlanError
@@ -24,8 +25,9 @@ from workload.statements import parse
 
 QUERIES = MappingProxyType({
     statement.name: statement.sql
+    for file in ("queries.sql", "metrics.sql")
     for statement in parse(
-        Path(__file__).with_name("queries.sql").read_text(encoding="utf-8"), service="embedded-agent"
+        Path(__file__).with_name(file).read_text(encoding="utf-8"), service="embedded-agent"
     )
 })  # fmt: skip
 Item = TypeVar("Item")
@@ -45,6 +47,7 @@ class Collector:
     limits: Limits = field(default_factory=Limits)
     # Called with the collector's name for each row that could not be read.
     skipped: Callable[[str], None] = lambda _: None
+    _sampler: metrics.Sampler | None = None
     _before: Counters | None = None
     _texts: dict[int, str] = field(default_factory=dict)
     # From sessions: what is known of a statement while pg_stat_statements cannot give its text.
@@ -62,6 +65,10 @@ class Collector:
         rows_found = [
             dict(zip(events.SESSION, row, strict=True)) for row in _ask(connection, "sessions")
         ]
+        connections = [
+            dict(zip(events.CONNECTIONS, row, strict=True))
+            for row in _ask(connection, "connections")
+        ]
         at_ms = clock.now_s() * 1000
         found = list(self._readable("sessions", rows_found, events.session))
         sessions = [session for _, session in found]
@@ -70,7 +77,7 @@ class Collector:
         self._sampled.update((row["query_id"], row["query"]) for row, _ in found if row["query_id"])
         self.put(
             "/api/v2/dbmactivity",
-            [events.activity(sessions, host=self.host, at_ms=at_ms)],
+            [events.activity(sessions, connections, host=self.host, at_ms=at_ms)],
         )
         self.limits.begin_sample()
         plans = self._readable("sessions", found, lambda one: self._plan(connection, *one))
@@ -97,6 +104,27 @@ class Collector:
             if found := [query for _, query in described]:
                 event = events.metrics(found, host=self.host, at_ms=clock.now_s() * 1000)
                 self.put("/api/v2/dbmmetrics", [event])
+
+    def check_metrics(self, connection: Connection) -> None:
+        """Take the check's metrics; a query that fails costs the others nothing.
+
+        Raises:
+            DatabaseError: when the session is lost.
+        """
+        sampler = self._sampler = self._sampler or metrics.Sampler(host=self.host)
+        sampler.begin()
+        found: list[events.Event] = []
+        for name, query in metrics.QUERIES.items():
+            try:
+                asked = _ask(connection, name)
+            except DatabaseError as error:
+                if connection.closed or error.sqlstate is None:
+                    raise
+                print(f"embedded agent: {name}: {error}", file=sys.stderr, flush=True)
+                self.skipped("check_metrics")
+                continue
+            found.extend(sampler.series(query, asked, at_s=clock.now_s()))
+        self.put(SERIES, found)
 
     def metadata(self, connection: Connection) -> None:
         """Take settings and tables.

@@ -14,6 +14,7 @@ TIMEOUT_S = 5.0
 # At a payload of samples a second, some ten minutes; deltas outlive samples in it, see `_drop`.
 MAX_WAITING = 600
 DELTAS = "/api/v2/dbmmetrics"
+SERIES = "/api/v2/series"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,9 +39,10 @@ class Delivery:
         self.dropped = 0
 
     def put(self, path: str, events: Sequence[Event]) -> None:
-        """Queue a payload."""
+        """Queue a payload of events, or of series."""
         if events:
-            body = self._compressor.compress(msgspec.json.encode(events))
+            payload = {"series": events} if path == SERIES else events
+            body = self._compressor.compress(msgspec.json.encode(payload))
             self._waiting.append(_Payload(path=path, body=body))
             if len(self._waiting) > MAX_WAITING:
                 self._drop()

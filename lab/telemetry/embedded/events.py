@@ -24,6 +24,8 @@ SESSION = (
     "wait_event_type", "wait_event", "query_id", "query", "query_start", "xact_start", "now",
     "blocking_pids",
 )  # fmt: skip
+# The columns of the query `connections`, in its order.
+CONNECTIONS = ("application_name", "state", "usename", "datname", "connections")
 # What a plan's event says outside of its part for PostgreSQL.
 ELSEWHERE = {"datname", "usename", "application_name", "client_addr", "client_port"}
 
@@ -43,7 +45,9 @@ def metrics(rows: Sequence[Event], *, host: str, at_ms: float) -> Event:
     }
 
 
-def activity(sessions: Sequence[Event], *, host: str, at_ms: float) -> Event:
+def activity(
+    sessions: Sequence[Event], connections: Sequence[Event], *, host: str, at_ms: float
+) -> Event:
     """Return an element of dbmactivity."""
     return {
         **_common(host, at_ms),
@@ -52,7 +56,7 @@ def activity(sessions: Sequence[Event], *, host: str, at_ms: float) -> Event:
         "collection_interval": 1,
         "ddtags": TAGS,
         "postgres_activity": sessions,
-        "postgres_connections": [],
+        "postgres_connections": connections,
     }
 
 

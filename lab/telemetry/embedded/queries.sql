@@ -32,6 +32,13 @@ FROM pg_stat_activity
 WHERE pid <> pg_backend_pid()
   AND (backend_type <> 'client backend' AND wait_event_type IS DISTINCT FROM 'Activity' OR state <> 'idle')
 
+-- name: connections
+-- All sessions of clients, idle ones too, by what Datadog makes postgresql.connections of.
+SELECT application_name, state, usename, datname, count(*)::int
+FROM pg_stat_activity
+WHERE pid <> pg_backend_pid() AND client_port IS NOT NULL
+GROUP BY 1, 2, 3, 4
+
 -- name: explain
 -- An estimated plan, by the function that Datadog's setup defines.
 SELECT datadog.explain_statement(%(statement)s)

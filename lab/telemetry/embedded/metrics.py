@@ -1,0 +1,140 @@
+"""Series as Datadog's postgres check submits them: names, check types and tags, every 15 s.
+
+The names are among those that the intake keeps (tests/integration/test_embedded_metrics.py compares them);
+docs/intake.md has the differences. A rate or count begins with its second value.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from types import MappingProxyType
+from typing import TypeAlias
+
+from lab.clients.database import Row
+from lab.telemetry.embedded.events import Event
+
+INTERVAL_S = 15
+# The embedded agent's mark, and what `tags` of datadog/conf.d/postgres.d has.
+TAGS = ("agent:embedded", "env:lab")
+
+
+class Type(IntEnum):
+    """The type of the series API for a check type: a `rate` is sent as a gauge per second."""
+
+    COUNT = 1
+    GAUGE = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Query:
+    """A query of metrics.sql: columns of tags, then of metrics: rates, counts, gauges."""
+
+    tags: tuple[str, ...]
+    rates: tuple[str, ...] = ()
+    counts: tuple[str, ...] = ()
+    gauges: tuple[str, ...] = ()
+
+
+QUERIES = MappingProxyType(
+    {
+        "metrics_databases": Query(
+            tags=("db",),
+            rates=(
+                "commits", "rollbacks", "rows_inserted", "rows_updated", "rows_deleted", "temp_bytes",
+            ),
+            counts=("blk_read_time", "blk_write_time", "deadlocks.count"),
+            gauges=("database_size", "before_xid_wraparound"),
+        ),
+        "metrics_tables": Query(
+            tags=("db", "schema", "table"),
+            rates=(
+                "rows_inserted", "rows_updated", "rows_deleted", "seq_rows_read", "heap_blocks_hit",
+                "heap_blocks_read",
+            ),
+            counts=("autovacuumed",),
+            gauges=("live_rows", "dead_rows"),
+        ),
+        "metrics_table_sizes": Query(tags=("db", "schema", "table"), gauges=("total_size",)),
+        "metrics_server": Query(
+            tags=(),
+            counts=(
+                "bgwriter.checkpoints_requested", "bgwriter.checkpoints_timed", "wal.bytes",
+            ),
+            gauges=("percent_usage_connections", "uptime"),
+        ),
+        "metrics_activity": Query(
+            tags=("db", "user", "app"),
+            gauges=(
+                "active_queries", "transactions.idle_in_transaction", "activity.xact_start_age",
+            ),
+        ),
+        "metrics_waits": Query(
+            tags=("db", "user", "app", "backend_type", "wait_event"), gauges=("activity.wait_event",)
+        ),
+        "metrics_functions": Query(tags=("db", "schema", "function"), rates=("function.calls",)),
+        "metrics_locks": Query(
+            tags=("db", "schema", "table", "lock_mode", "lock_type", "granted", "fastpath"),
+            gauges=("locks",),
+        ),
+    }
+)  # fmt: skip
+Key: TypeAlias = tuple[str, tuple[str, ...]]
+
+
+@dataclass(kw_only=True)
+class Sampler:
+    """Makes series of rows; it remembers the last value of each counter, as the Agent's sampler does."""
+
+    host: str
+    _before: dict[Key, tuple[float, float]] = field(default_factory=dict)
+    _now: dict[Key, tuple[float, float]] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        """Begin a run of the check: counters that were missing in the last one begin again."""
+        self._before, self._now = self._now, {}
+
+    def series(self, query: Query, rows: Iterable[Row], *, at_s: float) -> Iterator[Event]:
+        """Yield the series of a query's rows; a value of None has no series.
+
+        Args:
+            query: which names and tags the columns have.
+            rows: of the database.
+            at_s: seconds since 1970.
+        """
+        width = len(query.tags)
+        for row in rows:
+            pairs = zip(query.tags, row[:width], strict=True)
+            # A session without a user or database has no such tag; an application's is empty then.
+            tags = tuple(f"{k}:{v or ''}" for k, v in pairs if v is not None or k == "app")
+            for name, value in zip(
+                (*query.rates, *query.counts, *query.gauges), row[width:], strict=True
+            ):
+                if value is None:
+                    continue
+                kind, found = Type.GAUGE, float(value)
+                if name not in query.gauges:
+                    grown = self._grown((name, tags), at_s, found)
+                    if grown is None:
+                        continue
+                    added, seconds = grown
+                    kind = Type.COUNT if name in query.counts else Type.GAUGE
+                    found = added if kind is Type.COUNT else added / seconds
+                yield self._one(name, tags, kind, at_s=at_s, value=found)
+
+    def _grown(self, key: Key, at_s: float, value: float) -> tuple[float, float] | None:
+        """Return by how much a counter has grown, in how many seconds; None at first and after a reset."""
+        self._now[key] = (at_s, value)
+        before_s, before = self._before.get(key, (at_s, value))
+        return (value - before, at_s - before_s) if at_s > before_s and value >= before else None
+
+    def _one(
+        self, name: str, tags: Sequence[str], kind: Type, *, at_s: float, value: float
+    ) -> Event:
+        return {
+            "metric": f"postgresql.{name}",
+            "type": kind.value,
+            "points": [{"timestamp": int(at_s), "value": value}],
+            "interval": INTERVAL_S,
+            "tags": [*tags, *TAGS],
+            "resources": [{"type": "host", "name": self.host}],
+        }
