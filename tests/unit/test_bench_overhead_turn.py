@@ -1,0 +1,82 @@
+"""A turn of `bench overhead`: the agent works in its own modes alone, and figures are of the load's parts."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lab.bench.overhead import measure
+from lab.bench.overhead.measure import Plan
+from lab.bench.overhead.modes import MODES, Mode
+from tests.fix_postgres import settings_for
+
+PLAN = Plan(seconds=2, rounds=1, processes=2, connections=8)
+
+
+class Recorder:
+    """Stands for the agent, the exporter and both loads; notes what is asked of them."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def part(self, name: str) -> Any:
+        def noted(call: str) -> Any:
+            return lambda *_, **__: self.calls.append(f"{name} {call}")
+
+        return SimpleNamespace(**{call: noted(call) for call in ("freeze", "thaw", "require")})
+
+    def load(self, name: str) -> Any:
+        def timed(_: object, *, seconds: float) -> list[Any]:
+            self.calls.append(f"{name} {seconds:g} s")
+            durations = [n / 1000 for n in range(1, 100)]
+            part = SimpleNamespace(
+                durations=durations, operations=100, seconds=2.0, cpu_seconds=0.003, statements=30
+            )
+            return [part, part]
+
+        return SimpleNamespace(timed=timed)
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    recorder = Recorder()
+
+    @contextmanager
+    def scraped(_: object, *, every_s: float) -> Iterator[None]:
+        recorder.calls.append(f"scrape every {every_s:g} s")
+        yield
+
+    def set_auto_explain(_: object, *, on: bool) -> None:
+        recorder.calls.append(f"auto_explain {on}")
+
+    monkeypatch.setattr(measure, "scraped", scraped)
+    monkeypatch.setattr(measure, "set_auto_explain", set_auto_explain)
+    monkeypatch.setattr(measure, "SETTLE_S", 0)
+    return recorder
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
+def test_only_what_the_mode_names_observes_its_turn(mode: Mode, recorder: Recorder) -> None:
+    """The agent is frozen again when the turn ends; both observers must still be there."""
+    site = measure._Site(
+        settings=settings_for(port=1, database="none"),
+        agent=recorder.part("agent"),
+        exporter=recorder.part("exporter"),
+        untraced=recorder.load("untraced"),
+        traced=recorder.load("traced"),
+    )
+    turn = site.turn(mode, PLAN)
+    assert recorder.calls == [
+        f"auto_explain {mode.auto_explain}",
+        *(["agent thaw"] if mode.agent else []),
+        *([f"scrape every {PLAN.scrape_every_s:g} s"] if mode.exporter else []),
+        f"{'traced' if mode.tracing else 'untraced'} 2 s",
+        *(["agent freeze"] if mode.agent else []),
+        "agent require",
+        "exporter require",
+    ]
+    assert turn.operations_per_s == 100.0
+    assert turn.client_cpu_us_per_statement == pytest.approx(100.0)
+    assert (turn.p50_ms, turn.p95_ms, turn.p99_ms) == pytest.approx((50, 95, 99), abs=0.6)
