@@ -1,7 +1,11 @@
-"""The line that the first call shows while pip installs: how many packages are done, and which one it is."""
+"""What the first call shows while pip installs: how many packages are done; and where it finds pip."""
+
+from importlib.machinery import ModuleSpec
+from pathlib import Path
 
 import pytest
 
+from lab.bootstrap import installation
 from lab.bootstrap.installation import Progress
 
 OUTPUT = (
@@ -47,3 +51,21 @@ def test_a_failure_is_not_called_ready(capsys: pytest.CaptureFixture[str]) -> No
     with pytest.raises(ValueError, match="x"), Progress():
         raise ValueError("x")
     assert "Ready" not in capsys.readouterr().err
+
+
+def test_pip_is_pythons_own_or_debians(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's own first; a Python without ensurepip, or with one that is no file, may have Debian's."""
+    own, debians = (
+        tmp_path / "ensurepip" / "_bundled" / "pip-26.whl",
+        tmp_path / "debian" / "pip-25.whl",
+    )
+    for wheel in (own, debians):
+        wheel.parent.mkdir(parents=True)
+        wheel.touch()
+    monkeypatch.setattr(installation, "DEBIAN_WHEELS", debians.parent)
+    spec = ModuleSpec("ensurepip", None, origin=str(tmp_path / "ensurepip" / "__init__.py"))
+    for found, expected in ((spec, own), (None, debians), (ModuleSpec("ensurepip", None), debians)):
+        monkeypatch.setattr(installation, "find_spec", lambda _, found=found: found)
+        assert installation._python_s_pip() == expected
+    debians.unlink()
+    assert installation._python_s_pip() is None
