@@ -6,17 +6,22 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry
 
 from lab.clients.database import Connection, Role, rows
+from lab.foundation.readiness import await_state
 from lab.foundation.settings import ROOT
+from lab.telemetry.embedded.__main__ import Agent
 from lab.telemetry.embedded.collector import Collector
 from lab.telemetry.intake import STREAMS
 from lab.telemetry.intake.metric_names import CONNECTIONS, KEPT_METRICS, CheckType
 from lab.telemetry.store import MetricPoint, MetricSeries, MetricType, Source
+from tests.fix_console import RunningConsole
 from tests.fix_postgres import Database
 
 # Of the kept names, those that the embedded agent does not measure; docs/intake.md has them too.
 NOT_SENT = {"postgresql.table_bloat", "postgresql.buffercache.used_buffers"}
+WITHIN_S = 60.0
 TYPES = {
     CheckType.GAUGE: MetricType.GAUGE,
     CheckType.RATE: MetricType.GAUGE,
@@ -115,3 +120,22 @@ def test_connections_are_sent_with_activity(database: Database, datadog: Connect
         if {f"db:{database.name}", "user:credit_app"} <= set(one.tags)
     ]
     assert sum(counted) == 2.0
+
+
+def test_the_console_stores_what_the_agent_sends(
+    database: Database, console: RunningConsole, datadog: Connection
+) -> None:
+    """Over HTTP, in the first tick: gauges, and the connections."""
+    update = {"console_port": console.port, "bind_address": "127.0.0.1"}
+    settings = database.settings.model_copy(update=update)
+    with database.connect(Role.APP) as app:
+        rows(app, "SELECT 1")
+        Agent(settings, CollectorRegistry()).tick(datadog)
+
+    def missing() -> str | None:
+        names = {series.name for series in console.reader.select(MetricSeries)}
+        absent = {CONNECTIONS, "postgresql.uptime", "postgresql.dead_rows"} - names
+        return f"no {', '.join(sorted(absent))}" if absent else None
+
+    await_state("the metrics are in the store", missing, within_s=WITHIN_S)
+    assert {s.source for s in console.reader.select(MetricSeries)} == {Source.EMBEDDED}

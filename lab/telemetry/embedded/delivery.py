@@ -72,9 +72,9 @@ class Delivery:
         return answer.status < http.client.BAD_REQUEST
 
     def _drop(self) -> None:
-        """Give up the oldest payload that is no deltas."""
+        """Give up the oldest payload that holds neither deltas nor the counts of series."""
         for index, payload in enumerate(self._waiting):
-            if payload.path != DELTAS:
+            if payload.path not in {DELTAS, SERIES}:
                 del self._waiting[index]
                 break
         else:
