@@ -14,6 +14,7 @@ from lab.foundation import clock
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
 from lab.foundation.timestamps import NS_PER_S
+from lab.telemetry.intake.metric_names import KEPT_METRICS, CheckType
 
 # `reported_hostname` in datadog/conf.d/postgres.d/conf.yaml.
 HOST = "credit-lab-postgres"
@@ -59,13 +60,16 @@ class DatadogAccount(Datadog):
     def metric(self, asked: Metric) -> Answer:
         """Return the value of a metric over all its series."""
         scope = ",".join(filter(None, (f"host:{HOST}", asked.tag)))
-        as_count = ".as_count()" if asked.total else ""
+        # A `rate` of the check is a gauge of the account, to which as_count() does nothing.
+        is_rate = KEPT_METRICS.get(asked.name) is CheckType.RATE
+        as_count = ".as_count()" if asked.total and not is_rate else ""
         found = self._asked(f"sum:{asked.name}{{{scope}}}{as_count}")
         if self.trouble:
             return cannot(self.trouble)
         if not any(series.points for series in found):
             return cannot(f"no series {asked.name} in the account")
-        value = sum(_total(series) if asked.total else _latest(series) for series in found)
+        total = _integral if is_rate else _total
+        value = sum(total(series) if asked.total else _latest(series) for series in found)
         return self._answer(value, asked.name, _newest_s(found))
 
     def _of_statements(self, measure: str, signatures: Mapping[str, str]) -> Mapping[str, float]:
@@ -100,6 +104,10 @@ class DatadogAccount(Datadog):
 
 def _total(series: Series) -> float:
     return sum(value for _, value in series.points)
+
+
+def _integral(series: Series) -> float:
+    return _total(series) * series.interval_s
 
 
 def _latest(series: Series) -> float:

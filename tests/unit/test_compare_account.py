@@ -68,12 +68,13 @@ def test_a_gauge_is_its_latest_value_and_a_rate_the_sum_of_the_window(
 ) -> None:
     now = int(time.time())
     points: list[tuple[float, float | None]] = [(now - 40, 3.0), (now - 20, 5.0)]
-    inserted = f"sum:postgresql.rows_inserted{{{SCOPE},table:installments}}.as_count()"
+    inserted = f"sum:postgresql.rows_inserted{{{SCOPE},table:installments}}"
     datadog.series = {DEAD: [([], points)], inserted: [([], points)]}
     dead = Metric(name="postgresql.dead_rows", tag="table:installments")
     assert side.metric(dead).value == 5.0
     rows = Metric(name="postgresql.rows_inserted", tag="table:installments", total=True)
-    assert side.metric(rows).value == 8.0
+    # The check sends rows per second, as a gauge: a point stands for the seconds of its interval.
+    assert side.metric(rows).value == 8.0 * 10
     missing = side.metric(Metric(name="postgresql.connections"))
     assert missing == Answer(why_not="no series postgresql.connections in the account")
 
