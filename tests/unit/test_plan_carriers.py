@@ -1,0 +1,33 @@
+"""Which node runs a subplan: one that names its parameter, before one that is nearer to its owner."""
+
+from typing import Any
+
+import pytest
+
+from lab.drilldown.plans.forest import Forest
+
+
+def node(kind: str, *plans: dict[str, Any], **fields: object) -> dict[str, Any]:
+    times = {"Actual Loops": 1, "Actual Startup Time": 6.0, "Actual Total Time": 6.0}
+    named = {key.replace("_", " "): value for key, value in fields.items()}
+    return {"Node Type": kind, **times, "Plans": list(plans), **named}
+
+
+@pytest.mark.parametrize(
+    ("name", "conditions", "likeliest"),
+    [
+        ("InitPlan 1 (returns $0)", ("(a = 1)", "(b = $0)"), [3, 0, 2]),
+        ("InitPlan 1 (returns $0)", ("(a = $0)", "(b = 1)"), [2, 0, 3]),
+        ("InitPlan 1 (returns $0)", ("(a = $1)", "(b = $01)"), [0, 2, 3]),
+        ("InitPlan 1", ("(a = 1)", "(b = (InitPlan 1).col1)"), [3, 0, 2]),
+        ("unnamed", ("(a = 1)", "(b = $0)"), [0, 2, 3]),
+    ],
+)
+def test_the_node_that_names_the_parameter_is_the_likeliest(
+    name: str, conditions: tuple[str, str], likeliest: list[int]
+) -> None:
+    """All began late enough; without its name in a condition the nearest to the owner comes first."""
+    init = node("Result", Parent_Relationship="InitPlan", Subplan_Name=name)
+    scans = [node("Seq Scan", Filter=condition) for condition in conditions]
+    forest = Forest(node("Nested Loop", init, *scans))
+    assert list(forest.carriers()[1]) == likeliest
