@@ -95,6 +95,14 @@ def test_what_is_no_series_is_refused(body: bytes) -> None:
     assert (caught.value.status, caught.value.reason) == (400, "malformed")
 
 
+def test_a_series_of_too_many_points_is_refused_before_they_are_decoded() -> None:
+    """Empty points take two bytes each in the body, and hundreds when decoded."""
+    series = _classes["MetricSeries"](metric=NAME, points=[b""] * 20_001).SerializeToString()
+    body = _classes["MetricPayload"](series=[series]).SerializeToString()
+    with pytest.raises(RejectedError, match="more than 20000 points"):
+        STREAMS["/api/v2/series"].decode(body)
+
+
 def test_a_payload_holds_no_more_records_than_others() -> None:
     body = v1(points=[[AT, 1.0]] * MAX_RECORDS)
     with pytest.raises(RejectedError) as caught:

@@ -204,6 +204,8 @@ def _of_protobuf(encoded: Sequence[bytes], found: Metrics) -> Iterator[Record]:
         found.series += 1
         found.points[one.metric] += len(one.points)
         if one.metric in KEPT_METRICS:
+            if len(one.points) > MAX_ROWS:
+                raise malformed(f"more than {MAX_ROWS} points of a series")
             points = [message("MetricPoint", point) for point in one.points]
             if not all(0 < point.timestamp < LAST_S for point in points):
                 raise malformed("a point whose time is not between 1970 and 2200, in seconds")
