@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
+from lab.drills.tracing import DESTINATIONS
 from lab.foundation.settings import LabSettings
 
 NICER = 10
@@ -25,6 +27,8 @@ CLOCK = {
     ),
     "contract": re.compile(r"\blab\.(foundation\.clock|drilldown|drills)\b"),
 }
+# What a drill sets in its own process's environment.
+TRACER = (*DESTINATIONS, "DD_SERVICE")
 
 pytest_plugins = [f"tests.{file.stem}" for file in sorted(Path(__file__).parent.glob("fix_*.py"))]
 # All at once: one fixture file may import another before pytest comes to it.
@@ -34,6 +38,16 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Tests are about the defaults and about what they set themselves, not about the caller's lab.
 for name in LabSettings.model_fields:
     os.environ.pop(name.upper(), None)
+
+
+@pytest.fixture(autouse=True)
+def _keep_the_destination_of_spans() -> Iterator[None]:
+    """A drill configures the tracer in its process's environment; the next test finds it as it was."""
+    kept = {name: value for name in TRACER if (value := os.environ.get(name))}
+    yield
+    for name in TRACER:
+        os.environ.pop(name, None)
+    os.environ.update(kept)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -180,7 +180,7 @@ def test_a_cursor_has_its_fetches(driven: Driven) -> None:
     assert (len(cursor), len(fetches)) == (1, 2)
     assert cursor[0].server_ms >= 400
     assert found.server_ms is not None
-    assert found.server_ms >= 400 > found.client_ms
+    assert found.server_ms >= 400
     assert {each.text for each in fetches} <= {
         'FETCH FORWARD ? FROM "big"', 'FETCH FORWARD ALL FROM "big"',
     }  # fmt: skip
