@@ -4,16 +4,16 @@ import psutil
 
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
-from lab.drills.lasting import Lasting
+from lab.drills.lasting import SERVER_SECONDS, Lasting
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
 from lab.drills.usual import long_statements, time_by_statement
 from lab.judge.signals import Metric, Sessions
 
-SQL = statements("""
+SQL = statements(f"""
 -- name: fingerprint_customers
 -- A checksum of a few customers, computed far too often.
-SELECT count(*) FROM (SELECT customer_id FROM customers LIMIT 100) c
+SELECT count(*), {SERVER_SECONDS} FROM (SELECT customer_id FROM customers LIMIT 100) c
 CROSS JOIN generate_series(1, %(rounds)s) n
 WHERE md5(c.customer_id::text || n::text) < '0001'
 """)
@@ -26,8 +26,8 @@ SELECT pid FROM pg_stat_activity
 WHERE application_name = 'credit-drill' AND state = 'active' AND wait_event IS NULL"""
 
 
-def _compute(session: Session, rounds: int) -> None:
-    session.run(SQL["fingerprint_customers"], rounds=rounds)
+def _compute(session: Session, rounds: int) -> float:
+    return float(session.run(SQL["fingerprint_customers"], rounds=rounds)[0][-1])
 
 
 def inject(scene: Scene) -> None:

@@ -1,18 +1,21 @@
 """A join without its condition: every customer against every proposal of a few thousand."""
 
+from functools import partial
+
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
-from lab.drills.lasting import Lasting
+from lab.drills.lasting import SERVER_SECONDS, Lasting
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
 from lab.drills.usual import long_statements, time_by_statement
 
-SQL = statements("""
+SQL = statements(f"""
 -- name: proposals_of_everybody
--- Amounts asked for by people with less income: the condition that joins the two was forgotten.
-SELECT c.state, count(*), avg(p.amount)
+-- Amounts above the customer's income, for some months: the condition that joins the two was forgotten.
+SELECT c.state, count(*), avg(p.amount), {SERVER_SECONDS}
 FROM (SELECT * FROM customers LIMIT %(rows)s) c
 CROSS JOIN (SELECT * FROM credit_proposals LIMIT %(rows)s) p
+CROSS JOIN generate_series(1, %(months)s) month
 WHERE p.amount > c.monthly_income
 GROUP BY c.state
 """)
@@ -25,14 +28,15 @@ SELECT pid, extract(epoch FROM clock_timestamp() - query_start) FROM pg_stat_act
 WHERE application_name = 'credit-drill' AND state = 'active' AND query LIKE '%proposals_of_everybody%'"""
 
 
-def _report(session: Session, rows: int) -> None:
-    session.run(SQL["proposals_of_everybody"], rows=rows)
+def _report(rows: int, session: Session, months: int) -> float:
+    found = session.run(SQL["proposals_of_everybody"], rows=rows, months=months)
+    return float(found[0][-1])
 
 
 def inject(scene: Scene) -> None:
     """Start one session that asks the question again and again."""
     rows = scene.times(ROWS, at_least=500)
-    report = Lasting(_report, rows, at_least_s=LASTS_S, power=2)
+    report = Lasting(partial(_report, rows), 1, at_least_s=LASTS_S)
     scene.sessions.repeat(Role.APP, "report by state", report, every_s=0.5)
 
 
