@@ -1,12 +1,12 @@
 #!/bin/sh
-# Decides, when the Agent's container starts, where the Agent sends what it collects; then becomes the
-# image's own entrypoint. The image refuses to start without a key; this makes it useful without one.
+# Selects the Agent's destination when its container starts, then execs the image's own entrypoint. The image
+# does not start without a key; this entrypoint runs it without one.
 #
 #   DD_API_KEY set    account: everything goes to DD_SITE exactly as Datadog documents.
 #   DD_API_KEY empty  local: the Agent is healthy and collects everything, and nothing leaves this machine.
 #
-# In both, the receiver named by LAB_INTAKE (HOST:PORT), if any, gets it too. In account mode its
-# endpoints are additional and unreliable ones: it may die without anybody upstream noticing.
+# In both modes the receiver in LAB_INTAKE (HOST:PORT), if set, also gets the data. In account mode its
+# endpoints are additional and unreliable: if it is down, the path to Datadog is not affected.
 set -eu
 
 complain() {
