@@ -148,12 +148,29 @@ def many_lists() -> bytes:
     return b'[{"timestamp":1,"kind":"pg_settings","metadata":[{"a":[%b]}]}]' % lists
 
 
+def elements(before: bytes, element: bytes, after: bytes) -> bytes:
+    """Return JSON of the largest size with one list of equal elements."""
+    room = limits.MAX_BODY_BYTES - len(before) - len(after)
+    return before + b",".join([element] * (room // (len(element) + 1))) + after
+
+
+def statistics(clients: int, groups: int) -> bytes:
+    """Return statistics of clients with one bucket of empty groups each, a byte to a group."""
+    pack = msgspec.msgpack.encode
+    bucket = {"Start": time.time_ns(), "Duration": 1, "Stats": [{}] * groups}
+    return pack({"Stats": [{"Stats": [bucket]}] * clients})
+
+
+def fields(number: int) -> bytes:
+    """Return a message of protobuf with empty values of one field."""
+    return bytes([number << 3 | 2, 0]) * (limits.MAX_BODY_BYTES // 2)
+
+
 REFUSED, TAKEN = {400, 413, 429}, {200, 202, 429}
 # The most that the limits let through.
 ACCEPTED = {
-    "as many blocking pids as are taken", "as many tags as are taken", "a plan of empty lists",
-    "as many lists of a plan as are taken", "plans of empty lists", "tables with long names",
-    "a text of metadata",
+    "as many blocking pids as are taken", "as many tags as are taken",
+    "as many lists of a plan as are taken", "tables with long names", "a text of metadata",
 }  # fmt: skip
 HOSTILE: dict[str, tuple[str, Callable[[], bytes]]] = {
     "spans of thirteen bytes": (
@@ -174,6 +191,26 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes]]] = {
     "a plan of empty lists": ("/api/v2/databasequery", lambda: plans(2_500_000, 1)),
     "as many lists of a plan as are taken": ("/api/v2/databasequery", lambda: plans(99_990, 2)),
     "plans of empty lists": ("/api/v2/databasequery", lambda: plans(2_500_000, 3)),
+    "elements of rows": (
+        "/api/v2/dbmmetrics",
+        lambda: elements(b'[{"timestamp":1,"postgres_rows":[', b"0", b"]}]"),
+    ),
+    "events of samples": ("/api/v2/databasequery", lambda: elements(b"[", b"{}", b"]")),
+    "elements of points": (
+        "/api/v1/series",
+        lambda: elements(b'{"series":[{"metric":"x","points":[', b"0", b"]}]}"),
+    ),
+    "series of nothing": ("/api/v2/series", lambda: elements(b'{"series":[', b"0", b"]}")),
+    "resources": (
+        "/api/v2/series",
+        lambda: elements(b'{"series":[{"metric":"x","resources":[', b"{}", b"]}]}"),
+    ),
+    "service checks": ("/api/v1/check_run", lambda: elements(b"[", b"{}", b"]")),
+    "series in protobuf": ("/api/v2/series", lambda: fields(1)),
+    "payloads in protobuf": ("/api/v0.2/traces", lambda: fields(5)),
+    "fields that no one knows": ("/api/v0.2/traces", lambda: fields(3)),
+    "clients of statistics": ("/api/v0.2/stats", lambda: statistics(500_000, 1)),
+    "groups of statistics": ("/api/v0.2/stats", lambda: statistics(1_100, 20_000)),
     "lists within metadata": ("/api/v2/dbmmetadata", many_lists),
     "tables with long names": ("/api/v2/dbmmetadata", lambda: tables(19_000, "a" * 1_000)),
     "a text of metadata": ("/api/v2/dbmmetadata", lambda: tables(1, "a'" * 12_000_000)),

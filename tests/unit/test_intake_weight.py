@@ -26,7 +26,7 @@ def test_a_queue_of_many_sessions_is_taken() -> None:
     assert len(records) == 501
 
 
-@pytest.mark.parametrize("pids", [270, MAX_PIDS])
+@pytest.mark.parametrize("pids", [64, MAX_PIDS])
 def test_sessions_with_long_lists_weigh_more(pids: int) -> None:
     """As many sessions as records are allowed, less one; their lists make them too many."""
     sessions = MAX_RECORDS - 1

@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from lab.foundation.timestamps import NS_PER_S
 from lab.telemetry import redact
-from lab.telemetry.intake.errors import collected, malformed
+from lab.telemetry.intake.errors import collected, malformed, require_few_elements
 from lab.telemetry.intake.limits import MAX_ROWS, MAX_TAGS
 from lab.telemetry.intake.metric_names import KEPT_METRICS, KEPT_SERVICE_CHECKS
 from lab.telemetry.intake.protobuf import message
@@ -98,6 +98,7 @@ def series_in_json(body: bytes) -> Metrics:
     Raises:
         RejectedError: when the body is none.
     """
+    require_few_elements(body)
     found = Metrics()
     try:
         found.records = collected(_of_json(_payload.decode(body).series, found))
@@ -126,6 +127,7 @@ def service_checks(body: bytes) -> Metrics:
     Raises:
         RejectedError: when the body is none.
     """
+    require_few_elements(body)
     try:
         decoded = _runs.decode(body or b"null")
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:

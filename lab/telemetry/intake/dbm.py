@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 import msgspec
 from msgspec import Meta
 
-from lab.telemetry.intake.errors import malformed
+from lab.telemetry.intake.errors import malformed, require_few_elements
 from lab.telemetry.intake.limits import MAX_EVENTS, MAX_PIDS, MAX_ROWS, MAX_TAGS
 
 Int: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -177,6 +177,7 @@ def events(body: bytes, kind: type[T]) -> Iterator[T]:
     Raises:
         RejectedError: when it is neither.
     """
+    require_few_elements(body)
     with _readable(kind):
         if body.lstrip()[:1] == b"{":
             yield msgspec.json.decode(body, type=kind)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from lab.telemetry.intake.limits import MAX_RECORDS, PARTS_LIKE_A_RECORD
+from lab.telemetry.intake.limits import MAX_ELEMENTS, MAX_RECORDS, PARTS_LIKE_A_RECORD
 from lab.telemetry.store import ActivitySample, MetricSeries, Record, ServiceCheck, Span
 
 
@@ -51,6 +51,16 @@ def _weight(record: Record) -> int:
 def too_many() -> RejectedError:
     """Return the refusal of a payload that holds more than is stored at once."""
     return RejectedError(413, "too_many", f"more than {MAX_RECORDS} records in one payload")
+
+
+def require_few_elements(body: bytes) -> None:
+    """Refuse JSON whose lists would be built up to many times its size; texts with commas count, too.
+
+    Raises:
+        RejectedError: 413 for more than MAX_ELEMENTS.
+    """
+    if body.count(b",") > MAX_ELEMENTS:
+        raise RejectedError(413, "too_many", f"more than {MAX_ELEMENTS} elements in one JSON body")
 
 
 def malformed(message: str) -> RejectedError:

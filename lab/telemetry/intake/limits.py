@@ -21,6 +21,10 @@ MAX_STRINGS = 500_000
 MAX_EVENTS = 5_000
 MAX_ROWS = 20_000
 MAX_PIDS = 1_000
+# Commas of a JSON body, and fields of a protobuf message: decoders build a list whole before they check its
+# length. 20 MB of DBM rows have some 1.2 million commas.
+MAX_ELEMENTS = 1_500_000
+MAX_FIELDS = 500_000
 # Of one span, and comments of one statement.
 MAX_TAGS = 1_000
 MAX_SPAN_BYTES = 1 << 20

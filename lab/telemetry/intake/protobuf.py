@@ -12,12 +12,20 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from lab.telemetry.intake.errors import malformed
+from lab.telemetry.intake.errors import RejectedError, malformed
+from lab.telemetry.intake.limits import MAX_FIELDS
 
 Type = descriptor_pb2.FieldDescriptorProto.Type
 STRING, BYTES = Type.TYPE_STRING, Type.TYPE_BYTES
 UINT64, INT64, INT32, DOUBLE = Type.TYPE_UINT64, Type.TYPE_INT64, Type.TYPE_INT32, Type.TYPE_DOUBLE
-LENGTH_DELIMITED = 2  # on the wire
+# On the wire: kinds, bytes of a fixed kind, groups' begin and end.
+VARINT, LENGTH_DELIMITED = 0, 2
+FIXED_BYTES = {1: 8, 5: 4}
+GROUPS = {3, 4}
+LONGEST_VARINT = 10
+CONTINUES = 0x80
+# Smaller messages cannot be built up to more than some 40 MB.
+LARGE_BYTES = 1 << 20
 UINT32, FIXED64, BOOL = Type.TYPE_UINT32, Type.TYPE_FIXED64, Type.TYPE_BOOL
 
 # (field, number, type); a leading * repeats, a leading | is one of the alternatives named `value`, and a pair
@@ -112,12 +120,51 @@ def message(name: str, data: bytes) -> Any:
     Raises:
         RejectedError: when the bytes are none.
     """
+    if len(data) > LARGE_BYTES:
+        _require_few_fields(data)
     decoded: Message = _classes[name]()
     try:
         decoded.ParseFromString(data)
     except DecodeError as error:
         raise malformed(f"no {name} in protobuf") from error
     return decoded
+
+
+def _require_few_fields(data: bytes) -> None:
+    """Count fields without decoding them: two bytes each may stand for an object of ninety.
+
+    Raises:
+        RejectedError: 413 for more than MAX_FIELDS.
+    """
+    position, size = 0, len(data)
+    for _ in range(MAX_FIELDS):
+        if position >= size:
+            return
+        tag, position = _varint(data, position)
+        kind = tag & 7
+        if kind == VARINT:
+            _, position = _varint(data, position)
+        elif kind == LENGTH_DELIMITED:
+            length, position = _varint(data, position)
+            position += length
+        elif kind in FIXED_BYTES:
+            position += FIXED_BYTES[kind]
+        elif kind not in GROUPS:
+            return  # no protobuf, as the decoder will find
+    if position < size:
+        raise RejectedError(413, "too_many", f"more than {MAX_FIELDS} fields in one message")
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    """Return the number at a position, and the position after it; beyond the end, zero."""
+    value = shift = 0
+    for byte in data[position : position + LONGEST_VARINT]:
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < CONTINUES:
+            return value, position
+        shift += 7
+    return 0, len(data)
 
 
 def newer_fields(decoded: Any) -> Iterator[int]:

@@ -1,11 +1,14 @@
 """Statistics that an Agent computes over all spans, before it samples: hits, errors and time by operation."""
 
 from collections.abc import Iterator
+from typing import Annotated, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
 from lab.telemetry import redact
-from lab.telemetry.intake.errors import collected, malformed
+from lab.telemetry.intake.errors import collected, malformed, too_many
+from lab.telemetry.intake.limits import MAX_ROWS
 from lab.telemetry.store import Record, TraceStats
 
 
@@ -17,21 +20,25 @@ class _Grouped(msgspec.Struct, rename="pascal"):
     duration: int = 0
 
 
+# Decoded one by one: an empty map of one byte takes a hundred in memory.
+_List: TypeAlias = Annotated[list[msgspec.Raw], Meta(max_length=MAX_ROWS)]
+
+
 class _Bucket(msgspec.Struct, rename="pascal"):
     start: int
     duration: int
-    stats: list[_Grouped] = []
+    stats: _List = []
 
 
-class _Client(msgspec.Struct, rename="pascal"):
-    stats: list[_Bucket] = []
+class _Stats(msgspec.Struct, rename="pascal"):
+    """A payload has clients, a client has buckets."""
+
+    stats: _List = []
 
 
-class _Payload(msgspec.Struct, rename="pascal"):
-    stats: list[_Client] = []
-
-
-_decoder = msgspec.msgpack.Decoder(_Payload)
+_stats = msgspec.msgpack.Decoder(_Stats)
+_bucket = msgspec.msgpack.Decoder(_Bucket)
+_grouped = msgspec.msgpack.Decoder(_Grouped)
 
 
 def trace_stats(body: bytes) -> list[Record]:
@@ -41,18 +48,22 @@ def trace_stats(body: bytes) -> list[Record]:
         RejectedError: when it is none.
     """
     try:
-        payload = _decoder.decode(body)
+        return collected(_records(body))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise malformed(f"no trace statistics: {error}") from error
-    return collected(_records(payload))
 
 
-def _records(payload: _Payload) -> Iterator[Record]:
+def _records(body: bytes) -> Iterator[Record]:
     """Yield one record for each service and operation of a bucket; resources are summed."""
-    for client in payload.stats:
-        for bucket in client.stats:
+    groups = 0
+    for client in _stats.decode(body).stats:
+        for bucket in map(_bucket.decode, _stats.decode(client).stats):
+            # A group of no name adds nothing to what is collected.
+            groups += 1 + len(bucket.stats)
+            if groups > MAX_ROWS:
+                raise too_many()
             sums: dict[tuple[str, str], list[int]] = {}
-            for one in bucket.stats:
+            for one in map(_grouped.decode, bucket.stats):
                 found = sums.setdefault((one.service, one.name), [0, 0, 0])
                 for index, value in enumerate((one.hits, one.errors, one.duration)):
                     found[index] += value
