@@ -1,1 +1,1 @@
-"""What `./creditlab` does before the lab runs: makes `.venv` from the locks; standard library only."""
+"""The bootstrap of `./creditlab`: creates `.venv` from the locks; standard library only."""

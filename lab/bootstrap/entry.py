@@ -1,7 +1,7 @@
-"""Hands over to `.venv`: what `./creditlab` does before the lab runs.
+"""Entry point of `./creditlab`: creates `.venv` when needed, then execs the lab in it.
 
-Standard library only, and quick: a call that finds the environment complete compares one stamp and
-execs. Making the environment is lab/bootstrap/installation.py's work, imported only then.
+Standard library only. When the environment is complete, a call compares one stamp and execs.
+lab/bootstrap/installation.py creates the environment; it is imported only then.
 """
 
 import os
@@ -14,7 +14,7 @@ from lab.foundation.errors import LabError
 
 
 def main(root: str, arguments: list[str]) -> NoReturn:
-    """Run the lab's command line with these arguments, in an environment that fits the locks."""
+    """Run the lab's command line with these arguments, in an environment that matches the locks."""
     environment = Environment(Path(root))
     lock = "dev" if arguments[:1] == ["test"] else "lab"
     try:
@@ -26,8 +26,8 @@ def main(root: str, arguments: list[str]) -> NoReturn:
         sys.stderr.write(f"creditlab: {error}\n")
         sys.exit(2)
     except KeyboardInterrupt:
-        sys.stderr.write("\ncreditlab: interrupted; the next call goes on from here.\n")
+        sys.stderr.write("\ncreditlab: interrupted; the next call continues.\n")
         sys.exit(130)
     python = str(environment.python)
-    # -P: a directory named lab where the caller happens to stand is not the lab.
+    # -P: do not import a directory named lab of the caller's working directory.
     os.execv(python, [python, "-P", "-m", "lab", *arguments])  # noqa: S606

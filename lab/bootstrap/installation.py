@@ -1,7 +1,7 @@
-"""Makes `.venv` from the locks, with visible progress; the standard library is all it needs.
+"""Creates `.venv` from the locks, with visible progress; standard library only.
 
-A stamp is written when its installation is complete. A mark lies there from the moment that pip begins
-to change the environment until then: one that was cut short is noticed, and made anew.
+A stamp is written when its installation is complete. From the moment that pip begins to change the
+environment until then, a marker file exists: an interrupted installation is detected and repeated.
 """
 
 import fcntl
@@ -27,10 +27,10 @@ SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 def prepare(environment: Environment, lock: str) -> None:
-    """Install a lock; the environment itself is remade when it is broken, half made or moved.
+    """Install a lock; an environment that is broken, incomplete or moved is created again.
 
     Raises:
-        LabError: when pip cannot install; the next call tries again.
+        LabError: when pip cannot install; the next call retries.
     """
     with _held(environment.root / ".lab"):
         if environment.holds(lock):
@@ -47,7 +47,7 @@ def prepare(environment: Environment, lock: str) -> None:
 
 @contextmanager
 def _held(directory: Path) -> Iterator[None]:
-    """Keep other first calls waiting while this one prepares the environment."""
+    """Make concurrent calls wait while this one prepares the environment."""
     directory.mkdir(exist_ok=True)
     with (directory / "venv.lock").open("w", encoding="utf-8") as file:
         try:
@@ -80,7 +80,7 @@ class _Installer:
         if self.environment.directory.exists():
             shutil.rmtree(self.environment.directory)
         venv.EnvBuilder(with_pip=False, symlinks=True).create(self.environment.directory)
-        # A wheel is a zip of what belongs into site-packages. ensurepip takes ten times as long for it.
+        # A wheel is a zip of the content of site-packages. ensurepip takes ten times as long.
         with zipfile.ZipFile(_python_s_pip() or self._fetched_pip()) as wheel:
             wheel.extractall(self._site_packages())
         if not SYSTEM_CERTIFICATES.exists():
@@ -96,7 +96,7 @@ class _Installer:
         return next(package.glob("usr/share/python-wheels/pip-*.whl"))
 
     def _bring_certificates(self) -> None:
-        """Debian's pip trusts the system's certificates, and does not even start where there are none."""
+        """Fetch CA certificates: Debian's pip uses the system's, and does not start without them."""
         where = self._site_packages() / "pip" / "_vendor" / "certifi" / "core.py"
         text = where.read_text(encoding="utf-8")
         if str(SYSTEM_CERTIFICATES) not in text:
@@ -121,7 +121,7 @@ class _Installer:
 
     def _pip(self, *options: str) -> None:
         quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar=off"]
-        told: list[str] = []
+        output: list[str] = []
         with subprocess.Popen(
             [str(self.environment.python), "-m", "pip", "install", *quiet, *options],
             stdin=subprocess.DEVNULL,
@@ -132,20 +132,20 @@ class _Installer:
         ) as process:
             assert process.stdout is not None
             for line in process.stdout:
-                told.append(line.rstrip())
+                output.append(line.rstrip())
                 self.progress.follow(line)
                 if line.startswith("Installing collected packages"):
                     self.environment.unfinished.touch()
         if process.returncode != 0:
-            reasons = [line for line in told if line.startswith(("ERROR", "WARNING"))] or told
+            reasons = [line for line in output if line.startswith(("ERROR", "WARNING"))] or output
             reason = "\n".join(f"  {line}" for line in reasons[-4:])
             raise LabError(
                 f"pip could not install what the lab needs into {self.environment.directory}:\n{reason}\n"
-                "Check the network and the free disk space, and call it again: it starts anew."
+                "Check the network and the free disk space, and run the command again."
             )
 
     def put_clone_on_path(self) -> None:
-        # Python 3.11 reads .pth files in the locale's encoding; an escaped literal means one thing in all.
+        # Python 3.11 reads .pth files in the locale's encoding; an escaped literal is valid in every one.
         line = f"import sys; sys.path.append({str(self.environment.root)!a})\n"
         (self._site_packages() / "credit-lab.pth").write_text(line, encoding="ascii")
 
@@ -154,7 +154,7 @@ class _Installer:
 
 
 def _python_s_pip() -> Path | None:
-    """Return the wheel of pip that this Python came with; Debian puts it elsewhere, or leaves it out."""
+    """Return the pip wheel of this Python; Debian has it in another directory, or not at all."""
     found = find_spec("ensurepip")
     places = [DEBIAN_WHEELS]
     if found and found.origin:
@@ -163,7 +163,7 @@ def _python_s_pip() -> Path | None:
 
 
 class Progress:
-    """One line on standard error that says what is being waited for; plain lines when it is a file."""
+    """One status line on standard error; plain lines when it is not a terminal."""
 
     def __init__(self) -> None:
         self.started = time.monotonic()
@@ -172,7 +172,7 @@ class Progress:
         self.total = 0
 
     def __enter__(self) -> Self:
-        sys.stderr.write("Preparing Credit Lab in .venv; later calls find it ready\n")
+        sys.stderr.write("Preparing Credit Lab in .venv; needed only once\n")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -183,7 +183,7 @@ class Progress:
             sys.stderr.write(f"Ready after {seconds:.0f} s\n")
 
     def show(self, what: str, total: int = 0) -> None:
-        """Say what happens now; `total` steps of it will be followed."""
+        """Show the current step, of `total` parts."""
         self.done, self.total = 0, total
         self._write(what)
 

@@ -1,7 +1,7 @@
-"""The lab's one door to PostgreSQL: every other module of the lab gets rows and errors of our own.
+"""The lab's PostgreSQL client: sessions, rows, COPY, and psycopg2's errors as the lab's errors.
 
-Named like workload/database.py, which is the services' door; that one pools and retries, this one
-opens a session for one purpose, and says clearly why it could not.
+Every other module of the lab uses it. workload/database.py is the services' client: that one pools
+connections and retries; this one opens a session for one purpose, and reports why it could not.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -71,12 +71,12 @@ def connect(
     connect_timeout_s: int = 5,
     autocommit: bool = True,
 ) -> Iterator[Connection]:
-    """Open a session for the length of a `with` block; without autocommit, commit at its good end.
+    """Open a session for the length of a `with` block; without autocommit, commit when it succeeds.
 
     Args:
         target: a libpq connection string or URI, as `dsn` makes it.
-        application_name: how pg_stat_activity names the session.
-        connect_timeout_s: in seconds, for each address of the host (libpq's least is 2).
+        application_name: the session's name in pg_stat_activity.
+        connect_timeout_s: in seconds, for each address of the host (libpq's minimum is 2).
         autocommit: whether each statement is its own transaction.
 
     Raises:
@@ -105,15 +105,15 @@ def read_only(
 ) -> Iterator[None]:
     """Run a block in one read-only transaction that is rolled back; its settings end with it.
 
-    The session keeps nothing: behind a pooler in transaction mode it is another client's next. To be
-    used with autocommit.
+    The session keeps no setting: behind a pooler in transaction mode another client uses it next. Requires
+    autocommit.
 
     Args:
         connection: an open session.
         role: the role whose privileges apply in the block; None keeps the session's.
-        statement_timeout_s: in seconds; None keeps what the session has.
-        lock_timeout_s: in seconds; None keeps what the session has.
-        one_snapshot: whether all statements see the database at one moment.
+        statement_timeout_s: in seconds; None keeps the session's.
+        lock_timeout_s: in seconds; None keeps the session's.
+        one_snapshot: whether all statements use one snapshot (REPEATABLE READ).
 
     Raises:
         DatabaseError: as `rows` does; 42501 when the session may not take the role.
@@ -129,7 +129,7 @@ def read_only(
         _begin(connection, "; ".join(begin))
         yield
     finally:
-        # A session that is lost has no transaction left, and what lost it is the error to report.
+        # A lost session has no transaction to roll back, and the error that ended it is the one to report.
         with suppress(DatabaseError):
             rows(connection, "ROLLBACK")
 
@@ -159,12 +159,12 @@ def copy(connection: Connection, into: str, text: bytes, *, freeze: bool = False
     """
     options = "(FREEZE)" if freeze else ""
     with _translated(), connection.cursor() as cursor:
-        # In large pieces: between two of them another thread may hold the interpreter for a while.
+        # In large pieces: between two of them another thread may hold the GIL for a while.
         cursor.copy_expert(f"COPY {into} FROM STDIN {options}", BytesIO(text), size=COPY_PIECE)
 
 
 def cancel(connection: Connection) -> None:
-    """Ask PostgreSQL to end the statement that another thread is executing; a lost session has none."""
+    """Cancel the statement that another thread is executing; does nothing when the session is lost."""
     with suppress(psycopg2.Error):
         connection.cancel()
 
@@ -226,7 +226,7 @@ def _begin(connection: Connection, sql: str) -> None:
         rows(connection, sql)
     except DatabaseError as error:
         if connection.closed:
-            # PgBouncer gives a reason, and psycopg2 drops it when the connection is closed right after it.
+            # PgBouncer sends a reason, and psycopg2 drops it when the connection is closed right after it.
             raise DatabaseError(
                 f"{error}, when a transaction was begun. A pooler in statement mode refuses transactions"
                 " (PgBouncer: pool_mode = statement). Connect to PostgreSQL itself, or to a pool in session"

@@ -1,7 +1,7 @@
-"""Why a PostgreSQL connection string (DSN) is malformed, in words that quote nothing of it.
+"""Error messages for malformed PostgreSQL connection strings (DSN) that quote no part of the string.
 
-libpq quotes the part that it does not understand, and where a password holds `@`, `/` or `%` unencoded that
-part is a piece of the password. So the string is examined here first, and libpq's own words are not shown.
+libpq quotes the part that it cannot parse; when a password has an unencoded `@`, `/` or `%`, that part is a
+piece of the password. So the string is examined here first, and libpq's message is not shown.
 """
 
 import re
@@ -22,7 +22,7 @@ _PAIR = re.compile(
 _NOT_ENCODED = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
 _DOTNET = re.compile(r"\s*(?:server|data source|host|user id)\s*=[^;]*;", re.IGNORECASE)
 _LAST_PORT = 65_535
-# What other clients' URLs carry after the `?`, by the client.
+# URL parameters of other clients, by client.
 _FOREIGN = {
     **dict.fromkeys(
         (
@@ -38,7 +38,7 @@ _FOREIGN = {
 
 
 def fault(target: str) -> str | None:
-    """Return what is wrong with a connection string, without a word of it but names of options.
+    """Return why a connection string is malformed; the text quotes names of options at most.
 
     >>> fault("postgresql+psycopg2://u:p@h/db")
     'it is a URL of SQLAlchemy; leave +psycopg2 out'
@@ -61,7 +61,7 @@ def fault(target: str) -> str | None:
 
 
 def fault_of_ports(options: Mapping[str, str]) -> str | None:
-    """Return what is wrong with the ports of a parsed connection string; `port` may be a list.
+    """Return why the ports of a parsed connection string are invalid; `port` may be a list.
 
     >>> fault_of_ports({"port": "5432,0"})
     'a port is no number from 1 to 65535'
@@ -86,7 +86,7 @@ def _fault_of_uri(rest: str) -> str | None:
     if hosts.count("[") != hosts.count("]"):
         return "the brackets of an IPv6 address do not match"
     if not hosts.startswith("[") and hosts.count(":") > hosts.count(",") + 1:
-        return "an IPv6 address must stand in brackets"
+        return "an IPv6 address must be in brackets"
     return _fault_of_options(query)
 
 
@@ -123,4 +123,4 @@ def _fault_of_pairs(target: str) -> str | None:
         return None
     if re.match(r"\s*\w+\s*=\s*'", target[position:]):
         return "a quoted value has no closing '"
-    return "a word stands without =; a value with a space must be in single quotes"
+    return "a word has no =; a value with a space must be in single quotes"

@@ -11,9 +11,9 @@ from collections.abc import Mapping, MutableMapping
 _PREFIX = "creditlab_lenient_"
 # PostgreSQL sends a database's bytes unconverted to a client of this encoding.
 RAW = "SQL_ASCII"
-# Spelled as psycopg2 looks encodings up. Not changed: psycopg2 decodes UTF8 in C, which the services rely on.
+# In psycopg2's spelling. Not changed: psycopg2 decodes UTF8 in C, which the services rely on.
 _UNCHANGED = frozenset({"UTF8", "UNICODE"})
-# What the raw client encoding fits, as it stands for any bytes and is decoded as UTF-8.
+# Database encodings for which the raw client encoding is right: its bytes are decoded as UTF-8.
 _DECODED_AS_UTF8 = frozenset({"SQL_ASCII", "UTF8"})
 
 
@@ -36,7 +36,7 @@ def make_lenient(codec_of: MutableMapping[str, str]) -> None:
 
 
 def needs_own_codec(server_encoding: str, codec_of: Mapping[str, str]) -> bool:
-    """Whether a connection must ask for this database encoding by name to have its text decoded by it.
+    """Whether a connection must set this client encoding for its text to be decoded correctly.
 
     An encoding that Python does not know stays raw: its bytes beyond ASCII become U+FFFD.
 

@@ -1,4 +1,4 @@
-"""The client of Prometheus' HTTP API: values now and over time, raw samples, alerts, targets."""
+"""Client of Prometheus' HTTP API: instant and range queries, raw samples, alerts, targets."""
 
 import http.client
 import re
@@ -37,7 +37,7 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Alert:
-    """An alert that was pending or firing: since when each, as far as the evidence goes back."""
+    """An alert that was pending or firing, with the first sample of each state in the time range."""
 
     name: str
     labels: Mapping[str, str]
@@ -47,7 +47,7 @@ class Alert:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What is scraped, and every how many seconds."""
+    """A scrape target and its scrape interval in seconds."""
 
     job: str
     url: str
@@ -58,7 +58,7 @@ class Target:
 class Prometheus:
     """A Prometheus server at an address such as http://127.0.0.1:9091.
 
-    Every method raises PrometheusError when there is no answer within `timeout_s`, or a refusal.
+    Every method raises PrometheusError when there is no answer within `timeout_s`, or an error response.
     """
 
     url: str
@@ -66,7 +66,7 @@ class Prometheus:
 
     @classmethod
     def of(cls, settings: LabSettings, *, timeout_s: float = 3.0) -> "Prometheus":
-        """Return the lab's."""
+        """Return the client of the lab's Prometheus."""
         own = f"http://{reachable(settings.bind_address)}:{settings.prometheus_port}"
         return cls(url=(settings.prometheus_url or own).rstrip("/"), timeout_s=timeout_s)
 
@@ -83,18 +83,18 @@ class Prometheus:
         return tuple(_series(row, row["values"]) for row in found)
 
     def raw(self, selector: str, *, window_s: float) -> list[Series]:
-        """Return each series of a selector with its raw samples of the last seconds."""
+        """Return each series of a selector with its raw samples of the last `window_s` seconds."""
         found = self._get("query", query=f"{selector}[{window_s:.0f}s]")
         return [_series(row, row["values"]) for row in found]
 
     def times_ns(self, expression: str, *, since_ns: int, until_ns: int) -> list[int]:
-        """Return the values of an expression that gives times in seconds, each once, rising."""
+        """Return the values of an expression that evaluates to times in seconds, distinct and ascending."""
         every = self.series(expression, since_ns=since_ns, until_ns=until_ns)
         values = {value for series in every for _, value in series.points}
         return [round(value * NS_PER_S) for value in sorted(values)]
 
     def alerts(self, *, since_ns: int, until_ns: int) -> tuple[Alert, ...]:
-        """Return what was pending or firing, with the first moments of each."""
+        """Return the alerts that were pending or firing."""
         first: dict[tuple[tuple[str, str], ...], dict[str, int]] = {}
         for series in self.series("ALERTS", since_ns=since_ns, until_ns=until_ns):
             labels = dict(series.labels)
@@ -112,7 +112,7 @@ class Prometheus:
         )
 
     def targets(self) -> tuple[Target, ...]:
-        """Return what it scrapes."""
+        """Return the active targets."""
         return tuple(
             Target(
                 job=target["labels"]["job"],
@@ -123,7 +123,7 @@ class Prometheus:
         )
 
     def link(self, expression: str) -> str:
-        """Return where a person sees the graph of an expression."""
+        """Return the URL of an expression's graph in Prometheus' web UI."""
         return f"{self.url}/graph?{urlencode({'g0.expr': expression, 'g0.tab': '0'})}"
 
     def _get(self, endpoint: str, **parameters: object) -> list[Any]:

@@ -1,7 +1,7 @@
-"""Why a connection to PostgreSQL could not be opened: libpq's message, sorted into the lab's errors.
+"""Classifies libpq's connection failures: from its message to one of the lab's errors.
 
-A message is all that libpq gives: there is no SQLSTATE before a session exists. With several addresses it
-has one paragraph for each; the one in which a server answered says more than the others.
+libpq reports only a message: there is no SQLSTATE before a session exists. With several addresses the
+message has one paragraph for each; the paragraph in which a server answered is the most specific.
 """
 
 import re
@@ -23,21 +23,21 @@ _ATTEMPT = re.compile(
     r'connection to server (?:at "(?P<host>[^"]{0,300}+)"(?: \((?P<address>[^)]{0,100}+)\))?+'
     r', port (?P<port>\d{1,5}+)|on socket "(?P<socket>[^"]{0,300}+)") failed: '
 )
-_ABROAD = (
+_CHECK_ADDRESS = (
     "Check the address in the connection string; of the lab's own database, `./creditlab status`."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """What came of one address; `where` is empty when none was tried."""
+    """The failure for one address; `where` is empty when none was tried."""
 
     where: str
     reason: str
 
     @property
     def answered(self) -> bool:
-        """Whether a PostgreSQL server, or a pooler, refused it by its own words."""
+        """Whether the reason is that of a PostgreSQL server or a pooler."""
         return self.reason.startswith("FATAL:")
 
 
@@ -95,9 +95,11 @@ def _sorted(refusal: Refusal, options: Mapping[str, str]) -> DatabaseError:
             " or in the file that PGSERVICEFILE names."
         )
     if name := re.match(r"could not translate host name (.*) to address: (.*)", reason):
-        return DatabaseUnreachableError(f"No host is called {name[1]}: {name[2]}\n{_ABROAD}")
+        return DatabaseUnreachableError(f"Unknown host {name[1]}: {name[2]}\n{_CHECK_ADDRESS}")
     if refusal.where and not reason.startswith("invalid "):
-        return DatabaseUnreachableError(f"No PostgreSQL answers at {where}: {reason}\n{_ABROAD}")
+        return DatabaseUnreachableError(
+            f"No PostgreSQL answers at {where}: {reason}\n{_CHECK_ADDRESS}"
+        )
     return DatabaseError(f"This connection string cannot be used: {reason}.\n{FORM}")
 
 
@@ -107,12 +109,12 @@ def _answered(where: str, role: str, reason: str, options: Mapping[str, str]) ->
         return PasswordRefusedError(
             f"PostgreSQL at {where} refuses the password of role {role}.\nCheck it. The lab's own"
             " passwords are read from the environment and from .env, and were set when the role was"
-            " made.",
+            " created.",
             sqlstate="28P01",
         )
     if "no password supplied" in reason:
         return PasswordRefusedError(
-            f"PostgreSQL at {where} asks for a password of role {role}, and none was given.",
+            f"PostgreSQL at {where} requires a password for role {role}, and none was given.",
             sqlstate="28P01",
         )
     if re.match(r'role "[^"]*" does not exist', reason) or reason.startswith("no such user"):
@@ -122,7 +124,7 @@ def _answered(where: str, role: str, reason: str, options: Mapping[str, str]) ->
         )
     if re.match(r'database "[^"]*" does not exist|no such database', reason):
         return DatabaseAbsentError(
-            f'PostgreSQL at {where} has no database "{database}". `./creditlab up` makes the lab\'s.',
+            f'PostgreSQL at {where} has no database "{database}". `./creditlab up` creates the lab\'s.',
             sqlstate="3D000",
         )
     if "pg_hba.conf" in reason:

@@ -1,4 +1,4 @@
-"""Talks to the HTTP side of the running services: what they count, and the switches they offer."""
+"""Client of the services' HTTP endpoints: health, metrics, and control of load, delay and pause."""
 
 import http.client
 import json
@@ -14,7 +14,7 @@ from lab.foundation.settings import LabSettings
 from workload.services import SERVICES
 
 TIMEOUT_S = 5.0
-# A pause returns when the last operation under way has ended, so this is the longest of those.
+# A pause returns when the last running operation has ended: the duration of the longest operation.
 PAUSE_TIMEOUT_S = 40.0
 
 
@@ -33,17 +33,17 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceClient:
-    """One of the five services, by name, at the address where it listens; `token` is LAB_CONTROL_TOKEN."""
+    """Client of one service at the address where it listens; `token` is LAB_CONTROL_TOKEN."""
 
     name: str
     address: str
     token: str | None = None
 
     def health(self) -> dict[str, Any]:
-        """Return what /healthz says: service, instance, version, state, load.
+        """Return /healthz: service, instance, version, state, load.
 
         Raises:
-            ServiceUnreachableError: also when something else answers there.
+            ServiceUnreachableError: also when another program answers at the address.
         """
         answer = self._ask("GET", "/healthz")
         try:
@@ -69,8 +69,8 @@ class ServiceClient:
     def _is_not_it(self, path: str, answer: bytes) -> ServiceUnreachableError:
         start = answer[:60].decode(errors="replace")
         return ServiceUnreachableError(
-            f"What answers http://{self.address}{path} is not credit-{self.name}: {start!r}.\n"
-            f"End it, or choose another port in .env."
+            f"Another program than credit-{self.name} answers http://{self.address}{path}: {start!r}.\n"
+            f"Stop that program, or choose another port in .env."
         )
 
     def set_load(self, load: float) -> None:
@@ -78,11 +78,11 @@ class ServiceClient:
         self._ask("PUT", "/load", f"{load:g}".encode())
 
     def set_delay(self, seconds: float) -> None:
-        """Make each operation spend so long on itself before its first statement; ends after 5 min."""
+        """Delay each operation before its first statement, in seconds; ends after 5 min."""
         self._ask("PUT", "/delay", f"{seconds:g}".encode())
 
     def pause(self) -> None:
-        """Stop arrivals, and return when nothing runs and no connection is open."""
+        """Stop arrivals; return when no operation runs and no connection is open."""
         self._ask("POST", "/pause", b"", timeout=PAUSE_TIMEOUT_S)
 
     def resume(self) -> None:

@@ -1,1 +1,1 @@
-"""What every other package may use: errors, settings, paths, time, state files. Asks no component."""
+"""Modules that every package may use: errors, settings, paths, time, state files. """

@@ -1,8 +1,8 @@
-"""Where a server that listens on an address is reached from this machine."""
+"""The address at which this machine reaches a server, from the address it listens on."""
 
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 def reachable(address: str) -> str:
-    """Return where a server that listens on this address is reached from this machine."""
+    """Return the address at which this machine reaches a server that listens on `address`."""
     return ANY_ADDRESS.get(address, address)

@@ -1,7 +1,7 @@
-"""The wall clock of the lab: everything that compares a record's time with now reads it here.
+"""The wall clock of the lab: code that compares a record's time with now reads it here.
 
-One source, so that a test can set it (`replaced`) and no module depends on the date by itself; a contract
-test forbids every other read. Durations and deadlines use `time.monotonic`, which no date changes.
+One source, so that a test can set it (`replaced`); a contract test forbids every other read. Durations
+and deadlines use `time.monotonic`, which setting the clock does not change.
 """
 
 import time

@@ -62,10 +62,10 @@ def fetch(
         release: codename, such as `trixie`.
         into: the directory to make; one that exists is complete, and nothing is fetched.
         libraries: also unpack the shared libraries they depend on and this machine does not have.
-        say: told what is being waited for.
+        say: called with each step as it begins.
 
     Raises:
-        LabError: saying what to install by hand, when this machine cannot fetch packages.
+        LabError: when this machine cannot fetch packages; the message names what to install.
     """
     if into.is_dir():
         return into
@@ -73,7 +73,7 @@ def fetch(
     archives = list(machine_archives())
     if not archives or not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         raise LabError(
-            f"This machine lacks {wanted}, and is no Debian whose archive could be asked for it.\n"
+            f"This machine lacks {wanted}, and has no Debian archive to fetch it from.\n"
             "Install it with your system's package manager, and put it on the PATH."
         )
     into.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def fetch(
 
 
 class _AptError(Exception):
-    """apt-get or dpkg-deb failed; the message is the end of what it said."""
+    """apt-get or dpkg-deb failed; the message is the end of its output."""
 
 
 class _Client:
@@ -116,7 +116,7 @@ class _Client:
         self.configuration.write_text(self._configure())
 
     def update(self, release: str, say: Callable[[str], None]) -> None:
-        """Read the archive's index, with the machine's trust or the newest keyring it leads to."""
+        """Read the archive's index, with the machine's keyring or the newest one that it can verify."""
         say(f"reading the package index of Debian {release}")
         self.sources.write_text(self.archive.stanza(release))
         try:
@@ -134,18 +134,18 @@ class _Client:
         self._run("apt-get", "download", *sorted(wanted), cwd=self.debs)
 
     def _missing_libraries(self, packages: tuple[str, ...]) -> set[str]:
-        """Follow the dependencies through libraries only.
+        """Return the libraries that packages depend on, directly or through libraries, and that are missing.
 
-        What apt-get would resolve is what an installation needs: Perl, locales, scripts. Of another
-        release that conflicts with what the machine has; libraries carry their ABI in their names.
+        apt-get would also resolve what an installation needs: Perl, locales, scripts. Those of another
+        release conflict with the installed ones; libraries have their ABI in their names.
         """
         installed = self._run("dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\\n")
         known = {line.partition(" ")[2] for line in installed.splitlines() if line[:2] == "in"}
         found: set[str] = set()
         frontier = set(packages)
         while frontier:
-            told = self._run("apt-cache", "depends", "--important", *sorted(frontier))
-            names = re.findall(r"Depends: (lib[^\s:<>]+)", told)
+            listed = self._run("apt-cache", "depends", "--important", *sorted(frontier))
+            names = re.findall(r"Depends: (lib[^\s:<>]+)", listed)
             frontier = set(names) - known - found
             found |= frontier
         return found
@@ -156,7 +156,7 @@ class _Client:
         for deb in sorted(self.debs.glob("*.deb")):
             self._run("dpkg-deb", "--extract", str(deb), str(root))
         if (root / "lib").is_dir():
-            # Older packages still part /lib from /usr/lib; one place is enough to look for libraries.
+            # Older packages still separate /lib from /usr/lib; the linker's path has one directory.
             shutil.copytree(root / "lib", root / "usr" / "lib", symlinks=True, dirs_exist_ok=True)
         if not into.exists():
             root.rename(into)
@@ -217,8 +217,8 @@ def _run(command: tuple[str, ...], *, cwd: Path, environment: dict[str, str]) ->
         check=False,
     )
     if done.returncode != 0:
-        told = [line for line in done.stdout.splitlines() if line[:2] in ("E:", "W:", "Er")]
-        raise _AptError(" ".join((told or done.stdout.splitlines())[-3:]))
+        errors = [line for line in done.stdout.splitlines() if line[:2] in ("E:", "W:", "Er")]
+        raise _AptError(" ".join((errors or done.stdout.splitlines())[-3:]))
     return done.stdout
 
 

@@ -1,8 +1,8 @@
-"""Every error the lab raises on purpose: one base class, default messages that name the way out."""
+"""The lab's errors: one base class, default messages with the next step."""
 
 
 class LabError(Exception):
-    """The lab cannot do this; see the message for what to do. Exit status 2."""
+    """The lab cannot do this. Exit status 2."""
 
     exit_status = 2
 
@@ -11,7 +11,7 @@ class LabError(Exception):
 
 
 class DatabaseError(LabError):
-    """PostgreSQL refused; `sqlstate` is its five-character code, None when it never answered."""
+    """PostgreSQL refused; `sqlstate` is its five-character code, None when it did not answer."""
 
     def __init__(self, message: str | None = None, *, sqlstate: str | None = None) -> None:
         super().__init__(message)
@@ -27,7 +27,7 @@ class PasswordRefusedError(DatabaseError):
 
 
 class DatabaseAbsentError(DatabaseError):
-    """The server has no such database; `./creditlab up` makes it."""
+    """The server has no such database; `./creditlab up` creates it."""
 
 
 class RoleAbsentError(DatabaseError):

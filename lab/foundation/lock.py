@@ -1,4 +1,4 @@
-"""One command at a time changes the lab; the next one is told which, instead of waiting."""
+"""The lab's lock: one command at a time changes the lab; another one fails at once and names it."""
 
 import fcntl
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from lab.foundation import statefile
 from lab.foundation.errors import LabError
 
-# Of what a lock file may hold, so much is shown, in characters.
+# The part of a lock file that an error message shows, in characters.
 HOLDER = 4_000
 
 
@@ -20,7 +20,7 @@ class LockedError(LabError):
 
 @contextmanager
 def held(lock: Path) -> Iterator[None]:
-    """Hold the lab for the length of a `with` block; the kernel releases it when the process dies.
+    """Hold the lab's lock for the length of a `with` block; the kernel releases it when the process dies.
 
     Raises:
         LockedError: naming the command and the process that holds it.

@@ -1,4 +1,4 @@
-"""Where the lab keeps its files, in one place, so that `down` knows everything there is to remove."""
+"""Paths of the lab's files, in one place, so that `down` can remove all of them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +12,13 @@ PACKAGES = ROOT / ".lab" / "packages"
 
 @dataclass(frozen=True, kw_only=True)
 class Paths:
-    """Locations of the lab; `state` is `.lab/` in the clone unless LAB_STATE_DIR moves it."""
+    """Paths of the lab; `state` is `.lab/` in the clone unless LAB_STATE_DIR is set."""
 
     state: Path
 
     @classmethod
     def of(cls, settings: LabSettings) -> Self:
-        """Return the locations that these settings choose."""
+        """Return the paths for these settings."""
         return cls(state=settings.lab_state_dir.absolute())
 
     @property
@@ -33,7 +33,7 @@ class Paths:
 
     @property
     def store(self) -> Path:
-        """What the console keeps of both observers: a SQLite file, with its log and index beside it."""
+        """The console's store: a SQLite file, with its write-ahead log and shared memory beside it."""
         return self.state / "store" / "store.sqlite"
 
     @property
@@ -43,12 +43,12 @@ class Paths:
 
     @property
     def agent(self) -> Path:
-        """The configuration and run directory of the machine's Datadog Agent, where it is used."""
+        """The configuration and run directory of this machine's Datadog Agent, if the lab uses one."""
         return self.state / "datadog"
 
     @property
     def drills(self) -> Path:
-        """The drill that runs, the journal, and a document for each run; see lab/drills/running.py."""
+        """The running drill, the journal, and a document for each run; see lab/drills/running.py."""
         return self.state / "drills"
 
     @property
@@ -63,27 +63,27 @@ class Paths:
 
     @property
     def scratch(self) -> Path:
-        """Temporary files of the components, which not all of them remove."""
+        """Temporary files of the components; not all of them remove theirs."""
         return self.state / "tmp"
 
     @property
     def memory(self) -> Path:
-        """What the last `up` was asked for."""
+        """The options of the last `up`."""
         return self.state / "state.json"
 
     @property
     def docker_memory(self) -> Path:
-        """What the last `up` in containers was asked for; Compose keeps everything else."""
+        """The options of the last `up` in containers; Compose keeps everything else."""
         return self.state / "docker.json"
 
     @property
     def docker_targets(self) -> Path:
-        """What Prometheus scrapes in containers while only some of the services are asked for."""
+        """Prometheus' targets in containers when only some of the services are selected."""
         return self.state / "docker-targets"
 
     @property
     def lock(self) -> Path:
-        """Held by the one command that is changing the lab."""
+        """The lock file of the command that is changing the lab."""
         return self.state / "lock"
 
     def log(self, component: str) -> Path:

@@ -1,4 +1,4 @@
-"""This machine's processors: who goes first, what they did, and what a host gave to others meanwhile."""
+"""This machine's processors: priority of a process, CPU time by mode, steal time."""
 
 import os
 from collections.abc import Mapping
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 
 import psutil
 
-# A third of the weight of others that want the same processor.
+# A third of the scheduler's weight of processes with nice 0.
 BEHIND = 5
-# More, and what is measured here is a smaller machine than this one seems to be.
+# Above it a measurement is not one of the machine's nominal capacity.
 STOLEN = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shares:
-    """Shares of all processor time, 0 to 1.
+    """Shares of the CPU time of all processors, 0 to 1.
 
     Attributes:
-        busy: anything here worked.
-        stolen: work was there, and the host ran other machines; 0 where there is none, or none tells.
+        busy: not idle, not waiting for I/O, not stolen.
+        stolen: steal time: the hypervisor ran other machines; 0 when it reports none.
     """
 
     busy: float
@@ -26,18 +26,18 @@ class Shares:
 
 
 def let_others_first() -> None:
-    """Put this process behind the services: what they send can wait, what they do cannot."""
+    """Raise this process's nice value, so that the services' threads are scheduled first."""
     os.nice(BEHIND)
 
 
 def now() -> Mapping[str, float]:
-    """Return seconds by what they were spent on, since the machine's start, over all processors."""
+    """Return the CPU time by mode since boot, in seconds, summed over all processors."""
     times: Mapping[str, float] = psutil.cpu_times()._asdict()
     return times
 
 
 def between(before: Mapping[str, float], after: Mapping[str, float]) -> Shares:
-    """Return the shares between two readings; a guest's time is in its user's already.
+    """Return the shares between two readings; `user` includes `guest`.
 
     >>> before = {"user": 1, "idle": 5, "steal": 0, "guest": 1}
     >>> between(before, {"user": 4, "idle": 6, "steal": 1, "guest": 4})

@@ -1,4 +1,4 @@
-"""Waiting for a state, with a deadline that has a name: the one place of the lab where time is passed."""
+"""Waiting for a state, with a deadline and a message that names both."""
 
 import time
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from lab.foundation.errors import LabError
 from lab.foundation.timestamps import NS_PER_S
 
 INTERVAL_S = 0.1
-# A machine that is suspended for a moment is late, and not wrong.
+# A machine that is suspended for a moment must not fail the wait.
 SLACK_S = 25.0
 
-# A probe returns None when the state is reached, else what it saw instead.
+# A probe returns None when the state is reached, else the state it observed.
 Probe = Callable[[], str | None]
 
 
@@ -26,12 +26,12 @@ def await_state(
 
     Args:
         what: the awaited state, as the time-out names it: "prometheus answers /-/ready".
-        probe: asked every tenth of a second.
+        probe: called every 0.1 s.
         within_s: the deadline in seconds.
-        watch: told what was seen each time; may raise to end a hopeless wait.
+        watch: called with each observed state; may raise to end the wait early.
 
     Raises:
-        NotReadyError: saying what was awaited, for how long, and what was last seen.
+        NotReadyError: with the awaited state, the deadline, and the last observed state.
     """
     deadline = time.monotonic() + within_s
     while (seen := probe()) is not None:
@@ -46,11 +46,11 @@ def await_moment(what: str, until_ns: int, *, watch: Callable[[str], None]) -> N
 
     Args:
         what: the awaited state, as the time-out names it.
-        until_ns: the time; one that has passed is not waited for.
-        watch: told each time how many seconds are left.
+        until_ns: the time; when it has passed, the function returns at once.
+        watch: called with the number of seconds that are left.
 
     Raises:
-        NotReadyError: when twice that time has passed: the clock was set back.
+        NotReadyError: after twice that time: the clock was set back.
     """
 
     def left() -> str | None:

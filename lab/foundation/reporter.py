@@ -1,10 +1,10 @@
-"""What the life cycle tells while it works; the command line shows it, tests collect it."""
+"""Progress events of `up` and `down`: the command line shows them, tests collect them."""
 
 from typing import Protocol
 
 
 class Reporter(Protocol):
-    """Hears of each step as it begins, while it waits, and when it is done."""
+    """Receives the progress of each step."""
 
     def begin(self, step: str, detail: str = "") -> None:
         """A step begins."""

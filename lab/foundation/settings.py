@@ -1,4 +1,4 @@
-"""The one place where the lab reads its environment: the workload's settings and the stack's own."""
+"""The lab's settings, from the environment and .env: the workload's and the stack's own."""
 
 from pathlib import Path
 
@@ -26,25 +26,25 @@ class LabSettings(Settings):
     prometheus_retention_size: str = Field("1GB", pattern=r"^\d+(B|KB|MB|GB|TB)$")
 
     console_port: int = Field(8088, ge=1, le=65535)
-    # Demanded when bind_address is not loopback: pages and metrics by Bearer, senders by DD-API-KEY.
+    # Required when bind_address is not loopback: pages and metrics by Bearer, senders by DD-API-KEY.
     lab_console_token: SecretStr | None = None
     # `auto`: an Agent 7 of this machine, else the embedded agent; `embedded`; or an Agent's program.
     datadog_agent: str = "auto"
     # The embedded agent's own /metrics, or a real Agent's expvar; either sends to the console.
     embedded_agent_port: int = Field(8089, ge=1, le=65535)
-    # Of a real Agent: where it takes spans, and where its programs talk to each other.
+    # Of a real Agent: its trace intake, and the port for its IPC.
     trace_agent_port: int = Field(8090, ge=1, le=65535)
     agent_cmd_port: int = Field(8091, ge=1, le=65535)
     # Traces per second that a real Agent keeps; its default is 10.
     dd_apm_target_tps: int = Field(200, ge=1, le=1_000_000)
-    # Where PostgreSQL's JSON log is; None: in the native lab's own cluster.
+    # The directory of PostgreSQL's JSON log; None: that of the native lab's cluster.
     postgres_log_dir: Path | None = None
     store_max_age_hours: Hours = 24.0
     store_max_bytes: int = Field(2_000_000_000, ge=10_000_000, le=MAX_BIGINT)
 
-    # Where the console asks Prometheus; None: at this machine's prometheus_port.
+    # Prometheus, as the console reaches it; None: this machine's prometheus_port.
     prometheus_url: str | None = Field(None, pattern=r"^http://[^\s/]+(/\S*)?$")
-    # Where a browser finds Grafana and Datadog, for links; None: no links.
+    # Grafana and Datadog, as a browser reaches them, for links; None: no links.
     grafana_url: str | None = Field(None, pattern=r"^https?://\S+$")
     lab_datadog_site: str | None = None
 
@@ -56,7 +56,7 @@ class LabSettings(Settings):
 
 
 class DatadogSettings(Settings):
-    """What `datadog push` needs; apart from the lab's own, so that no component is handed the keys."""
+    """Settings of `datadog push`; separate from LabSettings, so that no component receives the keys."""
 
     dd_api_key: SecretStr | None = None
     dd_app_key: SecretStr | None = None
@@ -64,7 +64,7 @@ class DatadogSettings(Settings):
 
 
 def with_account_links(settings: LabSettings) -> LabSettings:
-    """Return settings of a lab whose Agent sends to the account of DD_API_KEY: its links lead there.
+    """Return settings whose links lead to the Datadog site of DD_API_KEY, if it is set.
 
     Raises:
         SettingsError: naming each malformed variable and what was expected of it.

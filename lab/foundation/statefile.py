@@ -1,9 +1,9 @@
 """State files: durable writes (fsync of file and directory), checked reads, and damaged files set aside.
 
-After a power loss a file written here holds what it held before or what was written, never a part of it;
-and once a call has returned, what it wrote is there. Whoever writes holds a lock, or owns the file.
-A file that cannot be understood is renamed to NAME.damaged, with a message, so that it never keeps the
-lab from starting; the next one that is damaged replaces it, so that they do not add up.
+After a power loss a file has its old or its new content, never a part of it; content is durable when the
+call returns. The caller holds a lock, or is the only writer of the file. A file that cannot be decoded
+is renamed to NAME.damaged, with a message, so that it cannot prevent the lab from starting; the next
+damaged one replaces it, so that they do not accumulate.
 """
 
 import errno
@@ -22,7 +22,7 @@ from lab.foundation.errors import LabError
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-# Far above what any state file of the lab holds.
+# Far above the size of any state file of the lab.
 MAX_BYTES = 16_000_000
 DAMAGED = ".damaged"
 # The deepest state files: drills/runs/RUN.json in the state directory.
@@ -30,7 +30,7 @@ DEPTH = 3
 
 
 class DamagedError(LabError):
-    """A state file cannot be understood; `path` names it, `why` says what is wrong with it."""
+    """A state file cannot be decoded; `path` is the file, `why` is the reason."""
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(f"{path} is damaged: {why}")
@@ -42,8 +42,8 @@ def write(path: Path, content: bytes, *, mode: int | None = None) -> None:
     """Replace a file, durably: temporary file, fsync, rename, fsync of the directory.
 
     Args:
-        path: its directory is made when it is missing.
-        content: all of it.
+        path: the file; its directory is created when it is missing.
+        content: the whole content.
         mode: permissions; by default those that the umask leaves.
     """
     make_directory(path.parent)
@@ -68,7 +68,7 @@ def write_json(path: Path, value: object) -> None:
 
 
 def append(path: Path, line: bytes) -> None:
-    """Add one line to a file, durably; a line that a crash tore is ended first."""
+    """Append one line to a file, durably; an incomplete last line, left by a crash, is ended first."""
     make_directory(path.parent)
     make_room(path)
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -83,7 +83,7 @@ def append(path: Path, line: bytes) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, durably; one that is missing is none to remove."""
+    """Remove a file, durably; a missing file is no error."""
     try:
         path.unlink()
     except FileNotFoundError:
@@ -92,10 +92,10 @@ def remove(path: Path) -> None:
 
 
 def require_directories_above(path: Path) -> None:
-    """Refuse a path below something that is no directory: what is not the lab's own is not set aside.
+    """Raise when a parent of the path is not a directory: only files of the lab are set aside.
 
     Raises:
-        NotADirectoryError: naming what stands there.
+        NotADirectoryError: with the path of that parent.
     """
     for above in path.parents:
         if os.path.lexists(above) and not above.is_dir():
@@ -103,7 +103,7 @@ def require_directories_above(path: Path) -> None:
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory and its parents, durably; a file that stands in its place is set aside."""
+    """Create a directory and its parents, durably; a file with that name is set aside."""
     if path.is_dir():
         return
     if os.path.lexists(path):
@@ -117,10 +117,10 @@ def make_directory(path: Path) -> None:
 
 
 def read(path: Path, kind: type[T], *, at_most: int = MAX_BYTES) -> T | None:
-    """Return what a file holds, as JSON of a type; None when there is no file.
+    """Return a file's JSON, decoded as a type; None when there is no file.
 
     Raises:
-        DamagedError: when it is something else: other types, cut off, too large, a directory, a device.
+        DamagedError: when it cannot be decoded: other types, cut off, too large, a directory, a device.
         PermissionError: when it belongs to another user.
     """
     content = read_bytes(path, at_most=at_most)
@@ -156,7 +156,7 @@ def read_bytes(path: Path, *, at_most: int = MAX_BYTES) -> bytes | None:
 
 
 def make_room(path: Path) -> None:
-    """Set aside what is no regular file, or one that its owner cannot write, where one is to be written."""
+    """Set a path aside when it is not a regular file, or one that its owner cannot read and write."""
     try:
         found = path.lstat()
     except OSError:
@@ -168,11 +168,11 @@ def make_room(path: Path) -> None:
 
 
 def set_aside(path: Path, why: object, *, lost: str = "") -> Path:
-    """Rename something damaged to NAME.damaged, and say so on standard error.
+    """Rename something damaged to NAME.damaged, with a message on standard error.
 
     Args:
-        path: a file, or whatever stands in its place.
-        why: what is wrong with it.
+        path: a file, or a directory or device with its name.
+        why: the reason.
         lost: a sentence on what is lost with it.
 
     Raises:
@@ -193,7 +193,7 @@ def set_aside(path: Path, why: object, *, lost: str = "") -> Path:
 
 
 def discard(path: Path) -> None:
-    """Remove a file or a directory tree; what is missing is nothing to remove."""
+    """Remove a file or a directory tree; a missing one is no error."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -207,7 +207,7 @@ def _write_all(descriptor: int, content: bytes) -> None:
 
 
 def _sync_directories(path: Path) -> None:
-    """Fsync the directory, and those above: whoever made one may have been killed just then."""
+    """Fsync the directory, and those above: a process that created one may have been killed before it did."""
     for directory in path.parents[:DEPTH]:
         _sync(directory)
 
@@ -217,7 +217,7 @@ def _sync(directory: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # a file system that has no such thing
+        if error.errno != errno.EINVAL:  # a file system without fsync of directories
             raise
     finally:
         os.close(descriptor)

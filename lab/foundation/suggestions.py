@@ -1,4 +1,4 @@
-"""What to say about a name that does not exist: the nearest one that does, and all of them."""
+"""Error message for an unknown name: the closest known name, and all known names."""
 
 import difflib
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Between the store's nanoseconds and what people and charts read: UTC moments and milliseconds."""
+"""Conversions between the store's nanoseconds and UTC datetimes or milliseconds."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,12 +9,12 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def moment(at_ns: int) -> datetime:
-    """Return nanoseconds since 1970 as a moment, to the microsecond."""
+    """Return nanoseconds since 1970 as an aware datetime in UTC, to the microsecond."""
     return EPOCH + timedelta(microseconds=at_ns // 1_000)
 
 
 def nanoseconds(at: datetime) -> int:
-    """Return a moment as nanoseconds since 1970; one without a zone is taken for UTC."""
+    """Return a datetime as nanoseconds since 1970; one without a time zone is interpreted as UTC."""
     aware = at if at.tzinfo else at.replace(tzinfo=UTC)
     return (aware - EPOCH) // timedelta(microseconds=1) * 1_000
 

@@ -1,1 +1,1 @@
-"""The terminal: what is shown and typed, the same in every command; the packages above render with it."""
+"""The terminal: output, progress and options that all commands share."""

@@ -1,4 +1,4 @@
-"""Groups of commands that import a command's module when it is called, so that every call starts at once."""
+"""Command groups that import a command's module when the command is called, for a short start-up time."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -9,12 +9,12 @@ import typer
 import typer.main
 from typer.core import TyperCommand, TyperGroup
 
-# For a command that hands its arguments on to another program.
+# For a command that passes its arguments on to another program.
 PASS_ON = MappingProxyType({"ignore_unknown_options": True, "allow_extra_args": True})
 
 
 class Later(TyperCommand):
-    """A command by its name, the place of its function, and its line in the group's help."""
+    """A lazily imported command: its name, the location of its function, its line in the group's help."""
 
     def __init__(
         self, name: str, target: str, summary: str, settings: Mapping[str, Any] | None = None
@@ -22,7 +22,7 @@ class Later(TyperCommand):
         """Declare a command.
 
         Args:
-            name: as it is typed.
+            name: the command's name.
             target: `module:function`, or `module:group`.
             summary: the first line of the function's docstring.
             settings: typer's context settings.
@@ -44,7 +44,7 @@ class Later(TyperCommand):
 
 
 class Commands(TyperGroup):
-    """A group of such commands."""
+    """A group of lazily imported commands."""
 
     def __init__(self, name: str, summary: str, *commands: Later) -> None:
         super().__init__(
@@ -56,6 +56,6 @@ class Commands(TyperGroup):
         )
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return the command that was typed, imported now."""
+        """Return the command of these arguments, and import it."""
         name, command, rest = super().resolve_command(ctx, args)
         return name, command.load() if isinstance(command, Later) else command, rest

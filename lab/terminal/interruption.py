@@ -1,4 +1,4 @@
-"""A closed terminal or a `kill` ends a command the way Ctrl-C does: what it started is stopped."""
+"""SIGTERM and SIGHUP interrupt a command like Ctrl-C does, so that it stops what it started."""
 
 import signal
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
-"""Options that several commands have, worded once; and what options take: durations, numbers, names.
+"""Options that several commands have, and parsers of option values: durations, numbers, names.
 
-A parser also gets the option's default, which is a number already, so each takes numbers as they are.
+typer passes the option's default to a parser, too. It is already a number, so each parser accepts numbers.
 """
 
 import math
@@ -23,7 +23,7 @@ MAX_DURATION_S = 7 * 24 * 3600.0
 
 
 def seconds(given: str | float) -> float:
-    """Read a duration such as 60s, 5m or 1h; at most seven days.
+    """Parse a duration such as 60s, 5m or 1h; at most seven days.
 
     >>> seconds("5m"), seconds(300.0)
     (300.0, 300.0)
@@ -34,13 +34,13 @@ def seconds(given: str | float) -> float:
     length = float(match["number"]) * UNITS[match["unit"]] if match else 0.0
     if not 0 < length <= MAX_DURATION_S:
         raise typer.BadParameter(
-            f"{given[:40]!r} is no duration: write 60s, 5m or 1h; at most {MAX_DURATION_S / 3600:g}h."
+            f"{given[:40]!r} is not a duration: write 60s, 5m or 1h; at most {MAX_DURATION_S / 3600:g}h."
         )
     return length
 
 
 def number(least: float, most: float) -> Callable[[str | float], float]:
-    """Return a parser of numbers from `least` to `most`; it refuses nan, which click's own range accepts."""
+    """Return a parser of numbers from `least` to `most`; it rejects nan, which click's own range accepts."""
 
     def read(given: str | float) -> float:
         try:
@@ -49,7 +49,7 @@ def number(least: float, most: float) -> Callable[[str | float], float]:
             value = math.nan
         if not least <= value <= most:
             raise typer.BadParameter(
-                f"{str(given)[:40]!r} is no number from {least:g} to {most:g}."
+                f"{str(given)[:40]!r} is not a number from {least:g} to {most:g}."
             )
         return value
 

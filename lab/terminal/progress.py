@@ -1,4 +1,4 @@
-"""A bar for each step of something long."""
+"""Progress bars."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,24 +16,24 @@ from rich.progress import (
 
 
 class Reached(Protocol):
-    """How far a step is: `done` of `total`."""
+    """Progress of a step: `done` of `total`."""
 
     @property
     def step(self) -> str:
-        """What is done, in words."""
+        """The step's description."""
 
     @property
     def done(self) -> int:
-        """So many are done."""
+        """Number of units that are complete."""
 
     @property
     def total(self) -> int:
-        """Of so many."""
+        """Number of units in all."""
 
 
 @contextmanager
 def bar(console: Console) -> Iterator[Callable[[Reached], None]]:
-    """Show a bar for each step that is reported, while the block runs."""
+    """Show a progress bar for each step that is reported, while the block runs."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

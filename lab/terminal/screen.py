@@ -1,4 +1,4 @@
-"""What the life cycle looks like in a terminal. Steps go to standard error, results to standard output."""
+"""Terminal output of the commands: steps go to standard error, results to standard output."""
 
 import time
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ NAME_WIDTH = 18
 
 
 class _Output(Console):
-    """rich's console; JSON is ASCII where the stream's encoding could not hold the rest of it."""
+    """rich's console; JSON is ASCII when the stream's encoding is not UTF-8."""
 
     def print_json(self, json: str | None = None, **options: Any) -> None:
         """Print a JSON document."""
@@ -28,12 +28,12 @@ err = Console(stderr=True, highlight=False)
 
 
 def warn(message: str) -> None:
-    """Point something out that stops nothing."""
+    """Print a warning."""
     err.print(Text(f"  ! {message}", style="yellow"), soft_wrap=True)
 
 
 class Screen:
-    """A line for each step that is done, and a spinner for the one under way; see `Reporter`."""
+    """Prints a line for each completed step, and a spinner for the current one; see `Reporter`."""
 
     def __init__(self) -> None:
         self._spinner = Spinner("dots", style="cyan")
@@ -49,7 +49,7 @@ class Screen:
 
     @property
     def is_live(self) -> bool:
-        """Whether somebody watches: then progress is drawn, else only what is done is written."""
+        """Whether standard error is a terminal: then progress is shown, else only completed steps."""
         return err.is_terminal
 
     def begin(self, step: str, detail: str = "") -> None:
@@ -72,12 +72,12 @@ class Screen:
 
     @contextmanager
     def stepped_aside(self) -> Iterator[Console]:
-        """Lend the terminal to another display, such as a progress bar."""
+        """Remove the spinner while another display, such as a progress bar, uses the terminal."""
         self.close()
         yield err
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Remove the spinner."""
         if self._live:
             self._live.stop()
             self._live = None

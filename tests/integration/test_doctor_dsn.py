@@ -44,15 +44,15 @@ SHAPES: dict[str, tuple[type[DatabaseError], str]] = {
     ),
     "postgresql://trusted@127.0.0.1:{port}/absent": (
         DatabaseAbsentError,
-        f'PostgreSQL at {HERE} has no database "absent". `./creditlab up` makes the lab\'s.',
+        f'PostgreSQL at {HERE} has no database "absent". `./creditlab up` creates the lab\'s.',
     ),
     "postgresql://trusted@127.0.0.1:{port}/role": (
         DatabaseAbsentError,
-        f'PostgreSQL at {HERE} has no database "role". `./creditlab up` makes the lab\'s.',
+        f'PostgreSQL at {HERE} has no database "role". `./creditlab up` creates the lab\'s.',
     ),
     "postgresql://trusted@127.0.0.1:{port}": (
         DatabaseAbsentError,
-        f'PostgreSQL at {HERE} has no database "trusted". `./creditlab up` makes the lab\'s.',
+        f'PostgreSQL at {HERE} has no database "trusted". `./creditlab up` creates the lab\'s.',
     ),
     "postgresql://blocked@127.0.0.1:{port}/shop": (
         AccessRefusedError,
@@ -80,7 +80,7 @@ SHAPES: dict[str, tuple[type[DatabaseError], str]] = {
     ),
     "postgresql://postgres@127.0.0.1:{port}/shop": (
         PasswordRefusedError,
-        f"PostgreSQL at {HERE} asks for a password of role postgres, and none was given.",
+        f"PostgreSQL at {HERE} requires a password for role postgres, and none was given.",
     ),
     "postgresql://postgres:S3cr%25t@127.0.0.1:{port}/shop": (
         PasswordRefusedError,
@@ -111,7 +111,7 @@ SHAPES: dict[str, tuple[type[DatabaseError], str]] = {
     ),
     "postgresql://trusted@no-such-host.invalid/shop": (
         DatabaseUnreachableError,
-        'No host is called "no-such-host.invalid": ',
+        'Unknown host "no-such-host.invalid": ',
     ),
     "host=/nowhere user=trusted port={port}": (
         DatabaseUnreachableError,

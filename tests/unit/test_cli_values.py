@@ -48,14 +48,14 @@ def test_durations_are_read_and_numbers_are_left_as_they_are() -> None:
     assert seconds(600.0) == 600.0
     assert seconds(f"{MAX_DURATION_S:.0f}s") == MAX_DURATION_S
     for wrong in ("0s", "-1s", "1d", "5 m", "", "\u0663s", "169h", "9" * 30):
-        with pytest.raises(typer.BadParameter, match="is no duration"):
+        with pytest.raises(typer.BadParameter, match="is not a duration"):
             seconds(wrong)
 
 
 def test_the_bounds_of_a_number_belong_to_it() -> None:
     read = number(0, MAX_LOAD)
     assert (read("0"), read("1e4"), read(2.5)) == (0, MAX_LOAD, 2.5)
-    with pytest.raises(typer.BadParameter, match="no number from 0 to 10000"):
+    with pytest.raises(typer.BadParameter, match="not a number from 0 to 10000"):
         read("10000.1")
 
 

@@ -95,7 +95,7 @@ def test_without_a_debian_archive_the_error_names_what_to_install(
 ) -> None:
     """On a machine that is no Debian the way out is its own package manager."""
     monkeypatch.setattr(debian, "machine_archives", lambda: iter(()))
-    with pytest.raises(LabError, match="lacks promtool, and is no Debian") as raised:
+    with pytest.raises(LabError, match="lacks promtool, and has no Debian archive") as raised:
         fetch(("promtool",), release="trixie", into=tmp_path / "packages" / "new")
     assert "Install it with your system's package manager" in str(raised.value)
 

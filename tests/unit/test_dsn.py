@@ -12,7 +12,7 @@ ENCODE = (
 PERCENT = "a % is not followed by two hexadecimal digits; a % of a password is written as %25"
 EQUALS = "the value of an option after the ? holds =, which is written as %3D"
 PORT = "a port is no number from 1 to 65535"
-WORD = "a word stands without =; a value with a space must be in single quotes"
+WORD = "a word has no =; a value with a space must be in single quotes"
 UNKNOWN = "it has an option that libpq does not know, or a value that cannot be read"
 NEITHER = "it is neither a URI nor a list of key=value"
 
@@ -59,7 +59,7 @@ MALFORMED = {
     "postgresql://u:SECRET@h1:5432,h2:0/db": PORT,
     "host=h port=5432x password=SECRET": PORT,
     "postgresql://u:SECRET@[::1/db": "the brackets of an IPv6 address do not match",
-    "postgresql://u:SECRET@::1/db": "an IPv6 address must stand in brackets",
+    "postgresql://u:SECRET@::1/db": "an IPv6 address must be in brackets",
     "u:SECRET@h/db": NEITHER,
     "SECRET": NEITHER,
     "host=h password=SEC RET": WORD,

@@ -29,7 +29,7 @@ WHERE = "h (10.0.0.1):5432"
         (
             AT + "fe_sendauth: no password supplied",
             PasswordRefusedError,
-            f"PostgreSQL at {WHERE} asks for a password of role u, and none was given.",
+            f"PostgreSQL at {WHERE} requires a password for role u, and none was given.",
         ),
         (
             AT + 'FATAL:  role "database_reader" does not exist',
@@ -39,12 +39,12 @@ WHERE = "h (10.0.0.1):5432"
         (
             AT + 'FATAL:  database "the role" does not exist',
             DatabaseAbsentError,
-            f'PostgreSQL at {WHERE} has no database "db". `./creditlab up` makes the lab\'s.',
+            f'PostgreSQL at {WHERE} has no database "db". `./creditlab up` creates the lab\'s.',
         ),
         (
             AT + "FATAL:  no such database: db",
             DatabaseAbsentError,
-            f'PostgreSQL at {WHERE} has no database "db". `./creditlab up` makes the lab\'s.',
+            f'PostgreSQL at {WHERE} has no database "db". `./creditlab up` creates the lab\'s.',
         ),
         (
             AT
@@ -97,7 +97,7 @@ WHERE = "h (10.0.0.1):5432"
         (
             'could not translate host name "h" to address: Name or service not known',
             DatabaseUnreachableError,
-            'No host is called "h": Name or service not known',
+            'Unknown host "h": Name or service not known',
         ),
         (
             'definition of service "nope" not found',
