@@ -99,18 +99,18 @@ def test_a_log_without_new_lines_is_said_to_be_read_every_ten_seconds(tmp_path: 
     """The position stays and its time goes on, but not when the log is gone."""
     (tmp_path / "a.json").write_bytes(line(1))
     tail = Tail(tmp_path, {})
-    assert tail.nothing_new(module.SAYS_SO_NS) is None
+    assert tail.nothing_new(module.IDLE_NS) is None
     piece = tail.next(now_ns=5)
     assert piece
     tail.advance(piece)
-    assert tail.nothing_new(module.SAYS_SO_NS + 4) is None
-    said = tail.nothing_new(module.SAYS_SO_NS + 5)
+    assert tail.nothing_new(module.IDLE_NS + 4) is None
+    said = tail.nothing_new(module.IDLE_NS + 5)
     assert said
     assert (said.lines, said.position.position) == ([], piece.position.position)
     tail.advance(said)
-    assert tail.nothing_new(module.SAYS_SO_NS + 6) is None
+    assert tail.nothing_new(module.IDLE_NS + 6) is None
     (tmp_path / "a.json").unlink()
-    assert tail.nothing_new(9 * module.SAYS_SO_NS) is None
+    assert tail.nothing_new(9 * module.IDLE_NS) is None
 
 
 def test_any_history_of_a_log_is_read_once(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`python -m lab.telemetry.embedded`: collect until told to stop; its own metrics on EMBEDDED_AGENT_PORT."""
+"""`python -m lab.telemetry.embedded`: the embedded agent's process; its metrics on EMBEDDED_AGENT_PORT."""
 
 import signal
 import socket
@@ -21,12 +21,12 @@ from workload.errors import PortTakenError, SettingsError
 from workload.http_server import Guarded, serve
 from workload.request_policy import RequestPolicy
 
-# Method of the collector -> ticks from one collection to the next.
+# Method of the collector -> collection interval in ticks.
 COLLECTORS = MappingProxyType(
     {"metadata": 600, "check_metrics": 15, "statements": 10, "sessions": 1}
 )
 RETRY_S = 2.0
-# What stands for the key of an Agent that has none.
+# The API key that an Agent without a key sends.
 NO_KEY = "0" * 32
 
 
@@ -47,7 +47,7 @@ class Agent:
         self._ticks = 0
         self._waiting = Gauge(
             "lab_embedded_waiting_payloads",
-            "Payloads that the intake has not taken yet",
+            "Payloads that the intake has not accepted yet",
             registry=registry,
         )
         self._failures = Counter(
@@ -58,7 +58,7 @@ class Agent:
         )
         skipped = Counter(
             "lab_embedded_rows_skipped",
-            "Rows that were left out because they could not be read, by collector",
+            "Rows skipped because they could not be decoded, by collector",
             ["collector"],
             registry=registry,
         )
@@ -73,7 +73,7 @@ class Agent:
         )
 
     def run(self, stop: threading.Event) -> None:
-        """Collect until told to stop; a database that is away is asked again."""
+        """Collect until `stop` is set; reconnect when the database is unavailable."""
         while not stop.is_set():
             try:
                 with database.connect(
@@ -92,11 +92,11 @@ class Agent:
             begun = time.monotonic()
             self.tick(connection)
             self._seconds.inc(time.monotonic() - begun)
-            # A tick that was missed is not made up for: two samples at one moment tell nothing new.
+            # Missed ticks are skipped: two samples at one time have the same content.
             next_tick = max(next_tick + 1, time.monotonic())
 
     def tick(self, connection: database.Connection) -> None:
-        """Collect what is due, and send it; a collector that fails costs the others nothing.
+        """Run the collectors that are due, and send their payloads; a failing one does not stop the others.
 
         Raises:
             DatabaseError: when the session is lost.

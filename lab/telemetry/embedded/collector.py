@@ -1,4 +1,4 @@
-"""What is collected when: sessions each second, deltas every 10, metrics 15, settings and tables 600."""
+"""The collectors: sessions every second, deltas every 10 s, metrics every 15 s, metadata every 600 s."""
 
 import sys
 import time
@@ -39,35 +39,35 @@ STATEMENT_TIMEOUT_S = 2.0
 
 @dataclass(kw_only=True)
 class Collector:
-    """Collects from a connection into `put`; what it must remember outlives the connection."""
+    """Collects from a connection into `put`; its state (counters, texts) outlives the connection."""
 
     host: str
     database: str
     put: Put
     limits: Limits = field(default_factory=Limits)
-    # Called with the collector's name for each row that could not be read.
+    # Called with the collector's name for each row that could not be decoded.
     skipped: Callable[[str], None] = lambda _: None
     _sampler: metrics.Sampler | None = None
     _before: Counters | None = None
     _texts: dict[int, str] = field(default_factory=dict)
-    # From sessions: what is known of a statement while pg_stat_statements cannot give its text.
+    # Texts from pg_stat_activity, for statements whose text pg_stat_statements cannot return.
     _sampled: dict[int, str] = field(default_factory=dict)
     _text_size: int | None = None
 
     def sessions(self, connection: Connection) -> None:
-        """Sample the sessions, and explain a few of their statements.
+        """Sample pg_stat_activity, and explain a few of the sampled statements.
 
         Raises:
             DatabaseError: when the database does not answer.
         """
         if self._text_size is None:
-            self._text_size = int(_ask(connection, "text_size")[0][0])
+            self._text_size = int(_query(connection, "text_size")[0][0])
         rows_found = [
-            dict(zip(events.SESSION, row, strict=True)) for row in _ask(connection, "sessions")
+            dict(zip(events.SESSION, row, strict=True)) for row in _query(connection, "sessions")
         ]
         connections = [
             dict(zip(events.CONNECTIONS, row, strict=True))
-            for row in _ask(connection, "connections")
+            for row in _query(connection, "connections")
         ]
         at_ms = clock.now_s() * 1000
         found = list(self._readable("sessions", rows_found, events.session))
@@ -84,16 +84,16 @@ class Collector:
         self.put("/api/v2/databasequery", [plan for _, plan in plans if plan is not None])
 
     def statements(self, connection: Connection) -> None:
-        """Take the deltas since the last call; the first one only looks.
+        """Send the deltas of pg_stat_statements since the last call; the first call only reads the counters.
 
         Raises:
             DatabaseError: when the database does not answer.
         """
-        now = Counters.of_rows(_ask(connection, "statement_counters"))
+        now = Counters.of_rows(_query(connection, "statement_counters"))
         changed = deltas(self._before, now)
         self._before = now
         try:
-            self._learn(connection, {queryid for queryid, _, _ in changed})
+            self._read_texts(connection, {queryid for queryid, _, _ in changed})
         finally:
             # One text of an SQL_ASCII database that is not in this database's encoding fails the reading of
             # all texts. The counters are reported all the same.
@@ -106,7 +106,7 @@ class Collector:
                 self.put("/api/v2/dbmmetrics", [event])
 
     def check_metrics(self, connection: Connection) -> None:
-        """Take the check's metrics; a query that fails costs the others nothing.
+        """Send the check's metrics; a failing query does not stop the others.
 
         Raises:
             DatabaseError: when the session is lost.
@@ -116,25 +116,25 @@ class Collector:
         found: list[events.Event] = []
         for name, query in metrics.QUERIES.items():
             try:
-                asked = _ask(connection, name)
+                found_rows = _query(connection, name)
             except DatabaseError as error:
                 if connection.closed or error.sqlstate is None:
                     raise
                 print(f"embedded agent: {name}: {error}", file=sys.stderr, flush=True)
                 self.skipped("check_metrics")
                 continue
-            found.extend(sampler.series(query, asked, at_s=clock.now_s()))
+            found.extend(sampler.series(query, found_rows, at_s=clock.now_s()))
         self.put(SERIES, found)
 
     def metadata(self, connection: Connection) -> None:
-        """Take settings and tables.
+        """Send settings and tables.
 
         Raises:
             DatabaseError: when the database does not answer.
         """
         at_ms = clock.now_s() * 1000
-        settings = _ask(connection, "settings")
-        columns = _ask(connection, "columns")
+        settings = _query(connection, "settings")
+        columns = _query(connection, "columns")
         found = [
             events.settings(settings, host=self.host, at_ms=at_ms),
             events.schema(columns, self.database, host=self.host, at_ms=at_ms),
@@ -144,27 +144,27 @@ class Collector:
     def _readable(
         self, collector: str, items: Iterable[Item], read: Callable[[Item], Read]
     ) -> Iterator[tuple[Item, Read]]:
-        """Yield each item with what it is read as; one that cannot be read is counted and left out."""
+        """Yield each item with its decoded form; an item that cannot be decoded is counted and skipped."""
         for item in items:
             try:
                 yield item, read(item)
             except DatabaseError:
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever is odd about one row, the others count
+            except Exception as error:  # noqa: BLE001 - one row must not lose the others
                 print(
                     f"embedded agent: {collector}: a row: {type(error).__name__}", file=sys.stderr
                 )
                 self.skipped(collector)
 
-    def _learn(self, connection: Connection, queryids: set[int]) -> None:
-        """Texts are read once: reading them costs the server a file, and they do not change."""
+    def _read_texts(self, connection: Connection, queryids: set[int]) -> None:
+        """Read the texts of new queryids, once: the server reads a file for them, and they do not change."""
         unknown = sorted(queryids - self._texts.keys())
         if not unknown:
             return
         if len(self._texts) > MAX_TEXTS:
             self._texts.clear()
             unknown = sorted(queryids)
-        found = _ask(connection, "statement_texts", {"queryids": unknown})
+        found = _query(connection, "statement_texts", {"queryids": unknown})
         # A text is NULL when the server has lost the file with all of them.
         self._texts.update((queryid, text) for queryid, text in found if text is not None)
 
@@ -186,7 +186,7 @@ class Collector:
             at_ms=clock.now_s() * 1000,
         )
         try:
-            ((document,),) = _ask(connection, "explain", {"statement": text})
+            ((document,),) = _query(connection, "explain", {"statement": text})
             definition = msgspec.json.encode(document).decode()
             return event(definition, None)
         except DatabaseError as error:
@@ -197,6 +197,6 @@ class Collector:
             return event(None, "invalid_plan")
 
 
-def _ask(connection: Connection, query: str, parameters: Parameters | None = None) -> list[Row]:
+def _query(connection: Connection, query: str, parameters: Parameters | None = None) -> list[Row]:
     with read_only(connection, statement_timeout_s=STATEMENT_TIMEOUT_S):
         return rows(connection, QUERIES[query], parameters)

@@ -1,4 +1,4 @@
-"""Sends events to the intake, and keeps them while it does not answer: deltas are taken only once."""
+"""Sends events to the intake, and queues them while it does not answer: a delta cannot be collected again."""
 
 import http.client
 from collections import deque
@@ -11,7 +11,7 @@ import zstandard
 from lab.telemetry.embedded.events import Event
 
 TIMEOUT_S = 5.0
-# At a payload of samples a second, some ten minutes; deltas outlive samples in it, see `_drop`.
+# About ten minutes at one payload of samples per second; `_drop` drops samples before deltas.
 MAX_WAITING = 600
 DELTAS = "/api/v2/dbmmetrics"
 SERIES = "/api/v2/series"
@@ -24,7 +24,7 @@ class _Payload:
 
 
 class Delivery:
-    """A bounded queue before the intake; for one thread."""
+    """A bounded queue of payloads to the intake; for one thread."""
 
     def __init__(self, host: str, port: int, token: str) -> None:
         self._host = host
@@ -48,7 +48,7 @@ class Delivery:
                 self._drop()
 
     def flush(self) -> int:
-        """Send what waits, oldest first; returns how many payloads still wait."""
+        """Send the queued payloads, oldest first; return how many are left."""
         if not self._waiting:
             return 0
         connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_S)
@@ -56,13 +56,13 @@ class Delivery:
             while self._waiting and self._send(connection, self._waiting[0]):
                 self._waiting.popleft()
         except (OSError, http.client.HTTPException):
-            pass  # the intake may be away for as long as it likes: the payload stays first in the queue
+            pass  # the intake is unavailable: the payload stays first in the queue
         finally:
             connection.close()
         return len(self._waiting)
 
     def _send(self, connection: http.client.HTTPConnection, payload: _Payload) -> bool:
-        """Like an Agent: what is refused for good is dropped, what may be taken later waits."""
+        """Return whether the payload is done; as an Agent does, drop it on a 4xx that no retry changes."""
         connection.request("POST", payload.path, payload.body, self._headers)
         answer = connection.getresponse()
         answer.read()
@@ -72,7 +72,7 @@ class Delivery:
         return answer.status < http.client.BAD_REQUEST
 
     def _drop(self) -> None:
-        """Give up the oldest payload that holds neither deltas nor the counts of series."""
+        """Drop the oldest payload without deltas and series; if there is none, the oldest payload."""
         for index, payload in enumerate(self._waiting):
             if payload.path not in {DELTAS, SERIES}:
                 del self._waiting[index]

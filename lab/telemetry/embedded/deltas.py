@@ -1,9 +1,8 @@
-"""From counters to deltas: what happened since the last look, also when counters were reset or evicted.
+"""Deltas of pg_stat_statements' counters between two readings, also after a reset or an eviction.
 
-A row that was not there at the last look began in between, so all it counts is new; so does every row
-after a reset. pg_stat_statements evicts rows that are used least, and a statement that comes again begins
-at zero: seen as a counter below its last value. What was counted between the last look and the reset is
-gone, for any observer.
+A row that is missing in the last reading is new, so its delta is its value; so is every row after a reset.
+pg_stat_statements evicts the least used rows, and a statement that is executed again begins at zero: its
+counter is below its last value. Counts between the last reading and the reset are lost, for any observer.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +11,7 @@ from datetime import datetime
 from operator import add
 from typing import Self, TypeAlias
 
-# Queryid, and the names of database and role; or their oids, because two names may be decoded alike.
+# Queryid, and the names of database and role; or their oids: two names may be decoded to one text.
 Key: TypeAlias = tuple[int, str, str]
 Oids: TypeAlias = tuple[int, int, int]
 FIGURES = (
@@ -25,7 +24,7 @@ CALLS = FIGURES.index("calls")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Counters:
-    """All rows of pg_stat_statements at one moment: figures and names by queryid and oids."""
+    """One reading of pg_stat_statements: counters and names by queryid and oids."""
 
     reset_at: datetime | None
     rows: Mapping[Oids, tuple[float, ...]]
@@ -33,7 +32,7 @@ class Counters:
 
     @classmethod
     def of_rows(cls, rows: Iterable[tuple[object, ...]]) -> Self:
-        """Return the rows of the query `statement_counters`."""
+        """Return the reading from rows of the query `statement_counters`."""
         found: dict[Oids, tuple[float, ...]] = {}
         names: dict[Oids, Key] = {}
         reset_at: datetime | None = None
@@ -50,9 +49,9 @@ class Counters:
 
 
 def deltas(before: Counters | None, now: Counters) -> dict[Key, tuple[float, ...]]:
-    """Return what each statement did since `before`, only where it was called; nothing on a first look.
+    """Return the deltas since `before` of each statement that was called; nothing on the first reading.
 
-    Databases or roles whose names are decoded alike are added up.
+    Databases or roles whose names are decoded to the same text are summed.
     """
     if before is None:
         return {}

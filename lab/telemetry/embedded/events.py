@@ -1,7 +1,7 @@
-"""The Agent's shapes: what goes over the wire, as Datadog's postgres check makes it.
+"""DBM events in the payload format of Datadog's postgres check.
 
-Statements are redacted here already, as an Agent obfuscates them; `query_signature` is of the redacted text,
-because the Agent's own can only be computed by its Go code.
+Statements are redacted here already, as an Agent obfuscates them; `query_signature` is a hash of the redacted
+text, because only the Agent's Go code can compute the Agent's signature.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ Event: TypeAlias = dict[str, object]
 INTERVAL_S = 10
 SOURCE = "postgres"
 TAGS = ["dbms:postgres", "agent:embedded"]
-# The columns of the query `sessions`, in its order; all but the text go over the wire as they are.
+# The columns of the query `sessions`, in its order; all but the text are sent unchanged.
 SESSION = (
     "pid", "datid", "datname", "usesysid", "usename", "application_name", "client_addr", "client_port",
     "backend_type", "backend_start", "backend_xid", "backend_xmin", "state", "state_change",
@@ -26,7 +26,7 @@ SESSION = (
 )  # fmt: skip
 # The columns of the query `connections`, in its order.
 CONNECTIONS = ("application_name", "state", "usename", "datname", "connections")
-# What a plan's event says outside of its part for PostgreSQL.
+# Columns that a plan's event has outside of its `postgres` part.
 ELSEWHERE = {"datname", "usename", "application_name", "client_addr", "client_port"}
 
 
@@ -81,7 +81,7 @@ def plan(
     host: str,
     at_ms: float,
 ) -> Event:
-    """Return an element of databasequery: a plan, or why there is none; `ran_for` until it was seen."""
+    """Return an element of databasequery: a plan, or an error; `ran_for` is the statement's age."""
     cleaned = redact.plan(definition) if definition else None
     errors = [{"code": error, "message": None}] if error else None
     return {
@@ -133,7 +133,7 @@ def schema(rows: Sequence[Sequence[object]], database: str, *, host: str, at_ms:
 
 
 def query(key: Key, figures: tuple[float, ...], texts: Mapping[int, str]) -> Event:
-    """Return a row of dbmmetrics: what a statement did in an interval; its text is empty when unknown."""
+    """Return a row of dbmmetrics: a statement's deltas in an interval; its text is empty when unknown."""
     queryid, database, role = key
     redacted = redact.statement(texts.get(queryid, ""))
     # Not the span: the text is that of the statement's first execution ever.

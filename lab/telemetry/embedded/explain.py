@@ -1,6 +1,6 @@
-"""Which sampled statements get an estimated plan: few per second, and each queryid so often an hour.
+"""Rate limits for estimated plans of sampled statements: per sample, and per queryid.
 
-An EXPLAIN costs the database planning time; the limits keep it unnoticeable, like those of Datadog's check.
+An EXPLAIN costs the database planning time; the limits keep it low, like those of Datadog's check.
 """
 
 import re
@@ -16,23 +16,23 @@ REMEMBERED = 5_000
 
 
 class Limits:
-    """Decides; for one thread."""
+    """Decides which statements are explained; for one thread."""
 
     def __init__(self) -> None:
         self._explained: OrderedDict[int, float] = OrderedDict()
         self._left = 0
 
     def begin_sample(self) -> None:
-        """Start a sample: a few plans may be asked for."""
+        """Start a sample, in which up to PER_SAMPLE statements may be explained."""
         self._left = PER_SAMPLE
 
     def allows(self, queryid: int | None, text: str, *, size: int, now: float) -> bool:
-        """Whether to explain a statement now, which then counts as done.
+        """Whether to explain a statement now; if so, it counts as explained.
 
         Args:
-            queryid: of the statement; None, as that of utility statements, never is explained.
-            text: as pg_stat_activity shows it.
-            size: track_activity_query_size in bytes; a text as long is cut, and cannot be explained.
+            queryid: of the statement; None, as for utility statements, is never explained.
+            text: as in pg_stat_activity.
+            size: track_activity_query_size in bytes; a text of that length is truncated, and not explained.
             now: monotonic seconds.
         """
         if (

@@ -1,7 +1,7 @@
 """Series as Datadog's postgres check submits them: names, check types and tags, every 15 s.
 
-The names are among those that the intake keeps (tests/integration/test_embedded_metrics.py compares them);
-docs/intake.md has the differences. A rate or count begins with its second value.
+The intake keeps these names (tests/integration/test_embedded_metrics.py compares them); docs/intake.md lists
+the differences to the Agent. A rate or count begins with its second value.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ from lab.clients.database import Row
 from lab.telemetry.embedded.events import Event
 
 INTERVAL_S = 15
-# The embedded agent's mark, and what `tags` of datadog/conf.d/postgres.d has.
+# The tag of the embedded agent, and `tags` of datadog/conf.d/postgres.d.
 TAGS = ("agent:embedded", "env:lab")
 
 
@@ -83,22 +83,22 @@ Key: TypeAlias = tuple[str, tuple[str, ...]]
 
 @dataclass(kw_only=True)
 class Sampler:
-    """Makes series of rows; it remembers the last value of each counter, as the Agent's sampler does."""
+    """Converts rows to series; keeps the last value of each counter, as the Agent's sampler does."""
 
     host: str
     _before: dict[Key, tuple[float, float]] = field(default_factory=dict)
     _now: dict[Key, tuple[float, float]] = field(default_factory=dict)
 
     def begin(self) -> None:
-        """Begin a run of the check: counters that were missing in the last one begin again."""
+        """Begin a run of the check: counters that were missing in the last run have no last value."""
         self._before, self._now = self._now, {}
 
     def series(self, query: Query, rows: Iterable[Row], *, at_s: float) -> Iterator[Event]:
-        """Yield the series of a query's rows; a value of None has no series.
+        """Yield the series of a query's rows; a NULL has no series.
 
         Args:
-            query: which names and tags the columns have.
-            rows: of the database.
+            query: names and tags of the columns.
+            rows: the result of the query.
             at_s: seconds since 1970.
         """
         width = len(query.tags)
@@ -122,7 +122,7 @@ class Sampler:
                 yield self._one(name, tags, kind, at_s=at_s, value=found)
 
     def _grown(self, key: Key, at_s: float, value: float) -> tuple[float, float] | None:
-        """Return by how much a counter has grown, in how many seconds; None at first and after a reset."""
+        """Return a counter's delta and its seconds; None for the first value and after a reset."""
         self._now[key] = (at_s, value)
         before_s, before = self._before.get(key, (at_s, value))
         return (value - before, at_s - before_s) if at_s > before_s and value >= before else None

@@ -1,4 +1,4 @@
--- What the embedded agent asks for the check's metrics: columns of tags, then of values, as metrics.py names them.
+-- The embedded agent's queries for the check's metrics: columns of tags, then of values, as in metrics.py.
 
 -- name: metrics_databases
 -- Counters of each database, its size, and the transactions left before wraparound.
@@ -19,7 +19,7 @@ FROM pg_stat_user_tables t
 JOIN pg_statio_user_tables i USING (relid)
 
 -- name: metrics_table_sizes
--- Size of each table with its indexes. Tables that someone locks, or waits to lock, in ACCESS EXCLUSIVE mode are left out: this would wait, too.
+-- Size of each table with its indexes. Tables with a granted or awaited ACCESS EXCLUSIVE lock are left out: this query would wait, too.
 SELECT current_database(), n.nspname, c.relname, pg_total_relation_size(c.oid)::float8
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -1,4 +1,4 @@
--- What the embedded agent asks. Each text ends with its name, so that its cost can be read by statement.
+-- The embedded agent's queries. Each text ends with its name, so that pg_stat_statements shows the cost of each.
 
 -- name: statement_counters
 -- Counters without texts, one row per role and statement, and when they were last reset.
@@ -16,14 +16,14 @@ WHERE s.queryid IS NOT NULL
 GROUP BY 1, 2, 3, 4, 5, 6
 
 -- name: statement_texts
--- The texts of statements that were not seen before.
+-- The texts of new statements.
 SELECT DISTINCT ON (queryid) queryid, query
 FROM pg_stat_statements
 WHERE queryid = ANY(%(queryids)s)
 ORDER BY queryid
 
 -- name: sessions
--- Sessions that are not idle, with their waits and whom they wait for.
+-- Sessions that are not idle, with their wait events and blocking pids.
 SELECT pid, datid, datname, usesysid, usename, application_name, host(client_addr), client_port,
        backend_type, backend_start, backend_xid::text, backend_xmin::text, state, state_change,
        wait_event_type, wait_event, query_id, query, query_start, xact_start, clock_timestamp(),
@@ -33,7 +33,7 @@ WHERE pid <> pg_backend_pid()
   AND (backend_type <> 'client backend' AND wait_event_type IS DISTINCT FROM 'Activity' OR state <> 'idle')
 
 -- name: connections
--- All sessions of clients, idle ones too, by what Datadog makes postgresql.connections of.
+-- All client sessions, idle ones too, by the tags of Datadog's postgresql.connections.
 SELECT application_name, state, usename, datname, count(*)::int
 FROM pg_stat_activity
 WHERE pid <> pg_backend_pid() AND client_port IS NOT NULL
@@ -48,11 +48,11 @@ SELECT datadog.explain_statement(%(statement)s)
 SELECT name, setting FROM pg_settings ORDER BY name
 
 -- name: text_size
--- How many bytes of a session's text are kept.
+-- Maximum size of a session's statement text, in bytes.
 SELECT setting::int FROM pg_settings WHERE name = 'track_activity_query_size'
 
 -- name: columns
--- The tables' columns; the oid is what PostgreSQL's log calls a table by.
+-- The tables' columns; PostgreSQL's log identifies a table by its oid.
 SELECT n.nspname, c.relname, c.oid, a.attname, format_type(a.atttypid, a.atttypmod)
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -1,7 +1,7 @@
-"""Reads PostgreSQL's JSON log: every slow execution with its trace, its executed plan, and what went wrong.
+"""Reads PostgreSQL's JSON log: each slow execution with its trace, executed plans, errors and other events.
 
-The log is the one source without sampling: each statement over the thresholds of postgresql.conf is in it,
-with the traceparent of its own execution and its queryid.
+The log is the only source without sampling: it has each statement above the thresholds of postgresql.conf,
+with the traceparent of that execution and its queryid.
 """
 
 from lab.telemetry.pglog.extract import records_of

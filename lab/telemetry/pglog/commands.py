@@ -1,18 +1,18 @@
-"""Which statement a line of the log belongs to, by its first word and the command that the session runs.
+"""The statement that a log line belongs to, from its first word and the session's current command.
 
 auto_explain logs a plan with the text that was parsed. With EXECUTE that is PREPARE's text, with a cursor
-DECLARE's, inside DO or CALL that of a statement within; the line's query id is of the command that runs. A
-string of several statements is logged whole with each plan.
+DECLARE's, inside DO or CALL that of a nested statement; the line's query id is that of the top-level command.
+A string of several statements is logged whole with each plan.
 """
 
 import re
 
 WORD = re.compile(r"[(\s]*([A-Za-z]+)")
-# First words of statements that the server reports as another command.
+# First words of statements that have another command tag.
 QUERIES = {
     "WITH": ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"), "VALUES": ("SELECT",), "TABLE": ("SELECT",),
 }  # fmt: skip
-# A name may hold anything; a client's is short.
+# A prepared statement's name may have any characters; drivers use short names.
 NAMED = re.compile(r"execute .{1,300}?: ", re.DOTALL)
 NAMED_SQL = re.compile(
     NAMED.pattern
@@ -33,7 +33,7 @@ def command(text: str | None) -> str | None:
 
 
 def is_several(text: str) -> bool:
-    """Whether a redacted text holds several statements.
+    """Whether a redacted text has several statements.
 
     >>> is_several("SELECT ?; SELECT ?"), is_several("SELECT ?;")
     (True, False)
@@ -42,7 +42,7 @@ def is_several(text: str) -> bool:
 
 
 def is_of(text: str, running: str | None) -> bool:
-    """Whether a text is the one statement that a session runs, by the command tag in its log line.
+    """Whether a text is the statement that the session executes, by the command tag in its log line.
 
     >>> is_of("PREPARE q AS SELECT $1", "EXECUTE"), is_of("WITH a AS (SELECT ?) SELECT", "SELECT")
     (False, True)
@@ -56,7 +56,7 @@ def is_of(text: str, running: str | None) -> bool:
 
 
 def after_name(message: str, start: int) -> int | None:
-    """Return where the statement begins after `execute NAME: `; a name may hold colons.
+    """Return the offset of the statement after `execute NAME: `; a name may have colons.
 
     >>> message = "execute a: b:c: SELECT 1"
     >>> message[after_name(message, 0) or 0 :]

@@ -1,7 +1,7 @@
-"""Who took part in a deadlock: the DETAIL of SQLSTATE 40P01, which no other source has.
+"""The participants of a deadlock, from the DETAIL of SQLSTATE 40P01, which no other source has.
 
-First one line per process with what it waits for and who blocks it, then one per process with what it
-runs, in PostgreSQL's own order:
+First one line per process with the lock that it waits for and the process that blocks it, then one line per
+process with its statement, in PostgreSQL's order:
 
     Process 12 waits for ShareLock on transaction 766; blocked by process 13.
     Process 12: UPDATE ...
@@ -26,7 +26,7 @@ def participants(detail: str) -> tuple[Participant, ...]:
     waits = {found["pid"]: found for found in WAITS.finditer(detail)}
     starts = list(RUNS.finditer(detail))
     if len(starts) != len(waits):
-        # A statement has such a line in it: where it ends is not certain.
+        # A statement contains such a line: its end is not certain.
         starts = []
     ends = [*(start.start() for start in starts[1:]), len(detail)]
     runs = {start[1]: detail[start.end() : end] for start, end in zip(starts, ends, strict=False)}

@@ -1,8 +1,8 @@
-"""What happened in the database besides statements: the kinds of events, each by its message and its source.
+"""Database events in the log besides statements: kinds of events, each by its message and its backend type.
 
-The patterns are PostgreSQL's messages with lc_messages = C, from its source. An application can write any
-message to the log by RAISE, so a line counts only when it has the severity, SQLSTATE and backend type of that
-event, and no CONTEXT of a RAISE.
+The patterns match PostgreSQL's messages with lc_messages = C, from its source. An application can write any
+message to the log by RAISE, so a line counts only with the severity, SQLSTATE and backend type of that event,
+and without the CONTEXT of a RAISE.
 """
 
 import re
@@ -34,9 +34,9 @@ class Kind(StrEnum):
 ERRORS = frozenset({"ERROR", "FATAL", "PANIC"})
 SQLSTATE = re.compile("[0-9A-Z]{5}")
 DEADLOCK_DETECTED = "40P01"
-# syntax_error, and what the reading of a statement's characters gives.
+# syntax_error, and the errors of decoding a statement's characters.
 NOT_SQL = frozenset({"42601", "22021", "22025", "22P05", "22P06", "42622"})
-# successful_completion: lines that report something. jsonlog leaves it out below ERROR in some versions.
+# successful_completion. Some versions of jsonlog leave it out below ERROR.
 REPORTS = frozenset({None, "00000"})
 WAITING = re.compile(
     rf"process (?P<pid>[0-9]{{1,10}}) (?P<what>still waiting for|acquired) (?P<lock>{LOCK})"
@@ -74,7 +74,7 @@ TERMINATED = re.compile(r"server process \(PID [0-9]+\) was terminated by signal
 
 
 def event_of(line: Line) -> Event | None:
-    """Return the event that a line reports, when it is of one of the kinds."""
+    """Return the event of a line; None when it has none of these kinds."""
     if line.error_severity in ERRORS:
         return _error(line)
     if (
@@ -96,7 +96,7 @@ def rejected_plan(
     size_bytes: int,
     duration_ns: int,
 ) -> Event:
-    """Return an executed plan that is too large or too deep to be stored, with its measure."""
+    """Return the event for an executed plan that is too large or too deep to be stored, with its size."""
     return _event(
         line,
         Kind.PLAN_REJECTED,
@@ -178,7 +178,7 @@ def _event(
 ) -> Event:
     if statement is None and line.statement:
         statement = redact.statement(line.statement)
-    # What PostgreSQL could not read has no literals that we could find.
+    # Literals cannot be found in a text that PostgreSQL could not parse.
     is_sql = line.state_code not in NOT_SQL
     comment = statement.comment if statement else redact.Comment()
     sqlstate = SQLSTATE.fullmatch(line.state_code or "")

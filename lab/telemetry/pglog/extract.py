@@ -1,4 +1,4 @@
-"""From a line of the log to the records that are stored: executions, plans, statements, events."""
+"""Converts a log line to records: executions, plans, statements, events."""
 
 import re
 from dataclasses import replace
@@ -11,19 +11,19 @@ from lab.telemetry.pglog.line import Line
 from lab.telemetry.store import Execution, Plan, Record, Source, Statement
 
 DURATION = re.compile(r"duration: ([0-9]{1,12})(?:\.([0-9]{1,3}))? ms")
-# What follows two blanks: simple protocol, extended protocol, auto_explain. parse and bind are steps of
-# an execution whose own line follows, so they are no executions.
+# After the duration: simple protocol, extended protocol, auto_explain. Lines of parse and bind are not
+# executions: the line of their execution follows.
 STATEMENT = "  statement: "
 EXECUTE = "  execute "
 PLAN = re.compile(r"  plan:\s*(?=[{\[])")
 
 
 def records_of(line: Line) -> list[Record]:
-    """Return the records of a line; most lines have none.
+    """Return the records of a line; none for most lines.
 
     Raises:
-        InvalidLineError: when its time cannot be read.
-        InvalidPlanError: when its plan is none.
+        InvalidLineError: when its timestamp cannot be parsed.
+        InvalidPlanError: when its plan cannot be parsed.
     """
     duration = DURATION.match(line.message) if _is_report(line) else None
     if duration is None:
@@ -38,7 +38,7 @@ def records_of(line: Line) -> list[Record]:
 
 
 def _is_report(line: Line) -> bool:
-    """Whether PostgreSQL wrote the line, and not an application by RAISE LOG."""
+    """Whether the line is PostgreSQL's own, and not an application's RAISE LOG."""
     return line.error_severity == "LOG" and not redact.is_raised(line.context)
 
 
@@ -53,7 +53,7 @@ def _statement_start(message: str, after: int) -> int | None:
 def _execution(line: Line, duration_ns: int, text: str) -> list[Record]:
     redacted = redact.statement(text)
     comment = redacted.comment
-    # Of several statements in one message the line has the query id of the last.
+    # For several statements in one message, the line has the query id of the last one.
     several = commands.is_several(redacted.text)
     execution = Execution(
         at_ns=line.at_ns,
@@ -80,7 +80,7 @@ def _plan(line: Line, duration_ns: int, text: str) -> list[Record]:
     comment = redacted.comment
     own = redacted.statement is None or commands.is_of(redacted.statement, line.ps)
     if commands.command(redacted.statement) == "PREPARE":
-        # The plan is of an EXECUTE, whose own line follows; the text and its comment are PREPARE's.
+        # The plan is that of an EXECUTE, whose own line follows; the text and its comment are PREPARE's.
         comment = replace(comment, trace_id=None, span_id=None)
     several = commands.is_several(redacted.statement or "")
     plan = Plan(

@@ -1,7 +1,7 @@
-"""The log reader's thread: reads a piece, stores its records and its position in one transaction, goes on.
+"""The log reader's thread: reads a piece of the log, and stores its records and position in one transaction.
 
-Whatever fails (the directory is not there yet, the store is full) is tried again from the stored position,
-so a line is stored once, or is still to be read.
+After a failure (the directory does not exist yet, the store is full) it retries from the stored position, so
+each line is stored exactly once.
 """
 
 import threading
@@ -23,23 +23,23 @@ COMMIT_TIMEOUT_S = 30.0
 
 
 class Telemetry(Protocol):
-    """Who wants to know what the log reader does."""
+    """Receives the log reader's state, for its metrics."""
 
     def lines(self, count: int) -> None:
-        """So many lines were read and stored."""
+        """`count` lines were read and stored."""
 
     def unreadable(self, reason: str) -> None:
-        """A line could not be read."""
+        """A line or a plan could not be parsed."""
 
     def behind(self, unread_bytes: int) -> None:
-        """So many bytes of the log are still to be read."""
+        """`unread_bytes` of the log are not read yet."""
 
     def trouble(self, reason: str | None) -> None:
-        """Why the log cannot be followed now; None when it can."""
+        """Set the reason why the log cannot be read; None when it can."""
 
 
 class LogReader:
-    """Follows a log directory from where the store says it was left; start it with `with`."""
+    """Follows a log directory from the stored positions; start it with `with`."""
 
     def __init__(
         self, directory: Path, reader: Reader, writer: Writer, telemetry: Telemetry
@@ -57,12 +57,12 @@ class LogReader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop after the piece under way."""
+        """Stop after the current piece."""
         self._stop.set()
         self._thread.join()
 
     def catch_up(self) -> int:
-        """Read and store all there is now; returns the number of lines.
+        """Read and store all unread lines; return their number.
 
         Raises:
             OSError: when the log cannot be read.
@@ -84,11 +84,11 @@ class LogReader:
         while not self._stop.wait(pause):
             try:
                 if not self.catch_up():
-                    self._say_so()
+                    self._record_idle_log()
                 self._telemetry.behind(self._tail.unread_bytes())
             except PermissionError:
                 self._telemetry.trouble(
-                    f"{self._directory} may not be read; run the lab as the user who started PostgreSQL"
+                    f"{self._directory} cannot be read; run the lab as the user who started PostgreSQL"
                 )
                 pause = RETRY_S
             except (OSError, StoreError) as error:
@@ -98,8 +98,8 @@ class LogReader:
                 self._telemetry.trouble(None)
                 pause = POLL_S
 
-    def _say_so(self) -> None:
-        """A log without new lines must not be taken for one that nobody reads."""
+    def _record_idle_log(self) -> None:
+        """Store the time of the last read, so that a log without new lines does not look unread."""
         if piece := self._tail.nothing_new(clock.now_ns()):
             self._writer.commit([piece.position], timeout_s=COMMIT_TIMEOUT_S)
             self._tail.advance(piece)

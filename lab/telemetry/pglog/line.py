@@ -15,11 +15,11 @@ QueryId: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class InvalidLineError(ValueError):
-    """The line is not one that PostgreSQL wrote whole, with log_timezone = UTC."""
+    """The line is not a complete line of jsonlog with log_timezone = UTC."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The fields that are read; raw, so it must not be stored."""
+    """The fields that the lab uses; not redacted, so it must not be stored."""
 
     timestamp: str
     pid: Pid
@@ -38,7 +38,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def at_ns(self) -> int:
-        """When it was written, in nanoseconds since 1970; PostgreSQL gives milliseconds."""
+        """Time of the line in nanoseconds since 1970, with PostgreSQL's resolution of milliseconds."""
         moment, _, zone = self.timestamp.rpartition(" ")
         if zone not in UTC_NAMES:
             raise InvalidLineError(f"log_timezone must be UTC, not {zone[:20]!r}")
@@ -60,12 +60,12 @@ _decoder = msgspec.json.Decoder(Line)
 
 
 def parse(line: bytes) -> Line:
-    """Read a line.
+    """Parse a line.
 
-    A line that a crash tore in two has the next one appended to it: the whole one is taken.
+    A line that a crash cut off has the next one appended to it: the complete one is used.
 
     Raises:
-        InvalidLineError: when there is no whole line in it.
+        InvalidLineError: when it has no complete line.
     """
     try:
         return _decoder.decode(line)

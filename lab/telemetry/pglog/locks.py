@@ -1,4 +1,4 @@
-"""How PostgreSQL's log describes a lock: `ShareLock on transaction 766`."""
+"""Lock descriptions in PostgreSQL's log, such as `ShareLock on transaction 766`."""
 
 import re
 
@@ -14,7 +14,7 @@ LOCK = (
     r"|object [0-9]{1,10} of class [0-9]{1,10} of database [0-9]{1,10}(?: of subscription)?"
     r"|(?:user|advisory) lock \[[0-9]{1,10}(?:,[0-9]{1,10}){2,3}\])"
 )
-# Its numbers are what an application chose.
+# An application chooses these numbers.
 CHOSEN = re.compile(r" \[[^\[\]]*+\]")
 
 

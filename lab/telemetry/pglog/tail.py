@@ -1,8 +1,8 @@
 """Follows the files of the log directory across rotation, restart and truncation, in bounded pieces.
 
-PostgreSQL empties a file when its name comes round again (log_truncate_on_rotation), so a position means
-something only together with what the file begins with: `head`, the hash of its first bytes. A piece ends
-with a line; whoever stores its records stores its position with them, and tells `advance`.
+PostgreSQL truncates a file when its name is used again (log_truncate_on_rotation), so a position is valid
+only for the same beginning of the file: `head`, the hash of its first bytes. A piece ends at the end of a
+line. The caller stores its records together with its position, then calls `advance`.
 """
 
 import hashlib
@@ -19,26 +19,26 @@ HEAD_BYTES = 512
 PIECE_BYTES = 1 << 20
 MAX_LINE_BYTES = 16 << 20
 PATTERN = "*.json"
-SAYS_SO_NS = 10_000_000_000
+IDLE_NS = 10_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Piece:
-    """Whole lines of one file, and the position after them."""
+    """Complete lines of one file, and the position after them."""
 
     lines: list[bytes]
     position: LogPosition
 
 
 class Tail:
-    """Reads on from positions; for one thread."""
+    """Reads the files from given positions; for one thread."""
 
     def __init__(self, directory: Path, positions: Mapping[str, LogPosition]) -> None:
         self._directory = directory
         self._positions = dict(positions)
 
     def next(self, *, now_ns: int) -> Piece | None:
-        """Return the next piece, from the file that was written to longest ago; None when all is read.
+        """Return the next piece, from the file with the oldest modification; None when all is read.
 
         Raises:
             OSError: when the directory or a file cannot be read.
@@ -50,18 +50,18 @@ class Tail:
         return None
 
     def nothing_new(self, now_ns: int) -> Piece | None:
-        """Return a piece without lines that says so, ten seconds after the last one; None before that."""
+        """Return a piece without lines once IDLE_NS have passed since the last piece; None before."""
         last = max(self._positions.values(), key=lambda p: p.at_ns, default=None)
-        if last is None or now_ns - last.at_ns < SAYS_SO_NS or not self._files():
+        if last is None or now_ns - last.at_ns < IDLE_NS or not self._files():
             return None
         return Piece(lines=[], position=replace(last, at_ns=now_ns))
 
     def advance(self, piece: Piece) -> None:
-        """Go on after a piece, now that it is stored."""
+        """Continue after a piece, once it is stored."""
         self._positions[piece.position.file] = piece.position
 
     def unread_bytes(self) -> int:
-        """Return how many bytes there are beyond the positions."""
+        """Return the number of bytes after the positions."""
         return sum(max(path.stat().st_size - self._known(path.name), 0) for path in self._files())
 
     def _known(self, name: str) -> int:
@@ -76,8 +76,8 @@ class Tail:
             except PermissionError:
                 raise
             except OSError:
-                continue  # rotated away between the two calls, or a loop of links
-            # A directory cannot be read, and a named pipe would never end.
+                continue  # removed by rotation since the listing, or a loop of links
+            # A directory cannot be read, and reading a named pipe would block.
             if stat.S_ISREG(status.st_mode):
                 found.append((status.st_mtime_ns, path))
         return [path for _, path in sorted(found)]
@@ -96,7 +96,7 @@ class Tail:
                 return None
             head_bytes = min(HEAD_BYTES, end)
             head = _head(file, head_bytes)
-            # Emptied while it was read: what was read may be of either time, so read it again.
+            # Truncated while it was read: the data may be of either state, so read it again.
             if self._start(file, path.name) != start or os.fstat(file.fileno()).st_size < end:
                 return None
         position = LogPosition(
@@ -116,7 +116,7 @@ def _head(file: BinaryIO, size: int) -> str:
 
 
 def _whole_lines(file: BinaryIO, start: int) -> tuple[list[bytes], int]:
-    """Return the lines from `start` on, and where the last of them ends."""
+    """Return the lines from `start` on, and the offset of their end."""
     size = PIECE_BYTES
     while True:
         data = os.pread(file.fileno(), size, start)
@@ -124,6 +124,6 @@ def _whole_lines(file: BinaryIO, start: int) -> tuple[list[bytes], int]:
         if end or len(data) < size:
             return data[:end].split(b"\n")[:-1], start + end
         if size >= MAX_LINE_BYTES:
-            # No line that PostgreSQL writes for us; gone past, so that the lines after it are read.
+            # PostgreSQL writes no line of that length; skip it, so that the next lines are read.
             return [data[:100]], start + len(data)
         size *= 2
