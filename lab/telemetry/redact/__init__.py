@@ -1,8 +1,8 @@
-"""Keeps personal data out of whatever the lab stores, and reads the comments that link SQL to traces.
+"""Redaction: removes personal data before anything is stored, and parses comments that link SQL to traces.
 
-psycopg2 interpolates parameters on the client, so raw statements, plans and log lines hold the customers'
-own data. Everything passes here before it is stored. The rule is to keep what is known to be safe, not to
-remove what is known to be personal: an unknown thing becomes `?`.
+psycopg2 interpolates parameters on the client, so raw statements, plans and log lines contain customers'
+data. Everything is redacted before it is stored. The rule is an allow-list: keep what is known to be safe;
+any other text becomes `?`.
 """
 
 from lab.telemetry.redact.comments import Comment, comments, render

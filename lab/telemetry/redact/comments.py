@@ -1,4 +1,4 @@
-"""The comments inside a statement: ddtrace's, which names the span, and ours, which names the statement.
+"""SQL comments: ddtrace's, which identifies the span, and the workload's, which names the statement.
 
 Both are lists of `key='value'`. ddtrace writes `ddps` (the calling service), `dde`, `ddpv` and
 `traceparent`; workload/statements.py writes `service` and `statement` (sqlcommenter's form).
@@ -13,7 +13,7 @@ from lab.telemetry.redact.names import label
 
 # Possessive, and only at the start of a word: linear for any text.
 PAIR = re.compile(r"(?<![A-Za-z_])([A-Za-z_]{1,64}+)='((?:[^'\\]|\\.){0,400}+)'", re.DOTALL)
-# As people name services, environments and statements. Anything else is not a name.
+# Names of services, environments, versions and statements. Any other value is not a name.
 NAME = re.compile(
     r"[A-Za-z_][\w.:/-]{0,99}|\d{1,5}(?:\.\d{1,5}){0,3}(?:[-+][\w.]{1,30})?", re.ASCII
 )
@@ -23,16 +23,16 @@ NO_TRACE, NO_SPAN = "0" * 32, "0" * 16
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comment:
-    """What a statement's comments say; None where they say nothing.
+    """The values in a statement's comments; None for a missing one.
 
     Attributes:
         trace_id: 32 lower-case hexadecimal digits.
-        span_id: 16 lower-case hexadecimal digits, of the span of this very execution.
+        span_id: 16 lower-case hexadecimal digits, of the span of this execution.
         service: the calling service (`ddps`).
         env: the environment (`dde`).
         version: the version of the caller (`ddpv`).
-        statement: the statement's name, from our own comment.
-        owner: the service that the statement belongs to, from our own comment.
+        statement: the statement's name, from the workload's comment.
+        owner: the service that the statement belongs to, from the workload's comment.
     """
 
     trace_id: str | None = None
@@ -48,7 +48,7 @@ NOTHING = Comment()
 
 
 def comments(bodies: Iterable[str]) -> Comment:
-    """Read the bodies of a statement's comments; the first of two equal keys counts.
+    """Parse the bodies of a statement's comments; the first of two equal keys counts.
 
     >>> comments(["ddps='credit-risk',traceparent='00-" + "a" * 32 + "-" + "b" * 16 + "-01'"]).service
     'credit-risk'
@@ -72,7 +72,7 @@ def comments(bodies: Iterable[str]) -> Comment:
 
 
 def render(comment: Comment) -> list[str]:
-    """Return comments that say what was parsed, and nothing else: what DBM calls `metadata.comments`.
+    """Return comments with the parsed values only, as in DBM's `metadata.comments`.
 
     >>> comments(render(Comment(service="credit-risk", statement="a"))).statement
     'a'
@@ -91,7 +91,7 @@ def _name(value: str | None) -> str | None:
 
 
 def _ids(traceparent: str) -> tuple[str, str] | tuple[None, None]:
-    """Ids of all zeros are what a disabled tracer writes: they name nothing."""
+    """Return trace id and span id; none for ids of zeros, which a disabled tracer writes."""
     found = TRACEPARENT.fullmatch(traceparent)
     if found is None or found[1] == NO_TRACE or found[2] == NO_SPAN:
         return None, None

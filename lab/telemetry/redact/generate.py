@@ -1,13 +1,13 @@
-"""`python -m lab.telemetry.redact.generate SOURCE...`: writes data/ from PostgreSQL's source and Faker.
+"""`python -m lab.telemetry.redact.generate SOURCE...`: generates data/ from PostgreSQL's source and Faker.
 
-The translated catalogues (.mo) have the texts without their SQLSTATEs, mixed with hints and details; the
-source has both. The trees come from Debian's source packages, which need no root and no build:
+The translation catalogues (.mo) have the texts without their SQLSTATEs, mixed with hints and details; the
+source has both. The source trees come from Debian's source packages, without root and without a build:
 
     apt-get source --download-only postgresql-15 && tar -xf postgresql-15_*.orig.tar.bz2
 
-Give one tree for each major version; the files are the union, so a message of a version between two of them
-is nearly always there. A message that is in none is stored as its SQLSTATE alone. From the same trees come
-the words of the server (wait events, backend types, plan nodes) and its keywords. The files were made from
+Pass one tree for each major version; the files are the union, so a message of a version between two of them
+is nearly always included. A message that is in none is stored as its SQLSTATE alone. The same trees have the
+words of the server (wait events, backend types, plan nodes) and its keywords. The files were generated from
 PostgreSQL 13.16, 15.18 and 18.6.
 """
 
@@ -37,11 +37,11 @@ SCANNER = re.compile(rf"\b\w*yyerror\s*\([^\";]*({STRINGS})")
 CODE = re.compile(r"\berrcode\s*\(\s*(ERRCODE_\w+)")
 ANY_CODE = re.compile(r"\berrcode(?:_\w+)?\s*\(")
 CONVERSION = re.compile(r"%(?:%|[-+ #0]*[\d*]*(?:\.[\d*]+)?(?:hh|h|ll|l|z|j|t)?([a-zA-Z]))")
-# In a file that gives errmsg a variable, the texts it may hold are marked for translation.
+# In a file that passes a variable to errmsg, the possible texts are marked for translation.
 INDIRECT = re.compile(r"\berrmsg\s*\(\s*[a-z]\w*\s*[,)]|\berrmsg\s*\(\s*_\(\s*[a-z]")
 NOT_MESSAGES = re.compile(r"guc|help|main\.c$")
 DEEPEST = 4_000
-# Where the source names what views and plans show.
+# Source files with the words of views and plans.
 WORDS = (
     "src/backend/commands/explain*.c", "src/backend/utils/init/miscinit.c", "src/backend/utils/misc/guc*.c",
     "src/backend/utils/activity/wait_event*", "src/backend/postmaster/pgstat.c",
@@ -157,7 +157,7 @@ def _template(text: str) -> str:
 
 
 def _macro(name: str) -> str:
-    """INT64_FORMAT is a whole conversion, PRId64 the end of one that began in the string before."""
+    """INT64_FORMAT is a whole conversion, PRId64 the end of one that began in the previous string."""
     return "%d" if name.endswith("_FORMAT") else "d"
 
 
@@ -170,7 +170,7 @@ def _conversion(found: re.Match[str]) -> str:
 
 
 def _arguments(source: str, start: int) -> str:
-    """Return a call up to its closing parenthesis; text in quotes has none."""
+    """Return a call up to its closing parenthesis; parentheses in string literals do not count."""
     depth, position = 0, start
     for part in re.finditer(rf"{STRING}|'(?:[^'\\]|\\.)'|[()]", source[start : start + DEEPEST]):
         depth += {"(": 1, ")": -1}.get(part[0], 0)

@@ -1,6 +1,6 @@
-"""The key under which names are hashed: one for each lab, in a file beside its store, for its owner only.
+"""The key of the hash of names: one for each lab, in a file beside its store, readable by its owner only.
 
-A process that was given none has one of its own, so that its hashes are at least not the same everywhere.
+A process without that file uses a random key, so that its hashes differ between processes.
 """
 
 import os
@@ -20,10 +20,10 @@ def current() -> bytes:
 
 
 def use_file(path: Path, *, make: bool = True) -> None:
-    """Take the key from a file; when it is not there or not whole, make it or keep the process's own.
+    """Read the key from a file; when it is missing or incomplete, create it or keep the process's key.
 
     Raises:
-        OSError: when it can neither be read nor made.
+        OSError: when it can neither be read nor created.
     """
     global _key  # noqa: PLW0603 - one key for a process, like its environment
     _key = _read(path) or (_make(path) if make else _key)
@@ -38,7 +38,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _make(path: Path) -> bytes:
-    """Of two processes that make it at the same time, both take what the first one linked."""
+    """Create the key file; of two processes that do so at once, both use the key that was linked first."""
     statefile.make_directory(path.parent)
     statefile.make_room(path)
     key = secrets.token_bytes(BYTES)

@@ -1,10 +1,10 @@
-"""Error messages without data: PostgreSQL's own texts, and nothing that an application wrote.
+"""Redaction of error messages: keeps PostgreSQL's own texts, and nothing that an application wrote.
 
-A message is kept when the whole of it matches a template of the server for its SQLSTATE
-(data/server_messages.txt); else its SQLSTATE and severity are all that is known of it, and `?` stands for the
-text. What fills a placeholder is a name after a noun for a kind of object (`relation "%s"`), which passes the
-rule for names, or it becomes `?`. RAISE and ASSERT can choose both SQLSTATE and text: they are found by the
-context. DETAIL, HINT and CONTEXT are never stored: they quote rows.
+A message is kept when all of it matches a template of the server for its SQLSTATE (data/server_messages.txt);
+otherwise `?` replaces it, and only its SQLSTATE and severity are stored. A placeholder's value is kept by the
+rule for names when it follows a noun for a kind of object (`relation "%s"`); any other becomes `?`. RAISE and
+ASSERT can choose both SQLSTATE and text: the CONTEXT identifies them. DETAIL, HINT and CONTEXT are never
+stored: they quote rows.
 """
 
 import os
@@ -30,7 +30,7 @@ SIGNATURE = re.compile(
 )
 PLACEHOLDER = re.compile("%([sdm%])")
 RAISED_BY_USERS = frozenset({"P0001", "P0004", "00000"})
-# A line of CONTEXT ends so where PL/pgSQL raised; other languages do not say which statement of theirs did.
+# The end of a CONTEXT line of PL/pgSQL's RAISE; other languages do not report the statement that raised.
 RAISED = re.compile(r" at (?:RAISE|ASSERT)$|^(?:PL/(?!pgSQL )|.* in PL/)", re.MULTILINE)
 ANY_SQLSTATE = "*"
 LEAST_SIZE = 10
@@ -46,7 +46,7 @@ class Template:
     size: int
 
     def captured(self, message: str) -> list[str] | None:
-        """Return what fills the placeholders when the whole message matches, in linear time."""
+        """Return the placeholders' values when the whole message matches, else None; in linear time."""
         first, *middle = self.parts
         if not middle:
             return [] if message == first else None
@@ -64,7 +64,7 @@ class Template:
         return [*found, message[position:end]]
 
     def rendered(self, captured: list[str]) -> str:
-        """Return the message with names by the rule for names, and `?` for everything else."""
+        """Return the message with names by the rule for names, and `?` for every other value."""
         text = self.parts[0]
         for kind, value, part in zip(self.kinds, captured, self.parts[1:], strict=True):
             text += _filled(kind, value, before=text) + part
@@ -72,7 +72,7 @@ class Template:
 
 
 def error_message(message: str, sqlstate: str | None = None, context: str | None = None) -> str:
-    """Redact PostgreSQL's primary message; `?` when it is not certain to be PostgreSQL's.
+    """Redact a primary message; `?` when it is not certain to be PostgreSQL's.
 
     >>> error_message('duplicate key value violates unique constraint "customers_cpf_key"', "23505")
     'duplicate key value violates unique constraint "customers_cpf_key"'
@@ -101,14 +101,14 @@ def _known(message: str, sqlstate: str) -> str:
 
 
 def _candidates(sqlstate: str, word: str) -> list[Template]:
-    """Return the templates that may match, those that say most first."""
+    """Return the templates that may match, those with the longest constant text first."""
     keys = [(code, first) for code in (sqlstate, ANY_SQLSTATE) for first in (word, None)]
     return sorted((t for key in keys for t in _templates().get(key, ())), key=lambda t: -t.size)
 
 
 @cache
 def _templates() -> dict[tuple[str, str | None], list[Template]]:
-    """Templates by SQLSTATE and first word, None where that is filled in; none that matches everything."""
+    """Return templates by SQLSTATE and first word (None: a placeholder); without any that match everything."""
     found: dict[tuple[str, str | None], list[Template]] = {}
     for sqlstate, text in server_messages():
         template = _template(text)

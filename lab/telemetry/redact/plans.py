@@ -1,7 +1,8 @@
-"""Plans without literals: what EXPLAIN (FORMAT JSON) and auto_explain write, with every condition redacted.
+"""Redaction of plans in JSON, from EXPLAIN (FORMAT JSON) and auto_explain: removes all literals.
 
 A plan quotes the statement's literals in Filter, Index Cond, Output, Sort Key and a dozen other keys, more
-with each release. So only the keys that are known to hold names keep their text, by the rule for names.
+with each release. So only keys whose values are names keep their text, by the rule for names; the text of any
+other key is redacted as SQL.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ from lab.telemetry.redact.sql import Redacted, statement
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 
-# Keys whose text is a word of PostgreSQL's own or the name of an object.
+# Keys whose value is a word of PostgreSQL or the name of an object.
 NAMES = frozenset({
     "Alias", "Async Capable", "Command", "Constraint Name", "CTE Name", "Custom Plan Provider",
     "Function Name", "Grouping Sets", "Index Name", "Join Type", "Node Type", "Operation",
@@ -27,16 +28,16 @@ NAMES = frozenset({
     "Subplan Name", "Trigger Name", "Tuplestore Name",
 })  # fmt: skip
 SHAPE = ("Node Type", "Relation Name", "Index Name", "Join Type", "Strategy", "Scan Direction")
-# "CTE orders" is the one "Subplan Name" with a name in it.
+# "CTE orders" is the only form of "Subplan Name" that contains a name.
 CTE = "CTE "
 LONGEST_KEY = 64
-# A level of the plan is two of its JSON. Beyond these neither JSON's decoder nor a reader can follow.
+# A level of the plan is two levels of its JSON. The limit is below that of the JSON decoder.
 MAX_LEVELS = 300
 MAX_BYTES = 8_000_000
 MAX_NODES = 10_000
-# Nodes times subplans: each node may be the one that ran a subplan.
+# Nodes times subplans: each node may be the one that executed a subplan.
 MAX_PAIRS = 2_000_000
-# Three bytes of JSON, an empty list, may take a hundred times that in memory: as much as so many values.
+# An empty list, three bytes of JSON, may take a hundred times that in memory: as much as LIKE_VALUES values.
 MAX_VALUES, LIKE_VALUES = 600_000, 5
 MAX_STATEMENT = 20_000
 QUERY_TEXT = re.compile(r'"Query Text":\s*("(?:[^"\\]|\\.)*")')
@@ -50,11 +51,11 @@ BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|([\[{])|([\]}])')
 
 
 class InvalidPlanError(ValueError):
-    """The text is no plan in JSON."""
+    """The text is not a plan in JSON."""
 
 
 class RejectedPlanError(InvalidPlanError):
-    """The plan is larger or deeper than is stored, or not readable; the message has the measure.
+    """The plan is too large or too deep to be stored, or not readable; the message has size and limit.
 
     `statement` is the plan's own, when it has one.
     """
@@ -66,7 +67,7 @@ class RejectedPlanError(InvalidPlanError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """A plan fit to be stored.
+    """A redacted plan.
 
     Attributes:
         definition: JSON with "Plan" and, where it is known, "Statement"; literals replaced by `?`.
@@ -86,7 +87,7 @@ def plan(text: str | bytes) -> Plan:
 
     Raises:
         RejectedPlanError: when it is too large, too deep, or not readable.
-        InvalidPlanError: when it is no plan.
+        InvalidPlanError: when it is not a plan.
     """
     if reason := _too_large(text):
         raise RejectedPlanError(reason, _statement_of(text))
@@ -129,7 +130,7 @@ def _decoded(text: str | bytes) -> Json:
 
 
 def _has_nodes(root: Json) -> bool:
-    """Whether all nodes have the types of EXPLAIN's values that are calculated with."""
+    """Whether all nodes have a type, and numbers in the keys that calculations use."""
     pending = [root]
     while pending:
         node = pending.pop()
@@ -154,7 +155,7 @@ def _clean(document: dict[str, Json]) -> dict[str, Json] | None:
             return None
         items = source.items() if isinstance(source, dict) else enumerate(_as_list(source))
         for name, value in items:
-            # A key that is no word of EXPLAIN's could carry anything.
+            # A key that EXPLAIN does not write may contain anything.
             if isinstance(name, str) and not _is_key(name):
                 continue
             kept, under = value, name if isinstance(name, str) else key
@@ -171,7 +172,7 @@ def _clean(document: dict[str, Json]) -> dict[str, Json] | None:
 
 
 def _too_large(text: str | bytes) -> str | None:
-    """Return the measure of a plan that is not read at all."""
+    """Return why a plan is too large to be decoded, with its size; None when it is not."""
     if len(text) > MAX_BYTES:
         return f"plan too large: {len(text) / 1e6:,.1f} MB; the limit is {MAX_BYTES / 1e6:g} MB"
     nodes = _as_text(text).count('"Node Type"')
@@ -187,7 +188,7 @@ def _too_large(text: str | bytes) -> str | None:
 
 
 def _values(text: str | bytes) -> int:
-    """Return about how many values a large document has; lists of SQL in its strings do not count."""
+    """Return the approximate number of values of a large document, without lists in its SQL strings."""
     document = _as_text(text)
     if _weight(document) <= MAX_VALUES:
         return 0
@@ -209,7 +210,7 @@ def _too_deep(text: str | bytes) -> RejectedPlanError:
 
 
 def _depth(text: str | bytes) -> int:
-    """Return how deep brackets nest."""
+    """Return the nesting depth of brackets."""
     depth = deepest = 0
     for bracket in BRACKETS.finditer(_as_text(text)):
         depth += bool(bracket[1]) - bool(bracket[2])
@@ -218,7 +219,7 @@ def _depth(text: str | bytes) -> int:
 
 
 def _statement_of(text: str | bytes) -> Redacted | None:
-    """Return the statement of a plan that is not read: auto_explain writes it first."""
+    """Return the statement of a plan that is not decoded: auto_explain writes it first."""
     found = QUERY_TEXT.search(_as_text(text[:MAX_BYTES]))
     if found is None:
         return None
@@ -241,7 +242,7 @@ def _is_key(key: str) -> bool:
 
 
 def _shape(root: Json) -> list[Json]:
-    """Return nested lists: of each node its words of SHAPE, then its children's lists."""
+    """Return nested lists: for each node its values of SHAPE, then its children's lists."""
     whole: list[Json] = []
     pending = [(root, whole)]
     while pending:

@@ -1,9 +1,9 @@
-"""PostgreSQL's lexical rules, as far as they decide where a literal begins and ends.
+"""Redaction of SQL: a lexer with PostgreSQL's rules for where a literal begins and ends.
 
-Written here rather than taken from a SQL parser: parsers refuse what they do not know, and a statement cut
-at track_activity_query_size is no SQL at all. This never refuses. What is not closed is a literal up to the
-end, and every literal becomes `?`. Source of the rules: "Lexical Structure" in PostgreSQL's documentation;
-standard_conforming_strings is taken to be on, its default since 9.1.
+Not a SQL parser: parsers reject unknown syntax, and a statement truncated at track_activity_query_size is
+not valid SQL. This lexer rejects nothing: an unclosed literal extends to the end of the text, and every
+literal becomes `?`. Source of the rules: "Lexical Structure" in PostgreSQL's documentation, with
+standard_conforming_strings on, its default since 9.1.
 """
 
 import re
@@ -20,27 +20,27 @@ TOKEN = re.compile(
       (?P<space>\s++)
     | (?P<line_comment>--[^\r\n]*+)
     | (?P<comment>/\*)
-    # An escape string goes on after a line break, in the same mode; other strings need no such rule,
+    # An escape string continues after a line break, in the same mode; other strings need no such rule,
     # because their continuation is a string again.
     | (?P<escape>[eE]'(?:[^'\\]|\\.|'')*+(?:'|\Z|\\\Z)
         (?:(?=[^\S\r\n]*+(?:--|[\r\n]))(?:\s++|--[^\r\n]*+)*+'(?:[^'\\]|\\.|'')*+(?:'|\Z|\\\Z))*+)
     | (?P<string>(?:[bBxXnN]|[uU]&)?'(?:[^']|'')*+(?:'|\Z))
     | (?P<quoted>(?:[uU]&)?"(?:[^"]|"")*+(?:"|\Z))
-    # Numbers of a plan's own, by which its conditions refer to a subplan.
+    # A plan's numbers of subplans, to which its conditions refer.
     | (?P<subplan>\b(?:InitPlan|SubPlan)\ [0-9]{1,3}(?![\w.]))
     | (?P<word>[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*+)
     | (?P<parameter>\$[0-9]{1,5}+(?![0-9]))
     | (?P<dollar>\$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*+)?)\$
         (?:.*?\$(?P=tag)\$|.*+))
-    # Greedy on purpose: 0x1F, 1_000, 1.5e-3 and whatever else begins with a digit.
+    # Greedy: 0x1F, 1_000, 1.5e-3 and any other text that begins with a digit.
     | (?P<number>\.?[0-9](?:[eE][+-][0-9]|[A-Za-z0-9_.])*+)
     | (?P<other>.)
     """,
     re.VERBOSE | re.DOTALL,
 )
 COMMENT_EDGE = re.compile(r"/\*|\*/")
-# With standard_conforming_strings off the quote after a backslash does not end a string. So after a string
-# that ends with one nothing is certain; `ESCAPE '\'` is the one that is common.
+# With standard_conforming_strings off, a quote after a backslash does not end a string. So the text after a
+# string that ends with a backslash is uncertain; `ESCAPE '\'` is a common exception.
 UNCERTAIN = re.compile(r"(?<!\\)(?:\\\\)*+\\'\Z")
 BACKSLASH = "'\\'"
 AFTER_BACKSLASH = re.compile(
@@ -49,7 +49,7 @@ AFTER_BACKSLASH = re.compile(
 END_OF_COPY = re.compile(r"[;\r\n]")
 UNICODE_ESCAPE = re.compile(r"\\(?:([0-9A-Fa-f]{4})|\+([0-9A-Fa-f]{6}))")
 LITERALS = frozenset({"escape", "string", "dollar", "number"})
-# SQL has at most two names in a row (a column and its alias or type), and one as long as no keyword came.
+# SQL has at most two names in a row (a column and its alias or type), and one before the first keyword.
 MOST_NAMES_IN_A_ROW = 2
 MAX_CHARACTERS = 1_000_000
 REMEMBERED_CHARACTERS = 20_000
@@ -57,17 +57,17 @@ REMEMBERED_CHARACTERS = 20_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Redacted:
-    """A statement without literals and comments, and what the comments said."""
+    """A statement without literals and comments, and the parsed comments."""
 
     text: str
     comment: Comment
 
 
 def statement(text: str) -> Redacted:
-    """Replace every literal by `?`, and take the comments out after reading them.
+    """Replace every literal by `?`, and parse and remove the comments.
 
-    Also for an expression of a plan, such as `(cpf = '39053344705'::bpchar)`. Beyond a million characters
-    the text is cut.
+    Also for an expression of a plan, such as `(cpf = '39053344705'::bpchar)`. The text is truncated at a
+    million characters.
 
     >>> statement("SELECT name FROM customers WHERE cpf = '39053344705' LIMIT 1").text
     'SELECT name FROM customers WHERE cpf = ? LIMIT ?'
@@ -77,17 +77,17 @@ def statement(text: str) -> Redacted:
 
 
 class _Lexer:
-    """The tokens of one text, as they are kept."""
+    """Redacts one text, token by token."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._kept: list[str] = []
         self._bodies: list[str] = []
-        # Where in `_kept` the names since the last token of another kind are.
+        # Indexes in `_kept` of the names since the last token of another kind.
         self._names: list[int] = []
         self._is_first = True
         self._is_copy = False
-        # Whether a keyword came yet.
+        # Whether a keyword was found.
         self._is_sql = False
 
     def redacted(self) -> Redacted:
@@ -98,7 +98,7 @@ class _Lexer:
         return Redacted(text="".join(self._kept).strip(), comment=comments(self._bodies))
 
     def _take(self, token: re.Match[str]) -> int:
-        """Keep what may be kept of a token, and return where the next one begins."""
+        """Redact a token, and return the start of the next one."""
         kind, end = token.lastgroup, token.end()
         if kind == "comment":
             end = _end_of_comment(self._text, end)
@@ -132,7 +132,7 @@ class _Lexer:
         if self._is_first:
             self._is_first, self._is_copy = False, text.lower() == "copy"
         elif self._is_copy and text.lower() == "stdin":
-            # What follows the statement are rows.
+            # Rows follow the statement.
             end = END_OF_COPY.search(self._text, token.end())
             self._text = self._text[: end.start()] if end else self._text
         return token.end()
@@ -148,7 +148,7 @@ class _Lexer:
 
 @lru_cache(maxsize=16_384)
 def _known_word(word: str) -> tuple[bool, str]:
-    """Whether a word is a keyword, and what is kept of it."""
+    """Return whether a word is a keyword, and its redacted form."""
     return word.lower() in keywords(), label(word) or ""
 
 
@@ -163,7 +163,7 @@ def _kept(kind: str | None, token: str) -> str:
 
 
 def _identifier(token: str) -> str:
-    """A quoted identifier by the rule for names; hashed when it has blanks or is not closed."""
+    """Return a quoted identifier by the rule for names; hashed when it has blanks or is not closed."""
     is_escaped = token[0] != '"'
     name = token[3 if is_escaped else 1 :].removesuffix('"').replace('""', '"')
     if is_escaped:
@@ -187,7 +187,7 @@ _remembered = lru_cache(maxsize=2048)(_lex)
 
 
 def _end_of_comment(text: str, position: int) -> int:
-    """Comments nest; one that is not closed goes to the end."""
+    """Return the end of a comment; comments nest, and an unclosed one extends to the end of the text."""
     depth = 1
     while depth:
         edge = COMMENT_EDGE.search(text, position)

@@ -1,7 +1,7 @@
-"""Span tags and resources: an allow-list of keys, whose values pass the rule for names.
+"""Redaction of span tags and resources: an allow-list of keys; values by the rule for names.
 
-An application may set anything as a tag, so neither a key that is not listed here nor a number as long as a
-telephone number is stored.
+An application may set any tag, so a key that is not listed here is not stored, nor a number as long as a
+telephone number.
 """
 
 import re
@@ -11,7 +11,7 @@ from math import isfinite
 from lab.telemetry.redact.names import hashed, label
 from lab.telemetry.redact.sql import statement
 
-# The tracer's, the driver's, and those that workload/ sets.
+# Tags of the tracer, of the driver, and of workload/.
 TAGS = frozenset({
     "_dd.base_service", "_dd.dbm_trace_injected", "_dd.measured", "_dd.origin", "_dd.p.dm", "_dd.p.tid",
     "_dd.top_level", "_sampling_priority_v1", "component", "credit.audit_rows", "credit.contracts",
@@ -22,7 +22,7 @@ TAGS = frozenset({
     "network.destination.name", "network.destination.port", "out.host", "out.port", "process_id",
     "runtime-id", "server.address", "span.kind", "sql.executemany", "version",
 })  # fmt: skip
-# Random, so not names; seconds since 1970 and eight zeros in the higher half of a trace id.
+# Random values, not names; the higher half of a trace id has seconds since 1970 and eight zeros.
 EXACT = {
     "_dd.p.tid": re.compile("[0-9a-f]{8}0{8}"),
     "runtime-id": re.compile("[0-9a-f]{32}"),
@@ -34,7 +34,7 @@ MOST_WHOLE, MOST_FRACTION = 10_000_000, 10_000
 
 
 def tag(key: str, value: str) -> str | None:
-    """Return a span tag's value as it may be stored, or None when it must not be.
+    """Return a span tag's redacted value, or None when it must not be stored.
 
     >>> tag("db.user", "credit_app"), tag("customer.name", "x")
     ('credit_app', None)
@@ -46,7 +46,7 @@ def tag(key: str, value: str) -> str | None:
 
 
 def number(key: str, value: float) -> float | None:
-    """Return a span's number as it may be stored, or None when it must not be."""
+    """Return a span's numeric tag, rounded, or None when it must not be stored."""
     if key not in TAGS or not isfinite(value):
         return None
     if value == int(value):
@@ -66,5 +66,5 @@ def resource(text: str, kind: str, meta: Mapping[str, str]) -> str:
     if route is None:
         return label(text) or ""
     path = "/".join(label(segment) or "" for segment in route["path"].split("/"))
-    # A number may be split over segments.
+    # A personal number may be split over segments.
     return (route["method"] or "") + (path if label(path) == path else f"/{hashed(path)}")

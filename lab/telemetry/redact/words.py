@@ -1,8 +1,8 @@
-"""Word lists: what PostgreSQL's own messages and views say, SQL's keywords, and people's names.
+"""Word lists: words of PostgreSQL's messages and views, SQL keywords, and names of people.
 
-generate.py makes the files in data/, but for three: applications.txt has words of applications and drivers,
-more_people.txt names that are frequent in Brazil and absent from Faker's pools, not_people.txt those that are
-more often a column's than a person's.
+generate.py generates the files in data/ except three: applications.txt has words of applications and drivers,
+more_people.txt names that are frequent in Brazil and not in Faker's pools, not_people.txt names that are more
+often a column's than a person's.
 """
 
 import re
@@ -31,7 +31,7 @@ def server_messages() -> list[tuple[str, str]]:
 
 @cache
 def sqlstates() -> Mapping[str, str]:
-    """Return SQLSTATEs by the name that drivers give their exceptions, `UniqueViolation`."""
+    """Return SQLSTATEs by the names of drivers' exceptions, such as `UniqueViolation`."""
     pairs = (line.split("\t") for line in _lines("sqlstates.txt"))
     return {"".join(map(str.capitalize, name.split("_"))): code for code, name in pairs}
 
@@ -44,7 +44,7 @@ def keywords() -> frozenset[str]:
 
 @cache
 def technical() -> frozenset[str]:
-    """Return the words, lower-case, that a name of several words may have."""
+    """Return technical words, lower-case: the words that a name of several words may have."""
     messages = " ".join(re.sub("%[sdm]", " ", text) for _, text in server_messages())
     found = frozenset(word.lower() for word in re.findall("[A-Za-z]+", messages))
     return found | keywords() | _words("server_words.txt") | _words("applications.txt")
@@ -52,7 +52,7 @@ def technical() -> frozenset[str]:
 
 @cache
 def people() -> frozenset[str]:
-    """Return given names and surnames, lower-case and without accents, that stand for a person alone."""
+    """Return given names and surnames, lower-case and without accents, that are not also ordinary words."""
     names = _words("people.txt") | _words("more_people.txt")
     return (
         names - _words("not_people.txt") - (technical() - _words("more_people.txt")) - _short(names)
@@ -61,11 +61,11 @@ def people() -> frozenset[str]:
 
 @cache
 def all_people() -> frozenset[str]:
-    """Return all given names and surnames, also those that are ordinary words."""
+    """Return all given names and surnames, including those that are ordinary words."""
     return _words("people.txt") | _words("more_people.txt")
 
 
 def _short(names: frozenset[str]) -> frozenset[str]:
-    """Three letters are an abbreviation more often than a person, but for a few."""
+    """Return the names of up to three letters, which are mostly abbreviations, except a few."""
     known = {"ana", "bia", "eva", "ian", "isa", "ivo", "lia", "rui", "ruy"}
     return frozenset(name for name in names if len(name) <= 3 and name not in known)  # noqa: PLR2004

@@ -1,7 +1,7 @@
-"""The lab's own memory of what both observers were sent: a SQLite file, bounded by age and by bytes.
+"""The telemetry store: a SQLite file with spans, DBM events and log records, limited by age and by bytes.
 
-One thread writes, in batches; readers open the file for themselves and are never blocked (WAL). What goes
-in and what comes out are the records of lab/telemetry/store/records.py.
+One thread writes, in batches; each reader opens the file itself and is never blocked (WAL). Writer and reader
+use the records of lab/telemetry/store/records.py.
 """
 
 from lab.telemetry.store.errors import OutOfRangeError, StoreError, StoreTimeoutError

@@ -1,4 +1,4 @@
-"""The store's file: made, opened, and set aside when it is damaged, another version's, or no store at all."""
+"""The store's file: create, open, and set aside when it is damaged, of another version, or not a store."""
 
 import os
 import sqlite3
@@ -13,23 +13,25 @@ VERSION = 4
 APPLICATION_ID = 0x43724C62  # "CrLb"
 SCHEMA = Path(__file__).with_name("schema.sql")
 BUSY_TIMEOUT_S = 5.0
-# Keeps the write-ahead log at this size after a checkpoint that followed a long read.
+# Truncates the write-ahead log to this size after a checkpoint that followed a long read.
 WAL_BYTES = 64_000_000
-# SQLite's own files beside the database; without it they are worth nothing.
+# SQLite's files beside the database; they are useless without it.
 BESIDE = ("-wal", "-shm", "-journal")
 SUSPECT = ".suspect"
 RW = os.R_OK | os.W_OK
-LOST = "What was observed before is in that file; a new store begins. Remove it when you need the space."
+LOST = (
+    "The file has the previous observations; a new store begins. Remove it when you need the space."
+)
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
-    """Open the store, making it when it is not there, readable by its owner only.
+    """Open the store; create it when it is missing, readable by its owner only.
 
-    A file that is damaged, of another version or no store is set aside with a message: it holds
-    observations, no originals, and must not keep the console from starting.
+    A file that is damaged, of another version or not a store is set aside with a message: it has
+    observations, no original data, and must not prevent the console from starting.
 
     Raises:
-        StoreError: when the file cannot be opened or made, for want of space or rights.
+        StoreError: when the file cannot be opened or created, for lack of space or permissions.
     """
     statefile.make_directory(path.parent)
     try:
@@ -43,10 +45,10 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 
 
 def renewed(path: Path, why: str) -> sqlite3.Connection:
-    """Set the store aside, which nobody may have open for writing, and return a new one.
+    """Set the store aside, which must not be open for writing, and return a new one.
 
     Raises:
-        StoreError: when the new one cannot be made.
+        StoreError: when the new one cannot be created.
     """
     target = statefile.set_aside(path, why, lost=LOST)
     for suffix in BESIDE:
@@ -62,9 +64,9 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     """Open the store read-only; for one thread.
 
     Raises:
-        StoreError: when it is not there.
+        StoreError: when it does not exist.
     """
-    # A named pipe would keep SQLite waiting for ever.
+    # SQLite would wait for ever for a named pipe.
     if irregular := _irregular(path):
         raise StoreError(f"{irregular} is no regular file; ./creditlab restart sets it aside.")
     try:
@@ -74,24 +76,24 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA query_only = on")
     except sqlite3.Error as error:
         raise StoreError(
-            f"There is no store at {path}: {error}. `./creditlab up` starts the console that makes it."
+            f"There is no store at {path}: {error}. `./creditlab up` starts the console, which creates it."
         ) from error
     return connection
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether SQLite's error says that the file itself is damaged, or none of its."""
+    """Whether an error of SQLite means that the file is damaged or not a database."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def suspect(path: Path) -> Path:
-    """Return the file by which a reader tells the writer that it met damage."""
+    """Return the marker file by which a reader reports damage to the writer."""
     return Path(f"{path}{SUSPECT}")
 
 
 def raise_suspicion(path: Path) -> None:
-    """Have the writer check the store: a reader has met damage in it."""
+    """Make the writer check the store: a reader found damage in it."""
     with suppress(OSError):
         suspect(path).touch()
 
@@ -100,7 +102,7 @@ def require_sound(connection: sqlite3.Connection) -> None:
     """Check the whole file; takes seconds for gigabytes.
 
     Raises:
-        StoreDamagedError: with what is wrong; the connection is closed.
+        StoreDamagedError: with SQLite's reason; the connection is closed.
     """
     try:
         [[found], *_] = connection.execute("PRAGMA quick_check(1)").fetchall()
@@ -132,7 +134,7 @@ def _opened(path: Path) -> sqlite3.Connection:
             raise StoreDamagedError(str(error)) from error
         raise StoreError(
             f"The store {path} cannot be opened: {error}.\n"
-            "Free space on its disk, or remove the file: it holds observations, no originals."
+            "Free space on its disk, or remove the file: it has observations, no original data."
         ) from error
     return connection
 

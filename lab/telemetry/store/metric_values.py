@@ -1,4 +1,4 @@
-"""Values of the Agent's metrics in a window: the latest, and the increase by the type of the series."""
+"""Values of the Agent's metrics in a time range: the latest value, and the increase by type of the series."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,29 +17,29 @@ MOST_INTERVALS = 2.5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Points:
-    """A series with its points of a window, oldest first: nanoseconds since 1970, and value."""
+    """A series with its points of a time range, oldest first: nanoseconds since 1970, and value."""
 
     series: MetricSeries
     points: tuple[tuple[int, float], ...]
 
     @property
     def interval_s(self) -> float:
-        """Seconds between two points, as stated."""
+        """Seconds between two points, as the sender states them."""
         return self.series.interval_s or DEFAULT_INTERVAL_S
 
     @property
     def tags(self) -> Mapping[str, str]:
-        """The tags by key; of a repeated key the last value."""
+        """The tags by key; for a repeated key the last value."""
         return dict(tag.split(":", 1) for tag in self.series.tags)
 
     def increase(self, *, per_second: bool) -> float:
-        """Return what was added in the window.
+        """Return the increase in the time range.
 
-        A count is the sum of its points. A rate is each point times the seconds since the point before;
-        for the first point, and after a gap, times the interval.
+        For a count: the sum of its points. For a rate: each point times the seconds since the previous
+        point; for the first point, and after a gap, times the interval.
 
         Args:
-            per_second: also for a gauge, as which the Agent sends a `rate` of a check.
+            per_second: treat a gauge as a rate: the Agent sends a check's `rate` as a gauge.
         """
         if self.series.type is MetricType.COUNT or not (
             per_second or self.series.type is MetricType.RATE
@@ -65,13 +65,13 @@ def points_of(
     Args:
         reader: of the store.
         name: of the metric.
-        since_ns: a point at this moment belongs to the window before.
-        until_ns: the last moment.
+        since_ns: exclusive start.
+        until_ns: inclusive end.
         tags: "key:value"; a series must have all of them.
-        sources: whose series count.
+        sources: sources of the series.
 
     Raises:
-        StoreError: as the reader raises it.
+        StoreError: as the reader does.
     """
     found = reader.select(MetricSeries, "name = ? AND seen_ns > ?", [name, since_ns])
     wanted = [s for s in found if set(tags) <= set(s.tags) and s.source in sources]
@@ -96,7 +96,7 @@ def points_of(
 
 
 def current(found: Sequence[Points]) -> list[Points]:
-    """Return the series that have a point in the newest interval: the others have ended."""
+    """Return the series with a point in the newest interval; the others have ended."""
     newest = max((one.series.seen_ns for one in found), default=0)
     return [one for one in found if one.series.seen_ns > newest - one.interval_s * NS_PER_S]
 

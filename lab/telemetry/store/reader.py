@@ -1,4 +1,4 @@
-"""Reads the store: typed records out, each call with a time limit, never blocking the writer."""
+"""Reads the store: typed records, a time limit for each call, and no lock that blocks the writer."""
 
 import sqlite3
 import time
@@ -19,7 +19,7 @@ from lab.telemetry.store.tables import TABLES, Table
 
 R = TypeVar("R", bound=Record)
 TIMEOUT_S = 2.0
-# How many of SQLite's instructions run between two looks at the clock: some tenths of a millisecond.
+# SQLite's instructions between two checks of the deadline: some tenths of a millisecond.
 INSTRUCTIONS = 10_000
 DEFAULT_LIMIT = 10_000
 
@@ -43,11 +43,11 @@ class Reader:
         """Return the records of a table that meet a condition.
 
         Args:
-            record: which table.
-            condition: SQL of our own making; values only through `parameters`.
+            record: the table's class.
+            condition: constant SQL of the lab; values only through `parameters`.
             parameters: for the condition's question marks.
-            order: SQL of our own making.
-            limit: at most so many.
+            order: constant SQL of the lab.
+            limit: the maximum number of records.
 
         Raises:
             StoreTimeoutError: when it takes longer than the reader's time limit.
@@ -67,16 +67,16 @@ class Reader:
     def rows(
         self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()
     ) -> list[tuple[Any, ...]]:
-        """Return the rows of a query of our own making; raises as `select` does."""
+        """Return the rows of a query of the lab; raises as `select` does."""
         with self._connection() as connection:
             return connection.execute(sql, parameters).fetchall()
 
     def trace(self, trace_id: str) -> list[Span]:
-        """Return the spans of a trace in the order of their starts."""
+        """Return the spans of a trace, ordered by start."""
         return self.select(Span, "trace_id = ?", [trace_id], order="start_ns, duration_ns DESC")
 
     def executions_of(self, trace_id: str) -> list[Execution]:
-        """Return the statement executions of a trace that the log told of."""
+        """Return the statement executions of a trace that PostgreSQL logged."""
         return self.select(Execution, "trace_id = ?", [trace_id], order="at_ns")
 
     def plans_of(self, trace_id: str) -> list[Plan]:
@@ -84,7 +84,7 @@ class Reader:
         return self.select(Plan, "trace_id = ?", [trace_id], order="executed DESC, at_ns")
 
     def log_positions(self) -> dict[str, LogPosition]:
-        """Return how far each log file has been read, by its name."""
+        """Return the read position in each log file, by the file's name."""
         return {position.file: position for position in self.select(LogPosition)}
 
     @contextmanager
@@ -98,13 +98,13 @@ class Reader:
             raise OutOfRangeError from error
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.ProgrammingError):
-                raise  # of our own making
+                raise  # a bug of the lab
             if is_damage(error):
                 raise_suspicion(self._path)
                 raise StoreDamagedError(str(error)) from error
             if time.monotonic() > deadline:
                 raise StoreTimeoutError(
-                    f"the store did not answer within {self._timeout_s:g} s; ask for a shorter window"
+                    f"the store did not answer within {self._timeout_s:g} s; use a shorter time range"
                 ) from error
             raise StoreError(f"the store cannot be read: {error}") from error
         finally:

@@ -1,4 +1,4 @@
-"""What the store holds, one class per table; a field is a column of the same name.
+"""The store's records, one class per table; a field is a column of the same name.
 
 Times are nanoseconds since 1970 (UTC), durations nanoseconds, trace ids 32 and span ids 16 lower-case
 hexadecimal digits, queryids PostgreSQL's signed 64-bit numbers. No field holds a literal of a statement.
@@ -11,22 +11,22 @@ from typing import TypeAlias
 
 
 class Source(StrEnum):
-    """Who told us."""
+    """The sender of a record."""
 
     LOG = "log"  # PostgreSQL's own log, auto_explain included
     AGENT = "agent"  # a Datadog Agent
-    EMBEDDED = "embedded"  # the lab's stand-in, not Datadog's; what it sends has this for its Agent's version
+    EMBEDDED = "embedded"  # the lab's embedded agent; it sends this as its Agent version
 
 
 class MetricType(StrEnum):
-    """The type of a series in Datadog's API: what was added in an interval, per second, or a state."""
+    """The type of a series in Datadog's API: count per interval, rate per second, or gauge."""
 
     COUNT = "count"
     RATE = "rate"
     GAUGE = "gauge"
 
 
-# Wherever the stand-in's data or state is shown, so that nobody takes it for the product.
+# Shown with the embedded agent's data and state, so that it is not mistaken for Datadog's Agent.
 EMBEDDED_LABEL = "embedded agent, not Datadog's"
 
 
@@ -51,7 +51,7 @@ class Span:
 class Statement:
     """A normalized statement, by queryid or, where the sender has none, by Datadog's signature.
 
-    `key` is the queryid in decimal, else the signature. `name` and `owner` come from our own comment.
+    `key` is the queryid in decimal, else the signature. `name` and `owner` come from the workload's comment.
     """
 
     key: str
@@ -65,7 +65,7 @@ class Statement:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Execution:
-    """One execution that the log told of; `at_ns` is its end. `service` is the caller (`ddps`)."""
+    """One execution that PostgreSQL logged; `at_ns` is its end. `service` is the caller (`ddps`)."""
 
     at_ns: int
     source: Source
@@ -83,7 +83,7 @@ class Execution:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """A plan; `executed` says whether it is one execution's own (with actual rows) or an estimate.
+    """A plan; `executed` is whether it is of one execution (with actual rows) or an estimate.
 
     `definition` is JSON with "Plan"; `shape` is equal for plans with the same nodes, relations, indexes.
     """
@@ -106,7 +106,7 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QueryMetrics:
-    """What one statement of one role did in one collection interval: deltas. `*_ms` as PostgreSQL counts."""
+    """Deltas of one statement and role in one collection interval; `*_ms` as in pg_stat_statements."""
 
     at_ns: int
     source: Source
@@ -131,7 +131,7 @@ class QueryMetrics:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ActivitySample:
-    """One session at one moment; `blocking_pids` are those it waited for."""
+    """One session in an activity sample; `blocking_pids` are the sessions that block it."""
 
     at_ns: int
     source: Source
@@ -156,11 +156,11 @@ class ActivitySample:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ActivityRound:
-    """One sampling of all sessions, also when none was active.
+    """One activity sample of all sessions, also when none was active.
 
     Attributes:
         interval_s: the sampling interval that the sender states; None when it states none.
-        sessions: how many were sampled.
+        sessions: number of sampled sessions.
     """
 
     at_ns: int
@@ -171,7 +171,7 @@ class ActivityRound:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TraceStats:
-    """What an Agent counted of one operation in one interval, before it sampled traces."""
+    """An Agent's statistics of one operation in one interval, computed before it samples traces."""
 
     at_ns: int
     interval_ns: int
@@ -186,7 +186,7 @@ class TraceStats:
 class MetricSeries:
     """One series of the Agent's metrics; `key` is a hash of all fields but `seen_ns`, its newest point.
 
-    `tags` are "key:value", sorted. `interval_s` is what the sender states between two points.
+    `tags` are "key:value", sorted. `interval_s` is the sender's interval between two points.
     """
 
     key: int
@@ -222,7 +222,7 @@ class ServiceCheck:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Participant:
-    """A session in a deadlock or a lock wait: what it waits for, who blocks it, what it runs."""
+    """A session in a deadlock or a lock wait: the awaited lock, the blocking pids, the statement."""
 
     pid: int
     waits_for: str | None = None
@@ -236,7 +236,7 @@ class Participant:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
-    """Something that happened in the database: `kind` is one of lab/telemetry/pglog/events.py.
+    """A database event: `kind` is one of lab/telemetry/pglog/events.py.
 
     `size_bytes` is of a temporary file; `figures` are the numbers of a checkpoint or an autovacuum.
     """
@@ -265,7 +265,7 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
-    """The latest settings or schema that an observer sent; `payload` is JSON."""
+    """The latest settings or schema of an observer; `payload` is JSON."""
 
     kind: str
     host: str
@@ -275,10 +275,10 @@ class Snapshot:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LogPosition:
-    """How far a log file has been read, committed together with what was read from it.
+    """The read position in a log file, committed together with the records read from it.
 
-    `head` is the SHA-256 of the file's first `head_bytes` bytes: by it a file that was emptied and has
-    grown again is told from one that has merely grown.
+    `head` is the SHA-256 of the file's first `head_bytes` bytes: it distinguishes a file that was truncated
+    and written again from one that has only grown.
     """
 
     file: str

@@ -1,6 +1,6 @@
-"""Keeps the store within its bounds: by age, and by bytes, oldest first.
+"""Retention of the store: deletes records by age, and by total bytes, oldest first.
 
-Deletes in slices, so that what waits to be written never waits for long.
+Deletes in slices, so that pending writes do not wait for long.
 """
 
 import sqlite3
@@ -13,21 +13,21 @@ from lab.telemetry.store.tables import TABLES
 from lab.telemetry.store.window import AHEAD_NS
 
 SLICE_ROWS = 5_000
-# When there are too many bytes, this share of the time that is covered goes at once.
+# When the store is too large, records of this share of its time range are deleted at once.
 SHARE = 0.1
 NS_PER_HOUR = 3_600_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bounds:
-    """How much is kept: whatever is younger than `age_ns`, as long as it is less than `size_bytes`."""
+    """Retention limits: the maximum age of a record, and the maximum bytes in use."""
 
     age_ns: int
     size_bytes: int
 
     @classmethod
     def of(cls, settings: LabSettings) -> Self:
-        """Return the bounds that the settings give."""
+        """Return the limits of the settings."""
         return cls(
             age_ns=round(settings.store_max_age_hours * NS_PER_HOUR),
             size_bytes=settings.store_max_bytes,
@@ -38,7 +38,7 @@ TIMED = tuple((table.name, table.time) for table in TABLES.values() if table.tim
 
 
 def used_bytes(connection: sqlite3.Connection) -> int:
-    """Return how many bytes of the file are in use."""
+    """Return the number of bytes in use in the file."""
     pages, free, size = (
         connection.execute(f"PRAGMA {name}").fetchone()[0]
         for name in ("page_count", "freelist_count", "page_size")
@@ -47,21 +47,21 @@ def used_bytes(connection: sqlite3.Connection) -> int:
 
 
 def retain(connection: sqlite3.Connection, bounds: Bounds, *, now_ns: int) -> Iterator[int]:
-    """Delete what is out of bounds; yields the number of rows after each slice, committed.
+    """Delete records beyond the limits; yield the number of rows after each slice, committed.
 
     Args:
         connection: the writer's, in no transaction.
-        bounds: what is kept.
+        bounds: the limits.
         now_ns: the time now.
     """
-    # Of the future are those that were stored while this machine's clock was wrong.
+    # Records of the future were stored while this machine's clock was wrong.
     yield from _delete(connection, "{time} > ?", now_ns + AHEAD_NS)
     yield from _delete_before(connection, now_ns - bounds.age_ns)
     while used_bytes(connection) > bounds.size_bytes:
         oldest = _oldest(connection)
         if oldest is None:
             break
-        # At least a millisecond on, so that this ends.
+        # At least one millisecond later, so that the loop ends.
         horizon = oldest + max(round((now_ns - oldest) * SHARE), 1_000_000)
         yield from _delete_before(connection, horizon)
     connection.execute("PRAGMA incremental_vacuum(2000)").fetchall()

@@ -11,7 +11,7 @@ CREATE TABLE spans (
 -- Unique, so that a payload sent again by a sender that saw no answer counts once.
 CREATE UNIQUE INDEX spans_ids ON spans (trace_id, span_id);
 CREATE INDEX spans_start ON spans (start_ns);
--- With all that a search for traces asks about, so that it reads no row that it does not return.
+-- Has all columns of the search for traces, so that it reads no row that it does not return.
 CREATE INDEX spans_roots ON spans (service, start_ns, duration_ns, error, resource) WHERE parent_id IS NULL;
 
 CREATE TABLE statements (
@@ -44,7 +44,7 @@ CREATE INDEX plans_queryid ON plans (queryid, at_ns);
 -- A session that stays idle after its statement is sampled with the same plan again and again.
 CREATE UNIQUE INDEX plans_once ON plans (trace_id, span_id, signature, shape)
     WHERE NOT executed AND trace_id IS NOT NULL;
--- An Agent's plans have a signature instead.
+-- An Agent's plans have a signature instead of a queryid.
 CREATE INDEX plans_signature ON plans (signature, at_ns) WHERE queryid IS NULL;
 
 CREATE TABLE query_metrics (
@@ -93,7 +93,7 @@ CREATE TABLE metric_series (
 CREATE INDEX metric_series_name ON metric_series (name);
 CREATE INDEX metric_series_seen ON metric_series (seen_ns);
 
--- Apart from the series, whose names and tags would be most of every row.
+-- Separate from the series: names and tags would be most of every row.
 CREATE TABLE metric_points (
     id INTEGER PRIMARY KEY, series INTEGER NOT NULL, at_ns INTEGER NOT NULL, value REAL NOT NULL
 ) STRICT;

@@ -1,6 +1,6 @@
-"""Between records and rows: which class lives in which table, and how its fields become columns.
+"""Mapping between records and rows: the table of each class, and the columns of its fields.
 
-A field that SQLite has a type for is stored as it is; any other (tags, participants) as JSON.
+A field of a type that SQLite has is stored unchanged; any other (tags, participants) as JSON.
 """
 
 from collections.abc import Callable, Iterable
@@ -37,7 +37,7 @@ IGNORE = "ON CONFLICT DO NOTHING"
 
 @dataclass(frozen=True, kw_only=True)
 class Table(Generic[R]):
-    """A table; `time` is the column that retention goes by, None where rows are few and kept."""
+    """A table; `time` is the column that retention uses, None where rows are few and kept."""
 
     name: str
     record: type[R]
@@ -97,9 +97,9 @@ STATEMENT_SEEN_AGAIN = """ON CONFLICT (key) DO UPDATE SET
     signature = CASE WHEN (excluded.text NOT LIKE 'EXPLAIN%') >= (text NOT LIKE 'EXPLAIN%')
         THEN coalesce(excluded.signature, signature) ELSE coalesce(signature, excluded.signature) END,
     name = coalesce(excluded.name, name), owner = coalesce(excluded.owner, owner),
-    -- An Agent's deltas carry 200 characters of a text that another stream carries whole. And what it
-    -- explains has, in pg_stat_statements, an entry of the same queryid whose text begins with EXPLAIN, and
-    -- whose signature no plan has.
+    -- An Agent's deltas have 200 characters of a text that another stream has whole. A statement that the
+    -- Agent explains has a second entry in pg_stat_statements, with the same queryid, a text that begins with
+    -- EXPLAIN, and a signature that no plan has.
     text = CASE WHEN (excluded.text NOT LIKE 'EXPLAIN%', length(excluded.text))
         >= (text NOT LIKE 'EXPLAIN%', length(text)) THEN excluded.text ELSE text END,
     seen_ns = max(seen_ns, excluded.seen_ns)"""

@@ -1,7 +1,7 @@
-"""The window of time that a record may be of: not older than the store keeps, and not minutes ahead of now.
+"""Accepted times of records: not older than the store's retention, and not minutes ahead of now.
 
-A record from the future would never be the oldest, so that genuine ones would be deleted before it; and it
-would stay the latest of its kind.
+Retention would delete a record from the future last, after valid ones; and it would stay the latest of its
+kind.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from lab.foundation.timestamps import NS_PER_S
 from lab.telemetry.store.records import Record, Span
 from lab.telemetry.store.tables import TABLES
 
-# What two clocks may differ by.
+# Accepted clock skew.
 AHEAD_NS = 5 * 60 * NS_PER_S
 
 
@@ -26,10 +26,10 @@ class Refused(StrEnum):
 def timely(
     records: Sequence[Record], *, now_ns: int, age_ns: int
 ) -> tuple[Sequence[Record], Counter[tuple[str, Refused]]]:
-    """Return the records of the window, and how many were refused, by table and reason.
+    """Return the accepted records, and the number of refused ones by table and reason.
 
     Args:
-        records: of any kind; positions in the log have no time of their own.
+        records: of any kind; log positions have no time.
         now_ns: the time now.
         age_ns: how long the store keeps a record.
     """

@@ -1,8 +1,8 @@
-"""The one thread that writes: everybody else hands it records.
+"""The store's writer thread; other threads queue records for it.
 
-`offer` is for those who must not wait (a sender of spans); `commit` for those who go on only when what
-they handed over is in the file (the log reader). When the disk is full, the first lose records, counted;
-the second are told, and come again.
+`offer` returns at once (for the intake); `commit` returns when the records are in the file (for the log
+reader). When the disk is full, records from `offer` are lost and counted; `commit` raises, and the caller
+retries.
 """
 
 import sqlite3
@@ -23,29 +23,29 @@ from lab.telemetry.store.retention import Bounds, retain, used_bytes
 from lab.telemetry.store.tables import TABLES
 from lab.telemetry.store.window import timely
 
-# A span that waits takes about a kilobyte: some 60 MB of the 320 that the console's container may take.
+# A queued span takes about a kilobyte: some 60 MB of the 320 MB limit of the console's container.
 MAX_PENDING = 60_000
 BATCH_RECORDS = 20_000
 RETENTION_EVERY_S = 15.0
 
 
 class Telemetry(Protocol):
-    """Who wants to know what the writer does."""
+    """Receives the writer's counts, for its metrics."""
 
     def written(self, table: str, records: int) -> None:
-        """So many records, not there before, were committed to a table."""
+        """`records` new records were committed to a table."""
 
     def lost(self, reason: str, records: int) -> None:
-        """So many records could not be stored."""
+        """`records` records could not be stored."""
 
     def refused(self, table: str, reason: str, records: int) -> None:
-        """So many records of a table were not taken: of the future, or older than what is kept."""
+        """`records` records of a table were refused: from the future, or older than the retention."""
 
     def expired(self, records: int) -> None:
-        """So many records were deleted to keep the bounds."""
+        """Retention deleted `records` records."""
 
     def size(self, used_bytes: int, pending_records: int) -> None:
-        """The store uses so many bytes, and so many records wait."""
+        """The store uses `used_bytes`, and `pending_records` are queued."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,15 +88,15 @@ class Writer:
         self._connection.close()
 
     def offer(self, records: Sequence[Record]) -> bool:
-        """Hand records over without waiting; False when too many wait already, and none is taken."""
+        """Queue records without waiting; False when the queue is full, and none is queued."""
         return self._put(_Batch(records=self._timely(records), done=None))
 
     def commit(self, records: Sequence[Record], *, timeout_s: float) -> None:
-        """Hand records over, in one transaction, and wait until they are in the file.
+        """Queue records for one transaction, and wait until it is committed.
 
         Raises:
-            StoreTimeoutError: when their turn had not come within `timeout_s`; they will not be written.
-            StoreError: when they could not be written; none of them was.
+            StoreTimeoutError: when it did not begin within `timeout_s`; the records are not written.
+            StoreError: when the records could not be written; none of them was.
         """
         done: Future[None] = Future()
         if not self._put(_Batch(records=self._timely(records), done=done)):
@@ -127,7 +127,7 @@ class Writer:
             return True
 
     def _take(self) -> list[_Batch] | None:
-        """Return what waits, up to a transaction's worth; [] when it is time to look after the file."""
+        """Return queued batches for one transaction; [] when it is time for maintenance, None to stop."""
         with self._changed:
             self._changed.wait_for(lambda: self._batches or self._closing, RETENTION_EVERY_S)
             if not self._batches:
@@ -137,7 +137,7 @@ class Writer:
             while self._batches and size < BATCH_RECORDS:
                 batch = self._batches.popleft()
                 size += len(batch.records)
-                # A commit that was given up must not be written later: its records come again.
+                # A commit that timed out must not be written later: its caller retries.
                 if batch.done is None or batch.done.set_running_or_notify_cancel():
                     taken.append(batch)
                 else:
@@ -148,18 +148,18 @@ class Writer:
         while (batches := self._take()) is not None:
             if batches:
                 self._write(batches)
-            self._look_after()
+            self._maintain()
 
     def _write(self, batches: Sequence[_Batch]) -> None:
         try:
             self._transaction(batches)
         except (sqlite3.Error, OverflowError, ValueError) as error:
-            if is_damage(error) and self._begin_anew(str(error)):
+            if is_damage(error) and self._replace_store(str(error)):
                 self._write(batches)
                 return
-            # The last two: a number or a character that SQLite does not take.
+            # The last two: a number or a character that SQLite cannot store.
             if len(batches) > 1:
-                # One that cannot be written must not take the others with it.
+                # A batch that cannot be written must not fail the others.
                 for batch in batches:
                     self._write([batch])
                 return
@@ -194,8 +194,8 @@ class Writer:
         for name, count in counts.items():
             self._telemetry.written(name, count)
 
-    def _begin_anew(self, why: str) -> bool:
-        """Set the damaged store aside; False when that was just done, so that a broken disk ends it."""
+    def _replace_store(self, why: str) -> bool:
+        """Set the damaged store aside; False when that was just done: a broken disk must not cause a loop."""
         if time.monotonic() < self._renewed_at + RETENTION_EVERY_S:
             return False
         self._renewed_at = time.monotonic()
@@ -205,13 +205,13 @@ class Writer:
         return True
 
     def _check_suspicion(self) -> None:
-        """Look at the whole file when a reader has met damage in it."""
+        """Check the whole file when a reader has reported damage."""
         if not suspect(self._path).exists():
             return
         try:
             require_sound(self._connection)
         except StoreDamagedError as error:
-            self._begin_anew(error.why)
+            self._replace_store(error.why)
         else:
             suspect(self._path).unlink(missing_ok=True)
 
@@ -223,7 +223,7 @@ class Writer:
             failure.__cause__ = error
             batch.done.set_exception(failure)
 
-    def _look_after(self) -> None:
+    def _maintain(self) -> None:
         if time.monotonic() < self._next_retention:
             return
         self._next_retention = time.monotonic() + RETENTION_EVERY_S
@@ -235,8 +235,8 @@ class Writer:
             self._telemetry.size(used_bytes(self._connection), self._pending)
         except sqlite3.Error as error:
             if is_damage(error):
-                self._begin_anew(str(error))
-            # A full disk refuses deletions too, until there is room for the write-ahead log.
+                self._replace_store(str(error))
+            # On a full disk deletions fail, too, until there is room for the write-ahead log.
             self._telemetry.lost("retention_failed", 0)
 
     def _write_between_slices(self) -> None:
