@@ -24,8 +24,8 @@ def test_an_address_is_blocked_for_the_rest_of_its_minute(
         guesses.wrong("192.0.2.7")
     assert not guesses.is_blocked("192.0.2.8")
     assert [record.getMessage() for record in caplog.records] == [
-        "a wrong token came from 192.0.2.7",
-        "10 wrong tokens came from 192.0.2.7; for 60 s none of its tokens is compared",
+        "a wrong token from 192.0.2.7",
+        "10 wrong tokens from 192.0.2.7; its requests are refused for 60 s",
     ]
     now[0] += WINDOW_S
     assert not guesses.is_blocked("192.0.2.7")
@@ -70,6 +70,6 @@ def test_guessing_ends_whatever_way_it_goes(
     finally:
         console.stop()
     told = capfd.readouterr().err
-    assert "10 wrong tokens came from 127.0.0.1" in told
+    assert "10 wrong tokens from 127.0.0.1" in told
     assert GUESS not in told
     assert TOKEN not in told

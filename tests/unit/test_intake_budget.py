@@ -83,7 +83,7 @@ def test_a_body_that_is_the_largest_itself_is_refused() -> None:
                 await asyncio.sleep(0)
                 budget.grow(body, 60)
                 assert budget.used_bytes == MAX_BYTES
-                with pytest.raises(RejectedError, match="send it again") as refused:
+                with pytest.raises(RejectedError, match="retry") as refused:
                     budget.grow(body, 1)
         assert (refused.value.status, refused.value.reason) == (429, "busy")
         assert budget.used_bytes == 40

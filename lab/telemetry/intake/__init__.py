@@ -1,7 +1,7 @@
-"""Accepts what a Datadog Agent 7 and ddtrace send, and turns it into records for the store.
+"""The intake: HTTP endpoints for the payloads of Datadog Agent 7 and ddtrace, which it decodes for the store.
 
-An additional endpoint, never in the way: the documented path from tracer to Agent to Datadog does not
-depend on it. docs/intake.md lists the endpoints, the limits, and what was verified how.
+An additional endpoint: the documented path from tracer to Agent to Datadog does not depend on it.
+docs/intake.md lists the endpoints, the limits, and how each was verified.
 """
 
 from lab.telemetry.intake.app import Gate, Telemetry, routes

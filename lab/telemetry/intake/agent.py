@@ -1,4 +1,4 @@
-"""Traces as an Agent sends them: protobuf, in either form."""
+"""Decodes an Agent's traces: protobuf, in the older and in the idx format."""
 
 from collections.abc import Iterator, Mapping
 from itertools import chain
@@ -13,10 +13,10 @@ from lab.telemetry.store import Record
 
 
 def traces(body: bytes) -> list[Record]:
-    """Read an AgentPayload.
+    """Decode an AgentPayload.
 
     Raises:
-        RejectedError: when it is none, or has its traces in a field that is newer than this module.
+        RejectedError: when it cannot be decoded, or has its traces in a field that this module does not know.
     """
     payload = message("AgentPayload", body)
     if not (payload.tracerPayloads or payload.idxTracerPayloads):

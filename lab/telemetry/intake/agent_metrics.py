@@ -1,6 +1,6 @@
-"""Series (v1 and v2 JSON, v2 protobuf) and service checks: those of metric_names.py become records.
+"""Decodes series (v1 and v2 JSON, v2 protobuf) and service checks; stores those of metric_names.py.
 
-Points of other names are counted and not decoded. A point that is no finite number is left out.
+Points of other names are counted and not decoded. A point that is not a finite number is left out.
 """
 
 import math
@@ -29,12 +29,12 @@ from lab.telemetry.store import (
     Source,
 )
 
-# The numbers of the v2 API; v1 has the names.
+# The numbers of types in the v2 API; v1 has their names.
 TYPES = {1: MetricType.COUNT, 2: MetricType.RATE, 3: MetricType.GAUGE}
-# By this tag the embedded agent marks what it sends: a series has no field for the Agent's version.
+# The tag of the embedded agent's series: a series has no field for the Agent's version.
 EMBEDDED_TAG = f"agent:{Source.EMBEDDED}"
 TAG_KEY = re.compile(r"[a-z_][a-z_./-]{0,39}")
-# Up to the year 2200, in seconds: in nanoseconds it fits in 64 bits.
+# Seconds of the year 2200: in nanoseconds they fit in 64 bits.
 LAST_S = 7.3e9
 LONGEST_S = 1e9
 Seconds: TypeAlias = Annotated[float, Meta(gt=0, lt=LAST_S)]
@@ -85,7 +85,7 @@ _runs = msgspec.json.Decoder(Annotated[list[_Check], Meta(max_length=MAX_ROWS)] 
 
 @dataclass(kw_only=True, slots=True)
 class Metrics:
-    """What a payload of metrics came to; `points` are counted by name, also of names that are not kept."""
+    """A decoded payload of metrics; `points` are counted by name, also for names that are not kept."""
 
     records: list[Record] = field(default_factory=list)
     points: Counter[str] = field(default_factory=Counter)
@@ -93,25 +93,25 @@ class Metrics:
 
 
 def series_in_json(body: bytes) -> Metrics:
-    """Read series of /api/v1/series, or of /api/v2/series in JSON.
+    """Decode series of /api/v1/series, or of /api/v2/series in JSON.
 
     Raises:
-        RejectedError: when the body is none.
+        RejectedError: when the body cannot be decoded.
     """
     require_few_elements(body)
     found = Metrics()
     try:
         found.records = collected(_of_json(_payload.decode(body).series, found))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise malformed(f"no series in JSON: {error}") from error
+        raise malformed(f"not series in JSON: {error}") from error
     return found
 
 
 def series_in_protobuf(body: bytes) -> Metrics:
-    """Read a MetricPayload.
+    """Decode a MetricPayload.
 
     Raises:
-        RejectedError: when it is none.
+        RejectedError: when it cannot be decoded.
     """
     encoded = message("MetricPayload", body).series
     if len(encoded) > MAX_ROWS:
@@ -122,16 +122,16 @@ def series_in_protobuf(body: bytes) -> Metrics:
 
 
 def service_checks(body: bytes) -> Metrics:
-    """Read the runs of /api/v1/check_run; their messages are not kept.
+    """Decode the runs of /api/v1/check_run; their messages are not kept.
 
     Raises:
-        RejectedError: when the body is none.
+        RejectedError: when the body cannot be decoded.
     """
     require_few_elements(body)
     try:
         decoded = _runs.decode(body or b"null")
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise malformed(f"no service checks: {error}") from error
+        raise malformed(f"not service checks: {error}") from error
     runs = decoded if isinstance(decoded, list) else [decoded] if decoded else []
     found = Metrics(points=Counter(run.check for run in runs), series=max(len(runs), 1))
     found.records = collected(
@@ -153,13 +153,13 @@ def series(
     """Yield a series and its points.
 
     Args:
-        name: of KEPT_METRICS.
+        name: one of KEPT_METRICS.
         points: nanoseconds since 1970, and value.
-        metric_type: of the series API.
+        metric_type: the type of the series.
         interval_s: between two points, as the sender states it.
         host: as sent.
-        tags: as sent, "key:value"; values pass the rule for names.
-        source: of the sender; None reads it from the tags.
+        tags: as sent, "key:value"; values are redacted by the rule for names.
+        source: the sender; None: by the tags.
     """
     finite = [(at_ns, value) for at_ns, value in points if math.isfinite(value)]
     if not finite:
@@ -241,7 +241,7 @@ def _service_check(run: _Check) -> Record:
 
 
 def _type(stated: int | str | None) -> MetricType:
-    """What states no type, or one that is unknown here, is a gauge, as in the API."""
+    """Return the type of a series; a missing or unknown one is a gauge, as in the API."""
     if isinstance(stated, str):
         return MetricType(stated) if stated in set(MetricType) else MetricType.GAUGE
     return TYPES.get(stated or 0, MetricType.GAUGE)
@@ -252,7 +252,7 @@ def _source(tags: Sequence[str]) -> Source:
 
 
 def _tags(tags: Sequence[str]) -> tuple[str, ...]:
-    """Return the tags, sorted, values by the rule for names; a key that the rule refuses drops its tag."""
+    """Return the tags, sorted, with values by the rule for names; without tags whose key is not harmless."""
     kept = set()
     for tag in tags:
         key, colon, value = tag.partition(":")

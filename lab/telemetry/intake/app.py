@@ -1,6 +1,6 @@
-"""The HTTP side of the intake: reads a body within its limits, has it decoded, and hands it to the store.
+"""The intake's HTTP endpoints: read a body within its limits, decode it, and queue the records for the store.
 
-Decoding runs in worker threads, so that /healthz and /metrics answer while a large payload is read.
+Worker threads decode, so that /healthz and /metrics answer during the decoding of a large payload.
 """
 
 import asyncio
@@ -27,40 +27,40 @@ from lab.telemetry.store import Record
 
 Offer = Callable[[Sequence[Record]], bool]
 DECODERS = 2
-# 200 with an empty object: a 404 would make an Agent send the same thing again, for ever.
+# 200 with an empty object: after a 404 an Agent would retry the same payload for ever.
 UNKNOWN_ANSWER = b"{}"
-# Where newer Agents (/api/v...) and tracers (/v...) send traces and their statistics.
+# Paths to which newer Agents (/api/v...) and tracers (/v...) send traces and their statistics.
 NEWER_TRACES = re.compile(r"(/api)?/v[0-9]{1,2}(?:\.[0-9]{1,2})?/(?:traces|stats)")
 
 
 class Telemetry(Protocol):
-    """Who wants to know what the intake takes."""
+    """Receives the intake's counts, for its metrics."""
 
     def accepted(self, stream: str, items: int, body_bytes: int) -> None:
-        """A request was taken; `body_bytes` decompressed."""
+        """A request was accepted; `body_bytes` is its decompressed size."""
 
     def metric_points(self, points: Mapping[str, int]) -> None:
-        """Points of the Agent's metrics were taken, by name, of which the listed ones are kept."""
+        """Points of the Agent's metrics were accepted, by name; those of KEPT_METRICS are stored."""
 
     def rejected(self, stream: str, reason: str) -> None:
         """A request was refused."""
 
     def unknown(self) -> None:
-        """A request for a path that nothing here knows was answered."""
+        """A request for an unknown path was answered."""
 
     def unread(self, form: str) -> None:
-        """Traces in a form that nothing here reads were refused."""
+        """Traces in a format that this version cannot decode were refused."""
 
 
 class Gate:
-    """Lets in whom the token lets in."""
+    """Token authentication of requests, with a limit for wrong tokens of each address."""
 
     def __init__(self, token: str | None, guesses: Guesses | None = None) -> None:
         self._token = token
         self._guesses = guesses or Guesses()
 
     def knows(self, request: Request) -> bool:
-        """Whether the request carries the token: as an Agent's API key, or as a bearer token."""
+        """Whether the request has the token: as an Agent's API key, or as a bearer token."""
         if self._token is None:
             return True
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
@@ -68,7 +68,7 @@ class Gate:
         return self.is_right(request, given, self._token)
 
     def is_right(self, request: Request, given: str, expected: str) -> bool:
-        """Whether a secret is the expected one; a wrong one is counted; beyond the bound none is compared."""
+        """Whether a secret is the expected one; wrong ones are counted, and none is compared once blocked."""
         if not given or self.is_blocked(request):
             return False
         right = hmac.compare_digest(given.encode(), expected.encode())
@@ -77,7 +77,7 @@ class Gate:
         return right
 
     def is_blocked(self, request: Request) -> bool:
-        """Whether the sender has tried too many wrong tokens within the last minute."""
+        """Whether the sender has sent too many wrong tokens within the last minute."""
         return self._guesses.is_blocked(_address(request))
 
 
@@ -86,12 +86,12 @@ def _address(request: Request) -> str:
 
 
 def routes(offer: Offer, gate: Gate, telemetry: Telemetry) -> list[Route]:
-    """Return the intake's routes; the last one takes every path, so it must stay last.
+    """Return the intake's routes; the last one matches every path, so it must stay last.
 
     Args:
-        offer: the store writer's; False means that the store cannot keep up.
-        gate: shared by all of them.
-        telemetry: told of each request.
+        offer: the store writer's; False: its queue is full.
+        gate: shared by all routes.
+        telemetry: called for each request.
     """
     receiver = _Receiver(offer, gate, telemetry)
     known = [
@@ -133,7 +133,7 @@ class _Receiver:
         self._telemetry.unknown()
         if request.method == "GET":
             raise HTTPException(404, "no such page")
-        # An answer before the end of the body would cost the sender its connection.
+        # The body is read to its end: an earlier answer would close the sender's connection.
         with suppress(TimeoutError, ClientDisconnect):
             async with asyncio.timeout(limits.PIECE_TIMEOUT_S):
                 async for _ in request.stream():
@@ -153,7 +153,7 @@ class _Receiver:
     async def _take(self, request: Request, stream: Stream) -> tuple[int, Decoded]:
         if not self._gate.knows(request):
             if self._gate.is_blocked(request):
-                raise RejectedError(429, "token", "too many wrong tokens; try again in a minute")
+                raise RejectedError(429, "token", "too many wrong tokens; retry in a minute")
             raise RejectedError(
                 403, "token", "LAB_CONSOLE_TOKEN is set here; send it as DD-API-KEY"
             )
@@ -164,7 +164,7 @@ class _Receiver:
             limiter = self._large_decoder if is_large else self._decoders
             decoded = await to_thread.run_sync(stream.decode, body, limiter=limiter)
             if decoded.records and not self._offer(decoded.records):
-                raise RejectedError(429, "store_busy", "the store cannot keep up; send it again")
+                raise RejectedError(429, "store_busy", "the store's queue is full; retry")
             return len(body), decoded
 
     async def _read(self, request: Request, place: Body) -> bytes:
@@ -184,15 +184,15 @@ class _Receiver:
             raise RejectedError(
                 408,
                 "slow",
-                f"no further piece within {limits.PIECE_TIMEOUT_S:g} s,"
-                f" or no whole body within {limits.BODY_TIMEOUT_S:g} s",
+                f"no data for {limits.PIECE_TIMEOUT_S:g} s,"
+                f" or no complete body within {limits.BODY_TIMEOUT_S:g} s",
             ) from error
         finally:
             place.scope = None
 
 
 async def _in_time(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the pieces of a body; raises TimeoutError when the next one is late."""
+    """Yield the pieces of a body; raise TimeoutError when the next one takes too long."""
     while True:
         async with asyncio.timeout(limits.PIECE_TIMEOUT_S):
             try:

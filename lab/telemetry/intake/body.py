@@ -1,7 +1,7 @@
-"""Request bodies, decompressed as they arrive, never beyond a limit; each byte is counted as it is produced.
+"""Reads and decompresses request bodies in pieces, up to a limit; each byte is counted as it is produced.
 
-Agents send zstd without a content size, gzip or deflate; a few kilobytes may stand for gigabytes. So the
-limit holds for what comes out, and is checked before each next piece is decompressed.
+Agents send zstd without a content size, gzip or deflate; a few kilobytes may decompress to gigabytes. So the
+limit is for the decompressed size, and is checked before each piece is decompressed.
 """
 
 import zlib
@@ -13,12 +13,12 @@ import zstandard
 
 from lab.telemetry.intake.errors import RejectedError, malformed
 
-# What a frame may ask its reader to remember; Agents' frames ask for 8 MiB at most.
+# Largest accepted window of a zstd frame; Agents' frames have 8 MiB at most.
 MAX_WINDOW_BYTES = 8 << 20
 FRAME_HEADER_BYTES = 18
 STEP_BYTES = 1 << 20
-# zstandard's decompressobj has no limit on its output, and four bytes may stand for 128 KiB (a block of
-# repeated bytes). So it gets slices of this size, of which one gives 2 MiB at the very most.
+# zstandard's decompressobj has no limit for its output, and four bytes may decompress to 128 KiB (a block of
+# repeated bytes). So it gets slices of this size, which decompress to 2 MiB at most.
 SLICE_BYTES = 64
 Account = Callable[[int], None]
 
@@ -52,7 +52,7 @@ class _Zlib:
 
 
 class _Zstd:
-    """Accounts for the frame's window, which the decompressor allocates, before it is handed the frame."""
+    """Counts the frame's window, which the decompressor allocates, before it gets the frame."""
 
     def __init__(self, account: Account) -> None:
         self._stream = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES).decompressobj()
@@ -74,7 +74,7 @@ class _Zstd:
             raise malformed("the compressed body ends too early")
 
     def _begin(self) -> bytes:
-        """Return what has arrived, once the window is accounted for."""
+        """Return the bytes received so far, after the window is counted."""
         held, self._header = self._header or b"", None
         window = zstandard.get_frame_parameters(held).window_size
         if window > MAX_WINDOW_BYTES:
@@ -115,9 +115,9 @@ async def read(
     Args:
         pieces: the body as it arrives.
         encoding: the Content-Encoding header, "" for none.
-        limit: in bytes, for what arrives and for what comes out.
-        content: empty, where the body is collected; closed when `account` is to raise.
-        account: is given each number of bytes before they are held; what it raises ends the reading.
+        limit: in bytes, for the compressed and for the decompressed size.
+        content: an empty buffer for the body; once it is closed, `account` must raise.
+        account: called with each number of bytes before they are kept; it may raise.
 
     Raises:
         RejectedError: 413 beyond the limit, 415 for another encoding, 400 when it cannot be decompressed.
@@ -134,7 +134,7 @@ async def read(
                     raise too_large(limit)
                 body.write(part)
         except (zlib.error, zstandard.ZstdError) as error:
-            raise malformed(f"the body is no {encoding}") from error
+            raise malformed(f"the body is not {encoding}") from error
 
     async for piece in pieces:
         arrived += len(piece)
@@ -148,5 +148,5 @@ async def read(
 
 
 def too_large(limit: int) -> RejectedError:
-    """Return the refusal of a body beyond the limit."""
+    """Return the error for a body beyond the limit."""
     return RejectedError(413, "too_large", f"more than {limit} bytes, decompressed")

@@ -1,9 +1,9 @@
-"""How many bodies may be read at once, and how many bytes all of them may hold, decompressed.
+"""Limits of concurrent request bodies: their number, and the decompressed bytes of all of them.
 
-Bytes are counted as they are produced: a few hundred that arrive may stand for megabytes. A new or growing
-body is never refused because others do not end: the oldest, or the one that holds most, makes room. What
-makes room is answered with 429, so that a genuine sender comes again. Its content is freed at once, not when
-its task runs next: tasks that are ready together would hold many times the limit.
+Bytes are counted as they are produced: a few hundred compressed bytes may be megabytes. Slow bodies cannot
+block new ones: when a limit is reached, the oldest body, or the largest, is evicted and answered with 429,
+so that its sender retries. Its content is freed at once, not when its task runs next: tasks that are ready
+at the same time would use many times the limit.
 """
 
 import asyncio
@@ -17,18 +17,18 @@ from lab.telemetry.intake.errors import RejectedError
 
 @dataclass(kw_only=True, eq=False)
 class Body:
-    """One body under way; `size` in bytes, what its decompressor holds included."""
+    """A body that is read or decoded; `size` in bytes, including its decompressor's window."""
 
     size: int = 0
-    # Gives its bytes without a copy; closed once it made room.
+    # Its bytes are available without a copy; closed when the body is evicted.
     content: BytesIO = field(default_factory=BytesIO, repr=False)
     is_evicted: bool = False
-    # Set while it is read; afterwards, while it is decoded, it cannot make room.
+    # Set while the body is read; while it is decoded, it cannot be evicted.
     scope: asyncio.Timeout | None = field(default=None, repr=False)
 
 
 class Budget:
-    """For one event loop."""
+    """The limits, for one event loop."""
 
     def __init__(self, *, max_bytes: int, max_bodies: int) -> None:
         self._max_bytes = max_bytes
@@ -38,7 +38,7 @@ class Budget:
 
     @property
     def used_bytes(self) -> int:
-        """Bytes that all bodies hold."""
+        """Bytes of all bodies."""
         return sum(body.size for body in self._bodies)
 
     @contextmanager
@@ -46,7 +46,7 @@ class Budget:
         """Admit one more body for the length of a `with` block.
 
         Raises:
-            RejectedError: 429 when all that are under way are being decoded.
+            RejectedError: 429 when the number is reached and all bodies are being decoded.
         """
         if sum(not each.is_evicted for each in self._bodies) >= self._max_bodies:
             self._evict(next(iter(self._reading()), None))
@@ -58,10 +58,10 @@ class Budget:
             self._bodies.remove(body)
 
     def grow(self, body: Body, size: int) -> None:
-        """Count bytes that a body is about to hold.
+        """Count bytes before a body keeps them.
 
         Raises:
-            RejectedError: 429 when no other body can make room for them, or it had to make room itself.
+            RejectedError: 429 when no other body can be evicted, or this one was evicted.
         """
         if body.is_evicted:
             raise busy()
@@ -78,7 +78,7 @@ class Budget:
             raise busy()
         assert body.scope is not None
         body.is_evicted = True
-        # What its decompressor holds is freed with its task.
+        # Its decompressor's window is freed with its task.
         body.size -= len(body.content.getbuffer())
         body.content.close()
         body.scope.reschedule(asyncio.get_running_loop().time())
@@ -86,5 +86,5 @@ class Budget:
 
 
 def busy() -> RejectedError:
-    """Return the refusal of a body for which there is no room."""
-    return RejectedError(429, "busy", "too many bodies or bytes at once; send it again")
+    """Return the error for a body beyond the limits, or an evicted one."""
+    return RejectedError(429, "busy", "too many bodies or bytes at once; retry")

@@ -1,7 +1,7 @@
-"""The bodies of the DBM streams: JSON arrays of events, as Datadog's postgres check makes them.
+"""Decodes the bodies of the DBM streams: JSON arrays of events in the format of Datadog's postgres check.
 
-What is declared here is what is read; other fields are gone over. Events of other databases than
-PostgreSQL, and kinds that nothing here reads (raw statements, say), are taken and not stored.
+Only declared fields are decoded; unknown fields are ignored. Events of other databases than PostgreSQL, and
+other kinds of events (such as raw statements), are accepted and not stored.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from lab.telemetry.intake.limits import MAX_EVENTS, MAX_PIDS, MAX_ROWS, MAX_TAGS
 Int: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Pid: TypeAlias = Annotated[int, Meta(ge=0, lt=2**31)]
-# Milliseconds since 1970 up to the year 2200: in nanoseconds it fits in 64 bits.
+# Milliseconds since 1970 up to the year 2200: in nanoseconds they fit in 64 bits.
 Milliseconds: TypeAlias = Annotated[float, Meta(gt=0, lt=7.3e12)]
 Amount: TypeAlias = Annotated[float, Meta(ge=0, lt=1e15)]
 T = TypeVar("T")
@@ -29,20 +29,20 @@ _array = msgspec.json.Decoder(Annotated[list[msgspec.Raw], Meta(max_length=MAX_E
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):
-    """What the Agent read out of a statement."""
+    """The Agent's metadata of a statement."""
 
     comments: Comments | None = None
 
 
 class PlanPart(msgspec.Struct, frozen=True, kw_only=True):
-    """`definition` is JSON in a string, None when the plan could not be had."""
+    """A plan: `definition` is JSON in a string, None when the Agent could not collect it."""
 
     definition: str | None = None
     signature: str | None = None
 
 
 class Db(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of a sample that all kinds of databases have in common."""
+    """The part of a sample that is the same for all database systems."""
 
     instance: str | None = None
     query_signature: str | None = None
@@ -140,7 +140,7 @@ class ActivityRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConnectionsRow(msgspec.Struct, frozen=True, kw_only=True):
-    """How many sessions, idle ones too, have these values in common."""
+    """The number of sessions, including idle ones, with these values."""
 
     application_name: str | None = None
     state: str | None = None
@@ -172,7 +172,7 @@ class MetadataEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def events(body: bytes, kind: type[T]) -> Iterator[T]:
-    """Yield a JSON array's events one by one; one that stands alone is taken too, as older Agents send it.
+    """Yield a JSON array's events one by one; a single object is accepted, too, as older Agents send it.
 
     Raises:
         RejectedError: when it is neither.
@@ -202,4 +202,4 @@ def _readable(kind: type) -> Iterator[None]:
     try:
         yield
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise malformed(f"no {kind.__name__} events: {error}") from error
+        raise malformed(f"not {kind.__name__} events: {error}") from error

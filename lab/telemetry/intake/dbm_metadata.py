@@ -1,7 +1,7 @@
-"""What DBM says of the server itself: its settings as one snapshot, its tables as one each.
+"""Decodes DBM metadata: the server's settings to one snapshot, each table to one.
 
-Both come from the catalogue, where two things are not for the store: settings that hold secrets, and column
-defaults, which are SQL with literals.
+Two kinds of values must not be stored: settings that are secrets, and column defaults, which are SQL with
+literals.
 """
 
 import re
@@ -30,12 +30,12 @@ MOST, MOST_OID = 10_000_000, 2**32
 
 
 def metadata(body: bytes) -> list[Record]:
-    """Read dbmmetadata: settings, and tables one by one.
+    """Decode dbmmetadata: settings, and tables one by one.
 
     Raises:
         RejectedError: when it is malformed.
     """
-    # Counted before they are built: three bytes of JSON may become a list of sixty.
+    # Counted before decoding: three bytes of JSON may become a list of sixty bytes.
     if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
         raise RejectedError(413, "too_many", f"more than {MAX_VALUES} values of metadata")
     return collected(record for event in events(body, MetadataEvent) for record in _snapshot(event))
@@ -58,7 +58,7 @@ def _snapshot(event: MetadataEvent) -> Iterator[Record]:
 
 
 def _tables(databases: Iterable[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each table with its key: its database and oid, or its names where it has no oid."""
+    """Yield each table with its key: its database and oid, or its names when it has no oid."""
     for database in databases:
         for schema in _objects(database.get("schemas")):
             for table in _objects(schema.get("tables")):
@@ -82,7 +82,7 @@ def _objects(value: object) -> list[dict[str, Any]]:
 
 
 def _setting(name: str, value: object) -> object:
-    """A number stays, whatever its length; a text is a name or a list of names."""
+    """Return a setting's redacted value: a number is kept; a text is a name or a list of names."""
     if value is None or isinstance(value, dict | list):
         return _clean(value, 0)
     text = str(value)
@@ -92,7 +92,7 @@ def _setting(name: str, value: object) -> object:
 
 
 def _clean(value: object, depth: int, key: str = "") -> object:
-    """Names and small numbers stay; any other text may be a default with a literal in it."""
+    """Return a redacted value: names and small numbers are kept; any other text may be SQL with literals."""
     if depth > MAX_DEPTH:
         raise malformed(f"metadata nested more than {MAX_DEPTH} deep")
     match value:

@@ -1,4 +1,4 @@
-"""From DBM events to records: the Agent has obfuscated the text already, and it is redacted here again."""
+"""Converts DBM events to records; redacts statements, which the Agent has obfuscated, again."""
 
 import re
 from collections.abc import Iterator
@@ -30,14 +30,14 @@ from lab.telemetry.store import (
     Statement,
 )
 
-# Hexadecimal digits of a signature, of which one in 256 has fewer.
+# Minimum of hexadecimal digits of a signature; one signature in 256 has fewer.
 HASH = 15
 SIGNATURE = re.compile(r"-?[0-9a-f]{1,32}")
 FIRST_YEAR, LAST_YEAR = 1971, 2200
 
 
 def samples(body: bytes) -> list[Record]:
-    """Read databasequery: plans and statement texts.
+    """Decode databasequery: plans and statement texts.
 
     Raises:
         RejectedError: when it is malformed.
@@ -46,7 +46,7 @@ def samples(body: bytes) -> list[Record]:
 
 
 def metrics(body: bytes) -> list[Record]:
-    """Read dbmmetrics: deltas per statement.
+    """Decode dbmmetrics: deltas per statement.
 
     Raises:
         RejectedError: when it is malformed.
@@ -60,7 +60,7 @@ def metrics(body: bytes) -> list[Record]:
 
 
 def activity(body: bytes) -> list[Record]:
-    """Read dbmactivity: sessions.
+    """Decode dbmactivity: sessions.
 
     Raises:
         RejectedError: when it is malformed.
@@ -101,13 +101,13 @@ def _sample(sample: Sample) -> Iterator[Record]:
 
 
 def _plan(definition: str) -> redact.Plan | None:
-    """A plan that is too large or too deep must not take the payload's other events with it."""
+    """Return a redacted plan; None when it is too large or too deep, so that other events are stored."""
     try:
         return redact.plan(definition)
     except redact.RejectedPlanError:
         return None
     except redact.InvalidPlanError as error:
-        raise malformed(f"no plan: {error}") from error
+        raise malformed(f"not a plan: {error}") from error
 
 
 def _metrics(event: Metrics, row: MetricsRow) -> Iterator[Record]:
@@ -115,7 +115,7 @@ def _metrics(event: Metrics, row: MetricsRow) -> Iterator[Record]:
     signature, source = _signature(row.query_signature), _source(event.ddagentversion)
     text = redact.statement(row.query)
     if row.queryid is not None:
-        # Without a queryid the text is one of 200 characters; the stream of texts has the whole one.
+        # Without a queryid the text has 200 characters; the stream of texts has the whole one.
         comment = _comment(text, Metadata(comments=row.dd_comments))
         yield from _statement(
             source, row.queryid, signature, comment=comment, text=text.text, at_ns=at_ns
@@ -216,7 +216,7 @@ def _statement(
     at_ns: int,
 ) -> Iterator[Record]:
     if source is Source.EMBEDDED and queryid is not None:
-        # All that it sends has the queryid. The place is an Agent's, whose plans have nothing else.
+        # All its events have the queryid. Signatures are for an Agent's plans, which have nothing else.
         signature = None
     key = str(queryid) if queryid is not None else signature
     if key is not None:
@@ -232,7 +232,7 @@ def _statement(
 
 
 def _comment(text: redact.Redacted, found: Metadata | None) -> redact.Comment:
-    """The Agent takes comments out and sends them beside the text; the embedded agent leaves them in."""
+    """Return the parsed comments: the Agent sends them separately, or they are in the text."""
     if found and found.comments:
         return redact.comments(found.comments)
     return text.comment
@@ -243,19 +243,19 @@ def _source(version: str | None) -> Source:
 
 
 def _signature(value: str | None) -> str | None:
-    """What is too short for a hash of 64 bits, or has no letter, may be a personal number."""
+    """Return a signature; if it is too short for 64 bits, or has no letter, it may be a personal number."""
     if not value or not SIGNATURE.fullmatch(value):
         return None
     return value if len(value) >= HASH and not value.isdecimal() else redact.label(value)
 
 
 def nanoseconds(milliseconds: float) -> int:
-    """To the microsecond, which is what a float of this size can hold."""
+    """Return milliseconds as nanoseconds, rounded to microseconds, the precision of a float of this size."""
     return round(milliseconds * 1_000) * 1_000
 
 
 def _time(value: datetime | None) -> int | None:
-    """Times without a zone, which no check sends, would be read in this machine's."""
+    """Return a time in nanoseconds; None without a time zone, because it would be read as local time."""
     if value is None or value.tzinfo is None:
         return None
     if not FIRST_YEAR <= value.year <= LAST_YEAR:

@@ -1,4 +1,4 @@
-"""Why a request is refused: an HTTP status, a reason to count by, a sentence for the sender's log."""
+"""Errors of refused requests: HTTP status, reason (a metric label), and message for the sender's log."""
 
 from collections.abc import Iterable
 
@@ -7,10 +7,10 @@ from lab.telemetry.store import ActivitySample, MetricSeries, Record, ServiceChe
 
 
 class RejectedError(Exception):
-    """The request cannot be taken; `reason` is one of few words, fit for a metric's label.
+    """The request cannot be accepted; `reason` is a metric label of few values.
 
-    An Agent drops what is answered with 400, 401, 403 or 413, and sends again what is answered with 404,
-    429 or 5xx. So what can never be read gets one of the first, and only what may be later a 429 or 503.
+    An Agent drops a payload after 400, 401, 403 or 413, and retries after 404, 429 or 5xx. So a payload that
+    can never be decoded gets one of the first, and only one that may be accepted later a 429 or 503.
     """
 
     def __init__(
@@ -19,15 +19,15 @@ class RejectedError(Exception):
         super().__init__(message)
         self.status = status
         self.reason = reason
-        # Of a newer Agent or tracer, by name.
+        # The name of a format of a newer Agent or tracer.
         self.unread_form = unread_form
 
 
 def collected(records: Iterable[Record]) -> list[Record]:
-    """Return the records of a payload, as they are decoded; lists and tags within one weigh, too.
+    """Return the records of a payload; lists and tags in a record count toward the limit, too.
 
     Raises:
-        RejectedError: 413 once they weigh more than MAX_RECORDS.
+        RejectedError: 413 when their weight exceeds MAX_RECORDS.
     """
     found: list[Record] = []
     weight = 0
@@ -49,12 +49,12 @@ def _weight(record: Record) -> int:
 
 
 def too_many() -> RejectedError:
-    """Return the refusal of a payload that holds more than is stored at once."""
+    """Return the error for a payload with more than MAX_RECORDS records."""
     return RejectedError(413, "too_many", f"more than {MAX_RECORDS} records in one payload")
 
 
 def require_few_elements(body: bytes) -> None:
-    """Refuse JSON whose lists would be built up to many times its size; texts with commas count, too.
+    """Refuse JSON with too many elements, by its commas, before decoding builds the lists in memory.
 
     Raises:
         RejectedError: 413 for more than MAX_ELEMENTS.
@@ -64,16 +64,16 @@ def require_few_elements(body: bytes) -> None:
 
 
 def malformed(message: str) -> RejectedError:
-    """Return the refusal of a body that is not what its path promises."""
+    """Return the error for a body that is not in its path's format."""
     return RejectedError(400, "malformed", message)
 
 
 def unread_form(name: str, *, status: int = 400) -> RejectedError:
-    """Return the refusal of traces in a form that this version does not read.
+    """Return the error for traces in a format that this version cannot decode.
 
     Args:
-        name: of the form, such as "POST /api/v0.3/traces".
-        status: 404 makes a tracer use an older form; an Agent would send the same again.
+        name: of the format, such as "POST /api/v0.3/traces".
+        status: 404 makes a tracer use an older format; an Agent would retry.
     """
-    message = f"this version of the lab does not read traces as {name}"
+    message = f"this version of the lab cannot decode traces as {name}"
     return RejectedError(status, "unread_form", message, unread_form=name)

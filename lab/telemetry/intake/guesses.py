@@ -1,7 +1,7 @@
-"""Wrong tokens: a bounded number from each address, and a line in the log for each burst of them.
+"""Rate limit for wrong tokens, by address, with a log line for each burst of them.
 
-Beyond the bound no token of that address is compared, so that a program cannot try many. What an address sent
-is never logged.
+Beyond the limit no token of that address is compared, which prevents guessing by brute force. Tokens are
+never logged.
 """
 
 import ipaddress
@@ -14,9 +14,9 @@ from threading import Lock
 
 MAX_WRONG = 10
 WINDOW_S = 60.0
-# Addresses that are remembered; the one that has been quiet for longest makes room.
+# Number of tracked addresses; the least recently active one is dropped.
 MAX_ADDRESSES = 1_000
-# An IPv6 network is given to one customer; its addresses are one sender.
+# Providers assign an IPv6 network of this size to one customer; its addresses count as one sender.
 NETWORK_BITS = 64
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class _Sender:
 
 
 class Guesses:
-    """Counts wrong tokens by address; any thread may call."""
+    """Counts wrong tokens by address; thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -43,7 +43,7 @@ class Guesses:
             return sender is not None and sender.wrong >= MAX_WRONG
 
     def wrong(self, address: str) -> None:
-        """Count a wrong token; the first of a minute and the one that reaches the bound are logged."""
+        """Count a wrong token; log the first of a minute and the one that reaches the limit."""
         key = _sender(address)
         with self._lock:
             sender = self._current(key) or self._add(key)
@@ -51,10 +51,10 @@ class Guesses:
             self._senders.move_to_end(key)
             wrong = sender.wrong
         if wrong == 1:
-            log.warning("a wrong token came from %s", key)
+            log.warning("a wrong token from %s", key)
         elif wrong == MAX_WRONG:
             log.warning(
-                "%d wrong tokens came from %s; for %.0f s none of its tokens is compared",
+                "%d wrong tokens from %s; its requests are refused for %.0f s",
                 wrong,
                 key,
                 WINDOW_S,
@@ -75,7 +75,7 @@ class Guesses:
 
 
 def _sender(address: str) -> str:
-    """Return the address, or its network for IPv6, where one sender has many."""
+    """Return the address, or its network for IPv6."""
     try:
         known = ipaddress.ip_address(address)
     except ValueError:

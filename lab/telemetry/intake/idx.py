@@ -1,7 +1,7 @@
-"""Traces in the idx form (`idxTracerPayloads` of an AgentPayload), which newer Agents send by default.
+"""Decodes traces in the idx format (`idxTracerPayloads` of an AgentPayload), newer Agents' default.
 
-Idx, because text is sent as an index into the payload's table of strings. It also differs from the older form
-in that a chunk carries the 128-bit trace id and the sampling priority, and a span has typed attributes.
+Idx: text is sent as an index into the payload's table of strings. In contrast to the older format, a chunk
+has the 128-bit trace id and the sampling priority, and a span has typed attributes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,10 +24,10 @@ def tracer_payload(data: bytes, env: str) -> Iterator[Record]:
 
     Args:
         data: an encoded idx.TracerPayload.
-        env: the Agent's own, for a tracer that has none.
+        env: the Agent's, for a tracer that has none.
 
     Raises:
-        RejectedError: when it is none, or refers to a string that is not in its table.
+        RejectedError: when it cannot be decoded, or refers to a string that is not in its table.
     """
     payload = message("IdxTracerPayload", data)
     if len(payload.chunks) > MAX_CHUNKS:
@@ -65,7 +65,7 @@ def _chunk(data: bytes, texts: _Texts, common: Mapping[str, str]) -> Iterator[Re
         raise malformed(f"more than {MAX_SPANS} spans in a chunk")
     if len(found.traceID) != TRACE_ID_BYTES:
         raise malformed(f"a chunk's trace id must have {TRACE_ID_BYTES} bytes")
-    # The older form has the high half, and the priority, as tags of the chunk's first span.
+    # The older format has the high half, and the priority, as tags of the chunk's first span.
     first = ({HIGH_BITS_TAG: found.traceID[:8].hex()}, {PRIORITY: float(found.priority)})
     trace_id = int.from_bytes(found.traceID[8:])
 

@@ -1,8 +1,8 @@
-"""The Agent's metrics and service checks that the intake keeps; all others are only counted.
+"""The Agent's metrics and service checks that the intake stores; all others are only counted.
 
-Each name has a user: a question of `compare`, a monitor or the dashboard in datadog/
+Each name is used by a question of `compare`, a monitor or the dashboard in datadog/
 (tests/unit/test_metric_names.py compares this list with them). `postgresql.queries.*` is missing here:
-Datadog's backend makes it of dbmmetrics, which the store keeps as `query_metrics`.
+Datadog's backend computes it from dbmmetrics, which the store keeps as `query_metrics`.
 """
 
 from enum import StrEnum
@@ -10,9 +10,9 @@ from types import MappingProxyType
 
 
 class CheckType(StrEnum):
-    """How the postgres check submits a metric, which decides what a point of its series means.
+    """How the postgres check submits a metric, which decides the meaning of a point.
 
-    The Agent sends `rate` as the type gauge of the series API: its points are per second.
+    The Agent sends a `rate` with the type gauge of the series API: its points are per second.
     """
 
     GAUGE = "gauge"
@@ -20,7 +20,7 @@ class CheckType(StrEnum):
     MONOTONIC_COUNT = "monotonic_count"
 
 
-# Made of `postgres_connections` in dbmactivity, as Datadog's backend makes it.
+# Computed from `postgres_connections` in dbmactivity, as Datadog's backend does.
 CONNECTIONS = "postgresql.connections"
 GAUGES = """active_queries activity.wait_event activity.xact_start_age before_xid_wraparound
     buffercache.used_buffers connections database_size dead_rows live_rows locks

@@ -1,8 +1,8 @@
-"""The messages of the Agent's protobuf payloads, declared as far as they are read.
+"""Schema and decoder of the Agent's protobuf payloads, with the fields that the lab uses.
 
-The schema is a table instead of generated code: a dozen fields, from the Agent's datadog.trace and
-metrics payload definitions. Spans and chunks are declared as bytes, which is the same on the wire, so that
-they are counted before one is decoded.
+The schema is a table instead of generated code: a dozen fields, from the Agent's datadog.trace and metrics
+payload definitions. Spans and chunks are declared as bytes, which have the same encoding, so that they are
+counted before one is decoded.
 """
 
 from collections.abc import Iterator
@@ -18,17 +18,17 @@ from lab.telemetry.intake.limits import MAX_FIELDS
 Type = descriptor_pb2.FieldDescriptorProto.Type
 STRING, BYTES = Type.TYPE_STRING, Type.TYPE_BYTES
 UINT64, INT64, INT32, DOUBLE = Type.TYPE_UINT64, Type.TYPE_INT64, Type.TYPE_INT32, Type.TYPE_DOUBLE
-# On the wire: kinds, bytes of a fixed kind, groups' begin and end.
+# Wire types: variable length, length-delimited, fixed (by their bytes), begin and end of a group.
 VARINT, LENGTH_DELIMITED = 0, 2
 FIXED_BYTES = {1: 8, 5: 4}
 GROUPS = {3, 4}
 LONGEST_VARINT = 10
 CONTINUES = 0x80
-# Smaller messages cannot be built up to more than some 40 MB.
+# Decoded, smaller messages use 40 MB of memory at most.
 LARGE_BYTES = 1 << 20
 UINT32, FIXED64, BOOL = Type.TYPE_UINT32, Type.TYPE_FIXED64, Type.TYPE_BOOL
 
-# (field, number, type); a leading * repeats, a leading | is one of the alternatives named `value`, and a pair
+# (field, number, type). A leading * means repeated, a leading | a member of the oneof `value`; a pair
 # (key, value) as type is a map.
 MESSAGES: dict[str, tuple[tuple[str, int, Any], ...]] = {
     "AgentPayload": (
@@ -118,7 +118,7 @@ def message(name: str, data: bytes) -> Any:
     """Decode a message of the table.
 
     Raises:
-        RejectedError: when the bytes are none.
+        RejectedError: when the bytes cannot be decoded.
     """
     if len(data) > LARGE_BYTES:
         _require_few_fields(data)
@@ -126,12 +126,12 @@ def message(name: str, data: bytes) -> Any:
     try:
         decoded.ParseFromString(data)
     except DecodeError as error:
-        raise malformed(f"no {name} in protobuf") from error
+        raise malformed(f"not a {name} in protobuf") from error
     return decoded
 
 
 def _require_few_fields(data: bytes) -> None:
-    """Count fields without decoding them: two bytes each may stand for an object of ninety.
+    """Count fields without decoding them: a field of two bytes may use ninety bytes of memory.
 
     Raises:
         RejectedError: 413 for more than MAX_FIELDS.
@@ -150,7 +150,7 @@ def _require_few_fields(data: bytes) -> None:
         elif kind in FIXED_BYTES:
             position += FIXED_BYTES[kind]
         elif kind not in GROUPS:
-            return  # no protobuf, as the decoder will find
+            return  # not protobuf: the decoder refuses it
     if position < size:
         raise RejectedError(413, "too_many", f"more than {MAX_FIELDS} fields in one message")
 
@@ -168,7 +168,7 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
 
 
 def newer_fields(decoded: Any) -> Iterator[int]:
-    """Yield the numbers of messages' or texts' fields beyond those of the table; older ones are left out."""
+    """Yield the numbers of unknown fields above those of the table that are messages or texts."""
     newest = max(decoded.DESCRIPTOR.fields_by_number)
     fields: Any = UnknownFieldSet(decoded)
     for field in fields:

@@ -1,7 +1,7 @@
-"""From what a tracer says of a span to what is stored: ids as hexadecimal text, nothing personal.
+"""Converts a tracer's spans to records: ids as hexadecimal text, tags and resources redacted.
 
-A trace id has 128 bits: a payload has the low 64 in each span, and the high 64 as hexadecimal text in the
-tag `_dd.p.tid` of one span of the chunk.
+A trace id has 128 bits: a payload has the low 64 bits in each span, and the high 64 bits as hexadecimal text
+in the tag `_dd.p.tid` of one span of the chunk.
 """
 
 import re
@@ -26,7 +26,7 @@ TIME_LIMIT = 1 << 62
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RawSpan:
-    """One span as it came, with everything in it; never stored."""
+    """One span as received, not redacted; never stored."""
 
     service: str
     name: str
@@ -49,8 +49,8 @@ def chunk(
 
     Args:
         encoded: the spans of one chunk.
-        read: decodes one of them; called again for those before the trace id's high half is found.
-        common: tags that the payload has for all of its spans.
+        read: decodes one of them; called twice for the spans up to the one with the trace id's high half.
+        common: tags of the payload, which apply to all of its spans.
 
     Raises:
         RejectedError: when an id or a time is out of range.
@@ -72,7 +72,7 @@ def chunk(
             resource=redact.resource(span.resource, span.kind, span.meta),
             kind=redact.label(span.kind) or "",
             start_ns=span.start,
-            # A clock that was set back gives negative durations.
+            # A clock that was set back causes negative durations.
             duration_ns=max(span.duration, 0),
             error=span.error != 0,
             tags=_tags(span, common),
@@ -101,7 +101,7 @@ def _tags(span: RawSpan, common: Mapping[str, str]) -> dict[str, str | float]:
 
 
 def _error(message: str, kind: str) -> str:
-    """Only PostgreSQL's own words are kept: the first line; DETAIL and CONTEXT below it quote rows."""
+    """Return the redacted first line, PostgreSQL's message; DETAIL and CONTEXT below it quote rows."""
     sqlstate = _sqlstate(kind)
     first, _, rest = message.partition("\n")
     return redact.error_message(first, sqlstate, rest)

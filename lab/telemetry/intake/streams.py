@@ -1,4 +1,4 @@
-"""The table of what is taken: path, the stream it is counted as, how it is read, what is answered."""
+"""The table of the intake's endpoints: path, stream (a metric label), decoder, answer."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from lab.telemetry.store import Record
 OK = b'{"errors":[]}'
 RATES = b'{"rate_by_service":{"service:,env:":1.0}}'
 NOTHING = b"{}"
-# What ddtrace asks for before it sends: only what is listed here will be sent. Statistics are not, so
+# ddtrace requests this before it sends, and uses the listed endpoints only. Statistics are not listed, so
 # that the tracer leaves them to an Agent; nor is remote configuration, which it then does not poll.
 INFO = json.dumps(
     {
@@ -29,9 +29,9 @@ INFO = json.dumps(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decoded:
-    """What a body came to: records for the store, and how many items the sender would count.
+    """A decoded body: records for the store, and the number of items as the sender counts them.
 
-    `metric_points` are points of series, or runs of service checks, by name; also of names that are not kept.
+    `metric_points` are points of series, or runs of service checks, by name, also of names that are not kept.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -44,11 +44,11 @@ class Stream:
     """One kind of request.
 
     Attributes:
-        name: the label it is counted by.
-        decode: raises RejectedError for a body that is malformed.
-        answer: the body when it was taken.
-        status: of HTTP, when it was taken.
-        methods: of HTTP.
+        name: the metric label.
+        decode: raises RejectedError for a malformed body.
+        answer: body of the response when the request is accepted.
+        status: HTTP status of that response.
+        methods: HTTP methods.
     """
 
     name: str
@@ -67,7 +67,7 @@ def _stored(read: Callable[[bytes], list[Record]]) -> Callable[[bytes], Decoded]
 
 
 def _any(body: bytes) -> Decoded:
-    """Take a body whose content nothing here reads."""
+    """Accept a body without decoding it."""
     del body
     return Decoded(items=1)
 
@@ -76,7 +76,7 @@ def _json(body: bytes) -> Decoded:
     try:
         msgspec.json.decode(body or b"null", type=msgspec.Raw)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise malformed(f"no JSON: {error}") from error
+        raise malformed(f"not JSON: {error}") from error
     return Decoded(items=1)
 
 
@@ -89,7 +89,7 @@ def _json_series(body: bytes) -> Decoded:
 
 
 def _series(body: bytes) -> Decoded:
-    """An older Agent, or one with the JSON serializer, sends series as JSON."""
+    """Decode series in JSON, from an older Agent or one with the JSON serializer, or in protobuf."""
     is_json = body[:1] == b"{"
     return _json_series(body) if is_json else _of_metrics(agent_metrics.series_in_protobuf(body))
 

@@ -1,4 +1,4 @@
-"""Statistics that an Agent computes over all spans, before it samples: hits, errors and time by operation."""
+"""Decodes trace statistics, which an Agent computes before sampling: hits, errors and time by operation."""
 
 from collections.abc import Iterator
 from typing import Annotated, TypeAlias
@@ -20,7 +20,7 @@ class _Grouped(msgspec.Struct, rename="pascal"):
     duration: int = 0
 
 
-# Decoded one by one: an empty map of one byte takes a hundred in memory.
+# Decoded one by one: an empty map of one byte uses a hundred bytes of memory.
 _List: TypeAlias = Annotated[list[msgspec.Raw], Meta(max_length=MAX_ROWS)]
 
 
@@ -42,15 +42,15 @@ _grouped = msgspec.msgpack.Decoder(_Grouped)
 
 
 def trace_stats(body: bytes) -> list[Record]:
-    """Read a StatsPayload: MessagePack with Go's names of the fields, nanoseconds.
+    """Decode a StatsPayload: MessagePack with Go's field names; times in nanoseconds.
 
     Raises:
-        RejectedError: when it is none.
+        RejectedError: when it cannot be decoded.
     """
     try:
         return collected(_records(body))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise malformed(f"no trace statistics: {error}") from error
+        raise malformed(f"not trace statistics: {error}") from error
 
 
 def _records(body: bytes) -> Iterator[Record]:
@@ -58,7 +58,7 @@ def _records(body: bytes) -> Iterator[Record]:
     groups = 0
     for client in _stats.decode(body).stats:
         for bucket in map(_bucket.decode, _stats.decode(client).stats):
-            # A group of no name adds nothing to what is collected.
+            # Groups without a name count, too, though they yield no record.
             groups += 1 + len(bucket.stats)
             if groups > MAX_ROWS:
                 raise too_many()

@@ -1,7 +1,7 @@
-"""Traces as ddtrace sends them, in MessagePack: v0.5 (strings in a table) and v0.4 (maps).
+"""Decodes ddtrace's traces in MessagePack: v0.5 (strings in a table) and v0.4 (maps).
 
-The shapes are declared, so a body of another shape fails before it is built in memory; spans are decoded one
-by one, since a span of 300 bytes may have tags that take 10,000 in memory.
+The types are declared, so a body of another type fails before it is built in memory; spans are decoded one by
+one, since a span of 300 bytes may have tags that use 10,000 bytes of memory.
 """
 
 from itertools import chain
@@ -22,13 +22,13 @@ RowV05: TypeAlias = tuple[
     Annotated[dict[int, int], Tags], Annotated[dict[int, Float], Tags], int,
 ]  # fmt: skip
 Chunk: TypeAlias = Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=MAX_SPANS)]
-# Chunk by chunk, so that a payload of too many spans is refused before all of it is built.
+# Decoded chunk by chunk, so that a payload of too many spans is refused before all of it is built.
 Chunks: TypeAlias = Annotated[list[msgspec.Raw], Meta(max_length=MAX_CHUNKS)]
 PayloadV05: TypeAlias = tuple[Annotated[list[str], Meta(max_length=MAX_STRINGS)], Chunks]
 
 
 class SpanV04(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A span of v0.4; what is not named here is gone over."""
+    """A span of v0.4; unknown fields are ignored."""
 
     trace_id: int
     span_id: int
@@ -52,10 +52,10 @@ _span_v04 = msgspec.msgpack.Decoder(SpanV04)
 
 
 def v05(body: bytes) -> list[Record]:
-    """Read a v0.5 payload.
+    """Decode a v0.5 payload.
 
     Raises:
-        RejectedError: when it is none.
+        RejectedError: when it cannot be decoded.
     """
     try:
         strings, chunks = _v05.decode(body)
@@ -66,22 +66,22 @@ def v05(body: bytes) -> list[Record]:
         parts = map(_chunk.decode, chunks)
         return collected(chain.from_iterable(chunk(part, read, {}) for part in parts))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise malformed(f"no v0.5 traces: {error}") from error
+        raise malformed(f"not v0.5 traces: {error}") from error
     except IndexError as error:
         raise malformed("a span refers to a string that is not in the table") from error
 
 
 def v04(body: bytes) -> list[Record]:
-    """Read a v0.4 payload.
+    """Decode a v0.4 payload.
 
     Raises:
-        RejectedError: when it is none.
+        RejectedError: when it cannot be decoded.
     """
     try:
         parts = map(_chunk.decode, _v04.decode(body))
         return collected(chain.from_iterable(chunk(part, _of_map, {}) for part in parts))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise malformed(f"no v0.4 traces: {error}") from error
+        raise malformed(f"not v0.4 traces: {error}") from error
 
 
 def _of_row(row: RowV05, strings: list[str]) -> RawSpan:

@@ -108,7 +108,7 @@ def _candidates(sqlstate: str, word: str) -> list[Template]:
 
 @cache
 def _templates() -> dict[tuple[str, str | None], list[Template]]:
-    """Return templates by SQLSTATE and first word (None: a placeholder); without any that match everything."""
+    """Return templates by SQLSTATE and first word (None: a placeholder), without any that match all texts."""
     found: dict[tuple[str, str | None], list[Template]] = {}
     for sqlstate, text in server_messages():
         template = _template(text)
