@@ -61,7 +61,7 @@ account_mode() {
     esac
     if [ -n "$malformed" ] || [ ${#DD_API_KEY} -ne 32 ]; then
         complain \
-            "DD_API_KEY is no API key: it has ${#DD_API_KEY} characters, and a key is 32 of 0-9 and a-f." \
+            "DD_API_KEY is not an API key: it has ${#DD_API_KEY} characters, and a key is 32 of 0-9 and a-f." \
             "Copy it again from Organization Settings > API Keys (not Application Keys) into .env," \
             "or leave it empty for local mode."
     fi

@@ -26,7 +26,7 @@ from lab.stack.docker import lifecycle
 from lab.stack.mode import Mode
 from lab.stack.native import logs as native_logs
 from lab.stack.native import starting
-from lab.stack.native.starting import AskedFor
+from lab.stack.native.starting import RequiredSettings
 from lab.stack.status import Status
 from lab.stack.up_options import Memory
 from lab.terminal.interruption import interruptible
@@ -140,7 +140,7 @@ def _natively(settings: LabSettings, asked: Memory, screen: Screen) -> bool:
         settings,
         asked,
         reporter=screen,
-        seed=lambda used, asked_for: _seed(used, asked_for, screen),
+        seed=lambda used, required: _seed(used, required, screen),
     )
     screen.close()
     for note in outcome.notes:
@@ -148,12 +148,12 @@ def _natively(settings: LabSettings, asked: Memory, screen: Screen) -> bool:
     return bool(outcome.started)
 
 
-def _seed(settings: LabSettings, asked_for: AskedFor, screen: Screen) -> SeedReport:
+def _seed(settings: LabSettings, required: RequiredSettings, screen: Screen) -> SeedReport:
 
     if screen.is_live:
         with screen.stepped_aside() as console, bar(console) as progress:
-            return seed.ensure(settings, asked_for=asked_for, progress=progress)
-    return seed.ensure(settings, asked_for=asked_for)
+            return seed.ensure(settings, required=required, progress=progress)
+    return seed.ensure(settings, required=required)
 
 
 def _show(status: Status, *, news: bool, notes: Sequence[Text], install: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Monitors and the dashboard in a Datadog account, kept as the files of `datadog/` say.
+"""Datadog's API: pushes the monitors and the dashboard of `datadog/` to an account; reads its metrics.
 
-Named after where they go. What the Agent sends is configured in `datadog/` and needs no code of ours.
+The Agent's data need no code of the lab: `datadog/` configures them.
 """

@@ -1,4 +1,4 @@
-"""Whose Datadog: two keys and a site, found wrong here rather than by a refusal that says only 403."""
+"""A Datadog account: two keys and a site, validated here, because the API answers 403 without a reason."""
 
 import re
 from dataclasses import dataclass, field
@@ -20,12 +20,12 @@ SITES = (
     "us2.ddog-gov.com",
 )
 API_KEY = re.compile(r"[0-9a-f]{32}")
-# Forty hexadecimal digits once, a prefix and letters by now.
+# Older keys have forty hexadecimal digits, newer ones a prefix and letters.
 APP_KEY = re.compile(r"[0-9A-Za-z_]{40}")
 
 
 def web_url(site: str) -> str:
-    """Return where a browser opens a site: `app.` stands before those of two labels only.
+    """Return a site's web URL: `app.` precedes sites of two labels only.
 
     >>> web_url("datadoghq.eu"), web_url("us5.datadoghq.com")
     ('https://app.datadoghq.eu', 'https://us5.datadoghq.com')
@@ -35,7 +35,7 @@ def web_url(site: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """An account at its site. The keys are in no representation of it."""
+    """An account at its site. The keys are not in its representation."""
 
     api_key: str = field(repr=False)
     app_key: str = field(repr=False)
@@ -43,10 +43,10 @@ class Account:
 
     @classmethod
     def of(cls, settings: DatadogSettings) -> Self:
-        """Return the account that the settings name.
+        """Return the account of the settings.
 
         Raises:
-            LabError: when a key is missing or cannot be one, or when there is no such site.
+            LabError: when a key is missing or malformed, or the site does not exist.
         """
         api_key = settings.dd_api_key.get_secret_value() if settings.dd_api_key else ""
         app_key = settings.dd_app_key.get_secret_value() if settings.dd_app_key else ""
@@ -56,7 +56,7 @@ class Account:
         if missing:
             raise LabError(
                 f"Datadog's API needs both keys; not set: {', '.join(missing)}.\n"
-                "Make the keys in Datadog under Organization Settings > API Keys and > Application"
+                "Create the keys in Datadog under Organization Settings > API Keys and > Application"
                 " Keys, and put them into .env."
             )
         if not API_KEY.fullmatch(api_key):
@@ -64,12 +64,12 @@ class Account:
                 "; DD_API_KEY and DD_APP_KEY may be swapped" if APP_KEY.fullmatch(api_key) else ""
             )
             raise LabError(
-                f"DD_API_KEY is no API key: it has {len(api_key)} characters, and a key is 32 of"
+                f"DD_API_KEY is not an API key: it has {len(api_key)} characters, and a key is 32 of"
                 f" 0-9 and a-f{hint}.\nCopy it again from Organization Settings > API Keys into .env."
             )
         if not APP_KEY.fullmatch(app_key):
             raise LabError(
-                f"DD_APP_KEY is no application key: it has {len(app_key)} characters, and a key is 40"
+                f"DD_APP_KEY is not an application key: it has {len(app_key)} characters, and a key is 40"
                 " letters, digits and underscores.\n"
                 "Copy it again from Organization Settings > Application Keys into .env."
             )
@@ -80,14 +80,14 @@ class Account:
 
     @property
     def api_url(self) -> str:
-        """Where its API answers."""
+        """URL of the site's API."""
         return f"https://api.{self.site}"
 
     @property
     def web_url(self) -> str:
-        """Where a browser opens it."""
+        """URL of the site's web interface."""
         return web_url(self.site)
 
     def hide(self, text: str) -> str:
-        """Return text without the keys, should somebody have put them there."""
+        """Return text with the keys replaced by ***."""
         return text.replace(self.api_key, "***").replace(self.app_key, "***")

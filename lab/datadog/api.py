@@ -1,7 +1,7 @@
-"""Datadog's API, as much of it as pushing, drills and comparing need; the one module that imports its client.
+"""Client of Datadog's API, for `datadog push`, drills and `compare`; only this module imports its library.
 
-The client's models stand between our files and the wire: they check what is sent. What comes back is
-read as plain JSON, because a model would drop or refuse what it does not know yet.
+The library's models validate requests. Responses are read as plain JSON, because a model would drop or reject
+fields that it does not know.
 """
 
 import json
@@ -39,7 +39,7 @@ Body = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Series:
-    """One series of a query: `points` of (seconds since 1970, value), each standing for `interval_s`."""
+    """One series of a query: `points` of (seconds since 1970, value), each for `interval_s`."""
 
     tags: Mapping[str, str]
     points: tuple[tuple[float, float], ...]
@@ -47,7 +47,7 @@ class Series:
 
 
 class _WhenAskedToWait(ClientRetry):
-    """Tries again after 429 only: after a 5xx or a lost answer the monitor may have been made."""
+    """Retries after 429 only: after a 5xx or a lost response the monitor may have been created."""
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
         del method, has_retry_after
@@ -97,13 +97,13 @@ class Api:
             start += len(page)
 
     def dashboard(self, key: str) -> Body:
-        """Return a whole dashboard."""
+        """Return a dashboard in full."""
         with self._asking(f"dashboard {key}"):
             return _object(_json(self._dashboards.get_dashboard(key)))
 
     def validate(self, title: str, body: Body, key: str | None) -> None:
-        """Have Datadog check a monitor, its query above all, without storing it."""
-        # Here and below: the client takes plain JSON wherever it declares a model.
+        """Let Datadog validate a monitor, above all its query, without storing it."""
+        # Here and below: the library accepts plain JSON where it declares a model.
         document = cast("Any", body)
         with self._asking(f'the check of "{title}"'):
             if key is None:
@@ -112,7 +112,7 @@ class Api:
                 _json(self._monitors.validate_existing_monitor(int(key), document))
 
     def write(self, kind: Kind, title: str, body: Body, key: str | None) -> str:
-        """Create (without a key) or replace, and return the key that Datadog gave."""
+        """Create (without a key) or replace, and return Datadog's id."""
         document = cast("Any", body)
         with self._asking(f'writing "{title}"'):
             if kind is Kind.MONITOR:
@@ -130,13 +130,13 @@ class Api:
             return str(_object(_json(answer))["id"])
 
     def event(self, *, title: str, text: str, at_s: int, tags: list[str]) -> None:
-        """Put an event on the time line; `at_s` in seconds since 1970."""
+        """Create an event in the account's timeline; `at_s` in seconds since 1970."""
         body: Body = {"title": title, "text": text, "date_happened": at_s, "tags": tags}
         with self._asking(f'the event "{title}"'):
             _json(self._events.create_event(cast("Any", body)))
 
     def series(self, query: str, *, since_s: int, until_s: int) -> list[Series]:
-        """Return what a query of metrics finds between two moments, in seconds since 1970."""
+        """Return the series of a metrics query between two times, in seconds since 1970."""
         with self._asking(f"the query {query}"):
             answer = _object(_json(self._metrics.query_metrics(since_s, until_s, query)))
             if answer.get("status") == "error":
@@ -152,17 +152,17 @@ class Api:
         except (UnauthorizedException, ForbiddenException) as error:
             raise LabError(
                 f"{self._account.api_url} refuses {what}: {self._words(error)}\n"
-                "A key is good at its own site only: is DD_SITE the site of your account? Both keys must"
+                "A key is valid at its own site only: is DD_SITE the site of your account? Both keys must"
                 " belong to one organization,\nand the application key needs the scopes monitors_read,"
                 " monitors_write, dashboards_read and dashboards_write to push, timeseries_query to compare"
-                " (or none: then it may all)."
+                " (or no scopes: then it has all permissions)."
             ) from None
         except ApiException as error:
             raise LabError(
                 f"{self._account.api_url} cannot do {what}: {self._words(error)}"
             ) from None
         except OpenApiException as error:
-            raise LabError(f"This is not what Datadog's API takes, {what}: {error}") from None
+            raise LabError(f"Datadog's API does not accept {what}: {error}") from None
         except HTTPError as error:
             raise LabError(
                 f"{self._account.api_url} does not answer: {self._account.hide(_reason(error))}\n"
@@ -170,8 +170,8 @@ class Api:
             ) from None
         except (ValueError, KeyError, TypeError) as error:
             raise LabError(
-                f"{self._account.api_url} answered {what} with something else than Datadog's API does"
-                f" ({error}).\nIs a proxy or a portal in between?"
+                f"{self._account.api_url} answered {what} with a response that is not of Datadog's API"
+                f" ({error}).\nIs there a proxy or a captive portal?"
             ) from None
 
     def _words(self, error: ApiException) -> str:

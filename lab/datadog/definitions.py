@@ -1,7 +1,7 @@
-"""The monitors and dashboards as they stand in `datadog/`: one JSON file each, as the API takes it.
+"""Definitions of monitors and dashboards in `datadog/`: one JSON file each, in the API's format.
 
-Datadog numbers what it stores, so each file carries an identity of its own, `credit-lab:NAME`: a monitor
-among its tags, a dashboard in its description. By it a second push finds what the first one made.
+Datadog assigns ids, so each file has an identity of its own, `credit-lab:NAME`: a monitor among its tags, a
+dashboard in its description. By it a second push finds the objects of the first one.
 """
 
 import json
@@ -16,13 +16,13 @@ from lab.foundation.errors import LabError
 from lab.foundation.settings import ROOT
 
 FOLDER = ROOT / "datadog"
-# Every monitor has it, so that one request lists ours among the thousands of an account.
+# Tag of every monitor of the lab, so that one request lists them among the thousands of an account.
 PROJECT = "project:credit-lab"
 IDENTITY = re.compile(r"credit-lab:[a-z0-9_-]+")
 
 
 class Kind(StrEnum):
-    """What the API calls the thing."""
+    """The kind of object, as the API names it."""
 
     MONITOR = "monitor"
     DASHBOARD = "dashboard"
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Definition:
-    """One monitor or dashboard; `body` is a JSON document of Datadog's form, which we only pass on."""
+    """One monitor or dashboard; `body` is a JSON document in Datadog's format, sent unchanged."""
 
     kind: Kind
     identity: str
@@ -42,13 +42,13 @@ class Definition:
         """Read one file.
 
         Raises:
-            LabError: when it is no JSON object, or has no identity.
+            LabError: when it is not a JSON object, or has no identity.
         """
         try:
             body = json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
             raise LabError(
-                f"{file} is no JSON: {error}. Correct it, or take it from git."
+                f"{file} is not JSON: {error}. Correct it, or restore it from git."
             ) from None
         identity = identity_of(kind, body) if isinstance(body, dict) else None
         if identity is None:
@@ -73,21 +73,21 @@ def read(folder: Path) -> tuple[Definition, ...]:
         other = by_identity.setdefault((definition.kind, definition.identity), definition)
         if other is not definition:
             raise LabError(
-                f'"{other.title}" and "{definition.title}" in {folder} both are'
-                f" {definition.identity}; give one of them another identity."
+                f'"{other.title}" and "{definition.title}" in {folder} both have the identity'
+                f" {definition.identity}; change one of them."
             )
     return tuple(found)
 
 
 def identity_of(kind: Kind, body: Mapping[str, Any]) -> str | None:
-    """Return the identity that a body carries; None when it is not one of ours."""
+    """Return the identity in a body; None when it is not an object of the lab."""
     if kind is Kind.MONITOR:
         return _first(tag for tag in body.get("tags") or () if IDENTITY.fullmatch(tag))
     return _first(IDENTITY.findall(body.get("description") or ""))
 
 
 def title_of(kind: Kind, body: Mapping[str, Any]) -> str:
-    """Return what a person calls it."""
+    """Return the display name."""
     return str(body["name" if kind is Kind.MONITOR else "title"])
 
 

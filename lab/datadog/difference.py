@@ -1,16 +1,16 @@
-"""How a stored body differs from ours, in the fields that ours has: Datadog adds many of its own."""
+"""Compares a definition with the stored object, in the definition's fields only: Datadog adds many others."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# The API takes the two names for one type, and answers with either.
+# The API uses both names for one type.
 SAME_TYPE = {"metric alert": "query alert"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One field, such as `options.thresholds.critical`; None stands for absent."""
+    """A changed field, such as `options.thresholds.critical`; `ours` is the definition's value; None: absent."""
 
     field: str
     stored: Any
@@ -18,7 +18,7 @@ class Change:
 
 
 def changes(ours: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[Change, ...]:
-    """Return every field of ours that is stored otherwise.
+    """Return the fields of the definition whose stored value differs.
 
     >>> changes({"type": "query alert", "tags": ["b", "a"]}, {"type": "metric alert", "tags": ["a", "b"]})
     ()

@@ -1,4 +1,4 @@
-"""Whether Datadog accepts the API key: an Agent whose key is revoked can look healthy all the same."""
+"""Checks whether Datadog accepts the API key: an Agent with a revoked key can seem healthy."""
 
 import json
 import urllib.error
@@ -15,7 +15,7 @@ PATH = "/api/v1/validate"
 
 
 class KeyState(StrEnum):
-    """What is known of the key; without an answer nothing is."""
+    """State of the key; unknown without an answer."""
 
     VALID = "valid"
     REFUSED = "refused"
@@ -24,7 +24,7 @@ class KeyState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class KeyCheck:
-    """The state of DD_API_KEY at DD_SITE, and its reason in one sentence without the key."""
+    """The state of DD_API_KEY at DD_SITE, and the reason in one sentence without the key."""
 
     state: KeyState
     site: str
@@ -32,14 +32,14 @@ class KeyCheck:
 
 
 def api_url(site: str) -> str:
-    """Return where a site's API answers."""
+    """Return the URL of a site's API."""
     return f"https://api.{site}"
 
 
 def check(settings: DatadogSettings) -> KeyCheck | None:
-    """Ask Datadog whether DD_API_KEY is valid; None: there is no key.
+    """Return whether Datadog accepts DD_API_KEY; None when there is no key.
 
-    Takes at most some seconds and raises nothing: without a network the state is unknown.
+    Takes a few seconds at most and raises nothing: without a network the state is unknown.
     """
     key = settings.dd_api_key.get_secret_value() if settings.dd_api_key else ""
     if not key:
@@ -49,7 +49,7 @@ def check(settings: DatadogSettings) -> KeyCheck | None:
         detail = f"it has {len(key)} characters; a key is 32 of 0-9 and a-f"
         return KeyCheck(state=KeyState.REFUSED, site=site, detail=detail)
     if site not in SITES:
-        detail = f"DD_SITE is no site of Datadog; one of {', '.join(SITES)}"
+        detail = f"DD_SITE is not a Datadog site; one of {', '.join(SITES)}"
         return KeyCheck(state=KeyState.REFUSED, site=site, detail=detail)
     state, detail = _asked(api_url(site), key)
     return KeyCheck(state=state, site=site, detail=detail)
@@ -70,7 +70,7 @@ def _asked(url: str, key: str) -> tuple[KeyState, str]:
     except OSError as error:
         return KeyState.UNKNOWN, f"{url} did not answer: {getattr(error, 'reason', error)}"
     except (ValueError, AttributeError):
-        return KeyState.UNKNOWN, f"{url} answered with something else than Datadog's API does"
+        return KeyState.UNKNOWN, f"{url} answered with a response that is not of Datadog's API"
     if valid is not True:
-        return KeyState.UNKNOWN, f"{url} did not say that the key is valid"
+        return KeyState.UNKNOWN, f"{url} did not confirm that the key is valid"
     return KeyState.VALID, "Datadog accepts it"

@@ -1,4 +1,4 @@
-"""What a push would change, and the change: first everything is compared and checked, then written."""
+"""Plans and executes a push: first compares and validates everything, then writes."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,13 +16,13 @@ class Action(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     NOTHING = "unchanged"
-    # Ours once, of which there is no file any more. A person may have grown fond of it.
+    # An object of the lab whose file was removed; the user may still use it.
     LEAVE = "left"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One action. `key` is Datadog's own: None until created; `definition` is None for what is left."""
+    """One action. `key` is Datadog's id, None until created; `definition` is None for `left`."""
 
     action: Action
     kind: Kind
@@ -34,7 +34,7 @@ class Step:
 
     @property
     def writes(self) -> bool:
-        """Whether it changes anything at Datadog."""
+        """Whether the step changes anything at Datadog."""
         return self.action in {Action.CREATE, Action.UPDATE}
 
     def to_json(self) -> dict[str, object]:
@@ -50,10 +50,10 @@ class Step:
 
 
 def plan(api: Api, definitions: Sequence[Definition]) -> tuple[Step, ...]:
-    """Compare with what the account has, and have Datadog check each monitor that would be written.
+    """Compare with the account, and let Datadog validate each monitor that would be written.
 
     Raises:
-        LabError: when Datadog refuses, or when one identity is there twice.
+        LabError: when Datadog refuses, or when the account has an identity twice.
     """
     steps = [step for kind in Kind for step in _plan(api, kind, definitions)]
     for step in steps:
@@ -63,10 +63,10 @@ def plan(api: Api, definitions: Sequence[Definition]) -> tuple[Step, ...]:
 
 
 def carry_out(api: Api, steps: Sequence[Step]) -> tuple[Step, ...]:
-    """Write what is to be written, and return the steps with their keys.
+    """Execute the steps, and return them with their keys.
 
     Raises:
-        LabError: when Datadog refuses; what was written before stays, and the next push goes on from there.
+        LabError: when Datadog refuses; earlier writes are kept, and the next push continues after them.
     """
     done: list[Step] = []
     try:
@@ -78,7 +78,7 @@ def carry_out(api: Api, steps: Sequence[Step]) -> tuple[Step, ...]:
         before = sum(step.writes for step in done)
         total = sum(step.writes for step in steps)
         raise LabError(
-            f"{error}\n{before} of {total} were written before; push again, and it goes on from there."
+            f"{error}\n{before} of {total} were written before; push again to continue."
         ) from None
     return tuple(done)
 
@@ -123,8 +123,8 @@ def _by_identity(kind: Kind, bodies: Sequence[Body]) -> dict[str, Body]:
             continue
         if other := found.get(identity):
             raise LabError(
-                f"The account has two {kind}s that are {identity}: {other['id']} and {body['id']}.\n"
-                "Delete the one that is not wanted in Datadog, and push again."
+                f"The account has two {kind}s with the identity {identity}: {other['id']} and {body['id']}.\n"
+                "Delete one of them in Datadog, and push again."
             )
         found[identity] = body
     return found

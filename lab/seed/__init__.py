@@ -1,4 +1,4 @@
-"""Seeding: three years of a lender's life, made up, and loaded by COPY in one transaction."""
+"""Seed data: three years of synthetic lending, loaded by COPY in one transaction."""
 
 from lab.seed.progress import Progress, Step
 from lab.seed.seeding import SeedConflictError, SeedReport, UnseededDataError, ensure

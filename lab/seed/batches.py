@@ -1,7 +1,6 @@
-"""Rows on their way to COPY: finished text, per table, with the columns it fills.
+"""Batches of rows in COPY's text format, by table, and the columns of each table.
 
-A batch is the unit of memory: generators yield lists of batches that hold some thousand rows
-altogether, whatever the scale.
+A batch limits memory: generators yield lists of batches with some thousand rows in all, at any scale.
 """
 
 from dataclasses import dataclass, field
@@ -39,21 +38,21 @@ class Batch:
 
 @dataclass(kw_only=True, slots=True)
 class Page:
-    """The lines of one table that are not yet taken, and the id that comes next."""
+    """The pending lines of one table, and its next id."""
 
     table: str
     next_id: int = 1
     lines: list[str] = field(default_factory=list)
 
     def add(self, columns: str) -> int:
-        """Write a row of all columns but the first, which is its new id; return that."""
+        """Add a row of all columns but the first, which is its new id; return the id."""
         row_id = self.next_id
         self.lines.append(f"{row_id}\t{columns}\n")
         self.next_id = row_id + 1
         return row_id
 
     def take(self) -> Batch:
-        """Hand over what has been written since the last time."""
+        """Return the pending lines as a batch, and remove them from the page."""
         batch = Batch(table=self.table, rows=len(self.lines), text="".join(self.lines).encode())
         self.lines.clear()
         return batch

@@ -1,7 +1,7 @@
-"""The credit products of the lab: eight loans that a Brazilian lender plausibly has on offer.
+"""The lab's credit products: eight plausible loans of a Brazilian lender.
 
-A catalogue, because it is static: the same at every scale and for every random seed. Rates and limits
-are plausible, and quoted from nobody.
+The catalogue is the same at every scale and for every random seed. Rates and limits are plausible, and not
+those of a real lender.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from decimal import Decimal
 from workload.reference import Product
 
 _CENT = Decimal("0.01")
-# code, name, least and most in reais, rate a month, least score, weight of demand, customary terms
+# code, name, minimum and maximum in reais, monthly rate, minimum score, weight of demand, usual terms
 _PRODUCTS = (
     ("consignado", "Crédito consignado", 500, 60_000, "0.018000", 710, 20, (6, 12, 18, 24, 36, 48)),
     ("pessoal", "Crédito pessoal", 500, 30_000, "0.059000", 790, 26, (6, 10, 12, 18, 24)),
@@ -25,9 +25,9 @@ _PRODUCTS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Offer:
-    """A product, what people call it, and how it was asked for in the seeded past.
+    """A product, its display name, and its demand in the seed data.
 
-    `demand` is a relative weight; `terms` are the customary numbers of installments.
+    `demand` is a relative weight; `terms` are the usual numbers of installments.
     """
 
     product: Product

@@ -1,9 +1,8 @@
-"""`python -m lab.seed.gatekeeper`: the `seed` job of docker-compose.yml, which lets the services in.
+"""`python -m lab.seed.gatekeeper`: the `seed` job of docker-compose.yml, on which the services depend.
 
-It proves what a health check of PostgreSQL cannot: that every role's password in .env is the one that the
-volume was made with (the superuser's only where pg_hba.conf admits it from here, as in Docker), that
-postgres/init ran to its end, and that the database holds the seed the settings ask for. Compose starts
-nothing on a database that did not pass.
+It verifies what a health check of PostgreSQL cannot: that every role's password in .env is that of the volume
+(the superuser's only where pg_hba.conf admits it from here, as in Docker), that postgres/init is complete,
+and that the database has the seed of the settings. Compose starts no service on a database that fails.
 """
 
 import sys
@@ -30,11 +29,11 @@ PASSWORDS = {
 
 
 class WrongPasswordsError(LabError):
-    """PostgreSQL's data was made with other passwords than these."""
+    """PostgreSQL's data was created with other passwords than these."""
 
 
-# The official image runs postgres/init once, into a new volume; what interrupts it is never made up for. The
-# last statement of the last file lets role datadog, and no longer everyone, call this function.
+# The official image runs postgres/init once, in a new volume, and does not continue an interrupted run. The
+# last statement of the last file grants this function to role datadog, and revokes it from PUBLIC.
 ENDED = """SELECT count(*) FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE n.nspname = 'datadog' AND p.proname = 'explain_statement'
   AND has_function_privilege('datadog', p.oid, 'EXECUTE')
@@ -42,19 +41,19 @@ WHERE n.nspname = 'datadog' AND p.proname = 'explain_statement'
 
 
 class InterruptedInitializationError(LabError):
-    """The first start of PostgreSQL was interrupted: the database is not whole, and has no data yet.
+    """The first start of PostgreSQL was interrupted: the database is incomplete, and has no data yet.
 
-    Throw it away and begin again: docker compose down -v (on Kubernetes delete its PersistentVolumeClaim).
+    Remove it and start again: docker compose down -v (on Kubernetes delete its PersistentVolumeClaim).
     """
 
 
-def prove_passwords(settings: LabSettings) -> None:
+def verify_passwords(settings: LabSettings) -> None:
     """Log in as each role.
 
     Raises:
         WrongPasswordsError: naming each variable whose password PostgreSQL refuses.
         InterruptedInitializationError: when there is no database yet.
-        DatabaseError: when it cannot be asked.
+        DatabaseError: when PostgreSQL cannot be reached.
     """
     try:
         refused = [variable for role, variable in PASSWORDS.items() if not _admits(settings, role)]
@@ -62,18 +61,18 @@ def prove_passwords(settings: LabSettings) -> None:
         raise InterruptedInitializationError from error
     if refused:
         raise WrongPasswordsError(
-            f"PostgreSQL refuses the password in {', '.join(refused)}: its data was made with another.\n"
-            "Put back the one that the volume was made with (the defaults stand in .env.example), or"
-            " throw the data away and begin anew: docker compose down -v"
+            f"PostgreSQL refuses the password in {', '.join(refused)}: its data was created with another.\n"
+            "Restore the password of the volume (the defaults are in .env.example), or"
+            " remove the data: docker compose down -v"
         )
 
 
-def require_whole(settings: LabSettings) -> None:
-    """Return when postgres/init ran to its end.
+def require_complete(settings: LabSettings) -> None:
+    """Return when postgres/init is complete.
 
     Raises:
-        InterruptedInitializationError: when it did not.
-        DatabaseError: when PostgreSQL cannot be asked.
+        InterruptedInitializationError: when it is not.
+        DatabaseError: when PostgreSQL cannot be reached.
     """
     with connect(dsn(settings, Role.OWNER), application_name="credit-lab seed") as connection:
         if rows(connection, ENDED) != [(1,)]:
@@ -94,18 +93,18 @@ def _admits(settings: LabSettings, role: Role) -> bool:
 
 
 def main() -> int:
-    """Prove passwords and schema, ensure the seed, say what was done."""
+    """Verify passwords and schema, ensure the seed, print the result."""
     try:
         settings = LabSettings.load()
-        prove_passwords(settings)
-        require_whole(settings)
+        verify_passwords(settings)
+        require_complete(settings)
         report = ensure(settings)
     except (LabError, SettingsError) as error:
         sys.stderr.write(f"credit-lab seed: {error}\n")
         return 2
     loaded = f"{report.rows:,} rows loaded in {report.seconds:.1f} s"
-    did = loaded if report.loaded else "the data are there"
-    sys.stdout.write(f"credit-lab seed: every role gets in; scale {report.scale:g}: {did}\n")
+    did = loaded if report.loaded else "already loaded"
+    sys.stdout.write(f"credit-lab seed: all roles can log in; scale {report.scale:g}: {did}\n")
     return 0
 
 

@@ -1,7 +1,7 @@
-"""The lending of three years: proposals, their analyses, and the contracts that came of them.
+"""Generates three years of lending: proposals, their analyses, contracts, installments and payments.
 
-Proposals come in the order of time, faster every year, from customers who have joined by then. They
-are decided by the rule of the running lab, `workload.scoring`; of the youngest, some still wait.
+Proposals are in order of time, more every year, from customers who have joined by then. They are decided by
+the rule of the running lab, `workload.scoring`; some of the newest are still pending.
 """
 
 from collections.abc import Iterator
@@ -21,15 +21,15 @@ from workload import money
 from workload.scoring import Application, Decision, decide
 
 BLOCK = 1_000
-GROWTH = 0.6  # the exponent of time's share: half again as many proposals a day as on average, now
-BACKLOG_DAYS = 52  # from the last day, when nearly all wait, to this age, where none does
+GROWTH = 0.6  # exponent of the share of time: at the end, 1.5 times the average number of proposals a day
+BACKLOG_DAYS = 52  # share of pending proposals: nearly all on the last day, none at this age
 AUDITED_DAYS = 30
 _MEDIAN_RATIO = 0.15
 _RATIO_SIGMA = 0.6
 _DECISION_S = 3 * 3600
 _DECISION_SIGMA = 1.2
-_ROUND_SUMS = ((5_000, 100), (20_000, 500), (inf, 1_000))  # below, in steps of
-# As often as they are asked for: a plain choice is then a weighted one.
+_ROUND_SUMS = ((5_000, 100), (20_000, 500), (inf, 1_000))  # (upper limit, step)
+# Repeated by weight, so that a plain choice is a weighted one.
 _CHANNELS = ("app",) * 55 + ("web",) * 25 + ("branch",) * 12 + ("partner",) * 8
 _DEMAND = tuple(offer for offer in OFFERS for _ in range(offer.demand))
 _NO_INSTANCE = "00000000-0000-0000-0000-000000000000"
@@ -48,7 +48,7 @@ class Proposal:
 
 
 class Lending:
-    """Writes the rows of lending, a block of proposals at a time; ids run on across blocks."""
+    """Generates the rows of lending, a block of proposals at a time; ids continue across blocks."""
 
     def __init__(
         self, *, random_seed: int, customers: int, profiles: Profiles, timeline: Timeline
@@ -64,7 +64,7 @@ class Lending:
         self._audit = Page(table="audit_log")
 
     def blocks(self, count: int) -> Iterator[list[Batch]]:
-        """Yield the rows of `count` proposals and of all that follows from them."""
+        """Yield the rows of `count` proposals, and those of their analyses, contracts and payments."""
         pages = (
             self._proposals,
             self._analyses,
@@ -142,7 +142,7 @@ class Lending:
 
 
 def _affordable(profile: Profile, offer: Offer, installments: int, rng: Random) -> Decimal:
-    """Draw the amount whose installment takes a usual share of the income, within the limits."""
+    """Draw an amount whose installment is a usual share of the income, within the product's limits."""
     product = offer.product
     ratio = rng.lognormvariate(0, _RATIO_SIGMA) * _MEDIAN_RATIO
     payment = float(profile.income) * ratio
@@ -153,7 +153,7 @@ def _affordable(profile: Profile, offer: Offer, installments: int, rng: Random) 
 
 
 def _decide(proposal: Proposal, today: date, rng: Random) -> Decision:
-    """Decide as underwriting does, on debts elsewhere that are drawn, not added up."""
+    """Decide as underwriting does, with random values for open debts, not the sum of contracts."""
     profile, product = proposal.profile, proposal.offer.product
     doubt = 1 - profile.reliability
     owes_elsewhere = rng.random() < doubt / 2

@@ -1,7 +1,7 @@
-"""Loading: all rows into empty tables in one transaction, while the next rows are being made.
+"""Loads all rows into empty tables in one transaction, in parallel with generating them.
 
-Python makes a block while PostgreSQL takes in the one before, in a thread that mostly waits for the
-server. The main thread stays free for Ctrl-C, which cancels the running statement.
+Python generates a block while PostgreSQL loads the previous one, in a thread that mostly waits for the
+server. The main thread handles Ctrl-C, which cancels the running statement.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from lab.seed.batches import COLUMNS, Batch
 from lab.seed.constraints import take_off
 from lab.seed.progress import Progress, Report, Step
 
-# One session sorts some hundred thousand keys; the server's default is meant for many sessions.
+# One session sorts some hundred thousand keys; the server's default is for many sessions.
 _BUILD_MEMORY = "SET LOCAL maintenance_work_mem = '256MB'"
 _CANCEL_AGAIN_S = 0.2
 
@@ -28,13 +28,13 @@ def load(
         connection: a session in a transaction, of the role that owns the tables, all empty.
         blocks: the rows; ids ascend from 1 without gaps in every table.
         expected_rows: an estimate, for progress.
-        report: is called on the calling thread.
+        report: called on the calling thread.
 
     Raises:
-        DatabaseError: as PostgreSQL says.
+        DatabaseError: when PostgreSQL refuses a statement.
     """
     with _beside(connection) as server:
-        # Emptied in this very transaction, so that COPY may write frozen rows: no vacuum comes again.
+        # Truncated in this transaction, so that COPY can write frozen rows, which vacuum need not visit.
         server.submit(rows, connection, f"TRUNCATE {', '.join(COLUMNS)}").result()
         put_back = server.submit(take_off, connection, tuple(COLUMNS)).result()
         loaded: Counter[str] = Counter()
@@ -55,14 +55,14 @@ def load(
 
 @contextmanager
 def _beside(connection: Connection) -> Iterator[ThreadPoolExecutor]:
-    """Give one thread for calls on the connection; an exception cancels what it is doing."""
+    """Yield an executor of one thread for the connection; an exception cancels the running statement."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="seed") as thread:
         try:
             yield thread
         except BaseException:
             idle = thread.submit(int)
             while not idle.done():
-                # Again and again: the first may come just before the statement that it is meant for.
+                # Repeated: a request may arrive just before the statement that it is to cancel.
                 cancel(connection)
                 wait([idle], timeout=_CANCEL_AGAIN_S)
             raise
@@ -74,7 +74,7 @@ def _copy(connection: Connection, block: list[Batch]) -> None:
 
 
 def _restarts(loaded: Counter[str]) -> Iterator[str]:
-    """Have each identity go on after the seeded ids; by ALTER TABLE, which a rollback takes back."""
+    """Yield statements that continue each identity after the seeded ids; a rollback reverts ALTER TABLE."""
     for table, columns in COLUMNS.items():
         if table != "credit_products":
             identity = columns.partition(",")[0]

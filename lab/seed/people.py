@@ -1,7 +1,7 @@
-"""The customers: names from Faker's Brazilian pools, valid CPFs, addresses that reach nobody.
+"""Generates the customers: names from Faker's Brazilian pools, valid CPFs, reserved domains and phone numbers.
 
-Names are drawn from Faker's lists with a generator of our own, because a call of Faker for each field
-takes as long as everything else together.
+Names are drawn from Faker's lists directly, because calling Faker for each field would take as long as
+everything else together.
 """
 
 import unicodedata
@@ -23,23 +23,23 @@ _LAST_NAMES = tuple(Provider.last_names)
 _PLACES = tuple(f"{city}\t{state}" for city, state, weight in CITIES for _ in range(weight))
 # Reserved for documentation by RFC 2606.
 _MAIL_DOMAINS = ("example.com", "example.org", "example.net")
-# No Brazilian area code has a zero in it, so that nobody answers.
+# No Brazilian area code has a zero, so these numbers are not assigned.
 _AREA_CODES = tuple(range(10, 100, 10))
 
 
 class CpfSequence:
-    """CPFs by number, none twice: a permutation of the nine-digit bases on which a CPF can stand."""
+    """Unique CPFs by number: a permutation of the nine-digit bases of CPFs."""
 
     def __init__(self, rng: Random) -> None:
-        # Any factor coprime to 10^9 permutes; one near its golden section scatters neighbours best.
+        # Any factor coprime to 10^9 permutes; one near the golden section of 10^9 scatters neighbours best.
         self._factor = 618_033_989 + 10 * rng.randrange(1000)
         self._offset = rng.randrange(cpf.BASES)
 
     def at(self, number: int) -> str:
         """Return the CPF of a number from 1 to 111,111,110.
 
-        A base that is never issued is taken for a number in turn ("cycle walking"): no other number
-        leads there, because it is none itself.
+        A base that is never issued is permuted again ("cycle walking"): the result is unique, because
+        such a base is not a number of this sequence.
         """
         base = self._permute(number)
         while not cpf.is_issuable(base):
@@ -56,14 +56,14 @@ def joined(number: int, customers: int) -> float:
 
 
 def members(fraction: float, customers: int) -> int:
-    """Count who has joined at a fraction of the three years: the inverse of `joined`, at least 1."""
+    """Return the number of customers at a fraction of the three years, at least 1: the inverse of `joined`."""
     return int(customers * fraction ** (1 / GROWTH)) + 1
 
 
 def customers(
     count: int, random_seed: int, profiles: Profiles, timeline: Timeline
 ) -> Iterator[list[Batch]]:
-    """Yield the customers 1 to `count`, in the order of their joining, a block at a time."""
+    """Yield the customers 1 to `count`, in the order in which they join, a block at a time."""
     rng = Random(f"{random_seed} people")
     page = Page(table="customers")
     cpfs = CpfSequence(rng)

@@ -1,7 +1,7 @@
-"""Where customers live: large Brazilian cities with their states, weighted by population.
+"""Customers' cities: large Brazilian cities with their states, weighted by population.
 
-Faker's Brazilian cities are invented; these are real, because a person does read this column.
-Weights are hundreds of thousands of inhabitants, rounded (IBGE, census of 2022).
+Faker's Brazilian cities are invented; these are real. Weights are hundreds of thousands of inhabitants,
+rounded (IBGE, census of 2022).
 """
 
 CITIES = (

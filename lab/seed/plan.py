@@ -1,6 +1,6 @@
-"""What is to be seeded: the numbers that a scale stands for, and the rows in their order.
+"""The plan of a seed: number of customers and proposals for a scale, and all rows in order of loading.
 
-A plan is pure: the same scale, random seed and reference date give the same bytes, on any machine.
+A plan is deterministic: the same scale, random seed and reference date give the same bytes, on any machine.
 """
 
 from collections.abc import Iterator
@@ -17,12 +17,12 @@ from lab.seed.timeline import Timeline
 
 CUSTOMERS_AT_SCALE_1 = 10_000
 PROPOSALS_PER_CUSTOMER = 5
-_ROWS_PER_PROPOSAL = 17  # with all that follows from it: measured
+_ROWS_PER_PROPOSAL = 17  # with its analysis, contract and payments: measured
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One seed: `scale` 1 is 10,000 customers; nothing seeded happens on `reference` or later."""
+    """One seed: `scale` 1 is 10,000 customers; all seeded times are before the date `reference`."""
 
     scale: Decimal
     random_seed: int
@@ -30,21 +30,21 @@ class Plan:
 
     @property
     def customers(self) -> int:
-        """How many customers there will be, at least one."""
+        """Number of customers, at least one."""
         return max(1, round(CUSTOMERS_AT_SCALE_1 * self.scale))
 
     @property
     def proposals(self) -> int:
-        """How many proposals there will be."""
+        """Number of proposals."""
         return self.customers * PROPOSALS_PER_CUSTOMER
 
     @property
     def expected_rows(self) -> int:
-        """An estimate of all rows, for progress."""
+        """Estimated number of all rows, for progress."""
         return self.customers + self.proposals * _ROWS_PER_PROPOSAL
 
     def blocks(self) -> Iterator[list[Batch]]:
-        """Make all rows: parents before children, some thousand rows at a time."""
+        """Yield all rows: parents before children, some thousand rows at a time."""
         timeline = Timeline(self.reference)
         profiles = Profiles(self.random_seed, self.reference)
         yield [_catalogue()]

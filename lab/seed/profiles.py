@@ -1,7 +1,7 @@
-"""What decides a customer's fate, as a pure function of the customer's number.
+"""Customers' profiles (income, date of birth, reliability), as a pure function of the customer's number.
 
-A profile is recomputed wherever it is needed instead of being remembered: proposals need the income
-of any earlier customer, and memory must not grow with the scale.
+A profile is recomputed where it is needed, not stored: proposals need the income of any earlier customer, and
+memory must not grow with the scale.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _STEPS = 1 << 10
 _MEDIAN_INCOME_CENTS = 280_000
 _INCOME_SIGMA = 0.65
 _LEAST_INCOME_CENTS = 90_000
-_YOUNGEST_DAYS = 22 * 365  # so that whoever joined three years ago was of age
+_YOUNGEST_DAYS = 22 * 365  # of age when joining three years ago
 _AGE_RANGE_DAYS = 50 * 365
 _INCOMES = tuple(
     max(
@@ -28,9 +28,9 @@ _INCOMES = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Income in reais a month, date of birth, and how reliably the person pays, 0 to 1.
+    """Monthly income in reais, date of birth, and reliability of payments, 0 to 1.
 
-    Positional, against the custom of this code: one is made for every proposal.
+    Positional for speed: one is created for every proposal.
     """
 
     income: Decimal
@@ -50,7 +50,7 @@ class Profiles:
         bits = _scramble((customer * 0x9E3779B97F4A7C15 + self._offset) & _WORD)
         rank = bits & 0x3FF
         cents = _INCOMES[rank] + (bits >> 10 & 0x3FFF)
-        # Half of reliability goes with income, half is the person's own.
+        # Half of reliability depends on income, half is independent.
         reliability = (rank + (bits >> 24 & 0x3FF)) / (2 * _STEPS)
         born = self._youngest - (bits >> 34) % _AGE_RANGE_DAYS
         return Profile(Decimal(cents).scaleb(-2), date.fromordinal(born), reliability)

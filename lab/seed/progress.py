@@ -1,4 +1,4 @@
-"""How far the seed is: the fact that loading emits."""
+"""Progress of the seed, as loading reports it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Step(StrEnum):
-    """What the seed does at a moment, in this order; the value is what a person reads."""
+    """The steps of the seed, in this order; the value is the display text."""
 
     ROWS = "seeding rows"
     INDEXES = "building indexes"

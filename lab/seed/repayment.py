@@ -1,6 +1,6 @@
-"""How a contract has been paid back so far: its installments and its payments, to the cent.
+"""Generates a contract's repayment: its installments and payments, to the cent.
 
-Of all seeded rows nine in ten are made here, so they are written as COPY text at once, each amount
+Nine in ten of all seeded rows are generated here, so they are written as COPY text at once, each amount
 formatted where it is computed, by `workload.money`.
 """
 
@@ -17,7 +17,7 @@ from lab.seed.timeline import Timeline
 from workload import money
 
 NEVER = date.max.toordinal()
-# Left for the running lab to do: what fell due yesterday is not marked yet, and fees come later.
+# The running lab does the rest: yesterday's due installments are not marked yet, and fees are charged later.
 MARKED_AFTER_DAYS = 1
 CHARGED_AFTER_DAYS = 4
 _LONGEST = max(offer.product.max_installments for offer in OFFERS)
@@ -30,7 +30,7 @@ _WORST_DEFAULT = 0.12
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Loan:
-    """A signed contract about to be paid back; `reliability` of the payer is 0 to 1."""
+    """A signed contract; `reliability` of the payer is 0 to 1."""
 
     contract_id: int
     principal: Decimal
@@ -42,14 +42,14 @@ class Loan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """Where a contract stands on the reference date; `settled_at` as written for COPY, or NULL."""
+    """A contract's open amount on the reference date; `settled_at` as written for COPY, or NULL."""
 
     open_amount: Decimal
     settled_at: str
 
 
 class Payer:
-    """When one person pays the installments of one loan: in order, early, late, or no longer."""
+    """The dates of one loan's payments: in order, early, late, or no longer."""
 
     def __init__(self, loan: Loan, rng: Random) -> None:
         self._rng = rng
@@ -83,7 +83,7 @@ class Ledger:
     transactions: Page = field(default_factory=lambda: Page(table="credit_transactions"))
 
     def disburse(self, loan: Loan, at: str, rng: Random) -> None:
-        """Book the principal as paid out."""
+        """Add the transaction that pays the principal out."""
         self._book(f"{loan.contract_id}\t{NULL}\tdisbursement\t{loan.principal}", at, rng)
 
     def repay(self, loan: Loan, rng: Random) -> Standing:
@@ -124,7 +124,7 @@ class Ledger:
 def _amounts(
     principal: Decimal, monthly_rate: Decimal, installments: int
 ) -> tuple[tuple[Decimal, str], ...]:
-    """Each installment's amount, and its principal and interest as text: people ask round sums."""
+    """Return each installment's amount, and its principal and interest as text; cached: sums are round."""
     amounts = money.amortise(principal, monthly_rate, installments)
     return tuple(
         (amortised + interest, f"{amortised}\t{interest}") for amortised, interest in amounts
@@ -133,7 +133,7 @@ def _amounts(
 
 @lru_cache(maxsize=64)
 def _due_dates(signed_on: date) -> tuple[tuple[int, str], ...]:
-    """All due dates of the loans signed on a day, ordinal and text; loans come sorted by day."""
+    """Return all due dates of loans signed on a day, as ordinal and text; cached: loans are sorted by day."""
     first = money.month_after(signed_on, 1)
     dates = (money.month_after(first, number) for number in range(_LONGEST))
     return tuple((due.toordinal(), str(due)) for due in dates)

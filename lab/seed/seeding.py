@@ -1,4 +1,4 @@
-"""Ensures that the database holds the seed that the settings ask for: all of it, or none.
+"""Ensures that the database has the seed of the settings: all of it, or none.
 
 Runs as credit_owner, who owns the tables; no superuser is needed.
 """
@@ -23,16 +23,16 @@ APPLICATION = "credit-lab seed"
 
 
 class SeedConflictError(LabError):
-    """The database is seeded already, with another scale or random seed; see `down --wipe`."""
+    """The database is already seeded, with another scale or random seed; see `down --wipe`."""
 
 
 class UnseededDataError(LabError):
-    """Some tables hold rows that no seed put there; see `down --wipe`."""
+    """Some tables have rows that are not from a seed; see `down --wipe`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SeedReport:
-    """What was found or made: `loaded` tells which. Seconds are those of this call."""
+    """The seed in the database; `loaded` is whether this call loaded it. Seconds are those of this call."""
 
     scale: Decimal
     random_seed: int
@@ -47,7 +47,7 @@ class SeedReport:
 
     @property
     def summary(self) -> str:
-        """The scale, and the rows loaded or that nothing was loaded."""
+        """The scale, and the number of rows loaded, or that none were."""
         if not self.loaded:
             return f"scale {self.scale:f}, kept from an earlier run"
         return f"scale {self.scale:f}, {self.rows:,} rows at {self.rows_per_second:,.0f} rows/s"
@@ -56,40 +56,40 @@ class SeedReport:
 def ensure(
     settings: LabSettings,
     *,
-    asked_for: Collection[str] | None = None,
+    required: Collection[str] | None = None,
     reference: date | None = None,
     progress: Report | None = None,
 ) -> SeedReport:
     """Seed the database of the settings, unless it has that seed already.
 
-    A database that is seeded keeps its scale and its random seed where the settings do not name others.
+    A seeded database keeps its scale and its random seed unless the settings name others.
 
     Args:
         settings: the database, the role's password, the scale and the random seed.
-        asked_for: of `seed_scale` and `seed_random_seed` those that the seed must have; by default those
-            that the settings were given, and not those that are defaults.
-        reference: the day before which everything seeded happened; today (UTC) by default.
-        progress: is told of each step, on the calling thread.
+        required: those of `seed_scale` and `seed_random_seed` that an existing seed must match; by default
+            those that are set explicitly.
+        reference: the date before which all seeded times are; today (UTC) by default.
+        progress: called for each step, on the calling thread.
 
     Raises:
-        SeedConflictError: there is a seed of another scale or random seed.
-        UnseededDataError: there are rows, but no seed.
-        DatabaseError: PostgreSQL cannot be reached or refuses; nothing was kept.
+        SeedConflictError: when there is a seed of another scale or random seed.
+        UnseededDataError: when there are rows, but no seed.
+        DatabaseError: when PostgreSQL cannot be reached or refuses a statement; nothing was kept.
     """
     plan = Plan(
         scale=Decimal(str(settings.seed_scale)),
         random_seed=settings.seed_random_seed,
         reference=reference or clock.today(),
     )
-    asked_for = settings.model_fields_set if asked_for is None else asked_for
+    required = settings.model_fields_set if required is None else required
     report = progress or _ignore
     target = dsn(settings, Role.OWNER)
     begun = monotonic()
     with connect(target, application_name=APPLICATION) as connection:
-        found = _recorded(connection, plan, asked_for)
+        found = _recorded(connection, plan, required)
     loaded = Counter[str]()
     if not found:
-        found, loaded = _load(target, plan, asked_for, report)
+        found, loaded = _load(target, plan, required, report)
     return SeedReport(
         scale=found.scale,
         random_seed=found.random_seed,
@@ -100,27 +100,27 @@ def ensure(
 
 
 def _load(
-    target: str, plan: Plan, asked_for: Collection[str], report: Report
+    target: str, plan: Plan, required: Collection[str], report: Report
 ) -> tuple[Plan, Counter[str]]:
     with connect(target, application_name=APPLICATION, autocommit=False) as connection:
-        # Two that seed at once: the second waits here, then finds the first one's manifest.
+        # Of two concurrent seeds, the second waits here, then finds the first one's manifest.
         rows(connection, f"LOCK TABLE seed_manifest, {', '.join(COLUMNS)}")
-        if found := _recorded(connection, plan, asked_for):
+        if found := _recorded(connection, plan, required):
             return found, Counter()
-        # Asked under the lock: without it, rows that another seeder has just committed look like strangers.
+        # Under the lock: without it, rows that another seed has just committed would be refused.
         _require_empty(connection)
         loaded = load(connection, plan.blocks(), expected_rows=plan.expected_rows, report=report)
-        # Before the commit: killed after it, a seed would stay without statistics, and count as whole.
+        # Before the commit: if killed after it, a seed would count as complete, without statistics.
         for done, table in enumerate(COLUMNS):
             report(Progress(step=Step.STATISTICS, done=done, total=len(COLUMNS)))
             rows(connection, f"ANALYZE {table}")
-        _sign(connection, plan, loaded)
+        _record(connection, plan, loaded)
     report(Progress(step=Step.STATISTICS, done=len(COLUMNS), total=len(COLUMNS)))
     return plan, loaded
 
 
-def _recorded(connection: Connection, plan: Plan, asked_for: Collection[str]) -> Plan | None:
-    """Return what the database was seeded by; None when it was not seeded."""
+def _recorded(connection: Connection, plan: Plan, required: Collection[str]) -> Plan | None:
+    """Return the plan of the seed in the database; None when it is not seeded."""
     manifest = rows(connection, "SELECT scale, random_seed FROM seed_manifest")
     if not manifest:
         return None
@@ -128,14 +128,14 @@ def _recorded(connection: Connection, plan: Plan, asked_for: Collection[str]) ->
     found = replace(plan, scale=scale, random_seed=random_seed)
     wanted = replace(
         plan,
-        scale=plan.scale if "seed_scale" in asked_for else scale,
-        random_seed=plan.random_seed if "seed_random_seed" in asked_for else random_seed,
+        scale=plan.scale if "seed_scale" in required else scale,
+        random_seed=plan.random_seed if "seed_random_seed" in required else random_seed,
     )
     if found != wanted:
         raise SeedConflictError(
             f"The database is seeded at scale {scale} with random seed {random_seed}; the settings"
-            f" ask for scale {wanted.scale} with random seed {wanted.random_seed}.\nKeep what is there"
-            f" by SEED_SCALE={scale} and SEED_RANDOM_SEED={random_seed} in .env, or throw it away:"
+            f" have scale {wanted.scale} with random seed {wanted.random_seed}.\nKeep the seed with"
+            f" SEED_SCALE={scale} and SEED_RANDOM_SEED={random_seed} in .env, or remove the data:"
             " ./creditlab down --wipe"
         )
     return found
@@ -146,13 +146,13 @@ def _require_empty(connection: Connection) -> None:
         [[occupied]] = rows(connection, f"SELECT EXISTS (SELECT FROM {table})")
         if occupied:
             raise UnseededDataError(
-                f"The table {table} has rows, but no seed is recorded: they are somebody's own.\n"
-                "Seed another database (POSTGRES_DB in .env), or throw these away:"
+                f"The table {table} has rows, but no seed is recorded: they are not the lab's.\n"
+                "Seed another database (POSTGRES_DB in .env), or remove the data:"
                 " ./creditlab down --wipe"
             )
 
 
-def _sign(connection: Connection, plan: Plan, loaded: Counter[str]) -> None:
+def _record(connection: Connection, plan: Plan, loaded: Counter[str]) -> None:
     rows(
         connection,
         "INSERT INTO seed_manifest"
@@ -169,4 +169,4 @@ def _sign(connection: Connection, plan: Plan, loaded: Counter[str]) -> None:
 
 
 def _ignore(_: Progress) -> None:
-    """Stands in for a progress that nobody watches."""
+    """The default of `progress`: does nothing."""

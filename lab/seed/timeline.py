@@ -1,8 +1,7 @@
 """The three years before the reference date, as whole seconds and as text for COPY.
 
-A timeline, because everything seeded is placed on it by a fraction that only grows: so ids follow time,
-as in a database that has lived, without ever sorting. Nothing seeded happens on the reference date or
-after it; that is the live workload's.
+Rows are placed by an ascending fraction of the three years: so ids ascend with time, as in a database in
+use, without sorting. All seeded times are before the reference date; later ones are the live workload's.
 """
 
 from datetime import date, timedelta
@@ -16,7 +15,7 @@ _CLOCKS = 4096
 
 
 class Timeline:
-    """Turns fractions and seconds into timestamps; all times are UTC."""
+    """Converts fractions and seconds to timestamps; all times are UTC."""
 
     def __init__(self, reference: date) -> None:
         self.reference = reference
@@ -29,12 +28,12 @@ class Timeline:
         )
 
     def instant(self, fraction: float) -> int:
-        """Place a fraction in [0, 1) of the three years at a waking hour: seconds since the start."""
+        """Return a time in waking hours for a fraction in [0, 1) of the three years, in seconds."""
         day, part = divmod(fraction * DAYS, 1)
         return min(int(day) * DAY_S + _OPENS_S + int(part * _OPEN_FOR_S), self.end_s - 1)
 
     def text(self, instant: int) -> str:
-        """Write an instant (seconds since the start, before the end) as a timestamptz.
+        """Return an instant (seconds since the start, before the end) as a timestamptz.
 
         >>> Timeline(date(2025, 1, 1)).text(0)
         '2022-01-01 00:00:00+00'
@@ -43,7 +42,7 @@ class Timeline:
         return self._dates[day] + _clock(second)
 
     def some_time_on(self, day: int, luck: float) -> str:
-        """Write a waking hour, chosen by luck in [0, 1), of a day since the start."""
+        """Return a time in waking hours, chosen by `luck` in [0, 1), of a day since the start."""
         return self._dates[day] + self._clocks[int(luck * _CLOCKS)]
 
     def day(self, instant: int) -> date:

@@ -1,1 +1,1 @@
-"""The life cycle of the lab: natively or in containers; `mode` decides which."""
+"""Starting, status and stopping of the lab, natively or in containers; `mode` selects the backend."""

@@ -1,8 +1,8 @@
-"""The Datadog Agent of this machine, where one is installed: native mode uses it, not the embedded agent.
+"""The installed Datadog Agent of this machine: if there is one, native mode uses it, not the embedded agent.
 
-It runs beside whatever Agent the machine itself may run: with a configuration, a run directory and ports
-of its own, and without the checks of the host. Where it sends is decided by the container's entrypoint,
-datadog/entrypoint.sh, which makes no difference between a container and a machine.
+It can run at the same time as the machine's own Agent: with a configuration, a run directory and ports of its
+own, and without the checks of the host. datadog/entrypoint.sh, the container's entrypoint, selects where it
+sends, in a container and on a machine alike.
 """
 
 import json
@@ -30,7 +30,7 @@ SOURCE = ROOT / "datadog"
 ENTRYPOINT = SOURCE / "entrypoint.sh"
 CHECKS = ("postgres.d/conf.yaml", "openmetrics.d/conf.yaml")
 HEADING = "# Written by ./creditlab whenever the Agent starts; see docs/datadog.md."
-# What the configuration says of Compose's network.
+# Values of Compose's network in the configuration.
 CONTAINER_PORT = "port: 5432"
 CONTAINER_LOG = "/var/log/postgresql/postgresql-*.log"
 CONTAINER_SERVICE = re.compile(r"http://(?P<service>\w+):\d+/metrics")
@@ -44,13 +44,13 @@ class Agent:
 
     @classmethod
     def of(cls, settings: LabSettings) -> Self | None:
-        """Return the Agent that these settings were given by `chosen`; None: the embedded agent."""
+        """Return the Agent of settings that `chosen` returned; None: the embedded agent."""
         found = settings.datadog_agent
         return None if found in (AUTO, EMBEDDED) else cls(path=Path(found))
 
     @property
     def trace_agent(self) -> Path | None:
-        """The program that takes spans: where the Agent's packages have it, or on PATH."""
+        """The trace agent's program: of the Agent's package, or on PATH."""
         packaged = self.path.parent.parent.parent / "embedded" / "bin" / "trace-agent"
         on_path = shutil.which("trace-agent")
         if packaged.is_file():
@@ -58,13 +58,13 @@ class Agent:
         return Path(on_path) if on_path else None
 
     def version(self) -> str:
-        """Return what `datadog-agent version` says, such as 7.85.4.
+        """Return the version that `datadog-agent version` prints, such as 7.85.4.
 
         Raises:
-            LabError: when it is no Agent 7.
+            LabError: when it is not an Agent 7.
         """
         try:
-            told = subprocess.run(
+            output = subprocess.run(
                 [self.path, "version"],
                 capture_output=True,
                 text=True,
@@ -74,38 +74,38 @@ class Agent:
             ).stdout
         except (OSError, subprocess.TimeoutExpired) as error:
             raise self._no_agent(str(error)) from error
-        match = re.match(r"Agent (\d+)(\.\d+\S*)", told)
+        match = re.match(r"Agent (\d+)(\.\d+\S*)", output)
         if not match or int(match[1]) < AT_LEAST:
-            raise self._no_agent(f"`version` says {told[:60].strip()!r}")
+            raise self._no_agent(f"`version` prints {output[:60].strip()!r}")
         return match[1] + match[2]
 
     def _no_agent(self, seen: str) -> LabError:
         return LabError(
-            f"{self.path} is no Datadog Agent {AT_LEAST}: {seen}.\n"
-            "Set DATADOG_AGENT to its program, or to embedded to do without one."
+            f"{self.path} is not a Datadog Agent {AT_LEAST}: {seen}.\n"
+            "Set DATADOG_AGENT to an Agent's program, or to embedded to run without one."
         )
 
 
 def chosen(settings: LabSettings) -> LabSettings:
-    """Return settings whose `datadog_agent` is decided: the path of an Agent 7, or `embedded`.
+    """Return settings with `auto` resolved in `datadog_agent`: to the path of an Agent 7, or `embedded`.
 
     With an Agent, links lead to the account of DD_API_KEY; the embedded agent sends nothing there.
 
     Raises:
-        LabError: when the settings name a program that is no Agent 7.
+        LabError: when the settings name a program that is not an Agent 7.
     """
-    asked = settings.datadog_agent
-    if asked == AUTO:
+    configured = settings.datadog_agent
+    if configured == AUTO:
         found = next(_installed(), None)
         settings = settings.model_copy(update={"datadog_agent": str(found) if found else EMBEDDED})
-    elif asked != EMBEDDED:
-        Agent(path=Path(asked)).version()
+    elif configured != EMBEDDED:
+        Agent(path=Path(configured)).version()
     return settings if settings.datadog_agent == EMBEDDED else with_account_links(settings)
 
 
 def _installed() -> Iterator[Path]:
     on_path = shutil.which("datadog-agent")
-    # Resolved: packages put a link on PATH, and the other programs lie beside its target.
+    # Resolved: packages install a link on PATH, and the other programs are beside its target.
     for path in ([Path(on_path).resolve()] if on_path else []) + [INSTALLED]:
         if path.is_file():
             try:
@@ -116,11 +116,11 @@ def _installed() -> Iterator[Path]:
 
 
 def configure(directory: Path, agent: Agent, settings: LabSettings, log: Path) -> None:
-    """Write a directory that the Agent starts from; it holds no secret, and only its owner may enter.
+    """Write the Agent's configuration directory; it has no secrets, and only its owner may enter.
 
     Args:
-        directory: written anew, but for what the Agent itself keeps there.
-        agent: which one.
+        directory: its files are replaced, except those of the Agent itself.
+        agent: the installed Agent.
         settings: addresses of the database and the services.
         log: the directory of PostgreSQL's log.
     """
@@ -135,7 +135,7 @@ def configure(directory: Path, agent: Agent, settings: LabSettings, log: Path) -
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file at once: the Agent's two programs start at the same time, and each writes it."""
+    """Replace a file atomically: the Agent's two programs start at the same time, and each writes it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}")
     partial.write_text(text, encoding="utf-8")
@@ -153,18 +153,18 @@ def _on_this_machine(text: str, settings: LabSettings, log: Path) -> str:
 
 
 def _main(directory: Path, agent: Agent, settings: LabSettings) -> dict[str, object]:
-    """Return datadog.yaml: in JSON, which is YAML."""
+    """Return the content of datadog.yaml, which is written as JSON (a subset of YAML)."""
     off = {"enabled": False}
     return {
         # As in Docker.
         "hostname": "credit-lab",
-        # Nothing of the machine's own Agent is read or written.
+        # No file of the machine's own Agent is read or written.
         "confd_path": str(directory / "conf.d"),
         "additional_checksd": str(directory / "checks.d"),
         "run_path": str(directory / "run"),
         "auth_token_file_path": str(directory / "auth_token"),
         "disable_file_logging": True,
-        # Its ports, all of them on loopback. The health port is not used: that listens on every address.
+        # All ports listen on loopback. The health port is not used: it listens on every address.
         "expvar_port": settings.embedded_agent_port,
         "telemetry": {"enabled": True},
         "cmd_port": settings.agent_cmd_port,
@@ -177,7 +177,7 @@ def _main(directory: Path, agent: Agent, settings: LabSettings) -> dict[str, obj
             "receiver_socket": "",
             "debug": {"port": 0},
         },
-        # The lab's database and services, and nothing else of this machine.
+        # Only the lab's database and services, nothing else of this machine.
         "ignore_autoconf": ["ntp"],
         "autoconfig_from_environment": False,
         "cloud_provider_metadata": [],
@@ -190,7 +190,7 @@ def _main(directory: Path, agent: Agent, settings: LabSettings) -> dict[str, obj
 
 
 def environment(directory: Path, settings: LabSettings) -> dict[str, str]:
-    """Return the variables of the Agent's programs: the secrets, and what the entrypoint decides by."""
+    """Return the environment of the Agent's programs: the secrets, and the entrypoint's variables."""
     account = DatadogSettings.load()
     proxies: Mapping[str, str] = plain("DD_PROXY_") if account.dd_api_key else plain()
     wanted = {"postgres_host", "postgres_db", "datadog_db_password", "lab_console_token"}
@@ -206,7 +206,7 @@ def environment(directory: Path, settings: LabSettings) -> dict[str, str]:
 
 
 def mode() -> str:
-    """Return where the Agent sends, in words."""
+    """Return a description of where the Agent sends."""
     account = DatadogSettings.load()
     if account.dd_api_key:
         return f"account mode, to {account.dd_site} and the console"

@@ -1,4 +1,4 @@
-"""What the embedded agent could not collect since its start, from its /metrics: shown by `status`."""
+"""Failures of the embedded agent's collectors since its start, from its /metrics; `status` shows them."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -14,7 +14,7 @@ SKIPPED = "lab_embedded_rows_skipped_total"
 
 @dataclass(frozen=True, kw_only=True)
 class CollectorFailures:
-    """Failed collections and rows that were left out, by collector."""
+    """Failed collections and skipped rows, by collector."""
 
     collections: dict[str, int]
     rows: dict[str, int]

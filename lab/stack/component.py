@@ -1,4 +1,4 @@
-"""A component of the lab: its name, its port, what asks it whether it works, how it is asked to end."""
+"""A component of the lab: its name, port, readiness probe, and stop signal."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ class Component:
     """One process of the lab.
 
     Attributes:
-        name: as `status` and `logs` call it.
-        port: the setting that holds its TCP port.
-        probe: asks it whether it works; see lab/stack/probes.py.
-        proof: what the probe waits for, in words: "postgres answers a query".
-        stop_signal: what asks it to end in order.
-        stop_within_s: how long that may take before it is killed.
-        http: whether its address is a URL that a person may open.
-        optional: whether only some machines have it: no word is said of it on the others.
+        name: its name in `status` and `logs`.
+        port: the setting of its TCP port.
+        probe: checks whether it works; see lab/stack/probes.py.
+        proof: the state that the probe checks: "postgres answers a query".
+        stop_signal: the signal for an orderly stop.
+        stop_within_s: seconds until it is killed after that signal.
+        http: whether its address is a URL.
+        optional: whether only some labs have it; `status` does not list it in the others.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Component:
     optional: bool = False
 
     def address(self, settings: LabSettings) -> str:
-        """Return where it is reached from this machine."""
+        """Return the address at which this machine reaches it."""
         host = settings.bind_address if self.http else settings.postgres_host
         plain_address = f"{reachable(host)}:{getattr(settings, self.port)}"
         return f"http://{plain_address}" if self.http else plain_address

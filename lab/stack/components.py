@@ -1,6 +1,6 @@
-"""The table of the lab's components, and which of them an `up` asks for.
+"""The table of the lab's components, and the selection of those that an `up` starts.
 
-A further component is one more entry of `COMPONENTS`, and natively one of `COMMANDS`.
+A new component needs an entry in `COMPONENTS`, and natively one in `COMMANDS`.
 """
 
 from functools import partial
@@ -14,7 +14,7 @@ from lab.stack.component import Component
 
 # In the order of workload.services.SERVICES, which costs a third of a second to import.
 SERVICES = ("proposals", "underwriting", "customers", "servicing", "risk")
-# A service like them in all but this: it runs when `up --shop` asked for it.
+# The sixth service; it runs only with `up --shop`.
 SHOP = "shop"
 
 
@@ -32,7 +32,7 @@ POSTGRES = Component(
     port="postgres_port",
     probe=probes.query,
     proof="postgres answers a query",
-    stop_signal="INT",  # fast shutdown; TERM would wait for every client to leave
+    stop_signal="INT",  # fast shutdown; TERM would wait for all clients to disconnect
     stop_within_s=60,
     http=False,
 )
@@ -99,7 +99,7 @@ def find(name: str) -> Component:
     """Return a component by name.
 
     Raises:
-        LabError: with the names there are.
+        LabError: with the known names.
     """
     if name not in COMPONENTS:
         raise LabError(unknown("component", name, COMPONENTS))
@@ -107,22 +107,22 @@ def find(name: str) -> Component:
 
 
 def chosen(services: tuple[str, ...] | None, *, shop: bool) -> tuple[str, ...]:
-    """Return the services of an `up`: all five when none is named, and the shop if it was asked for."""
+    """Return the services of an `up`: all five when none is named, and the shop with `shop`."""
     return (*(services or SERVICES), *((SHOP,) if shop else ()))
 
 
 def selection(
     services: tuple[str, ...] | None, installed: Agent | None = None, *, shop: bool = False
 ) -> tuple[Component, ...]:
-    """Return what an `up` with these services runs, in the order of starting; None means all.
+    """Return the components of an `up`, in the order of starting.
 
     Args:
-        services: names of some of the five.
-        installed: the Agent that takes the embedded one's place.
+        services: names of some of the five; None means all.
+        installed: the Agent that replaces the embedded one.
         shop: whether the shop runs, too.
 
     Raises:
-        LabError: when one is no service.
+        LabError: when a name is not a service.
     """
     for name in services or ():
         if name not in SERVICES:

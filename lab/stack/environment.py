@@ -1,4 +1,4 @@
-"""What a component finds in its environment: what any program needs, and the settings it is meant to see."""
+"""Environments of the components' processes: variables that any program needs, and selected settings."""
 
 import os
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ PLAIN = {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "USER", "LOGNAME"}
 
 
 def plain(*prefixes: str) -> dict[str, str]:
-    """Return the caller's variables that say nothing about the lab, and those with these prefixes."""
+    """Return the caller's general variables (PATH, locale, ...), and those with these prefixes."""
     wanted = ("LC_", *prefixes)
     return {k: v for k, v in os.environ.items() if k in PLAIN or k.startswith(wanted)}
 
@@ -22,7 +22,7 @@ def inherited() -> dict[str, str]:
 
 
 def of_settings(settings: Settings, names: Iterable[str]) -> dict[str, str]:
-    """Return settings as the variables that they are read from; unset ones are left out."""
+    """Return settings as environment variables; unset ones are left out."""
     variables = {}
     for name in names:
         value = getattr(settings, name)

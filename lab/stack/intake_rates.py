@@ -1,4 +1,4 @@
-"""What the console takes in at the moment, as its /healthz tells: shown by `status`."""
+"""Current rates of the console's intake, from its /healthz; `status` shows them."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from lab.stack import probes
 
 @dataclass(frozen=True, kw_only=True)
 class IntakeRates:
-    """Means of the last minute, the store's size in bytes, and records refused for their time."""
+    """Averages of the last minute, the store's size in bytes, and records refused for their time."""
 
     spans_per_s: float
     dbm_events_per_min: float
@@ -25,7 +25,7 @@ class IntakeRates:
 
     @classmethod
     def ask(cls, settings: LabSettings) -> "IntakeRates | None":
-        """Return what the console says; None when it does not answer."""
+        """Return the console's values; None when it does not answer."""
         page = probes.page(settings, settings.console_port, "/healthz")
         if page is None:
             return None
@@ -55,7 +55,7 @@ class IntakeRates:
         if self.unread_forms:
             forms = ", ".join(self.unread_forms)
             lines.append(
-                f"traces: refused, sent in a form that this version does not read: {forms}."
+                f"traces: refused, in a format that this version cannot decode: {forms}."
                 " Update the lab, or use the Agent's version of .env.example"
             )
         return "\n".join(lines)

@@ -1,7 +1,7 @@
-"""Native or Docker: the one place that decides which of the two a command speaks to.
+"""Selection of the mode, native or Docker, for each command.
 
-What was asked for decides; else what runs; else Docker where an engine answers, because most people
-have one and it gives them the real Agent and Grafana. Commands dispatch on the mode, and nothing else asks.
+In this order: the command's option; the mode that runs; Docker where an engine answers, because it has the
+real Agent and Grafana; else native. Only the commands dispatch on the mode.
 """
 
 from collections.abc import Iterator
@@ -31,22 +31,22 @@ class Mode(StrEnum):
 
     @property
     def place(self) -> str:
-        """Where that is, in a sentence."""
+        """The mode as part of a sentence."""
         return "in containers" if self is Mode.DOCKER else "on this machine, without containers"
 
 
 class OtherModeError(LabError):
-    """The lab runs in the other mode, and both want the same ports."""
+    """The lab runs in the other mode, and both use the same ports."""
 
 
-def asked_for(*, docker: bool, native: bool) -> Mode | None:
-    """Return the mode that the options `--docker` and `--native` ask for.
+def requested(*, docker: bool, native: bool) -> Mode | None:
+    """Return the mode of the options `--docker` and `--native`; None without an option.
 
     Raises:
         LabError: when both are given.
     """
     if docker and native:
-        raise LabError("--native and --docker exclude each other.")
+        raise LabError("--native and --docker are mutually exclusive.")
     if docker:
         return Mode.DOCKER
     return Mode.NATIVE if native else None
@@ -56,18 +56,18 @@ def decide(settings: LabSettings, asked: Mode | None = None) -> Mode:
     """Return the mode of this call.
 
     Raises:
-        NoEngineError: when Docker was asked for, and is not there to answer.
+        NoEngineError: when Docker was requested, and no engine answers.
     """
     if asked is Mode.DOCKER:
         compose.require_engine()
     if asked:
         return asked
-    # The engine is asked once: one that hangs costs seconds each time.
+    # The engine is called once: a hanging one costs seconds for each call.
     return Mode.DOCKER if not _runs_natively(settings) and docker.answers() else Mode.NATIVE
 
 
 def running(settings: LabSettings) -> Iterator[Mode]:
-    """Yield each mode of which something runs; Docker is not asked before its turn."""
+    """Yield each mode that runs; Docker is called only when the second value is requested."""
     if _runs_natively(settings):
         yield Mode.NATIVE
     if docker.answers() and docker.runs():
@@ -80,27 +80,27 @@ def _runs_natively(settings: LabSettings) -> bool:
 
 
 def to_stop(settings: LabSettings) -> list[Mode]:
-    """Return what an unspecific `down` stops: what runs; else every mode that may have left something."""
+    """Return the modes that `down` without an option stops: those that run, else all that are available."""
     return list(running(settings)) or [Mode.NATIVE, *([Mode.DOCKER] if docker.answers() else [])]
 
 
 def require_alone(mode: Mode, settings: LabSettings) -> None:
-    """Return when nothing of the other mode runs.
+    """Return when the other mode does not run.
 
     Raises:
-        OtherModeError: naming both ways out.
+        OtherModeError: with both solutions.
     """
     for other in running(settings):
         if other is not mode:
             raise OtherModeError(
-                f"The lab runs {other.place}; both modes want the same ports.\n"
-                f"Stay with that one: ./creditlab up --{other}. Or stop it first:"
+                f"The lab runs {other.place}; both modes use the same ports.\n"
+                f"Keep that mode: ./creditlab up --{other}. Or stop it first:"
                 f" ./creditlab down --{other}"
             )
 
 
 def status(mode: Mode, settings: LabSettings) -> Status:
-    """Return what runs."""
+    """Return the status of the lab in a mode."""
     native_mode = mode is not Mode.DOCKER
     found = examination.examine(settings) if native_mode else docker.status()
     settings = running_settings(settings)
@@ -112,19 +112,19 @@ def status(mode: Mode, settings: LabSettings) -> Status:
 
 
 def down(mode: Mode, settings: LabSettings, *, wipe: bool, reporter: Reporter) -> bool:
-    """Stop the lab, with `wipe` forget its data; return whether anything ran."""
+    """Stop the lab, with `wipe` remove its data; return whether anything ran."""
     stop = docker.down if mode is Mode.DOCKER else stopping.down
     return stop(settings, wipe=wipe, reporter=reporter)
 
 
-def remembered(mode: Mode, settings: LabSettings) -> Path:
-    """Return the file that holds the options of the last `up`; see lab/stack/up_options.py."""
+def up_options_file(mode: Mode, settings: LabSettings) -> Path:
+    """Return the file with the options of the last `up`; see lab/stack/up_options.py."""
     paths = Paths.of(settings)
     return paths.docker_memory if mode is Mode.DOCKER else paths.memory
 
 
 def running_settings(settings: LabSettings) -> LabSettings:
-    """Return settings that reach the lab that runs, or the given ones when none does."""
+    """Return the settings with the addresses of the running lab, or the given ones when none runs."""
     if next(running(settings), None) is Mode.DOCKER:
         return docker.running_settings(settings)
     return memory.running_settings(settings)

@@ -1,4 +1,4 @@
-"""Refuses to start where something already listens, and says what it is and how to move aside."""
+"""Checks that ports are free before a start; the error names the process that listens and the setting."""
 
 import errno
 import socket
@@ -13,29 +13,29 @@ from lab.stack.component import Component
 
 
 class PortTakenError(LabError):
-    """A port is taken; end the process that holds it, or set another port in .env."""
+    """A port is in use; stop the process that listens on it, or set another port in .env."""
 
 
 def require_free(components: Sequence[Component], settings: LabSettings) -> None:
     """Return when every port of these components can be bound.
 
     Raises:
-        PortTakenError: with one line for each that cannot: the port, its holder, the setting.
+        PortTakenError: with one line for each that cannot: the port, its process, the setting.
     """
-    complaints = [*_given_twice(components, settings)]
+    problems = [*_given_twice(components, settings)]
     for component in components:
         host = settings.bind_address if component.http else settings.postgres_host
         port: int = getattr(settings, component.port)
         problem = _problem(host, port)
         if problem:
-            complaints.append(
-                f"Port {port}, which {component.name} needs, {problem}: {component.port.upper()}"
-                " chooses another."
+            problems.append(
+                f"Port {port}, which {component.name} needs, {problem}: set another with"
+                f" {component.port.upper()}."
             )
-    if complaints:
+    if problems:
         raise PortTakenError(
             "\n".join(
-                [*complaints, "Nothing was started. Settings go into .env or the environment."]
+                [*problems, "Nothing was started. Put settings into .env or the environment."]
             )
         )
 
@@ -44,7 +44,7 @@ def _given_twice(components: Sequence[Component], settings: LabSettings) -> list
     counts = Counter(getattr(settings, c.port) for c in components)
     twice = {port for port, count in counts.items() if count > 1}
     return [
-        f"Port {port} is given to several components: "
+        f"Port {port} is set for several components: "
         + ", ".join(c.port.upper() for c in components if getattr(settings, c.port) == port)
         for port in sorted(twice)
     ]
@@ -56,19 +56,19 @@ def _problem(host: str, port: int) -> str | None:
             host, port, type=socket.SOCK_STREAM
         )
         with socket.socket(family, kind) as probe:
-            # As servers do: connections that have ended but are remembered are no obstacle.
+            # As servers do: connections in TIME_WAIT do not prevent the bind.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except socket.gaierror as error:
         return f"cannot be opened on {host} ({error.strerror})"
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            return f"is held by {_holder(port)}"
+            return f"is in use by {_process_on(port)}"
         return f"cannot be opened on {host} ({error.strerror})"
     return None
 
 
-def _holder(port: int) -> str:
+def _process_on(port: int) -> str:
     for connection in psutil.net_connections(kind="tcp"):
         listens = connection.status == psutil.CONN_LISTEN
         if listens and getattr(connection.laddr, "port", None) == port and connection.pid:

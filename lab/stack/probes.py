@@ -1,6 +1,6 @@
-"""Asks a component whether it works, by using it: a query, a scrape, an HTTP answer.
+"""Readiness probes of the components: a query, a scrape, an HTTP request.
 
-A probe returns None when the component works, else what it saw.
+A probe returns None when the component works, else what it observed.
 """
 
 import http.client
@@ -14,7 +14,7 @@ TIMEOUT_S = 3.0
 
 
 def query(settings: LabSettings) -> str | None:
-    """Whether the lab's own role gets an answer from the lab's database."""
+    """Probe PostgreSQL: the lab's role executes a query in the lab's database."""
     try:
         with database.connect(
             database.dsn(settings, database.Role.LAB), application_name="credit-lab probe"
@@ -26,13 +26,13 @@ def query(settings: LabSettings) -> str | None:
 
 
 def answers(settings: LabSettings, port: int, path: str) -> str | None:
-    """Whether a GET is answered with 200."""
+    """Probe an HTTP endpoint: a GET is answered with 200."""
     status, body = _get(settings, port, path)
     return None if status == http.client.OK else f"{path}: {status or ''} {body[:120].strip()}"
 
 
 def scrape(settings: LabSettings, port: int) -> str | None:
-    """Whether a scrape of the exporter says that it reaches PostgreSQL."""
+    """Probe the exporter: a scrape has pg_up 1."""
     status, body = _get(settings, port, "/metrics")
     if status != http.client.OK:
         return f"/metrics: {status or ''} {body[:120].strip()}"
@@ -40,7 +40,7 @@ def scrape(settings: LabSettings, port: int) -> str | None:
 
 
 def page(settings: LabSettings, port: int, path: str) -> str | None:
-    """Return what a GET brings with 200; None for any other answer."""
+    """Return the body of a GET that is answered with 200; None for any other answer."""
     status, body = _get(settings, port, path)
     return body if status == http.client.OK else None
 

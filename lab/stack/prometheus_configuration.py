@@ -1,4 +1,4 @@
-"""Prometheus' configuration: the project's own files, and where the targets are in each mode."""
+"""Prometheus' configuration: the project's files, and the targets in each mode."""
 
 import json
 import shutil
@@ -14,27 +14,27 @@ _SOURCE = ROOT / "prometheus"
 EXPORTER_ARGUMENTS = _SOURCE / "exporter" / "args.txt"
 EXPORTER_QUERIES = _SOURCE / "exporter" / "queries.yaml"
 _IN_DOCKER = _SOURCE / "targets.docker"
-# Not in that folder: Compose by hand starts no shop, and what is scraped and not there is down.
+# Not in that folder: plain `docker compose up` starts no shop, and a missing target would be down.
 _SHOP_IN_DOCKER = {"targets": ["shop:5000"], "labels": {"service": "credit-shop"}}
 
-# Below the scrape interval, so that a collector that waits for a lock ends before the next scrape.
+# Below the scrape interval: a collector that waits for a lock ends before the next scrape.
 _EXPORTER_TIMEOUT = "--collection-timeout=9s"
 _FIRST_WITH_TIMEOUT = (0, 19)
 
 
 def exporter_timeout(version: str) -> tuple[str, ...]:
-    """Return the exporter's argument for its time-out per scrape; versions before 0.19 have none."""
+    """Return the exporter's argument for its timeout per scrape; versions before 0.19 have none."""
     numbers = tuple(int(part) for part in version.split(".")[:2])
     return (_EXPORTER_TIMEOUT,) if numbers >= _FIRST_WITH_TIMEOUT else ()
 
 
 def configure(directory: Path, settings: LabSettings, services: Mapping[str, int]) -> None:
-    """Write a directory that Prometheus starts from: prometheus.yml, rules/ and targets/.
+    """Write Prometheus' configuration directory: prometheus.yml, rules/ and targets/.
 
     Args:
-        directory: made anew.
+        directory: replaced.
         settings: the addresses of the database, the exporter and Prometheus.
-        services: the ports of the services that run, by name.
+        services: the ports of the selected services, by name.
     """
     statefile.discard(directory)
     statefile.make_directory(directory)
@@ -44,11 +44,11 @@ def configure(directory: Path, settings: LabSettings, services: Mapping[str, int
 
 
 def write_docker_targets(directory: Path, services: Collection[str]) -> None:
-    """Write the targets of prometheus/targets.docker/, of the services those alone that are named.
+    """Write the targets of prometheus/targets.docker/, with only the selected services.
 
     Args:
-        directory: made where it is missing, and readable for a container, which is another user.
-        services: by name.
+        directory: created when it is missing; readable for the container's user.
+        services: their names.
     """
     statefile.make_directory(directory)
     directory.chmod(0o755)
@@ -61,7 +61,7 @@ def write_docker_targets(directory: Path, services: Collection[str]) -> None:
 
 
 def write_targets(directory: Path, settings: LabSettings, services: Mapping[str, int]) -> None:
-    """Write targets/; a Prometheus that runs takes them over by itself."""
+    """Write targets/; a running Prometheus reloads them."""
     targets = directory / "targets"
     statefile.make_directory(targets)
     for name, groups in _targets(settings, services).items():
@@ -80,7 +80,7 @@ def _targets(
         "prometheus": [group(settings.prometheus_port)],
         "lab": [
             group(settings.console_port, component="console"),
-            # A real Agent watches itself, and reports to the account.
+            # A real Agent reports its own metrics to the account.
             *(
                 []
                 if Agent.of(settings)

@@ -1,4 +1,4 @@
-"""What runs: the state of each component, of the whole lab, and what is stored of it."""
+"""Status of the lab: the state of each component, and the rates of the intake."""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -16,18 +16,18 @@ from lab.stack.intake_rates import IntakeRates
 class State(StrEnum):
     """One component's state."""
 
-    RUNNING = "running"  # it works
-    PAUSED = "paused"  # a service that works, and takes no arrivals
-    STARTING = "starting"  # a process runs, and does not work (yet)
+    RUNNING = "running"  # its probe succeeds
+    PAUSED = "paused"  # a service without arrivals
+    STARTING = "starting"  # a process runs, and its probe does not succeed (yet)
     FAILING = "failing"  # it ends soon after each start
     ORPHANED = "orphaned"  # it runs, but supervisord was killed
     STOPPED = "stopped"
     OFF = "off"  # left out by `up --services`
-    UNKNOWN = "unknown"  # it runs, and supervisord, which runs too, does not answer
+    UNKNOWN = "unknown"  # it runs, and supervisord runs, too, but does not answer
 
     @property
     def outcome(self) -> Outcome:
-        """Ok when it is as it was asked for."""
+        """Ok when it is in the requested state."""
         if self is State.UNKNOWN:
             return Outcome.UNKNOWN
         return Outcome.of(self in (State.RUNNING, State.OFF))
@@ -35,7 +35,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ComponentStatus:
-    """One line of `status`; version and pid are those of the process, None when there is none."""
+    """One line of `status`; version and pid of the process, None when there is none."""
 
     name: str
     state: State
@@ -55,7 +55,7 @@ class Status:
 
     @property
     def outcome(self) -> Outcome:
-        """Ok when all that was asked for works and is stored, unknown when that cannot be found out."""
+        """Ok when all selected components work and the store is written; unknown when that is unknown."""
         found = [component.state.outcome for component in self.components]
         if self.intake and self.intake.store_trouble:
             found.append(Outcome.FAILED)
@@ -63,7 +63,7 @@ class Status:
 
     @property
     def why_unknown(self) -> tuple[str, ...]:
-        """For each component whose state is unknown the reason."""
+        """The reason for each component whose state is unknown."""
         return tuple(
             f"{c.name}: it runs, but supervisord does not answer"
             for c in self.components
@@ -81,9 +81,9 @@ class Status:
 
 
 def with_paused(found: Status, settings: LabSettings) -> Status:
-    """Return the status with services that say so as paused; then not all that was asked for works."""
+    """Return the status with paused services as `paused`, which is not ok."""
 
-    def asked(component: ComponentStatus) -> ComponentStatus:
+    def checked(component: ComponentStatus) -> ComponentStatus:
         is_service = component.name in (*SERVICES, SHOP)
         if not is_service or component.state is not State.RUNNING:
             return component
@@ -92,4 +92,4 @@ def with_paused(found: Status, settings: LabSettings) -> Status:
         is_paused = page is not None and json.loads(page).get("state") == State.PAUSED
         return replace(component, state=State.PAUSED) if is_paused else component
 
-    return replace(found, components=tuple(map(asked, found.components)))
+    return replace(found, components=tuple(map(checked, found.components)))

@@ -1,7 +1,7 @@
-"""What the last `up` was asked for: kept while the lab runs, so that later commands speak to that lab.
+"""The options and settings of the last `up`, stored while the lab runs, for later commands.
 
-Without it, `POSTGRES_PORT=5433 ./creditlab up` would be followed by a `status` that looks at 5432, and
-a component that is restarted would fall back to the load of the first `up`. No secrets are kept.
+Without them, `status` after `POSTGRES_PORT=5433 ./creditlab up` would connect to port 5432, and a restarted
+component would use the load of the first `up`. No secrets are stored.
 """
 
 from dataclasses import dataclass, field, replace
@@ -17,15 +17,15 @@ from lab.foundation.statefile import DamagedError
 from lab.stack.components import SERVICES
 from workload.limits import MAX_LOAD, MAX_SCALE, MIN_SCALE
 
-# Where the state lives is decided by who asks, not by what was found there.
-NOT_KEPT = {"lab_state_dir"}
+# The caller's state directory applies, not a stored one.
+NOT_STORED = {"lab_state_dir"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
     """The options of an `up` (None: not given) and the settings that it ran with.
 
-    `prepared` says that an `up` has seen roles, schema and seed complete: false while the first one is at it.
+    `prepared` is whether roles, schema and seed were complete in an `up`; false during the first one.
     """
 
     services: tuple[str, ...] | None = None
@@ -36,7 +36,7 @@ class Memory:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse numbers that no `up` accepts, wherever they come from."""
+        """Reject numbers that no `up` accepts."""
         for name, value, least, most in (
             ("load", self.load, 0.0, MAX_LOAD),
             ("scale", self.scale, MIN_SCALE, MAX_SCALE),
@@ -46,15 +46,13 @@ class Memory:
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """Return what is remembered; None when no lab is; a damaged file is set aside."""
+        """Return the stored options; None without a file; a damaged file is set aside."""
         try:
             kept = statefile.read(path, cls)
             if kept:
                 kept._require_known(path)
         except DamagedError as error:
-            lost = (
-                "The options of the last `up` are forgotten; those of .env and the defaults apply."
-            )
+            lost = "The options of the last `up` are lost; those of .env and the defaults apply."
             statefile.set_aside(path, error.why, lost=lost)
             return None
         return kept
@@ -69,15 +67,15 @@ class Memory:
 
     @property
     def _fields(self) -> dict[str, Any]:
-        """The kept settings that this version of the lab knows."""
+        """The stored settings that this version of the lab knows."""
         return {k: v for k, v in self.settings.items() if k in LabSettings.model_fields}
 
     def write(self, path: Path) -> None:
-        """Remember this."""
+        """Store the options."""
         statefile.write_json(path, self)
 
     def amended(self, other: Self) -> Self:
-        """Return this with the options that the other one gives."""
+        """Return these options, overridden by those that the other has."""
         return replace(
             self,
             services=self.services if other.services is None else other.services,
@@ -87,52 +85,52 @@ class Memory:
         )
 
     def to_start_again(self, settings: LabSettings) -> Self:
-        """Return the options of a lab whose processes are gone; a `down` leaves only the scale.
+        """Return the options for starting a lab whose processes have ended.
 
-        A killed supervisor or a reboot asks for nothing new: services, load and shop stay as they were.
+        After a killed supervisor or a reboot all options are kept; after a `down`, only the scale.
         """
         scale = self.left_by_down(settings).scale
         return replace(self, scale=scale, prepared=False, settings={})
 
     def left_by_down(self, settings: LabSettings) -> Self:
-        """Return what `down` leaves: data keep their scale, unless the settings name one."""
+        """Return the options that `down` keeps: the data's scale, unless the settings name one."""
         named = "seed_scale" in settings.model_fields_set
         return type(self)(scale=None if named else self.scale)
 
     def options_on(self, settings: LabSettings) -> LabSettings:
-        """Return settings with the options of this `up`."""
+        """Return settings with these options."""
         given = {"seed_scale": self.scale, "workload_load": self.load}
         return settings.model_copy(update={k: v for k, v in given.items() if v is not None})
 
     def running(self, settings: LabSettings) -> LabSettings:
-        """Return the settings of the lab that runs: the remembered ones, with the caller's secrets."""
+        """Return the settings of the running lab: the stored ones, with the caller's secrets."""
         if not self.settings:
             return self.options_on(settings)
         kept = LabSettings.model_validate({**secrets(settings), **self._fields})
         return self.options_on(kept.model_copy(update={"lab_state_dir": settings.lab_state_dir}))
 
     def differences(self, settings: LabSettings) -> list[str]:
-        """Return the variables that the running lab does not have the way these settings say."""
+        """Return the names of the variables whose value in the running lab differs from these settings."""
         now = public(self.options_on(settings))
         return [name.upper() for name, kept in self.settings.items() if now.get(name) != kept]
 
     def with_settings(self, settings: LabSettings) -> Self:
-        """Return this with the settings that an `up` runs with."""
+        """Return these options with the settings of an `up`."""
         return replace(self, settings=public(settings))
 
 
 def public(settings: LabSettings) -> dict[str, Any]:
-    """Return the settings that are no secrets, as JSON knows them."""
-    hidden = NOT_KEPT | secrets(settings).keys()
+    """Return the settings that are not secrets, as JSON values."""
+    hidden = NOT_STORED | secrets(settings).keys()
     return settings.model_dump(mode="json", exclude=hidden)
 
 
 def secrets(settings: LabSettings) -> dict[str, SecretStr]:
-    """Return the settings that are secrets."""
+    """Return the secret settings."""
     return {name: value for name, value in settings if isinstance(value, SecretStr)}
 
 
 def running_settings(settings: LabSettings) -> LabSettings:
-    """Return the settings of the lab that runs here, or the given ones when none does."""
+    """Return the settings of the native lab that runs, or the given ones when none does."""
     memory = Memory.read(Paths.of(settings).memory)
     return memory.running(settings) if memory else settings

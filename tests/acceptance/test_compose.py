@@ -178,7 +178,7 @@ def test_everything_is_healthy_and_the_seed_has_ended_well(containers: Container
     states = containers.states()
     assert {name for name, state in states.items() if state["Health"] == "healthy"} == LONG_RUNNING
     assert states["seed"]["ExitCode"] == 0
-    assert "every role gets in" in containers.compose.out("logs", "seed")
+    assert "all roles can log in" in containers.compose.out("logs", "seed")
 
 
 def test_a_second_up_changes_nothing(containers: Containers) -> None:
@@ -186,7 +186,7 @@ def test_a_second_up_changes_nothing(containers: Containers) -> None:
     before = {name: state["ID"] for name, state in containers.states().items()}
     containers.compose.out(*UP)
     assert {name: state["ID"] for name, state in containers.states().items()} == before
-    assert "the data are there" in containers.compose.out("logs", "seed")
+    assert "already loaded" in containers.compose.out("logs", "seed")
 
 
 def test_status_tells_it_in_the_words_of_native_mode(containers: Containers) -> None:
@@ -574,5 +574,5 @@ def test_a_taken_port_is_named_and_nothing_stays(containers: Containers) -> None
     with socket.create_server(("127.0.0.1", port)):
         told = containers.creditlab("up", "--docker")
     assert told.returncode == 2
-    assert f"Port {port} is taken on this machine: POSTGRES_PORT" in told.stderr
+    assert f"Port {port} is in use on this machine: set another with POSTGRES_PORT" in told.stderr
     assert containers.states() == {}

@@ -181,7 +181,7 @@ def test_taken_ports_stop_an_up_before_anything_starts(lab: Lab, second: dict[st
     process = call(taken, "up")
     _, told = process.communicate(timeout=COMMAND_SECONDS)
     assert process.returncode == 2
-    line = f"Port {lab.settings.postgres_port}, which postgres needs, is held by postgres"
+    line = f"Port {lab.settings.postgres_port}, which postgres needs, is in use by postgres"
     assert f"{line} (process {lab.pid('postgres')}, " in told
     assert "POSTGRES_PORT chooses another" in told
     state = Path(second["LAB_STATE_DIR"])

@@ -28,7 +28,7 @@ def test_an_empty_database_is_seeded_once(
     assert run(settings, monkeypatch) == 0
     assert "rows loaded" in capsys.readouterr().out
     assert run(settings, monkeypatch) == 0
-    assert "scale 0.01: the data are there" in capsys.readouterr().out
+    assert "scale 0.01: already loaded" in capsys.readouterr().out
 
 
 def test_every_refused_password_is_named_with_the_way_out(

@@ -27,7 +27,7 @@ def test_the_scale_and_random_seed_of_the_data_are_kept(settings: LabSettings) -
 
 
 @pytest.mark.parametrize(
-    ("given", "asked_for"),
+    ("given", "required"),
     [
         ({"seed_scale": 1.0}, None),
         ({"seed_random_seed": 15}, None),
@@ -36,17 +36,17 @@ def test_the_scale_and_random_seed_of_the_data_are_kept(settings: LabSettings) -
     ],
 )
 def test_what_is_asked_for_is_compared(
-    settings: LabSettings, given: dict[str, float], asked_for: Collection[str] | None
+    settings: LabSettings, given: dict[str, float], required: Collection[str] | None
 ) -> None:
     """Also a value that happens to be the default."""
     with pytest.raises(SeedConflictError, match=r"seeded at scale 0\.01 with random seed 16"):
-        ensure(settings.model_copy(update=given), asked_for=asked_for)
+        ensure(settings.model_copy(update=given), required=required)
 
 
 def test_a_remembered_scale_is_not_asked_for(settings: LabSettings) -> None:
     """The scale of a state file that belongs to other data gives way to that of the database."""
     remembered = settings.model_copy(update={"seed_scale": 0.5})
-    assert float(ensure(remembered, asked_for=()).scale) == SCALE
+    assert float(ensure(remembered, required=()).scale) == SCALE
 
 
 def test_the_seed_job_refuses_only_a_scale_that_is_set(
@@ -61,7 +61,7 @@ def test_the_seed_job_refuses_only_a_scale_that_is_set(
 
     status, said = run(settings)
     assert status == 0, said
-    assert "scale 0.01: the data are there" in said
+    assert "scale 0.01: already loaded" in said
     status, said = run(settings.model_copy(update={"seed_scale": 1.0}))
     assert status == 2
-    assert "Keep what is there by SEED_SCALE=0.01" in said
+    assert "Keep the seed with SEED_SCALE=0.01" in said

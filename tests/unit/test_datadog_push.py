@@ -238,7 +238,7 @@ def test_an_answer_that_is_not_datadogs_is_called_that(
     datadog: DatadogAccount, push: Push, answer: object
 ) -> None:
     datadog.instead["GET", MONITORS] = [(200, answer, {})]
-    assert "Is a proxy or a portal in between?" in push(status=2)
+    assert "Is there a proxy or a captive portal?" in push(status=2)
 
 
 @pytest.mark.usefixtures("folder")
@@ -253,7 +253,7 @@ def test_a_body_that_the_api_does_not_take_is_found_before_it_is_sent(
     datadog: DatadogAccount, folder: Path, push: Push
 ) -> None:
     write(folder / "monitors/bad.json", {**monitor("bad"), "priority": "high"})
-    assert "not what Datadog's API takes" in push(status=2)
+    assert "Datadog's API does not accept" in push(status=2)
     assert datadog.writes == []
 
 
@@ -264,7 +264,7 @@ def test_a_body_that_the_api_does_not_take_is_found_before_it_is_sent(
         ({"DD_APP_KEY": ""}, "not set: DD_APP_KEY."),
         ({"DD_API_KEY": API_KEY[:-1]}, "it has 31 characters"),
         ({"DD_API_KEY": APP_KEY, "DD_APP_KEY": API_KEY}, "may be swapped"),
-        ({"DD_APP_KEY": "abc"}, "DD_APP_KEY is no application key: it has 3 characters"),
+        ({"DD_APP_KEY": "abc"}, "DD_APP_KEY is not an application key: it has 3 characters"),
         ({"DD_SITE": "datadoqhq.com"}, "did you mean datadoghq.com?"),
         ({"DD_SITE": "https://app.datadoghq.eu"}, "without https:// and app."),
     ],
@@ -305,7 +305,7 @@ def test_where_a_site_answers_and_where_it_is_looked_at(site: str, api: str, web
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{", "is no JSON"),
+        ("{", "is not JSON"),
         ("[]", "has no identity"),
         (json.dumps({**monitor("x"), "tags": ["project:credit-lab"]}), "into its tags"),
         (json.dumps(monitor("first")), "both are credit-lab:first"),

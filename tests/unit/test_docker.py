@@ -117,7 +117,7 @@ def test_a_container_that_does_not_work_speaks_for_itself(
 @pytest.mark.parametrize(
     ("environment", "mode"),
     [
-        ({"DD_API_KEY": ""}, "local mode: nothing leaves this machine; payloads go to nobody"),
+        ({"DD_API_KEY": ""}, "local mode: nothing leaves this machine; payloads go to no intake"),
         ({"DD_API_KEY": "", "LAB_INTAKE": "console:8088"}, "payloads go to console:8088"),
         ({"DD_API_KEY": "0" * 31 + "f", "DD_SITE": "datadoghq.eu"}, "sending to datadoghq.eu"),
     ],

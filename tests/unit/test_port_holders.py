@@ -61,7 +61,7 @@ def test_the_holder_is_the_process_that_listens_there(tmp_path: Path) -> None:
     with holder(free_port()), holder(port) as listens, holder(free_port()):
         told = complaint(port, tmp_path)
         known = psutil.Process(listens.pid)
-        assert f"is held by {known.name()} (process {listens.pid}, user {known.username()})" in told
+        assert f"is in use by {known.name()} (process {listens.pid}, user {known.username()})" in told
     assert "EXPORTER_PORT chooses another" in told
 
 

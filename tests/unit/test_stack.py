@@ -170,7 +170,7 @@ def test_a_taken_port_names_its_holder_and_the_setting(settings: LabSettings) ->
         with pytest.raises(PortTakenError) as raised:
             require_free([COMPONENTS["postgres_exporter"]], changed)
     told = str(raised.value)
-    assert f"Port {port}, which postgres_exporter needs, is held by" in told
+    assert f"Port {port}, which postgres_exporter needs, is in use by" in told
     assert f"(process {os.getpid()}, " in told
     assert "EXPORTER_PORT" in told
     require_free([COMPONENTS["postgres_exporter"]], changed)

@@ -236,5 +236,5 @@ def test_the_message_names_the_file_and_what_is_lost(
     (settings.lab_state_dir / "state.json").write_text("{")
     call(("status",), monkeypatch)
     assert "state.json is damaged" in caplog.text
-    assert "options of the last `up` are forgotten" in caplog.text
+    assert "options of the last `up` are lost" in caplog.text
     assert (settings.lab_state_dir / "state.json.damaged").read_text() == "{"

@@ -1,6 +1,6 @@
-"""Asks the machine's docker compose about docker-compose.yml; the only module that runs docker.
+"""Runs docker compose with docker-compose.yml; the only module that runs docker.
 
-Named after the program it speaks to. What the answers mean for the lab is the matter of lifecycle.py.
+lifecycle.py interprets the results for the lab.
 """
 
 import json
@@ -15,10 +15,10 @@ from typing import Any, Self
 from lab.foundation.errors import LabError
 from lab.foundation.settings import ROOT
 
-# `--wait` that knows one-shot services, and long-syntax volumes with nocopy.
+# The first version whose `--wait` supports one-shot services, and with nocopy in long-syntax volumes.
 COMPOSE_AT_LEAST = (2, 20)
 ANSWERS_WITHIN_S = 5
-# As `docker stats` shows identities.
+# Length of container ids in `docker stats`.
 SHORT_ID = 12
 BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 INSTALL = "https://docs.docker.com/engine/install/"
@@ -29,12 +29,12 @@ class NoEngineError(LabError):
 
 
 class ComposeError(LabError):
-    """docker compose failed; the message is what it said."""
+    """docker compose failed; the message is the end of its output."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """A port of a container that is published on this machine."""
+    """A published port of a container."""
 
     address: str
     port: int
@@ -42,7 +42,7 @@ class Published:
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """One container as Compose sees it; `health` is empty where there is no check, or no process."""
+    """One container as Compose reports it; `health` is empty without a health check, or without a process."""
 
     service: str
     state: str
@@ -53,7 +53,7 @@ class Container:
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """Read one row of `docker compose ps --format json`."""
+        """Parse one row of `docker compose ps --format json`."""
         return cls(
             service=row["Service"],
             state=row["State"],
@@ -70,25 +70,27 @@ class Container:
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What something uses: per cent of one processor, and bytes of memory."""
+    """Resource usage of a container: per cent of one processor, and bytes of memory."""
 
     cpu_percent: float
     memory_bytes: float
 
     @classmethod
     def from_json(cls, row: Mapping[str, str]) -> Self:
-        """Read one row of `docker stats`, which is written for people.
+        """Parse one row of `docker stats`, whose values are formatted for display.
 
         >>> Usage.from_json({"CPUPerc": "12.50%", "MemUsage": "20.5MiB / 1.9GiB"})
         Usage(cpu_percent=12.5, memory_bytes=21495808.0)
 
         Raises:
-            ComposeError: when it says something else.
+            ComposeError: when a value has another format.
         """
         cpu = re.fullmatch(r"([\d.]+)%", row["CPUPerc"])
         memory = re.match(r"([\d.]+)((?:[KMGT]i)?B)\b", row["MemUsage"])
         if not cpu or not memory:
-            raise ComposeError(f"docker stats says {row['CPUPerc']}, {row['MemUsage']}.")
+            raise ComposeError(
+                f"docker stats reports {row['CPUPerc']}, {row['MemUsage']}; expected were 1.5%, 20MiB / 1GiB."
+            )
         return cls(cpu_percent=float(cpu[1]), memory_bytes=float(memory[1]) * BYTES[memory[2]])
 
 
@@ -96,28 +98,30 @@ def require_engine() -> None:
     """Return when an engine answers and Compose is new enough.
 
     Raises:
-        NoEngineError: saying which of them is missing, and what to do.
+        NoEngineError: with what is missing, and what to do.
     """
     native = "Or run on this machine without containers: ./creditlab up --native"
     if not shutil.which("docker"):
         raise NoEngineError(f"There is no docker on the PATH. Install it ({INSTALL}).\n{native}")
     try:
-        told = _run("docker", "version", within_s=ANSWERS_WITHIN_S)
+        done = _run("docker", "version", within_s=ANSWERS_WITHIN_S)
     except subprocess.TimeoutExpired:
         raise NoEngineError(
             f"The Docker engine does not answer within {ANSWERS_WITHIN_S} s."
-            f" Is it starting, or is DOCKER_HOST far away?\n{native}"
+            f" Is it starting, or is DOCKER_HOST unreachable?\n{native}"
         ) from None
-    if told.returncode != 0:
-        reason = (told.stderr.strip().splitlines() or ["no reason given"])[-1]
-        cure = "Start Docker, and try again."
+    if done.returncode != 0:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        next_step = "Start Docker, and retry."
         if "permission denied" in reason.lower():
-            cure = "Run as root, or join the group: sudo usermod -aG docker $USER, and log in anew."
-        raise NoEngineError(f"The Docker engine does not answer: {reason}\n{cure}\n{native}")
-    told = _run("docker", "compose", "version", "--short")
-    match = re.match(r"v?(\d+)\.(\d+)", told.stdout)
+            next_step = (
+                "Run as root, or join the group: sudo usermod -aG docker $USER, and log in again."
+            )
+        raise NoEngineError(f"The Docker engine does not answer: {reason}\n{next_step}\n{native}")
+    done = _run("docker", "compose", "version", "--short")
+    match = re.match(r"v?(\d+)\.(\d+)", done.stdout)
     if not match or (int(match[1]), int(match[2])) < COMPOSE_AT_LEAST:
-        found = told.stdout.strip() if match else "none"
+        found = done.stdout.strip() if match else "none"
         wanted = ".".join(map(str, COMPOSE_AT_LEAST))
         raise NoEngineError(
             f"The lab needs the Compose plugin {wanted} or newer; found: {found}."
@@ -137,15 +141,15 @@ def environment_of(service: str) -> Mapping[str, str | None]:
 
 
 def environment_within(service: str) -> Mapping[str, str]:
-    """Return the environment that a service's container was made with; empty when there is none."""
+    """Return the environment of a service's container; empty when there is no container."""
     identity = _checked("ps", "--all", "--quiet", service).strip()
     if not identity:
         return {}
-    told = _run("docker", "inspect", "--format", "{{json .Config.Env}}", identity)
-    if told.returncode != 0:
-        raise ComposeError(told.stderr.strip())
-    # A variable that was passed on without a value has no `=` either.
-    pairs = (variable.partition("=") for variable in json.loads(told.stdout))
+    done = _run("docker", "inspect", "--format", "{{json .Config.Env}}", identity)
+    if done.returncode != 0:
+        raise ComposeError(done.stderr.strip())
+    # A variable without a value has no `=`.
+    pairs = (variable.partition("=") for variable in json.loads(done.stdout))
     return {name: value for name, _, value in pairs}
 
 
@@ -155,36 +159,36 @@ def services() -> list[str]:
 
 
 def containers() -> dict[str, Container]:
-    """Return the project's containers by service, those that have ended too."""
+    """Return the project's containers by service, including those that have ended."""
     lines = _checked("ps", "--all", "--format", "json").splitlines()
     found = (Container.from_json(json.loads(line)) for line in lines)
     return {container.service: container for container in found}
 
 
 def usage() -> dict[str, Usage]:
-    """Return what each running container uses at the moment, by service; looking takes two seconds.
+    """Return the resource usage of each running container, by service; takes two seconds.
 
     Raises:
-        ComposeError: with what the engine said.
+        ComposeError: with the engine's message.
     """
     rows = map(json.loads, _checked("ps", "--format", "json").splitlines())
     services = {row["ID"][:SHORT_ID]: row["Service"] for row in rows}
-    told = _run("docker", "stats", "--no-stream", "--format", "{{json .}}", *services)
-    if told.returncode != 0:
-        raise ComposeError(told.stderr.strip())
-    found = map(json.loads, told.stdout.splitlines())
+    done = _run("docker", "stats", "--no-stream", "--format", "{{json .}}", *services)
+    if done.returncode != 0:
+        raise ComposeError(done.stderr.strip())
+    found = map(json.loads, done.stdout.splitlines())
     return {services[row["ID"][:SHORT_ID]]: Usage.from_json(row) for row in found}
 
 
 def follow(
     *arguments: str, say: Callable[[str], None], variables: Mapping[str, str] | None = None
 ) -> None:
-    """Run a compose command that takes its time, telling each line of its progress.
+    """Run a long compose command, and report each line of its output.
 
     Raises:
-        ComposeError: with the end of what it said.
+        ComposeError: with the end of its output.
     """
-    told = []
+    output = []
     with subprocess.Popen(
         ["docker", "compose", *arguments],  # noqa: S607 - the caller's docker, wherever it is
         cwd=ROOT,
@@ -196,18 +200,18 @@ def follow(
     ) as process:
         try:
             for line in process.stdout or ():
-                told.append(line.strip())
+                output.append(line.strip())
                 say(line.strip())
         except KeyboardInterrupt:
             process.terminate()
             process.wait()
             raise
     if process.returncode != 0:
-        raise ComposeError("\n".join(told[-3:]))
+        raise ComposeError("\n".join(output[-3:]))
 
 
 def lines(*arguments: str) -> Iterator[str]:
-    """Yield what a compose command prints, as it prints it; its end ends it."""
+    """Yield the lines that a compose command prints, until it ends."""
     with subprocess.Popen(
         ["docker", "compose", *arguments],  # noqa: S607
         cwd=ROOT,
@@ -218,17 +222,17 @@ def lines(*arguments: str) -> Iterator[str]:
     ) as process:
         try:
             for line in process.stdout or ():
-                # "Erase this line", which Compose 2.26 writes into pipes too.
+                # The control sequence "erase line", which Compose 2.26 writes to pipes, too.
                 yield line.rstrip("\n").removeprefix("\x1b[2K")
         finally:
             process.terminate()
 
 
 def _checked(*arguments: str) -> str:
-    told = _run("docker", "compose", *arguments)
-    if told.returncode != 0:
-        raise ComposeError(told.stderr.strip())
-    return told.stdout
+    done = _run("docker", "compose", *arguments)
+    if done.returncode != 0:
+        raise ComposeError(done.stderr.strip())
+    return done.stdout
 
 
 def _run(*command: str, within_s: float | None = None) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,6 @@
-"""`up`, `status`, `logs` and `down` of the lab in containers, in the words of native mode.
+"""`up`, `status`, `logs` and `down` of the lab in containers, with the interface of native mode.
 
-Compose does the work and keeps the state; its failures become messages that name the way out.
+Compose starts the containers and keeps their state; its failures become error messages with the next step.
 """
 
 import re
@@ -24,7 +24,7 @@ from lab.stack.ports import PortTakenError
 from lab.stack.status import ComponentStatus, State, Status
 from lab.stack.up_options import Memory
 
-# Compose's name, where it is not the component's with a hyphen for each underscore.
+# Names of Compose's services that are not the component's name with hyphens for underscores.
 NAMES = {"datadog-agent": "datadog"}
 AGENT = "datadog-agent"
 CONSOLE = "console"
@@ -34,7 +34,7 @@ PORT = re.compile(r"(?:for|tcp[46]?) \S*?:(\d+)\b[^\n]*(?:allocated|in use)")
 
 
 def answers() -> bool:
-    """Whether an engine and a Compose are there that could run the lab."""
+    """Whether an engine and Compose are available that can run the lab."""
     try:
         compose.require_engine()
     except NoEngineError:
@@ -43,26 +43,26 @@ def answers() -> bool:
 
 
 def runs() -> bool:
-    """Whether a container of the lab runs, well or not."""
+    """Whether a container of the lab runs, healthy or not."""
     return any(
         c.state in ("running", "restarting", "paused") for c in compose.containers().values()
     )
 
 
 def up(settings: LabSettings, asked: Memory, *, reporter: Reporter) -> None:
-    """Bring up every container, or what is missing of them; return when all are healthy.
+    """Start all containers, or those that are missing; return when all are healthy.
 
     As natively, options that are not given keep the value of the last `up`, and after a `down` the data
     keep their scale.
 
     Args:
-        settings: where the options are remembered, and the names of what is in the way.
+        settings: the state directory for the options, and the ports for error messages.
         asked: the options of this call.
-        reporter: hears of each step.
+        reporter: receives the progress.
 
     Raises:
-        NoEngineError: when there is no Docker to do it.
-        LabError: when a container cannot be started; what this call started is gone again.
+        NoEngineError: when no engine answers.
+        LabError: when a container cannot be started; containers of this call are removed.
     """
     selection(asked.services)
     compose.require_engine()
@@ -82,7 +82,7 @@ def up(settings: LabSettings, asked: Memory, *, reporter: Reporter) -> None:
         targets = Paths.of(settings).docker_targets
         monitoring.write_docker_targets(targets, services)
         variables["PROMETHEUS_TARGETS"] = str(targets)
-    reporter.begin("containers", "pulled, built, started; the first time takes minutes")
+    reporter.begin("containers", "pulling, building, starting; minutes the first time")
     limit = str(settings.startup_timeout_s * 2)
     arguments = ("up", "--detach", "--wait", "--wait-timeout", limit, "--quiet-pull", *wanted)
     try:
@@ -99,7 +99,7 @@ def up(settings: LabSettings, asked: Memory, *, reporter: Reporter) -> None:
 
 
 def running_settings(settings: LabSettings) -> LabSettings:
-    """Return settings with the address and ports that the containers are published at, and their token."""
+    """Return settings with the published addresses and ports of the containers, and their token."""
     update: dict[str, str | int | SecretStr] = {}
     for service, container in compose.containers().items():
         component = COMPONENTS.get(component_of(service))
@@ -115,7 +115,7 @@ def running_settings(settings: LabSettings) -> LabSettings:
 
 
 def reader_settings(settings: LabSettings) -> LabSettings:
-    """Return settings that reach the console, with its token, and Grafana, for links to it."""
+    """Return settings with the console's address and token, and Grafana's URL for links."""
     update: dict[str, str | SecretStr] = {}
     if token := compose.environment_within(CONSOLE).get("LAB_CONSOLE_TOKEN"):
         update["lab_console_token"] = SecretStr(token)
@@ -127,18 +127,18 @@ def reader_settings(settings: LabSettings) -> LabSettings:
 
 
 def usage() -> dict[str, Usage]:
-    """Return what each container uses at the moment, by component.
+    """Return the resource usage of each container, by component.
 
     Raises:
-        ComposeError: with what the engine said.
+        ComposeError: with the engine's message.
     """
     return {component_of(service): used for service, used in compose.usage().items()}
 
 
 def status() -> Status:
-    """Return what Compose tells of each container, in the shape that native mode has.
+    """Return the status of the containers, in the form of native mode.
 
-    The Agent's version says in brackets where it sends what it collects.
+    The Agent's version includes where it sends, in brackets.
     """
     found = compose.containers()
     components = tuple(
@@ -153,7 +153,7 @@ def logs(component: str | None, *, follow: bool, tail: int) -> Iterator[str]:
     """Yield the last lines of a component's log, or of all; with `follow`, new ones as they come."""
     options = ("--tail", str(tail), *(("--follow",) if follow else ()))
     if component == "postgres":
-        # The server writes into files of its own, which the observers read.
+        # The server logs to files, which the observers read.
         newest = "tail -n {} {} $(ls -t /var/run/postgresql/*.log | head -n 1)"
         shell = newest.format(tail, "-F" if follow else "")
         return compose.lines("exec", "-T", "postgres", "sh", "-c", shell)
@@ -162,25 +162,29 @@ def logs(component: str | None, *, follow: bool, tail: int) -> Iterator[str]:
 
 
 def down(settings: LabSettings, *, wipe: bool, reporter: Reporter) -> bool:
-    """Remove every container, with `wipe` the data too; return whether there was anything."""
+    """Remove every container, with `wipe` also the data; return whether there were any."""
     compose.require_engine()
     there = bool(compose.containers())
     reporter.begin("containers", "stopping")
-    # Without its profile Compose would leave the shop behind.
+    # Without its profile Compose would not remove the shop.
     volumes = ("--volumes",) if wipe else ()
     compose.follow("down", *volumes, say=reporter.wait, variables={"COMPOSE_PROFILES": SHOP})
     if wipe:
         statefile.discard(Paths.of(settings).docker_memory)
         shutil.rmtree(Paths.of(settings).docker_targets, ignore_errors=True)
-    reporter.done("containers", "gone, with their data" if wipe else "gone; the data stay")
+    reporter.done(
+        "containers", "removed, with their data" if wipe else "removed; the data are kept"
+    )
     return there
 
 
 def datadog_mode(environment: Mapping[str, str | None]) -> str:
-    """Say where an Agent in this environment sends what it collects, by datadog/entrypoint.sh's rules."""
+    """Return where an Agent in this environment sends, by the rules of datadog/entrypoint.sh."""
     intake = environment.get("LAB_INTAKE")
     if not environment.get("DD_API_KEY"):
-        return f"local mode: nothing leaves this machine; payloads go to {intake or 'nobody'}"
+        return (
+            f"local mode: nothing leaves this machine; payloads go to {intake or 'no intake'}"
+        )
     copy = f", and a copy to {intake}" if intake else ""
     return f"account mode: sending to {environment['DD_SITE']}{copy}"
 
@@ -189,24 +193,24 @@ def _require_key(environment: Mapping[str, str | None]) -> None:
     key = environment.get("DD_API_KEY")
     if key and not re.fullmatch(r"[0-9a-f]{32}", key):
         raise LabError(
-            f"DD_API_KEY is no API key: it has {len(key)} characters, and a key is 32 of 0-9 and a-f."
+            f"DD_API_KEY is not an API key: it has {len(key)} characters, and a key is 32 of 0-9 and a-f."
             "\nCopy it again from Organization Settings > API Keys (not Application Keys) into .env,"
             " or leave it empty for local mode."
         )
 
 
 def _services() -> list[str]:
-    """Return every service, the shop too, which Compose tells of only with its profile."""
+    """Return every service, including the shop, which Compose lists only with its profile."""
     return list(dict.fromkeys([*compose.services(), SHOP]))
 
 
 def component_of(service: str) -> str:
-    """Return the component that a service of Compose is."""
+    """Return the component of a Compose service."""
     return NAMES.get(service, service.replace("-", "_"))
 
 
 def container_of(component: str) -> str:
-    """Return the service of Compose that a component is."""
+    """Return the Compose service of a component."""
     return next((s for s, c in NAMES.items() if c == component), component.replace("_", "-"))
 
 
@@ -243,16 +247,16 @@ def _service(component: str) -> str:
 
 
 def _explained(error: ComposeError, settings: LabSettings) -> LabError:
-    """Turn Compose's complaint into one that says what to do."""
+    """Return an error with the next step for an error of Compose."""
     match = PORT.search(str(error))
     if match:
         port = int(match[1])
         names = [n for n in type(settings).model_fields if n.endswith("_port")]
-        # Grafana's is the one that the settings do not hold.
+        # Only Grafana's port is not in the settings.
         setting = next((n.upper() for n in names if getattr(settings, n) == port), "GRAFANA_PORT")
         return PortTakenError(
-            f"Port {port} is taken on this machine: {setting} chooses another.\n"
-            "Nothing was started. Settings go into .env or the environment."
+            f"Port {port} is in use on this machine: set another with {setting}.\n"
+            "Nothing was started. Put settings into .env or the environment."
         )
     for service, container in compose.containers().items():
         ended_badly = service == ONE_SHOT and container.exit_code != 0
