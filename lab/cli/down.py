@@ -23,7 +23,7 @@ def down(
     Natively it ends within five minutes: what does not stop in order is killed.
     """
     settings = LabSettings.load()
-    asked = mode.asked_for(docker=docker, native=native)
+    asked = mode.requested(docker=docker, native=native)
     chosen = [mode.decide(settings, asked)] if asked else mode.to_stop(settings)
     with Screen() as screen:
         ran = [mode.down(each, settings, wipe=wipe, reporter=screen) for each in chosen]

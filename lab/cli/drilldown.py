@@ -17,7 +17,7 @@ def drilldown(*, docker: bool, native: bool) -> DrilldownClient:
     """
     settings = LabSettings.load()
     return drilldown_in(
-        mode.decide(settings, mode.asked_for(docker=docker, native=native)), settings
+        mode.decide(settings, mode.requested(docker=docker, native=native)), settings
     )
 
 

@@ -35,7 +35,7 @@ def logs(
 ) -> None:
     """Show the last lines of the logs."""
     settings = LabSettings.load()
-    chosen = mode.decide(settings, mode.asked_for(docker=docker, native=native))
+    chosen = mode.decide(settings, mode.requested(docker=docker, native=native))
     if chosen is mode.Mode.DOCKER:
         show_containers(component, follow=follow, tail=LINES if component else LINES_OF_EACH)
     else:

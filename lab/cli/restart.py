@@ -5,7 +5,7 @@ from dataclasses import replace
 from lab.cli.up import bring_up
 from lab.foundation.settings import LabSettings
 from lab.stack import mode
-from lab.stack.up_options import Memory
+from lab.stack.up_options import UpOptions
 from lab.terminal.options import Docker, Native
 from lab.terminal.screen import Screen
 
@@ -13,8 +13,8 @@ from lab.terminal.screen import Screen
 def restart(*, docker: Docker = False, native: Native = False) -> None:
     """Stop the lab and start it as it was; changed settings take effect."""
     settings = LabSettings.load()
-    chosen = mode.decide(settings, mode.asked_for(docker=docker, native=native))
-    known = Memory.read(mode.remembered(chosen, settings)) or Memory()
+    chosen = mode.decide(settings, mode.requested(docker=docker, native=native))
+    known = UpOptions.read(mode.up_options_file(chosen, settings)) or UpOptions()
     with Screen() as screen:
         mode.down(chosen, settings, wipe=False, reporter=screen)
     bring_up(replace(known, settings={}), asked_mode=chosen)

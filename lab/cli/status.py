@@ -20,7 +20,7 @@ def status(*, docker: Docker = False, native: Native = False, as_json: AsJson = 
     Exit status 0 when all that was asked for works, 1 when something does not, 2 when that is unknown.
     """
     settings = LabSettings.load()
-    chosen = mode.decide(settings, mode.asked_for(docker=docker, native=native))
+    chosen = mode.decide(settings, mode.requested(docker=docker, native=native))
     found = mode.status(chosen, settings)
     key = account.checked_key()
     if as_json:

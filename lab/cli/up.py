@@ -28,7 +28,7 @@ from lab.stack.native import logs as native_logs
 from lab.stack.native import starting
 from lab.stack.native.starting import RequiredSettings
 from lab.stack.status import Status
-from lab.stack.up_options import Memory
+from lab.stack.up_options import UpOptions
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, Docker, Native, names, number
 from lab.terminal.progress import bar
@@ -85,14 +85,14 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Start the lab, or what is missing of it: in containers where a Docker engine answers."""
-    asked_mode = mode.asked_for(docker=docker, native=native)
+    asked_mode = mode.requested(docker=docker, native=native)
     chosen = names(services, "--services", "service")
-    asked = Memory(services=chosen, scale=scale, load=load, shop=shop)
+    asked = UpOptions(services=chosen, scale=scale, load=load, shop=shop)
     bring_up(asked, asked_mode=asked_mode, foreground=foreground, as_json=as_json)
 
 
 def bring_up(
-    asked: Memory,
+    asked: UpOptions,
     *,
     asked_mode: Mode | None,
     foreground: bool = False,
@@ -126,13 +126,13 @@ def bring_up(
         _stay(chosen, settings)
 
 
-def _in_containers(settings: LabSettings, asked: Memory, screen: Screen) -> bool:
+def _in_containers(settings: LabSettings, asked: UpOptions, screen: Screen) -> bool:
     """Start the lab; return whether there is news to tell, as Compose does not."""
     lifecycle.up(settings, asked, reporter=screen)
     return True
 
 
-def _natively(settings: LabSettings, asked: Memory, screen: Screen) -> bool:
+def _natively(settings: LabSettings, asked: UpOptions, screen: Screen) -> bool:
     """Start the lab; return whether anything had to be started."""
     if sys.platform != "linux":
         raise LabError("Without Docker the lab needs Linux. Start Docker: ./creditlab up --docker")

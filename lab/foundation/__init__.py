@@ -1,1 +1,1 @@
-"""Modules that every package may use: errors, settings, paths, time, state files. """
+"""Modules that every package may use: errors, settings, paths, time, state files."""

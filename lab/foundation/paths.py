@@ -67,12 +67,12 @@ class Paths:
         return self.state / "tmp"
 
     @property
-    def memory(self) -> Path:
+    def up_options(self) -> Path:
         """The options of the last `up`."""
         return self.state / "state.json"
 
     @property
-    def docker_memory(self) -> Path:
+    def docker_up_options(self) -> Path:
         """The options of the last `up` in containers; Compose keeps everything else."""
         return self.state / "docker.json"
 

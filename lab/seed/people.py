@@ -1,4 +1,4 @@
-"""Generates the customers: names from Faker's Brazilian pools, valid CPFs, reserved domains and phone numbers.
+"""Generates the customers: names from Faker's Brazilian pools, valid CPFs, reserved e-mail domains.
 
 Names are drawn from Faker's lists directly, because calling Faker for each field would take as long as
 everything else together.
@@ -56,7 +56,7 @@ def joined(number: int, customers: int) -> float:
 
 
 def members(fraction: float, customers: int) -> int:
-    """Return the number of customers at a fraction of the three years, at least 1: the inverse of `joined`."""
+    """Return the number of customers at a fraction of the three years: inverse of `joined`, at least 1."""
     return int(customers * fraction ** (1 / GROWTH)) + 1
 
 

@@ -13,7 +13,7 @@ from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
 from lab.foundation.reporter import Reporter
 from lab.foundation.settings import LabSettings
-from lab.stack import up_options as memory
+from lab.stack import up_options
 from lab.stack.collector_failures import CollectorFailures
 from lab.stack.docker import compose
 from lab.stack.docker import lifecycle as docker
@@ -120,11 +120,11 @@ def down(mode: Mode, settings: LabSettings, *, wipe: bool, reporter: Reporter) -
 def up_options_file(mode: Mode, settings: LabSettings) -> Path:
     """Return the file with the options of the last `up`; see lab/stack/up_options.py."""
     paths = Paths.of(settings)
-    return paths.docker_memory if mode is Mode.DOCKER else paths.memory
+    return paths.docker_up_options if mode is Mode.DOCKER else paths.up_options
 
 
 def running_settings(settings: LabSettings) -> LabSettings:
     """Return the settings with the addresses of the running lab, or the given ones when none runs."""
     if next(running(settings), None) is Mode.DOCKER:
         return docker.running_settings(settings)
-    return memory.running_settings(settings)
+    return up_options.running_settings(settings)

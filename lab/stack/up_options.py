@@ -22,7 +22,7 @@ NOT_STORED = {"lab_state_dir"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memory:
+class UpOptions:
     """The options of an `up` (None: not given) and the settings that it ran with.
 
     `prepared` is whether roles, schema and seed were complete in an `up`; false during the first one.
@@ -97,7 +97,7 @@ class Memory:
         named = "seed_scale" in settings.model_fields_set
         return type(self)(scale=None if named else self.scale)
 
-    def options_on(self, settings: LabSettings) -> LabSettings:
+    def applied_to(self, settings: LabSettings) -> LabSettings:
         """Return settings with these options."""
         given = {"seed_scale": self.scale, "workload_load": self.load}
         return settings.model_copy(update={k: v for k, v in given.items() if v is not None})
@@ -105,13 +105,13 @@ class Memory:
     def running(self, settings: LabSettings) -> LabSettings:
         """Return the settings of the running lab: the stored ones, with the caller's secrets."""
         if not self.settings:
-            return self.options_on(settings)
+            return self.applied_to(settings)
         kept = LabSettings.model_validate({**secrets(settings), **self._fields})
-        return self.options_on(kept.model_copy(update={"lab_state_dir": settings.lab_state_dir}))
+        return self.applied_to(kept.model_copy(update={"lab_state_dir": settings.lab_state_dir}))
 
     def differences(self, settings: LabSettings) -> list[str]:
         """Return the names of the variables whose value in the running lab differs from these settings."""
-        now = public(self.options_on(settings))
+        now = public(self.applied_to(settings))
         return [name.upper() for name, kept in self.settings.items() if now.get(name) != kept]
 
     def with_settings(self, settings: LabSettings) -> Self:
@@ -132,5 +132,5 @@ def secrets(settings: LabSettings) -> dict[str, SecretStr]:
 
 def running_settings(settings: LabSettings) -> LabSettings:
     """Return the settings of the native lab that runs, or the given ones when none does."""
-    memory = Memory.read(Paths.of(settings).memory)
-    return memory.running(settings) if memory else settings
+    options = UpOptions.read(Paths.of(settings).up_options)
+    return options.running(settings) if options else settings

@@ -183,7 +183,7 @@ def test_taken_ports_stop_an_up_before_anything_starts(lab: Lab, second: dict[st
     assert process.returncode == 2
     line = f"Port {lab.settings.postgres_port}, which postgres needs, is in use by postgres"
     assert f"{line} (process {lab.pid('postgres')}, " in told
-    assert "POSTGRES_PORT chooses another" in told
+    assert "set another with POSTGRES_PORT" in told
     state = Path(second["LAB_STATE_DIR"])
     assert not list(state.rglob("*.pid"))
     assert not (state / "postgres").exists()

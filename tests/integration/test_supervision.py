@@ -21,7 +21,7 @@ from lab.stack.native import records, stopping
 from lab.stack.native.examination import examine
 from lab.stack.native.supervision import Supervisor
 from lab.stack.status import State
-from lab.stack.up_options import Memory
+from lab.stack.up_options import UpOptions
 from tests.fix_postgres import free_port, settings_for
 from tests.fix_reporter import Told
 
@@ -72,7 +72,7 @@ def supervised(tmp_path: Path) -> Iterator[Supervised]:
     paths = Paths.of(settings)
     paths.logs.mkdir(parents=True)
     paths.run.mkdir()
-    Memory().with_settings(settings).write(paths.memory)
+    UpOptions().with_settings(settings).write(paths.up_options)
     supervisor = Supervisor(paths)
     variables = {**inherited(), **of_settings(settings, LabSettings.model_fields)}
     supervisor.start(COMPONENTS.values(), variables)

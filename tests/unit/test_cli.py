@@ -46,7 +46,7 @@ def test_every_command_is_there() -> None:
         (["psql", "--role", "datadgo"], "did you mean datadog?"),
         (["up", "--docker"], "./creditlab up --native"),
         (["status", "--docker"], "docker"),
-        (["up", "--docker", "--native"], "exclude each other"),
+        (["up", "--docker", "--native"], "mutually exclusive"),
         (["up", "--scale", "0"], "--scale"),
         (["up", "--load", "much"], "--load"),
     ],

@@ -9,7 +9,7 @@ from lab.foundation.errors import LabError
 from lab.stack import mode
 from lab.stack.docker.compose import NoEngineError
 from lab.stack.mode import Mode, OtherModeError
-from lab.stack.up_options import Memory
+from lab.stack.up_options import UpOptions
 from tests.fix_machine import Machine
 
 
@@ -46,8 +46,8 @@ def test_docker_is_refused_where_it_is_not(machine: Machine) -> None:
 
 
 def test_both_options_at_once_are_refused() -> None:
-    with pytest.raises(LabError, match="exclude each other"):
-        mode.asked_for(docker=True, native=True)
+    with pytest.raises(LabError, match="mutually exclusive"):
+        mode.requested(docker=True, native=True)
 
 
 def test_up_beside_the_other_mode_names_both_ways_out(
@@ -129,10 +129,10 @@ def test_down_keeps_the_scale_of_the_data_and_wipe_forgets_it(
     machine.runs_containers()
     assert call("up", "--scale", "0.1", "--load", "2") == 0
     assert call("down") == 0
-    file = mode.remembered(Mode.DOCKER, machine.settings)
-    known = Memory.read(file)
+    file = mode.up_options_file(Mode.DOCKER, machine.settings)
+    known = UpOptions.read(file)
     assert known is not None
-    assert known.left_by_down(machine.settings) == Memory(scale=0.1)
+    assert known.left_by_down(machine.settings) == UpOptions(scale=0.1)
     assert call("down", "--wipe") == 0
     assert not file.exists()
     assert machine.calls()[-1].endswith("compose down --volumes")

@@ -8,7 +8,7 @@ import typer
 
 from lab.cli import main
 from lab.foundation.settings import LabSettings
-from lab.stack.up_options import Memory
+from lab.stack.up_options import UpOptions
 from lab.terminal.options import MAX_DURATION_S, names, number, seconds
 from tests.commands import Command, all_commands
 from workload.errors import SettingsError
@@ -103,19 +103,19 @@ def test_a_remembered_load_that_no_up_accepts_is_set_aside(
     """What an earlier version remembered is not handed to the services."""
     file = tmp_path / "state.json"
     file.write_text('{"services": null, "scale": null, "load": 1e9, "shop": null, "settings": {}}')
-    assert Memory.read(file) is None
+    assert UpOptions.read(file) is None
     assert "load 1000000000.0 is not between 0 and 10000" in caplog.text
 
 
 def test_processes_that_were_killed_forget_no_option(settings: LabSettings) -> None:
     """What `up` asked for holds until `down`; a `down` leaves only the scale, which belongs to the data."""
-    asked = Memory(services=("risk",), load=3.0, shop=True, scale=0.1, prepared=True)
+    asked = UpOptions(services=("risk",), load=3.0, shop=True, scale=0.1, prepared=True)
     again = asked.with_settings(settings).to_start_again(settings)
-    assert again == Memory(services=("risk",), load=3.0, shop=True, scale=0.1)
+    assert again == UpOptions(services=("risk",), load=3.0, shop=True, scale=0.1)
     named = settings.model_copy(update={"seed_scale": 2.0})
     assert named.model_fields_set >= {"seed_scale"}
     assert asked.to_start_again(named).scale is None
-    assert Memory(scale=0.1).to_start_again(settings) == Memory(scale=0.1)
+    assert UpOptions(scale=0.1).to_start_again(settings) == UpOptions(scale=0.1)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from lab.stack.docker import lifecycle as docker
 from lab.stack.docker.compose import ComposeError, Container, NoEngineError
 from lab.stack.ports import PortTakenError
 from lab.stack.status import State
-from lab.stack.up_options import Memory
+from lab.stack.up_options import UpOptions
 from tests.fix_reporter import Told
 
 SERVICES = ["postgres", "seed", "proposals", "risk", "datadog-agent", "postgres-exporter"]
@@ -100,7 +100,7 @@ def test_a_taken_port_names_its_setting(told: list[Container], complaint: str) -
     del told
     problem = docker._explained(ComposeError(complaint), LabSettings(_env_file=None))
     assert isinstance(problem, PortTakenError)
-    assert "PROMETHEUS_PORT chooses another" in str(problem)
+    assert "set another with PROMETHEUS_PORT" in str(problem)
 
 
 def test_a_container_that_does_not_work_speaks_for_itself(
@@ -130,7 +130,7 @@ def test_a_malformed_key_is_refused_before_anything_starts(monkeypatch: pytest.M
     monkeypatch.setattr(compose, "environment_of", lambda _: {"DD_API_KEY": "not-a-key"})
     monkeypatch.setattr(compose, "require_engine", lambda: None)
     with pytest.raises(LabError, match=r"it has 9 characters") as raised:
-        docker.up(LabSettings(_env_file=None), Memory(), reporter=Told())
+        docker.up(LabSettings(_env_file=None), UpOptions(), reporter=Told())
     assert "not-a-key" not in str(raised.value)
 
 
@@ -182,16 +182,16 @@ def test_prometheus_scrapes_the_services_that_were_asked_for(
     monkeypatch.setattr(compose, "require_engine", lambda: None)
     monkeypatch.setattr(compose, "environment_of", lambda _: {})
     monkeypatch.setattr(compose, "follow", lambda *_, variables, **__: given.append(variables))
-    docker.up(settings, Memory(services=("risk", "proposals")), reporter=Told())
+    docker.up(settings, UpOptions(services=("risk", "proposals")), reporter=Told())
     directory = Path(given[0]["PROMETHEUS_TARGETS"])
     others = {"postgres-exporter:9187", "localhost:9090"}
     assert scraped(directory) == {"proposals:8001", "risk:8005"} | others
     assert scraped(ROOT / "prometheus" / "targets.docker") > scraped(directory)
-    docker.up(settings, Memory(services=("risk",)), reporter=Told())
+    docker.up(settings, UpOptions(services=("risk",)), reporter=Told())
     assert scraped(directory) == {"risk:8005"} | others
-    docker.up(settings, Memory(services=tuple(components.SERVICES)), reporter=Told())
+    docker.up(settings, UpOptions(services=tuple(components.SERVICES)), reporter=Told())
     assert "PROMETHEUS_TARGETS" not in given[2]
-    docker.up(settings, Memory(shop=True), reporter=Told())
+    docker.up(settings, UpOptions(shop=True), reporter=Told())
     assert scraped(directory) == {"shop:5000"} | scraped(ROOT / "prometheus" / "targets.docker")
 
 

@@ -61,8 +61,10 @@ def test_the_holder_is_the_process_that_listens_there(tmp_path: Path) -> None:
     with holder(free_port()), holder(port) as listens, holder(free_port()):
         told = complaint(port, tmp_path)
         known = psutil.Process(listens.pid)
-        assert f"is in use by {known.name()} (process {listens.pid}, user {known.username()})" in told
-    assert "EXPORTER_PORT chooses another" in told
+        assert (
+            f"is in use by {known.name()} (process {listens.pid}, user {known.username()})" in told
+        )
+    assert "set another with EXPORTER_PORT" in told
 
 
 def test_a_connection_to_the_port_does_not_hold_it(tmp_path: Path) -> None:

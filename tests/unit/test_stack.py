@@ -30,7 +30,7 @@ from lab.stack.native.records import Record
 from lab.stack.native.supervision import configure
 from lab.stack.ports import PortTakenError, require_free
 from lab.stack.status import State
-from lab.stack.up_options import Memory
+from lab.stack.up_options import UpOptions
 from tests.fix_postgres import settings_for
 from workload.services import SERVICES as WORKLOAD_SERVICES
 
@@ -77,9 +77,9 @@ def test_the_shop_runs_when_it_is_asked_for() -> None:
     assert COMPONENTS["shop"] not in selection(None)
     assert chosen(None, shop=True) == (*SERVICES, "shop")
     assert chosen(("risk",), shop=False) == ("risk",)
-    remembered = Memory(shop=True).amended(Memory(load=2.0))
+    remembered = UpOptions(shop=True).amended(UpOptions(load=2.0))
     assert remembered.shop is True
-    assert remembered.amended(Memory(shop=False)).shop is False
+    assert remembered.amended(UpOptions(shop=False)).shop is False
 
 
 def test_a_component_gets_only_the_secrets_it_needs(settings: LabSettings) -> None:
@@ -129,9 +129,9 @@ def test_memory_keeps_no_secret_and_gives_back_the_settings(
     """A later call with another environment speaks to the lab that runs."""
     path = tmp_path / "state.json"
     started = settings.model_copy(update={"exporter_port": 19187, "workload_load": 3.0})
-    Memory(services=("risk",), load=3.0).with_settings(started).write(path)
+    UpOptions(services=("risk",), load=3.0).with_settings(started).write(path)
     assert "Passw0rd" not in path.read_text()
-    memory = Memory.read(path)
+    memory = UpOptions.read(path)
     assert memory is not None
     running = memory.running(settings)
     assert (running.exporter_port, running.workload_load) == (19187, 3.0)
@@ -141,7 +141,7 @@ def test_memory_keeps_no_secret_and_gives_back_the_settings(
 
 def test_options_of_a_later_up_amend_those_before() -> None:
     """What a call does not give stays as it was."""
-    amended = Memory(services=("risk",), scale=2.0).amended(Memory(load=3.0))
+    amended = UpOptions(services=("risk",), scale=2.0).amended(UpOptions(load=3.0))
     assert (amended.services, amended.scale, amended.load) == (("risk",), 2.0, 3.0)
 
 
@@ -155,7 +155,7 @@ def test_a_damaged_memory_is_set_aside(
     """The message says which file it was, and what is forgotten; the lab starts without it."""
     path = tmp_path / "state.json"
     path.write_text(content)
-    assert Memory.read(path) is None
+    assert UpOptions.read(path) is None
     assert f"{path} is damaged" in caplog.text
     assert (tmp_path / "state.json.damaged").read_text() == content
 
@@ -217,8 +217,8 @@ def test_a_record_finds_its_process_and_no_other(
 
 
 def test_what_does_not_go_is_killed(sleeper: subprocess.Popen[bytes]) -> None:
-    """Nothing outlives its patience."""
-    assert records.outlast({psutil.Process(sleeper.pid)}, patience_s=0.1) == []
+    """A process that does not end in time is killed."""
+    assert records.wait_or_kill({psutil.Process(sleeper.pid)}, within_s=0.1) == []
     assert not psutil.pid_exists(sleeper.pid)
 
 

@@ -20,7 +20,7 @@ from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.stack.native import records
 from lab.stack.native.supervision import Supervisor
-from lab.stack.up_options import Memory
+from lab.stack.up_options import UpOptions
 from lab.telemetry.pglog.tail import Tail
 from lab.telemetry.redact import use_file
 from tests.fix_postgres import free_port
@@ -202,8 +202,8 @@ def test_a_file_where_a_directory_belongs(
 def readers(paths: Paths) -> Iterator[Callable[[], object]]:
     """Yield what reads or writes each file, as commands and components do."""
     place = Place(paths)
-    yield lambda: Memory.read(paths.memory)
-    yield lambda: Memory.read(paths.docker_memory)
+    yield lambda: UpOptions.read(paths.up_options)
+    yield lambda: UpOptions.read(paths.docker_up_options)
     yield lambda: list(records.living(paths.run))
     yield lambda: [Supervisor(paths).answers(), Supervisor(paths).lives()]
     yield lambda: list(Journal(place.journal).entries())
@@ -213,7 +213,7 @@ def readers(paths: Paths) -> Iterator[Callable[[], object]]:
     yield lambda: use_file(paths.name_key)
     yield lambda: held(paths.lock).__enter__()
     # And what an `up` writes.
-    yield lambda: Memory(load=2.0).write(paths.memory)
+    yield lambda: UpOptions(load=2.0).write(paths.up_options)
     yield lambda: Journal(place.journal).write("abc", "burst", Step.INJECT)
     yield lambda: records.Record.of_this_process("risk", version="", address="").write(paths.run)
     yield lambda: Supervisor(paths)._make_room(["risk"])

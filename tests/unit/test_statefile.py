@@ -17,7 +17,7 @@ from lab.foundation import statefile
 from lab.foundation.paths import Paths
 from lab.foundation.statefile import DamagedError
 from lab.stack.native.records import Record
-from lab.stack.up_options import Memory
+from lab.stack.up_options import UpOptions
 from tests.fix_disk import Disk
 from tests.unit.test_drills import assessment
 
@@ -55,11 +55,11 @@ def killed_at(step: int, disk: Disk) -> Iterator[None]:
 
 
 def write_memory(state: Path) -> None:
-    Memory(load=2.0).write(Paths(state=state).memory)
+    UpOptions(load=2.0).write(Paths(state=state).up_options)
 
 
 def read_memory(state: Path) -> object:
-    return Memory.read(Paths(state=state).memory)
+    return UpOptions.read(Paths(state=state).up_options)
 
 
 def write_record(state: Path) -> None:

@@ -254,7 +254,9 @@ def test_something_else_at_a_services_port_is_no_traceback() -> None:
         client = ServiceClient(name="risk", address=f"127.0.0.1:{server.server_address[1]}")
         try:
             for ask in (client.health, client.samples):
-                with pytest.raises(ServiceUnreachableError, match="Another program than credit-risk answers"):
+                with pytest.raises(
+                    ServiceUnreachableError, match="Another program than credit-risk answers"
+                ):
                     ask()
         finally:
             server.shutdown()

@@ -22,7 +22,7 @@ from lab.stack.docker import compose
 from lab.stack.docker.compose import ComposeError, Container, NoEngineError, Usage
 from lab.stack.ports import PortTakenError
 from lab.stack.status import ComponentStatus, State, Status
-from lab.stack.up_options import Memory
+from lab.stack.up_options import UpOptions
 
 # Names of Compose's services that are not the component's name with hyphens for underscores.
 NAMES = {"datadog-agent": "datadog"}
@@ -49,7 +49,7 @@ def runs() -> bool:
     )
 
 
-def up(settings: LabSettings, asked: Memory, *, reporter: Reporter) -> None:
+def up(settings: LabSettings, asked: UpOptions, *, reporter: Reporter) -> None:
     """Start all containers, or those that are missing; return when all are healthy.
 
     As natively, options that are not given keep the value of the last `up`, and after a `down` the data
@@ -68,13 +68,13 @@ def up(settings: LabSettings, asked: Memory, *, reporter: Reporter) -> None:
     compose.require_engine()
     _require_key(compose.environment_of(AGENT))
     ran_before = compose.containers()
-    file = Paths.of(settings).docker_memory
-    known = Memory.read(file) or Memory()
-    memory = (known if ran_before else known.left_by_down(settings)).amended(asked)
-    services = chosen(memory.services, shop=bool(memory.shop))
+    file = Paths.of(settings).docker_up_options
+    known = UpOptions.read(file) or UpOptions()
+    options = (known if ran_before else known.left_by_down(settings)).amended(asked)
+    services = chosen(options.services, shop=bool(options.shop))
     unwanted = {*SERVICES, SHOP} - set(services)
     wanted = [service for service in _services() if service not in unwanted]
-    given = {"SEED_SCALE": memory.scale, "WORKLOAD_LOAD": memory.load}
+    given = {"SEED_SCALE": options.scale, "WORKLOAD_LOAD": options.load}
     variables = {name: f"{value:g}" for name, value in given.items() if value is not None}
     if site := with_account_links(settings).lab_datadog_site:
         variables["LAB_DATADOG_SITE"] = site
@@ -94,7 +94,7 @@ def up(settings: LabSettings, asked: Memory, *, reporter: Reporter) -> None:
         if not ran_before:
             compose.follow("down", say=reporter.wait)
         raise problem from None
-    memory.write(file)
+    options.write(file)
     reporter.done("containers", "all healthy")
 
 
@@ -170,7 +170,7 @@ def down(settings: LabSettings, *, wipe: bool, reporter: Reporter) -> bool:
     volumes = ("--volumes",) if wipe else ()
     compose.follow("down", *volumes, say=reporter.wait, variables={"COMPOSE_PROFILES": SHOP})
     if wipe:
-        statefile.discard(Paths.of(settings).docker_memory)
+        statefile.discard(Paths.of(settings).docker_up_options)
         shutil.rmtree(Paths.of(settings).docker_targets, ignore_errors=True)
     reporter.done(
         "containers", "removed, with their data" if wipe else "removed; the data are kept"
@@ -182,9 +182,7 @@ def datadog_mode(environment: Mapping[str, str | None]) -> str:
     """Return where an Agent in this environment sends, by the rules of datadog/entrypoint.sh."""
     intake = environment.get("LAB_INTAKE")
     if not environment.get("DD_API_KEY"):
-        return (
-            f"local mode: nothing leaves this machine; payloads go to {intake or 'no intake'}"
-        )
+        return f"local mode: nothing leaves this machine; payloads go to {intake or 'no intake'}"
     copy = f", and a copy to {intake}" if intake else ""
     return f"account mode: sending to {environment['DD_SITE']}{copy}"
 

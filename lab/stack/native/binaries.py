@@ -1,6 +1,6 @@
-"""Finds the real programs of the native stack: on this machine first, else fetched into `.lab/`.
+"""Finds the programs of the native stack: installed ones first, else unpacks Debian packages into `.lab/`.
 
-Nothing is installed and no system service is started: packages are only unpacked.
+Nothing is installed and no system service is started.
 """
 
 import re
@@ -28,14 +28,14 @@ MONITORING_RELEASES = ("forky", "trixie")
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """One executable, its version, and the directory of libraries it needs beside the system's."""
+    """One executable, its version, and a directory of libraries in addition to the system's."""
 
     path: Path
     version: str
     libraries: Path | None = None
 
     def beside(self, name: str) -> Path:
-        """Return the program of another name in the same directory, such as `psql`."""
+        """Return the path of another program in the same directory, such as `psql`."""
         return self.path.parent / name
 
     def environment(self) -> dict[str, str]:
@@ -47,7 +47,7 @@ def postgres_bin(say: Say = lambda _: None) -> Program:
     """Return `postgres` of PostgreSQL 15; `initdb`, `psql` and the others are beside it.
 
     Raises:
-        LabError: when it is neither here nor to be had.
+        LabError: when it is neither installed nor can be fetched.
     """
     on_path = shutil.which("postgres")
     candidates = [Path(on_path).resolve()] if on_path else []
@@ -73,7 +73,7 @@ def exporter(say: Say = lambda _: None) -> Program:
     """Return postgres_exporter; older ones lack the collectors that the rules are written for.
 
     Raises:
-        LabError: when it is neither here nor to be had.
+        LabError: when it is neither installed nor can be fetched.
     """
     return _go_program(
         names=("postgres_exporter", "prometheus-postgres-exporter"),
@@ -87,7 +87,7 @@ def prometheus(say: Say = lambda _: None) -> Program:
     """Return the Prometheus server.
 
     Raises:
-        LabError: when it is neither here nor to be had.
+        LabError: when it is neither installed nor can be fetched.
     """
     return _go_program(
         names=("prometheus",), package="prometheus", at_least=PROMETHEUS_AT_LEAST, say=say
@@ -98,7 +98,7 @@ def promtool(say: Say = lambda _: None) -> Program:
     """Return promtool, which checks configuration and rules.
 
     Raises:
-        LabError: when it is neither here nor to be had.
+        LabError: when it is neither installed nor can be fetched.
     """
     return _go_program(
         names=("promtool",), package="promtool", at_least=PROMETHEUS_AT_LEAST, say=say
@@ -119,7 +119,7 @@ def _go_program(
 
 
 def _monitoring(say: Say) -> Path:
-    """Return the unpacked monitoring programs of the newest Debian release that run here."""
+    """Return the root of the monitoring programs of the newest Debian release that run on this machine."""
     reason: LabError | None = None
     for release in MONITORING_RELEASES:
         try:
@@ -127,11 +127,11 @@ def _monitoring(say: Say) -> Path:
         except LabError as error:
             reason = error
             continue
-        # A binary built for a newer C library than this machine's does not start.
+        # A binary for a newer C library than this machine's does not start.
         if all(_version(root / "usr/bin" / name, None) != "0" for name in MONITORING):
             return root
     raise reason or LabError(
-        f"None of the monitoring programs of Debian {', '.join(MONITORING_RELEASES)} run here.\n"
+        f"The monitoring programs of Debian {', '.join(MONITORING_RELEASES)} do not run on this machine.\n"
         "Install prometheus, promtool and postgres_exporter yourself, and put them on the PATH."
     )
 
@@ -162,8 +162,8 @@ def _fetched(root: Path, place: str, what: str, fits: Callable[[tuple[int, ...]]
     version = _version(path, libraries) if path.is_file() else "0"
     if not fits(_numbers(version)):
         raise LabError(
-            f"What was fetched into {root} is not the {what} that the lab needs.\n"
-            f"Remove that directory and try again, or install {what} yourself."
+            f"{root} does not contain the version of {what} that the lab needs; found: {version}.\n"
+            f"Remove that directory and retry, or install {what} yourself."
         )
     return Program(path=path, version=version, libraries=libraries)
 
@@ -175,11 +175,11 @@ def _library_directories(root: Path) -> Iterator[Path]:
 @cache
 def _version(path: Path, libraries: Path | None) -> str:
     environment = Program(path=path, version="", libraries=libraries).environment()
-    told = subprocess.run(
+    done = subprocess.run(
         [path, "--version"], capture_output=True, text=True, env=environment, check=False
     )
-    # The Go programs of older releases answer on standard error.
-    match = re.search(r"(\d{1,9}+(?:\.\d{1,9}+)++)", told.stdout + told.stderr)
+    # The Go programs of older releases print it on standard error.
+    match = re.search(r"(\d{1,9}+(?:\.\d{1,9}+)++)", done.stdout + done.stderr)
     return match.group(1) if match else "0"
 
 

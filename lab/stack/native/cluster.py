@@ -1,7 +1,7 @@
-"""The lab's own PostgreSQL cluster ("cluster" as PostgreSQL means it: one server over one data directory).
+"""The lab's PostgreSQL cluster (in PostgreSQL's sense: one server with one data directory).
 
-Makes it, says how to run it, and fills it by postgres/init. Starting, watching and stopping the process
-is the supervisor's, which runs `command()`.
+Creates it, returns the server's command line, and runs postgres/init in it. The supervisor starts, watches
+and stops the process `command()`.
 """
 
 import os
@@ -18,7 +18,7 @@ from lab.stack.native.identity import Identity, Passage
 
 _POSTGRES = ROOT / "postgres"
 _SCHEMA_MARK = "public.credit_proposals"
-# What every start runs again: passwords, limits and privileges follow these files.
+# Every start runs these files again: they set passwords, limits and privileges.
 _REPEATED = ("10-roles.sql", "30-observability.sql")
 
 
@@ -28,10 +28,10 @@ class Cluster:
 
     Attributes:
         settings: the port, the superuser, the passwords, the database's name.
-        state: what the lab keeps of it: `data/`, `conf/`; made when absent.
+        state: its directory with `data/` and `conf/`; created when it is missing.
         bin: the directory of `postgres`, `initdb` and `psql`, all of version 15.
         libraries: a directory for the dynamic linker, when the binaries were unpacked, not installed.
-        options: further server settings, as `-c` takes them; they win over postgresql.conf.
+        options: further server settings, as for `-c`; they override postgresql.conf.
     """
 
     settings: LabSettings
@@ -42,25 +42,25 @@ class Cluster:
 
     @property
     def data(self) -> Path:
-        """The data directory; it exists only when it is whole."""
+        """The data directory; it exists only when initdb has completed."""
         return self.state / "data"
 
     @cached_property
     def _passage(self) -> Passage:
-        """Computed once the state directory exists."""
+        """The server's user and mounts; computed when the state directory exists."""
         identity = Identity.for_server(self.data)
         identity.own(self.state)
         needed = [_prefix(self.bin)] + ([self.libraries.resolve()] if self.libraries else [])
         return Passage.plan(identity, self.state.resolve(), needed)
 
     def create(self) -> None:
-        """Make the data directory when there is none, and bring the configuration up to date.
+        """Create the data directory when it is missing, and update the configuration.
 
-        initdb works in `data.partial.PID`, which becomes `data` by a rename: what an interruption leaves
-        is never taken for a cluster.
+        initdb works in `data.partial.PID`, which is renamed to `data`: an interrupted run leaves no
+        incomplete cluster.
 
         Raises:
-            LabError: when initdb fails, or the directory belongs to somebody else.
+            LabError: when initdb fails, or the directory belongs to another user.
         """
         try:
             self.state.mkdir(parents=True, exist_ok=True)
@@ -75,9 +75,9 @@ class Cluster:
             ) from error
 
     def command(self) -> list[str]:
-        """The server's command line; to be run after `create`, from any directory, with any environment.
+        """Return the server's command line, for use after `create`, in any directory and environment.
 
-        It keeps the process id of the caller that execs it, and stays in the foreground.
+        The server keeps the process id of the caller that execs it, and stays in the foreground.
         """
         conf = self._seen(self.state / "conf")
         settings = {
@@ -93,18 +93,17 @@ class Cluster:
 
     def is_ready(self) -> bool:
         """Whether the server accepts connections now (it has started and is not recovering)."""
-        # Without a password the attempt ends before it can fail, and leaves nothing in the log.
+        # Without a password the attempt ends before authentication fails, without a line in the log.
         return self._client("pg_isready", "--quiet", secrets={}).returncode == 0
 
     def initialise(self) -> None:
-        """Make the database and run postgres/init, all of it or nothing; to be run on a ready server.
+        """Create the database and run postgres/init, all of it or nothing; the server must be ready.
 
-        What is there already is decided by the database. In one that has the schema only the files of
-        roles and observability run again, so that passwords, limits and privileges follow the settings
-        and this version of the lab.
+        In a database that has the schema, only the files of roles and observability run again, so that
+        passwords, limits and privileges match the settings and this version of the lab.
 
         Raises:
-            LabError: when the superuser's password is not the one this data directory was made with,
+            LabError: when the superuser's password is not the one with which this data directory was created,
                 or a file of postgres/init fails.
         """
         self._make_database()
@@ -124,8 +123,8 @@ class Cluster:
                     database.rows(connection, f"CREATE DATABASE {quoted}")
         except PasswordRefusedError:
             raise LabError(
-                f"The data in {self.data} was made with another POSTGRES_USER or POSTGRES_PASSWORD.\n"
-                "Set the old values back in .env, or throw the data away: ./creditlab down --wipe"
+                f"The data in {self.data} was created with another POSTGRES_USER or POSTGRES_PASSWORD.\n"
+                "Restore the old values in .env, or remove the data: ./creditlab down --wipe"
             ) from None
 
     def _run_sql(self, files: list[Path]) -> None:
@@ -138,12 +137,10 @@ class Cluster:
             secrets=self._passwords(),
         )
         if done.returncode:
-            raise LabError(
-                f"postgres/init could not be applied; nothing of it was kept.\n{done.stderr}"
-            )
+            raise LabError(f"postgres/init failed; it was rolled back.\n{done.stderr}")
 
     def _passwords(self) -> dict[str, str]:
-        """What postgres/init and psql read from their environment."""
+        """Return the passwords that postgres/init and psql read from their environment."""
         s = self.settings
         return {
             "PGPASSWORD": s.postgres_password.get_secret_value(),
@@ -157,7 +154,7 @@ class Cluster:
     def _client(
         self, program: str, *arguments: str, secrets: dict[str, str]
     ) -> subprocess.CompletedProcess[str]:
-        """Run a client program as the caller, with secrets in its environment only."""
+        """Run a client program as the caller; secrets are passed by its environment only."""
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "LC_ALL": "C.UTF-8",
@@ -175,7 +172,7 @@ class Cluster:
         return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
 
     def _copy_configuration(self) -> None:
-        """Copy postgres/conf to where the server's user may read it."""
+        """Copy postgres/conf to a directory that the server's user can read."""
         conf = self.state / "conf"
         conf.mkdir(exist_ok=True)
         identity = Identity.for_server(self.data)
@@ -186,14 +183,14 @@ class Cluster:
             identity.own(target)
 
     def _initdb(self) -> None:
-        # Of this call's own: an initdb that outlived its killed `up` may still write into another one.
+        # A name of its own: an initdb of a killed `up` may still write to another one.
         partial = self.state / f"data.partial.{os.getpid()}"
         password = self.state / "password"
         for left in self.state.glob("data.partial*"):
             shutil.rmtree(left, ignore_errors=True)
         identity = self._passage.identity
         try:
-            # A file, because a command line is public; a pipe of root's cannot be reopened by another user.
+            # A file, because a command line is public, and another user cannot reopen a pipe of root.
             password.touch(mode=0o600)
             password.write_text(
                 self.settings.postgres_password.get_secret_value() + "\n", encoding="utf-8"
@@ -217,11 +214,11 @@ class Cluster:
         finally:
             password.unlink(missing_ok=True)
         if done.returncode:
-            raise LabError(f"initdb could not make {self.data}.\n{done.stderr.strip()}")
+            raise LabError(f"initdb could not create {self.data}.\n{done.stderr.strip()}")
         partial.rename(self.data)
 
     def _as_server(self, program: str, *arguments: str) -> list[str]:
-        """A command line that runs a program as the server's user, in the paths that it sees."""
+        """Return a command line that runs a program as the server's user, in its mount namespace."""
         environment = {}
         if self.libraries:
             environment["LD_LIBRARY_PATH"] = str(self._seen(self.libraries))
@@ -233,6 +230,6 @@ class Cluster:
 
 
 def _prefix(binaries: Path) -> Path:
-    """The installation that the binaries belong to; PostgreSQL finds share/ and lib/ relative to them."""
+    """Return the installation of the binaries; PostgreSQL finds share/ and lib/ relative to them."""
     resolved = binaries.resolve()
     return next((d for d in resolved.parents if (d / "share").is_dir()), resolved)

@@ -1,4 +1,4 @@
-"""What a component's process is started from, and the command line to exec."""
+"""The settings from which a component's process is started, and its command line."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,20 +9,20 @@ from lab.foundation.settings import ROOT, LabSettings
 
 @dataclass(frozen=True, kw_only=True)
 class Launch:
-    """What a component's process is started from."""
+    """The settings and services from which a component's process is started."""
 
     settings: LabSettings
     services: tuple[str, ...]
 
     @property
     def paths(self) -> Paths:
-        """Where this lab keeps its files."""
+        """Paths of this lab's files."""
         return Paths.of(self.settings)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """A command line to exec, and all that its environment holds."""
+    """A command line to exec, and its whole environment."""
 
     argv: tuple[str, ...]
     environment: dict[str, str]

@@ -1,6 +1,6 @@
-"""The command line and the environment of each component; what it needs on disk is made here.
+"""The command line and the environment of each component; writes the files that it needs.
 
-Nothing here knows how processes are supervised. A process is given the secrets that it needs, and no others.
+Independent of supervision. A process gets only the secrets that it needs.
 """
 
 import sys
@@ -30,25 +30,25 @@ CONSOLE_SECRETS = {"lab_db_password", "lab_console_token"}
 
 
 def cluster(launch: Launch) -> tuple[Cluster, str]:
-    """Return the lab's cluster and the version of its programs."""
+    """Return the lab's cluster and PostgreSQL's version."""
     program = binaries.postgres_bin()
-    made = Cluster(
+    found = Cluster(
         settings=launch.settings,
         state=launch.paths.postgres,
         bin=program.path.parent,
         libraries=program.libraries,
     )
-    return made, program.version
+    return found, program.version
 
 
 def postgres(launch: Launch) -> Command:
-    """Return how the server is started."""
+    """Return the command of PostgreSQL."""
     server, version = cluster(launch)
     return Command(argv=tuple(server.command()), environment=plain(), version=version)
 
 
 def service(name: str, launch: Launch) -> Command:
-    """Return how one of the services is started, traced to where the lab's own are."""
+    """Return the command of a service."""
     settings = launch.settings
     statefile.make_directory(launch.paths.scratch)
     return Command(
@@ -64,14 +64,14 @@ def service(name: str, launch: Launch) -> Command:
 
 
 def _tracer(settings: LabSettings) -> dict[str, str]:
-    """The caller's DD_ variables less the account's keys; unless these say where, spans stay in the lab."""
+    """Return the caller's DD_ variables without keys; by default the tracer sends to the lab's intake."""
     variables = {k: v for k, v in plain("DD_").items() if not k.endswith("_KEY")}
     if not {"DD_TRACE_AGENT_URL", "DD_AGENT_HOST", "DD_TRACE_AGENT_PORT"} & variables.keys():
-        variables["DD_TRACE_AGENT_URL"] = f"http://{_takes_spans(settings)}"
+        variables["DD_TRACE_AGENT_URL"] = f"http://{_span_intake(settings)}"
     return variables
 
 
-def _takes_spans(settings: LabSettings) -> str:
+def _span_intake(settings: LabSettings) -> str:
     installed = Agent.of(settings)
     if installed and installed.trace_agent:
         return f"{agent.LOOPBACK}:{settings.trace_agent_port}"
@@ -93,7 +93,7 @@ def _program_of_lab(module: str, secrets: set[str], what: str, launch: Launch) -
 
 
 def datadog(launch: Launch) -> Command:
-    """Return how the machine's own Agent is started where it has one, else the embedded agent."""
+    """Return the command of the installed Agent, or of the embedded agent without one."""
     installed = Agent.of(launch.settings)
     if installed:
         return _of_agent(
@@ -103,7 +103,7 @@ def datadog(launch: Launch) -> Command:
 
 
 def trace_agent(launch: Launch) -> Command:
-    """Return how the trace agent of the machine's own Agent is started."""
+    """Return the command of the installed Agent's trace agent."""
     installed = Agent.of(launch.settings)
     assert installed
     assert installed.trace_agent
@@ -112,7 +112,7 @@ def trace_agent(launch: Launch) -> Command:
 
 
 def console(launch: Launch) -> Command:
-    """Return how the console is started."""
+    """Return the command of the console."""
     return _program_of_lab("lab.console", CONSOLE_SECRETS, "", launch)
 
 
@@ -129,7 +129,7 @@ def _of_agent(installed: Agent, launch: Launch, program: Sequence[str | Path]) -
 
 
 def exporter(launch: Launch) -> Command:
-    """Return how postgres_exporter is started."""
+    """Return the command of postgres_exporter."""
     settings = launch.settings
     program = binaries.exporter()
     database = f"{settings.postgres_host}:{settings.postgres_port}/{settings.postgres_db}"
@@ -154,7 +154,7 @@ def exporter(launch: Launch) -> Command:
 
 
 def prometheus(launch: Launch) -> Command:
-    """Return how Prometheus is started, with a configuration that scrapes the services that run."""
+    """Return the command of Prometheus, with a configuration that scrapes the selected services."""
     settings = launch.settings
     program = binaries.prometheus()
     directory = launch.paths.prometheus

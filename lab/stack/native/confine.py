@@ -1,9 +1,9 @@
-"""Become another user, in a private view of the file system, and run one command: `setpriv` with binds.
+"""Runs one command as another user, in a private mount namespace: `setpriv` with bind mounts.
 
-A program of its own, because the steps must happen in the process that becomes the server, and because
-forking a threaded Python to take them there may deadlock. Standard library only, and run by its path
-(`python -I -S confine.py UID GID [SOURCE TARGET]... -- COMMAND...`): after the change of user nothing
-of the clone can be imported. Targets lie below one of BASES, which is covered by an empty tmpfs.
+A separate program, because the process that becomes the server must execute the steps, and because forking a
+threaded Python for them may deadlock. Standard library only, and run by its path
+(`python -I -S confine.py UID GID [SOURCE TARGET]... -- COMMAND...`): after the change of user no file of the
+clone can be imported. Targets are below one of BASES, which an empty tmpfs covers.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 0x2, 0x4, 0x1000, 0x4000
 
 
 def main(arguments: list[str]) -> None:
-    """Take the steps and exec; leaves by `OSError` when one is refused."""
+    """Execute the steps and exec; raises OSError when one is refused."""
     end = arguments.index("--")
     uid, gid, *binds = arguments[:end]
     command = arguments[end + 1 :]
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _bind(pairs: list[tuple[str, str]]) -> None:
-    """Leave the shared mount namespace, then show each source at its target."""
+    """Leave the shared mount namespace, then bind-mount each source at its target."""
     libc = ctypes.CDLL(None, use_errno=True)
     _check(libc.unshare(_CLONE_NEWNS), "leave the shared mount namespace")
     _check(libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None), "make the mounts private")
@@ -45,7 +45,7 @@ def _bind(pairs: list[tuple[str, str]]) -> None:
     for source, target in pairs:
         os.mkdir(target)  # noqa: PTH102
         bound = libc.mount(os.fsencode(source), os.fsencode(target), None, _MS_BIND | _MS_REC, None)
-        _check(bound, f"show {source} at {target}")
+        _check(bound, f"mount {source} at {target}")
 
 
 def _check(status: int, step: str) -> None:

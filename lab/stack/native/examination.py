@@ -1,4 +1,4 @@
-"""What runs natively, found out by asking: supervisord for the processes, each component whether it works."""
+"""Status of the native lab: processes from supervisord, and each component's probe."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,27 +10,27 @@ from lab.stack.components import COMPONENTS, selection
 from lab.stack.native.records import Record
 from lab.stack.native.supervision import Process, Supervisor
 from lab.stack.status import ComponentStatus, State, Status
-from lab.stack.up_options import Memory
+from lab.stack.up_options import UpOptions
 
 
 def examine(settings: LabSettings) -> Status:
-    """Ask everything once; takes as long as the slowest answer."""
+    """Return the status; takes as long as the slowest probe."""
     paths = Paths.of(settings)
-    memory = Memory.read(paths.memory) or Memory()
-    settings = memory.running(settings)
+    options = UpOptions.read(paths.up_options) or UpOptions()
+    settings = options.running(settings)
     supervisor = Supervisor(paths)
     processes = supervisor.processes() if supervisor.answers() else {}
-    is_silent = not processes and supervisor.lives()
-    wanted = selection(memory.services, Agent.of(settings), shop=bool(memory.shop))
+    is_unresponsive = not processes and supervisor.lives()
+    wanted = selection(options.services, Agent.of(settings), shop=bool(options.shop))
     known = [c for c in COMPONENTS.values() if c in wanted or not c.optional]
 
-    def look(component: Component) -> ComponentStatus:
+    def status_of(component: Component) -> ComponentStatus:
         record = Record.read(paths.run, component.name)
         alive = record if record and record.process() else None
         state = State.OFF
         if component in wanted:
             state = _state(component, processes.get(component.name), alive, settings)
-            if is_silent and state is State.ORPHANED:
+            if is_unresponsive and state is State.ORPHANED:
                 state = State.UNKNOWN
         return ComponentStatus(
             name=component.name,
@@ -41,7 +41,7 @@ def examine(settings: LabSettings) -> Status:
         )
 
     with ThreadPoolExecutor() as pool:
-        components = tuple(pool.map(look, known))
+        components = tuple(pool.map(status_of, known))
     return Status(mode="native", components=components)
 
 

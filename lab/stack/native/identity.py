@@ -1,9 +1,9 @@
-"""Who the database server runs as, and how that user gets to its files.
+"""The operating-system user of the database server, and that user's access to its files.
 
-PostgreSQL refuses to run as root. When root calls, another user must own the data and must reach it,
-though the clone may lie below a directory that only root may enter (/root, or what `mktemp -d` makes).
-PostgreSQL resolves its paths to absolute ones, so an open directory handle does not help; a bind mount
-in a mount namespace of the server's own does, and is seen by nobody else.
+PostgreSQL refuses to run as root. When root calls, another user must own and reach the data, though the clone
+may be below a directory that only root may enter (/root, or a directory of `mktemp -d`). PostgreSQL resolves
+its paths to absolute ones, so an open directory handle does not help; a bind mount in a mount namespace of
+the server does, and no other process sees it.
 """
 
 import os
@@ -23,7 +23,7 @@ _CONFINE = Path(confine.__file__)
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """An operating-system user, and whether becoming it takes a change of user."""
+    """An operating-system user."""
 
     name: str
     uid: int
@@ -31,10 +31,10 @@ class Identity:
 
     @classmethod
     def for_server(cls, data: Path) -> Self:
-        """The caller, unless that is root: then the owner of existing data, else postgres, else nobody.
+        """Return the caller; for root, the owner of existing data, else user postgres, else user nobody.
 
         Raises:
-            LabError: when root calls on a machine that has neither user.
+            LabError: when root calls on a machine without these users.
         """
         if os.geteuid() != 0:
             return cls._of(os.geteuid(), os.getegid())
@@ -45,8 +45,8 @@ class Identity:
             if name in known:
                 return cls(name=name, uid=known[name].pw_uid, gid=known[name].pw_gid)
         raise LabError(
-            "PostgreSQL refuses to run as root, and this machine has neither the user postgres nor"
-            " nobody to run it as.\nRun ./creditlab as an ordinary user, or add a user named postgres."
+            "PostgreSQL refuses to run as root, and this machine has neither of the users postgres and"
+            " nobody.\nRun ./creditlab as an ordinary user, or add a user named postgres."
         )
 
     @classmethod
@@ -57,7 +57,7 @@ class Identity:
 
     @property
     def is_caller(self) -> bool:
-        """Whether nothing has to change."""
+        """Whether it is the user of this process."""
         return self.uid == os.geteuid()
 
     def own(self, path: Path) -> None:
@@ -66,7 +66,7 @@ class Identity:
             os.chown(path, self.uid, self.gid)
 
     def reaches(self, directory: Path) -> bool:
-        """Whether the user may enter and read an absolute directory; the kernel answers."""
+        """Whether the user may enter and read an absolute directory, tested as that user."""
         if self.is_caller:
             return True
         probe = ["/bin/sh", "-c", 'test -r "$1" && test -x "$1"', "sh", str(directory)]
@@ -77,7 +77,7 @@ class Identity:
 
 @dataclass(frozen=True, kw_only=True)
 class Passage:
-    """The user, and where each directory that it cannot reach will be seen instead."""
+    """The user, and bind mounts (`detours`) for the directories that it cannot reach."""
 
     identity: Identity
     home: Path
@@ -85,11 +85,11 @@ class Passage:
 
     @classmethod
     def plan(cls, identity: Identity, home: Path, directories: Sequence[Path]) -> Self:
-        """Find the directories (absolute, resolved, existing) that need a detour.
+        """Return the passage for directories (absolute, resolved, existing).
 
         Raises:
-            LabError: when a detour is needed and the machine has no directory to build it on, or does
-                not let us mount (a container without CAP_SYS_ADMIN).
+            LabError: when a mount is needed and the machine has no directory for it, or does not permit it
+                (a container without CAP_SYS_ADMIN).
         """
         blocked: list[Path] = []
         for directory in [home, *directories]:
@@ -104,7 +104,7 @@ class Passage:
             raise LabError(
                 f"User {identity.name}, which PostgreSQL runs as when root calls, cannot enter"
                 f" {blocked[0]}, and this machine does not permit a private mount.\n"
-                "Move the clone to a directory that everybody may enter, for example below /srv,"
+                "Move the clone to a directory that all users may enter, for example below /srv,"
                 " or run ./creditlab as an ordinary user."
             )
         return cls(
@@ -114,16 +114,16 @@ class Passage:
         )
 
     def seen(self, path: Path) -> Path:
-        """Where the user sees this path."""
+        """Return the path in the user's mount namespace."""
         for source, target in self.detours:
             if path.is_relative_to(source):
                 return target / path.relative_to(source)
         return path
 
     def command(self, argv: Sequence[str], environment: dict[str, str]) -> list[str]:
-        """Wrap a command, given in paths already `seen`, so that it runs as the user.
+        """Return a command line that runs a command, given in `seen` paths, as the user.
 
-        The process keeps its id and nothing of the caller's environment but PATH.
+        The process keeps its id, and only PATH of the caller's environment.
         """
         clean = [f"{k}={v}" for k, v in environment.items()]
         clean += [
@@ -144,7 +144,7 @@ def _hides_none_of(base: Path, needed: Iterable[Path]) -> bool:
 
 
 def _may_mount() -> bool:
-    """Whether a private mount is permitted here; found out by making one in a child."""
+    """Whether a private mount is permitted; tested in a child process."""
     probe = [
         sys.executable,
         "-I",

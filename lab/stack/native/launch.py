@@ -1,7 +1,7 @@
-"""`python -m lab.stack.native.launch COMPONENT`: become a component. The supervisor runs only this.
+"""`python -m lab.stack.native.launch COMPONENT`: execs a component. The supervisor runs only this program.
 
-So that no secret and no path of the clone, with whatever spaces it has, stands in the supervisor's
-configuration. The process keeps its id over the exec; the record it leaves is how it is found again.
+So the supervisor's configuration has no secret and no path of the clone, which may have spaces. The process
+keeps its id over the exec; it writes a record by which the lab finds it.
 """
 
 import os
@@ -14,21 +14,21 @@ from lab.stack.components import chosen, find
 from lab.stack.native.command import Launch
 from lab.stack.native.commands import COMMANDS
 from lab.stack.native.records import Record
-from lab.stack.up_options import Memory
+from lab.stack.up_options import UpOptions
 from workload.errors import SettingsError
 
 
 def main(name: str) -> None:
-    """Prepare a component, and exec it.
+    """Prepare a component, write its record, and exec it.
 
     Raises:
         LabError: when it cannot be prepared.
     """
     settings = LabSettings.load()
-    memory = Memory.read(Paths.of(settings).memory) or Memory()
-    settings = memory.running(settings)
+    options = UpOptions.read(Paths.of(settings).up_options) or UpOptions()
+    settings = options.running(settings)
     component = find(name)
-    launch = Launch(settings=settings, services=chosen(memory.services, shop=bool(memory.shop)))
+    launch = Launch(settings=settings, services=chosen(options.services, shop=bool(options.shop)))
     command = COMMANDS[component.name](launch)
     record = Record.of_this_process(
         name, version=command.version, address=component.address(settings)

@@ -1,4 +1,4 @@
-"""Where a component's log is, and its last lines."""
+"""Log files of the components: path, last lines, and following new lines."""
 
 import os
 from pathlib import Path
@@ -10,20 +10,20 @@ from lab.foundation.suggestions import unknown
 from lab.stack.components import COMPONENTS, POSTGRES
 from lab.stack.native.supervision import NAME as SUPERVISORD
 
-# The last lines are looked for in so many bytes at a file's end.
+# The last lines are searched in this number of bytes at the end of a file.
 END_BYTES = 1_000_000
 
 
 def names() -> list[str]:
-    """Return whose logs there are."""
+    """Return the names of the components with a log."""
     return [*COMPONENTS, SUPERVISORD]
 
 
 def file_of(component: str, paths: Paths) -> Path:
-    """Return the file that the component writes to now; it may not exist yet.
+    """Return the current log file of a component; it may not exist yet.
 
-    PostgreSQL collects its own log, one file per hour of the day; before its collector runs, and when
-    it cannot start at all, it writes to standard error like the others.
+    PostgreSQL's logging collector writes one file per hour of the day; before the collector runs, and when
+    the server cannot start, it writes to standard error like the other components.
 
     Raises:
         LabError: when there is no such component.
@@ -38,14 +38,14 @@ def file_of(component: str, paths: Paths) -> Path:
 
 
 def tail(path: Path, lines: int) -> list[str]:
-    """Return the last lines of a file; none when it does not exist, or is no regular file."""
+    """Return the last lines of a file; none when it does not exist, or is not a regular file."""
     if not path.is_file():
         return []
     try:
         with path.open("rb") as file:
             file.seek(max(path.stat().st_size - END_BYTES, 0))
             return file.read(END_BYTES).decode(errors="replace").splitlines()[-lines:]
-    except OSError:  # missing, or no file: `up` sets that aside
+    except OSError:  # missing or unreadable
         return []
 
 
@@ -54,7 +54,7 @@ def _written(path: Path) -> float:
 
 
 class Follower:
-    """Reads what is added to a component's log from now on, across rotation and hourly files."""
+    """Follows new lines of a component's log, across rotation and hourly files."""
 
     def __init__(self, component: str, paths: Paths) -> None:
         self._component = component
@@ -66,7 +66,7 @@ class Follower:
             self._file.seek(0, os.SEEK_END)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._file:
             self._file.close()
             self._file = None

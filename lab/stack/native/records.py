@@ -1,7 +1,6 @@
-"""A record of each started process, written by itself, so that nothing of ours is ever lost sight of.
+"""Records of started processes, by which the lab finds them, even when supervisord was killed.
 
-The supervisor forgets its children when it is killed; the records do not. A process id alone may be
-somebody else's by now, so that the time of its creation is kept with it.
+Each process writes its record. A process id may have been reused, so the record has its creation time, too.
 """
 
 import os
@@ -19,9 +18,9 @@ from lab.foundation.statefile import DamagedError
 
 # Creation times are computed from the boot time, which moves a little when the clock is set.
 TOLERANCE_S = 1.0
-# A killed process has no say any more, but a busy machine takes its time to end it.
+# Time for the kernel to end a killed process on a busy machine.
 KILLED_WITHIN_S = 10.0
-# The kernel gives no higher one (PID_MAX_LIMIT).
+# The kernel's highest process id (PID_MAX_LIMIT).
 Pid = Annotated[int, msgspec.Meta(ge=1, le=2**22)]
 
 
@@ -37,7 +36,7 @@ class Record:
 
     @classmethod
     def of_this_process(cls, component: str, *, version: str, address: str) -> Self:
-        """Describe the calling process, which keeps its id and age when it execs."""
+        """Return the record of the calling process, which keeps its id and creation time over an exec."""
         return cls(
             component=component,
             pid=os.getpid(),
@@ -67,9 +66,9 @@ class Record:
 
 
 def process_of(pid: int, created: float) -> psutil.Process | None:
-    """Return the living process of an id that was created at this time, in seconds since the epoch.
+    """Return the process with an id and a creation time, in seconds since the epoch; None when it has ended.
 
-    What is signalled goes through it: psutil compares the time of creation again before it sends.
+    Signals are sent by the returned object: psutil compares the creation time again before it sends.
     """
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
@@ -80,7 +79,7 @@ def process_of(pid: int, created: float) -> psutil.Process | None:
 
 
 def living(directory: Path) -> Iterator[tuple[Record, psutil.Process]]:
-    """Yield what is recorded and still alive."""
+    """Yield the records of processes that are alive."""
     for path in sorted(directory.glob("*.json")):
         record = Record.read(directory, path.stem)
         process = record.process() if record else None
@@ -89,17 +88,17 @@ def living(directory: Path) -> Iterator[tuple[Record, psutil.Process]]:
 
 
 def descendants(process: psutil.Process) -> set[psutil.Process]:
-    """Return a process and all that descend from it; empty when it is gone."""
+    """Return a process and its descendants; empty when it has ended."""
     with suppress(psutil.NoSuchProcess):
         return {process, *process.children(recursive=True)}
     return set()
 
 
-def outlast(processes: Collection[psutil.Process], *, patience_s: float) -> list[psutil.Process]:
-    """Wait until processes have gone, kill those that do not go; return what remains even so."""
-    _, stubborn = psutil.wait_procs(processes, timeout=patience_s)
-    for process in stubborn:
+def wait_or_kill(processes: Collection[psutil.Process], *, within_s: float) -> list[psutil.Process]:
+    """Wait until processes have ended, then kill the others; return those that remain."""
+    _, running = psutil.wait_procs(processes, timeout=within_s)
+    for process in running:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    _, remaining = psutil.wait_procs(stubborn, timeout=KILLED_WITHIN_S)
+    _, remaining = psutil.wait_procs(running, timeout=KILLED_WITHIN_S)
     return remaining

@@ -1,4 +1,4 @@
-"""`up`: brings the lab from whatever state it is in to the one that was asked for, or leaves it as it was."""
+"""`up`: starts the native lab, or its missing components; on failure it restores the previous state."""
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, suppress
@@ -25,7 +25,7 @@ from lab.stack.native.commands import cluster
 from lab.stack.native.stopping import end_processes, stop
 from lab.stack.native.supervision import Supervisor
 from lab.stack.ports import require_free
-from lab.stack.up_options import Memory
+from lab.stack.up_options import UpOptions
 from workload.limits import MAX_ARRIVALS_PER_S
 
 if TYPE_CHECKING:
@@ -34,32 +34,32 @@ if TYPE_CHECKING:
 MAX_STARTS = 3
 LOG_LINES = 8
 
-# The settings of the seed that the database must agree with; others take the database's value.
-AskedFor = Collection[str]
-# Fills the database, which has its schema, or finds it filled.
-Seed = Callable[[LabSettings, AskedFor], "SeedReport"]
+# Names of the seed's settings that an existing seed must match; for others the database's value applies.
+RequiredSettings = Collection[str]
+# Seeds a database with the schema, unless it is seeded.
+Seed = Callable[[LabSettings, RequiredSettings], "SeedReport"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What `up` did: the components it started, in order, and what the person should know."""
+    """Result of `up`: the started components, in order, and notes for the user."""
 
     settings: LabSettings
     started: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
 
-def up(settings: LabSettings, asked: Memory, *, reporter: Reporter, seed: Seed) -> Outcome:
-    """Start what was asked for and does not run yet; whatever this call started, it stops if it fails.
+def up(settings: LabSettings, asked: UpOptions, *, reporter: Reporter, seed: Seed) -> Outcome:
+    """Start the selected components that do not run yet; on failure stop those that this call started.
 
     Args:
-        settings: as read from the environment; a lab that runs keeps its own until it is restarted.
+        settings: from the environment; a running lab keeps its own until it is restarted.
         asked: the options of this call.
-        reporter: hears of each step.
-        seed: called once the database is there, if this call started it.
+        reporter: receives the progress.
+        seed: called when the database is ready.
 
     Raises:
-        LabError: when a component cannot be had, started or reached.
+        LabError: when a component cannot be found, started or reached.
     """
     paths = Paths.of(settings)
     selection(asked.services)
@@ -70,29 +70,31 @@ def up(settings: LabSettings, asked: Memory, *, reporter: Reporter, seed: Seed) 
     with held(paths.lock):
         supervisor = Supervisor(paths)
         scale = set() if asked.scale is None else {"seed_scale"}
-        known = Memory.read(paths.memory) or Memory()
+        known = UpOptions.read(paths.up_options) or UpOptions()
         if supervisor.answers() and known.prepared:
-            memory = known.amended(asked)
-            running = memory.running(settings)
-            memory = memory.with_settings(running)
-            start = _Start(running, memory, supervisor, reporter, seed, asked_for=scale)
+            options = known.amended(asked)
+            running = options.running(settings)
+            options = options.with_settings(running)
+            start = _Start(running, options, supervisor, reporter, seed, required=scale)
             outcome = start.complete(asked, known)
-            return replace(outcome, notes=_notes(start.memory, settings))
+            return replace(outcome, notes=_notes(start.options, settings))
         if end_processes(paths, supervisor, reporter):
-            reporter.done("leftovers", "what ran without a complete start is ended; starting again")
-        memory = known.to_start_again(settings).amended(asked)
-        asked_for = settings.model_fields_set | scale
-        settings = memory.options_on(settings)
-        memory = memory.with_settings(settings)
-        start = _Start(settings, memory, supervisor, reporter, seed, asked_for=asked_for)
+            reporter.done("leftovers", "stopped processes of an incomplete start; starting again")
+        options = known.to_start_again(settings).amended(asked)
+        required = settings.model_fields_set | scale
+        settings = options.applied_to(settings)
+        options = options.with_settings(settings)
+        start = _Start(settings, options, supervisor, reporter, seed, required=required)
         return start.from_nothing(known)
 
 
-def _notes(memory: Memory, settings: LabSettings) -> tuple[str, ...]:
-    changed = memory.differences(settings)
+def _notes(options: UpOptions, settings: LabSettings) -> tuple[str, ...]:
+    changed = options.differences(settings)
     if not changed:
         return ()
-    return (f"The lab runs with another {', '.join(changed)}; `./creditlab restart` applies it.",)
+    return (
+        f"The running lab has other values of {', '.join(changed)}; `./creditlab restart` applies yours.",
+    )
 
 
 class _Start:
@@ -101,31 +103,31 @@ class _Start:
     def __init__(
         self,
         settings: LabSettings,
-        memory: Memory,
+        options: UpOptions,
         supervisor: Supervisor,
         reporter: Reporter,
         seed: Seed,
         *,
-        asked_for: AskedFor,
+        required: RequiredSettings,
     ) -> None:
         self.settings = settings
-        self.memory = memory
+        self.options = options
         self.supervisor = supervisor
         self.reporter = reporter
         self.seed = seed
-        self.asked_for = asked_for
+        self.required = required
         self.paths = Paths.of(settings)
-        shop = bool(memory.shop)
-        self.launch = Launch(settings=settings, services=chosen(memory.services, shop=shop))
-        self.wanted = selection(memory.services, Agent.of(settings), shop=shop)
+        shop = bool(options.shop)
+        self.launch = Launch(settings=settings, services=chosen(options.services, shop=shop))
+        self.wanted = selection(options.services, Agent.of(settings), shop=shop)
 
-    def from_nothing(self, known: Memory) -> Outcome:
-        """Start supervisord and everything that is wanted."""
+    def from_nothing(self, known: UpOptions) -> Outcome:
+        """Start supervisord and all selected components."""
         require_free(self.wanted, self.settings)
         self._find_programs()
         with ExitStack() as undo:
-            undo.callback(replace(known, prepared=False, settings={}).write, self.paths.memory)
-            self.memory.write(self.paths.memory)
+            undo.callback(replace(known, prepared=False, settings={}).write, self.paths.up_options)
+            self.options.write(self.paths.up_options)
             undo.callback(stop, self.paths, self.supervisor, self.reporter)
             variables = {**inherited(), **of_settings(self.settings, LabSettings.model_fields)}
             self.supervisor.start(COMPONENTS.values(), variables)
@@ -133,8 +135,8 @@ class _Start:
             undo.pop_all()
         return started
 
-    def complete(self, asked: Memory, known: Memory) -> Outcome:
-        """Start what is missing of a lab that runs, stop what is no longer wanted, set the load."""
+    def complete(self, asked: UpOptions, known: UpOptions) -> Outcome:
+        """Start missing components of a running lab, stop those that are not selected, set the load."""
         processes = self.supervisor.processes()
         failing = [c for c in self.wanted if processes[c.name].keeps_failing]
         unwanted = [c for c in COMPONENTS.values() if c not in self.wanted]
@@ -142,13 +144,13 @@ class _Start:
         missing = [c for c in self.wanted if c in failing or not processes[c.name].is_up]
         require_free(missing, self.settings)
         with ExitStack() as undo:
-            undo.callback(known.write, self.paths.memory)
-            self.memory.write(self.paths.memory)
+            undo.callback(known.write, self.paths.up_options)
+            self.options.write(self.paths.up_options)
             undo.callback(self.supervisor.stop_components, missing)
             if POSTGRES not in missing:
                 self._seed()
             outcome = self._start(missing)
-            self._tell_prometheus()
+            self._update_targets()
             if asked.load is not None:
                 self._set_load(asked.load)
             undo.pop_all()
@@ -174,47 +176,47 @@ class _Start:
         others = [c for c in components if c is not POSTGRES]
         for component in others:
             self.supervisor.start_component(component.name)
-        # What ran before is asked too: `up` returns when the lab is ready, not when it has forked.
+        # Also those that ran before: `up` returns when all components are ready.
         for component in self.wanted:
             if component is not POSTGRES or POSTGRES not in components:
-                self._await(component, tell=component in others)
+                self._await(component, report=component in others)
         return Outcome(settings=self.settings, started=tuple(c.name for c in components))
 
     def _start_postgres(self) -> None:
         server, _ = cluster(self.launch)
-        made = not server.data.exists()
-        self.reporter.begin("postgres", "making the cluster" if made else "")
+        is_new = not server.data.exists()
+        self.reporter.begin("postgres", "creating the cluster" if is_new else "")
         server.create()
         self.supervisor.start_component(POSTGRES.name)
         self._await_state(
             POSTGRES,
             "postgres accepts connections",
-            lambda: None if server.is_ready() else "it does not yet",
+            lambda: None if server.is_ready() else "not yet",
         )
         self.reporter.wait("roles and schema")
         server.initialise()
         self._await_state(POSTGRES, POSTGRES.proof, lambda: POSTGRES.probe(self.settings))
-        told = ", made the cluster, its roles and schema" if made else ""
-        self.reporter.done("postgres", POSTGRES.address(self.settings) + told)
+        detail = ", created the cluster, its roles and schema" if is_new else ""
+        self.reporter.done("postgres", POSTGRES.address(self.settings) + detail)
         self._seed()
 
     def _seed(self) -> None:
         self.reporter.begin("data")
-        report = self.seed(self.settings, self.asked_for)
+        report = self.seed(self.settings, self.required)
         self.reporter.done("data", report.summary)
         if (scale := float(report.scale)) != self.settings.seed_scale:
-            # Data that were there: state.json is lost, or is not theirs.
+            # The data were seeded before: state.json is lost, or belongs to other data.
             self.settings = self.settings.model_copy(update={"seed_scale": scale})
-            self.memory = replace(self.memory, scale=scale).with_settings(self.settings)
-        # From here on a running lab is completed, not started again.
-        self.memory = replace(self.memory, prepared=True)
-        self.memory.write(self.paths.memory)
+            self.options = replace(self.options, scale=scale).with_settings(self.settings)
+        # From now on `up` completes a running lab, and does not start it again.
+        self.options = replace(self.options, prepared=True)
+        self.options.write(self.paths.up_options)
 
-    def _await(self, component: Component, *, tell: bool) -> None:
-        if tell:
+    def _await(self, component: Component, *, report: bool) -> None:
+        if report:
             self.reporter.begin(component.name)
         self._await_state(component, component.proof, lambda: component.probe(self.settings))
-        if tell:
+        if report:
             self.reporter.done(component.name, component.address(self.settings))
 
     def _await_state(
@@ -229,18 +231,18 @@ class _Start:
                 seen_pids.add(process.pid)
             if len(seen_pids) >= MAX_STARTS or not process.is_up:
                 raise NotReadyError(
-                    f"{component.name} ended {len(seen_pids)} times instead of: {what}."
+                    f"{component.name} ended {len(seen_pids)} times; expected: {what}."
                 )
 
         try:
             await_state(what, probe, within_s=self.settings.startup_timeout_s, watch=watch)
         except NotReadyError as error:
             log = logs.file_of(component.name, self.paths)
-            end = "\n".join(f"  {line}" for line in logs.tail(log, LOG_LINES)) or "  (nothing)"
+            end = "\n".join(f"  {line}" for line in logs.tail(log, LOG_LINES)) or "  (empty)"
             raise LabError(f"{error}\nThe end of {log}:\n{end}") from None
 
-    def _tell_prometheus(self) -> None:
-        """Prometheus watches these files: a service that was left out must not look like one that died."""
+    def _update_targets(self) -> None:
+        """Write Prometheus' targets: a service that is not selected must not be a target that is down."""
         ports = {name: getattr(self.settings, f"{name}_port") for name in self.launch.services}
         monitoring.write_targets(self.paths.prometheus / "etc", self.settings, ports)
 
@@ -260,7 +262,7 @@ class _Start:
                     client.set_load(before[client.name])
             raise
         limited = [client.name for client in running if load and client.health()["limited"]]
-        note = f"; {', '.join(limited)} at {MAX_ARRIVALS_PER_S:,.0f} arrivals/s, the most there is"
+        note = f"; {', '.join(limited)} at the maximum, {MAX_ARRIVALS_PER_S:,.0f} arrivals/s"
         self.reporter.done(
             "load", f"{load:g} times the rates of the settings{note if limited else ''}"
         )

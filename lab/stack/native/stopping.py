@@ -1,4 +1,4 @@
-"""`down`: stops everything that runs, in an order that lets each part end well, and makes sure of it."""
+"""`down`: stops the native lab in order, and verifies that every process has ended."""
 
 import signal
 from contextlib import suppress
@@ -17,22 +17,22 @@ from lab.stack.components import COMPONENTS, POSTGRES
 from lab.stack.native import records
 from lab.stack.native.supervision import NAME as SUPERVISORD
 from lab.stack.native.supervision import SupervisionError, Supervisor
-from lab.stack.up_options import Memory
+from lab.stack.up_options import UpOptions
 
 SUPERVISORD_WITHIN_S = 15
 LEFTOVERS_WITHIN_S = 30
-# The most that `down` takes natively: clients (65 s), PostgreSQL (85 s) and supervisord (25 s) are stopped in
-# order; what does not answer or obey is killed, in three groups (40 s each).
+# Maximum duration of `down` natively: clients (65 s), PostgreSQL (85 s) and supervisord (25 s) are stopped in
+# order; processes that do not stop are killed, in three groups (40 s each).
 DOWN_WITHIN_S = 300
 
 
 def down(settings: LabSettings, *, wipe: bool, reporter: Reporter) -> bool:
-    """Stop the lab within DOWN_WITHIN_S, by force if it must; return whether anything ran.
+    """Stop the lab within DOWN_WITHIN_S, by SIGKILL if necessary; return whether anything ran.
 
     Args:
-        settings: where its state lies.
-        wipe: also remove the data, the logs and what `up` remembers. Fetched programs stay.
-        reporter: hears of each step.
+        settings: the state directory.
+        wipe: also remove the data, the logs and the options of `up`. Fetched programs are kept.
+        reporter: receives the progress.
 
     Raises:
         LabError: when a process does not end even when killed.
@@ -47,13 +47,13 @@ def down(settings: LabSettings, *, wipe: bool, reporter: Reporter) -> bool:
             reporter.done("wiped", f"data, logs and options in {paths.state}")
     if wipe:
         paths.lock.unlink(missing_ok=True)
-        with suppress(OSError):  # whatever else lies there is not ours
+        with suppress(OSError):  # other files in it are not the lab's
             paths.state.rmdir()
     return ran
 
 
 def stop(paths: Paths, supervisor: Supervisor, reporter: Reporter) -> bool:
-    """Stop everything, and forget what only a running lab needs; the caller holds the lock.
+    """Stop everything, and remove the files of a running lab; the caller holds the lock.
 
     Returns whether anything ran.
     """
@@ -72,49 +72,49 @@ def end_processes(paths: Paths, supervisor: Supervisor, reporter: Reporter) -> b
 
 
 def _stop_in_order(supervisor: Supervisor, reporter: Reporter) -> None:
-    """Have supervisord stop everything; whatever of it does not obey is killed."""
+    """Stop all processes by supervisord; kill those that do not stop."""
     try:
         daemon = psutil.Process(supervisor.pid())
     except (SupervisionError, psutil.NoSuchProcess):
         return
     family = records.descendants(daemon)
-    patience_s = float(SUPERVISORD_WITHIN_S)
+    within_s = float(SUPERVISORD_WITHIN_S)
     try:
         _stop_components(supervisor, reporter)
         supervisor.shut_down()
     except (SupervisionError, NotReadyError) as error:
         first_line, *_ = str(error).splitlines()
-        reporter.done(SUPERVISORD, f"does not stop in order, so it is killed: {first_line}")
-        patience_s = 0.0
-        # First, or it would start again what is killed.
+        reporter.done(SUPERVISORD, f"killed, because it does not stop: {first_line}")
+        within_s = 0.0
+        # First, or it would restart killed processes.
         family |= records.descendants(daemon)
         with suppress(psutil.NoSuchProcess):
             daemon.kill()
-    _require_gone(records.outlast(family, patience_s=patience_s))
+    _require_gone(records.wait_or_kill(family, within_s=within_s))
 
 
 def end_leftovers(paths: Paths, reporter: Reporter) -> bool:
-    """End what a lab left behind whose supervisord was killed; return whether there was anything."""
+    """End the processes of a lab whose supervisord was killed; return whether there were any."""
     found = {record.component: process for record, process in records.living(paths.run)}
     clients = [name for name in COMPONENTS if name != POSTGRES.name]
-    # First who would start the others again, last what the others need.
+    # First supervisord, which would restart the others; last PostgreSQL, which the others need.
     for group in ([SUPERVISORD], clients, [POSTGRES.name]):
         ending = {name: found[name] for name in group if name in found}
         family: set[psutil.Process] = set()
         for name, process in ending.items():
-            reporter.begin(name, "left behind by an earlier run; ending it")
+            reporter.begin(name, "a leftover process of an earlier run; ending it")
             family |= records.descendants(process)
             _ask_to_end(name, process)
-        _require_gone(records.outlast(family, patience_s=LEFTOVERS_WITHIN_S))
+        _require_gone(records.wait_or_kill(family, within_s=LEFTOVERS_WITHIN_S))
         for name in ending:
-            reporter.done(name, "ended; an earlier run had left it behind")
+            reporter.done(name, "ended; a leftover process of an earlier run")
     return bool(found)
 
 
 def _ask_to_end(name: str, process: psutil.Process) -> None:
     component = COMPONENTS.get(name)
     for each in records.descendants(process):
-        # One that was stopped (SIGSTOP) would not hear of it before it is killed.
+        # A process that was stopped by SIGSTOP does not handle signals.
         with suppress(psutil.NoSuchProcess):
             each.resume()
     with suppress(psutil.NoSuchProcess):
@@ -124,7 +124,7 @@ def _ask_to_end(name: str, process: psutil.Process) -> None:
 
 
 def _stop_components(supervisor: Supervisor, reporter: Reporter) -> None:
-    """Clients before their server: the services drain while PostgreSQL still answers."""
+    """Stop the clients before their server: the services drain while PostgreSQL still answers."""
     clients = [c for c in COMPONENTS.values() if c is not POSTGRES]
     for group in (clients, [POSTGRES]):
         reporter.begin(group[0].name, "stopping")
@@ -136,15 +136,15 @@ def _require_gone(remaining: list[psutil.Process]) -> None:
         pids = ", ".join(str(process.pid) for process in remaining)
         raise LabError(
             f"These processes did not end, even when killed: {pids}.\n"
-            "They may wait for a disk; see `ps -o pid,stat,wchan,cmd` and try again."
+            "They may wait for a disk; see `ps -o pid,stat,wchan,cmd` and retry."
         )
 
 
 def _forget(paths: Paths) -> None:
-    """Remove what only a running lab needs; the scale belongs to the data, which stay."""
-    memory = Memory.read(paths.memory)
-    if memory:
-        Memory(scale=memory.scale).write(paths.memory)
+    """Remove the files of a running lab; the scale is kept with the data."""
+    options = UpOptions.read(paths.up_options)
+    if options:
+        UpOptions(scale=options.scale).write(paths.up_options)
     for name in (f"{SUPERVISORD}.pid", f"{SUPERVISORD}.conf", "supervisor.sock"):
         statefile.discard(paths.state / name)
     _remove(paths.run, paths.scratch)
@@ -153,7 +153,7 @@ def _forget(paths: Paths) -> None:
 def _wipe(paths: Paths) -> None:
     _remove(paths.postgres, paths.prometheus, paths.agent, paths.store.parent, paths.logs)
     _remove(paths.drills)
-    _remove(paths.memory, *paths.state.glob(f"*{statefile.DAMAGED}"))
+    _remove(paths.up_options, *paths.state.glob(f"*{statefile.DAMAGED}"))
 
 
 def _remove(*there: Path) -> None:

@@ -1,8 +1,8 @@
-"""supervisord, as the lab uses it: writes its configuration, starts it, and talks XML-RPC to it.
+"""Client of supervisord: writes its configuration, starts it, and calls it by XML-RPC.
 
-Its socket lies in the state directory, whose path may be longer than the 107 bytes that a socket's
-address takes. So both sides name it through /proc: supervisord by its own working directory, we by an
-open directory. For the same reason, and for spaces, everything in the configuration is relative.
+Its socket is in the state directory, whose path may be longer than the 107 bytes of a socket's address. So
+both sides use a path below /proc: supervisord by its working directory, the client by an open directory. For
+the same reason, and because of spaces, all paths in the configuration are relative.
 """
 
 import os
@@ -33,7 +33,7 @@ from lab.stack.native.records import Record
 NAME = "supervisord"
 SOCKET = "supervisor.sock"
 START_WITHIN_S = 20
-# Each answer of supervisord's; a stopped or hung one must not hold a command up.
+# Timeout of each answer of supervisord; a stopped or hung one must not block a command.
 ANSWER_WITHIN_S = 5.0
 KILL_WITHIN_S = 5
 LOG_BYTES = 5_000_000
@@ -41,7 +41,7 @@ LOG_BYTES = 5_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """What supervisord knows of one component; `pid` is None when no process runs."""
+    """supervisord's state of one component; `pid` is None when no process runs."""
 
     state: int
     pid: int | None
@@ -49,21 +49,21 @@ class Process:
 
     @property
     def is_up(self) -> bool:
-        """Whether a process runs or is about to be started again."""
+        """Whether a process runs or will be restarted."""
         return self.state not in STOPPED_STATES
 
     @property
     def keeps_failing(self) -> bool:
-        """Whether it ended soon after its start: supervisord waits before the next try, or gave up."""
+        """Whether it ended soon after its start: supervisord waits before the next attempt, or gave up."""
         return self.state in (ProcessStates.BACKOFF, ProcessStates.FATAL)
 
 
 class SupervisionError(LabError):
-    """supervisord refused; see `./creditlab logs supervisord`."""
+    """supervisord refused a request; see `./creditlab logs supervisord`."""
 
 
 def _transport(address: str) -> Any:
-    """Return supervisord's own transport, with a time limit for each answer."""
+    """Return supervisord's transport, with a timeout for each answer."""
     transport = SupervisorTransport(None, None, address)
     connection_of = transport._get_connection
 
@@ -89,7 +89,7 @@ class Supervisor:
         self._paths = paths
 
     def answers(self) -> bool:
-        """Whether supervisord runs and can be talked to."""
+        """Whether supervisord runs and answers."""
         try:
             with self._connected() as server:
                 return server.supervisor.getPID() is not None
@@ -97,16 +97,16 @@ class Supervisor:
             return False
 
     def lives(self) -> bool:
-        """Whether the process of the last start is there, whether it answers or not."""
+        """Whether the process of the last start exists, whether it answers or not."""
         record = Record.read(self._paths.run, NAME)
         return record is not None and record.process() is not None
 
     def start(self, components: Iterable[Component], variables: Mapping[str, str]) -> None:
-        """Start supervisord with nothing running under it.
+        """Start supervisord, without components.
 
         Args:
-            components: what it will be able to start.
-            variables: its environment, which its programs inherit; secrets go this way and no other.
+            components: the components that it can start.
+            variables: its environment, which its programs inherit; the only way in which secrets are passed.
 
         Raises:
             SupervisionError: when it refuses to start.
@@ -143,7 +143,7 @@ class Supervisor:
         ).write(self._paths.run)
 
     def _make_room(self, components: Iterable[str]) -> None:
-        """Set aside what stands where supervisord makes its files; it would not start."""
+        """Set aside irregular files with the names of supervisord's files: it would not start."""
         statefile.make_directory(self._paths.logs)
         for log in (NAME, *components):
             statefile.make_room(self._paths.log(log))
@@ -157,7 +157,7 @@ class Supervisor:
         return int(self._call("getPID"))
 
     def processes(self) -> dict[str, Process]:
-        """Return what each component is doing, by name."""
+        """Return the state of each component, by name."""
         return {
             info["name"]: Process(
                 state=info["state"], pid=info["pid"] or None, failure=info["spawnerr"]
@@ -166,18 +166,18 @@ class Supervisor:
         }
 
     def start_component(self, name: str) -> None:
-        """Ask for a component to be started; returns before it is ready."""
+        """Start a component; return before it is ready."""
         self._call("startProcess", name, False)
 
     def stop_components(
         self, components: Sequence[Component], stopped: Callable[[str], None] = lambda _: None
     ) -> None:
-        """Stop components, all at once, and return when they have ended; those that are down may be named.
+        """Stop components concurrently, and return when they have ended; stopped ones are ignored.
 
-        The deadlines run from now on for all of them at once, so that the longest one bounds the call.
+        The deadlines of all of them begin at once, so that the longest one limits the call.
 
         Raises:
-            NotReadyError: when one outlives its own deadline and its killing.
+            NotReadyError: when one still runs after its deadline and SIGKILL.
         """
         begun = time.monotonic()
 
@@ -203,7 +203,7 @@ class Supervisor:
             stopped(component.name)
 
     def _is_being_forked(self, name: str) -> str | None:
-        """Until it execs, a child of supervisord has supervisord's handlers, and a signal to it is lost."""
+        """Return a text while a child has not exec'ed: supervisord's handlers would ignore a signal to it."""
         pid = self.processes()[name].pid
         record = Record.read(self._paths.run, name)
         return f"process {pid} is new" if pid and (not record or record.pid != pid) else None
@@ -212,7 +212,7 @@ class Supervisor:
         return "it still runs" if self.processes()[name].is_up else None
 
     def shut_down(self) -> None:
-        """Ask supervisord to stop what still runs, and to end."""
+        """Make supervisord stop all components, and end."""
         self._call("shutdown")
 
     def _call(self, method: str, *arguments: object) -> Any:
@@ -239,7 +239,7 @@ class Supervisor:
 
 
 def configure(components: Iterable[Component], *, as_root: bool) -> str:
-    """Return supervisord's configuration; it holds no secret and no path of this machine."""
+    """Return supervisord's configuration; it has no secret and no path of this machine."""
     main = {
         "logfile": f"logs/{NAME}.log",
         "logfile_maxbytes": str(LOG_BYTES),
@@ -249,7 +249,7 @@ def configure(components: Iterable[Component], *, as_root: bool) -> str:
         "identifier": "credit-lab",
     }
     if as_root:
-        main["user"] = "root"  # said aloud, or supervisord warns at every start
+        main["user"] = "root"  # explicit, or supervisord warns at every start
     sections = {
         "unix_http_server": {"file": f"/proc/self/cwd/{SOCKET}", "chmod": "0700"},
         "supervisord": main,
@@ -269,9 +269,9 @@ def _program(component: Component) -> dict[str, str]:
         "command": f"%(ENV_LAB_PYTHON)s -P -m lab.stack.native.launch {component.name}",
         "autostart": "false",
         "autorestart": "true",
-        # Longer than a launch takes on a busy machine: else one that always fails counts as started.
+        # Longer than a launch on a busy machine: else a component that always fails counts as started.
         "startsecs": "5",
-        # A killed postmaster cannot return before its last backend has gone: that takes several tries.
+        # A killed postmaster cannot restart before its last backend has ended: that takes several attempts.
         "startretries": "1000",
         "stopsignal": component.stop_signal,
         "stopwaitsecs": str(component.stop_within_s),
