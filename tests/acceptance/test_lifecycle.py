@@ -218,7 +218,7 @@ def test_settings_of_now_do_not_hide_the_lab_that_runs(lab: Lab) -> None:
     process = call(elsewhere, "up")
     shown, told = process.communicate(timeout=COMMAND_SECONDS)
     assert process.returncode == 0
-    assert "another PROMETHEUS_PORT; `./creditlab restart` applies it" in told
+    assert "other values of PROMETHEUS_PORT; `./creditlab restart` applies yours" in told
     assert f"http://127.0.0.1:{lab.settings.prometheus_port}" in shown
 
 

@@ -175,7 +175,7 @@ def test_an_identity_that_is_there_twice_is_for_a_person_to_decide(
     datadog.monitors[9] = {**deepcopy(first), "id": 9}
     datadog.requests.clear()
     said = push(status=2)
-    assert f"two monitors that are credit-lab:first: {number} and 9" in said
+    assert f"two monitors with the identity credit-lab:first: {number} and 9" in said
     assert datadog.writes == []
 
 
@@ -308,7 +308,7 @@ def test_where_a_site_answers_and_where_it_is_looked_at(site: str, api: str, web
         ("{", "is not JSON"),
         ("[]", "has no identity"),
         (json.dumps({**monitor("x"), "tags": ["project:credit-lab"]}), "into its tags"),
-        (json.dumps(monitor("first")), "both are credit-lab:first"),
+        (json.dumps(monitor("first")), "both have the identity credit-lab:first"),
     ],
 )
 def test_a_malformed_file_is_named(folder: Path, text: str, said: str) -> None:
