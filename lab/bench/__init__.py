@@ -1,44 +1,44 @@
 """Benchmarks: what the lab does beside a known tool, on one server and in one run."""
 
-from lab.terminal.commands import Commands, Later
+from lab.terminal.commands import CommandGroup, LazyCommand
 
-group = Commands(
+group = CommandGroup(
     "bench",
     "Measure the lab beside pgbench, on the server that runs.",
-    Later(
+    LazyCommand(
         "seed",
         "lab.bench.seed:seed",
         "Load the seed and a pgbench database of as many rows, and compare.",
     ),
-    Later(
+    LazyCommand(
         "load",
         "lab.bench.load.command:load",
         "Drive the database by our engine and by pgbench, with the same SQL, and compare.",
     ),
-    Later(
+    LazyCommand(
         "overhead",
         "lab.bench.overhead.command:overhead",
         "Run the load with nobody, exporter, agent, tracing, auto_explain, all; tell what each costs it.",
     ),
-    Later(
+    LazyCommand(
         "cost",
         "lab.bench.cost.command:cost",
         "Tell what an operation, a span and a series cost the running lab, in CPU time and bytes.",
     ),
-    Later(
+    LazyCommand(
         "intake",
         "lab.bench.intake:intake",
         "Send spans and write log lines to a console of its own, as fast as it takes them.",
     ),
-    Later(
+    LazyCommand(
         "console",
         "lab.bench.console:console",
         "Run the services with the console on, stopped, killed, frozen, and with a full disk.",
     ),
-    Later(
+    LazyCommand(
         "memory",
         "lab.bench.memory:memory",
         "Watch the memory of the running lab's console and agent, and tell how fast it grows.",
     ),
-    Later("pages", "lab.bench.pages:pages", "Time the console's pages on a large store."),
+    LazyCommand("pages", "lab.bench.pages:pages", "Time the console's pages on a large store."),
 )

@@ -140,9 +140,9 @@ class Prometheus:
         finally:
             connection.close()
         if answer.get("status") != "success":
-            asked = parameters.get("query", endpoint)
+            query = parameters.get("query", endpoint)
             raise PrometheusError(
-                f"Prometheus at {self.url} refuses {asked}: {answer.get('error')}"
+                f"Prometheus at {self.url} refuses {query}: {answer.get('error')}"
             )
         data = answer["data"]
         found: list[Any] = data["activeTargets"] if endpoint == "targets" else data["result"]

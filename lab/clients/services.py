@@ -45,18 +45,18 @@ class ServiceClient:
         Raises:
             ServiceUnreachableError: also when another program answers at the address.
         """
-        answer = self._ask("GET", "/healthz")
+        answer = self._request("GET", "/healthz")
         try:
             health = json.loads(answer)
         except (ValueError, RecursionError):
             health = None
         if not isinstance(health, dict):
-            raise self._is_not_it("/healthz", answer)
+            raise self._unexpected_answer("/healthz", answer)
         return health
 
     def samples(self) -> list[Sample]:
         """Return every sample of /metrics."""
-        page = self._ask("GET", "/metrics")
+        page = self._request("GET", "/metrics")
         try:
             return [
                 Sample(name=sample.name, labels=sample.labels, value=sample.value)
@@ -64,9 +64,9 @@ class ServiceClient:
                 for sample in family.samples
             ]
         except ValueError:
-            raise self._is_not_it("/metrics", page) from None
+            raise self._unexpected_answer("/metrics", page) from None
 
-    def _is_not_it(self, path: str, answer: bytes) -> ServiceUnreachableError:
+    def _unexpected_answer(self, path: str, answer: bytes) -> ServiceUnreachableError:
         start = answer[:60].decode(errors="replace")
         return ServiceUnreachableError(
             f"Another program than credit-{self.name} answers http://{self.address}{path}: {start!r}.\n"
@@ -75,21 +75,21 @@ class ServiceClient:
 
     def set_load(self, load: float) -> None:
         """Change the multiplier of every arrival rate."""
-        self._ask("PUT", "/load", f"{load:g}".encode())
+        self._request("PUT", "/load", f"{load:g}".encode())
 
     def set_delay(self, seconds: float) -> None:
         """Delay each operation before its first statement, in seconds; ends after 5 min."""
-        self._ask("PUT", "/delay", f"{seconds:g}".encode())
+        self._request("PUT", "/delay", f"{seconds:g}".encode())
 
     def pause(self) -> None:
         """Stop arrivals; return when no operation runs and no connection is open."""
-        self._ask("POST", "/pause", b"", timeout=PAUSE_TIMEOUT_S)
+        self._request("POST", "/pause", b"", timeout=PAUSE_TIMEOUT_S)
 
     def resume(self) -> None:
         """End a pause."""
-        self._ask("POST", "/resume", b"")
+        self._request("POST", "/resume", b"")
 
-    def _ask(
+    def _request(
         self, method: str, path: str, body: bytes | None = None, *, timeout: float = TIMEOUT_S
     ) -> bytes:
         connection = http.client.HTTPConnection(self.address, timeout=timeout)

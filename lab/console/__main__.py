@@ -32,7 +32,7 @@ def main() -> None:
             f"BIND_ADDRESS is {settings.bind_address}, which other machines may reach; the console then"
             " demands a token.\nSet LAB_CONSOLE_TOKEN in .env, or BIND_ADDRESS=127.0.0.1."
         )
-    processors.let_others_first()
+    processors.raise_nice_value()
     threading.excepthook = _end_with_thread
     listener = _listen(settings.bind_address, settings.console_port)
     config = uvicorn.Config(

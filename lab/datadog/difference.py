@@ -17,7 +17,7 @@ class Change:
     ours: Any
 
 
-def changes(ours: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[Change, ...]:
+def changes(wanted: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[Change, ...]:
     """Return the fields of the definition whose stored value differs.
 
     >>> changes({"type": "query alert", "tags": ["b", "a"]}, {"type": "metric alert", "tags": ["a", "b"]})
@@ -25,7 +25,7 @@ def changes(ours: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[Change,
     >>> changes({"options": {"thresholds": {"critical": 3}}}, {"id": 7, "options": {"thresholds": {}}})
     (Change(field='options.thresholds.critical', stored=None, ours=3),)
     """
-    return tuple(_in(_canonical(ours), _canonical(stored), ""))
+    return tuple(_in(_canonical(wanted), _canonical(stored), ""))
 
 
 def _canonical(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,15 +37,15 @@ def _canonical(body: Mapping[str, Any]) -> dict[str, Any]:
     return copy
 
 
-def _in(ours: Any, stored: Any, field: str) -> Iterator[Change]:
-    if isinstance(ours, Mapping) and isinstance(stored, Mapping):
-        for key, value in ours.items():
+def _in(wanted: Any, stored: Any, field: str) -> Iterator[Change]:
+    if isinstance(wanted, Mapping) and isinstance(stored, Mapping):
+        for key, value in wanted.items():
             yield from _in(value, stored.get(key), f"{field}.{key}" if field else key)
-    elif _is_list(ours) and _is_list(stored) and len(ours) == len(stored):
-        for index, (value, other) in enumerate(zip(ours, stored, strict=True)):
+    elif _is_list(wanted) and _is_list(stored) and len(wanted) == len(stored):
+        for index, (value, other) in enumerate(zip(wanted, stored, strict=True)):
             yield from _in(value, other, f"{field}[{index}]")
-    elif ours != stored:
-        yield Change(field=field, stored=stored, ours=ours)
+    elif wanted != stored:
+        yield Change(field=field, stored=stored, ours=wanted)
 
 
 def _is_list(value: Any) -> bool:

@@ -26,7 +26,7 @@ ORDER BY kind, oid
 """
 
 
-def take_off(connection: Connection, tables: Sequence[str]) -> list[str]:
+def drop_keys_and_indexes(connection: Connection, tables: Sequence[str]) -> list[str]:
     """Drop all foreign keys, primary keys, unique constraints and indexes of the tables.
 
     Call it within the transaction that also executes the returned statements, which create them again, in

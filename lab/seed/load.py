@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from lab.clients.database import Connection, cancel, copy, rows
 from lab.seed.batches import COLUMNS, Batch
-from lab.seed.constraints import take_off
+from lab.seed.constraints import drop_keys_and_indexes
 from lab.seed.progress import Progress, Report, Step
 
 # One session sorts some hundred thousand keys; the server's default is for many sessions.
@@ -36,7 +36,7 @@ def load(
     with _beside(connection) as server:
         # Truncated in this transaction, so that COPY can write frozen rows, which vacuum need not visit.
         server.submit(rows, connection, f"TRUNCATE {', '.join(COLUMNS)}").result()
-        put_back = server.submit(take_off, connection, tuple(COLUMNS)).result()
+        create_again = server.submit(drop_keys_and_indexes, connection, tuple(COLUMNS)).result()
         loaded: Counter[str] = Counter()
         copying: Future[None] = server.submit(_copy, connection, [])
         for block in blocks:
@@ -46,7 +46,7 @@ def load(
             loaded.update({batch.table: batch.rows for batch in block})
         copying.result()
         report(Progress(step=Step.ROWS, done=loaded.total(), total=loaded.total()))
-        finish = [_BUILD_MEMORY, *put_back, *_restarts(loaded)]
+        finish = [_BUILD_MEMORY, *create_again, *_restarts(loaded)]
         for done, statement in enumerate(finish, start=1):
             server.submit(rows, connection, statement).result()
             report(Progress(step=Step.INDEXES, done=done, total=len(finish)))

@@ -20,7 +20,7 @@ class CollectorFailures:
     rows: dict[str, int]
 
     @classmethod
-    def ask(cls, settings: LabSettings) -> Self | None:
+    def fetch(cls, settings: LabSettings) -> Self | None:
         """Return the embedded agent's counters; None when it does not answer, or a real Agent runs."""
         page = probes.page(settings, settings.embedded_agent_port, "/metrics")
         if page is None or FAILED.removesuffix("_total") not in page:

@@ -24,7 +24,7 @@ class IntakeRates:
     metric_names_counted: int = 0
 
     @classmethod
-    def ask(cls, settings: LabSettings) -> "IntakeRates | None":
+    def fetch(cls, settings: LabSettings) -> "IntakeRates | None":
         """Return the console's values; None when it does not answer."""
         page = probes.page(settings, settings.console_port, "/healthz")
         if page is None:

@@ -52,16 +52,16 @@ def requested(*, docker: bool, native: bool) -> Mode | None:
     return Mode.NATIVE if native else None
 
 
-def decide(settings: LabSettings, asked: Mode | None = None) -> Mode:
+def decide(settings: LabSettings, requested: Mode | None = None) -> Mode:
     """Return the mode of this call.
 
     Raises:
         NoEngineError: when Docker was requested, and no engine answers.
     """
-    if asked is Mode.DOCKER:
+    if requested is Mode.DOCKER:
         compose.require_engine()
-    if asked:
-        return asked
+    if requested:
+        return requested
     # The engine is called once: a hanging one costs seconds for each call.
     return Mode.DOCKER if not _runs_natively(settings) and docker.answers() else Mode.NATIVE
 
@@ -106,8 +106,8 @@ def status(mode: Mode, settings: LabSettings) -> Status:
     settings = running_settings(settings)
     return replace(
         with_paused(found, settings),
-        intake=IntakeRates.ask(settings),
-        collector_failures=CollectorFailures.ask(settings) if native_mode else None,
+        intake=IntakeRates.fetch(settings),
+        collector_failures=CollectorFailures.fetch(settings) if native_mode else None,
     )
 
 

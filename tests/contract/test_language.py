@@ -1,10 +1,13 @@
 """Words that do not belong in the project's prose: riddles and personification in place of the field's terms.
 
 For each word the manuals of PostgreSQL, Prometheus and Datadog have a term that readers search for. Add a
-folder to `PROSE` once its texts are in that vocabulary. Code, commands and quoted output are not prose.
+folder to `PROSE` once its texts are in that vocabulary. Code, commands and quoted output are not prose; of
+Python and SQL files, strings, docstrings and comments are.
 """
 
+import io
 import re
+import tokenize
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +19,9 @@ from lab.foundation.settings import ROOT
 # What is checked: files, and folders with the endings of their files.
 PROSE: Mapping[str, tuple[str, ...]] = {
     "README.md": (), "CONTRIBUTING.md": (), "SECURITY.md": (), "grafana/README.md": (), "locks/README.md": (),
-    "docs": (".md",),
+    "docs": (".md",), "creditlab": (),
+    "lab/foundation": (".py",), "lab/bootstrap": (".py",), "lab/clients": (".py",), "lab/terminal": (".py",),
+    "lab/telemetry": (".py", ".sql"), "lab/seed": (".py",), "lab/datadog": (".py",), "lab/stack": (".py",),
 }  # fmt: skip
 # Each word or phrase, as a regular expression between word boundaries, and what to write.
 WORDS: Mapping[str, str] = {
@@ -65,11 +70,16 @@ ALLOWED: Mapping[str, str] = {
     "blind-spots": "the name of a document",
     "Blind spots": "a term of observability",
     "blind-spot matrix": "the same",
+    "user nobody": "a user of the operating system",
+    '"nobody"': "the same",
+    "ours=3": "a field of `datadog push --json`",
 }
 CODE_BLOCK = re.compile(r"^(```|~~~).*?^\1[ ]*$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"(?<=\n\n)(?: {4}[^\n]*\n+)+")
 # Code in a line; the target of a link; quoted output.
 NOT_PROSE = re.compile(r"`[^`\n]+`|\]\([^)\s]+\)|\"[^\"\n]+\"")
+# The tokens of strings; Python 3.12 divides f-strings.
+STRINGS = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
 DIALECT = re.compile("|".join(rf"\b(?:{word})\b" for word in WORDS), re.IGNORECASE)
 
 
@@ -98,9 +108,29 @@ def prose(text: str) -> str:
     return NOT_PROSE.sub(_blank, text)
 
 
+def python_prose(text: str) -> str:
+    """Return the strings and comments of a Python file, on their lines, and blanks for all other code."""
+    lines = [[" "] * len(line) for line in text.splitlines()]
+    for phrase in ALLOWED:
+        text = text.replace(phrase, " " * len(phrase))
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type in STRINGS:
+            row, column = token.start
+            for offset, part in enumerate(token.string.replace('"', " ").splitlines()):
+                start = 0 if offset else column
+                lines[row - 1 + offset][start : start + len(part)] = part
+    return re.sub(r"`[^`\n]+`|\{[^{}\n]+\}", _blank, "\n".join(map("".join, lines)))
+
+
+def sql_prose(text: str) -> str:
+    """Return the comments of a SQL file, on their lines."""
+    return "\n".join(line.partition("--")[2] for line in text.splitlines())
+
+
 def findings(text: str, place: str) -> Iterator[Finding]:
     """Yield each word of the list in a text, also across the end of a line."""
-    words = prose(text)
+    read = {".py": python_prose, ".sql": sql_prose, "creditlab": python_prose}
+    words = read.get(Path(place).suffix or place, prose)(text)
     for found in DIALECT.finditer(re.sub(r"\n(?=[^\n])", " ", words)):
         line = text.count("\n", 0, found.start()) + 1
         instead = next(
@@ -158,6 +188,16 @@ def test_a_word_of_the_list_is_found(text: str, word: str) -> None:
 )
 def test_code_output_and_other_words_are_no_finding(text: str) -> None:
     assert not list(findings(text, "x"))
+
+
+def test_strings_and_comments_of_programs_are_prose() -> None:
+    """A name or a call is none, and a line keeps its number."""
+    text = (
+        'told = file.tell()\nraise LabError(\n    f"{told} is read"\n    "nobody"\n)  # mends it\n'
+    )
+    found = [str(finding).partition(";")[0] for finding in findings(text, "x.py")]
+    assert found == ['x.py:5: "mends"']
+    assert [f.word for f in findings("-- told\nSELECT told", "x.sql")] == ["told"]
 
 
 @pytest.mark.parametrize("phrase", ALLOWED)

@@ -41,7 +41,7 @@ def test_a_full_disk_is_said_and_ends_by_itself(tmp_path: Path) -> None:
             component = ComponentStatus(
                 name="console", state=State.RUNNING, version=None, address="", pid=None
             )
-            intake = IntakeRates.ask(settings)
+            intake = IntakeRates.fetch(settings)
             return Status(mode="native", components=(component,), intake=intake)
 
         def is_failing(wanted: bool) -> str | None:

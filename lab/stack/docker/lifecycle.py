@@ -49,7 +49,7 @@ def runs() -> bool:
     )
 
 
-def up(settings: LabSettings, asked: UpOptions, *, reporter: Reporter) -> None:
+def up(settings: LabSettings, requested: UpOptions, *, reporter: Reporter) -> None:
     """Start all containers, or those that are missing; return when all are healthy.
 
     As natively, options that are not given keep the value of the last `up`, and after a `down` the data
@@ -57,20 +57,20 @@ def up(settings: LabSettings, asked: UpOptions, *, reporter: Reporter) -> None:
 
     Args:
         settings: the state directory for the options, and the ports for error messages.
-        asked: the options of this call.
+        requested: the options of this call.
         reporter: receives the progress.
 
     Raises:
         NoEngineError: when no engine answers.
         LabError: when a container cannot be started; containers of this call are removed.
     """
-    selection(asked.services)
+    selection(requested.services)
     compose.require_engine()
     _require_key(compose.environment_of(AGENT))
     ran_before = compose.containers()
     file = Paths.of(settings).docker_up_options
     known = UpOptions.read(file) or UpOptions()
-    options = (known if ran_before else known.left_by_down(settings)).amended(asked)
+    options = (known if ran_before else known.left_by_down(settings)).amended(requested)
     services = chosen(options.services, shop=bool(options.shop))
     unwanted = {*SERVICES, SHOP} - set(services)
     wanted = [service for service in _services() if service not in unwanted]

@@ -45,8 +45,8 @@ class Identity:
             if name in known:
                 return cls(name=name, uid=known[name].pw_uid, gid=known[name].pw_gid)
         raise LabError(
-            "PostgreSQL refuses to run as root, and this machine has neither of the users postgres and"
-            " nobody.\nRun ./creditlab as an ordinary user, or add a user named postgres."
+            "PostgreSQL refuses to run as root, and this machine has neither a user postgres nor a"
+            " user nobody.\nRun ./creditlab as an ordinary user, or add a user named postgres."
         )
 
     @classmethod

@@ -49,12 +49,12 @@ class Outcome:
     notes: tuple[str, ...] = ()
 
 
-def up(settings: LabSettings, asked: UpOptions, *, reporter: Reporter, seed: Seed) -> Outcome:
+def up(settings: LabSettings, requested: UpOptions, *, reporter: Reporter, seed: Seed) -> Outcome:
     """Start the selected components that do not run yet; on failure stop those that this call started.
 
     Args:
         settings: from the environment; a running lab keeps its own until it is restarted.
-        asked: the options of this call.
+        requested: the options of this call.
         reporter: receives the progress.
         seed: called when the database is ready.
 
@@ -62,25 +62,25 @@ def up(settings: LabSettings, asked: UpOptions, *, reporter: Reporter, seed: See
         LabError: when a component cannot be found, started or reached.
     """
     paths = Paths.of(settings)
-    selection(asked.services)
+    selection(requested.services)
     settings = agent.chosen(settings)
     statefile.require_directories_above(paths.state)
     for directory in (paths.logs, paths.run):
         statefile.make_directory(directory)
     with held(paths.lock):
         supervisor = Supervisor(paths)
-        scale = set() if asked.scale is None else {"seed_scale"}
+        scale = set() if requested.scale is None else {"seed_scale"}
         known = UpOptions.read(paths.up_options) or UpOptions()
         if supervisor.answers() and known.prepared:
-            options = known.amended(asked)
+            options = known.amended(requested)
             running = options.running(settings)
             options = options.with_settings(running)
             start = _Start(running, options, supervisor, reporter, seed, required=scale)
-            outcome = start.complete(asked, known)
+            outcome = start.complete(requested, known)
             return replace(outcome, notes=_notes(start.options, settings))
         if end_processes(paths, supervisor, reporter):
             reporter.done("leftovers", "stopped processes of an incomplete start; starting again")
-        options = known.to_start_again(settings).amended(asked)
+        options = known.to_start_again(settings).amended(requested)
         required = settings.model_fields_set | scale
         settings = options.applied_to(settings)
         options = options.with_settings(settings)
@@ -135,7 +135,7 @@ class _Start:
             undo.pop_all()
         return started
 
-    def complete(self, asked: UpOptions, known: UpOptions) -> Outcome:
+    def complete(self, requested: UpOptions, known: UpOptions) -> Outcome:
         """Start missing components of a running lab, stop those that are not selected, set the load."""
         processes = self.supervisor.processes()
         failing = [c for c in self.wanted if processes[c.name].keeps_failing]
@@ -151,8 +151,8 @@ class _Start:
                 self._seed()
             outcome = self._start(missing)
             self._update_targets()
-            if asked.load is not None:
-                self._set_load(asked.load)
+            if requested.load is not None:
+                self._set_load(requested.load)
             undo.pop_all()
         return outcome
 
