@@ -9,7 +9,7 @@ import sys
 from typing import Any, NoReturn
 
 from lab.foundation.errors import LabError
-from lab.terminal.commands import PASS_ON, CommandGroup, LazyCommand
+from lab.terminal.commands import PASS_ON, Commands, Later
 from lab.terminal.streams import tolerate_any_encoding
 from workload.errors import WorkloadError
 
@@ -18,7 +18,7 @@ class Interrupted(LabError):  # noqa: N818 - somebody's wish, not an error
     """Interrupted; what this call had started is stopped."""
 
 
-class Root(CommandGroup):
+class Root(Commands):
     """All commands; none of them lets typer end an interrupted call before it has had its say."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -34,78 +34,76 @@ NEGATIVE_ID = {"ignore_unknown_options": True}
 app = Root(
     "creditlab",
     "Credit Lab: a credit workload on PostgreSQL 15, watched by two observability stacks.",
-    LazyCommand(
+    Later(
         "up",
         "lab.cli.up:up",
         "Start the lab, or what is missing of it: in containers where a Docker engine answers.",
     ),
-    LazyCommand(
+    Later(
         "down",
         "lab.cli.down:down",
         "Stop the lab: what runs of it, unless --docker or --native says which.",
     ),
-    LazyCommand(
+    Later(
         "restart",
         "lab.cli.restart:restart",
         "Stop the lab and start it as it was; changed settings take effect.",
     ),
-    LazyCommand("status", "lab.cli.status:status", "Show each component."),
-    LazyCommand("logs", "lab.cli.logs:logs", "Show the last lines of the logs."),
-    LazyCommand(
+    Later("status", "lab.cli.status:status", "Show each component."),
+    Later("logs", "lab.cli.logs:logs", "Show the last lines of the logs."),
+    Later(
         "trace",
         "lab.cli.trace:trace",
         "Show a trace's statements, with the plan that each was executed by.",
     ),
-    LazyCommand(
+    Later(
         "queries", "lab.cli.queries:queries", "List the statements that did most in the last hour."
     ),
-    LazyCommand(
+    Later(
         "query",
         "lab.cli.queries:query",
         "Show one statement: both observers, its plans over time, its slowest executions, its tables.",
         NEGATIVE_ID,
     ),
-    LazyCommand(
+    Later(
         "sessions",
         "lab.cli.sessions:sessions",
         "Show live sessions and who blocks whom. Exit status 1 when PostgreSQL does not answer.",
     ),
-    LazyCommand(
+    Later(
         "doctor",
         "lab.cli.doctor:doctor",
         "Check a PostgreSQL for all that Database Monitoring and the exporter need.",
     ),
-    LazyCommand(
+    Later(
         "verify",
         "lab.cli.verify:verify",
         "Check every invariant, and the counters of the services against the database.",
     ),
-    LazyCommand(
+    Later(
         "compare",
         "lab.cli.compare:compare",
         "Ask both observers the same, and show how far they are from the truth; and what they cost.",
     ),
-    LazyCommand("datadog", "lab.cli.datadog:group", "Work with a Datadog account."),
-    LazyCommand(
+    Later("datadog", "lab.cli.datadog:group", "Work with a Datadog account."),
+    Later(
         "drill",
         "lab.cli.drill:group",
         "Make a fault on purpose, prove it in PostgreSQL, heal it, and see who noticed.",
     ),
-    LazyCommand(
+    Later(
         "psql",
         "lab.cli.psql:psql",
         "Open psql in the lab's database; further arguments are psql's own.",
         PASS_ON,
     ),
-    LazyCommand(
+    Later(
         "test",
         "lab.cli.test:test",
         "Check style and types, then run the tests, twice; with arguments, only pytest with these.",
         PASS_ON,
     ),
-    LazyCommand(
-        "bench", "lab.bench:group", "Measure the lab beside pgbench, on the server that runs."
-    ),
+    Later("bench", "lab.bench:group", "Measure the lab beside pgbench, on the server that runs."),
 )
 
 

@@ -25,7 +25,7 @@ from lab.bench.load.measure import (
 )
 from lab.bench.load.scenarios import SCENARIOS
 from lab.bench.load.services import Held
-from lab.foundation.processors import MAX_STOLEN, Shares
+from lab.foundation.processors import STOLEN, Shares
 
 
 def lines(printed: RenderableType) -> list[list[str]]:
@@ -125,7 +125,7 @@ def load_result(**services: object) -> Result:
     """Everything is good, unless told otherwise: as good as pgbench's 0.8, and in time."""
     held = {
         "asked_rate": 200.0, "arrival_rate": 200.0, "operation_rate": 190.0, "dropped": 0, "errors": 3,
-        "start_delay_p99": 0.0499, "processors": Shares(busy=0.5, stolen=MAX_STOLEN / 2),
+        "start_delay_p99": 0.0499, "processors": Shares(busy=0.5, stolen=STOLEN / 2),
     }  # fmt: skip
     return Result(
         plan=Plan(seconds=2, rounds=3, connections=8, rate=500.0),
@@ -177,7 +177,7 @@ def test_the_engines_start_delay_beside_pgbenchs() -> None:
         ({"operation_rate": 189.0}, ["bold red", "green", "green"]),
         ({"dropped": 1}, ["bold red", "green", "green"]),
         ({"start_delay_p99": 0.05}, ["green", "bold red", "green"]),
-        ({"processors": Shares(busy=0.5, stolen=MAX_STOLEN)}, ["green", "green", "bold red"]),
+        ({"processors": Shares(busy=0.5, stolen=STOLEN)}, ["green", "green", "bold red"]),
     ],
 )
 def test_services_that_keep_up_are_called_good(
@@ -190,7 +190,7 @@ def test_services_that_keep_up_are_called_good(
 def test_the_services_figures() -> None:
     table = load._services(load_result())
     found = [words for words in lines(table) if words[0] == "190"]
-    assert found == [["190", "0", "3", "49.9", "50%", f"{MAX_STOLEN / 2:.0%}"]]
+    assert found == [["190", "0", "3", "49.9", "50%", f"{STOLEN / 2:.0%}"]]
     text = " ".join(" ".join(words) for words in lines(load._tables(load_result())))
     assert "8 connections each; medians of 3 rounds, turns of 2 s" in text
 

@@ -11,7 +11,7 @@ from lab.drills.assessment import Assessment
 from lab.drills.drill import Drill
 from lab.drills.matrix import LEGEND, LETTERS, Matrix
 from lab.drills.quiet import Watch
-from lab.foundation.processors import MAX_STOLEN
+from lab.foundation.processors import STOLEN
 from lab.foundation.timestamps import moment
 from lab.judge.evidence import TITLES, Observer
 from lab.judge.readings import Seen
@@ -113,7 +113,7 @@ def quiet(found: Watch) -> RenderableType:
         Text(f"{TITLES[observer]} was not there: {reason}", style="yellow")
         for observer, reason in found.unheard.items()
     ]
-    if found.stolen > MAX_STOLEN:
+    if found.stolen > STOLEN:
         taken = f"The host took {found.stolen:.0%} of this machine's processors meanwhile"
         notes.append(Text(f"{taken}: what waits for one is slow in truth.", style="yellow"))
     return Padding(Group(*([lines] if found.alarms else []), *notes, f"{judged}: {fired}."), (1, 2))
