@@ -10,7 +10,7 @@ SAME_TYPE = {"metric alert": "query alert"}
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A changed field, such as `options.thresholds.critical`; `ours` is the definition's value."""
+    """A changed field, such as `options.thresholds.critical`: the stored value and the definition's value."""
 
     field: str
     stored: Any

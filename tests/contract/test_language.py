@@ -1,8 +1,8 @@
 """Words that do not belong in the project's prose: riddles and personification in place of the field's terms.
 
 For each word the manuals of PostgreSQL, Prometheus and Datadog have a term that readers search for. Add a
-folder to `PROSE` once its texts are in that vocabulary. Code, commands and quoted output are not prose; of
-Python and SQL files, strings, docstrings and comments are.
+folder to `PROSE` once its texts are in that vocabulary. Code, commands and quoted output are not prose; of a
+Python file, comments and strings are.
 """
 
 import io
@@ -20,8 +20,8 @@ from lab.foundation.settings import ROOT
 PROSE: Mapping[str, tuple[str, ...]] = {
     "README.md": (), "CONTRIBUTING.md": (), "SECURITY.md": (), "grafana/README.md": (), "locks/README.md": (),
     "docs": (".md",), "creditlab": (),
-    "lab/foundation": (".py",), "lab/bootstrap": (".py",), "lab/clients": (".py",), "lab/terminal": (".py",),
-    "lab/telemetry": (".py", ".sql"), "lab/seed": (".py",), "lab/datadog": (".py",), "lab/stack": (".py",),
+    "lab/bootstrap": (".py",), "lab/clients": (".py",), "lab/datadog": (".py",), "lab/foundation": (".py",),
+    "lab/seed": (".py",), "lab/stack": (".py",), "lab/telemetry": (".py", ".sql"), "lab/terminal": (".py",),
 }  # fmt: skip
 # Each word or phrase, as a regular expression between word boundaries, and what to write.
 WORDS: Mapping[str, str] = {
@@ -78,8 +78,7 @@ CODE_BLOCK = re.compile(r"^(```|~~~).*?^\1[ ]*$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"(?<=\n\n)(?: {4}[^\n]*\n+)+")
 # Code in a line; the target of a link; quoted output.
 NOT_PROSE = re.compile(r"`[^`\n]+`|\]\([^)\s]+\)|\"[^\"\n]+\"")
-# The tokens of strings; Python 3.12 divides f-strings.
-STRINGS = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
+MARKUP = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|<[^>]*>", re.DOTALL)
 DIALECT = re.compile("|".join(rf"\b(?:{word})\b" for word in WORDS), re.IGNORECASE)
 
 
@@ -109,30 +108,41 @@ def prose(text: str) -> str:
 
 
 def python_prose(text: str) -> str:
-    """Return the strings and comments of a Python file, on their lines, and blanks for all other code."""
-    lines = [[" "] * len(line) for line in text.splitlines()]
-    for phrase in ALLOWED:
-        text = text.replace(phrase, " " * len(phrase))
+    """Return the comments and strings of a Python file, on their lines."""
+    lines = [""] * (text.count("\n") + 2)
+    kinds = {
+        tokenize.COMMENT,
+        tokenize.STRING,
+        getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING),
+    }
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type in STRINGS:
-            row, column = token.start
-            for offset, part in enumerate(token.string.replace('"', " ").splitlines()):
-                start = 0 if offset else column
-                lines[row - 1 + offset][start : start + len(part)] = part
-    return re.sub(r"`[^`\n]+`|\{[^{}\n]+\}", _blank, "\n".join(map("".join, lines)))
+        if token.type in kinds:
+            for number, line in enumerate(token.string.split("\n"), token.start[0] - 1):
+                lines[number] += f" {line}"
+    found = "\n".join(lines)
+    for phrase in ALLOWED:
+        found = found.replace(phrase, " " * len(phrase))
+    return found
 
 
-def sql_prose(text: str) -> str:
-    """Return the comments of a SQL file, on their lines."""
-    return "\n".join(line.partition("--")[2] for line in text.splitlines())
+def words_of(text: str, suffix: str) -> str:
+    """Return the prose of a file with this ending."""
+    match suffix:
+        case ".py":
+            return python_prose(text)
+        case ".html":
+            return MARKUP.sub(_blank, text)
+        case ".sql" | ".js":
+            return text
+        case _:
+            return prose(text)
 
 
-def findings(text: str, place: str) -> Iterator[Finding]:
+def findings(text: str, place: str, suffix: str = ".md") -> Iterator[Finding]:
     """Yield each word of the list in a text, also across the end of a line."""
-    read = {".py": python_prose, ".sql": sql_prose, "creditlab": python_prose}
-    words = read.get(Path(place).suffix or place, prose)(text)
+    words = words_of(text, suffix)
     for found in DIALECT.finditer(re.sub(r"\n(?=[^\n])", " ", words)):
-        line = text.count("\n", 0, found.start()) + 1
+        line = words.count("\n", 0, found.start()) + 1
         instead = next(
             use for word, use in WORDS.items() if re.fullmatch(word, found[0], re.IGNORECASE)
         )
@@ -156,7 +166,8 @@ def files() -> Iterator[Path]:
 @pytest.mark.parametrize("file", list(files()), ids=lambda file: str(file.relative_to(ROOT)))
 def test_prose_uses_the_terms_of_the_field(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
-    found = [str(finding) for finding in findings(text, str(file.relative_to(ROOT)))]
+    place = str(file.relative_to(ROOT))
+    found = [str(finding) for finding in findings(text, place, file.suffix)]
     assert not found, "\n".join(found)
 
 
@@ -190,16 +201,12 @@ def test_code_output_and_other_words_are_no_finding(text: str) -> None:
     assert not list(findings(text, "x"))
 
 
-def test_strings_and_comments_of_programs_are_prose() -> None:
-    """A name or a call is none, and a line keeps its number."""
-    text = (
-        'told = file.tell()\nraise LabError(\n    f"{told} is read"\n    "nobody"\n)  # mends it\n'
-    )
-    found = [str(finding).partition(";")[0] for finding in findings(text, "x.py")]
-    assert found == ['x.py:5: "mends"']
-    assert [f.word for f in findings("-- told\nSELECT told", "x.sql")] == ["told"]
-
-
 @pytest.mark.parametrize("phrase", ALLOWED)
 def test_every_exception_is_needed(phrase: str) -> None:
     assert any(phrase in file.read_text(encoding="utf-8") for file in files())
+
+
+def test_of_a_python_file_comments_and_strings_are_read() -> None:
+    text = 'def told(nobody: int) -> None:\n    """It\n    tells."""\n    print("mend")  # anew\n'
+    found = [(finding.place, finding.word) for finding in findings(text, "x", ".py")]
+    assert found == [("x:3", "tells"), ("x:4", "mend"), ("x:4", "anew")]
