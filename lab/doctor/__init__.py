@@ -1,8 +1,8 @@
 """Examines any PostgreSQL for what Database Monitoring and postgres_exporter need.
 
-One module reads (`read`), the rules judge (`rules`, pure functions over `facts`). The
-database need not be the lab's, and the role that asks need not be allowed much: what it may not see is
-unknown, with the grant that would help.
+`read` is the one module that queries the database; `rules` are pure functions over `facts`. The database
+may be any, and the connecting role may have few privileges: what it may not read is reported as unknown,
+with the GRANT that is missing.
 """
 
 from lab.doctor.check import Check, Fix, Report, Status, Then

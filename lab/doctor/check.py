@@ -1,4 +1,4 @@
-"""What the doctor says: one check after the other, and the report that holds them."""
+"""The doctor's checks, the fix of each, and the report of all checks."""
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ from lab.foundation.outcome import Outcome
 
 
 class Status(StrEnum):
-    """The three things a check can find; unknown is never counted as either of the others."""
+    """The result of a check; unknown is never counted as ok or as missing."""
 
     OK = "ok"
     MISSING = "missing"
@@ -16,12 +16,12 @@ class Status(StrEnum):
 
     @property
     def outcome(self) -> Outcome:
-        """The same in the words of every command that checks."""
+        """The same as an outcome of the commands that check something."""
         return Outcome.FAILED if self is Status.MISSING else Outcome(self.value)
 
 
 class Then(StrEnum):
-    """What must happen after the statements of a fix before they have their effect."""
+    """What a fix needs after its statements to take effect."""
 
     NOTHING = "nothing"
     RELOAD = "reload"
@@ -31,15 +31,15 @@ class Then(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Fix:
-    """How to put one thing right.
+    """How to fix one check.
 
     Attributes:
-        statements: SQL to run one by one, outside a transaction, in the examined database, by a
-            superuser or the owner of what they change; empty when SQL cannot do it.
-        conf: the same as lines of postgresql.conf (or of a managed service's parameters).
-        then: what has to follow.
-        after: the name of the check that has to be fixed first.
-        note: what a person must know besides.
+        statements: SQL to run one by one, outside a transaction, in the examined database, as a
+            superuser or as the owner of the changed objects; empty when SQL cannot fix it.
+        conf: the same as lines of postgresql.conf (or as parameters of a managed service).
+        then: the step that is needed afterwards.
+        after: the name of the check to fix first.
+        note: further instructions.
     """
 
     statements: tuple[str, ...] = ()
@@ -51,13 +51,13 @@ class Fix:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One thing that an observer needs.
+    """One requirement of an observer, and whether the database meets it.
 
     Attributes:
         name: stable, for programs.
-        title: the need, in words.
-        found: what there is instead, or what shows that all is well.
-        impact: what nobody sees without it.
+        title: the requirement, as text.
+        found: the state of the database.
+        impact: the data that are missing without it.
         fix: None when nothing is to be done.
     """
 
@@ -71,7 +71,7 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """All checks of one database, as seen by one role."""
+    """All checks of one database, made as one role."""
 
     server_version: str
     database: str
@@ -86,7 +86,7 @@ class Report:
 
     @property
     def outcome(self) -> Outcome:
-        """Failed when anything is missing; else unknown when a check could not be made; else ok."""
+        """Failed when a check is missing; else unknown when a check could not be made; else ok."""
         return Outcome.worst(check.status.outcome for check in self.checks)
 
     @property
@@ -97,7 +97,7 @@ class Report:
 
     @property
     def exit_status(self) -> int:
-        """0 for ok, 1 when anything is missing, 2 when nothing is but something is unknown."""
+        """0 for ok, 1 when something is missing, 2 when nothing is missing and a check is unknown."""
         return self.outcome.exit_status
 
     def to_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The doctor's one entry: a connection string in, a report out; nothing in the database is changed."""
+"""Examine one database: from a connection string to a report, without changing the database."""
 
 from lab.clients.database import connect
 from lab.doctor.check import Report
@@ -12,8 +12,8 @@ def examine(
     """Check one database, PostgreSQL 10 or newer.
 
     Args:
-        dsn: libpq connection string or URI. A superuser, or a member of the two roles, gets the fullest
-            answer; any role gets an answer.
+        dsn: libpq connection string or URI. A superuser, or a member of the two roles, gets the most complete
+            report; any other role gets one with unknown checks.
         datadog_role: the role that the Datadog Agent connects as.
         exporter_role: the role that postgres_exporter connects as.
 

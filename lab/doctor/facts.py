@@ -1,6 +1,6 @@
-"""What the doctor knows about a database before it judges: a snapshot, without opinion.
+"""The facts about a database that the doctor's rules evaluate: settings, roles, extensions, functions.
 
-None stands for "the role that asked may not see it", everywhere.
+None always stands for "the connecting role may not read it".
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One row of pg_settings; `source` and `context` in PostgreSQL's own words."""
+    """One row of pg_settings."""
 
     value: str
     source: str
@@ -19,10 +19,10 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Extension:
-    """An extension that this server could have; `version` and `schema` are None when it is not created.
+    """An available extension; `version` and `schema` are None when it is not created.
 
     Attributes:
-        default: the version that the server's files would create.
+        default: the version that CREATE EXTENSION would create.
         schema_sql: the schema, quoted for SQL.
     """
 
@@ -40,9 +40,9 @@ class Observer:
         sql: the name, quoted for SQL.
         has_monitor: whether the privileges of pg_monitor apply without SET ROLE.
         is_member: whether it was granted pg_monitor, inherited or not.
-        settings: search_path and time-outs as its sessions in this database start with.
-        path: the schemas of that search path which exist, $user resolved.
-        uses: the schemas it has USAGE on.
+        settings: search_path and time-outs that its sessions in this database start with.
+        path: the schemas of that search path that exist, $user resolved.
+        uses: the schemas that it has USAGE on.
         creates_sql: the schemas that it may create objects in, quoted for SQL.
         creates_temporary: whether it may create temporary objects in this database.
     """
@@ -68,12 +68,12 @@ class ExplainFunction:
     """`datadog.explain_statement(text)`.
 
     Attributes:
-        owner: whose privileges it uses when it is SECURITY DEFINER.
+        owner: the role whose privileges it uses when it is SECURITY DEFINER.
         owner_sql: the same, quoted for SQL.
         may_execute: whether the datadog role may call it.
         unreadable: the application's tables that the owner may not read.
-        owner_is_superuser: whether whatever runs as the owner is unlimited.
-        refuses_temporary: whether its source looks for temporary objects of the caller.
+        owner_is_superuser: whether statements that run as the owner bypass all privilege checks.
+        refuses_temporary: whether its source checks for temporary objects of the caller.
     """
 
     owner: str
@@ -88,14 +88,14 @@ class ExplainFunction:
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """What came of explaining a statement about one of the application's tables.
+    """The result of explaining a statement on one of the application's tables.
 
     Attributes:
-        by: the role that called the function: the datadog role when the asking role may become it.
-        refused: whether that role was not even allowed to call it.
-        error: empty when there was a plan.
+        by: the role that called the function: the datadog role when the connecting role may SET ROLE to it.
+        refused: whether that role may not call the function.
+        error: empty when the function returned a plan.
         executes: whether the function also explains EXECUTE, which evaluates the parameters.
-        evaluates: whether it also plans what reads tables while it is planned.
+        evaluates: whether it also plans calls that read tables during planning.
     """
 
     statement: str
@@ -108,12 +108,12 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True)
 class StatementTexts:
-    """What reading pg_stat_statements with its texts gave.
+    """The result of reading pg_stat_statements with its query texts.
 
     Attributes:
-        error: why it failed, with its SQLSTATE; empty when it did not.
+        error: PostgreSQL's error message; empty when the query succeeded.
         entries: rows of the view.
-        texts: those whose text is not NULL.
+        texts: rows whose text is not NULL.
     """
 
     error: str
@@ -124,19 +124,19 @@ class StatementTexts:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """Everything that the rules look at.
+    """Everything that the rules evaluate.
 
     Attributes:
         version: server_version_num, such as 150018.
         database_sql: the database, quoted for SQL.
-        is_standby: whether the server is in recovery, and refuses every change.
+        is_standby: whether the server is in recovery, and rejects every change.
         settings: those that the rules name; a name is absent when its library is not loaded, or when
-            the setting is hidden from the role.
-        texts: None where the extension is not there.
+            the role may not see the setting.
+        texts: None when the extension is not created.
         datadog_schema: whether it exists.
-        planner: whether there is a role `datadog_explain`.
-        table_schemas_sql: the schemas of those tables.
-        has_query_id: whether this very session has a query_id in pg_stat_activity.
+        planner: whether the role `datadog_explain` exists.
+        table_schemas_sql: the schemas of the application's tables, quoted for SQL.
+        has_query_id: whether the doctor's own session has a query_id in pg_stat_activity.
     """
 
     version: int
@@ -161,7 +161,7 @@ class Facts:
 
 
 def is_unlimited(duration: str) -> bool:
-    """Whether a time-out, as PostgreSQL writes it, is none.
+    """Whether a time-out, as PostgreSQL prints it, is disabled (zero).
 
     >>> [is_unlimited(value) for value in ("", "0", "0ms", "5s", "0x10", "1e3", "0.5 min")]
     [True, True, True, False, False, False, False]

@@ -1,15 +1,15 @@
-"""The statements that put things right, in one place, so that they read alike and quote alike."""
+"""The SQL and configuration lines that fix a failed check, with identifiers and literals quoted."""
 
 from lab.doctor.check import Fix, Then
 from lab.doctor.facts import ExplainFunction, Facts, Observer, names
 
 LIBRARIES = "libraries"
 _LITERAL = "'{}'"
-# Of the settings of a library, which the server cannot tell us about before it is loaded.
+# Settings of libraries with context postmaster; pg_settings has no row of them until the library is loaded.
 _AT_START = {"pg_stat_statements.max"}
 
 PLANNER = "datadog_explain"
-# The body is that of postgres/init/30-observability.sql, which says why it refuses what it refuses.
+# The body is that of postgres/init/30-observability.sql, where comments explain each refusal.
 _EXPLAIN = r"""
 CREATE OR REPLACE FUNCTION datadog.explain_statement(l_query text, OUT explain json)
 RETURNS SETOF json LANGUAGE plpgsql STRICT SECURITY DEFINER
@@ -38,14 +38,14 @@ $function$""".lstrip()
 
 
 def setting(facts: Facts, name: str, value: str) -> Fix:
-    """Give a setting a value for the whole server, by the way that will win over what is set now."""
+    """Return how to set a parameter for the whole server, at the source that has precedence now."""
     known = facts.settings.get(name)
     conf = f"{name} = {_quoted(value)}"
     if known is None:
         then = Then.RESTART if name in _AT_START else Then.RELOAD
         return Fix(statements=_alter_system(name, value), conf=conf, then=then, after=LIBRARIES)
     if known.source == "command line":
-        note = f"The server's command line sets {name} (-c {name}=...), and wins over any file."
+        note = f"The server's command line sets {name} (-c {name}=...), which overrides configuration files."
         return Fix(conf=conf, then=Then.RESTART, note=note)
     if known.source == "database":
         alter = f"ALTER DATABASE {facts.database_sql} SET {name} = {_quoted(value)}"
@@ -55,13 +55,13 @@ def setting(facts: Facts, name: str, value: str) -> Fix:
 
 
 def libraries(facts: Facts, wanted: tuple[str, ...]) -> Fix:
-    """Preload libraries besides those that are preloaded now."""
+    """Return how to preload libraries in addition to those that are preloaded now."""
     known = facts.settings.get("shared_preload_libraries")
     if known is None:
         return Fix(
-            conf=f"shared_preload_libraries = '(what is there now),{','.join(wanted)}'",
+            conf=f"shared_preload_libraries = '(current value),{','.join(wanted)}'",
             then=Then.RESTART,
-            note=f"To be told exactly: GRANT pg_read_all_settings TO {facts.role_sql};",
+            note=f"To see the current value: GRANT pg_read_all_settings TO {facts.role_sql};",
         )
     if known.source == "command line":
         return setting(facts, "shared_preload_libraries", known.value)
@@ -76,16 +76,16 @@ def libraries(facts: Facts, wanted: tuple[str, ...]) -> Fix:
 
 
 def role(observer: Observer) -> Fix:
-    """Make the role, or let it log in."""
+    """Return how to create the role, or how to let it log in."""
     verb = "ALTER" if observer.exists else "CREATE"
     return Fix(
         statements=(f"{verb} ROLE {observer.sql} LOGIN",),
-        note=f"Then give it a password: \\password {observer.sql} in psql.",
+        note=f"Then set its password: \\password {observer.sql} in psql.",
     )
 
 
 def monitor(facts: Facts, observer: Observer) -> Fix:
-    """Grant pg_monitor, so that it applies without SET ROLE."""
+    """Return how to grant pg_monitor so that it applies without SET ROLE."""
     if not observer.is_member:
         inherit = () if not observer.exists else (f"ALTER ROLE {observer.sql} INHERIT",)
         return Fix(statements=(*inherit, f"GRANT pg_monitor TO {observer.sql}"), then=Then.NOTHING)
@@ -96,7 +96,7 @@ def monitor(facts: Facts, observer: Observer) -> Fix:
 
 
 def explain_function(facts: Facts) -> Fix:
-    """Make the function, owned by a role that may plan the application's statements and owns nothing else."""
+    """Return how to create the function, owned by a role that may plan the application's statements only."""
     path = ", ".join(dict.fromkeys(["pg_catalog", *facts.table_schemas_sql, "pg_temp"]))
     statements = [
         "CREATE SCHEMA IF NOT EXISTS datadog",
@@ -119,7 +119,7 @@ def explain_function(facts: Facts) -> Fix:
 
 
 def confined(facts: Facts) -> Fix:
-    """Make the function anew, and let the Agent's role create functions nowhere."""
+    """Return how to recreate the function, and to revoke CREATE on every schema from the Agent's role."""
     assert facts.datadog is not None
     role, made = facts.datadog.sql, explain_function(facts)
     if facts.datadog.is_superuser:
@@ -128,12 +128,14 @@ def confined(facts: Facts) -> Fix:
         f"REVOKE CREATE ON SCHEMA {schema} FROM public, {role}"
         for schema in facts.datadog.creates_sql
     )
-    note = "Roles that create objects there need a GRANT of their own first. " if revoked else ""
+    note = (
+        "First grant CREATE to the roles that create objects in these schemas. " if revoked else ""
+    )
     return Fix(statements=(*made.statements, *revoked), after=made.after, note=f"{note}{made.note}")
 
 
 def readable_tables(facts: Facts, function: ExplainFunction) -> Fix:
-    """Let the function's owner plan what the application runs."""
+    """Return how to let the function's owner plan the application's statements."""
     return Fix(statements=_may_plan(facts, function.owner_sql))
 
 

@@ -1,10 +1,10 @@
-"""The questions that the doctor asks, in SQL that PostgreSQL 10 to 17 understand.
+"""The doctor's SQL queries, for PostgreSQL 10 to 17.
 
-They read system catalogues that every role may read; each privilege is asked about by role id, so that
-a role that does not exist is a row that is absent, not an error.
+They read system catalogs that every role may read. Privileges are queried by role oid, so that a role that
+does not exist is a missing row, not an error.
 """
 
-# A value that was set for the asking role alone says nothing about others: the default stands in for it.
+# A value that is set for the connecting role alone does not apply to other roles: the default replaces it.
 SETTINGS = """
 SELECT name,
        CASE WHEN source IN ('user', 'database user', 'client', 'session')
@@ -48,7 +48,7 @@ LEFT JOIN pg_catalog.pg_roles r ON r.rolname = %(role)s
 WHERE d.datname = current_database()
 """
 
-# The later row wins: database, then role, then role in this database.
+# The last row has precedence: database, then role, then role in this database.
 ROLE_SETTINGS = """
 SELECT pg_catalog.unnest(s.setconfig)
 FROM pg_catalog.pg_db_role_setting s
@@ -68,12 +68,12 @@ FROM pg_catalog.pg_namespace n
 LEFT JOIN pg_catalog.pg_roles r ON r.rolname = %(role)s
 """
 
-# `{schema}` is that of the extension, quoted.
+# `{schema}` is the schema of the extension, quoted.
 TEXTS = "SELECT count(*), count(query) FROM {schema}.pg_stat_statements"
 
 DATADOG_SCHEMA = "SELECT count(*) > 0 FROM pg_catalog.pg_namespace WHERE nspname = 'datadog'"
 
-# An application's table: not the server's, not an extension's, not the Agent's. The largest comes first.
+# The application's tables: not the server's, an extension's or the Agent's. The largest is first.
 TABLES = """
 SELECT c.oid,
        pg_catalog.quote_ident(n.nspname)
@@ -88,8 +88,8 @@ WHERE c.relkind IN ('r', 'p')
 ORDER BY c.reltuples DESC, c.oid
 """
 
-# A statement about a table, as the application would write it: without the schema where somebody's search
-# path leads there. The text is made by the server: bytes of a name that cannot be decoded stay as they are.
+# A statement on a table, as the application would write it: without the schema where a role's search_path
+# contains it. The server builds the text: bytes of a name that cannot be decoded stay as they are.
 STATEMENT = """
 SELECT coalesce((
     SELECT 'SELECT * FROM '
@@ -110,8 +110,8 @@ SELECT coalesce((
 ), 'SELECT 1')"""
 EXPLAIN = f"SELECT datadog.explain_statement(({STATEMENT}))"
 
-# Statements that a function should refuse. By the SQLSTATE of what comes back, PostgreSQL has looked for a
-# prepared statement to evaluate the parameters of, or has read a table while it planned, and then divided.
+# Statements that the function must refuse. The SQLSTATE shows that PostgreSQL looked up a prepared statement
+# (undefined_pstatement), or read a table during planning and then divided by zero.
 EXECUTES = ("SELECT datadog.explain_statement('EXECUTE creditlab_doctor')", "26000")
 _READS = "pg_catalog.table_to_xml('pg_catalog.pg_am', true, false, '')::text"
 EVALUATES = (
@@ -122,7 +122,7 @@ EVALUATES = (
     "22012",
 )
 
-# The role that plans, in the doctor's own advice.
+# The role that owns the function in the doctor's own fixes.
 PLANNER = "SELECT count(*) > 0 FROM pg_catalog.pg_roles WHERE rolname = 'datadog_explain'"
 
 EXPLAIN_FUNCTION = """

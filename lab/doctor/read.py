@@ -1,7 +1,7 @@
-"""Takes the snapshot: the one part of the doctor that talks to the database.
+"""Reads the facts about a database: the one module of the doctor that sends queries.
 
-Each group of facts is asked for by itself, so that what the role may not see, or what a server does not
-know, costs that group only.
+Each group of facts has its own query, so that a missing privilege, or a catalog that this version of
+PostgreSQL does not have, makes only that group unknown.
 """
 
 from collections.abc import Iterator
@@ -53,10 +53,10 @@ _SESSION_SETTINGS = ("search_path", "statement_timeout", "lock_timeout")
 
 
 def read(connection: Connection, *, datadog_role: str, exporter_role: str) -> Facts:
-    """Read everything that the rules look at, in one read-only transaction that leaves nothing behind.
+    """Read everything that the rules evaluate, in one read-only transaction.
 
     Raises:
-        DatabaseError: when not even the session's own identity can be read, or the connection is lost.
+        DatabaseError: when the session's own identity cannot be read, or the connection is lost.
     """
     with read_only(connection):
         return _facts(connection, datadog_role, exporter_role)
@@ -70,7 +70,7 @@ def _facts(connection: Connection, datadog_role: str, exporter_role: str) -> Fac
         for name, value, source, context in _ask(connection, queries.SETTINGS, names=_SETTINGS)
         or []
     }
-    # Only now, because these would hide what the server and the role start with.
+    # After the query of pg_settings, which would otherwise return these values.
     rows(connection, f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'")
     rows(connection, f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
     tables = _ask(connection, queries.TABLES) or []
@@ -104,20 +104,20 @@ def _facts(connection: Connection, datadog_role: str, exporter_role: str) -> Fac
 
 
 def _ask(connection: Connection, sql: str, **parameters: object) -> list[Row] | None:
-    """None when PostgreSQL refuses; the rules then say unknown."""
-    with suppress(DatabaseError), _undone(connection):
+    """Return the rows of a query, or None when PostgreSQL rejects it: the check is then unknown."""
+    with suppress(DatabaseError), _rolled_back(connection):
         return rows(connection, sql, parameters)
     return None
 
 
 @contextmanager
-def _undone(connection: Connection) -> Iterator[None]:
-    """Take back what a block does, so that its failure does not fail the whole transaction."""
+def _rolled_back(connection: Connection) -> Iterator[None]:
+    """Roll a block back to a savepoint, so that its failure does not abort the transaction."""
     rows(connection, "SAVEPOINT doctor")
     try:
         yield
     finally:
-        # Released, because the next one inside may not hide the one outside.
+        # Released, so that a nested savepoint of the same name does not hide the outer one.
         rows(connection, "ROLLBACK TO SAVEPOINT doctor; RELEASE SAVEPOINT doctor")
 
 
@@ -132,11 +132,11 @@ def _extensions(connection: Connection) -> dict[str, Extension] | None:
 
 
 def _texts(connection: Connection, role: str, extension: Extension | None) -> StatementTexts | None:
-    """Read every text, as the Agent and the exporter do."""
+    """Read every query text, as the Agent and the exporter do."""
     if extension is None or extension.schema_sql is None:
         return None
-    with _undone(connection):
-        _become(connection, role)
+    with _rolled_back(connection):
+        _set_role(connection, role)
         try:
             [counts] = rows(connection, queries.TEXTS.replace("{schema}", extension.schema_sql))
         except DatabaseError as failure:
@@ -193,22 +193,22 @@ def _explain_function(connection: Connection, found: Row, tables: list[Row]) -> 
 def _attempt(
     connection: Connection, name: str, datadog: Observer | None, role: str, tables: list[Row]
 ) -> Attempt:
-    """Explain a statement about the largest table, as the Agent does: its role, its search path.
+    """Explain a statement on the largest table, as the Agent does: with its role and its search_path.
 
-    Where the asking role may not become the Agent's, it asks itself, with the Agent's search path.
+    A role that may not SET ROLE to the Agent's calls the function itself, with the Agent's search_path.
     """
     statement, error, refused, executes, evaluates = "SELECT 1", "", False, False, False
     table = {"table": tables[0][0] if tables else None}
-    with _undone(connection):
-        by = name if _become(connection, name) else role
+    with _rolled_back(connection):
+        by = name if _set_role(connection, name) else role
         try:
             if datadog is not None and (path := datadog.settings["search_path"]):
                 rows(connection, "SELECT set_config('search_path', %s, true)", [path])
             [[statement]] = rows(connection, queries.STATEMENT, table)
             refused = rows(connection, queries.MAY_EXPLAIN) != [(True,)]
             if not refused:
-                executes = _fails_by(connection, *queries.EXECUTES)
-                evaluates = _fails_by(connection, *queries.EVALUATES)
+                executes = _fails_with(connection, *queries.EXECUTES)
+                evaluates = _fails_with(connection, *queries.EVALUATES)
                 rows(connection, queries.EXPLAIN, table)
         except DatabaseError as failure:
             error = str(failure)
@@ -222,20 +222,20 @@ def _attempt(
     )
 
 
-def _fails_by(connection: Connection, sql: str, sqlstate: str) -> bool:
+def _fails_with(connection: Connection, sql: str, sqlstate: str) -> bool:
     try:
-        with _undone(connection):
+        with _rolled_back(connection):
             rows(connection, sql)
     except DatabaseError as failure:
         return failure.sqlstate == sqlstate
     return False
 
 
-def _become(connection: Connection, role: str) -> bool:
-    rows(connection, "SAVEPOINT become")
+def _set_role(connection: Connection, role: str) -> bool:
+    rows(connection, "SAVEPOINT set_role")
     try:
         rows(connection, "SELECT set_config('role', %s, true)", [role])
     except DatabaseError:
-        rows(connection, "ROLLBACK TO SAVEPOINT become")
+        rows(connection, "ROLLBACK TO SAVEPOINT set_role")
         return False
     return True

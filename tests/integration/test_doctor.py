@@ -274,12 +274,12 @@ def test_a_setting_of_the_command_line_is_not_fixed_in_vain(foreign: Cluster) ->
 def test_the_vendors_function_lets_its_caller_act_as_the_superuser(
     fixable: Database, role: Role
 ) -> None:
-    """Each way is named, as far as the asking role may try; a way that is closed is not."""
+    """Each escalation that the connecting role can try is reported; one that is closed is not."""
     run(fixable.dsn(Role.SUPERUSER), (VENDORS,))
     check = find(examine(fixable.dsn(role)), "explain_confined")
     assert check.status is Status.MISSING
     assert "EXPLAIN EXECUTE evaluates any parameter" in check.found
-    assert "functions that read tables run while it plans" in check.found
+    assert "functions that read tables run during planning" in check.found
     assert "owner postgres is a superuser" in check.found
     assert "temporary" not in check.found
     run(fixable.dsn(Role.SUPERUSER), (f"GRANT TEMPORARY ON DATABASE {fixable.name} TO datadog",))

@@ -344,7 +344,7 @@ def test_a_setting_is_shown_for_those_who_may_not_alter_the_system_too() -> None
     ("texts", "status", "words"),
     [
         (StatementTexts(error="", sqlstate=None, entries=0, texts=0), Status.OK, "0 texts"),
-        (StatementTexts(error="", sqlstate=None, entries=7, texts=0), Status.MISSING, "has lost"),
+        (StatementTexts(error="", sqlstate=None, entries=7, texts=0), Status.MISSING, "are NULL"),
         (
             StatementTexts(error="invalid byte", sqlstate="22021", entries=0, texts=0),
             Status.MISSING,

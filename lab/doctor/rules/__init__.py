@@ -1,4 +1,4 @@
-"""Everything that Database Monitoring and the exporter need, as pure functions from facts to checks."""
+"""The requirements of Database Monitoring and postgres_exporter, as pure functions from facts to checks."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -9,7 +9,7 @@ from lab.doctor.rules import log, plans, roles, statements
 
 
 def judge(facts: Facts) -> tuple[Check, ...]:
-    """Apply every rule, in the order in which a person would fix."""
+    """Apply every rule, in the order in which the fixes are made."""
     groups: Iterable[Iterable[Check]] = (
         statements.checks(facts),
         roles.checks(facts),
@@ -21,7 +21,7 @@ def judge(facts: Facts) -> tuple[Check, ...]:
 
 
 def _on_primary(check: Check) -> Check:
-    """A standby takes ALTER SYSTEM, and refuses every other change."""
+    """A standby accepts ALTER SYSTEM, and rejects every other change."""
     own = ("ALTER SYSTEM", "SELECT pg_reload_conf()")
     if check.fix is None or all(s.startswith(own) for s in check.fix.statements):
         return check

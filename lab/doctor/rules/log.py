@@ -11,31 +11,31 @@ _FIRST_WITH_JSON = 150_000
 
 
 def checks(facts: Facts) -> Iterator[Check]:
-    """Destination and form, then what is logged, then executed plans."""
+    """Log destination and format, then logged events, then executed plans."""
     json = facts.version >= _FIRST_WITH_JSON
     destinations = {"stderr", "jsonlog"} if json else {"stderr"}
     yield setting.check(
         facts,
         "log_destination",
-        will_do=lambda value: destinations <= {part.strip() for part in value.split(",")},
+        is_sufficient=lambda value: destinations <= {part.strip() for part in value.split(",")},
         wanted=",".join(sorted(destinations, reverse=True)),
         title=f"The log is written as {' and '.join(sorted(destinations, reverse=True))}",
-        impact="Without stderr the log in Datadog; without jsonlog query ids and executed plans in the lab.",
+        impact="The log in Datadog (stderr); query ids and executed plans in the lab (jsonlog).",
     )
     yield setting.check(
         facts,
         "logging_collector",
-        will_do=setting.on,
+        is_sufficient=setting.on,
         wanted="on",
-        title="The log goes to files that an Agent can follow",
+        title="The log is written to files that an Agent can tail",
         impact="The log in Datadog and in the lab; jsonlog is written to files only.",
     )
     yield setting.check(
         facts,
         "log_line_prefix",
-        will_do=lambda value: value.strip() == PREFIX,
+        is_sufficient=lambda value: value.strip() == PREFIX,
         wanted=PREFIX,
-        title="Log lines begin as Datadog's log pipeline expects",
+        title="Log lines have the prefix that Datadog's log pipeline parses",
         impact="Time, database, user and SQLSTATE of log lines in Datadog, and the link to their session.",
     )
     yield from _events(facts)
@@ -46,42 +46,42 @@ def _events(facts: Facts) -> Iterator[Check]:
     yield setting.check(
         facts,
         "log_min_duration_statement",
-        will_do=setting.logged,
+        is_sufficient=setting.logged,
         wanted="100ms",
         title="Slow statements are logged",
-        impact="Slow statements between two samples, with their traceparent.",
+        impact="Slow statements that ran between two activity samples, with their traceparent.",
     )
     yield setting.check(
         facts,
         "log_lock_waits",
-        will_do=setting.on,
+        is_sufficient=setting.on,
         wanted="on",
         title="Lock waits are logged",
-        impact="Who waited for whom, after the fact.",
+        impact="Which session waited for which, after the wait has ended.",
     )
     yield setting.check(
         facts,
         "log_temp_files",
-        will_do=setting.logged,
+        is_sufficient=setting.logged,
         wanted="0",
         title="Spills to disk are logged",
-        impact="Which statement spilled, and how much.",
+        impact="Which statement wrote temporary files, and of what size.",
     )
     yield setting.check(
         facts,
         "log_checkpoints",
-        will_do=setting.on,
+        is_sufficient=setting.on,
         wanted="on",
         title="Checkpoints are logged",
-        impact="Latency that comes from checkpoints.",
+        impact="Latency caused by checkpoints.",
     )
     yield setting.check(
         facts,
         "log_autovacuum_min_duration",
-        will_do=setting.logged,
+        is_sufficient=setting.logged,
         wanted="0",
         title="Autovacuum is logged",
-        impact="Latency and dead rows that come from vacuum, or from its absence.",
+        impact="Latency caused by autovacuum, and dead tuples that it does not remove.",
     )
 
 
@@ -89,32 +89,32 @@ def _plans(facts: Facts) -> Iterator[Check]:
     yield setting.check(
         facts,
         "auto_explain.log_min_duration",
-        will_do=setting.logged,
+        is_sufficient=setting.logged,
         wanted="200ms",
         title="Executed plans of slow statements are logged",
-        impact="The plan that really ran, with actual rows: estimated plans are all there is.",
+        impact="The executed plan, with actual rows: only estimated plans are available.",
     )
     yield setting.check(
         facts,
         "auto_explain.log_analyze",
-        will_do=setting.on,
+        is_sufficient=setting.on,
         wanted="on",
-        title="Executed plans carry actual rows and times",
-        impact="Where a plan went wrong: estimates without what they came to.",
+        title="Executed plans have actual rows and times",
+        impact="Wrong row estimates: plans have estimated rows only.",
     )
     yield setting.check(
         facts,
         "auto_explain.log_buffers",
-        will_do=setting.on,
+        is_sufficient=setting.on,
         wanted="on",
-        title="Executed plans carry buffers",
+        title="Executed plans have buffer usage",
         impact="Whether a slow plan node read from disk.",
     )
     yield setting.check(
         facts,
         "auto_explain.log_format",
-        will_do=lambda value: value == "json",
+        is_sufficient=lambda value: value == "json",
         wanted="json",
         title="Executed plans are JSON",
-        impact="Executed plans in Datadog and in the lab, both of which read JSON only.",
+        impact="Executed plans in Datadog and in the lab, which both read JSON only.",
     )

@@ -1,4 +1,4 @@
-"""Estimated plans: the schema and the function through which the Agent explains other roles' statements."""
+"""Checks of estimated plans: the schema and the function with which the Agent explains statements."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ _FUNCTION = "datadog.explain_statement(text)"
 
 
 def checks(facts: Facts) -> Iterator[Check]:
-    """The schema, the function, and whether it works."""
+    """Check the schema, the function, and whether it returns a plan."""
     yield _schema(facts)
     if facts.explain is None:
         yield _no_function(facts)
@@ -24,7 +24,7 @@ def checks(facts: Facts) -> Iterator[Check]:
 
 def _schema(facts: Facts) -> Check:
     observer = facts.datadog
-    status, found, fix = Status.OK, "it exists, and the role may use it", None
+    status, found, fix = Status.OK, "it exists, and the role has USAGE on it", None
     statements = ["CREATE SCHEMA IF NOT EXISTS datadog"]
     if observer is not None:
         statements.append(f"GRANT USAGE ON SCHEMA datadog TO {observer.sql}")
@@ -32,7 +32,7 @@ def _schema(facts: Facts) -> Check:
         status, found = Status.UNKNOWN, f"role {facts.role} may not read pg_namespace or pg_roles"
         fix = Fix(statements=(f"GRANT SELECT ON pg_namespace, pg_roles TO {facts.role_sql}",))
     elif not facts.datadog_schema:
-        status, found = Status.MISSING, "there is no such schema in this database"
+        status, found = Status.MISSING, "this database has no such schema"
         fix = Fix(statements=tuple(statements), after=_role_first(observer))
     elif "datadog" not in observer.uses:
         status, found = Status.MISSING, f"role {observer.name} has no USAGE on it"
@@ -48,7 +48,7 @@ def _schema(facts: Facts) -> Check:
 
 
 def _no_function(facts: Facts) -> Check:
-    status, found = Status.MISSING, f"there is no {_FUNCTION} in this database"
+    status, found = Status.MISSING, f"this database has no {_FUNCTION}"
     fix = fixes.explain_function(facts)
     if not facts.explain_known:
         status, found = Status.UNKNOWN, f"role {facts.role} may not read pg_proc"
@@ -88,23 +88,23 @@ def _security_definer(function: ExplainFunction) -> Check:
 
 
 def _confined(facts: Facts, function: ExplainFunction) -> Check:
-    """What the planner calls in an explained statement runs as the function's owner."""
-    status, found, fix = _ways(facts, function)
+    """Functions that the planner evaluates in an explained statement run as the function's owner."""
+    status, found, fix = _escalations(facts, function)
     owner = f"superuser {function.owner}" if function.owner_is_superuser else function.owner
     return Check(
         name="explain_confined",
-        title="The Agent's role gets plans from the explain function, and nothing else",
+        title="The explain function gives the Agent's role plans only",
         status=status,
         found=found,
         impact=(
-            f"No data. But a holder of the role's password reads and calls what {owner} may,"
-            " beyond plans."
+            f"No data. But with the role's password one can read and call everything that {owner} may,"
+            " not only plans."
         ),
         fix=fix,
     )
 
 
-def _ways(facts: Facts, function: ExplainFunction) -> tuple[Status, str, Fix | None]:
+def _escalations(facts: Facts, function: ExplainFunction) -> tuple[Status, str, Fix | None]:
     attempt, observer = facts.attempt, facts.datadog
     if not function.security_definer:
         return Status.OK, "it runs with the caller's own privileges", None
@@ -112,11 +112,11 @@ def _ways(facts: Facts, function: ExplainFunction) -> tuple[Status, str, Fix | N
         return Status.UNKNOWN, f"role {facts.role} may not read pg_roles", None
     ways = {
         "EXPLAIN EXECUTE evaluates any parameter": attempt is not None and attempt.executes,
-        "functions that read tables run while it plans": attempt is not None and attempt.evaluates,
-        "temporary functions run while it plans": (
+        "functions that read tables run during planning": attempt is not None and attempt.evaluates,
+        "temporary functions run during planning": (
             observer.creates_temporary and not function.refuses_temporary
         ),
-        f"functions of schema {', '.join(observer.creates_sql)}, where it may create, run while it plans": (
+        f"functions of schema {', '.join(observer.creates_sql)}, where it has CREATE, run during planning": (
             bool(observer.creates_sql)
         ),
         f"its owner {function.owner} is a superuser": function.owner_is_superuser,
@@ -126,24 +126,28 @@ def _ways(facts: Facts, function: ExplainFunction) -> tuple[Status, str, Fix | N
     if open_ways := [way for way, is_open in ways.items() if is_open]:
         return Status.MISSING, "; ".join(open_ways), fixes.confined(facts)
     if attempt is None or attempt.refused:
-        found = f"role {facts.role} may not try it, nor become {observer.name}"
+        found = f"role {facts.role} may not call it, nor SET ROLE to {observer.name}"
         return Status.UNKNOWN, found, Fix(note="Connect as a superuser, or as the Agent's role.")
-    return Status.OK, f"it plans as {function.owner}, and refuses what would be executed", None
+    return (
+        Status.OK,
+        f"it plans as {function.owner}, and refuses statements that would execute",
+        None,
+    )
 
 
 def _works(facts: Facts, function: ExplainFunction) -> Check:
-    status, found, fix = _proof(facts, function)
+    status, found, fix = _attempt_result(facts, function)
     return Check(
         name="explain_works",
-        title="The Agent gets a plan of the application's statements",
+        title="The Agent can explain the application's statements",
         status=status,
         found=found,
-        impact="Plans of the statements that read the tables named; all of them when it may not execute.",
+        impact="Plans of statements that read the listed tables; all plans without EXECUTE on the function.",
         fix=fix,
     )
 
 
-def _proof(facts: Facts, function: ExplainFunction) -> tuple[Status, str, Fix | None]:
+def _attempt_result(facts: Facts, function: ExplainFunction) -> tuple[Status, str, Fix | None]:
     attempt, observer = facts.attempt, facts.datadog
     if observer is not None and observer.exists and not function.may_execute:
         grant = f"GRANT EXECUTE ON FUNCTION {_FUNCTION} TO {observer.sql}"
@@ -159,8 +163,12 @@ def _proof(facts: Facts, function: ExplainFunction) -> tuple[Status, str, Fix | 
     if attempt is None or attempt.refused:
         grant = f"GRANT EXECUTE ON FUNCTION {_FUNCTION} TO {facts.role_sql}"
         usage = f"GRANT USAGE ON SCHEMA datadog TO {facts.role_sql}"
-        found = f"role {facts.role} may not try it, nor become {_name(observer)}"
-        return Status.UNKNOWN, found, Fix(statements=(usage, grant), note="Or connect as it.")
+        found = f"role {facts.role} may not call it, nor SET ROLE to {_name(observer)}"
+        return (
+            Status.UNKNOWN,
+            found,
+            Fix(statements=(usage, grant), note="Or connect as that role."),
+        )
     if attempt.error:
         found = f"{attempt.statement}: {attempt.error}"
         return Status.MISSING, found, fixes.explain_function(facts)

@@ -1,4 +1,4 @@
-"""The two roles that observers connect as: they exist, see everything, find the extension, have limits."""
+"""Checks of the observers' two roles: login, pg_monitor, search_path, time-outs and connection limit."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,11 +8,11 @@ from lab.doctor.check import Check, Fix, Status, Then
 from lab.doctor.facts import Facts, Observer, is_unlimited
 
 _LIMITS = {"datadog": ("5s", "1s", 10), "exporter": ("8s", "2s", 5)}
-_WHO = {"datadog": "the Datadog Agent", "exporter": "postgres_exporter"}
+_OBSERVERS = {"datadog": "the Datadog Agent", "exporter": "postgres_exporter"}
 
 
 def checks(facts: Facts) -> Iterator[Check]:
-    """Four checks for each of the two roles; one that says unknown where the role could not be read."""
+    """Make four checks of each role; one check, unknown, of a role that could not be read."""
     for key, observer in (("datadog", facts.datadog), ("exporter", facts.exporter)):
         if observer is None:
             yield _unreadable(facts, key)
@@ -35,10 +35,10 @@ def _role(facts: Facts, key: str, observer: Observer) -> Check:
         fix = Fix(statements=(grant,))
     return Check(
         name=f"{key}_role",
-        title=f"Role {observer.name} for {_WHO[key]}",
+        title=f"Role {observer.name} for {_OBSERVERS[key]}",
         status=status,
         found=found,
-        impact=f"Everything that {_WHO[key]} would see.",
+        impact=f"Everything that {_OBSERVERS[key]} would see.",
         fix=fix,
     )
 
@@ -46,7 +46,9 @@ def _role(facts: Facts, key: str, observer: Observer) -> Check:
 def _monitor(facts: Facts, key: str, observer: Observer) -> Check:
     found = "it has the privileges"
     if not observer.has_monitor:
-        found = "it is a member, but does not inherit" if observer.is_member else "it is no member"
+        found = (
+            "it is a member, but does not inherit" if observer.is_member else "it is not a member"
+        )
     return Check(
         name=f"{key}_pg_monitor",
         title=f"Role {observer.name} has pg_monitor",
@@ -63,7 +65,7 @@ def _monitor(facts: Facts, key: str, observer: Observer) -> Check:
 
 
 def _search_path(facts: Facts, key: str, observer: Observer) -> Check:
-    """Both observers name pg_stat_statements without its schema."""
+    """Both observers query pg_stat_statements without its schema."""
     extension = (facts.extensions or {}).get("pg_stat_statements")
     schema = extension.schema if extension else None
     fix = None
@@ -88,7 +90,7 @@ def _search_path(facts: Facts, key: str, observer: Observer) -> Check:
         title=f"Role {observer.name} finds pg_stat_statements",
         status=status,
         found=found,
-        impact=f"Query metrics of {_WHO[key]}.",
+        impact=f"Query metrics of {_OBSERVERS[key]}.",
         fix=fix,
     )
 
@@ -110,7 +112,7 @@ def _limits(key: str, observer: Observer) -> Check:
         title=f"Role {observer.name} has time-outs and a connection limit",
         status=Status.MISSING if lacking else Status.OK,
         found=f"without: {', '.join(lacking)}" if lacking else "it has all three",
-        impact="Nothing; but behind a lock its sessions pile up until the application has none left.",
+        impact="No data. But behind a lock its sessions accumulate until none is left for the application.",
         fix=_after_role(key, observer, fix) if lacking else None,
     )
 
@@ -123,12 +125,12 @@ def _unreadable(facts: Facts, key: str) -> Check:
     catalogues = "pg_roles, pg_namespace, pg_db_role_setting, pg_database"
     return Check(
         name=f"{key}_role",
-        title=f"The role of {_WHO[key]}",
+        title=f"The role of {_OBSERVERS[key]}",
         status=Status.UNKNOWN,
         found=f"role {facts.role} may not read {catalogues}",
-        impact=f"Everything that {_WHO[key]} would see.",
+        impact=f"Everything that {_OBSERVERS[key]} would see.",
         fix=Fix(
             statements=(f"GRANT SELECT ON {catalogues} TO {facts.role_sql}",),
-            note="So that the doctor can tell.",
+            note="Then run the doctor again.",
         ),
     )

@@ -1,4 +1,4 @@
-"""The rule that most checks are: a setting has a value that will do."""
+"""The rule of most checks: a setting has a sufficient value."""
 
 from collections.abc import Callable
 
@@ -11,24 +11,24 @@ def check(
     facts: Facts,
     name: str,
     *,
-    will_do: Callable[[str], bool],
+    is_sufficient: Callable[[str], bool],
     wanted: str,
     title: str,
     impact: str,
 ) -> Check:
-    """Judge one setting of pg_settings; one that has a dot in its name belongs to a library.
+    """Check one setting of pg_settings; one with a dot in its name belongs to a library.
 
     Args:
-        facts: the snapshot.
+        facts: of the database.
         name: the setting, which is also the check's name.
-        will_do: whether a value is good enough.
+        is_sufficient: whether a value meets the requirement.
         wanted: the value that the fix sets.
-        title: the need, in words.
-        impact: what nobody sees without it.
+        title: the requirement, as text.
+        impact: the data that are missing without it.
     """
     known = facts.settings.get(name)
     if known is not None:
-        status = Status.OK if will_do(known.value) else Status.MISSING
+        status = Status.OK if is_sufficient(known.value) else Status.MISSING
         found = f"{name} = {known.value!r}"
         if known.source == "command line":
             found += " (set on the command line)"
@@ -42,7 +42,7 @@ def check(
             status=Status.UNKNOWN,
             found=f"role {facts.role} may not see {name}",
             impact=impact,
-            fix=Fix(statements=(grant,), note="So that the doctor can tell."),
+            fix=Fix(statements=(grant,), note="Then run the doctor again."),
         )
     fix = None if status is Status.OK else fixes.setting(facts, name, wanted)
     return Check(name=name, title=title, status=status, found=found, impact=impact, fix=fix)
@@ -54,5 +54,5 @@ def on(value: str) -> bool:
 
 
 def logged(value: str) -> bool:
-    """Whether a threshold, of which -1 means never, is in use."""
+    """Whether a threshold is enabled; -1 disables it."""
     return not value.startswith("-")

@@ -1,4 +1,4 @@
-"""Statement statistics: what both observers compute query metrics from, and the id that joins it all."""
+"""Checks of statement statistics: pg_stat_statements, its settings and texts, and query ids."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,8 @@ from lab.doctor.facts import Extension, Facts, StatementTexts
 from lab.doctor.read import FIRST_WITH_QUERY_ID
 from lab.doctor.rules import setting
 
-_MARKS = {
+# A setting of each library: pg_settings has it once the library is loaded.
+_SETTING_OF = {
     "pg_stat_statements": "pg_stat_statements.max",
     "auto_explain": "auto_explain.log_min_duration",
 }
@@ -16,12 +17,12 @@ _ENTRIES = 10_000
 # Invalid bytes; no such character in the target encoding; no conversion between the two encodings.
 _NOT_CONVERTED = frozenset({"22021", "22P05", "42883"})
 _TEXT_BYTES = 4096
-# Its extension creates objects of this schema on a search path that every role has by default.
+# A schema on the default search_path of every role.
 _SCHEMA = "public"
 
 
 def checks(facts: Facts) -> Iterator[Check]:
-    """Library, extensions, query ids, and the settings of pg_stat_statements."""
+    """Check libraries, extensions, query ids, and the settings of pg_stat_statements."""
     yield _libraries(facts)
     yield _extension(
         facts,
@@ -38,48 +39,48 @@ def checks(facts: Facts) -> Iterator[Check]:
     yield setting.check(
         facts,
         "pg_stat_statements.track",
-        will_do=lambda value: value == "all",
+        is_sufficient=lambda value: value == "all",
         wanted="all",
         title="Statements inside functions are counted",
-        impact="Statements that functions and procedures run; with none, every statement.",
+        impact="Statements run by functions and procedures; with track = none, every statement.",
     )
     yield setting.check(
         facts,
         "pg_stat_statements.max",
-        will_do=lambda value: int(value) >= _ENTRIES,
+        is_sufficient=lambda value: int(value) >= _ENTRIES,
         wanted=str(_ENTRIES),
-        title=f"Room for {_ENTRIES} distinct statements",
-        impact="The least called statements, whose counts are thrown away when the table is full.",
+        title=f"pg_stat_statements tracks {_ENTRIES} distinct statements",
+        impact="The least executed statements, whose counts are discarded when the table is full.",
     )
     yield setting.check(
         facts,
         "pg_stat_statements.track_utility",
-        will_do=lambda value: value == "off",
+        is_sufficient=lambda value: value == "off",
         wanted="off",
-        title="Utility statements stay out of the statistics",
-        impact="Nothing; but their text keeps literals, passwords among them, and each fills an entry.",
+        title="Utility statements are not tracked",
+        impact="No data. But their texts keep literals, including passwords, and each uses an entry.",
     )
     yield _query_ids(facts)
     yield setting.check(
         facts,
         "track_activity_query_size",
-        will_do=lambda value: int(value) >= _TEXT_BYTES,
+        is_sufficient=lambda value: int(value) >= _TEXT_BYTES,
         wanted=str(_TEXT_BYTES),
-        title="Long statements are kept whole",
-        impact="Plans and samples of every statement that is longer: it is cut, and a cut text has no plan.",
+        title="Long statements are not truncated",
+        impact="Plans and samples of longer statements: a truncated text cannot be explained.",
     )
     yield setting.check(
         facts,
         "track_io_timing",
-        will_do=setting.on,
+        is_sufficient=setting.on,
         wanted="on",
-        title="Time spent in reads and writes is measured",
-        impact="I/O time per query, per database and in plans: all of it reads zero.",
+        title="I/O time is measured",
+        impact="I/O time per query, per database and in plans: all are zero.",
     )
 
 
 def _libraries(facts: Facts) -> Check:
-    missing = tuple(library for library, mark in _MARKS.items() if mark not in facts.settings)
+    missing = tuple(library for library, name in _SETTING_OF.items() if name not in facts.settings)
     return Check(
         name=fixes.LIBRARIES,
         title="pg_stat_statements and auto_explain are loaded by the server",
@@ -101,7 +102,7 @@ def _extension(facts: Facts, name: str, *, impact: str) -> Check:
             impact=impact,
             fix=Fix(
                 statements=(f"GRANT SELECT ON pg_available_extensions TO {facts.role_sql}",),
-                note="So that the doctor can tell.",
+                note="Then run the doctor again.",
             ),
         )
     extension = facts.extensions.get(name)
@@ -111,8 +112,10 @@ def _extension(facts: Facts, name: str, *, impact: str) -> Check:
 
 def _state(name: str, extension: Extension | None) -> tuple[Status, str, Fix | None]:
     if extension is None:
-        note = "Install the server's contrib package (postgresql-contrib), then examine again."
-        return Status.MISSING, f"the server has no files of {name}", Fix(note=note)
+        note = (
+            "Install the server's contrib package (postgresql-contrib), then run the doctor again."
+        )
+        return Status.MISSING, f"extension {name} is not installed on the server", Fix(note=note)
     if extension.version is None:
         create = f"CREATE EXTENSION {name} SCHEMA {_SCHEMA}"
         return Status.MISSING, "not created in this database", Fix(statements=(create,))
@@ -121,20 +124,20 @@ def _state(name: str, extension: Extension | None) -> tuple[Status, str, Fix | N
         update = f"ALTER EXTENSION {name} UPDATE"
         return (
             Status.MISSING,
-            f"{found}; the server has {extension.default}",
+            f"{found}; the server's default version is {extension.default}",
             Fix(statements=(update,)),
         )
     return Status.OK, found, None
 
 
 def _texts(facts: Facts, texts: StatementTexts) -> Check:
-    """PostgreSQL converts each text from its database's encoding, and fails the view when one cannot be."""
+    """PostgreSQL converts each text to the client encoding; one that cannot be converted fails the query."""
     extension = (facts.extensions or {})["pg_stat_statements"]
     status, found, fix = Status.OK, f"{texts.texts} texts of {texts.entries} statements", None
     reset = Fix(
         statements=(f"SELECT {extension.schema_sql}.pg_stat_statements_reset()",),
         note=(
-            "It resets the counters, too. Where a database that is not UTF-8 brings such texts again:"
+            "This also resets the counters. If a database that is not UTF-8 adds such texts again:"
             " ALTER DATABASE ... SET pg_stat_statements.track = 'none', for that database."
         ),
     )
@@ -147,22 +150,24 @@ def _texts(facts: Facts, texts: StatementTexts) -> Check:
             statements=() if after else (f"GRANT pg_monitor TO {facts.role_sql}",), after=after
         )
     elif texts.entries and not texts.texts:
-        status, found, fix = Status.MISSING, "the server has lost all texts", reset
+        status, found, fix = (
+            Status.MISSING,
+            "all texts are NULL: the server lost the text file",
+            reset,
+        )
     return Check(
         name="statement_texts",
         title="The texts of pg_stat_statements can be read",
         status=status,
         found=found,
-        impact="Texts of query metrics, of every database: both observers read them in one query.",
+        impact="Texts of query metrics, of every database: both observers read all texts in one query.",
         fix=fix,
     )
 
 
 def _query_ids(facts: Facts) -> Check:
-    title = "Sessions and log lines carry a query id"
-    impact = (
-        "The join from a live session, a log line or a plan to its query metrics, and to a trace."
-    )
+    title = "Sessions and log lines have a query id"
+    impact = "The link from a session, a log line or a plan to its query metrics, and to a trace."
     name = "query_id"
     if facts.version < FIRST_WITH_QUERY_ID:
         found = "PostgreSQL before 14 computes ids in pg_stat_statements only"
@@ -180,7 +185,9 @@ def _query_ids(facts: Facts) -> Check:
         name=name,
         title=title,
         status=Status.OK if facts.has_query_id else Status.MISSING,
-        found="this very session has one" if facts.has_query_id else "this very session has none",
+        found="the doctor's session has one"
+        if facts.has_query_id
+        else "the doctor's session has none",
         impact=impact,
         fix=None if facts.has_query_id else fixes.setting(facts, "compute_query_id", "on"),
     )
