@@ -1,7 +1,7 @@
-"""`./creditlab verify`: the truth the observers are measured against, checked against itself.
+"""`./creditlab verify`: consistency checks of the database and of the services' counters.
 
-Two kinds of checks: invariants of money and people, in one snapshot of the database; and the services'
-own counters against the database, exactly, over a window between two moments at which nothing runs.
+It checks invariants of money and customers in one snapshot of the database, and compares the services' own
+counters with the database, exactly, over a window between two quiescent moments.
 """
 
 from lab.verify.report import Check, Report, unknown

@@ -1,10 +1,10 @@
-"""The services' counters against the database: pure rules over two quiet moments and the ledger."""
+"""Compares the services' counters with the database: pure rules over two snapshots and the ledger."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from lab.verify.ledger import Done
-from lab.verify.quiescence import Key, Moment
+from lab.verify.ledger import OperationTotals
+from lab.verify.quiescence import CounterSnapshot, Key
 from lab.verify.report import Check, compare, unknown
 from workload.services import SERVICES
 
@@ -12,8 +12,8 @@ CENT = Decimal("0.01")
 SHOP = "credit-shop"
 
 
-def attempted_rows(start: Moment, end: Moment) -> Iterator[Check]:
-    """Rows attempted by the application = rows attempted in the database, per table and action."""
+def attempted_rows(start: CounterSnapshot, end: CounterSnapshot) -> Iterator[Check]:
+    """Check, per table and action: rows attempted by the application = rows attempted in the database."""
     if start.server_start != end.server_start or start.instances != end.instances:
         yield unknown("attempted_rows", "PostgreSQL or a service was restarted within the window.")
         return
@@ -25,7 +25,8 @@ def attempted_rows(start: Moment, end: Moment) -> Iterator[Check]:
         expected, actual = application[table, action], counted[table, action]
         if expected != actual and errors:
             yield unknown(
-                name, f"{errors} statements failed within the window; a failed statement may count."
+                name,
+                f"{errors} statements failed within the window; their rows may be counted.",
             )
         else:
             yield compare(
@@ -36,8 +37,8 @@ def attempted_rows(start: Moment, end: Moment) -> Iterator[Check]:
             )
 
 
-def acknowledged(moment: Moment) -> Iterator[Check]:
-    """Operations and amounts that the services acknowledged = what their audit rows hold."""
+def acknowledged(moment: CounterSnapshot) -> Iterator[Check]:
+    """Check that operations and amounts acknowledged by the services = those in their audit rows."""
     for service in SERVICES.values():
         instance = moment.instances.get(service.dd_service)
         for operation in service.operations if instance else ():
@@ -51,7 +52,7 @@ def acknowledged(moment: Moment) -> Iterator[Check]:
                 yield compare(
                     f"acknowledged.{service.name}.{operation.name}",
                     expected=int(done),
-                    actual=moment.ledger.get((instance, operation.name), Done()).count,
+                    actual=moment.ledger.get((instance, operation.name), OperationTotals()).count,
                     detail="Since this process started: operations acknowledged = audit rows.",
                 )
     for metric, attribute in (("credit_disbursed_brl", "disbursed"), ("credit_paid_brl", "paid")):
@@ -61,15 +62,15 @@ def acknowledged(moment: Moment) -> Iterator[Check]:
         )
         yield compare(
             f"acknowledged.{attribute}_brl",
-            # The counter is a float; its error stays far below a cent up to hundreds of billions.
+            # The counter is a float; its error is far below a cent up to hundreds of billions.
             expected=Decimal(moment.total(f"{metric}_total")).quantize(CENT),
             actual=sum(booked, start=Decimal("0.00")),
             detail="Since these processes started: amounts acknowledged = amounts in audit rows, BRL.",
         )
 
 
-def shop(start: Moment, end: Moment) -> Iterator[Check]:
-    """What visitors did in the shop = rows in the database, within the window and since it started."""
+def shop(start: CounterSnapshot, end: CounterSnapshot) -> Iterator[Check]:
+    """Check that the shop's counters = rows in the database, within the window and since the shop started."""
     if start.server_start != end.server_start or start.instances != end.instances:
         yield unknown("shop", "PostgreSQL or a service was restarted within the window.")
         return
@@ -81,7 +82,9 @@ def shop(start: Moment, end: Moment) -> Iterator[Check]:
         name = f"shop.{metric.removeprefix('ecommerce_').removesuffix('_total')}"
         expected, actual = int(end.total(metric) - start.total(metric)), counted[table, action]
         if expected != actual and (errors := _errors(start, end)):
-            yield unknown(name, f"{errors} statements failed within the window; they may count.")
+            yield unknown(
+                name, f"{errors} statements failed within the window; their rows may be counted."
+            )
         else:
             yield compare(
                 name,
@@ -93,12 +96,12 @@ def shop(start: Moment, end: Moment) -> Iterator[Check]:
     yield compare(
         "shop.proposals",
         expected=int(filed),
-        actual=end.ledger.get((end.instances[SHOP], "checkout"), Done()).count,
+        actual=end.ledger.get((end.instances[SHOP], "checkout"), OperationTotals()).count,
         detail="Since the shop started: credit proposals filed = audit rows.",
     )
 
 
-def _errors(start: Moment, end: Moment) -> int:
+def _errors(start: CounterSnapshot, end: CounterSnapshot) -> int:
     failed = "credit_database_errors_total"
     return int(end.total(failed) - start.total(failed))
 

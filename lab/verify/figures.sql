@@ -1,7 +1,7 @@
--- What the checks read besides: sums that must agree, statistics, and the ledger of each service process.
+-- Queries of the checks: sums that must be equal, statistics, and the ledger of each service process.
 
 -- name: sums
--- Sums over contracts and installments beside sums over transactions.
+-- Sums over contracts and installments, to compare with sums over transactions.
 SELECT (SELECT coalesce(sum(principal), 0.00) FROM credit_contracts),
        (SELECT coalesce(sum(amount), 0.00) FROM credit_transactions WHERE kind = 'disbursement'),
        (SELECT coalesce(sum(principal + interest + fee), 0.00) FROM installments WHERE status = 'paid'),
@@ -12,15 +12,15 @@ SELECT (SELECT coalesce(sum(principal), 0.00) FROM credit_contracts),
 SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables WHERE schemaname IN ('public', 'shop')
 
 -- name: server_start
--- A new start within a window means that statistics may have been reset.
+-- If the server restarts within a window, statistics may have been reset.
 SELECT pg_postmaster_start_time()
 
 -- name: open_sessions
--- Sessions of the services; statistics are complete once these have ended.
+-- Sessions of the services; the statistics are complete when none is left.
 SELECT count(*) FROM pg_stat_activity WHERE usename = 'credit_app' AND datname = current_database()
 
 -- name: ledger
--- What a process of a service has done by its audit rows: count and amounts per operation.
+-- Operations of a service process in its audit rows: count and amounts per operation.
 SELECT instance::text, operation, sum(rows)::bigint, sum(disbursed), sum(paid)
 FROM (
     SELECT instance, operation, 1 AS rows, coalesce((detail ->> 'disbursed')::numeric, 0.00) AS disbursed,

@@ -1,4 +1,4 @@
-"""Money and people: read in one snapshot, so that a running workload cannot make them look broken."""
+"""Invariants of money and customers, checked in one snapshot: a running workload does not affect them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ FIGURES = {statement.name: statement for statement in statements("figures.sql")}
 
 
 def check(settings: LabSettings) -> Iterator[Check]:
-    """Yield the invariants, each when it is known."""
+    """Yield the result of each invariant as soon as it is known."""
     target = database.dsn(settings, database.Role.LAB)
     with (
         database.connect(target) as connection,

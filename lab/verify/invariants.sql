@@ -1,7 +1,7 @@
--- What must hold of the money and of the people at any moment. Each statement returns how many rows break it.
+-- Invariants of money and customers, true at any moment. Each statement returns the number of violating rows.
 
 -- name: seed
--- The seed is recorded, and none of its customers and contracts is missing; retention leaves them alone.
+-- The seed is recorded, and none of its customers and contracts is missing; retention does not delete them.
 SELECT coalesce((
     SELECT max_customer_id - (SELECT count(*) FROM customers WHERE customer_id <= max_customer_id)
         + max_contract_id - (SELECT count(*) FROM credit_contracts WHERE contract_id <= max_contract_id)
@@ -18,7 +18,7 @@ SELECT count(*) FROM (
 ) broken
 
 -- name: balances
--- Per contract: principal + interest + fees - payments = what is open.
+-- Per contract: principal + interest + fees - payments = open_amount.
 SELECT count(*)
 FROM credit_contracts c
 LEFT JOIN (
@@ -56,7 +56,7 @@ SELECT count(*) FROM (
 ) broken
 
 -- name: decisions
--- Each decided proposal has an analysis that says the same, and each approved one a contract.
+-- Each decided proposal has an analysis with the same decision, and each approved one a contract.
 SELECT count(*)
 FROM credit_proposals p
 LEFT JOIN credit_analysis a USING (proposal_id)

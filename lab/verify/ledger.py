@@ -1,4 +1,4 @@
-"""What the audit rows say that each process of a service has done: the database's side of the counters."""
+"""Operations and amounts of each service process by its audit rows: the database side of the counters."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from lab.verify.invariants import FIGURES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Done:
-    """What one process has done in one operation; amounts in BRL."""
+class OperationTotals:
+    """Count and amounts of one operation in one process; amounts in BRL."""
 
     count: int = 0
     disbursed: Decimal = Decimal("0.00")
@@ -18,13 +18,13 @@ class Done:
 
 
 # By instance and operation.
-Ledger = Mapping[tuple[str | None, str], Done]
+Ledger = Mapping[tuple[str | None, str], OperationTotals]
 
 
 def read(connection: database.Connection, instances: Sequence[str]) -> Ledger:
-    """Return what these instances have done, retention's summary included."""
+    """Return the totals of these instances, including the summary that retention keeps of deleted rows."""
     found = database.rows(connection, FIGURES["ledger"].sql, {"instances": list(instances)})
     return {
-        (instance, operation): Done(count=count, disbursed=disbursed, paid=paid)
+        (instance, operation): OperationTotals(count=count, disbursed=disbursed, paid=paid)
         for instance, operation, count, disbursed, paid in found
     }

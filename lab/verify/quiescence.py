@@ -1,7 +1,7 @@
-"""Two moments at which nothing runs, and what the application and the database counted between them.
+"""Snapshots of the counters of application and database at two quiescent moments.
 
-Called quiescence after the state both moments are in: no operation under way and no session of the
-services open, so that every backend has handed its statistics in. The services resume in any case.
+Quiescent: no operation runs and no session of the services is open, so that every backend has flushed its
+statistics. The services are resumed in any case.
 """
 
 from collections import Counter
@@ -23,12 +23,12 @@ from lab.verify.ledger import Ledger
 SESSIONS_TIMEOUT_S = 10.0
 POLL_S = 0.05
 ACTIONS = ("insert", "update", "delete")
-# A table and what was done to its rows.
+# A table, and an action on its rows.
 Key = tuple[str, str]
 
 
-class NotQuietError(LabError):
-    """Something other than the five services holds a session as credit_app; close it and try again."""
+class NotQuiescentError(LabError):
+    """A client other than the services has a session as credit_app; close it and run the command again."""
 
 
 class NotResumedError(LabError):
@@ -36,8 +36,8 @@ class NotResumedError(LabError):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Moment:
-    """What was counted up to a quiet moment."""
+class CounterSnapshot:
+    """The counters of application and database at a quiescent moment."""
 
     samples: Sequence[Sample]
     attempted_in_database: Counter[Key]
@@ -51,7 +51,7 @@ class Moment:
 
     @property
     def attempted_in_application(self) -> Counter[Key]:
-        """Rows that the services say they attempted, over all of them."""
+        """Rows attempted, by the counters of all services."""
         rows: Counter[Key] = Counter()
         for sample in self.samples:
             if sample.name == "credit_rows_attempted_total":
@@ -68,15 +68,17 @@ class Moment:
 
 
 @contextmanager
-def quiet(services: Sequence[ServiceClient], connection: database.Connection) -> Iterator[Moment]:
-    """Pause the services, yield what is counted by then, and let them go on."""
+def quiescent(
+    services: Sequence[ServiceClient], connection: database.Connection
+) -> Iterator[CounterSnapshot]:
+    """Pause the services, yield a snapshot of the counters, and resume the services."""
     try:
         for service in services:
             service.pause()
         _await_no_sessions(connection)
         yield _read(services, connection)
     except BaseException as first:
-        # What went wrong first is what a person must know; a service that stays paused comes beside it.
+        # The first error is the cause; a service that stays paused is added as a note.
         for failure in _resume(services):
             first.add_note(str(failure))
         raise
@@ -85,7 +87,7 @@ def quiet(services: Sequence[ServiceClient], connection: database.Connection) ->
 
 
 def _resume(services: Sequence[ServiceClient]) -> list[NotResumedError]:
-    """Resume every service, whatever the others answer; return what could not be resumed, and why."""
+    """Resume every service, also after a failure of another; return the failures."""
     failures = []
     for service in services:
         try:
@@ -102,19 +104,19 @@ def _resume(services: Sequence[ServiceClient]) -> list[NotResumedError]:
 
 def window(
     services: Sequence[ServiceClient], settings: LabSettings, *, seconds: float
-) -> tuple[Moment, Moment]:
-    """Return the quiet moments at the start and at the end of a window in which the services ran.
+) -> tuple[CounterSnapshot, CounterSnapshot]:
+    """Return the snapshots at the start and at the end of a window in which the services ran.
 
     Raises:
-        NotQuietError: when a session that is not the services' stays open.
-        NotResumedError: when a service stays paused, though all else went well.
-        ServiceUnreachableError: when a service went away in between.
+        NotQuiescentError: when a session that is not the services' stays open.
+        NotResumedError: when a service stays paused, and nothing else failed.
+        ServiceUnreachableError: when a service became unreachable within the window.
     """
     with database.connect(database.dsn(settings, database.Role.LAB)) as connection:
-        with quiet(services, connection) as start:
+        with quiescent(services, connection) as start:
             pass
         Event().wait(seconds)
-        with quiet(services, connection) as end:
+        with quiescent(services, connection) as end:
             return start, end
 
 
@@ -125,19 +127,19 @@ def _await_no_sessions(connection: database.Connection) -> None:
         if sessions == 0:
             return
         Event().wait(POLL_S)
-    raise NotQuietError(
+    raise NotQuiescentError(
         f"{sessions} sessions of credit_app are still open {SESSIONS_TIMEOUT_S:g} s after the services"
-        " have closed theirs. Close whatever else uses that role, and try again."
+        " closed theirs. Close the other clients that use this role, and run the command again."
     )
 
 
-def _read(services: Sequence[ServiceClient], connection: database.Connection) -> Moment:
+def _read(services: Sequence[ServiceClient], connection: database.Connection) -> CounterSnapshot:
     attempted: Counter[Key] = Counter()
     for table, *counts in database.rows(connection, FIGURES["attempted_rows"].sql):
         attempted.update({(table, action): n for action, n in zip(ACTIONS, counts, strict=True)})
     [[server_start]] = database.rows(connection, FIGURES["server_start"].sql)
     samples = [sample for service in services for sample in service.samples()]
-    return Moment(
+    return CounterSnapshot(
         samples=samples,
         ledger=ledger.read(connection, list(_instances(samples).values())),
         attempted_in_database=attempted,

@@ -1,4 +1,4 @@
-"""What `verify` found: one `Check` per line, three-valued, because no data is not a pass."""
+"""The report of `verify`: one `Check` per line; a check without data is unknown, not passed."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -9,7 +9,7 @@ from lab.foundation.outcome import Outcome
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
-    """One check. `ok` is None when there was no data to judge by; `detail` says why."""
+    """One check. `ok` is None when data were missing; `detail` has the reason."""
 
     name: str
     ok: bool | None
@@ -53,9 +53,9 @@ class Report:
 
     @property
     def summary(self) -> str:
-        """One line: which checks failed, what is unknown and why, or that books and counters agree."""
+        """One line: which checks failed, which are unknown and why, or that the totals match."""
         if self.outcome is Outcome.OK:
-            return "books and counters agree"
+            return "totals match the database"
         parts = [f"failed: {', '.join(self.failed)}"] if self.failed else []
         parts += [f"unknown: {'; '.join(self.why_unknown)}"] if self.why_unknown else []
         return "; ".join(parts)

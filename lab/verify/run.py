@@ -1,4 +1,4 @@
-"""Puts the checks together: what runs decides which of them can be made."""
+"""Runs all checks of `verify`; a check that cannot be made is unknown."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,7 +6,7 @@ from lab.clients.services import ServiceClient, ServiceUnreachableError, clients
 from lab.foundation.errors import DatabaseError
 from lab.foundation.settings import LabSettings
 from lab.verify import counters, invariants
-from lab.verify.quiescence import NotQuietError, NotResumedError, window
+from lab.verify.quiescence import NotQuiescentError, NotResumedError, window
 from lab.verify.report import Check, Report, unknown
 from workload.services import SERVICES
 
@@ -19,16 +19,16 @@ def run(
     window_s: float = WINDOW_S,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
-    """Check everything; takes a second or two and the window.
+    """Run all checks; this takes one or two seconds plus the window.
 
     Args:
-        settings: where the database and the services are.
-        window_s: seconds the services run between the two quiet moments.
-        progress: is told what comes next.
+        settings: the addresses of database and services.
+        window_s: seconds for which the services run between the two quiescent moments.
+        progress: called with the name of each step before it begins.
 
-    A part that PostgreSQL does not answer is unknown in the report.
+    A check whose query PostgreSQL does not answer is unknown in the report.
     """
-    progress("money and people")
+    progress("money and customers")
     checks = list(_known(invariants.check(settings), "invariants"))
     progress(f"counters of the services over {window_s:g} s")
     checks += _known(_counters(settings, window_s), "counters")
@@ -36,7 +36,7 @@ def run(
 
 
 def _known(checks: Iterator[Check], what: str) -> Iterator[Check]:
-    """Yield checks up to the first that PostgreSQL refuses or does not answer; that one is unknown."""
+    """Yield checks up to the first database error; that check is unknown."""
     try:
         yield from checks
     except DatabaseError as error:
@@ -47,12 +47,12 @@ def _counters(settings: LabSettings, window_s: float) -> Iterator[Check]:
     services = [c for c in (*clients(settings), shop_client(settings)) if _answers(c)]
     try:
         start, end = window(services, settings, seconds=window_s)
-    except (NotQuietError, NotResumedError, ServiceUnreachableError) as error:
+    except (NotQuiescentError, NotResumedError, ServiceUnreachableError) as error:
         yield unknown("counters", "\n".join([str(error), *getattr(error, "__notes__", ())]))
         return
     missing = [s.dd_service for s in SERVICES.values() if s.dd_service not in end.instances]
     if missing:
-        yield unknown("services", f"Not running, so not counted: {', '.join(missing)}.")
+        yield unknown("services", f"Not running, and not compared: {', '.join(missing)}.")
     yield from counters.attempted_rows(start, end)
     yield from counters.acknowledged(end)
     if counters.SHOP in end.instances:

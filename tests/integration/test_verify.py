@@ -267,4 +267,4 @@ def test_a_stranger_in_the_services_role_makes_counters_unknown(
         assert process.client.health()["state"] == "running"
     [check] = [check for check in report.checks if check.ok is None]
     assert check.name == "counters"
-    assert "Close whatever else uses that role" in check.detail
+    assert "Close the other clients that use this role" in check.detail

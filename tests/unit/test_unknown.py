@@ -92,13 +92,13 @@ def raising(*_: object, **__: object) -> Report:
 @pytest.mark.parametrize(
     ("verifies", "outcome", "says"),
     [
-        (lambda *_, **__: REPORTS["ok"], Outcome.OK, "books and counters agree"),
+        (lambda *_, **__: REPORTS["ok"], Outcome.OK, "totals match the database"),
         (lambda *_, **__: REPORTS["unknown"], Outcome.UNKNOWN, "unknown: services: Not running"),
         (lambda *_, **__: REPORTS["failed"], Outcome.FAILED, "failed: payments; unknown: services"),
         (raising, Outcome.UNKNOWN, "unknown: verify: No PostgreSQL answers"),
     ],
 )
-def test_the_runner_says_that_books_agree_only_when_they_were_compared(
+def test_the_runner_reports_matching_totals_only_when_they_were_compared(
     monkeypatch: pytest.MonkeyPatch,
     settings: LabSettings,
     verifies: object,
@@ -111,7 +111,7 @@ def test_the_runner_says_that_books_agree_only_when_they_were_compared(
     done = runner._verified(assessment().run, settings, place, told)
     assert done.outcome is outcome
     assert told.ends[0].startswith(f"verify {says}")
-    assert ("agree" in told.ends[0]) == (outcome is Outcome.OK)
+    assert ("match" in told.ends[0]) == (outcome is Outcome.OK)
     [entry] = Journal(place.journal).entries()
     line = _line(entry.at_ns, entry.step, entry.detail)
     assert line.detail.startswith(says)
@@ -121,12 +121,12 @@ def test_the_runner_says_that_books_agree_only_when_they_were_compared(
     assert says.rsplit(": ", maxsplit=1)[-1] in document["run"]["verify_says"]
 
 
-def test_a_line_that_an_older_lab_left_is_not_taken_for_agreement() -> None:
+def test_a_line_that_an_older_lab_left_is_not_taken_for_a_match() -> None:
     """Older journals hold `ok: null` without words."""
     line = _line(0, Step.VERIFIED, '{"ok":null,"bad":[]}')
     assert (line.detail, line.bad) == ("unknown", True)
     assert _line(0, Step.VERIFIED, "{}").bad
-    assert _line(0, Step.VERIFIED, '{"ok":true,"bad":[]}').detail == "books and counters agree"
+    assert _line(0, Step.VERIFIED, '{"ok":true,"bad":[]}').detail == "totals match the database"
 
 
 def test_a_run_that_was_not_verified_is_as_good_as_its_proof() -> None:
@@ -214,7 +214,7 @@ def test_one_failed_resume_neither_skips_the_others_nor_hides_the_first_error() 
         clients = [s.client for s in (one, two, three)]
         with (
             pytest.raises(ServiceUnreachableError, match="credit-risk answers POST /pause") as told,
-            quiescence.quiet(clients, None),  # type: ignore[arg-type]
+            quiescence.quiescent(clients, None),  # type: ignore[arg-type]
         ):
             pass
     assert "credit-proposals could not be resumed" in told.value.__notes__[0]
@@ -230,7 +230,7 @@ def test_a_service_that_stays_paused_is_named_when_nothing_else_failed(
         service("proposals", "/resume") as one,
         service("risk") as two,
         pytest.raises(quiescence.NotResumedError, match="credit-proposals could not"),
-        quiescence.quiet([one.client, two.client], None) as moment,  # type: ignore[arg-type]
+        quiescence.quiescent([one.client, two.client], None) as moment,  # type: ignore[arg-type]
     ):
         assert moment == "the moment"  # type: ignore[comparison-overlap]
     assert two.asked == ["/pause", "/resume"]

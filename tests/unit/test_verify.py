@@ -11,8 +11,8 @@ from rich.console import Console
 from lab.cli.views import verify as view
 from lab.clients.services import Sample
 from lab.verify import counters
-from lab.verify.ledger import Done, Ledger
-from lab.verify.quiescence import Moment
+from lab.verify.ledger import Ledger, OperationTotals
+from lab.verify.quiescence import CounterSnapshot
 from lab.verify.report import Report, compare, unknown
 
 INSTANCE = "5a0b1c1e-0000-4000-8000-000000000001"
@@ -32,9 +32,9 @@ def moment(
     errors: int = 0,
     instance: str = INSTANCE,
     started: datetime = STARTED,
-) -> Moment:
+) -> CounterSnapshot:
     """A moment at which so many rows of installments had been written, by action."""
-    return Moment(
+    return CounterSnapshot(
         samples=[
             sample("credit_service_info", 1, service_instance=instance),
             sample(ERRORS, errors, sqlstate_class="08"),
@@ -79,7 +79,7 @@ def test_a_restart_within_the_window_makes_it_unknown() -> None:
         assert check.ok is None
 
 
-def test_operations_and_amounts_are_held_against_the_ledger() -> None:
+def test_operations_and_amounts_are_compared_with_the_ledger() -> None:
     samples = [
         sample("credit_service_info", 1, service_instance=INSTANCE),
         sample("credit_operations_total", 3, operation="pay", outcome="ok"),
@@ -87,17 +87,17 @@ def test_operations_and_amounts_are_held_against_the_ledger() -> None:
         sample("credit_paid_brl_total", 0.1 + 0.2),
     ]
     ledger: Ledger = {
-        (INSTANCE, "pay"): Done(count=3, paid=Decimal("0.30")),
-        ("of another process", "pay"): Done(count=99, paid=Decimal("99.00")),
+        (INSTANCE, "pay"): OperationTotals(count=3, paid=Decimal("0.30")),
+        ("of another process", "pay"): OperationTotals(count=99, paid=Decimal("99.00")),
     }
-    end = Moment(
+    end = CounterSnapshot(
         samples=samples, attempted_in_database=Counter(), ledger=ledger, server_start=STARTED
     )
     checks = {check.name: check for check in counters.acknowledged(end)}
     assert checks["acknowledged.servicing.pay"].ok
     assert checks["acknowledged.servicing.settle"].ok
     assert checks["acknowledged.paid_brl"].ok
-    lost: Ledger = {(INSTANCE, "pay"): Done(count=2, paid=Decimal("0.20"))}
+    lost: Ledger = {(INSTANCE, "pay"): OperationTotals(count=2, paid=Decimal("0.20"))}
     failed = {
         check.name
         for check in counters.acknowledged(replace(end, ledger=lost))

@@ -42,7 +42,7 @@ STEPS: dict[str, str] = {
 }
 # For lines that carry no words of their own.
 VERIFIED = {
-    Outcome.OK: "books and counters agree",
+    Outcome.OK: "totals match the database",
     Outcome.FAILED: "failed",
     Outcome.UNKNOWN: "unknown",
 }
