@@ -23,7 +23,7 @@ from lab.foundation.settings import LabSettings
 from lab.foundation.timestamps import NS_PER_S
 from lab.judge.collect import collect
 from lab.judge.evidence import Evidence, Observer
-from lab.judge.quiet import FalseAlarm, false_alarms, together, unheard
+from lab.judge.quiet import FalsePositive, false_positives, together, without_data
 from lab.stack.components import COMPONENTS
 from lab.stack.native.records import Record
 
@@ -43,7 +43,7 @@ class Watch:
     until_ns: int
     stretches: int
     drills: int
-    alarms: tuple[FalseAlarm, ...]
+    alarms: tuple[FalsePositive, ...]
     unheard: dict[Observer, str]
     stolen: float
 
@@ -67,7 +67,7 @@ def watch(settings: LabSettings, *, for_s: float, reporter: Reporter) -> Watch:
     """
     place = Place(Paths.of(settings))
     stretches = max(1, round(for_s * NS_PER_S / STRETCH_NS))
-    alarms: list[FalseAlarm] = []
+    alarms: list[FalsePositive] = []
     deaf: dict[Observer, str] = {}
     with place.locked():
         heal_leftovers(settings, place, reporter)
@@ -83,9 +83,9 @@ def watch(settings: LabSettings, *, for_s: float, reporter: Reporter) -> Watch:
             reporter.begin(name, "watching")
             await_moment(f"{name} is over", end_ns + SETTLES_NS, watch=reporter.wait)
             evidence = _evidence(settings, begin_ns, end_ns)
-            found = list(false_alarms(evidence, SIGNALS, since_ns=begin_ns, until_ns=end_ns))
+            found = list(false_positives(evidence, SIGNALS, since_ns=begin_ns, until_ns=end_ns))
             alarms += found
-            deaf |= unheard(evidence, until_ns=end_ns)
+            deaf |= without_data(evidence, until_ns=end_ns)
             reporter.done(name, f"{len(found)} false alarms" if found else "quiet")
     return Watch(
         since_ns=since_ns,

@@ -1,5 +1,6 @@
-"""Who saw it, how soon, how exactly: verdicts over recorded evidence, by rules that only compute.
+"""Verdicts of drills: which observer showed the fault, after how long, with which detail.
 
-What an observer is asked goes through its own channel alone: Prometheus' API, what the Agent sent, spans,
-PostgreSQL's log. The truth is used to check names that an observer gave, never to find them.
+The rules are pure functions over recorded evidence. The evidence of each observer comes from its own source
+only: Prometheus' API, the Agent's data, spans, PostgreSQL's log. The ground truth is used to check the names
+in the evidence, never to find them.
 """

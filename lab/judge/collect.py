@@ -1,6 +1,6 @@
-"""Gathers the evidence of one drill, each observer's from its own channel and from no other.
+"""Collects the evidence of one drill, that of each observer from its own source only.
 
-An observer that cannot be asked is noted as silent, with the reason: the judge then says unknown.
+An observer whose source does not answer is recorded as unavailable, with the reason; its verdict is unknown.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from typing import TypeVar
 from lab.clients.prometheus import Prometheus, PrometheusError, Series
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
-from lab.judge.evidence import Evidence, Observer, Pause
+from lab.judge.evidence import Evidence, Gap, Observer
 from lab.judge.signals import Metric, Signal
 from lab.telemetry.store import (
     ActivitySample,
@@ -28,11 +28,11 @@ from lab.telemetry.store import (
 
 R = TypeVar("R", bound=Record)
 TIMEOUT_S = 15.0
-# The exporter's samples tell their own age, a series that a range query repeats does not.
+# timestamp() returns when a sample was scraped; a range query repeats samples for up to five minutes.
 FRESHEST_SAMPLE = "max(timestamp(pg_up))"
 FRESHEST_EVALUATION = "max(prometheus_rule_group_last_evaluation_timestamp_seconds)"
 MOST = 300_000
-# The Agent's data and the embedded agent's: what Database Monitoring was sent. Never the log's.
+# Records that Database Monitoring received, from the Agent or the embedded agent; not those of the log.
 SENT = f"source IN ('{Source.AGENT}', '{Source.EMBEDDED}')"
 WRITTEN = f"source = '{Source.LOG}'"
 
@@ -40,47 +40,47 @@ WRITTEN = f"source = '{Source.LOG}'"
 def collect(
     settings: LabSettings, signals: Sequence[Signal], *, since_ns: int, until_ns: int
 ) -> Evidence:
-    """Return what every observer held between two moments.
+    """Return the data of every observer between two moments.
 
     Args:
-        settings: where Prometheus and the store are.
-        signals: whose expressions Prometheus is asked for.
+        settings: the addresses of Prometheus and the store.
+        signals: the PromQL expressions of these are queried.
         since_ns: nanoseconds since 1970.
         until_ns: nanoseconds since 1970.
     """
-    heard: dict[Observer, list[int]] = {}
-    silent: dict[Observer, str] = {}
-    evidence = Evidence(since_ns=since_ns, until_ns=until_ns, silent=silent)
-    evidence = _from_prometheus(settings, signals, evidence, heard, silent)
-    evidence = _from_store(settings, evidence, heard, silent)
+    received_ns: dict[Observer, list[int]] = {}
+    unavailable: dict[Observer, str] = {}
+    evidence = Evidence(since_ns=since_ns, until_ns=until_ns, unavailable=unavailable)
+    evidence = _from_prometheus(settings, signals, evidence, received_ns, unavailable)
+    evidence = _from_store(settings, evidence, received_ns, unavailable)
     return replace(
         evidence,
-        heard_ns={observer: max(times) for observer, times in heard.items() if times},
-        pauses={
-            observer: pause(times, since_ns=since_ns, until_ns=until_ns)
-            for observer, times in heard.items()
+        last_data_ns={observer: max(times) for observer, times in received_ns.items() if times},
+        gaps={
+            observer: longest_gap(times, since_ns=since_ns, until_ns=until_ns)
+            for observer, times in received_ns.items()
             if observer is not Observer.LOG
         },
     )
 
 
-def pause(heard_ns: Iterable[int], *, since_ns: int, until_ns: int) -> Pause:
-    """Return the longest time between two moments at which an observer was heard, or to an end.
+def longest_gap(received_ns: Iterable[int], *, since_ns: int, until_ns: int) -> Gap:
+    """Return the longest time between two records of an observer, or between one and an end of the window.
 
-    >>> pause([2, 3, 9], since_ns=0, until_ns=10)
-    Pause(begin_ns=3, end_ns=9)
+    >>> longest_gap([2, 3, 9], since_ns=0, until_ns=10)
+    Gap(begin_ns=3, end_ns=9)
     """
-    times = sorted({since_ns, *heard_ns, until_ns})
+    times = sorted({since_ns, *received_ns, until_ns})
     begin, end = max(pairwise(times), key=lambda pair: pair[1] - pair[0])
-    return Pause(begin_ns=begin, end_ns=end)
+    return Gap(begin_ns=begin, end_ns=end)
 
 
 def _from_prometheus(
     settings: LabSettings,
     signals: Sequence[Signal],
     evidence: Evidence,
-    heard: dict[Observer, list[int]],
-    silent: dict[Observer, str],
+    received_ns: dict[Observer, list[int]],
+    unavailable: dict[Observer, str],
 ) -> Evidence:
     prometheus = Prometheus.of(settings, timeout_s=TIMEOUT_S)
     since, until = evidence.since_ns, evidence.until_ns
@@ -94,9 +94,9 @@ def _from_prometheus(
             (Observer.METRICS, FRESHEST_SAMPLE),
             (Observer.ALERTS, FRESHEST_EVALUATION),
         ):
-            heard[observer] = prometheus.times_ns(expr, since_ns=since, until_ns=until)
+            received_ns[observer] = prometheus.times_ns(expr, since_ns=since, until_ns=until)
     except PrometheusError as error:
-        silent.update({Observer.METRICS: str(error), Observer.ALERTS: str(error)})
+        unavailable.update({Observer.METRICS: str(error), Observer.ALERTS: str(error)})
         return evidence
     return replace(evidence, series=series, alerts=alerts)
 
@@ -104,8 +104,8 @@ def _from_prometheus(
 def _from_store(
     settings: LabSettings,
     evidence: Evidence,
-    heard: dict[Observer, list[int]],
-    silent: dict[Observer, str],
+    received_ns: dict[Observer, list[int]],
+    unavailable: dict[Observer, str],
 ) -> Evidence:
     reader = Reader(Paths.of(settings).store, timeout_s=TIMEOUT_S)
     since, until = evidence.since_ns, evidence.until_ns
@@ -123,11 +123,11 @@ def _from_store(
         executed = within(Plan, WRITTEN)
         read_ns = max((p.at_ns for p in reader.log_positions().values()), default=0)
     except StoreError as error:
-        silent.update(dict.fromkeys((Observer.DBM, Observer.APM, Observer.LOG), str(error)))
+        unavailable.update(dict.fromkeys((Observer.DBM, Observer.APM, Observer.LOG), str(error)))
         return evidence
-    heard[Observer.DBM] = [*(s.at_ns for s in activity), *(d.at_ns for d in deltas)]
-    heard[Observer.APM] = [span.start_ns + span.duration_ns for span in spans]
-    heard[Observer.LOG] = [read_ns] if read_ns >= since else []
+    received_ns[Observer.DBM] = [*(s.at_ns for s in activity), *(d.at_ns for d in deltas)]
+    received_ns[Observer.APM] = [span.start_ns + span.duration_ns for span in spans]
+    received_ns[Observer.LOG] = [read_ns] if read_ns >= since else []
     return replace(
         evidence,
         activity=activity,

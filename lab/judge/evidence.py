@@ -1,6 +1,6 @@
-"""What was recorded of a drill: the truth, and what each observer held, as plain records.
+"""The evidence of a drill: the ground truth, and the data of each observer, as plain records.
 
-Evidence can be written to a file and judged again. Times are nanoseconds since 1970.
+Times are nanoseconds since 1970.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from lab.telemetry.store import ActivitySample, Event, Execution, Plan, QueryMet
 
 
 class Observer(StrEnum):
-    """Who is asked."""
+    """A source of evidence that a drill judges."""
 
     METRICS = "prometheus_metrics"
     ALERTS = "prometheus_alerts"
@@ -32,10 +32,10 @@ TITLES = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Truth:
-    """What really happened. `proven_ns` is None when PostgreSQL never confirmed the fault.
+    """The ground truth of a drill. `proven_ns` is None when PostgreSQL did not confirm the fault.
 
-    `statements`, their `texts` (redacted as the store's), `queryids`, `services` and `pids` are what is
-    at fault.
+    `statements`, their `texts` (redacted as in the store), `queryids`, `services` and `pids` are those that
+    cause the fault.
     """
 
     drill: str
@@ -50,8 +50,8 @@ class Truth:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Pause:
-    """The longest time in which an observer that delivers at intervals delivered nothing."""
+class Gap:
+    """The longest time without data of an observer that delivers at intervals."""
 
     begin_ns: int
     end_ns: int
@@ -59,11 +59,11 @@ class Pause:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evidence:
-    """What the observers held between `since_ns` and `until_ns`.
+    """The data of the observers between `since_ns` and `until_ns`.
 
-    `series` is by PromQL expression. `heard_ns` is when each observer last delivered anything at all;
-    one that is not in it delivered nothing, or could not be asked (see `silent`, by reason). `pauses` is
-    of those that deliver every few seconds, fault or none; the log is not among them.
+    `series` is by PromQL expression. `last_data_ns` is the time of the newest record of each observer; an
+    observer without one delivered nothing, or did not answer (then `unavailable` has the reason). `gaps` has
+    the observers that deliver every few seconds, with or without a fault; the log is not one of them.
     """
 
     since_ns: int
@@ -77,6 +77,6 @@ class Evidence:
     events: tuple[Event, ...] = ()
     executions: tuple[Execution, ...] = ()
     executed: tuple[Plan, ...] = ()
-    heard_ns: Mapping[Observer, int] = field(default_factory=dict)
-    pauses: Mapping[Observer, Pause] = field(default_factory=dict)
-    silent: Mapping[Observer, str] = field(default_factory=dict)
+    last_data_ns: Mapping[Observer, int] = field(default_factory=dict)
+    gaps: Mapping[Observer, Gap] = field(default_factory=dict)
+    unavailable: Mapping[Observer, str] = field(default_factory=dict)

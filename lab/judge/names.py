@@ -1,4 +1,4 @@
-"""What a piece of evidence names by itself: a label, the comment of a statement, a pid."""
+"""The names in a piece of evidence: statements, queryids, services and pids, from labels and comments."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from lab.telemetry.store import ActivitySample, Event, Execution, Span
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Names:
-    """What a piece of evidence names by itself."""
+    """The names in a piece of evidence."""
 
     statements: frozenset[str] = frozenset()
     texts: frozenset[str] = frozenset()
@@ -22,13 +22,13 @@ NOTHING = Names()
 
 
 def of_labels(labels: Mapping[str, str]) -> Names:
-    """Return what the labels of a series name; a queryid counts as naming its statement."""
+    """Return the names in the labels of a series; a queryid counts as the name of its statement."""
     queryid = labels.get("queryid", "")
-    who = {labels.get(name, "") for name in ("service", "application_name")}
+    services = {labels.get(name, "") for name in ("service", "application_name")}
     return Names(
         statements=_some(labels.get("statement", "").split("|")),
         queryids=frozenset({int(queryid)}) if queryid.lstrip("-").isdecimal() else frozenset(),
-        services=_some(who),
+        services=_some(services),
     )
 
 
@@ -37,7 +37,7 @@ def _some(names: Iterable[str | None]) -> frozenset[str]:
 
 
 def of_session(sample: ActivitySample) -> Names:
-    """Return what a session, as it was sampled, names, with whom it waits for."""
+    """Return the names in an activity sample of a session, with the pids that block it."""
     return Names(
         statements=_some([sample.statement]),
         queryids=frozenset() if sample.queryid is None else frozenset({sample.queryid}),
@@ -48,7 +48,7 @@ def of_session(sample: ActivitySample) -> Names:
 
 
 def of_span(span: Span) -> Names:
-    """Return what a span names; its resource is a text only when it is a statement."""
+    """Return the names in a span; its resource is a statement's text only in a span of kind sql."""
     base = span.tags.get("_dd.base_service")
     return Names(
         texts=frozenset({span.resource}) if span.kind == "sql" else frozenset(),
@@ -58,7 +58,7 @@ def of_span(span: Span) -> Names:
 
 
 def of_event(event: Event) -> Names:
-    """Return what an event of the log names, with all who took part."""
+    """Return the names in an event of the log, with those of all participants."""
     others = event.participants
     return Names(
         statements=_some([event.statement, *(other.statement for other in others)]),
@@ -72,7 +72,7 @@ def of_event(event: Event) -> Names:
 
 
 def of_execution(execution: Execution) -> Names:
-    """Return what a statement in the log names."""
+    """Return the names in a logged execution of a statement."""
     return Names(
         statements=_some([execution.statement]),
         queryids=frozenset() if execution.queryid is None else frozenset({execution.queryid}),
@@ -83,7 +83,7 @@ def of_execution(execution: Execution) -> Names:
 
 
 def together(names: Iterable[Names]) -> Names:
-    """Return all that these name."""
+    """Return the union of these names."""
     found = list(names)
     return Names(
         statements=frozenset().union(*(n.statements for n in found)),

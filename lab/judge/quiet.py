@@ -1,7 +1,7 @@
-"""False alarms: what observers show while nothing is broken, by the same rules as verdicts.
+"""False positives: signals and alerts of a baseline run without faults, by the same rules as verdicts.
 
-A stretch of a quiet lab is judged as if each fault had been there in it. Whoever has seen one has seen
-nothing. Pure functions, as all of the judge.
+A window without a fault is judged as if each fault had been active in it. An observer that shows one has a
+false positive. Pure functions, as in the whole package.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,19 +14,19 @@ from lab.judge.readings import Seen
 from lab.judge.signals import Signal
 from lab.judge.verdicts import STALE_NS, judge
 
-# Labels of an alert that say nothing about what it is about.
-UNSAID = frozenset({"alertname", "severity", "job", "instance"})
+# Labels of an alert that do not identify its subject.
+NOT_IDENTIFYING = frozenset({"alertname", "severity", "job", "instance"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FalseAlarm:
-    """One observer that showed what was not there.
+class FalsePositive:
+    """A fault that an observer showed in a window without faults.
 
     Attributes:
         what: the drill whose signal rose, or the alert that fired.
-        says: what the observer held.
-        at_ns: when it first held it, in nanoseconds since 1970.
-        stretches: in how many of the stretches that were judged.
+        says: the evidence, as text.
+        at_ns: the time of the first evidence, in nanoseconds since 1970.
+        stretches: the number of judged windows that have it.
     """
 
     observer: Observer
@@ -36,27 +36,27 @@ class FalseAlarm:
     stretches: int = 1
 
 
-def false_alarms(
+def false_positives(
     evidence: Evidence,
     signals: Mapping[str, Sequence[Signal]],
     *,
     since_ns: int,
     until_ns: int,
-) -> Iterator[FalseAlarm]:
-    """Yield what the observers showed of each fault between two moments at which there was none.
+) -> Iterator[FalsePositive]:
+    """Yield the false positives of a window in which no fault was active.
 
     Args:
-        evidence: what they held, from some time before until some time after.
+        evidence: the observers' data, from before the window until after it.
         signals: of each drill, by its name.
-        since_ns: as if each fault had been injected then.
-        until_ns: as if each had been healed then.
+        since_ns: the start of the window, taken as the injection of each fault.
+        until_ns: the end of the window, taken as the healing of each fault.
     """
     yield from _fired(evidence.alerts, since_ns, until_ns)
     for drill, expected in signals.items():
         nothing = Truth(drill=drill, injected_ns=since_ns, proven_ns=since_ns, healed_ns=until_ns)
         for verdict in judge(evidence, nothing, expected, ()):
             if verdict.seen is Seen.SEEN and verdict.after_s is not None:
-                yield FalseAlarm(
+                yield FalsePositive(
                     observer=verdict.observer,
                     what=drill,
                     says="; ".join(verdict.says),
@@ -64,39 +64,39 @@ def false_alarms(
                 )
 
 
-def _fired(alerts: Iterable[Alert], since_ns: int, until_ns: int) -> Iterator[FalseAlarm]:
-    """Yield one for each alert by its name: what fires for five services is one alert."""
-    first: dict[str, FalseAlarm] = {}
+def _fired(alerts: Iterable[Alert], since_ns: int, until_ns: int) -> Iterator[FalsePositive]:
+    """Yield one false positive per alert name: an alert that fires for five services is one."""
+    first: dict[str, FalsePositive] = {}
     for alert in alerts:
         at_ns = alert.firing_ns
         if at_ns is None or at_ns > until_ns:
             continue
-        about = [f"{k}={v}" for k, v in sorted(alert.labels.items()) if k not in UNSAID]
-        when = "before already" if at_ns < since_ns else "in it"
+        about = [f"{k}={v}" for k, v in sorted(alert.labels.items()) if k not in NOT_IDENTIFYING]
+        when = "before the window" if at_ns < since_ns else "within the window"
         says = " ".join([f"fired {when}", *about])
-        alarm = FalseAlarm(observer=Observer.ALERTS, what=alert.name, says=says, at_ns=at_ns)
+        alarm = FalsePositive(observer=Observer.ALERTS, what=alert.name, says=says, at_ns=at_ns)
         if alert.name not in first or at_ns < first[alert.name].at_ns:
             first[alert.name] = alarm
     yield from first.values()
 
 
-def unheard(evidence: Evidence, *, until_ns: int) -> dict[Observer, str]:
-    """Return which observers were not there, and why: their quiet says nothing."""
-    found = dict(evidence.silent)
+def without_data(evidence: Evidence, *, until_ns: int) -> dict[Observer, str]:
+    """Return the observers without current data, with the reason: no result of them is valid."""
+    found = dict(evidence.unavailable)
     for observer in Observer:
-        heard_ns = evidence.heard_ns.get(observer)
-        if heard_ns is None:
+        last_data_ns = evidence.last_data_ns.get(observer)
+        if last_data_ns is None:
             found.setdefault(observer, "it delivered nothing")
-        elif heard_ns < until_ns - STALE_NS:
+        elif last_data_ns < until_ns - STALE_NS:
             found.setdefault(
-                observer, f"its freshest data were {(until_ns - heard_ns) / NS_PER_S:.0f} s old"
+                observer, f"its freshest data were {(until_ns - last_data_ns) / NS_PER_S:.0f} s old"
             )
     return found
 
 
-def together(alarms: Iterable[FalseAlarm]) -> tuple[FalseAlarm, ...]:
-    """Return one of each, with its first time and the number of stretches that it was in."""
-    known: dict[tuple[Observer, str], FalseAlarm] = {}
+def together(alarms: Iterable[FalsePositive]) -> tuple[FalsePositive, ...]:
+    """Merge equal false positives: one of each, with its first time and the number of windows."""
+    known: dict[tuple[Observer, str], FalsePositive] = {}
     for alarm in alarms:
         first = known.get((alarm.observer, alarm.what))
         known[alarm.observer, alarm.what] = (

@@ -1,6 +1,6 @@
-"""What one signal, or one alert, shows: it rose above its threshold in time, did not, or nobody can tell.
+"""Whether one signal, or one alert, showed the fault: seen, missed or unknown.
 
-Thresholds are relative to what was just before the fault, so that a busy lab is not taken for a broken one.
+Thresholds are relative to the values just before the fault, so that a high load is not taken for a fault.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ from lab.judge.names import Names, of_labels, together
 from lab.judge.signals import Signal
 from lab.judge.tracks import Point, Track
 
-# A scrape and a collection interval after the heal still tell of the fault; what comes later is late.
+# Data of one scrape or collection interval after the healing still show the fault; later data do not count.
 GRACE_NS = 20 * NS_PER_S
 THOUSAND = 1000
 
@@ -29,7 +29,7 @@ class Seen(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """What one signal shows: the first point above its threshold and what the evidence names, or why not."""
+    """The result of one signal: its first point above the threshold with the names there, or the reason."""
 
     says: str
     seen: Seen
@@ -38,13 +38,13 @@ class Reading:
 
 
 def reading(signal: Signal, evidence: Evidence, truth: Truth) -> Reading:
-    """Return what one signal shows: the track that rises the most is the one that a person would see."""
+    """Return the result of one signal, from the track that rises most."""
     best: tuple[float, Track] | None = None
     before_too, late = False, None
     for track in signal.tracks(evidence):
         before = max((p.value for p in track if p.at_ns < truth.injected_ns), default=0.0)
         threshold = max(signal.above, signal.times * before)
-        above = _lasting(track, threshold, signal.points, truth)
+        above = _sustained(track, threshold, signal.points, truth)
         in_time = [p for p in above if p.at_ns <= truth.healed_ns + GRACE_NS]
         if in_time:
             rise = max(p.value for p in in_time) - before
@@ -52,12 +52,12 @@ def reading(signal: Signal, evidence: Evidence, truth: Truth) -> Reading:
                 best = (rise, tuple(in_time))
         elif above and (late is None or above[0].at_ns < late):
             late = above[0].at_ns
-        elif before > signal.above and _stays(track, signal.above, truth):
+        elif before > signal.above and _stays_above(track, signal.above, truth):
             before_too = True
     if best is not None:
         _, track = best
         return Reading(
-            says=f"{signal.says}: {_written(max(p.value for p in track))}",
+            says=f"{signal.says}: {_formatted(max(p.value for p in track))}",
             seen=Seen.SEEN,
             at_ns=track[0].at_ns,
             names=together(p.names for p in track),
@@ -66,21 +66,23 @@ def reading(signal: Signal, evidence: Evidence, truth: Truth) -> Reading:
         after = (late - truth.healed_ns) / NS_PER_S
         return Reading(says=f"{signal.says}: only {after:.0f} s after the heal", seen=Seen.MISSED)
     if before_too:
-        return Reading(says=f"{signal.says}: it was so before the fault already", seen=Seen.UNKNOWN)
+        return Reading(
+            says=f"{signal.says}: above the threshold before the fault", seen=Seen.UNKNOWN
+        )
     return Reading(says=f"{signal.says}: did not rise", seen=Seen.MISSED)
 
 
-def _written(value: float) -> str:
-    """Write four digits that count, and no exponent.
+def _formatted(value: float) -> str:
+    """Format a value with four significant digits and no exponent.
 
-    >>> _written(12345.6), _written(0.123456)
+    >>> _formatted(12345.6), _formatted(0.123456)
     ('12,346', '0.1235')
     """
     return f"{value:,.0f}" if value >= THOUSAND else f"{value:.4g}"
 
 
-def _lasting(track: Track, threshold: float, points: int, truth: Truth) -> list[Point]:
-    """Return the points since the injection that end so many in a row above a threshold."""
+def _sustained(track: Track, threshold: float, points: int, truth: Truth) -> list[Point]:
+    """Return the points since the injection that end a run of `points` values above a threshold."""
     found, streak = [], 0
     for point in track:
         risen = point.at_ns >= truth.injected_ns and point.value > threshold
@@ -90,20 +92,20 @@ def _lasting(track: Track, threshold: float, points: int, truth: Truth) -> list[
     return found
 
 
-def _stays(track: Track, above: float, truth: Truth) -> bool:
+def _stays_above(track: Track, above: float, truth: Truth) -> bool:
     during = (p.value for p in track if truth.injected_ns <= p.at_ns <= truth.healed_ns)
     return max(during, default=0.0) > above
 
 
 def alert_readings(found: Iterable[Alert], truth: Truth, names: Sequence[str]) -> Iterator[Reading]:
-    """Yield what each of these alerts shows that fired, or that none did."""
+    """Yield the result of each of these alerts that fired, or one result if none did."""
     fired = False
     for alert in found:
         if alert.name not in names or alert.firing_ns is None:
             continue
         fired = True
         if alert.firing_ns < truth.injected_ns:
-            yield Reading(says=f"{alert.name} fired before the fault already", seen=Seen.UNKNOWN)
+            yield Reading(says=f"{alert.name} fired before the fault", seen=Seen.UNKNOWN)
         elif alert.firing_ns > truth.healed_ns + GRACE_NS:
             after = (alert.firing_ns - truth.healed_ns) / NS_PER_S
             yield Reading(

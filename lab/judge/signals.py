@@ -1,7 +1,7 @@
-"""What to look for: each signal turns evidence of one observer into tracks of values over time.
+"""Signals of a fault: each turns the evidence of one observer into tracks of values over time.
 
-A drill declares its signals; none of them can name the culprit beforehand. What a piece of evidence names
-by itself (a label, a statement's comment, a pid) goes along with its value, to be checked afterwards.
+A drill declares its signals. A signal does not contain the names of the cause; the names in the evidence
+(labels, comments of statements, pids) are kept with each value, and are compared with the truth afterwards.
 """
 
 from collections import defaultdict
@@ -21,19 +21,19 @@ from lab.judge.names import (
     of_span,
     together,
 )
-from lab.judge.tracks import Point, Track, counted, silences
+from lab.judge.tracks import Point, Track, counted, seconds_without_data
 from lab.telemetry.store import ActivitySample, Event, Execution, QueryMetrics, Span
 
 INTERVAL_NS = 10 * NS_PER_S
-# Operations in the minute or two of a drill's evidence: about one in four seconds.
+# Operations in the one or two minutes of a drill's evidence: about one in four seconds.
 OFTEN = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Signal:
-    """A value that rises above `above`, and above `times` the largest value of just before.
+    """A value that rises above `above`, and above `times` the largest value just before the fault.
 
-    `points` in a row have to be: one heavy report in ten seconds is no fault.
+    `points` values in a row must be above: one heavy report in ten seconds is no fault.
     """
 
     says: str
@@ -44,7 +44,7 @@ class _Signal:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric(_Signal):
-    """A PromQL expression; each series is a track of its own, named by its labels."""
+    """A PromQL expression; each series is a track, with the names in its labels."""
 
     observer: ClassVar[Observer] = Observer.METRICS
     expr: str
@@ -58,29 +58,29 @@ class Metric(_Signal):
 
 @dataclass(frozen=True, kw_only=True)
 class Sessions(_Signal):
-    """How many sessions of one look at them are like this."""
+    """The number of sessions in one activity sample for which `like` is true."""
 
     observer: ClassVar[Observer] = Observer.DBM
     like: Callable[[ActivitySample], bool]
 
     def tracks(self, evidence: Evidence) -> Iterator[Track]:
-        """Yield one track; looks in which no session is like this count as zero."""
-        looks: defaultdict[int, list[ActivitySample]] = defaultdict(list)
+        """Yield one track; samples without a matching session count as zero."""
+        rounds: defaultdict[int, list[ActivitySample]] = defaultdict(list)
         for sample in evidence.activity:
-            looks[sample.at_ns].append(sample)
-        yield tuple(self._point(at_ns, look) for at_ns, look in sorted(looks.items()))
+            rounds[sample.at_ns].append(sample)
+        yield tuple(self._point(at_ns, sessions) for at_ns, sessions in sorted(rounds.items()))
 
-    def _point(self, at_ns: int, look: Sequence[ActivitySample]) -> Point:
-        found = [sample for sample in look if self.like(sample)]
+    def _point(self, at_ns: int, sessions: Sequence[ActivitySample]) -> Point:
+        found = [sample for sample in sessions if self.like(sample)]
         blockers = {pid for sample in found for pid in sample.blocking_pids}
-        # One click from who waits to whom for.
-        named = (sample for sample in look if sample.pid in blockers or sample in found)
+        # With the blocking sessions, which Datadog links from the waiting ones.
+        named = (sample for sample in sessions if sample.pid in blockers or sample in found)
         return Point(at_ns=at_ns, value=len(found), names=together(map(of_session, named)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deltas(_Signal):
-    """What each statement did in one collection interval, as DBM was told; a track for each statement."""
+    """Query metrics of one collection interval, as DBM received them; a track for each statement."""
 
     observer: ClassVar[Observer] = Observer.DBM
     measure: Callable[[QueryMetrics], float]
@@ -99,14 +99,14 @@ class Deltas(_Signal):
 
 @dataclass(frozen=True, kw_only=True)
 class Spans(_Signal):
-    """Spans that are like this: their number in five seconds, or the milliseconds of each, by resource."""
+    """Spans for which `like` is true: their number in five seconds, or the milliseconds of each."""
 
     observer: ClassVar[Observer] = Observer.APM
     like: Callable[[Span], bool]
     each: bool = False
 
     def tracks(self, evidence: Evidence) -> Iterator[Track]:
-        """Yield a track, or one for each resource; a span is held when it has ended."""
+        """Yield a track, or one for each resource; the time of a span is its end."""
         found = sorted(filter(self.like, evidence.spans), key=_end_ns)
         if not self.each:
             yield counted(((_end_ns(span), of_span(span)) for span in found), evidence)
@@ -128,10 +128,10 @@ def _statement(span: Span) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Resources(_Signal):
-    """What is spent on a resource in ten seconds, by its spans; a track for each resource and service.
+    """The time of a resource's spans in ten seconds; a track for each resource and service.
 
-    A resource is the text of a statement that is part of an operation, unless `like` says otherwise. An
-    interval with fewer than `at_least` spans of it counts as zero.
+    A resource is the text of a statement that is part of an operation, unless `like` selects other spans.
+    An interval with fewer than `at_least` spans of it counts as zero.
     """
 
     observer: ClassVar[Observer] = Observer.APM
@@ -164,41 +164,41 @@ class Resources(_Signal):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quiet(_Signal):
-    """Seconds without a span, a track for each service: how one that is gone shows in its traces."""
+class NoSpans(_Signal):
+    """Seconds without a span, a track for each service: an unavailable service sends no spans."""
 
     observer: ClassVar[Observer] = Observer.APM
 
     def tracks(self, evidence: Evidence) -> Iterator[Track]:
-        """Yield a track for each service; the silence of one that seldom speaks tells nothing."""
+        """Yield a track for each service with enough operations; gaps of the others are no evidence."""
         ends: defaultdict[str, list[int]] = defaultdict(list)
         for span in evidence.spans:
             if span.parent_id is None:
                 ends[span.service].append(_end_ns(span))
-        for service, heard in ends.items():
-            if len(heard) >= OFTEN:
-                yield silences(heard, evidence, Names(services=frozenset({service})))
+        for service, ended_ns in ends.items():
+            if len(ended_ns) >= OFTEN:
+                yield seconds_without_data(ended_ns, evidence, Names(services=frozenset({service})))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Silence(_Signal):
-    """Seconds without anything from the database: sessions at work, or what statements did.
+class NoData(_Signal):
+    """Seconds without DBM data of the database: neither active sessions nor query metrics.
 
-    Sessions alone would not do: in a lab with little load a minute may pass without one caught at work.
+    Sessions alone are not sufficient: at low load no session may be active in any sample of a minute.
     """
 
     observer: ClassVar[Observer] = Observer.DBM
 
     def tracks(self, evidence: Evidence) -> Iterator[Track]:
         """Yield one track."""
-        looks = (sample.at_ns for sample in evidence.activity)
-        heard = [*looks, *(delta.at_ns for delta in evidence.deltas)]
-        yield silences(heard, evidence, NOTHING)
+        sampled_ns = (sample.at_ns for sample in evidence.activity)
+        received_ns = [*sampled_ns, *(delta.at_ns for delta in evidence.deltas)]
+        yield seconds_without_data(received_ns, evidence, NOTHING)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Events(_Signal):
-    """Events of the server's log that are like this, in five seconds."""
+    """The number of events of the server's log in five seconds for which `like` is true."""
 
     observer: ClassVar[Observer] = Observer.LOG
     like: Callable[[Event], bool]
@@ -211,9 +211,9 @@ class Events(_Signal):
 
 @dataclass(frozen=True, kw_only=True)
 class Slow(_Signal):
-    """Milliseconds of statements that the log told of: those above log_min_duration_statement.
+    """Milliseconds of logged executions: those above log_min_duration_statement.
 
-    Only of those whose text has a name: how long a COMMIT takes is the disk's matter.
+    Only of statements with a name: the duration of a COMMIT depends on the disk.
     """
 
     observer: ClassVar[Observer] = Observer.LOG
@@ -234,4 +234,6 @@ class Slow(_Signal):
             yield tuple(sorted(points, key=lambda point: point.at_ns))
 
 
-Signal: TypeAlias = Metric | Sessions | Deltas | Spans | Resources | Quiet | Silence | Events | Slow
+Signal: TypeAlias = (
+    Metric | Sessions | Deltas | Spans | Resources | NoSpans | NoData | Events | Slow
+)

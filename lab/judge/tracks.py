@@ -1,4 +1,4 @@
-"""Values over time, as an observer held them."""
+"""Values of one observer over time."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ BUCKET_NS = 5_000_000_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
-    """A value that an observer held from `at_ns` on."""
+    """A value that an observer had from `at_ns` on."""
 
     at_ns: int
     value: float
@@ -23,9 +23,9 @@ class Point:
 Track: TypeAlias = tuple[Point, ...]
 
 
-def silences(heard: Iterable[int], evidence: Evidence, names: Names) -> Track:
-    """Seconds since something was last heard, asked once a second."""
-    times = sorted(heard)
+def seconds_without_data(received_ns: Iterable[int], evidence: Evidence, names: Names) -> Track:
+    """Return the seconds since the last record, for each second of the window."""
+    times = sorted(received_ns)
     points, last = [], 0
     for at_ns in range(evidence.since_ns, evidence.until_ns, NS_PER_S):
         while last < len(times) and times[last] <= at_ns:
@@ -36,7 +36,7 @@ def silences(heard: Iterable[int], evidence: Evidence, names: Names) -> Track:
 
 
 def counted(hits: Iterable[tuple[int, Names]], evidence: Evidence) -> Track:
-    """Running counts over the last five seconds, at each hit; zero at the beginning."""
+    """Return the number of hits in the last five seconds, at each hit; zero at the beginning."""
     ordered = sorted(hits, key=lambda hit: hit[0])
     points = [Point(at_ns=evidence.since_ns, value=0.0)]
     first = 0

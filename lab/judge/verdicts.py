@@ -1,7 +1,7 @@
-"""The rules: from evidence and truth to seen, missed or unknown. Pure functions, nothing is asked here.
+"""The rules of verdicts: from evidence and truth to seen, missed or unknown. Pure functions.
 
-Unknown is said when a verdict would rest on nothing: the fault was not proven, the observer delivered no
-data, only old ones or none while it lasted, or it had shown the same already before the fault.
+A verdict is unknown when it would have no basis: the fault was not proven, the observer delivered no data,
+only old data or none while the fault was active, or it showed the same before the fault.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,12 +15,12 @@ from lab.judge.names import Names, together
 from lab.judge.readings import GRACE_NS, Reading, Seen, alert_readings, reading
 from lab.judge.signals import Signal
 
-# Twice the longest interval at which any of them delivers: older than that, it has stopped.
+# Twice the longest delivery interval of all observers: an observer with older data has stopped.
 STALE_NS = 30 * NS_PER_S
 
 
 class Depth(StrEnum):
-    """How exactly it showed it."""
+    """The detail of an observer's evidence."""
 
     DETECTED = "detected"
     STATEMENT = "named the statement"
@@ -31,7 +31,7 @@ class Depth(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AlertTimes:
-    """Seconds from the proof to an alert's pending and firing; None: it was not. 0: before the proof."""
+    """Seconds from the proof to an alert's pending and firing; None if it was not; 0 if before the proof."""
 
     name: str
     pending_s: float | None
@@ -40,7 +40,7 @@ class AlertTimes:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """What one observer showed of one drill. `after_s` is seconds from the proof to its first evidence."""
+    """The verdict on one observer. `after_s` is the seconds from the proof to its first evidence."""
 
     observer: Observer
     seen: Seen
@@ -56,10 +56,10 @@ def judge(
     """Return a verdict for each observer.
 
     Args:
-        evidence: what the observers held.
-        truth: what happened.
-        signals: what each of them can be expected to show; without any, it is expected to miss it.
-        alerts: the names of those that belong to this fault.
+        evidence: the data of the observers.
+        truth: the ground truth.
+        signals: of this fault; an observer without a signal is expected to miss it.
+        alerts: the names of the alerts that belong to this fault.
     """
     return [_judge(observer, evidence, truth, signals, alerts) for observer in Observer]
 
@@ -76,8 +76,8 @@ def _judge(
 
     if truth.proven_ns is None:
         return unknown("not proved: PostgreSQL did not confirm the fault")
-    if observer in evidence.silent:
-        return unknown(evidence.silent[observer])
+    if observer in evidence.unavailable:
+        return unknown(evidence.unavailable[observer])
     times: tuple[AlertTimes, ...] = ()
     if observer is Observer.ALERTS:
         readings = list(alert_readings(evidence.alerts, truth, alerts))
@@ -103,19 +103,19 @@ def _judge(
 def _not_shown(
     observer: Observer, evidence: Evidence, truth: Truth, readings: Sequence[Reading]
 ) -> tuple[Seen, tuple[str, ...]]:
-    """Tell a miss, which needs data of the time of the fault, from not knowing."""
-    heard_ns = evidence.heard_ns.get(observer)
-    if heard_ns is None:
+    """Return missed, which requires data of the time of the fault, or unknown, with the reasons."""
+    last_data_ns = evidence.last_data_ns.get(observer)
+    if last_data_ns is None:
         return Seen.UNKNOWN, ("it delivered nothing in this time",)
-    if heard_ns < truth.healed_ns - STALE_NS:
-        age = (truth.healed_ns - heard_ns) / NS_PER_S
+    if last_data_ns < truth.healed_ns - STALE_NS:
+        age = (truth.healed_ns - last_data_ns) / NS_PER_S
         return Seen.UNKNOWN, (f"its freshest data were {age:.0f} s old when the fault was healed",)
-    if pause := evidence.pauses.get(observer):
-        # Data of after the heal are fresh, and tell nothing of the fault that they did not see.
-        deaf_ns = min(pause.end_ns, truth.healed_ns) - max(pause.begin_ns, truth.injected_ns)
-        if deaf_ns > STALE_NS:
+    if gap := evidence.gaps.get(observer):
+        # Data from after the healing are new, but do not cover the fault.
+        without_data_ns = min(gap.end_ns, truth.healed_ns) - max(gap.begin_ns, truth.injected_ns)
+        if without_data_ns > STALE_NS:
             return Seen.UNKNOWN, (
-                f"it delivered nothing for {deaf_ns / NS_PER_S:.0f} s of the fault",
+                f"it delivered nothing for {without_data_ns / NS_PER_S:.0f} s of the fault",
             )
     doubtful = tuple(dict.fromkeys(r.says for r in readings if r.seen is Seen.UNKNOWN))
     if doubtful:
@@ -153,7 +153,7 @@ def _after(at_ns: int, proven_ns: int) -> float:
 def _depths(
     observer: Observer, evidence: Evidence, truth: Truth, shown: Sequence[Names]
 ) -> tuple[Depth, ...]:
-    """Return how exactly it was shown; a name counts when it is a true one."""
+    """Return the detail of the evidence; a name counts only when the truth has it."""
     named = together(shown)
     found = [Depth.DETECTED]
     if (

@@ -195,9 +195,9 @@ def test_without_a_store_its_observers_are_silent_and_say_why(
     update = {"lab_state_dir": tmp_path, "prometheus_port": free_port()}
     settings = database.settings.model_copy(update=update)
     found = collect(settings, (), since_ns=0, until_ns=NS)
-    assert set(found.silent) == set(Observer)
-    assert "There is no store" in found.silent[Observer.LOG]
-    assert (found.heard_ns, found.pauses) == ({}, {})
+    assert set(found.unavailable) == set(Observer)
+    assert "There is no store" in found.unavailable[Observer.LOG]
+    assert (found.last_data_ns, found.gaps) == ({}, {})
 
 
 METRIC = Metric(says="the exporter is up", expr="pg_up", above=0)
@@ -215,12 +215,12 @@ def test_what_prometheus_held_in_a_window_is_collected(scraped: Kept) -> None:
     # A scrape that failed on a busy machine leaves a gap.
     assert {(b - a) % (2 * NS) for a, b in pairwise(times)} == {0}
     for observer in (Observer.METRICS, Observer.ALERTS):
-        assert until_ns - 60 * NS < found.heard_ns[observer] <= until_ns
-        assert observer in found.pauses
-    assert not {Observer.METRICS, Observer.ALERTS} & found.silent.keys()
+        assert until_ns - 60 * NS < found.last_data_ns[observer] <= until_ns
+        assert observer in found.gaps
+    assert not {Observer.METRICS, Observer.ALERTS} & found.unavailable.keys()
     nothing = collect(scraped.settings, [METRIC], since_ns=NS, until_ns=11 * NS)
     assert nothing.series == {"pg_up": ()}
-    assert Observer.METRICS not in nothing.heard_ns
+    assert Observer.METRICS not in nothing.last_data_ns
 
 
 @pytest.mark.real_clock
@@ -228,8 +228,8 @@ def test_a_malformed_expression_makes_prometheus_unknown(scraped: Kept) -> None:
     """It refuses it; its alerts are not known then either, and the reason has the expression."""
     broken = Metric(says="nonsense", expr="pg_up(", above=0)
     found = collect(scraped.settings, [broken], since_ns=NS, until_ns=11 * NS)
-    assert {Observer.METRICS, Observer.ALERTS} <= found.silent.keys()
-    assert "refuses pg_up(" in found.silent[Observer.METRICS]
+    assert {Observer.METRICS, Observer.ALERTS} <= found.unavailable.keys()
+    assert "refuses pg_up(" in found.unavailable[Observer.METRICS]
 
 
 def test_each_record_is_evidence_of_the_observer_that_held_it(kept: Kept) -> None:
@@ -251,14 +251,14 @@ def test_each_record_is_evidence_of_the_observer_that_held_it(kept: Kept) -> Non
     assert [plan.executed for plan in found.executed] == [True]
     assert (len(found.spans), len(found.events), len(found.executions)) == (1, 1, 1)
     assert (len(found.activity), len(found.deltas)) == (1, 1)
-    assert found.heard_ns == {
+    assert found.last_data_ns == {
         Observer.DBM: at_ns + 9 * NS,
         Observer.APM: at_ns + 3 * NS,
         Observer.LOG: at_ns + 4 * NS,
     }
-    assert found.pauses.keys() == {Observer.DBM, Observer.APM}
+    assert found.gaps.keys() == {Observer.DBM, Observer.APM}
     later = collect(kept.settings, (), since_ns=at_ns + 10 * NS, until_ns=at_ns + 20 * NS)
-    assert (later.spans, later.events, later.activity, later.heard_ns) == ((), (), (), {})
+    assert (later.spans, later.events, later.activity, later.last_data_ns) == ((), (), (), {})
 
 
 def test_an_assessment_waits_for_late_evidence_and_is_kept(

@@ -60,7 +60,7 @@ class Observers:
         return Evidence(
             since_ns=since_ns,
             until_ns=until_ns,
-            heard_ns=dict.fromkeys(Observer, until_ns),
+            last_data_ns=dict.fromkeys(Observer, until_ns),
             alerts=alerts,
         )
 
@@ -121,7 +121,7 @@ def test_an_alert_in_a_lab_without_a_fault_is_a_false_positive(
         Observer.ALERTS,
         2,
     )
-    assert alarm["says"] == "fired in it service=risk"
+    assert alarm["says"] == "fired within the window service=risk"
     assert call("drill", "quiet", "--for", "0.1s") == 1
     assert "ServiceDown" in capsys.readouterr().out
 

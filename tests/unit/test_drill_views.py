@@ -13,7 +13,7 @@ from lab.drills.quiet import Watch
 from lab.drills.runner import Run
 from lab.foundation.processors import STOLEN
 from lab.judge.evidence import TITLES, Observer
-from lab.judge.quiet import FalseAlarm
+from lab.judge.quiet import FalsePositive
 from lab.judge.readings import Seen
 from lab.judge.verdicts import AlertTimes, Depth, Verdict
 
@@ -75,7 +75,7 @@ def watched(**fields: object) -> Watch:
 
 
 def test_minutes_without_a_fault_show_false_positives() -> None:
-    alarm = FalseAlarm(
+    alarm = FalsePositive(
         observer=Observer.DBM, what="burst", says="many calls", at_ns=AT_NS, stretches=2
     )
     judged = "2 minutes, each judged as if any of 20 faults were there"

@@ -7,11 +7,11 @@ import pytest
 from lab.clients.prometheus import Alert, Series
 from lab.foundation import clock
 from lab.foundation.timestamps import NS_PER_S as NS
-from lab.judge.collect import pause
-from lab.judge.evidence import Evidence, Observer, Pause, Truth
-from lab.judge.quiet import false_alarms, together, unheard
+from lab.judge.collect import longest_gap
+from lab.judge.evidence import Evidence, Gap, Observer, Truth
+from lab.judge.quiet import false_positives, together, without_data
 from lab.judge.readings import GRACE_NS, Seen
-from lab.judge.signals import Deltas, Events, Metric, Quiet, Resources, Sessions, Spans
+from lab.judge.signals import Deltas, Events, Metric, NoSpans, Resources, Sessions, Spans
 from lab.judge.verdicts import STALE_NS, Depth, Verdict, judge
 from lab.telemetry.store import ActivitySample, Event, Participant, Plan, QueryMetrics, Source, Span
 
@@ -37,7 +37,7 @@ WAITS = Events(says="lock waits", above=0, like=lambda e: e.kind == "lock_wait")
 SIGNALS = (METRIC, BLOCKED, CALLS, FAILED, WAITS)
 ALERTS = ("SessionsBlocked", "LongLockWait")
 FRESH = dict.fromkeys(Observer, HEALED)
-EMPTY = Evidence(since_ns=T0, until_ns=HEALED + 30 * NS, heard_ns=FRESH)
+EMPTY = Evidence(since_ns=T0, until_ns=HEALED + 30 * NS, last_data_ns=FRESH)
 
 
 def verdict(observer: Observer, evidence: Evidence, truth: Truth = TRUTH) -> Verdict:
@@ -94,7 +94,7 @@ def test_nobody_is_judged_by_a_fault_that_was_not_proven() -> None:
 @pytest.mark.parametrize("observer", Observer)
 def test_an_observer_without_data_is_unknown_not_blind(observer: Observer) -> None:
     """Absent data are no miss."""
-    found = verdict(observer, replace(EMPTY, heard_ns={}))
+    found = verdict(observer, replace(EMPTY, last_data_ns={}))
     assert (found.seen, found.says) == (Seen.UNKNOWN, ("it delivered nothing in this time",))
 
 
@@ -105,13 +105,13 @@ def test_an_observer_with_fresh_data_that_show_nothing_has_missed_it(observer: O
 
 @pytest.mark.parametrize("observer", Observer)
 def test_an_observer_that_cannot_be_asked_says_why(observer: Observer) -> None:
-    found = verdict(observer, replace(EMPTY, silent={observer: "it does not answer"}))
+    found = verdict(observer, replace(EMPTY, unavailable={observer: "it does not answer"}))
     assert (found.seen, found.says) == (Seen.UNKNOWN, ("it does not answer",))
 
 
 def test_stale_data_are_no_miss() -> None:
     """One that stopped delivering before the heal may have stopped before the fault showed."""
-    stale = replace(EMPTY, heard_ns={**FRESH, Observer.DBM: HEALED - STALE_NS - NS})
+    stale = replace(EMPTY, last_data_ns={**FRESH, Observer.DBM: HEALED - STALE_NS - NS})
     found = verdict(Observer.DBM, stale)
     assert found.seen is Seen.UNKNOWN
     assert "31 s old" in found.says[0]
@@ -119,17 +119,17 @@ def test_stale_data_are_no_miss() -> None:
 
 def test_stale_data_that_show_the_fault_have_seen_it() -> None:
     """An observer that saw it, and went blind then, saw it."""
-    evidence = replace(series((50, 0), (70, 9)), heard_ns={Observer.METRICS: PROVEN + 9 * NS})
+    evidence = replace(series((50, 0), (70, 9)), last_data_ns={Observer.METRICS: PROVEN + 9 * NS})
     assert verdict(Observer.METRICS, evidence).seen is Seen.SEEN
 
 
 def test_data_of_after_the_heal_do_not_make_a_miss_of_silence() -> None:
     """An observer that was stopped, as in the drill agent-stopped, delivers again: it does not know."""
     times = [T0 + 55 * NS, HEALED - 2 * NS, HEALED + NS]
-    silent = pause(times, since_ns=T0, until_ns=EMPTY.until_ns)
-    assert (silent.begin_ns, silent.end_ns) == (T0 + 55 * NS, HEALED - 2 * NS)
+    gap = longest_gap(times, since_ns=T0, until_ns=EMPTY.until_ns)
+    assert (gap.begin_ns, gap.end_ns) == (T0 + 55 * NS, HEALED - 2 * NS)
     deaf = replace(
-        EMPTY, heard_ns={**FRESH, Observer.DBM: HEALED + NS}, pauses={Observer.DBM: silent}
+        EMPTY, last_data_ns={**FRESH, Observer.DBM: HEALED + NS}, gaps={Observer.DBM: gap}
     )
     found = verdict(Observer.DBM, deaf)
     assert found.seen is Seen.UNKNOWN
@@ -141,8 +141,8 @@ def test_a_short_silence_or_one_of_before_and_after_is_a_miss_all_the_same(
     begin_s: int, end_s: int
 ) -> None:
     """What counts is how much of the fault passed without a word: up to half a minute is none."""
-    silent = Pause(begin_ns=T0 + begin_s * NS, end_ns=T0 + end_s * NS)
-    assert verdict(Observer.DBM, replace(EMPTY, pauses={Observer.DBM: silent})).seen is Seen.MISSED
+    gap = Gap(begin_ns=T0 + begin_s * NS, end_ns=T0 + end_s * NS)
+    assert verdict(Observer.DBM, replace(EMPTY, gaps={Observer.DBM: gap})).seen is Seen.MISSED
 
 
 def test_evidence_that_comes_late_is_a_miss_and_says_so() -> None:
@@ -159,7 +159,7 @@ def test_what_was_so_before_the_fault_contradicts() -> None:
     """A value that is as high before as during the fault tells nothing."""
     found = verdict(Observer.METRICS, series((50, 9), (70, 9), (80, 10)))
     assert found.seen is Seen.UNKNOWN
-    assert found.says == ("blocked sessions: it was so before the fault already",)
+    assert found.says == ("blocked sessions: above the threshold before the fault",)
 
 
 def test_a_high_value_that_falls_with_the_fault_is_a_miss() -> None:
@@ -323,9 +323,9 @@ def test_only_who_often_speaks_can_be_missed(every_s: int, seen: Seen) -> None:
         for at_s in range(0, 140, every_s)
         if not 61 <= at_s < 95
     )
-    quiet = Quiet(says="seconds without a span", above=20)
+    no_spans = NoSpans(says="seconds without a span", above=20)
     evidence = replace(EMPTY, spans=spans)
-    [found] = [v for v in judge(evidence, TRUTH, [quiet], ()) if v.observer is Observer.APM]
+    [found] = [v for v in judge(evidence, TRUTH, [no_spans], ()) if v.observer is Observer.APM]
     assert found.seen is seen
 
 
@@ -366,7 +366,7 @@ def test_an_alert_of_something_else_is_no_evidence() -> None:
 def test_an_alert_that_fired_before_the_fault_contradicts() -> None:
     found = verdict(Observer.ALERTS, replace(EMPTY, alerts=(alert("SessionsBlocked", 20, 40),)))
     assert found.seen is Seen.UNKNOWN
-    assert found.says == ("SessionsBlocked fired before the fault already",)
+    assert found.says == ("SessionsBlocked fired before the fault",)
 
 
 def test_an_alert_that_fires_long_after_the_heal_is_late() -> None:
@@ -378,8 +378,8 @@ def test_an_alert_that_fires_long_after_the_heal_is_late() -> None:
 def test_nothing_is_told_of_a_quiet_stretch() -> None:
     """What was so before and stays so is no false alarm, nor is an alert that is only pending."""
     calm = replace(series((50, 3), (70, 3)), alerts=(alert("SessionsBlocked", 70, None),))
-    assert list(false_alarms(calm, {"any": SIGNALS}, since_ns=INJECTED, until_ns=HEALED)) == []
-    assert unheard(calm, until_ns=HEALED) == {}
+    assert list(false_positives(calm, {"any": SIGNALS}, since_ns=INJECTED, until_ns=HEALED)) == []
+    assert without_data(calm, until_ns=HEALED) == {}
 
 
 def test_what_rises_although_nothing_is_broken_is_a_false_alarm() -> None:
@@ -387,9 +387,9 @@ def test_what_rises_although_nothing_is_broken_is_a_false_alarm() -> None:
     risen = replace(
         series((50, 0), (70, 9)), alerts=(alert("Novel", 20, 30, service="credit-risk"),)
     )
-    found = list(false_alarms(risen, {"any": SIGNALS}, since_ns=INJECTED, until_ns=HEALED))
+    found = list(false_positives(risen, {"any": SIGNALS}, since_ns=INJECTED, until_ns=HEALED))
     assert [(a.observer, a.what, a.says) for a in found] == [
-        (Observer.ALERTS, "Novel", "fired before already service=credit-risk"),
+        (Observer.ALERTS, "Novel", "fired before the window service=credit-risk"),
         (Observer.METRICS, "any", "blocked sessions: 9"),
     ]
     assert found[1].at_ns == T0 + 70 * NS
@@ -403,10 +403,10 @@ def test_an_alert_that_fires_for_two_is_one_false_alarm() -> None:
         for service, at_s in (("credit-risk", 80), ("credit-customers", 75))
     )
     late = replace(series((50, 0)), alerts=fired)
-    [found] = false_alarms(late, {}, since_ns=INJECTED, until_ns=HEALED)
+    [found] = false_positives(late, {}, since_ns=INJECTED, until_ns=HEALED)
     assert (found.what, found.says, found.stretches) == (
         "WorkloadLate",
-        "fired in it service=credit-customers",
+        "fired within the window service=credit-customers",
         1,
     )
 
@@ -415,8 +415,8 @@ def test_the_quiet_of_one_who_was_not_there_says_nothing() -> None:
     """Silent, stale or absent: it is named with its reason."""
     stale = {**FRESH, Observer.DBM: HEALED - STALE_NS - NS}
     del stale[Observer.APM]
-    found = unheard(
-        replace(EMPTY, heard_ns=stale, silent={Observer.LOG: "no store"}), until_ns=HEALED
+    found = without_data(
+        replace(EMPTY, last_data_ns=stale, unavailable={Observer.LOG: "no store"}), until_ns=HEALED
     )
     assert found == {
         Observer.LOG: "no store",

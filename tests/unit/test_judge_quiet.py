@@ -1,10 +1,10 @@
-"""Alerts while nothing is broken: which count, since when, and what is missing of an observer."""
+"""Alerts in a window without a fault: which count, since when, and which observers have no data."""
 
 import pytest
 
 from lab.clients.prometheus import Alert
 from lab.judge.evidence import Evidence, Observer
-from lab.judge.quiet import FalseAlarm, false_alarms, together, unheard
+from lab.judge.quiet import FalsePositive, false_positives, together, without_data
 from lab.judge.verdicts import STALE_NS
 
 SINCE, UNTIL = 1_000_000_000_000, 1_060_000_000_000
@@ -16,16 +16,16 @@ def alert(firing_ns: int | None, name: str = "ServiceDown", **labels: str) -> Al
 
 def found(*alerts: Alert) -> list[tuple[str, str, int]]:
     evidence = Evidence(since_ns=SINCE, until_ns=UNTIL, alerts=alerts)
-    alarms = false_alarms(evidence, {}, since_ns=SINCE, until_ns=UNTIL)
+    alarms = false_positives(evidence, {}, since_ns=SINCE, until_ns=UNTIL)
     return [(alarm.what, alarm.says, alarm.at_ns) for alarm in alarms]
 
 
 @pytest.mark.parametrize(
     ("firing_ns", "says"),
     [
-        (SINCE - 1, "fired before already"),
-        (SINCE, "fired in it"),
-        (UNTIL, "fired in it"),
+        (SINCE - 1, "fired before the window"),
+        (SINCE, "fired within the window"),
+        (UNTIL, "fired within the window"),
         (UNTIL + 1, None),
         (None, None),
     ],
@@ -42,8 +42,8 @@ def test_one_alert_of_several_services_counts_once_with_the_first() -> None:
     )
     later = alert(SINCE + 2, service="customers")
     assert found(later, first, alert(SINCE + 1, service="z"), alert(SINCE + 3, name="Burst")) == [
-        ("ServiceDown", "fired in it service=risk", SINCE + 1),
-        ("Burst", "fired in it", SINCE + 3),
+        ("ServiceDown", "fired within the window service=risk", SINCE + 1),
+        ("Burst", "fired within the window", SINCE + 3),
     ]
 
 
@@ -54,18 +54,21 @@ def test_an_observer_without_fresh_data_was_not_there() -> None:
     heard[Observer.APM] = UNTIL - STALE_NS - 10**9
     del heard[Observer.DBM], heard[Observer.ALERTS]
     evidence = Evidence(
-        since_ns=SINCE, until_ns=UNTIL, heard_ns=heard, silent={Observer.ALERTS: "it is away"}
+        since_ns=SINCE,
+        until_ns=UNTIL,
+        last_data_ns=heard,
+        unavailable={Observer.ALERTS: "it does not answer"},
     )
-    assert unheard(evidence, until_ns=UNTIL) == {
-        Observer.ALERTS: "it is away",
+    assert without_data(evidence, until_ns=UNTIL) == {
+        Observer.ALERTS: "it does not answer",
         Observer.DBM: "it delivered nothing",
         Observer.APM: f"its freshest data were {STALE_NS // 10**9 + 1} s old",
     }
 
 
 def test_stretches_with_the_same_alarm_are_counted_together() -> None:
-    def alarm(what: str, at_ns: int, observer: Observer = Observer.DBM) -> FalseAlarm:
-        return FalseAlarm(observer=observer, what=what, says="", at_ns=at_ns)
+    def alarm(what: str, at_ns: int, observer: Observer = Observer.DBM) -> FalsePositive:
+        return FalsePositive(observer=observer, what=what, says="", at_ns=at_ns)
 
     alarms = [
         alarm("a", 1),

@@ -2,7 +2,7 @@
 
 from lab.drills.drill import Drill
 from lab.drills.processes import ACTS_AS, Stoppage
-from lab.judge.signals import Metric, Quiet, Signal
+from lab.judge.signals import Metric, NoSpans, Signal
 
 
 def _stopped(
@@ -79,7 +79,7 @@ SERVICE = _stopped(
             expr='max by (service) (1 - up{job="credit"})',
             above=0.5,
         ),
-        Quiet(says="seconds without a span, by service", above=20),
+        NoSpans(says="seconds without a span, by service", above=20),
     ),
     alerts=("ServiceDown",),
     runbook="ServiceDown",

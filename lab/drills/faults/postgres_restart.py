@@ -3,7 +3,7 @@
 from lab.drills import processes
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
-from lab.judge.signals import Events, Metric, Silence, Spans
+from lab.judge.signals import Events, Metric, NoData, Spans
 from lab.stack import probes
 
 COMPONENT = "postgres"
@@ -41,7 +41,7 @@ DRILL = Drill(
     services=frozenset(),
     signals=(
         Metric(says="PostgreSQL does not answer the exporter", expr="1 - pg_up", above=0.5),
-        Silence(says="seconds without sessions or statements", above=20),
+        NoData(says="seconds without sessions or statements", above=20),
         Spans(
             says="failed operations in 5 s",
             above=0,
