@@ -1,4 +1,4 @@
-"""`python -m lab.console`: serve until told to stop."""
+"""`python -m lab.console`: serve until SIGTERM or SIGINT."""
 
 import os
 import socket
@@ -30,7 +30,7 @@ def main() -> None:
     if not is_loopback(settings.bind_address) and settings.lab_console_token is None:
         raise LabError(
             f"BIND_ADDRESS is {settings.bind_address}, which other machines may reach; the console then"
-            " demands a token.\nSet LAB_CONSOLE_TOKEN in .env, or BIND_ADDRESS=127.0.0.1."
+            " requires a token.\nSet LAB_CONSOLE_TOKEN in .env, or BIND_ADDRESS=127.0.0.1."
         )
     processors.raise_nice_value()
     threading.excepthook = _end_with_thread
@@ -51,9 +51,9 @@ def main() -> None:
 
 
 def _end_with_thread(failure: threading.ExceptHookArgs) -> None:
-    """End the process with a thread that should never end: its supervisor starts a whole one.
+    """End the process when a thread fails; the supervisor starts it again.
 
-    A console without its writer or its log reader would answer as if nothing were the matter.
+    Without its writer or its log reader the console would answer requests, but store nothing.
     """
     threading.__excepthook__(failure)
     sys.stderr.flush()
@@ -70,7 +70,7 @@ def _listen(address: str, port: int) -> socket.socket:
             "Set CONSOLE_PORT in .env to a free port."
         ) from error
     # Inherited by its connections. asyncio sets it only on sockets whose protocol number is not 0; without
-    # it every answer waits 40 ms for the acknowledgement of its own headers.
+    # it every response waits 40 ms for the acknowledgement of its own headers.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 

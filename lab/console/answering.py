@@ -1,7 +1,7 @@
-"""Answers programs in JSON: who may ask, in which thread it is answered, and what an error looks like.
+"""JSON endpoints for programs: access control, worker threads, and the format of errors.
 
-Beside lab/console/pages, which does the same for people. A few worker threads of its own keep a slow source
-away from the event loop that takes spans in.
+lab/console/pages does the same for HTML. The endpoints have a few worker threads of their own, so that a
+slow source does not block the event loop that receives spans.
 """
 
 from collections.abc import Callable
@@ -18,39 +18,39 @@ from lab.foundation.errors import LabError
 from lab.telemetry.store import StoreError
 
 THREADS = 2
-Answer = Callable[[Request], object]
-# How an API words its errors: status and message in, the document out.
-Complaint = Callable[[int, str], object]
+Handler = Callable[[Request], object]
+# The error document of an API, from status and message.
+ErrorFormatter = Callable[[int, str], object]
 
 
 class Access(Protocol):
-    """Decides about readers; see lab/console/pages/access.py."""
+    """Access control; see lab/console/pages/access.py."""
 
     def knows(self, request: Request) -> bool:
-        """Whether the reader may see anything."""
+        """Whether the request is authorized."""
 
 
-class Answering:
-    """Makes endpoints out of functions that return a document, or raise an error of ours."""
+class JsonEndpoints:
+    """Makes endpoints of functions that return a document or raise a LabError."""
 
-    def __init__(self, access: Access, complaint: Complaint) -> None:
+    def __init__(self, access: Access, format_error: ErrorFormatter) -> None:
         self._access = access
-        self._complaint = complaint
+        self._format_error = format_error
         self._threads = CapacityLimiter(THREADS)
 
-    def endpoint(self, answer: Answer) -> Callable[[Request], object]:
-        """Return an endpoint for readers only; what it returns becomes JSON as `to_json` makes it."""
+    def endpoint(self, handler: Handler) -> Callable[[Request], object]:
+        """Return an endpoint for authorized requests; `to_json` converts the handler's document."""
 
         async def respond(request: Request) -> Response:
             if not self._access.knows(request):
                 return self._failed(HTTPStatus.UNAUTHORIZED, "a bearer token is needed")
-            return await to_thread.run_sync(self._made, answer, request, limiter=self._threads)
+            return await to_thread.run_sync(self._handle, handler, request, limiter=self._threads)
 
         return respond
 
-    def _made(self, answer: Answer, request: Request) -> Response:
+    def _handle(self, handler: Handler, request: Request) -> Response:
         try:
-            return _json(answer(request))
+            return _json(handler(request))
         except NotFoundError as error:
             return self._failed(HTTPStatus.NOT_FOUND, str(error))
         except MalformedIdError as error:
@@ -61,7 +61,7 @@ class Answering:
             return self._failed(HTTPStatus.BAD_REQUEST, str(error))
 
     def _failed(self, status: HTTPStatus, message: str) -> Response:
-        return _json(self._complaint(status, message), status)
+        return _json(self._format_error(status, message), status)
 
 
 def _json(document: object, status: int = HTTPStatus.OK) -> Response:

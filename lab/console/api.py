@@ -1,7 +1,7 @@
-"""The drilldown as JSON, for the command line when the store is in a container, and for other programs.
+"""The drilldown's JSON API, for the command line when the store is in a container, and for other programs.
 
-lab/drilldown/remote.py is a client of it. Every answer is an object of lab/drilldown as `to_json` makes it;
-an error is `{"errors": [message]}`.
+lab/drilldown/remote.py is a client of it. Every response is an object of lab/drilldown, converted by
+`to_json`; an error is `{"errors": [message]}`.
 """
 
 from datetime import datetime
@@ -9,7 +9,7 @@ from datetime import datetime
 from starlette.requests import Request
 from starlette.routing import Route
 
-from lab.console.answering import Access, Answer, Answering
+from lab.console.answering import Access, Handler, JsonEndpoints
 from lab.drilldown import By, Drilldown
 from lab.drilldown.remote import API
 from lab.foundation.errors import LabError
@@ -18,8 +18,8 @@ from lab.foundation.suggestions import unknown
 
 def routes(drilldown: Drilldown, access: Access) -> list[Route]:
     """Return the API's routes; all of them only read."""
-    answering = Answering(access, lambda _, message: {"errors": [message]})
-    answers: dict[str, Answer] = {
+    endpoints = JsonEndpoints(access, lambda _, message: {"errors": [message]})
+    handlers: dict[str, Handler] = {
         "/trace/{asked:path}": lambda request: drilldown.report(
             request.path_params["asked"], request.query_params.get("service")
         ),
@@ -28,7 +28,9 @@ def routes(drilldown: Drilldown, access: Access) -> list[Route]:
         "/query/{key:path}": lambda request: drilldown.query(request.path_params["key"]),
         "/sessions": lambda _: drilldown.sessions(),
     }
-    return [Route(f"{API}{path}", answering.endpoint(answer)) for path, answer in answers.items()]
+    return [
+        Route(f"{API}{path}", endpoints.endpoint(handler)) for path, handler in handlers.items()
+    ]
 
 
 def _by(request: Request) -> By:
@@ -43,4 +45,4 @@ def _since(request: Request) -> datetime:
     try:
         return datetime.fromisoformat(given)
     except ValueError:
-        raise LabError(f'since="{given[:40]}" is no time: ISO 8601 is expected.') from None
+        raise LabError(f'since="{given[:40]}" is not a time: ISO 8601 is expected.') from None

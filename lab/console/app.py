@@ -1,7 +1,7 @@
 """The console's ASGI application: /healthz, /metrics, pages, APIs and intake, with their threads.
 
 The threads belong to the application's lifespan, not to the main program: uvicorn raises the signal that
-ended it once more, and nothing after its `run` can be relied on.
+stopped it again, so that code after its `run` may not be executed.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -39,7 +39,7 @@ from workload.request_policy import RequestPolicy
 
 @dataclass(frozen=True, kw_only=True)
 class Console:
-    """What the process is made of; `application` serves it."""
+    """The components of the console process; `application` serves them."""
 
     metrics: ConsoleMetrics
     registry: CollectorRegistry
@@ -97,7 +97,7 @@ class Console:
         })  # fmt: skip
 
     async def _no_such_page(self, request: Request, error: Exception) -> Response:
-        """A person gets a page, a program what it can read."""
+        """Answer 404 with a page for browsers, and with JSON for programs."""
         assert isinstance(error, HTTPException)
         if error.status_code == HTTPStatus.NOT_FOUND and "text/html" in request.headers.get(
             "accept", ""
@@ -112,11 +112,11 @@ class Console:
 
 
 def build(settings: LabSettings) -> Console:
-    """Put the console together; nothing runs before its application does.
+    """Build the console; its threads start with its application.
 
     Raises:
         StoreError: when the store's file cannot be used.
-        OSError: when the key of its names cannot.
+        OSError: when the key file for hashed names cannot be used.
     """
     paths = Paths.of(settings)
     registry = CollectorRegistry()
@@ -128,7 +128,7 @@ def build(settings: LabSettings) -> Console:
     token = settings.lab_console_token.get_secret_value() if settings.lab_console_token else None
     gate = Gate(token)
     drilldown, access = Drilldown.of(settings), Access(gate, token)
-    # As Compose and Kubernetes call it.
+    # The host name of the console in Compose and Kubernetes.
     policy = RequestPolicy.of(settings, ["console"])
     return Console(
         metrics=metrics,

@@ -1,8 +1,9 @@
-"""The console's connections: short time limits for headers, and always room for one more reader.
+"""The console's connections: a time limit for headers, and a new connection replaces the longest idle one.
 
-uvicorn itself answers 503 to everybody once its limit of connections is reached, and waits for a header
-without end; so a few hundred half-open connections would silence it. Here the connection that has been
-without a request for longest makes room, and a body that goes on after its answer is discarded and cut off.
+uvicorn itself answers all requests with 503 when its limit of connections is reached, and waits for headers
+without a limit; so a few hundred half-open connections would make it unavailable. Here the connection that
+has been without a request for longest is closed, and a body that continues after its response is discarded
+and cut off.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 MAX_CONNECTIONS = 200
 # From the connection, or from the first byte of a later request, to the end of the headers.
 HEADER_TIMEOUT_S = 5.0
-# How long what remains of a refused body is discarded, so that its sender can read the answer.
+# For how long the rest of a refused body is discarded, so that its sender can read the response.
 LINGER_S = 2.0
 
 
@@ -28,14 +29,14 @@ class BoundedProtocol(H11Protocol):
         self._is_discarding = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take the connection, if need be in the place of another."""
+        """Accept the connection; at the limit, close the one that has been idle for longest."""
         if len(self.connections) >= MAX_CONNECTIONS:
             self._make_room()
         super().connection_made(transport)
         self._await_headers()
 
     def data_received(self, data: bytes) -> None:
-        """Read on, unless the request has had its answer already."""
+        """Read data; discard them when the request has already been answered."""
         if self._is_discarding:
             return
         if self._is_waiting and self._header_timer is None:
@@ -45,7 +46,7 @@ class BoundedProtocol(H11Protocol):
             self._forget_timer()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request; cut off what remains of a body that nobody reads."""
+        """Wait for the next request; discard and cut off the rest of an unread body."""
         self._since = self.loop.time()
         self._forget_timer()
         if self.conn.their_state is h11.SEND_BODY:
@@ -62,7 +63,7 @@ class BoundedProtocol(H11Protocol):
 
     @property
     def _is_waiting(self) -> bool:
-        """Whether no request is under way."""
+        """Whether no request is in progress."""
         return self.cycle is None or self.cycle.response_complete
 
     def _await_headers(self) -> None:

@@ -1,4 +1,4 @@
-"""The RequestPolicy of the services, before the console: foreign pages and hosts are refused."""
+"""Middleware with the RequestPolicy of the services: requests of other origins and hosts are refused."""
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse

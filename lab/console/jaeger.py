@@ -1,7 +1,7 @@
-"""Enough of Jaeger's query API for Grafana's Jaeger data source to search and show the store's traces.
+"""The part of Jaeger's query API that Grafana's Jaeger data source needs to search and show traces.
 
-docs/adr/0006-jaeger-query-api.md says why Jaeger's. Times are microseconds here. The span of a statement
-carries what the drilldown found out about its execution, as tags that begin with `lab.`.
+docs/adr/0006-jaeger-query-api.md has the reasons. Times are microseconds here. The span of a statement has
+the results of the drilldown for its execution as tags that begin with `lab.`.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from starlette.routing import Route
 
-from lab.console.answering import Access, Answer, Answering
+from lab.console.answering import Access, Handler, JsonEndpoints
 from lab.drilldown import Drilldown, Search
 from lab.drilldown.execution import StatementExecution
 from lab.drilldown.ids import parse
@@ -22,10 +22,10 @@ from lab.foundation.timestamps import EPOCH
 
 PREFIX = "/jaeger/api"
 DEFAULT_LIMIT = 20
-# Tags are looked for in so many times the traces that are asked for.
+# A search by tags reads this many times the requested number of traces.
 SEARCHED = 10
 MAX_DURATION = 60
-# It begins only where a number does: a search for \d+ in a million digits would be quadratic.
+# A match begins only at the start of a number: a search for \d+ in a million digits would be quadratic.
 DURATION = re.compile(r"(?<![0-9.])([0-9]++(?:\.[0-9]++)?)(us|µs|ms|s|m|h)")
 IN_MS = {"us": 0.001, "µs": 0.001, "ms": 1.0, "s": 1_000.0, "m": 60_000.0, "h": 3_600_000.0}
 TAGS: msgspec.json.Decoder[dict[str, str]] = msgspec.json.Decoder(dict[str, str])
@@ -33,8 +33,10 @@ TAGS: msgspec.json.Decoder[dict[str, str]] = msgspec.json.Decoder(dict[str, str]
 
 def routes(drilldown: Drilldown, access: Access) -> list[Route]:
     """Return the API's routes; all of them only read."""
-    answering = Answering(access, lambda status, m: _enveloped([], [{"code": status, "msg": m}]))
-    answers: dict[str, Answer] = {
+    endpoints = JsonEndpoints(
+        access, lambda status, m: _enveloped([], [{"code": status, "msg": m}])
+    )
+    handlers: dict[str, Handler] = {
         "/services": lambda _: _enveloped(drilldown.services()),
         "/services/{service}/operations": lambda request: _enveloped(
             drilldown.operations(request.path_params["service"])
@@ -45,7 +47,7 @@ def routes(drilldown: Drilldown, access: Access) -> list[Route]:
         ),
     }
     return [
-        Route(f"{PREFIX}{path}", answering.endpoint(answer)) for path, answer in answers.items()
+        Route(f"{PREFIX}{path}", endpoints.endpoint(handler)) for path, handler in handlers.items()
     ]
 
 
@@ -54,7 +56,7 @@ def _enveloped(data: Sequence[object], errors: Sequence[object] | None = None) -
 
 
 def _one(drilldown: Drilldown, trace_id: str) -> object:
-    """Jaeger's clients leave out leading zeros."""
+    """Return one trace; Jaeger's clients omit leading zeros of its id."""
     trace = drilldown.trace(parse(trace_id.zfill(32)).trace_id)
     known = {each.span_id: each for each in drilldown.executions(trace)}
     return _document(trace, known)
@@ -96,7 +98,7 @@ def _document(trace: Trace, known: Mapping[str, StatementExecution]) -> dict[str
                 "traceID": trace.trace_id,
                 "spanID": span.span_id,
                 "flags": 1,
-                # An operation in Jaeger's sense is what a span does, a statement by its name.
+                # Jaeger's operation name: of a statement its name, of another span the span's name.
                 "operationName": span.statement or span.resource
                 if span.depth == 0
                 else _name(span),
@@ -161,14 +163,14 @@ def _tags(text: str) -> dict[str, str]:
     try:
         return TAGS.decode(text) if text else {}
     except msgspec.DecodeError as error:
-        raise LabError(f"tags: an object of texts is expected, as JSON: {error}") from None
+        raise LabError(f"tags: a JSON object with string values is expected: {error}") from None
 
 
 def _duration_ms(text: str) -> float | None:
-    """Return a duration as Go writes it; several units add up."""
+    """Parse a duration in Go's format; several units are added."""
     parts = DURATION.findall(text) if len(text) <= MAX_DURATION else []
     if "".join(number + unit for number, unit in parts) != text.strip():
-        raise LabError(f'"{text[:40]}" is no duration: 1.2s, 100ms and 500us are.')
+        raise LabError(f'"{text[:40]}" is not a duration; expected: such as 1.2s, 100ms or 500us.')
     return sum(float(number) * IN_MS[unit] for number, unit in parts) if parts else None
 
 
@@ -185,5 +187,5 @@ def _moment(asked: Mapping[str, str], key: str) -> datetime | None:
 def _number(asked: Mapping[str, str], key: str, default: int) -> int:
     text = asked.get(key) or str(default)
     if not text.isdecimal() or len(text) > 18:  # noqa: PLR2004
-        raise LabError(f'{key}="{text[:40]}" is no number.')
+        raise LabError(f'{key}="{text[:40]}" is not a number.')
     return int(text)

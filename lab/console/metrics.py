@@ -1,6 +1,6 @@
-"""The console's metrics, declared in one table, and the adapter that the intake, store and log reader tell.
+"""The console's metrics, declared in one table, and the telemetry adapter of intake, store and log reader.
 
-Per-queryid totals are what DBM was told, so that Grafana can put them beside what the exporter counted.
+Per-queryid totals are those that DBM received, so that Grafana can compare them with the exporter's.
 """
 
 from collections import Counter as Counters
@@ -35,11 +35,11 @@ COUNTERS = MappingProxyType({
     "lab_store_expired_records": ("Records deleted to keep the store within its bounds", ()),
     "lab_log_lines": ("Lines of PostgreSQL's log read and stored", ()),
     "lab_log_unreadable_lines": ("Lines of PostgreSQL's log that could not be read", ("what",)),
-    "lab_dbm_statement_calls": ("Calls as DBM was told them", ("queryid", "role", "source")),
+    "lab_dbm_statement_calls": ("Calls received by DBM", ("queryid", "role", "source")),
     "lab_dbm_statement_seconds": (
-        "Execution time as DBM was told it, in seconds", ("queryid", "role", "source"),
+        "Execution time received by DBM, in seconds", ("queryid", "role", "source"),
     ),
-    "lab_dbm_statement_rows": ("Rows as DBM was told them", ("queryid", "role", "source")),
+    "lab_dbm_statement_rows": ("Rows received by DBM", ("queryid", "role", "source")),
 })  # fmt: skip
 GAUGES = MappingProxyType({
     "lab_intake_metric_names": (
@@ -50,19 +50,19 @@ GAUGES = MappingProxyType({
     "lab_log_unread_bytes": ("Bytes of PostgreSQL's log still to be read", ()),
     "lab_log_followed": ("1 while PostgreSQL's log can be read and stored, else 0", ()),
 })  # fmt: skip
-# Beyond so many statements the rest is summed under this queryid: a registry must not grow without end.
+# Statements beyond this number are summed under the queryid `other`: the number of series is bounded.
 MAX_STATEMENTS = 2_000
-# What `status` says while the writer loses records for these reasons.
+# The text in `status` while the writer loses records for these reasons.
 STORE_FAILURES = MappingProxyType(
     {
-        "store_failed": "the store cannot be written, and what comes in is lost (disk full?)",
-        "retention_failed": "the store cannot delete what is too old (disk full?)",
+        "store_failed": "the store cannot be written, and received data are lost (disk full?)",
+        "retention_failed": "the store cannot delete expired records (disk full?)",
     }
 )
 OTHERS = "other"
 MAX_FORMS = 5
 MAX_METRIC_NAMES = 5_000
-# Of Datadog's API.
+# The limit of Datadog's API.
 LONGEST_METRIC_NAME = 200
 
 
@@ -91,7 +91,7 @@ class ConsoleMetrics:
         self._metric_names: dict[str, set[str]] = {"yes": set(), "no": set()}
 
     def accepted(self, stream: str, items: int, body_bytes: int) -> None:
-        """A request was taken."""
+        """Count an accepted request."""
         self._count("lab_intake_requests", 1, stream=stream)
         self._count("lab_intake_items", items, stream=stream)
         self._count("lab_intake_bytes", body_bytes, stream=stream)
@@ -101,7 +101,7 @@ class ConsoleMetrics:
             self.dbm_events.add(items)
 
     def metric_points(self, points: Mapping[str, int]) -> None:
-        """Points of the Agent's metrics were taken; the store keeps the names of intake/metric_names.py."""
+        """Count accepted points of the Agent's metrics, by whether the store keeps their names."""
         for name, count in points.items():
             kept = "yes" if name in KEPT_METRICS or name in KEPT_SERVICE_CHECKS else "no"
             self._count("lab_intake_metric_points", count, kept=kept)
@@ -112,70 +112,70 @@ class ConsoleMetrics:
 
     @property
     def metric_names(self) -> dict[str, int]:
-        """How many names of metrics were received since the start: `kept`, and `counted` only."""
+        """The number of metric names received since the start: `kept`, and `counted` only."""
         return {"kept": len(self._metric_names["yes"]), "counted": len(self._metric_names["no"])}
 
     def rejected(self, stream: str, reason: str) -> None:
-        """A request was refused."""
+        """Count a refused request."""
         self._count("lab_intake_rejected", 1, stream=stream, reason=reason)
 
     def unknown(self) -> None:
-        """A request for an unknown path was answered."""
+        """Count a request for an unknown path."""
         self._count("lab_intake_unknown", 1)
 
     def unread(self, form: str) -> None:
-        """Traces in an unknown form were refused; a few names of forms are kept."""
+        """Record the name of an unknown trace format that was refused; a few names are kept."""
         if len(self.unread_forms) < MAX_FORMS:
             self.unread_forms.add(form)
 
     def offered(self, records: Sequence[Record]) -> None:
-        """Records were taken by the store's writer."""
+        """Count the query metrics among records that the store's writer accepted."""
         for record in records:
             if isinstance(record, QueryMetrics):
                 self._statement(record)
 
     def written(self, table: str, records: int) -> None:
-        """Records were committed."""
+        """Count committed records."""
         self._count("lab_store_records", records, table=table)
         if records:
             self.store_trouble = None
 
     def lost(self, reason: str, records: int) -> None:
-        """Records could not be stored."""
+        """Count records that could not be stored."""
         self._count("lab_store_lost_records", records, reason=reason)
         if reason in STORE_FAILURES:
             self.store_trouble = STORE_FAILURES[reason]
 
     def refused(self, table: str, reason: str, records: int) -> None:
-        """Records were not taken, because of their time."""
+        """Count records that were refused because of their time."""
         self.refused_records[reason] += records
         self._count("lab_store_refused_records", records, table=table, reason=reason)
 
     def expired(self, records: int) -> None:
-        """Records were deleted."""
+        """Count records deleted by retention."""
         self._count("lab_store_expired_records", records)
 
     def size(self, used_bytes: int, pending_records: int) -> None:
-        """The store is so large."""
+        """Set the size of the store."""
         self.used_bytes = used_bytes
         self._gauges["lab_store_bytes"].set(used_bytes)
         self._gauges["lab_store_pending_records"].set(pending_records)
 
     def lines(self, count: int) -> None:
-        """Lines were read and stored."""
+        """Count log lines that were read and stored."""
         self._count("lab_log_lines", count)
         self.log_lines.add(count)
 
     def unreadable(self, reason: str) -> None:
-        """A line could not be read."""
+        """Count a log line that could not be parsed."""
         self._count("lab_log_unreadable_lines", 1, what=reason)
 
     def behind(self, unread_bytes: int) -> None:
-        """So much of the log is still to be read."""
+        """Set the number of bytes of the log that are not read yet."""
         self._gauges["lab_log_unread_bytes"].set(unread_bytes)
 
     def trouble(self, reason: str | None) -> None:
-        """Why the log cannot be followed now."""
+        """Set the reason why the log cannot be followed; None when it can."""
         self.log_trouble = reason
         self._gauges["lab_log_followed"].set(reason is None)
 

@@ -1,4 +1,4 @@
-"""How many per second, lately: for `status`, which must not keep state of its own between two calls."""
+"""Recent rates per second, for `status`, which keeps no state between two calls."""
 
 import time
 from collections import deque
@@ -16,7 +16,7 @@ class Rate:
         self._lock = Lock()
 
     def add(self, count: int) -> None:
-        """Count so many now."""
+        """Add to the count of the current second."""
         now = int(time.monotonic())
         with self._lock:
             if self._seconds and self._seconds[-1][0] == now:

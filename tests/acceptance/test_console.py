@@ -94,7 +94,7 @@ def _see_who_waits(connection: Connection, browser: Browser, url: str) -> None:
     seen.open("/sessions")
     holder = seen.page.locator("tr.holder").first.inner_text()
     assert f"pid {pid}" in holder
-    assert "holds it" in holder
+    assert "holds the lock" in holder
     assert "Lock:" in seen.page.inner_text("main")
     assert seen.page.locator("img").count() == 0
     seen.keep_picture("sessions-blocked")
@@ -137,7 +137,7 @@ def test_from_an_incident_to_its_plan_and_its_blocker(
     """From the overview's lock wait to its trace, to the statement that waited, to who held the lock."""
     seen = visit(browser, url)
     seen.open("/")
-    seen.page.locator(".k-lock_wait a", has_text="its trace").last.click()
+    seen.page.locator(".k-lock_wait a", has_text="trace").last.click()
     assert "Waterfall" in seen.page.inner_text("main")
     seen.open(trace_path(blocked.trace_id))
     seen.page.click(f"a.line[href$='{blocked.span_id}']")

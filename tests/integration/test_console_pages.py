@@ -232,7 +232,7 @@ def test_a_fault_is_marked_behind_the_load_and_leads_to_its_run(reader: Visit) -
     assert reader.page.url == f"{reader.base}/drills/{RUN}"
     text = reader.page.inner_text("main")
     assert [
-        word for word in ("not healed yet", "injected", "was not judged") if word not in text
+        word for word in ("fault active", "injected", "no verdicts") if word not in text
     ] == []
     reader.open("/drills")
     assert reader.page.inner_text("tbody th a") == "deadlocks"
@@ -355,12 +355,12 @@ def test_with_a_token_pages_are_for_those_who_know_it(tmp_path: Path, browser: B
                 get(running, path.format(trace_id=TRACE, span_id=ROOT, key="1", run=RUN))[0] == 401
             )
         assert get(running, "/queries", Authorization=f"Bearer {TOKEN}")[0] == 200
-        assert "sees no journal" in get(running, "/drills", Authorization=f"Bearer {TOKEN}")[1]
+        assert "finds no journal" in get(running, "/drills", Authorization=f"Bearer {TOKEN}")[1]
         seen = visit(browser, running.url)
         seen.open("/queries?by=calls")
         seen.page.fill("[name=token]", "guess")
         seen.page.click("button[type=submit]")
-        assert "not the token" in seen.page.inner_text("main")
+        assert "token is wrong" in seen.page.inner_text("main")
         seen.page.fill("[name=token]", TOKEN)
         seen.page.click("main button[type=submit]")
         assert seen.page.url == f"{running.url}/queries?by=calls"

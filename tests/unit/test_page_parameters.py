@@ -67,5 +67,5 @@ def test_a_part_that_cannot_be_had_leaves_its_reason() -> None:
     def failing() -> int:
         raise LabError("Prometheus does not answer.")
 
-    assert asking.attempt(lambda: 7) == asking.Answered(value=7)
-    assert asking.attempt(failing) == asking.Answered(trouble="Prometheus does not answer.")
+    assert asking.attempt(lambda: 7) == asking.PartResult(value=7)
+    assert asking.attempt(failing) == asking.PartResult(trouble="Prometheus does not answer.")

@@ -86,9 +86,9 @@ def test_the_list_has_the_applications_statements_unless_all_are_asked_for(
     found = values["found"].value  # type: ignore[attr-defined]
     assert [each.statement for each in found] == ["slow", "quick"]
     assert values["largest_share"] == pytest.approx(0.75)
-    assert (values["everybody"], values["seconds"]) == (False, pytest.approx(3600.0))
+    assert (values["all_roles"], values["seconds"]) == (False, pytest.approx(3600.0))
     by_calls = queries.listed(desk, request(by="calls")).values["found"].value  # type: ignore[attr-defined]
     assert [each.statement for each in by_calls] == ["quick", "slow"]
-    everybody = queries.listed(desk, request(all="1")).values
-    assert everybody["everybody"] is True
-    assert [e.statement for e in everybody["found"].value] == ["observer", "slow", "quick"]  # type: ignore[attr-defined]
+    all_roles = queries.listed(desk, request(all="1")).values
+    assert all_roles["all_roles"] is True
+    assert [e.statement for e in all_roles["found"].value] == ["observer", "slow", "quick"]  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
-"""The state of the lab at a glance: what the console's first page shows, as data.
+"""The data of the console's overview page.
 
-lab/drilldown follows one thing to its end; this package looks over all of them: the database's load, the
-services, incidents, the health of every component and how fresh each observer's data are.
+Database load, services, incidents, the health of every component and the age of each observer's data.
+lab/drilldown has the details of one trace, statement or execution.
 """
 
 from lab.console.overview.database_load import DatabaseLoad, WaitEvent, database_load

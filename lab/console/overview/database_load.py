@@ -1,8 +1,8 @@
-"""Database load as average active sessions, by what they wait for: from the samples that DBM was sent.
+"""Database load as average active sessions by wait event, from the activity samples that DBM received.
 
-A session that is active and waits for nothing is on a CPU, or wants to be. The mean number of sessions in
-each state over a while is the load: 1 is one session busy all the time, more than there are CPUs is too
-much. Sessions that are idle in a transaction hold locks, but are no load.
+An active session without a wait event runs on a CPU, or waits for one. The mean number of active sessions
+over time is the load: 1 is one session that is always active; more than the number of CPUs is overload.
+Sessions that are idle in a transaction hold locks, but are no load.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ LATEST = "SELECT source, interval_s FROM activity_rounds ORDER BY at_ns DESC LIM
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WaitEvent:
-    """One layer: `sessions` has the mean number of active sessions for each step; `type` is its class."""
+    """One wait event: `sessions` has the mean number of active sessions of each step; `type` is its class."""
 
     type: str
     event: str
@@ -47,10 +47,10 @@ class DatabaseLoad:
     """The load over a window.
 
     Attributes:
-        source: who sampled; None when nobody has sent a sample yet.
-        every_s: seconds between two samples, as the sender states it; None when it does not.
-        starts: where each step begins.
-        events: the heaviest first.
+        source: the sender of the samples; None before the first sample.
+        every_s: seconds between two samples, as reported by the sender; None when it does not report it.
+        starts: the start of each step.
+        events: those with the highest load first.
     """
 
     source: Source | None
@@ -71,9 +71,9 @@ class DatabaseLoad:
 
 
 def database_load(reader: Reader, *, since: datetime, until: datetime) -> DatabaseLoad:
-    """Return the load of a window, in steps that begin at round times; the last step is a whole one.
+    """Return the load of a window, in steps that begin at round times; the last step is complete.
 
-    Where an Agent and the embedded agent both sent samples, those of the one that sent last count.
+    If an Agent and the embedded agent both sent samples, only those of the latest sender count.
 
     Raises:
         StoreError: when the store cannot be read.
@@ -89,7 +89,7 @@ def database_load(reader: Reader, *, since: datetime, until: datetime) -> Databa
         return DatabaseLoad(source=None, every_s=None, step_s=step_s, starts=starts, events=())
     source, every_s = Source(latest[0][0]), latest[0][1]
     window = [step_ns, first * step_ns, last * step_ns, source]
-    # A round in which nobody was active counts, too: the mean is over rounds, not over rows.
+    # A round without an active session counts, too: the mean is over rounds, not over rows.
     rounds = dict(reader.rows(ROUNDS, window))
     counts: dict[tuple[str, str], dict[int, int]] = {}
     for step, kind, event, count in reader.rows(SAMPLES, window):

@@ -1,7 +1,7 @@
-"""Whether each component works, and how fresh each observer's data are.
+"""The health of each component, and the age of each observer's data.
 
-Prometheus scrapes everything that runs, in containers and natively alike, so it is asked first; what it
-cannot say when it is away itself is called unknown, not down.
+Prometheus scrapes all components, in containers and natively, so that most states come from it. When
+Prometheus is unavailable, these states are unknown, not down.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ NEWEST = {
     "DBM activity": ("activity_rounds", "at_ns", "at_ns"),
     "PostgreSQL log": ("log_positions", "at_ns", "at_ns"),
 }
-# Twice the interval at which each is sent, and some slack for a busy machine.
+# Twice the interval at which each is sent, and some tolerance for a loaded machine.
 STALE_AFTER_S = {
     "spans": 30.0,
     "DBM query metrics": 45.0,
@@ -37,7 +37,7 @@ REFUSED = "increase(lab_store_refused_records_total[15m])"
 
 
 class State(StrEnum):
-    """Of a component."""
+    """The state of a component."""
 
     WORKS = "works"
     DOWN = "down"
@@ -46,7 +46,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ComponentHealth:
-    """One component; `detail` says why it is not known to work."""
+    """One component; `detail` is the reason for a state other than works."""
 
     name: str
     state: State
@@ -55,7 +55,7 @@ class ComponentHealth:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Freshness:
-    """How old the newest of some data is, in seconds; None when there is none yet."""
+    """The age of the newest record of a kind, in seconds; None before the first record."""
 
     what: str
     age_s: float | None
@@ -64,10 +64,10 @@ class Freshness:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Health:
-    """All of it; `dbm_source` is who sends the DBM data, None when nobody did yet.
+    """The health of the lab; `dbm_source` is the sender of the DBM data, None before the first data.
 
-    `refused` is how many records the store refused in the last 15 min, because of their time; `sampling` is
-    what the Agent keeps of traces, None when it keeps all or that is not known.
+    `refused` is the number of records that the store refused in the last 15 min because of their time;
+    `sampling` is the share of traces that the Agent keeps, None when it keeps all or when it is not known.
     """
 
     components: tuple[ComponentHealth, ...]
@@ -78,7 +78,7 @@ class Health:
 
 
 def health(reader: Reader, prometheus: Prometheus, *, at: datetime) -> Health:
-    """Return the health of everything.
+    """Return the health of all components.
 
     Raises:
         StoreError: when the store cannot be read.
@@ -92,17 +92,17 @@ def health(reader: Reader, prometheus: Prometheus, *, at: datetime) -> Health:
         up = _up(prometheus)
         failures = _failures(prometheus)
     except PrometheusError as error:
-        away = str(error)
-        asked = [("prometheus", State.DOWN, away)]
-        asked += [(name, State.UNKNOWN, away) for name in ("postgres", *SERVICES)]
+        reason = str(error)
+        states = [("prometheus", State.DOWN, reason)]
+        states += [(name, State.UNKNOWN, reason) for name in ("postgres", *SERVICES)]
     else:
         freshness.append(_scrape(prometheus, at))
         refused = sum(series.value for series in prometheus.now(REFUSED))
         names = dict.fromkeys(("postgres", "postgres_exporter", *SERVICES, *sorted(up)))
-        asked = [("prometheus", State.WORKS, ""), *((n, *_state(up.get(n))) for n in names)]
-    asked += [(DATADOG, *_datadog(dbm, failures)), ("console", State.WORKS, "")]
+        states = [("prometheus", State.WORKS, ""), *((n, *_state(up.get(n))) for n in names)]
+    states += [(DATADOG, *_datadog(dbm, failures)), ("console", State.WORKS, "")]
     return Health(
-        components=tuple(ComponentHealth(name=n, state=s, detail=d) for n, s, d in asked),
+        components=tuple(ComponentHealth(name=n, state=s, detail=d) for n, s, d in states),
         freshness=tuple(freshness),
         dbm_source=source,
         refused=refused,
@@ -111,7 +111,7 @@ def health(reader: Reader, prometheus: Prometheus, *, at: datetime) -> Health:
 
 
 def dbm_source(reader: Reader) -> Source | None:
-    """Return who sent the newest DBM data: an Agent, or the embedded agent, not Datadog's."""
+    """Return the sender of the newest DBM data: an Agent, or the embedded agent, not Datadog's."""
     found = reader.rows("SELECT source FROM query_metrics ORDER BY at_ns DESC LIMIT 1")
     return Source(found[0][0]) if found else None
 
@@ -135,7 +135,7 @@ def _is_stale(what: str, age_s: float | None) -> bool:
 
 
 def _up(prometheus: Prometheus) -> dict[str, bool]:
-    """Return by component whether its last scrape worked; PostgreSQL's by what the exporter says."""
+    """Return by component whether its last scrape succeeded; of PostgreSQL, the exporter's pg_up."""
     found: dict[str, bool] = {}
     for series in prometheus.now('{__name__=~"up|pg_up"}'):
         labels = series.labels
@@ -151,20 +151,20 @@ def _up(prometheus: Prometheus) -> dict[str, bool]:
 
 def _state(up: bool | None) -> tuple[State, str]:
     if up is None:
-        return State.UNKNOWN, "Prometheus has no series of it: left out, or not scraped yet"
+        return State.UNKNOWN, "Prometheus has no series of it: not started, or not scraped yet"
     return (State.WORKS, "") if up else (State.DOWN, "its last scrape failed")
 
 
 def _failures(prometheus: Prometheus) -> str:
     """Return which collectors of the embedded agent failed in the last ten minutes; empty for none."""
     names = sorted(series.labels["collector"] for series in prometheus.now(NOT_COLLECTED))
-    return f"not all was collected in the last ten minutes: {', '.join(names)}" if names else ""
+    return f"collectors with failures in the last ten minutes: {', '.join(names)}" if names else ""
 
 
 def _datadog(dbm: Freshness, failures: str) -> tuple[State, str]:
-    """An Agent is no target of Prometheus; what it sends says whether it works."""
+    """Prometheus does not scrape an Agent; the age of its data shows whether it works."""
     if dbm.age_s is None:
-        return State.UNKNOWN, "no DBM data has come yet"
+        return State.UNKNOWN, "no DBM data received yet"
     if dbm.stale:
         return State.DOWN, f"its last DBM data are {dbm.age_s:,.0f} s old"
     return State.WORKS, failures

@@ -1,7 +1,7 @@
-"""What went wrong in the database lately, as its log told: deadlocks, long lock waits, spills, errors.
+"""Recent incidents from PostgreSQL's log: deadlocks, long lock waits, temporary files, errors.
 
-Equal errors of one statement are one incident with a count: a burst of them should not hide the deadlock
-before it. What PostgreSQL refuses the observer is no incident of the database.
+Equal errors of one statement are one incident with a count, so that a burst does not hide other incidents.
+EXPLAINs of DBM that PostgreSQL rejects are not incidents.
 """
 
 import json
@@ -16,12 +16,12 @@ from lab.telemetry.store import Event, Reader
 
 KINDS = (Kind.DEADLOCK, Kind.LOCK_WAIT, Kind.TEMP_FILE, Kind.ERROR, Kind.SERVER)
 MAX_EVENTS = 2_000
-# DBM asks for plans of sampled statements; those with a $1 that it cannot fill, or of tables that its role
-# may not read, PostgreSQL refuses. Both are in the log as errors of the role datadog.
+# DBM explains sampled statements. PostgreSQL rejects those with parameters ($1) and those on tables that the
+# role may not read; both are in the log as errors of the role datadog.
 REFUSED_EXPLAIN = (
     "kind = 'error' AND role IS 'datadog' AND coalesce(sqlstate, '') IN ('42P02', '42501')"
 )
-# How PostgreSQL's log calls a table: by its oid.
+# PostgreSQL's log identifies a table by its oid.
 RELATION = re.compile(r"relation ([0-9]{1,10}) of database ([0-9]{1,10})")
 TABLES = "SELECT payload FROM snapshots WHERE kind LIKE 'table %'"
 TITLES = {
@@ -35,17 +35,17 @@ TITLES = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Incident:
-    """One thing that happened, `count` times, the last time at `at`.
+    """One kind of incident, which occurred `count` times, the last time at `at`.
 
     Attributes:
         kind: one of KINDS.
-        title: the kind in words.
-        message: PostgreSQL's, without literals; tables by name where DBM has told it.
-        role: of the session it happened to.
-        service: that ran it, if it was one of the lab's.
-        statement: the name of what that ran.
-        trace_id, span_id: of the last time; None when its statement carried no traceparent.
-        duration_ms: how long a lock had been waited for.
+        title: the kind as text.
+        message: PostgreSQL's, without literals; tables by name where DBM has received it.
+        role: of the affected session.
+        service: that ran the statement, if it is one of the lab's.
+        statement: the name of the statement.
+        trace_id, span_id: of the last occurrence; None when its statement had no traceparent.
+        duration_ms: the duration of a lock wait.
         size_bytes: of a temporary file.
     """
 
@@ -87,7 +87,7 @@ def incidents(
 
 
 def refused_explains(reader: Reader, *, since: datetime, until: datetime) -> int:
-    """Return how many plans that DBM asked for in a window PostgreSQL refused it.
+    """Return the number of DBM's EXPLAINs in a window that PostgreSQL rejected.
 
     Raises:
         StoreError: when the store cannot be read.
@@ -98,7 +98,7 @@ def refused_explains(reader: Reader, *, since: datetime, until: datetime) -> int
 
 
 def _table_names(reader: Reader) -> Mapping[tuple[int | None, int], str]:
-    """Tables by the oids of database and table; where the database's was not sent, by a table's alone."""
+    """Return tables by the oids of database and table, or by the table's alone if the other is unknown."""
     found: dict[tuple[int | None, int], str] = {}
     of_several: set[tuple[int | None, int]] = set()
     for (payload,) in reader.rows(TABLES):

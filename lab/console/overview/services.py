@@ -1,4 +1,4 @@
-"""How the five services do, as Prometheus recorded it: the same series as the Grafana dashboards."""
+"""Rate, errors and duration of the services, from the same Prometheus series as the Grafana dashboards."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ LEAST_STEP_S = 10
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceHealth:
-    """One service over a window; what Prometheus has no value for is None.
+    """One service over a window; a value that Prometheus does not have is None.
 
     Attributes:
         rate: operations per second, over the last minute.
-        errors: the share of operations that ended in an error, over the last 5 minutes.
+        errors: the share of operations that failed, over the last 5 minutes.
         p50_s, p95_s, p99_s: of an operation's duration in seconds, over the last 5 minutes.
-        delay_s: the 99th percentile of how late operations start, in seconds.
+        delay_s: the 99th percentile of the start delay of operations, in seconds.
         rates, p95s: over the window, one value for each of `ServicesHealth.starts`.
     """
 
@@ -57,7 +57,7 @@ class ServicesHealth:
 
 
 def services_health(prometheus: Prometheus, *, since: datetime, until: datetime) -> ServicesHealth:
-    """Return how services did in a window: the five, and whatever else counts operations like them.
+    """Return rate, errors and duration in a window: of the five, and of other services with the same metrics.
 
     Raises:
         PrometheusError: when Prometheus does not answer.
@@ -95,7 +95,7 @@ def services_health(prometheus: Prometheus, *, since: datetime, until: datetime)
 
 
 def _now(prometheus: Prometheus) -> dict[tuple[str, str, str], float]:
-    """Ask for all of them at once; by service, name of the series, quantile."""
+    """Return the current values, in one query; by service, name of the series, quantile."""
     names = f"{RATE}|{ERRORS}|{DURATION}|{DELAY}"
     return {
         (s.labels["service"], s.labels["__name__"], s.labels.get("quantile", "")): s.value
@@ -105,5 +105,5 @@ def _now(prometheus: Prometheus) -> dict[tuple[str, str, str], float]:
 
 
 def _known(series: Series) -> Mapping[float, float]:
-    """Return values by second; nothing divided by nothing is NaN in PromQL: no value."""
+    """Return values by second; NaN, such as 0 / 0 in PromQL, is no value."""
     return {at_ns / NS_PER_S: value for at_ns, value in series.points if isfinite(value)}

@@ -1,7 +1,7 @@
-"""The console's pages: HTML made on the server, from what lab/console/overview and lab/drilldown answer.
+"""The console's pages: HTML rendered on the server from lab/console/overview and lab/drilldown.
 
-No page asks the store, Prometheus or PostgreSQL itself: it calls those two, lab/drills for what was broken
-on purpose and lab/compare for the comparison, and writes down what they say.
+Pages do not query the store, Prometheus or PostgreSQL themselves: they call these two packages, lab/drills
+for injected faults and lab/compare for the comparison, and render the results.
 """
 
 from lab.console.pages.access import Access

@@ -1,7 +1,7 @@
-"""Who may see the pages: readers on this machine, or whoever knows the token.
+"""Access control of the pages: without a token from this machine only, otherwise with the token.
 
-Without a token the console listens on loopback only (lab/console/__main__.py). Requests of other sites'
-pages, and those that call the console by a name that is not its own, are refused before (guard.py).
+Without a token the console listens on loopback only (lab/console/__main__.py). guard.py refuses requests of
+other sites' pages, and requests with a foreign Host header.
 """
 
 import hashlib
@@ -16,10 +16,10 @@ COOKIE_AGE_S = 12 * 3600
 
 
 class Gate(Protocol):
-    """The intake's: knows the token."""
+    """The intake's access control, with the token."""
 
     def knows(self, request: Request) -> bool:
-        """Whether the request carries the token in its headers; True when there is none."""
+        """Whether the request has the token in its headers; True when no token is set."""
 
     def is_right(self, request: Request, given: str, expected: str) -> bool:
         """Whether a secret is the expected one; wrong ones are counted by address."""
@@ -29,10 +29,10 @@ class Gate(Protocol):
 
 
 class Access:
-    """Decides about requests for pages.
+    """Access control of requests for pages.
 
-    A browser cannot be told to send a header, so that a token that was once typed in is remembered in a
-    cookie: not the token itself, but a keyed hash of it.
+    A browser does not send the token as a header, so that after a login a cookie replaces it: a keyed hash
+    of the token, not the token itself.
     """
 
     def __init__(self, gate: Gate, token: str | None) -> None:
@@ -40,7 +40,7 @@ class Access:
         self._token = token
 
     def knows(self, request: Request) -> bool:
-        """Whether the reader may see pages."""
+        """Whether the request is authorized."""
         if self._gate.knows(request):
             return True
         return self._gate.is_right(request, request.cookies.get(COOKIE, ""), self._proof())
@@ -54,13 +54,13 @@ class Access:
         return self._gate.is_blocked(request)
 
     def remember(self, response: Response) -> None:
-        """Let the browser in from now on."""
+        """Set the cookie that authorizes the browser."""
         response.set_cookie(
             COOKIE, self._proof(), max_age=COOKIE_AGE_S, httponly=True, samesite="strict"
         )
 
     def forget(self, response: Response) -> None:
-        """Have the browser forget what it remembers: each page with a cookie of an old token would count."""
+        """Delete the cookie: each request with the cookie of an old token would count as a wrong token."""
         response.delete_cookie(COOKIE, httponly=True, samesite="strict")
 
     def _proof(self) -> str:

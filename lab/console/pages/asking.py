@@ -1,4 +1,4 @@
-"""Reads what a page's address asks for, leniently: a reader's slip gives the default, not an error."""
+"""Reads the query parameters of a page; an invalid value is replaced by the default."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ DEFAULT_WINDOW = "15m"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Window:
-    """The time that a page is about; `key` as in the address, `label` in words."""
+    """The time range of a page; `key` as in the URL, `label` as text."""
 
     key: str
     label: str
@@ -30,7 +30,7 @@ class Window:
     until: datetime
 
     def values(self) -> dict[str, object]:
-        """Return what the template needs to show the choice of windows."""
+        """Return the template's values for the selection of a window."""
         return {
             "window": self.key,
             "window_label": f"last {self.label}",
@@ -39,7 +39,7 @@ class Window:
 
 
 def window(request: Request, default: str = DEFAULT_WINDOW) -> Window:
-    """Return the window that the address asks for, up to now."""
+    """Return the window of the URL, up to now."""
     key = request.query_params.get("window", default)
     key = key if key in WINDOWS else default
     label, length = WINDOWS[key]
@@ -48,28 +48,28 @@ def window(request: Request, default: str = DEFAULT_WINDOW) -> Window:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answered(Generic[T]):
-    """A part of a page: its value, or why there is none; the other parts are shown all the same."""
+class PartResult(Generic[T]):
+    """The data of one part of a page, or the reason why they are missing; other parts are not affected."""
 
     value: T | None = None
     trouble: str | None = None
 
 
-def attempt(ask: Callable[[], T]) -> Answered[T]:
-    """Ask for a part of a page."""
+def attempt(read: Callable[[], T]) -> PartResult[T]:
+    """Read the data of one part of a page."""
     try:
-        return Answered(value=ask())
+        return PartResult(value=read())
     except LabError as error:
-        return Answered(trouble=str(error))
+        return PartResult(trouble=str(error))
 
 
 def word(request: Request, name: str) -> str | None:
-    """Return a field of the address; None when it is empty."""
+    """Return a query parameter; None when it is empty."""
     return request.query_params.get(name, "").strip() or None
 
 
 def positive(request: Request, name: str) -> float | None:
-    """Return a field of the address as a number above 0; None for anything else."""
+    """Return a query parameter as a number above 0; None for any other value."""
     try:
         value = float(request.query_params.get(name, ""))
     except ValueError:

@@ -1,8 +1,8 @@
-"""Charts drawn on the server, as SVG: the picture is there with the page, and needs no script to be seen.
+"""Charts as SVG, drawn on the server: they need no script.
 
-Coordinates are in a box of WIDTH by HEIGHT that the browser stretches to the space there is; words stand
-outside of it, so that they are not stretched. Colours come from the style sheet (see colours.py). The
-script only adds a cursor that reads the values off.
+Coordinates are in a box of WIDTH by HEIGHT that the browser scales to the available space; labels are outside
+of it, so that they are not scaled. Colours come from the style sheet (see colours.py). The script only adds a
+cursor that shows the values.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from math import ceil, floor, log10
 
 WIDTH, HEIGHT = 1000.0, 100.0
-# How far apart, in milliseconds, the words below a chart may stand.
+# Possible distances of the time labels, in milliseconds.
 STEPS_MS = tuple(
     1000 * s
     for s in (5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400)
@@ -21,7 +21,7 @@ VALUE_TICKS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """One line or layer: a value for each time of the chart, None where there is none."""
+    """One line or layer: a value for each time of the chart, None for a missing one."""
 
     label: str
     css: str
@@ -30,7 +30,7 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class Tick:
-    """A word beside an axis: `at` is its place as a percentage of the axis."""
+    """A label of an axis: `at` is its position as a percentage of the axis."""
 
     at: float
     value: float
@@ -38,7 +38,7 @@ class Tick:
 
 @dataclass(frozen=True, kw_only=True)
 class Band:
-    """A stretch of time behind the chart, in milliseconds since 1970; `href` leads to what it was."""
+    """A time range marked behind the chart, in milliseconds since 1970; `href` links to its cause."""
 
     label: str
     href: str
@@ -51,13 +51,13 @@ class Chart:
     """A chart over time.
 
     Attributes:
-        title: what it shows, for those who cannot see it and above its legend.
-        unit: how its values are written: one of the names in static/console.js.
-        times_ms: since 1970, rising.
+        title: for screen readers and above its legend.
+        unit: the format of its values: one of the names in static/console.js.
+        times_ms: since 1970, ascending.
         series: drawn in this order, the first at the bottom when stacked.
-        stacked: bars on top of each other instead of lines; each bar lasts `step_ms` from its time on.
-        marks_ms: moments to be marked by a line.
-        bands: stretches of time to be marked behind everything.
+        stacked: stacked bars instead of lines; each bar is `step_ms` wide from its time on.
+        marks_ms: times to be marked by a line.
+        bands: time ranges to be marked in the background.
     """
 
     title: str
@@ -80,7 +80,7 @@ class Chart:
         return self.value_ticks()[-1].value
 
     def value_ticks(self) -> list[Tick]:
-        """Return round values from 0 up to the first that is not below any value."""
+        """Return round values from 0 to the first that is at least the highest value."""
         highest = self._highest() or 1.0
         step = _round_up(highest / VALUE_TICKS)
         count = max(1, ceil(highest / step - 1e-9))
@@ -98,12 +98,12 @@ class Chart:
         ]
 
     def marks(self) -> list[float]:
-        """Return where the marks are, as percentages of the width."""
+        """Return the positions of the marks, as percentages of the width."""
         first, last = self._span()
         return [self._x(t) / WIDTH * 100 for t in self.marks_ms if first <= t <= last]
 
     def band_places(self) -> list[tuple[Band, float, float]]:
-        """Return each band of which something is in the chart: from where to where, in per cent."""
+        """Return each visible band with its left and right end, in percent of the width."""
         first, last = self._span()
         return [
             (
@@ -122,7 +122,7 @@ class Chart:
         return [(series, self._line(series.values)) for series in self.series]
 
     def data(self) -> dict[str, object]:
-        """Return what the script reads the values from."""
+        """Return the values for the script's cursor."""
         return {
             "unit": self.unit,
             "times": list(self.times_ms),
@@ -158,7 +158,7 @@ class Chart:
         return list(zip(*(series.values for series in self.series), strict=True))
 
     def _line(self, values: Sequence[float | None]) -> str:
-        """Join neighbours, leave gaps open; a value without neighbours is a dot, by its round ends."""
+        """Connect neighbouring values and leave gaps; a value without neighbours is drawn as a dot."""
         parts = []
         joined = False
         for time_ms, value in zip(self.times_ms, values, strict=True):
@@ -169,7 +169,7 @@ class Chart:
         return "".join(parts)
 
     def _layers(self) -> list[tuple[Series, str]]:
-        """Bars, not areas: between two samples nothing is known, and a slope would claim something."""
+        """Draw bars, not areas: a slope would suggest values between two samples, which are unknown."""
         floor_ = [0.0] * len(self.times_ms)
         found = []
         for series in self.series:

@@ -1,7 +1,7 @@
-"""Which CSS class colours a thing: one colour for a service or a wait class, wherever it appears.
+"""CSS classes of services and wait classes: each has one colour on all pages.
 
-The colours themselves are in static/console.css, in a light and a dark version, and are those of the
-Grafana dashboards (grafana/generator/style.py).
+The colours are in static/console.css, for light and dark mode, and are those of the Grafana dashboards
+(grafana/generator/style.py).
 """
 
 SERVICES = (
@@ -20,7 +20,7 @@ SHADES = 5
 
 
 def of_service(name: str | None) -> str:
-    """Return the class of a service; the database has one too, a stranger the neutral one."""
+    """Return the class of a service or of the database; other names have a neutral class."""
     if name in SERVICES:
         return f"c-{name}"
     return "c-database" if name in DATABASE else "c-other"

@@ -1,7 +1,7 @@
-"""`/compare`: the same questions to both observers, beside the truth; as `./creditlab compare` prints it.
+"""`/compare`: both observers compared with the ground truth, as `./creditlab compare` prints it.
 
-Only with a window in the address: it asks PostgreSQL and Prometheus dozens of questions, and nobody who
-follows a link to the page has asked for that.
+The comparison runs only with a window in the URL, because it sends dozens of queries to PostgreSQL and
+Prometheus: a link to the page alone does not start it.
 """
 
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from lab.console.pages.site import Page
 from lab.drilldown import Drilldown
 from lab.foundation import clock
 
-# By what stands in the address: words, seconds.
+# By URL parameter: label, seconds.
 WINDOWS = MappingProxyType({
     "5m": ("5 min", 300.0),
     "10m": ("10 min", 600.0),
@@ -26,7 +26,7 @@ DEFAULT = "10m"
 
 
 def page(drilldown: Drilldown, request: Request) -> Page:
-    """Show the comparison of a window, or what it would be."""
+    """Show the comparison of a window, or its description when no window is selected."""
     window = request.query_params.get("window")
     known = WINDOWS.get(window or "")
     found = asking.attempt(lambda: run(drilldown.settings, since_s=known[1])) if known else None

@@ -1,4 +1,4 @@
-"""`/drills` and `/drills/{run}`: what was broken on purpose, and who saw it."""
+"""`/drills` and `/drills/{run}`: injected faults, and which observers detected them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from lab.judge.evidence import TITLES, Observer
 from lab.judge.verdicts import Verdict
 
 LIMIT = 100
-# What a run's chart shows on both sides of the fault.
+# Time before and after the fault in a run's chart.
 AROUND = timedelta(minutes=1)
 OBSERVERS = {observer.value: title for observer, title in TITLES.items()}
 STEPS: dict[str, str] = {
@@ -36,11 +36,11 @@ STEPS: dict[str, str] = {
     Step.HEAL: "healing",
     Step.HEALED: "healed",
     Step.NOT_HEALED: "not healed",
-    Step.FOUND: "found, its runner had been killed",
+    Step.FOUND: "found after its runner was killed",
     Step.VERIFIED: "verified",
     Step.VERDICT: "judged",
 }
-# For lines that carry no words of their own.
+# Texts for lines of the journal without one.
 VERIFIED = {
     Outcome.OK: "totals match the database",
     Outcome.FAILED: "failed",
@@ -50,7 +50,7 @@ VERIFIED = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """A run in the list; `verdicts` by observer, none when it was not judged."""
+    """A run in the list; `verdicts` by observer, empty when there are none."""
 
     run: str
     drill: str
@@ -63,7 +63,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Line:
-    """A line of a run's journal, in words."""
+    """A line of a run's journal, as text."""
 
     at: datetime
     step: str
@@ -93,13 +93,13 @@ def one(drilldown: Drilldown, request: Request) -> Page:
     """Show one run: what was injected, the proof, the evidence, the recovery.
 
     Raises:
-        NotFoundError: when the journal does not hold it.
+        NotFoundError: when the journal does not have it.
     """
     journal, run = history(drilldown), request.path_params["run"]
     past = journal.run(run)
     if past is None:
         raise NotFoundError(
-            f"The journal of drills holds no run {run[:40]}.\n/drills lists them all."
+            f"The journal of drills has no run {run[:40]}.\n/drills lists all runs."
         )
     judged = journal.judged(past)
     begin = moment(past.began_ns)
@@ -112,7 +112,7 @@ def one(drilldown: Drilldown, request: Request) -> Page:
         "row": _row(past, judged),
         "drill": DRILLS.get(past.drill),
         "judged": judged,
-        "proof": _said(past, Step.PROVEN) or _said(past, Step.NOT_PROVEN),
+        "proof": _text(past, Step.PROVEN) or _text(past, Step.NOT_PROVEN),
         "intensity": _detail(past, Step.INJECT).get("intensity"),
         "lines": [_line(entry.at_ns, entry.step, entry.detail) for entry in past.steps],
         "observers": TITLES,
@@ -130,7 +130,7 @@ def _row(past: Past, judged: Assessment | None) -> Row:
     return Row(
         run=past.run,
         drill=past.drill,
-        title=known.title if known else "a drill that this version of the lab does not know",
+        title=known.title if known else "unknown in this version of the lab",
         at=moment(past.began_ns),
         healed=None if past.healed_ns is None else moment(past.healed_ns),
         proven=past.at(Step.PROVEN) is not None,
@@ -139,18 +139,18 @@ def _row(past: Past, judged: Assessment | None) -> Row:
 
 
 def _line(at_ns: int, step: str, detail: str) -> Line:
-    # Another version of the lab may have written what this one has no word for.
+    # Another version of the lab may have written steps that this one does not know.
     known = msgspec.json.decode(detail)
-    says = str(known.get("says", ""))
+    text = str(known.get("says", ""))
     bad = step in {Step.NOT_PROVEN, Step.NOT_HEALED}
     if step == Step.VERDICT.value:
-        says = "; ".join(f"{OBSERVERS.get(o, o)} {seen}" for o, seen in known.items())
+        text = "; ".join(f"{OBSERVERS.get(o, o)} {seen}" for o, seen in known.items())
     elif step == Step.VERIFIED.value:
-        # Only True is a comparison that agreed: None, or nothing at all, is unknown.
+        # Only True is a passed check: None, or a missing value, is unknown.
         outcome = Outcome.of(known.get("ok") if isinstance(known.get("ok"), bool) else None)
-        says = says or VERIFIED[outcome]
+        text = text or VERIFIED[outcome]
         bad = outcome is not Outcome.OK
-    return Line(at=moment(at_ns), step=STEPS.get(step, step), detail=says, bad=bad)
+    return Line(at=moment(at_ns), step=STEPS.get(step, step), detail=text, bad=bad)
 
 
 def _detail(past: Past, step: Step) -> dict[str, object]:
@@ -159,5 +159,5 @@ def _detail(past: Past, step: Step) -> dict[str, object]:
     return found
 
 
-def _said(past: Past, step: Step) -> str:
+def _text(past: Past, step: Step) -> str:
     return str(_detail(past, step).get("says", ""))

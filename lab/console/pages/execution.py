@@ -8,7 +8,7 @@ from lab.drilldown.ids import parse
 from lab.drilldown.plans.tree import Node, Tree
 from lab.drilldown.trace import Trace, TraceSpan
 
-# Deeper nodes are not set further in: some ORMs make plans that would leave the page.
+# Deeper nodes are not indented further: some ORMs cause plans that would exceed the page's width.
 MAX_DEPTH = 24
 MAX_NODES = 500
 
@@ -42,7 +42,7 @@ def _neighbours(trace: Trace, span_id: str) -> dict[str, TraceSpan | None]:
 
 
 def _nodes(tree: Tree) -> list[tuple[int, Node]]:
-    """Return the plan's nodes with their depths in EXPLAIN's order; of thousands those that did most."""
+    """Return the plan's nodes with their depths in EXPLAIN's order; of a large plan the slowest ones."""
     shown = {node.id for node in tree.shown(MAX_NODES)}
     rows: list[tuple[int, Node]] = []
     pending = [(0, tree.root)]

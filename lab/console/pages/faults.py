@@ -1,4 +1,4 @@
-"""The faults that drills made, as bands behind charts: what rises in one was made to rise."""
+"""The faults that drills injected, as bands behind charts."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from lab.foundation.timestamps import NS_PER_MS, nanoseconds
 
 
 def history(drilldown: Drilldown) -> History:
-    """Return the journal of this lab's drills; it is empty where the console cannot see it."""
+    """Return the journal of this lab's drills; it is empty when the console cannot read it."""
     return History(Place(Paths.of(drilldown.settings)))
 
 

@@ -1,4 +1,4 @@
-"""How figures are written on every page: always with their unit, and with the digits that mean something."""
+"""Formats of figures on all pages: with unit, and with the significant digits."""
 
 from lab.foundation.timestamps import NS_PER_MS, NS_PER_S, NS_PER_US
 
@@ -65,7 +65,7 @@ def number(value: float | None) -> str:
 
 
 def compact(value: float | None) -> str:
-    """Write a count where there is little room.
+    """Write a count in a short form.
 
     >>> compact(1234567), compact(45678), compact(12)
     ('1.23M', '45.7k', '12')
@@ -85,7 +85,7 @@ def per_second(value: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    r"""Write a ratio of 0 to 1 as a percentage; what is nearly all is not called all.
+    r"""Write a ratio of 0 to 1 as a percentage; a value just below 1 is not rounded to 100 %.
 
     >>> share(0.0), share(0.0004), share(0.256), share(0.9999), share(1.0)
     ('0\u202f%', '0.040\u202f%', '25.6\u202f%', '>99.9\u202f%', '100\u202f%')
@@ -112,7 +112,7 @@ def size(value: float | None) -> str:
 
 
 def age(s: float | None) -> str:
-    r"""Write how long ago something was, in seconds.
+    r"""Write an age given in seconds.
 
     >>> age(0.4), age(75), age(7300)
     ('now', '75\u202fs ago', '2\u202fh ago')
@@ -132,7 +132,7 @@ def age(s: float | None) -> str:
 
 
 def sentence(text: str) -> str:
-    """Begin with a capital letter, and leave the others as they are.
+    """Capitalize the first letter only.
 
     >>> sentence("no sample of pg_stat_activity")
     'No sample of pg_stat_activity'
@@ -141,7 +141,7 @@ def sentence(text: str) -> str:
 
 
 def _digits(value: float) -> str:
-    """Write three digits that count, and no exponent."""
+    """Write three significant digits, and no exponent."""
     if value == 0:
         return "0"
     for limit, places in ((100, 0), (10, 1), (0.1, 2), (0.01, 3)):

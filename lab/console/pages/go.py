@@ -1,11 +1,11 @@
-"""`/go`: from what somebody typed or pasted to the page it means."""
+"""`/go`: redirects from an entered trace id, traceparent, queryid or statement name to its page."""
 
 import re
 
 from starlette.requests import Request
 
 from lab.console.pages import asking
-from lab.console.pages.site import Elsewhere
+from lab.console.pages.site import Redirect
 from lab.drilldown import Drilldown
 from lab.drilldown.errors import MalformedIdError
 from lab.drilldown.ids import parse
@@ -15,8 +15,8 @@ from lab.drilldown.links import query_path, trace_path
 QUERY = re.compile(r"-?[0-9]{1,20}|[a-z][a-z0-9_]*|[0-9a-f]{6,16}")
 
 
-def page(drilldown: Drilldown, request: Request) -> Elsewhere:
-    """Send the reader to a trace, an execution or a statement.
+def page(drilldown: Drilldown, request: Request) -> Redirect:
+    """Redirect to a trace, an execution or a statement.
 
     Raises:
         MalformedIdError: when it is none of these.
@@ -24,11 +24,11 @@ def page(drilldown: Drilldown, request: Request) -> Elsewhere:
     del drilldown
     given = asking.word(request, "q")
     if given is None:
-        return Elsewhere(path="/traces")
+        return Redirect(path="/traces")
     try:
         found = parse(given)
     except MalformedIdError:
         if QUERY.fullmatch(given):
-            return Elsewhere(path=query_path(given))
+            return Redirect(path=query_path(given))
         raise
-    return Elsewhere(path=trace_path(found.trace_id, found.span_id))
+    return Redirect(path=trace_path(found.trace_id, found.span_id))

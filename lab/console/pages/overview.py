@@ -1,4 +1,4 @@
-"""`/`: the state of the lab at a glance."""
+"""`/`: the overview page."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from lab.console.pages.site import Page
 from lab.drilldown import Drilldown
 
 TOP_STATEMENTS = 10
-# What is rare is summed, so that a legend stays readable; more than there are classes of wait events.
+# Rare wait events are summed, so that the legend is readable; more than the number of wait classes.
 MAX_LAYERS = 12
 OTHERS = "others"
 
 
 def page(drilldown: Drilldown, request: Request) -> Page:
-    """Make the page; each part says for itself when its source does not answer."""
+    """Render the overview; a part whose source does not answer shows the error."""
     window = asking.window(request)
     since, until = window.since, window.until
     reader, prometheus = drilldown.reader, drilldown.prometheus
@@ -52,7 +52,7 @@ def page(drilldown: Drilldown, request: Request) -> Page:
 
 
 def load_chart(load: DatabaseLoad, faults: Sequence[Band] = ()) -> Chart:
-    """Stack the wait events by class, so that one colour is one class; the CPU is at the bottom."""
+    """Stack the wait events by class, so that each class has one colour; the CPU is at the bottom."""
     shown, rest = _split(load.events)
     order = {kind: number for number, kind in enumerate(colours.WAITS)}
     shades: Counter[str] = Counter()
@@ -77,9 +77,9 @@ def load_chart(load: DatabaseLoad, faults: Sequence[Band] = ()) -> Chart:
 
 
 def _split(events: Sequence[WaitEvent]) -> tuple[list[WaitEvent], list[WaitEvent]]:
-    """Tell what is shown from what is summed: the heaviest of each class is seen, however rare the class.
+    """Split the events into shown and summed ones; the highest of each class is shown, also of a rare class.
 
-    A second spent waiting for a lock among hours of reading is what people look for.
+    A short lock wait must be visible among hours of I/O.
     """
     first: dict[str, WaitEvent] = {}
     for event in events:

@@ -1,4 +1,4 @@
-"""`/queries` and `/queries/{key}`: statements by what they cost, and one of them over time."""
+"""`/queries` and `/queries/{key}`: statements by cost, and one statement over time."""
 
 from collections.abc import Sequence
 
@@ -18,17 +18,17 @@ DEFAULT_WINDOW = "1h"
 
 
 def listed(drilldown: Drilldown, request: Request) -> Page:
-    """List the statements that did most in a window."""
+    """List the top statements of a window."""
     window = asking.window(request, DEFAULT_WINDOW)
     asked = request.query_params.get("by")
     by = By(asked) if asked in set(By) else By.TIME
-    everybody = bool(request.query_params.get("all"))
+    all_roles = bool(request.query_params.get("all"))
     found = asking.attempt(
         lambda: drilldown.queries(
             by,
             since=window.since,
             until=window.until,
-            role=None if everybody else queries.APPLICATION,
+            role=None if all_roles else queries.APPLICATION,
             limit=LIMIT,
         )
     )
@@ -36,7 +36,7 @@ def listed(drilldown: Drilldown, request: Request) -> Page:
         **window.values(),
         "by": by,
         "orders": tuple(By),
-        "everybody": everybody,
+        "all_roles": all_roles,
         "found": found,
         "seconds": (window.until - window.since).total_seconds(),
         "largest_share": max((q.share for q in found.value or ()), default=1.0) or 1.0,
@@ -65,7 +65,7 @@ def one(drilldown: Drilldown, request: Request) -> Page:
             times_ms=times_ms,
             series=_both(
                 [_rate(p.prometheus, step_s) for p in points],
-                # DBM tells what changed, and no zeros: a step without a word from it had no calls.
+                # DBM sends changes only, no zeros: a step without its data had no calls.
                 [_rate(p.dbm, step_s) if p.dbm or not p.prometheus else 0.0 for p in points],
             ),
             marks_ms=changes,
@@ -94,7 +94,7 @@ def _rate(counted: Counted | None, step_s: int) -> float | None:
 
 
 def _both(prometheus: Sequence[float | None], dbm: Sequence[float | None]) -> list[Series]:
-    """Draw both over each other: DBM's dashes let Prometheus' line show where they agree."""
+    """Draw both lines over each other; DBM's is dashed, so that equal values show both."""
     return [
         Series(label="Prometheus", css="c-prometheus", values=prometheus),
         Series(label="DBM", css="c-dbm", values=dbm),

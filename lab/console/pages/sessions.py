@@ -1,4 +1,4 @@
-"""`/sessions`: what PostgreSQL's sessions do now, and who waits for whom."""
+"""`/sessions`: PostgreSQL's current sessions, and the blocking tree."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -9,20 +9,20 @@ from lab.console.pages.site import Page
 from lab.drilldown import Drilldown
 from lab.drilldown.sessions import BlockingNode
 
-# The list of all that are busy has the same order; this one is for those who look at a glance.
+# The list of busy sessions has the same order; this is its short form.
 LONGEST = 5
 
 
 def page(drilldown: Drilldown, request: Request) -> Page:
-    """Show the sessions of now; idle ones only when asked for."""
+    """Show the current sessions; idle ones only with `?idle=1`."""
     found = drilldown.sessions()
     by_pid = {session.pid: session for session in found.sessions}
-    everyone = bool(request.query_params.get("idle"))
-    shown = [s for s in found.sessions if everyone or s.state != "idle"]
+    with_idle = bool(request.query_params.get("idle"))
+    shown = [s for s in found.sessions if with_idle or s.state != "idle"]
     values = {
         "found": found,
         "states": Counter(s.state or s.backend_type for s in found.sessions).most_common(),
-        "everyone": everyone,
+        "with_idle": with_idle,
         "shown": shown,
         "tree": [(depth, pid, by_pid.get(pid)) for depth, pid in _walk(found.blocking, 0)],
         "longest": [by_pid[pid] for pid in found.longest_transactions[:LONGEST]],

@@ -1,7 +1,7 @@
-"""The pages as routes: who may see them, in which thread they are made, and what a failure looks like.
+"""The pages as routes: access control, worker threads, rendering, and error pages.
 
-A page is made in one of a few worker threads of its own, so that neither a slow answer of PostgreSQL nor a
-long list holds up the event loop that takes spans in.
+Pages are rendered in a few worker threads of their own, so that neither a slow response of PostgreSQL nor a
+long list blocks the event loop that receives spans.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,8 +35,8 @@ from workload import __version__
 STATIC = Path(__file__).with_name("static")
 RENDERERS = 3
 MAX_FORM_BYTES = 4_000
-# Nothing from elsewhere, no script or style in the page itself: what a value from the database might
-# smuggle into a page could still do nothing.
+# No external content, no inline script or style: markup injected by a value of the database would have no
+# effect.
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
@@ -51,7 +51,7 @@ HEADERS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
-    """What a page's function returns: its template, and what that is filled with."""
+    """The result of a page handler: a template and its values."""
 
     template: str
     values: Mapping[str, object]
@@ -59,19 +59,21 @@ class Page:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Elsewhere:
-    """Instead of a page: the reader is sent to another path of the console."""
+class Redirect:
+    """The result of a page handler that redirects to another path of the console."""
 
     path: str
 
 
-Make = Callable[[Drilldown, Request], Page | Elsewhere]
+PageHandler = Callable[[Drilldown, Request], Page | Redirect]
 
 
 class Site:
-    """All pages; `routes` are to be put before the intake's, which take every other path."""
+    """All pages; `routes` come before the intake's, which match all other paths."""
 
-    def __init__(self, drilldown: Drilldown, access: Access, pages: Mapping[str, Make]) -> None:
+    def __init__(
+        self, drilldown: Drilldown, access: Access, pages: Mapping[str, PageHandler]
+    ) -> None:
         self._drilldown = drilldown
         self._access = access
         self._pages = pages
@@ -83,33 +85,33 @@ class Site:
         return [
             Mount("/static", StaticFiles(directory=STATIC), name="static"),
             Route("/login", self._login, methods=["POST"]),
-            *(Route(path, self._endpoint(make)) for path, make in self._pages.items()),
+            *(Route(path, self._endpoint(handler)) for path, handler in self._pages.items()),
         ]
 
     def not_found(self, request: Request) -> Response:
-        """Answer for a path that is no page's."""
+        """Return the response for an unknown path."""
         what = f"There is no page {request.url.path}."
         return self._failure(request, 404, "Not found", what)
 
-    def _endpoint(self, make: Make) -> Callable[[Request], object]:
+    def _endpoint(self, handler: PageHandler) -> Callable[[Request], object]:
         async def answer(request: Request) -> Response:
             refusal = self._refusal(request)
             if refusal is not None:
                 return refusal
-            return await to_thread.run_sync(self._made, make, request, limiter=self._threads)
+            return await to_thread.run_sync(self._handle, handler, request, limiter=self._threads)
 
         return answer
 
-    def _made(self, make: Make, request: Request) -> Response:
+    def _handle(self, handler: PageHandler, request: Request) -> Response:
         try:
-            made = make(self._drilldown, request)
+            result = handler(self._drilldown, request)
         except (NotFoundError, MalformedIdError, OutOfRangeError) as error:
             return self._failure(request, 404, "Not found", str(error))
         except LabError as error:
             return self._failure(request, 503, "No answer", str(error))
-        if isinstance(made, Elsewhere):
-            return RedirectResponse(made.path, status_code=303)
-        return self._render(request, made)
+        if isinstance(result, Redirect):
+            return RedirectResponse(result.path, status_code=303)
+        return self._render(request, result)
 
     def _failure(self, request: Request, status: int, title: str, message: str) -> Response:
         first, _, rest = message.partition("\n")
@@ -149,7 +151,7 @@ class Site:
 
 
 def _own_path(path: str) -> str:
-    """Only paths of the console: what begins with two slashes of either kind leads away from it."""
+    """Return a path of the console; one that begins with two slashes or backslashes would lead away."""
     return quote(path, safe="/?&=%+-_.") if path[:1] == "/" and path[1:2] not in "/\\" else "/"
 
 

@@ -1,11 +1,11 @@
-"""The table of pages: path, and the function that makes it."""
+"""The table of pages: path and handler."""
 
 from types import MappingProxyType
 
 from lab.console.pages import compare, drills, execution, go, overview, queries, sessions, traces
-from lab.console.pages.site import Make
+from lab.console.pages.site import PageHandler
 
-PAGES: MappingProxyType[str, Make] = MappingProxyType(
+PAGES: MappingProxyType[str, PageHandler] = MappingProxyType(
     {
         "/": overview.page,
         "/traces": traces.search,

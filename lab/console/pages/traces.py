@@ -1,4 +1,4 @@
-"""`/traces` and `/traces/{trace_id}`: finding a trace, and its waterfall."""
+"""`/traces` and `/traces/{trace_id}`: search traces, and the waterfall of one trace."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -6,7 +6,7 @@ from datetime import timedelta
 from starlette.requests import Request
 
 from lab.console.pages import asking
-from lab.console.pages.site import Elsewhere, Page
+from lab.console.pages.site import Page, Redirect
 from lab.drilldown import Drilldown, ids
 from lab.drilldown.links import trace_path
 from lab.drilldown.trace import Trace, TraceSpan
@@ -14,18 +14,18 @@ from lab.drilldown.traces import Order, Search
 
 LIMIT = 100
 DEFAULT_WINDOW = "1h"
-# A trace of thousands of spans would make a page that no browser likes.
+# More spans would make the page too large for a browser.
 MAX_BARS = 500
-# A bar this narrow, in percent, could not be seen.
+# The least visible width of a bar, in percent.
 LEAST_WIDTH = 0.25
 
 
-def search(drilldown: Drilldown, request: Request) -> Page | Elsewhere:
-    """List the traces that meet what the address asks for; a trace id leads to that trace at once."""
+def search(drilldown: Drilldown, request: Request) -> Page | Redirect:
+    """List the traces that match the query parameters; a trace id redirects to that trace."""
     given = asking.word(request, "id")
     if given:
         found = ids.parse(given)
-        return Elsewhere(path=trace_path(found.trace_id, found.span_id))
+        return Redirect(path=trace_path(found.trace_id, found.span_id))
     window = asking.window(request, DEFAULT_WINDOW)
     service = asking.word(request, "service")
     order = request.query_params.get("order")
@@ -36,7 +36,7 @@ def search(drilldown: Drilldown, request: Request) -> Page | Elsewhere:
         max_duration_ms=asking.positive(request, "max_ms"),
         error=True if request.query_params.get("error") else None,
         since=window.since,
-        # A span that begins while this is read is not missed by a clock that is a little ahead.
+        # With a margin for spans that begin during the search, by a clock that is ahead.
         until=window.until + timedelta(seconds=1),
         order=Order(order) if order in set(Order) else Order.NEWEST,
         limit=LIMIT,
@@ -79,7 +79,7 @@ def _operations(drilldown: Drilldown, service: str | None) -> tuple[str, ...]:
 
 
 def _bars(trace: Trace) -> Iterator[tuple[TraceSpan, float, float]]:
-    """Yield each span with where its bar begins and how wide it is, in percent of the whole time."""
+    """Yield each span with the start and the width of its bar, in percent of the whole time."""
     begin = min(span.start_ms for span in trace.spans)
     whole = max(span.start_ms + span.duration_ms for span in trace.spans) - begin or 1.0
     for span in trace.spans[:MAX_BARS]:

@@ -1,4 +1,4 @@
-// What a page cannot do as HTML: local times, reading values off charts, staying fresh, keys.
+// Local times, chart values at a cursor, automatic refresh, keyboard shortcuts.
 // Every page works without it.
 "use strict";
 
@@ -20,7 +20,7 @@ function clock(at, seconds = true) {
   return `${pad(at.getHours())}:${pad(at.getMinutes())}${seconds ? `:${pad(at.getSeconds())}` : ""}`;
 }
 
-// Times come in UTC, and keep it in their titles.
+// The HTML has times in UTC; the title of each keeps it.
 function localize(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const at = new Date(time.dateTime);
@@ -93,7 +93,7 @@ document.addEventListener("pointermove", (event) => {
 });
 document.addEventListener("focusout", (event) => { if (event.target.matches(".chart")) leave(event.target); });
 
-// Staying fresh: the page is asked for again, and its live parts are exchanged, but not under a reader's hand.
+// Refresh: fetch the page again and replace its live parts, except a part with the focus or a selection.
 async function refresh() {
   if (document.hidden || document.querySelector(".chart.reads")) return;
   let text;
@@ -147,7 +147,7 @@ document.addEventListener("keydown", (event) => {
   else if (goes && PAGES[event.key]) location.assign(PAGES[event.key]);
 });
 
-// A link or a form that takes a while says so.
+// Show that a link or a form is loading.
 const wait = () => document.body.classList.add("waits");
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.("a[href^='/']");
@@ -156,7 +156,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("submit", wait);
 addEventListener("pageshow", () => document.body.classList.remove("waits"));
 
-// An id that is clicked is selected whole.
+// A click on an id selects all of it.
 document.addEventListener("click", (event) => {
   const id = event.target.closest?.(".copy");
   if (id) getSelection().selectAllChildren(id);

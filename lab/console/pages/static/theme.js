@@ -1,4 +1,4 @@
-// Before the first paint: the colours that the reader chose, if any; else the system's.
+// Set the colour theme before the first paint: the reader's choice, else the system's.
 "use strict";
 {
   const chosen = localStorage.getItem("colours");
