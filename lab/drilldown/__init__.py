@@ -1,8 +1,8 @@
 """From a trace to its statement to its executed plan: the library below the console's pages and the CLI.
 
-`Drilldown.of(settings)` is the way in. Everything it returns is a frozen dataclass of plain values, so
-`to_json` turns it into JSON; queryids are decimal text, because a JSON number cannot hold them. An empty
-field has its reason in the object's `absent`, under the field's name.
+`Drilldown.of(settings)` is the entry point. It returns frozen dataclasses of plain values, which `to_json`
+converts to JSON; queryids are decimal text, because a JSON number cannot hold them. The reason for an empty
+field is in the object's `absent`, under the field's name.
 """
 
 from typing import Any
@@ -18,5 +18,5 @@ __all__ = ["By", "Drilldown", "MalformedIdError", "NotFoundError", "Order", "Sea
 
 
 def to_json(answer: object) -> Any:
-    """Return an answer of the drilldown as values that JSON knows; times are ISO 8601 in UTC."""
+    """Convert an object of the drilldown to JSON types; times are ISO 8601 in UTC."""
     return msgspec.to_builtins(answer)

@@ -1,11 +1,11 @@
-"""What can go wrong when somebody asks for a trace or a statement."""
+"""Errors of the drilldown."""
 
 from lab.foundation.errors import LabError
 
 
 class MalformedIdError(LabError):
-    """This is no trace id: 32 hexadecimal digits, or a traceparent 00-<32>-<16>-01, are expected."""
+    """Not a trace id; expected: 32 hexadecimal digits, or a traceparent 00-<32>-<16>-01."""
 
 
 class NotFoundError(LabError):
-    """The store holds no such trace or statement."""
+    """The store has no such trace or statement."""

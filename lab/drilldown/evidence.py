@@ -1,7 +1,7 @@
-"""What the store holds of a trace besides its spans, by span.
+"""Log lines, plans, activity samples and events of a trace, by span.
 
-The key is the traceparent in the statement's comment: the span's own id, in PostgreSQL's log, in its plan
-and in each sample of its session. Nothing here is matched by text or by likeness.
+The key is the traceparent in the statement's comment: the span's id, in PostgreSQL's log, in the plan and in
+each sample of the session. Nothing here is matched by text or by similarity.
 """
 
 import json
@@ -16,7 +16,7 @@ from lab.drilldown.trace import TraceSpan
 from lab.foundation.timestamps import NS_PER_MS, moment, nanoseconds
 from lab.telemetry.store import ActivitySample, Event, Execution, Plan, Reader, Snapshot
 
-# Times of the log and of DBM are cut to the millisecond; a line is written a little after what it reports.
+# Times of the log and of DBM are truncated to milliseconds; a log line is written shortly after its event.
 CLOCK = timedelta(milliseconds=1)
 CLOCK_NS = 2 * NS_PER_MS
 READ_UNTIL = """
@@ -29,7 +29,7 @@ PAYLOAD: msgspec.json.Decoder[dict[str, str | None]] = msgspec.json.Decoder(dict
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """All that the store holds of a trace besides its spans, by span id."""
+    """Log lines, plans, samples and events of a trace, by span id."""
 
     reader: Reader
     logged: Mapping[str, Sequence[Execution]]
@@ -57,9 +57,9 @@ class Evidence:
         )
 
     def while_it_ran(self, span: TraceSpan) -> Iterator[ActivitySample]:
-        """Yield the samples of a span's session while it ran its statement.
+        """Yield the samples of a span's session from the time in which its statement ran.
 
-        A session that is idle in its transaction still shows its last statement: that is left out.
+        Samples of a session that is idle in its transaction still have its last statement: they are skipped.
         """
         end = span.start + timedelta(milliseconds=span.duration_ms)
         for sample in self.samples.get(span.span_id, ()):
@@ -68,7 +68,7 @@ class Evidence:
                 yield sample
 
     def queryid_of(self, statement: str | None) -> int | None:
-        """Return the queryid that a statement's name leads to, where it has one only: lists make many."""
+        """Return the queryid of a statement's name; None if it has several, as IN lists cause."""
         sql = (
             "SELECT DISTINCT queryid FROM statements"
             " WHERE name = ? AND queryid IS NOT NULL AND text NOT LIKE 'EXPLAIN%' LIMIT 2"
@@ -77,14 +77,14 @@ class Evidence:
         return int(found[0][0]) if len(found) == 1 else None
 
     def setting(self, name: str) -> float | None:
-        """Return a number of pg_settings, in its own unit; None when it is not known or withheld."""
+        """Return a number of pg_settings, in its own unit; None when it is not known or not visible."""
         try:
             return float(self.settings.get(name) or "")
         except ValueError:
             return None
 
     def unnamed_plans(self, logged: Execution) -> list[Plan]:
-        """Return the executed plans without a traceparent that one session made during a message."""
+        """Return the executed plans without a traceparent of one session during a message."""
         return self.reader.select(
             Plan,
             "executed AND trace_id IS NULL AND pid = ? AND at_ns BETWEEN ? AND ?",
@@ -95,7 +95,7 @@ class Evidence:
     def unnamed_executions(
         self, pid: int | None, since: datetime, until_ns: int
     ) -> list[Execution]:
-        """Return the messages without a traceparent that one session logged in a time."""
+        """Return the logged messages without a traceparent of one session in a time range."""
         return self.reader.select(
             Execution,
             "trace_id IS NULL AND pid = ? AND at_ns BETWEEN ? AND ?",

@@ -1,6 +1,6 @@
-"""The executions of one statement's span, with all that saw them: the records.
+"""Records of the executions of one statement's span.
 
-lab/drilldown/executions.py puts them together. An empty field has its reason in `absent`.
+lab/drilldown/executions.py builds them. The reason for an empty field is in `absent`.
 """
 
 from collections.abc import Mapping
@@ -12,19 +12,19 @@ from lab.drilldown.plans.tree import Tree
 
 
 class PlanSource(StrEnum):
-    """Where a plan comes from."""
+    """The source of a plan."""
 
-    EXECUTED = "executed"  # auto_explain's, of this very execution
+    EXECUTED = "executed"  # by auto_explain, of this execution
     ESTIMATED = "estimated"  # the planner's estimate, sampled by DBM
     NONE = "none"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExecutionPlan:
-    """The plan of an execution, or the nearest thing, or why there is none.
+    """The plan of an execution, or a similar estimated plan, or the reason why there is none.
 
     Attributes:
-        note: what an estimated plan was sampled from, or why there is no executed one; None beside one.
+        note: the origin of an estimated plan, or the reason why no plan was found; None for an executed plan.
         shape: equal for plans with the same nodes, tables and indexes.
     """
 
@@ -37,15 +37,15 @@ class ExecutionPlan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServerExecution:
-    """One execution of PostgreSQL's log below a span: most spans have one.
+    """One execution in PostgreSQL's log that belongs to a span: most spans have one.
 
     Attributes:
-        end: by the log, to the millisecond.
+        end: by the log, in milliseconds.
         server_ms: its own time: of a statement by log_min_duration_statement, of one of several in a message
             and of a cursor by auto_explain.
-        queryid: in decimal text; None for one of which the log has no query id of its own.
-        text: the statement, literals replaced by `?`; None when the log does not have it apart from others.
-        note: how it belongs to the span, such as a FETCH of its cursor; None for the span's statement.
+        queryid: in decimal text; None when the log has no query id of this execution.
+        text: the statement, literals replaced by `?`; None when the log has it only together with others.
+        note: its relation to the span, such as a FETCH of its cursor; None for the span's statement.
     """
 
     end: datetime
@@ -58,7 +58,7 @@ class ServerExecution:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wait:
-    """What its session waited for while it ran, in how many samples; `CPU` when it did not wait."""
+    """A wait event of its session while it ran, and the number of samples; `CPU` when it did not wait."""
 
     type: str
     event: str
@@ -67,12 +67,12 @@ class Wait:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Blocker:
-    """A session that held what this execution waited for.
+    """A session that blocked this execution.
 
     Attributes:
-        samples: in how many samples of the activity it was seen blocking; 0 when only the log says so.
+        samples: the number of activity samples in which it was blocking; 0 when only the log has it.
         state: of its session, such as `idle in transaction`; None when it was not sampled itself.
-        statement, trace_id, span_id, queryid: of what it ran, or ran last.
+        statement, trace_id, span_id, queryid: of its current or last statement.
     """
 
     pid: int
@@ -95,16 +95,16 @@ class StatementExecution:
         service: the calling service.
         queryid: in decimal text, as Prometheus labels it: JSON's numbers cannot hold it.
         statement: its name in workload/sql/.
-        text: as the program wrote it, literals replaced by `?`.
+        text: as sent by the program, literals replaced by `?`.
         start: of the span.
         client_ms: the span's duration.
         server_ms: the duration in PostgreSQL's log, of all executions below the span; None when it has none.
-        executions: each execution below the span that the log has, in their order: several for
-            executemany, for several statements in one string, and for a cursor and its fetches.
+        executions: the logged executions below the span, in order: several for executemany, for several
+            statements in one string, and for a cursor and its fetches.
         pid: of the backend.
-        failure: PostgreSQL's message and SQLSTATE, out of its log.
-        locked_ms: how long it waited for locks by PostgreSQL's log, which has waits from deadlock_timeout on.
-        absent: why a field is empty, by its name.
+        failure: PostgreSQL's message and SQLSTATE, from its log.
+        locked_ms: its lock wait time in PostgreSQL's log, which has waits longer than deadlock_timeout.
+        absent: the reason for each empty field, by its name.
     """
 
     trace_id: str

@@ -1,4 +1,4 @@
-"""A statement's execution, put together from every source that saw that very execution."""
+"""Builds a statement's execution from all sources that have data of this execution."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
@@ -12,16 +12,16 @@ from lab.drilldown.execution import (
     StatementExecution,
 )
 from lab.drilldown.messages import messages
-from lab.drilldown.plan_choice import instead
+from lab.drilldown.plan_choice import fallback
 from lab.drilldown.queries import queryids_of
-from lab.drilldown.reasons import no_plan, no_time, not_all
+from lab.drilldown.reasons import executions_missing, no_plan, no_time
 from lab.drilldown.server_side import lock_events, server_executions, server_ms
 from lab.drilldown.trace import Layer, Trace, TraceSpan, trace
 from lab.drilldown.waiting import blockers, locked_ms, waits
 from lab.telemetry.pglog.events import Kind
 from lab.telemetry.store import ActivitySample, Event, Execution, Plan, Reader
 
-NO_QUERYID = "nothing that knows its queryid saw this execution"
+NO_QUERYID = "no log line, plan or sample of this execution has a queryid"
 T = TypeVar("T")
 
 
@@ -29,7 +29,7 @@ def executions(reader: Reader, of: Trace | str) -> tuple[StatementExecution, ...
     """Return each statement execution of a trace, or of the trace with this id, in the order of their starts.
 
     Raises:
-        NotFoundError: when the store does not hold the trace.
+        NotFoundError: when the store does not have the trace.
     """
     found = of if isinstance(of, Trace) else trace(reader, of)
     evidence = Evidence.of(reader, found.trace_id)
@@ -40,14 +40,14 @@ def execution(reader: Reader, of: Trace | str, span_id: str) -> StatementExecuti
     """Return the execution that belongs to a span of a trace, or of the trace with this id.
 
     Raises:
-        NotFoundError: when the store does not hold it, or when the span is no statement's.
+        NotFoundError: when the store does not have it, or when the span is not of a statement.
     """
     found = of if isinstance(of, Trace) else trace(reader, of)
     span = next((span for span in found.spans if span.span_id == span_id), None)
     if span is None:
         raise NotFoundError(f"The trace {found.trace_id} has no span {span_id}.")
     if span.layer is not Layer.STATEMENT:
-        raise NotFoundError(f"The span {span_id} ({span.name}) is not one of a statement.")
+        raise NotFoundError(f"The span {span_id} ({span.name}) is not of a statement.")
     return _execution(Evidence.of(reader, found.trace_id), found, span)
 
 
@@ -66,7 +66,7 @@ def _execution(evidence: Evidence, found: Trace, span: TraceSpan) -> StatementEx
     absent: dict[str, str] = {}
     if not on_server:
         absent["server_ms"] = no_time(evidence, span)
-    if on_server and (missing := not_all(evidence, span)):
+    if on_server and (missing := executions_missing(evidence, span)):
         absent["executions"] = missing
     if queryid is None:
         several = len({each.queryid for each in on_server}) > 1
@@ -102,17 +102,17 @@ def _plan(
     on_server: Sequence[ServerExecution],
     queryid: int | None,
 ) -> ExecutionPlan:
-    """The plan of the longest execution that has one; else the nearest thing."""
+    """Return the plan of the longest execution that has one; else an estimated plan or the reason."""
     planned = [each for each in on_server if each.plan.source is PlanSource.EXECUTED]
     if planned:
         return max(planned, key=lambda each: each.server_ms).plan
     longest = max(on_server, key=lambda each: each.server_ms, default=None)
     why = longest.plan.note if longest else None
-    return instead(evidence, span, queryid, why or no_plan(evidence, span, None))
+    return fallback(evidence, span, queryid, why or no_plan(evidence, span, None))
 
 
 def _queryid(known: Iterable[Execution | Plan | ActivitySample]) -> int | None:
-    """The one query id that all records of a span have; None when they have several."""
+    """Return the query id that all records of a span have; None when they have several."""
     found = {record.queryid for record in known if record.queryid is not None}
     return found.pop() if len(found) == 1 else None
 
@@ -120,7 +120,7 @@ def _queryid(known: Iterable[Execution | Plan | ActivitySample]) -> int | None:
 def _of_signature(
     evidence: Evidence, known: Iterable[Execution | Plan | ActivitySample]
 ) -> int | None:
-    """The one queryid that an Agent's signatures lead to; None when they lead to none, or to several."""
+    """Return the queryid of an Agent's signatures; None when they have none, or several."""
     signatures = {
         record.signature
         for record in known

@@ -1,4 +1,4 @@
-"""What people paste: a trace id, or a traceparent out of a log line or a statement's comment."""
+"""Parses a trace id, or a traceparent as in a log line or a statement's comment."""
 
 import re
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ class TraceRef:
 
 
 def parse(text: str) -> TraceRef:
-    """Read a trace id or a traceparent, in either case and with blanks around it.
+    """Parse a trace id or a traceparent, in upper or lower case and with surrounding blanks.
 
     >>> parse("00-" + "A" * 32 + "-" + "b" * 16 + "-01").span_id
     'bbbbbbbbbbbbbbbb'
 
     Raises:
-        MalformedIdError: saying what was expected, and what is wrong with this.
+        MalformedIdError: with the value, what is wrong with it, and what was expected.
     """
     given = text.strip().lower()
     if found := TRACEPARENT.fullmatch(given):
@@ -32,12 +32,12 @@ def parse(text: str) -> TraceRef:
     if TRACE_ID.fullmatch(given):
         return TraceRef(trace_id=given)
     raise MalformedIdError(
-        f'"{text.strip()[:80]}" is no trace id: {_fault(given)}.\n'
+        f'"{text.strip()[:80]}" is not a trace id: {_reason(given)}.\n'
         "Expected: 32 hexadecimal digits, or a traceparent 00-TRACE_ID-SPAN_ID-01."
     )
 
 
-def _fault(given: str) -> str:
+def _reason(given: str) -> str:
     strange = sorted(set(given) - set("0123456789abcdef"))
     if "-" in strange:
         return "a traceparent has groups of 2, 32, 16 and 2 hexadecimal digits"

@@ -1,6 +1,6 @@
-"""Where else the same thing can be looked at: the one place that knows everybody's addresses.
+"""Links to traces, statements, tables, services and sessions in the console, Prometheus, Grafana, Datadog.
 
-Links are for a browser on the reader's machine, so they name published ports, also inside a container.
+Links are for a browser on the reader's machine, so that they have published ports, also inside a container.
 """
 
 import json
@@ -21,9 +21,9 @@ ALL = "$__all"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Links:
-    """Bases of addresses; None where there is nobody to link to.
+    """Base URLs; None for a component that the lab does not have.
 
-    Each method returns addresses by who is there: `console`, `prometheus`, `grafana`, `datadog`.
+    Each method returns URLs by component: `console`, `prometheus`, `grafana`, `datadog`.
     """
 
     console: str
@@ -46,7 +46,7 @@ class Links:
     def trace(
         self, trace_id: str, *, start: datetime | None = None, span_id: str | None = None
     ) -> dict[str, str]:
-        """Of a trace, or of one span in it."""
+        """Return links to a trace, or to one span in it."""
         found = {"console": f"{self.console}{trace_path(trace_id, span_id)}"}
         if self.grafana:
             query = {"refId": "A", "query": trace_id}
@@ -54,7 +54,7 @@ class Links:
             panes = json.dumps({"a": pane}, separators=(",", ":"))
             found["grafana"] = f"{self.grafana}/explore?schemaVersion=1&panes={quote(panes)}"
         if self.datadog:
-            # Datadog counts spans in decimal, and looks for a trace around a time.
+            # Datadog has span ids in decimal, and searches for a trace around a time.
             hints: dict[str, int] = {"spanID": int(span_id, 16)} if span_id else {}
             if start:
                 hints["timeHint"] = round(start.timestamp() * 1000)
@@ -63,7 +63,7 @@ class Links:
         return found
 
     def query(self, queryid: str | None, statement: str | None = None) -> dict[str, str]:
-        """Of a statement: by queryid, by name, or by both."""
+        """Return links to a statement: by queryid, by name, or by both."""
         found = {"console": f"{self.console}{query_path(queryid or statement or '')}"}
         if queryid:
             found["prometheus"] = self._expression(mean_time_expression(queryid))
@@ -78,7 +78,7 @@ class Links:
         return found
 
     def table(self, name: str) -> dict[str, str]:
-        """Of a table."""
+        """Return links to a table."""
         expression = f'table:pg_heap_cache_hit:ratio_rate5m{{table="{name}"}}'
         found = {"prometheus": self._expression(expression)}
         if self.grafana:
@@ -86,7 +86,7 @@ class Links:
         return found
 
     def service(self, name: str) -> dict[str, str]:
-        """Of a service."""
+        """Return links to a service."""
         expression = f'service:credit_operations:rate1m{{service="{name}"}}'
         found = {"prometheus": self._expression(expression)}
         if self.grafana:
@@ -96,7 +96,7 @@ class Links:
         return found
 
     def sessions(self) -> dict[str, str]:
-        """Of the live sessions."""
+        """Return links to the current sessions."""
         found = {
             "console": f"{self.console}/sessions",
             "prometheus": self._expression("wait_event:pg_active_sessions:count"),

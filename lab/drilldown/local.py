@@ -1,8 +1,7 @@
-"""The drilldown of one lab, from its own sources: the store, Prometheus, PostgreSQL, and links.
+"""The drilldown of one lab, from its own sources: the store, Prometheus and PostgreSQL.
 
-It hands out traces, statements, executions and sessions to the console and the command line.
-Each call queries the sources again, within time limits; one that is unavailable leaves its fields empty, with
-the reason.
+It returns traces, statements, executions and sessions to the console and the command line. Each call queries
+the sources again, within time limits; the fields of an unavailable source are empty, with the reason.
 """
 
 from contextlib import suppress
@@ -33,9 +32,9 @@ SLOWEST = "slowest"
 
 @dataclass(frozen=True, kw_only=True)
 class Drilldown:
-    """See each method for what it raises; all raise StoreError when there is no store.
+    """Queries of the drilldown; all methods raise StoreError when there is no store.
 
-    Any thread may call; the calls block, for two seconds at most for each source.
+    Thread-safe. The calls block, for at most two seconds per source.
     """
 
     settings: LabSettings
@@ -45,7 +44,7 @@ class Drilldown:
 
     @classmethod
     def of(cls, settings: LabSettings) -> Self:
-        """Return the drilldown of the lab that these settings reach; names are hashed as in its store."""
+        """Return the drilldown of the lab with these settings; names are hashed as in its store."""
         with suppress(OSError):
             redact.use_file(Paths.of(settings).name_key, make=False)
         return cls(
@@ -56,7 +55,7 @@ class Drilldown:
         )
 
     def services(self) -> tuple[str, ...]:
-        """Return the services that traces begin in."""
+        """Return the services of the traces' root spans."""
         return traces.services(self.reader)
 
     def operations(self, service: str) -> tuple[str, ...]:
@@ -68,7 +67,7 @@ class Drilldown:
         return traces.operations(self.reader, service)
 
     def search(self, wanted: Search) -> tuple[TraceSummary, ...]:
-        """Return the traces that meet a search.
+        """Return the traces that match a search.
 
         Raises:
             LabError: when there is no such service, naming the nearest.
@@ -79,7 +78,7 @@ class Drilldown:
         """Return a trace as a waterfall.
 
         Raises:
-            NotFoundError: when the store does not hold it.
+            NotFoundError: when the store does not have it.
         """
         return trace.trace(self.reader, trace_id)
 
@@ -87,7 +86,7 @@ class Drilldown:
         """Return every statement execution of a trace, or of the trace with this id.
 
         Raises:
-            NotFoundError: when the store does not hold it.
+            NotFoundError: when the store does not have it.
         """
         return executions.executions(self.reader, of)
 
@@ -95,7 +94,7 @@ class Drilldown:
         """Return the execution that belongs to a span of a trace, or of the trace with this id.
 
         Raises:
-            NotFoundError: when the store does not hold it, or when the span is no statement's.
+            NotFoundError: when the store does not have it, or when the span is not of a statement.
         """
         return executions.execution(self.reader, of, span_id)
 
@@ -103,12 +102,12 @@ class Drilldown:
         """Return a trace with every statement explained: what `./creditlab trace` prints.
 
         Args:
-            asked: `slowest` (of the last hour), a trace id, or a traceparent, which leaves its span only.
-            service: the service that the slowest trace must begin in.
+            asked: `slowest` (of the last hour), a trace id, or a traceparent, which selects one span.
+            service: the service of the slowest trace's root span.
 
         Raises:
             MalformedIdError: when it is none of these.
-            NotFoundError: when the store holds no such trace.
+            NotFoundError: when the store has no such trace.
             LabError: when there is no such service, naming the nearest.
         """
         if asked != SLOWEST:
@@ -119,13 +118,13 @@ class Drilldown:
         found = self.search(Search(service=service, since=hour_ago, order=slowest, limit=1))
         if not found:
             raise NotFoundError(
-                f"The store holds no trace {f'of {service} ' if service else ''}of the last hour.\n"
-                "`./creditlab status` says whether spans come in."
+                f"The store has no trace {f'of {service} ' if service else ''}of the last hour.\n"
+                "`./creditlab status` shows whether spans arrive."
             )
         return self._report(found[0].trace_id)
 
     def report_with_plan(self, since: datetime) -> TraceReport | None:
-        """Return the slowest trace since then that holds an execution with its own plan; None for none."""
+        """Return the slowest trace since then with an execution that has its own plan; None without one."""
         found = traces.slowest_with_plan(self.reader, since=since)
         return self._report(found) if found else None
 
@@ -138,7 +137,7 @@ class Drilldown:
         role: str | None = APPLICATION,
         limit: int = 50,
     ) -> tuple[QuerySummary, ...]:
-        """Return the statements that did most in a window, the last hour unless another is given."""
+        """Return the top statements of a window, by default of the last hour."""
         end = until or clock.now()
         begin = since or end - HOUR
         return queries.top(self.reader, since=begin, until=end, by=by, role=role, limit=limit)
@@ -151,17 +150,17 @@ class Drilldown:
         until: datetime | None = None,
         role: str | None = APPLICATION,
     ) -> Query:
-        """Return one statement, by queryid or by name, over the last hour unless another window is given.
+        """Return one statement, by queryid or by name, over a window, by default the last hour.
 
         Raises:
-            NotFoundError: when the store knows none, with the nearest name that it knows.
+            NotFoundError: when the store has none, with the most similar name that it has.
         """
         end = until or clock.now()
         begin = since or end - HOUR
         return query.query(self.reader, self.prometheus, key, since=begin, until=end, role=role)
 
     def sessions(self) -> Sessions:
-        """Return PostgreSQL's sessions of now."""
+        """Return PostgreSQL's current sessions."""
         return sessions.live(self.settings)
 
     def _report(self, trace_id: str, span_id: str | None = None) -> TraceReport:

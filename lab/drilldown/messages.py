@@ -1,9 +1,9 @@
-"""What PostgreSQL logged for one span: each statement message with the plans that were made while it ran.
+"""Log messages of one span: each logged statement with the plans of the same session and time.
 
-A plan belongs to the message of its own session in whose time it lies. So EXECUTE has the plan that is logged
-with PREPARE's text, and DO those of the statements inside. A cursor's plan is logged when it is closed: it
-belongs to DECLARE's span. FETCH and MOVE, which carry no comment, are found by session, cursor name and time:
-behind a pooler another client's cursor of that name may have used the session shortly before.
+A plan belongs to the message of its session whose time contains it. So EXECUTE has the plan that is logged
+with PREPARE's text, and DO has those of the statements inside. A cursor's plan is logged when it is closed:
+it belongs to DECLARE's span. FETCH and MOVE, which have no comment, are matched by session, cursor name and
+time: behind a pooler another client's cursor of that name may have used the session shortly before.
 """
 
 import re
@@ -36,7 +36,7 @@ STATEMENT = msgspec.json.Decoder(_Document)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
-    """A logged message (None for a plan alone), its plans, and how it belongs to the span."""
+    """A logged message (None for a plan without one), its plans, and its relation to the span."""
 
     logged: Execution | None
     plans: tuple[Plan, ...]
@@ -49,7 +49,7 @@ class Message:
 
 
 def messages(evidence: Evidence, span: TraceSpan) -> tuple[Message, ...]:
-    """Return what the log has of a span, in its order."""
+    """Return the log messages of a span, in the order of the log."""
     left = [plan for plan in evidence.plans.get(span.span_id, ()) if plan.executed]
     found: list[Message] = []
     for logged in evidence.logged.get(span.span_id, ()):
@@ -69,11 +69,11 @@ def statement_of(plan: Plan) -> str | None:
 
 
 def _alone(evidence: Evidence, span: TraceSpan, plan: Plan) -> Iterator[Message]:
-    """Yield a plan that no message holds: a cursor's with its fetches, or one of a message not logged."""
+    """Yield a plan without a message: a cursor's with its fetches, or one whose message was not logged."""
     cursor = DECLARE.match(statement_of(plan) or "")
     note = "the cursor, by auto_explain: all its fetches together" if cursor else "by auto_explain"
     if cursor and cursor[2]:
-        note = "the cursor, by auto_explain: WITH HOLD, its rows are made when the transaction ends"
+        note = "the cursor, by auto_explain: WITH HOLD, its rows are computed when the transaction ends"
     yield Message(logged=None, plans=(plan,), note=note)
     for fetch, word in _fetches(evidence, span, plan, cursor[1]) if cursor else ():
         yield Message(logged=fetch, plans=(), note=f"{word} from the cursor, part of its time")

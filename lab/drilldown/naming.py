@@ -1,7 +1,7 @@
-"""From the text of a database span to the name of its statement in workload/sql/.
+"""Maps the text of a database span to the name of its statement in workload/sql/.
 
-A tracer tells the statement as the program wrote it, with placeholders; the Agent tells it obfuscated, and
-without the comment that holds the name. Both are the text of the program's own file, so the file is asked.
+A tracer sends the statement with the program's placeholders; the Agent sends it obfuscated, without the
+comment that contains the name. Both are the text of the program's own file, which is searched here.
 """
 
 import re
@@ -10,14 +10,14 @@ from functools import cache
 from lab.telemetry import redact
 from workload.statements import STATEMENTS
 
-# The intake keeps as much of a span's resource.
+# The intake keeps this many characters of a span's resource.
 MAX_CHARACTERS = 2_000
 PARAMETER = re.compile(r"%\(\w+\)s|\$\d+|\?")
 BLANKS = re.compile(r"\s+")
 
 
 def name_of(text: str) -> str | None:
-    """Return the name of the statement that has this text; None for a text that is not the workload's.
+    """Return the name of the statement with this text; None for a text that is not the workload's.
 
     >>> name_of("SELECT detail FROM audit_log WHERE operation_id = ?")
     'find_operation'
@@ -34,5 +34,5 @@ def _catalogue() -> dict[str, str]:
 
 
 def _canonical(text: str) -> str:
-    """Without blanks and case, every parameter alike: what differs between a driver and an obfuscator."""
+    """Remove blanks, case and forms of parameters, in which drivers and obfuscators differ."""
     return BLANKS.sub("", PARAMETER.sub("?", text)).lower()

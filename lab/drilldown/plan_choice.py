@@ -1,7 +1,7 @@
-"""Which plan stands beside an execution: its own, or the nearest that DBM sampled, or none.
+"""Selects the plan that is shown for an execution: its own, or the nearest that DBM sampled, or none.
 
-An executed plan is never one of another execution. One that DBM sampled from another execution of the same
-queryid or signature is the only thing in the drilldown that is not matched by traceparent. It is called
+An executed plan is never of another execution. A plan that DBM sampled from another execution of the same
+queryid or signature is the only data in the drilldown that is not matched by traceparent. It is marked as
 estimated.
 """
 
@@ -18,7 +18,7 @@ from lab.drilldown.trace import TraceSpan
 from lab.foundation.timestamps import moment, ms, nanoseconds
 from lab.telemetry.store import Plan, Reader
 
-# A message's time without the time that auto_explain counts.
+# The part of a message's time that auto_explain does not measure.
 NOT_EXECUTING = "before and after execution (parsing, planning, locks, commit)"
 
 
@@ -27,8 +27,8 @@ def executed(plan: Plan, server_ms: float | None, known: Iterable[Cause] = ()) -
 
     Args:
         plan: of this execution.
-        server_ms: the execution's time; without it auto_explain's counts.
-        known: what took time outside the plan, by other sources.
+        server_ms: the execution's time; if None, auto_explain's time is used.
+        known: causes of time outside the plan, from other sources.
     """
     executing_ms = None if plan.duration_ns is None else ms(plan.duration_ns)
     causes = [*known]
@@ -38,8 +38,8 @@ def executed(plan: Plan, server_ms: float | None, known: Iterable[Cause] = ()) -
     return _read(plan, PlanSource.EXECUTED, server_ms=server_ms or executing_ms, known=causes)
 
 
-def instead(evidence: Evidence, span: TraceSpan, queryid: int | None, why: str) -> ExecutionPlan:
-    """Return what there is when an execution has no executed plan, with the reason why it has none."""
+def fallback(evidence: Evidence, span: TraceSpan, queryid: int | None, why: str) -> ExecutionPlan:
+    """Return an estimated plan, if any, for an execution without an executed plan, with the reason."""
     own = evidence.plans.get(span.span_id, ())
     sampled = next((plan for plan in own if not plan.executed), None)
     if sampled:

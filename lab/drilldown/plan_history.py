@@ -1,4 +1,4 @@
-"""The plans of one statement together: how they changed over time, and which tables they touch."""
+"""The plans of one statement: plan changes over time, and the tables that they access."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,18 +14,18 @@ from lab.foundation.timestamps import moment, ms
 from lab.telemetry.store import Reader
 
 MAX_PERIODS = 40
-# So many of the latest executed plans count which blocks of which table a statement touches.
+# The number of latest executed plans from which a statement's blocks per table are counted.
 PLANS_FOR_TABLES = 50
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlanPeriod:
-    """A time in which a statement was seen with one plan, and no other.
+    """A time range in which all plans seen of a statement were equal.
 
     Attributes:
         shape: equal for plans with the same nodes, tables and indexes.
         changed: whether another plan was seen before it.
-        executed, estimated: how many plans of each kind were seen.
+        executed, estimated: the number of plans of each kind.
         mean_ms, slowest_ms: of the executed ones.
         trace_id, span_id: of the slowest of them.
     """
@@ -46,11 +46,11 @@ class PlanPeriod:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TableTouched:
-    """A table that a statement's plans name.
+    """A table in a statement's plans.
 
     Attributes:
-        access: how it is reached, such as `Index Scan using customers_cpf_key`.
-        plans: how many executed plans the blocks are of.
+        access: the scan nodes, such as `Index Scan using customers_cpf_key`.
+        plans: the number of executed plans from which the blocks are counted.
         hit_ratio: share of its blocks that were found in shared_buffers; None when none were counted.
         table_hit_ratio: the same for all statements of the last five minutes, by Prometheus.
     """
@@ -67,9 +67,9 @@ class TableTouched:
 def periods(reader: Reader, plans: Sequence[tuple[Any, ...]]) -> tuple[PlanPeriod, ...]:
     """Return the last periods of a statement's plans, which are rows of `plans` in lab/drilldown/queries.sql.
 
-    A plan is taken for in use from the first time it was seen until another one was.
+    A plan counts as in use from the first time it was seen until another one was seen.
     """
-    # With one more, to know whether the first that is shown was a change.
+    # One period more is read, to know whether the first one shown was a change.
     return tuple(_periods(reader, plans))[-MAX_PERIODS:]
 
 
@@ -102,9 +102,9 @@ def _periods(reader: Reader, plans: Sequence[tuple[Any, ...]]) -> Iterator[PlanP
 def tables_touched(
     reader: Reader, plans: Sequence[tuple[Any, ...]], ratios: Mapping[str, float]
 ) -> Iterator[TableTouched]:
-    """Yield the tables that a statement touches, by what its latest plans say.
+    """Yield the tables that a statement accesses, by its latest plans.
 
-    From executed plans, which count blocks; from estimated ones, names only, when there are no others.
+    From executed plans, which have block counts; without any, from estimated ones, which have names only.
     """
     executed = [row[0] for row in plans if row[2]][-PLANS_FOR_TABLES:]
     latest = executed or [row[0] for row in plans[-1:]]

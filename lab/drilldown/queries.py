@@ -1,4 +1,4 @@
-"""Statements by what they cost, as Database Monitoring was told: the list that a DBA begins with."""
+"""Top statements of a window, from the query metrics that Database Monitoring received."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ SQL = MappingProxyType({
     )
 })  # fmt: skip
 MAX_LISTED = 500
-# The role of the services; None asks for every role's.
+# The role of the services; None selects all roles.
 APPLICATION = "credit_app"
 
 
@@ -30,13 +30,13 @@ def signatures_of(reader: Reader, queryids: Iterable[int]) -> set[str]:
 
 
 def queryids_of(reader: Reader, signatures: Iterable[str]) -> set[int]:
-    """Return the queryids of statements that an Agent gives these signatures; lists make several."""
+    """Return the queryids of statements with these signatures of an Agent; IN lists cause several."""
     found = reader.rows(SQL["queryids"], {"signatures": json.dumps([*signatures])})
     return {one for (one,) in found}
 
 
 class By(StrEnum):
-    """What a list of statements is sorted by, largest first."""
+    """The sort key of a list of statements, largest first."""
 
     TIME = "time"
     CALLS = "calls"
@@ -47,7 +47,7 @@ class By(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QuerySummary:
-    """What one statement did in a window.
+    """The query metrics of one statement in a window.
 
     Attributes:
         key: the queryid in decimal, or Datadog's signature where its sender has no queryid.
@@ -56,8 +56,8 @@ class QuerySummary:
         text: normalized.
         share: of the time of all statements in the window, 0 to 1.
         io_ms: time spent in reading and writing blocks.
-        hit_ratio: share of blocks found in shared_buffers; None when it touched none.
-        source: who told: an Agent, or the embedded agent, which is not Datadog's.
+        hit_ratio: share of blocks found in shared_buffers; None when it requested none.
+        source: the sender: an Agent, or the embedded agent, which is not Datadog's.
     """
 
     key: str
@@ -97,15 +97,15 @@ def top(
     role: str | None = APPLICATION,
     limit: int = 50,
 ) -> tuple[QuerySummary, ...]:
-    """Return the statements that did most in a window; none when DBM told of none.
+    """Return the top statements of a window; none when DBM received none.
 
     Args:
         reader: of the store.
         since: included.
         until: not included.
-        by: what is most.
-        role: who ran them; None for everybody.
-        limit: at most so many.
+        by: the sort key.
+        role: that ran the statements; None for all roles.
+        limit: the maximum number of statements.
     """
     window = {"since": nanoseconds(since), "until": nanoseconds(until), "role": role}
     found = reader.rows(SQL["totals"], window)

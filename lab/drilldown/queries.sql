@@ -1,7 +1,7 @@
--- What the drilldown asks the store about statements. SQLite; `:name` are values.
+-- The drilldown's queries of the store about statements. SQLite; `:name` are parameters.
 
 -- name: nearest_estimates
--- The estimated plans of a statement on either side of a moment. An Agent's plan has a signature and no queryid.
+-- The nearest estimated plans of a statement before and after a time. An Agent's plan has a signature, no queryid.
 SELECT id FROM (
     SELECT id FROM plans
     WHERE (queryid IN (SELECT value FROM json_each(:queryids))
@@ -16,7 +16,7 @@ SELECT id FROM (
 )
 
 -- name: signatures
--- The signatures by which an Agent's plans, samples and texts name statements of these queryids.
+-- The signatures of these queryids' statements in an Agent's plans, samples and texts.
 SELECT DISTINCT signature FROM statements
 WHERE queryid IN (SELECT value FROM json_each(:queryids)) AND signature IS NOT NULL
 
@@ -26,7 +26,7 @@ SELECT DISTINCT queryid FROM statements
 WHERE signature IN (SELECT value FROM json_each(:signatures)) AND queryid IS NOT NULL
 
 -- name: totals
--- What each statement did in a window, as DBM was told.
+-- Query metrics of each statement in a window, as received by DBM.
 SELECT coalesce(CAST(queryid AS TEXT), signature) AS key, queryid, max(signature) AS signature,
        max(source) AS source, sum(calls) AS calls, sum(exec_time_ms) AS total_ms,
        sum(exec_time_ms) / max(sum(calls), 1) AS mean_ms, sum(rows) AS rows,
@@ -41,13 +41,13 @@ GROUP BY 1
 SELECT key, name, owner, text FROM statements WHERE key IN (SELECT value FROM json_each(:keys))
 
 -- name: identity
--- A statement by key or by name: PostgreSQL has as many queryids for a name as there are lengths of lists.
+-- A statement by key or by name: PostgreSQL has a queryid for each length of an IN list.
 SELECT key, queryid, signature, name, owner, text FROM statements
 WHERE key = :key OR (name = :key AND text NOT LIKE 'EXPLAIN%')
 ORDER BY seen_ns DESC LIMIT 100
 
 -- name: callers
--- Services that ran it, as far as an execution of theirs was seen.
+-- Services of which an execution of the statement was seen.
 SELECT service FROM executions WHERE queryid IN (SELECT value FROM json_each(:queryids)) AND at_ns >= :since
 UNION SELECT service FROM plans
 WHERE (queryid IN (SELECT value FROM json_each(:queryids))
@@ -60,7 +60,7 @@ WHERE (queryid IN (SELECT value FROM json_each(:queryids))
 ORDER BY 1
 
 -- name: slowest
--- The slowest executions that PostgreSQL logged, each with whether its plan and its span are here.
+-- The slowest logged executions, with whether the store has the plan and the span of each.
 SELECT e.at_ns, e.duration_ns, e.queryid, e.trace_id, e.span_id, e.service,
        EXISTS (SELECT 1 FROM plans p WHERE p.trace_id = e.trace_id AND p.span_id = e.span_id AND p.executed),
        EXISTS (SELECT 1 FROM spans s WHERE s.trace_id = e.trace_id AND s.span_id = e.span_id)
@@ -79,11 +79,11 @@ SELECT id, at_ns, executed, duration_ns, shape, trace_id, span_id FROM (
 ) ORDER BY at_ns
 
 -- name: definitions
--- Some plans' texts, with the time that auto_explain measured of executed ones.
+-- The JSON of plans, with the time that auto_explain measured for executed ones.
 SELECT id, definition, CASE WHEN executed THEN duration_ns END FROM plans WHERE id IN (SELECT value FROM json_each(:ids))
 
 -- name: calls_over_time
--- Calls and time in steps of so many nanoseconds, as DBM was told; a delta belongs to the step it ends in.
+-- Calls and time received by DBM, in steps of :step nanoseconds; a delta belongs to the step in which it ends.
 SELECT (at_ns - :since - 1) / :step AS step, sum(calls), sum(exec_time_ms), max(source) FROM query_metrics
 WHERE queryid IN (SELECT value FROM json_each(:queryids)) AND at_ns > :since AND at_ns <= :until
   AND (:role IS NULL OR role = :role)

@@ -1,4 +1,4 @@
-"""One statement: its text, who runs it, its plans over time, its slowest executions, its tables."""
+"""One statement: its text, its services, its plans over time, its slowest executions, its tables."""
 
 import json
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ HIT_RATIO = "table:pg_heap_cache_hit:ratio_rate5m"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SlowExecution:
-    """An execution out of PostgreSQL's log; `end` is its end, `has_trace` whether its span is here."""
+    """An execution from PostgreSQL's log; `end` is its end, `has_trace` whether the store has its span."""
 
     end: datetime
     server_ms: float
@@ -40,12 +40,12 @@ class Query:
     """One statement in a window.
 
     Attributes:
-        key: what it was asked for by.
-        queryids: as decimal text; one, unless it was asked for by a name that has several.
-        text: normalized, as its author broke the lines.
-        services: that were seen running it.
-        totals: what it did in the window, one entry for each queryid; none when DBM told of none.
-        absent: why a field is empty, by its name.
+        key: the queryid, signature or name of the request.
+        queryids: as decimal text; one, unless the key is a name with several.
+        text: normalized, with the line breaks of its source.
+        services: of which executions were seen.
+        totals: its query metrics in the window, one entry for each queryid; empty when DBM received none.
+        absent: the reason for each empty field, by its name.
     """
 
     key: str
@@ -76,7 +76,7 @@ def query(
     """Return a statement by its queryid, by DBM's signature or by its name in workload/sql/.
 
     Raises:
-        NotFoundError: when the store knows none, with the nearest name that it knows.
+        NotFoundError: when the store has none, with the most similar name that it has.
     """
     found = reader.rows(SQL["identity"], {"key": key})
     if not found:
@@ -131,11 +131,11 @@ def _not_found(reader: Reader, key: str) -> NotFoundError:
     names = [name for (name,) in reader.rows(sql)]
     if not names:
         return NotFoundError(
-            "The store knows no statement yet. `./creditlab status` says whether DBM events come in."
+            "The store has no statement yet. `./creditlab status` shows whether DBM events arrive."
         )
     if key.lstrip("-").isdecimal():
         return NotFoundError(
-            f"The store knows no queryid {key}. `./creditlab queries` lists those it knows."
+            f"The store has no queryid {key}. `./creditlab queries` lists the statements that it has."
         )
     return NotFoundError(unknown("statement", key, names))
 

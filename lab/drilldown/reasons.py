@@ -1,6 +1,6 @@
-"""Why a server time or a plan is absent: derived from the span, the log, the settings and the rejected plans.
+"""Reasons why a server time or a plan is absent, from the span, the log, the settings and rejected plans.
 
-What these do not decide is reported as not known.
+If these do not determine the reason, it is reported as not known.
 """
 
 from collections.abc import Iterator
@@ -38,12 +38,12 @@ def no_time(evidence: Evidence, span: TraceSpan) -> str:
     return next(_known(evidence, span, LOG_THRESHOLD), None) or _below_each(evidence, LOG_THRESHOLD)
 
 
-def not_all(evidence: Evidence, span: TraceSpan) -> str | None:
-    """Return why a span may have more executions than the log; None when it is of one execution."""
+def executions_missing(evidence: Evidence, span: TraceSpan) -> str | None:
+    """Return why the log may not have all executions of a span; None for a span of one execution."""
     if EXECUTEMANY not in span.tags:
         return None
     limit = _limit(evidence, LOG_THRESHOLD)
-    return f"executemany: the log has none of its executions that was below {limit}"
+    return f"executemany: the log does not have executions below {limit}"
 
 
 def no_plan(evidence: Evidence, span: TraceSpan, logged: Execution | None) -> str:
@@ -53,7 +53,7 @@ def no_plan(evidence: Evidence, span: TraceSpan, logged: Execution | None) -> st
         return rejected
     kind = commands.command(span.resource)
     if kind in UNPLANNED:
-        return f"PostgreSQL plans no statement of this kind ({kind})"
+        return f"PostgreSQL does not plan statements of this kind ({kind})"
     if logged is None:
         known = next(_known(evidence, span, PLAN_THRESHOLD), None)
         return known or _below_each(evidence, PLAN_THRESHOLD)
@@ -66,7 +66,7 @@ def _known(evidence: Evidence, span: TraceSpan, setting: str) -> Iterator[str]:
     if span.error:
         yield FAILED
     if threshold is not None and threshold < 0:
-        yield f"{setting} is -1: it is switched off"
+        yield f"{setting} is -1: it is disabled"
     if threshold is not None and span.duration_ms < threshold:
         yield f"below {_limit(evidence, setting)}"
     if INJECTED not in span.tags:
@@ -77,13 +77,13 @@ def _known(evidence: Evidence, span: TraceSpan, setting: str) -> Iterator[str]:
 
 
 def _of_logged(evidence: Evidence, span: TraceSpan, logged: Execution) -> str:
-    """The message's own time is known: compare it with the plan's threshold."""
+    """Return the reason by comparing the message's own time with the plan's threshold."""
     threshold = evidence.setting(PLAN_THRESHOLD)
     server_ms = ms(logged.duration_ns)
     if threshold is None:
         return f"auto_explain logged none; the value of {PLAN_THRESHOLD} is not known"
     if threshold < 0:
-        return f"{PLAN_THRESHOLD} is -1: it is switched off"
+        return f"{PLAN_THRESHOLD} is -1: it is disabled"
     limit = _limit(evidence, PLAN_THRESHOLD)
     if server_ms < threshold:
         return f"below {limit}"
@@ -97,17 +97,17 @@ def _of_logged(evidence: Evidence, span: TraceSpan, logged: Execution) -> str:
     )
     if waited and server_ms - waited < threshold:
         return (
-            f"below {limit} without the {waited:,.0f} ms for which it waited for a lock:"
-            " auto_explain does not count a lock that is taken before execution"
+            f"below {limit} without the lock wait of {waited:,.0f} ms:"
+            " auto_explain does not count locks that are taken before execution"
         )
     return (
         f"auto_explain logged none, though the server took {server_ms:,.0f} ms, above {limit}; the reason is"
-        " not known: auto_explain leaves out parsing, planning, locks before execution, and commit"
+        " not known: auto_explain does not count parsing, planning, locks before execution, and commit"
     )
 
 
 def _rejected(evidence: Evidence, span: TraceSpan, logged: Execution | None) -> str | None:
-    """A plan that was logged, and is not stored."""
+    """Return why a logged plan was not stored; None when none was rejected."""
     for event in evidence.events.get(span.span_id, ()):
         if event.kind != Kind.PLAN_REJECTED:
             continue
@@ -118,7 +118,7 @@ def _rejected(evidence: Evidence, span: TraceSpan, logged: Execution | None) -> 
 
 
 def _below_each(evidence: Evidence, setting: str) -> str:
-    """The log was read beyond the span's end, its comment was sent, and no line has it."""
+    """Return the reason when the log was read beyond the span's end and no line has its traceparent."""
     threshold = evidence.setting(setting)
     if threshold is None:
         return f"PostgreSQL's log has no line of it; the value of {setting} is not known"

@@ -1,7 +1,7 @@
-"""The same drilldown, asked through the console: for a store in a container's volume.
+"""Client of the console's drilldown API, for a store in a container's volume.
 
-lab/console/api.py is the other end. Links are made here, because only this side knows the addresses that
-lead from this machine.
+lab/console/api.py is the server. Links are built here, because only the client knows the addresses that are
+reachable from this machine.
 """
 
 import http.client
@@ -26,10 +26,10 @@ from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
 
 API = "/api/drilldown"
-# Longer than the drilldown's own limits together.
+# Longer than the sum of the drilldown's own time limits.
 TIMEOUT_S = 10.0
 T = TypeVar("T")
-# The errors that a status stands for, so that both raise the same.
+# The error of each HTTP status, so that client and server raise the same.
 STATUS: Mapping[int, type[LabError]] = {
     http.HTTPStatus.NOT_FOUND: NotFoundError,
     http.HTTPStatus.UNPROCESSABLE_ENTITY: MalformedIdError,
@@ -41,22 +41,22 @@ class ConsoleUnavailableError(LabError):
 
 
 class DrilldownClient(Protocol):
-    """What the CLI asks, of either drilldown; see Drilldown for each method."""
+    """The methods that the CLI uses, of the local and the remote drilldown; see Drilldown for each."""
 
     def report(self, asked: str, service: str | None = None) -> TraceReport:
         """Return a trace with every statement explained."""
 
     def report_with_plan(self, since: datetime) -> TraceReport | None:
-        """Return the slowest trace since then that holds an execution with its own plan."""
+        """Return the slowest trace since then that has an execution with its own plan."""
 
     def queries(self, by: By = By.TIME) -> tuple[QuerySummary, ...]:
-        """Return the statements that did most in the last hour."""
+        """Return the top statements of the last hour."""
 
     def query(self, key: str) -> Query:
         """Return one statement over the last hour."""
 
     def sessions(self) -> Sessions:
-        """Return PostgreSQL's sessions of now."""
+        """Return PostgreSQL's current sessions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ class RemoteDrilldown:
 
     @classmethod
     def of(cls, settings: LabSettings) -> Self:
-        """Return the drilldown of the console that these settings reach."""
+        """Return the client of the console with these settings."""
         token = settings.lab_console_token
         return cls(
             host=reachable(settings.bind_address),
@@ -88,13 +88,13 @@ class RemoteDrilldown:
         return self._linked(found, ids.parse(asked).span_id)
 
     def report_with_plan(self, since: datetime) -> TraceReport | None:
-        """Return the slowest trace since then that holds an execution with its own plan."""
+        """Return the slowest trace since then that has an execution with its own plan."""
         wanted = {"since": since.isoformat()}
         found = self._get("/slowest-with-plan", wanted, TraceReport | None)  # type: ignore[arg-type]
         return self._linked(found) if found else None
 
     def queries(self, by: By = By.TIME) -> tuple[QuerySummary, ...]:
-        """Return the statements that did most in the last hour."""
+        """Return the top statements of the last hour."""
         return self._get("/queries", {"by": by.value}, tuple[QuerySummary, ...])
 
     def query(self, key: str) -> Query:
@@ -102,7 +102,7 @@ class RemoteDrilldown:
         return self._get(f"/query/{quote(key, safe='')}", {}, Query)
 
     def sessions(self) -> Sessions:
-        """Return PostgreSQL's sessions of now."""
+        """Return PostgreSQL's current sessions."""
         return self._get("/sessions", {}, Sessions)
 
     def _linked(self, report: TraceReport, span_id: str | None = None) -> TraceReport:
@@ -125,11 +125,11 @@ class RemoteDrilldown:
         finally:
             connection.close()
         if response.status != http.HTTPStatus.OK:
-            raise STATUS.get(response.status, LabError)(_complaint(body, response.status))
+            raise STATUS.get(response.status, LabError)(_error_message(body, response.status))
         return msgspec.json.decode(body, type=kind)
 
 
-def _complaint(body: bytes, status: int) -> str:
+def _error_message(body: bytes, status: int) -> str:
     try:
         return "\n".join(msgspec.json.decode(body, type=dict[str, list[str]])["errors"])
     except (msgspec.DecodeError, KeyError):

@@ -55,7 +55,7 @@ class TraceReport:
 
     @property
     def slowest(self) -> ReportedStatement | None:
-        """The statement that the client waited longest for."""
+        """The statement with the longest client time."""
         return max(self.statements, key=lambda each: each.client_ms, default=None)
 
 
@@ -66,7 +66,7 @@ def of(
     *,
     span_id: str | None = None,
 ) -> TraceReport:
-    """Put a trace's report together; with `span_id`, of that statement only.
+    """Build a trace's report; with `span_id`, of that statement only.
 
     Raises:
         NotFoundError: when the trace has no statement with that span.

@@ -1,6 +1,6 @@
-"""Whether an Agent samples traces away: its statistics count every trace, its payloads hold those it kept.
+"""Trace sampling of an Agent: its statistics count all traces, its payloads contain those that it kept.
 
-A tracer that sends to the console itself samples nothing, and sends no statistics.
+A tracer that sends to the console directly keeps all traces, and sends no statistics.
 """
 
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from lab.foundation.timestamps import nanoseconds
 from lab.telemetry.store import Reader
 
 WINDOW = timedelta(minutes=10)
-# Statistics of the last buckets, and spans of the last seconds, are still on their way.
+# Statistics of the last buckets, and spans of the last seconds, may not have arrived yet.
 SETTLED = timedelta(seconds=30)
-# Fewer traces show no share.
+# Too few traces have no meaningful share.
 LEAST_TRACES = 50
-# What a boundary of a bucket can make of it.
+# Tolerance for traces at the boundary of a bucket.
 ALL_KEPT = 0.95
-# Operations that begin traces, with how many such traces the store holds.
+# Operations of root spans, with the number of their traces in the store.
 KEPT = """
 SELECT service, name, count(*) FROM spans
 WHERE parent_id IS NULL AND start_ns >= ? AND start_ns < ? GROUP BY 1, 2
@@ -28,7 +28,7 @@ SELECT service, name, sum(hits) FROM trace_stats WHERE at_ns >= ? AND at_ns < ? 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sampling:
-    """How many traces there were by the Agent's statistics, and how many of them it kept."""
+    """The number of traces by the Agent's statistics, and the number of traces that it kept."""
 
     traces: int
     kept: int
@@ -46,7 +46,7 @@ class Sampling:
 
 
 def sampled_away(reader: Reader, *, at: datetime) -> Sampling | None:
-    """Return what the Agent keeps, when it keeps less than all; None: all of them, or it is not known.
+    """Return the Agent's sampling, if it does not keep all traces; None: it keeps all, or it is not known.
 
     Raises:
         StoreError: when the store cannot be read.

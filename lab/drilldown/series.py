@@ -1,8 +1,8 @@
-"""Calls and mean time of a statement as both observers counted them, step by step, and their difference.
+"""Calls and mean time of a statement by both observers, in steps, and their difference.
 
-Both count the same rows of pg_stat_statements, each at moments of its own: the exporter when Prometheus
-scrapes it, DBM every ten seconds. So a step may differ by what ran between the two looks; the whole
-window must not, but for one look at each end.
+Both read the same rows of pg_stat_statements, at different times: the exporter when Prometheus scrapes it,
+DBM every ten seconds. So a step may differ by the calls between the two readings; the totals of the window
+may differ only by one reading at each end.
 """
 
 import json
@@ -23,7 +23,7 @@ POINTS = 120
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Counted:
-    """What one observer counted in a step or in a window; mean_ms is None when there was no call."""
+    """Calls and mean time of one observer in a step or in a window; mean_ms is None without calls."""
 
     calls: float
     mean_ms: float | None
@@ -45,11 +45,11 @@ class Series:
     Attributes:
         step_s: length of a step in seconds.
         prometheus, dbm: of all steps that both have; None when there is none.
-        calls_difference: Prometheus' calls less DBM's, over those steps.
+        calls_difference: Prometheus' calls minus DBM's, over those steps.
         calls_difference_share: the same as a share of Prometheus' calls.
-        mean_difference_ms: Prometheus' mean less DBM's.
+        mean_difference_ms: Prometheus' mean minus DBM's.
         dbm_source: `agent`, or `embedded` for the embedded agent, which is not Datadog's.
-        absent: why a field is empty, by its name.
+        absent: the reason for each empty field, by its name.
     """
 
     step_s: int
@@ -72,7 +72,7 @@ def series(
     until: datetime,
     role: str | None,
 ) -> Series:
-    """Return what both counted of some queryids in a window, which is widened to whole steps."""
+    """Return calls and mean time of queryids by both observers, in a window rounded up to whole steps."""
     window = _Window.of(queryids, role, since=since, until=until)
     absent: dict[str, str] = {}
     by_prometheus: Mapping[int, Counted] = {}
@@ -84,7 +84,7 @@ def series(
         absent["prometheus"] = str(error)
     by_dbm, source = _by_dbm(reader, window)
     if not by_dbm:
-        absent["dbm"] = "DBM was told of no call of it in this window"
+        absent["dbm"] = "DBM received no call of it in this window"
     points = tuple(
         Point(end=window.end_of(step), prometheus=by_prometheus.get(step), dbm=by_dbm.get(step))
         for step in range(window.steps)
@@ -94,7 +94,7 @@ def series(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Window:
-    """Which statements, and which steps; step 0 begins at `begin`."""
+    """The statements and the steps of a window; step 0 begins at `begin`."""
 
     queryids: tuple[int, ...]
     role: str | None
@@ -123,21 +123,21 @@ class _Window:
 def _compared(
     points: tuple[Point, ...], step_s: int, source: str | None, absent: Mapping[str, str]
 ) -> Series:
-    """A step in which DBM told of no call is one without calls: it sends what changed, and no zeros."""
+    """Compare the sums; a step without DBM data has no calls, because DBM sends changes only, no zeros."""
     known = [point for point in points if point.prometheus]
-    ours = _sum(point.prometheus for point in known) if known else None
-    theirs = _sum(point.dbm for point in known) if known and source else None
+    prometheus = _sum(point.prometheus for point in known) if known else None
+    dbm = _sum(point.dbm for point in known) if known and source else None
     calls = mean = share = None
-    if ours and theirs:
-        calls = ours.calls - theirs.calls
-        share = round(calls / ours.calls, 4) if ours.calls else None
-        if ours.mean_ms is not None and theirs.mean_ms is not None:
-            mean = round(ours.mean_ms - theirs.mean_ms, 3)
+    if prometheus and dbm:
+        calls = prometheus.calls - dbm.calls
+        share = round(calls / prometheus.calls, 4) if prometheus.calls else None
+        if prometheus.mean_ms is not None and dbm.mean_ms is not None:
+            mean = round(prometheus.mean_ms - dbm.mean_ms, 3)
     return Series(
         step_s=step_s,
         points=points,
-        prometheus=ours,
-        dbm=theirs,
+        prometheus=prometheus,
+        dbm=dbm,
         calls_difference=calls,
         calls_difference_share=share,
         mean_difference_ms=mean,
@@ -157,7 +157,7 @@ def _counted(calls: float, total_ms: float) -> Counted:
 
 
 def _by_prometheus(prometheus: Prometheus, window: _Window) -> dict[int, Counted]:
-    """Differences of the counters themselves: increase() would extrapolate, and give fractions of calls."""
+    """Return differences of the raw counters: increase() extrapolates, and returns fractions of calls."""
     labels = f'queryid=~"{"|".join(map(str, window.queryids))}"'
     if window.role:
         labels += f',user="{window.role}"'
@@ -174,7 +174,7 @@ def _by_prometheus(prometheus: Prometheus, window: _Window) -> dict[int, Counted
         return {round((at_ns - first_ns) / step_ns): value for at_ns, value in points}
 
     calls, seconds = counter("calls_total"), counter("seconds_total")
-    # A counter that fell was reset, by a crash or by hand: that step is unknown.
+    # A counter that decreased was reset, by a crash or by a user: that step is unknown.
     return {
         step: _counted(calls[step + 1] - before, 1000 * (seconds[step + 1] - seconds[step]))
         for step, before in calls.items()

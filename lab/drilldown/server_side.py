@@ -1,4 +1,4 @@
-"""The executions below one span as PostgreSQL ran them, each with its own time and its own plan."""
+"""The server-side executions of one span, each with its own time and its own plan."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -18,13 +18,13 @@ from lab.telemetry.store import Event, Execution, Plan
 def server_executions(
     evidence: Evidence, span: TraceSpan, found: Sequence[Message]
 ) -> tuple[ServerExecution, ...]:
-    """Return the executions of what PostgreSQL logged of a span, in the order of its log."""
+    """Return the logged executions of a span, in the order of the log."""
     alone = len(found) == 1
     return tuple(each for message in found for each in _of(evidence, span, message, alone=alone))
 
 
 def server_ms(found: Sequence[Message]) -> float | None:
-    """Return the time of all messages of a span together; of a cursor, of its plan or its fetches."""
+    """Return the total time of all messages of a span; of a cursor, that of its plan or its fetches."""
     logged = [each.logged for each in found if each.logged]
     whole = sum(each.duration_ns for each in logged)
     alone = sum(plan.duration_ns or 0 for each in found if not each.logged for plan in each.plans)
@@ -101,6 +101,6 @@ def _locks(evidence: Evidence, span: TraceSpan) -> Iterable[Cause]:
 
 
 def lock_events(evidence: Evidence, span: TraceSpan) -> list[Event]:
-    """Return what the log has of a span's lock waits."""
+    """Return the logged lock waits of a span."""
     kinds = (Kind.LOCK_WAIT, Kind.LOCK_ACQUIRED)
     return [each for each in evidence.events.get(span.span_id, ()) if each.kind in kinds]

@@ -1,7 +1,7 @@
-"""PostgreSQL's sessions at this moment: what each does, who waits for whom, whose transaction is oldest.
+"""PostgreSQL's current sessions: statements, wait events, the blocking tree, the longest transactions.
 
-Read as the role `lab` in one read-only transaction with the privileges of pg_monitor: it sees every session,
-and no row of the application. Statements are redacted before they leave this module.
+Read as the role `lab` in one read-only transaction with the privileges of pg_monitor, which may read all
+sessions, but no row of the application. Statements are redacted before they leave this module.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ from lab.telemetry import redact
 from workload.statements import parse
 
 TIMEOUT_S = 2.0
-# What pg_blocking_pids gives for a lock that no session holds.
+# The pid that pg_blocking_pids returns for a lock held by a prepared transaction.
 PREPARED_TRANSACTION = 0
 LONGEST = 10
 QUERIES = MappingProxyType({
@@ -37,10 +37,10 @@ class Session:
         state: of pg_stat_activity, such as `active` or `idle in transaction`.
         queryid: in decimal text.
         service: the calling service, by the tracer's comment.
-        statement: the name of what it runs, or ran last, in workload/sql/.
-        text: the same with every literal replaced by `?`.
-        query_age_s, transaction_age_s, state_age_s: since they began; None without one.
-        blocked_by: the pids that it waits for, each once; 0 stands for a prepared transaction.
+        statement: the name of its current or last statement in workload/sql/.
+        text: the statement with every literal replaced by `?`.
+        query_age_s, transaction_age_s, state_age_s: since their start; None without one.
+        blocked_by: the distinct pids that block it; 0 is a prepared transaction.
     """
 
     pid: int
@@ -85,14 +85,14 @@ class Session:
             query_age_s=row[10],
             transaction_age_s=row[11],
             state_age_s=row[12],
-            # A parallel query's leader stands there once for each of its workers.
+            # The list has a parallel query's leader once for each of its workers.
             blocked_by=tuple(dict.fromkeys(row[13])),
         )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BlockingNode:
-    """A session in the blocking tree, above those that wait for it."""
+    """A session in the blocking tree, with those that wait for it."""
 
     pid: int
     waiting: tuple["BlockingNode", ...]
@@ -100,13 +100,13 @@ class BlockingNode:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sessions:
-    """All sessions at a moment.
+    """All sessions at one time.
 
     Attributes:
         sessions: those with the oldest transaction first.
-        blocking: one tree for each session that blocks others and waits for nobody.
+        blocking: one tree for each session that blocks others and does not wait itself.
         longest_transactions: pids, the oldest transaction first.
-        absent: why a field is empty, by its name.
+        absent: the reason for each empty field, by its name.
     """
 
     at: datetime
@@ -117,7 +117,7 @@ class Sessions:
 
 
 def live(settings: LabSettings) -> Sessions:
-    """Return the sessions of now; without any when PostgreSQL does not answer, and then why."""
+    """Return the current sessions; none when PostgreSQL does not answer, with the reason."""
     try:
         with (
             connect(
@@ -146,9 +146,9 @@ def _of(sessions: Iterable[Session], absent: Mapping[str, str]) -> Sessions:
 
 
 def blocking_tree(blocked_by: Mapping[int, tuple[int, ...]]) -> tuple[BlockingNode, ...]:
-    """Return who waits for whom: those who hold and do not wait at the top.
+    """Return the blocking tree: sessions that block others and do not wait are the roots.
 
-    A session that waits for two stands below both. A circle, which PostgreSQL breaks after
+    A session that waits for two sessions is below both. A cycle, which PostgreSQL breaks after
     deadlock_timeout, begins at its lowest pid.
 
     >>> blocking_tree({1: (), 2: (1,), 3: (2,)})[0].waiting[0].waiting[0].pid

@@ -1,7 +1,7 @@
--- What the drilldown asks PostgreSQL about its sessions.
+-- The drilldown's queries of PostgreSQL about sessions.
 
 -- name: live_sessions
--- Every client session but our own, with those that block it.
+-- All client sessions except the querying one, with the pids that block each.
 SELECT pid, usename, application_name, datname, state, wait_event_type, wait_event, query_id, query,
        backend_type, extract(epoch FROM clock_timestamp() - query_start)::float8,
        extract(epoch FROM clock_timestamp() - xact_start)::float8,

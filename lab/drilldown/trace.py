@@ -17,7 +17,7 @@ STATEMENT_KIND = "sql"
 
 
 class Layer(StrEnum):
-    """Where the time of a span is spent."""
+    """Where a span spends its time."""
 
     APPLICATION = "application"
     STATEMENT = "statement"  # one statement's execution, as the client sees it
@@ -88,7 +88,7 @@ def trace(reader: Reader, trace_id: str) -> Trace:
     """Return one trace.
 
     Raises:
-        NotFoundError: when the store does not hold it.
+        NotFoundError: when the store does not have it.
     """
     spans = reader.trace(trace_id)
     if not spans:
@@ -96,10 +96,10 @@ def trace(reader: Reader, trace_id: str) -> Trace:
         why = (
             f"It was probably {sampling}."
             if sampling
-            else "It may have expired (STORE_MAX_AGE_HOURS), or its spans are still on their way:"
+            else "It may have expired (STORE_MAX_AGE_HOURS), or its spans have not arrived yet:"
             " tracers send them about every second."
         )
-        raise NotFoundError(f"The store holds no trace {trace_id}.\n{why}")
+        raise NotFoundError(f"The store has no trace {trace_id}.\n{why}")
     root = next((span for span in spans if span.parent_id is None), spans[0])
     return Trace(
         trace_id=trace_id,
@@ -113,14 +113,14 @@ def trace(reader: Reader, trace_id: str) -> Trace:
 
 
 def layer(span: Span) -> Layer:
-    """Return what a span is."""
+    """Return the layer of a span."""
     if span.kind == STATEMENT_KIND:
         return Layer.STATEMENT
     return Layer.DATABASE if "db.system" in span.tags else Layer.APPLICATION
 
 
 def _waterfall(spans: list[Span], start_ns: int) -> Iterator[TraceSpan]:
-    """Depth first. A span whose parent is missing, or which is its own ancestor, stands at depth 0."""
+    """Yield spans depth first; one whose parent is missing, or that is its own ancestor, has depth 0."""
     ids = {span.span_id for span in spans}
     children: dict[str | None, list[Span]] = {}
     for span in spans:
@@ -162,7 +162,7 @@ def _bar(span: Span, depth: int, start_ns: int, children: list[Span]) -> TraceSp
 
 
 def _covered_ns(span: Span, children: list[Span]) -> int:
-    """How long at least one child ran; children may overlap, and may outlast their parent."""
+    """Return the time in which at least one child ran; children may overlap, and may outlast their parent."""
     covered, reached = 0, span.start_ns
     for child in sorted(children, key=lambda each: each.start_ns):
         begin = max(child.start_ns, reached)

@@ -1,4 +1,4 @@
-"""Traces, found by what somebody remembers of them; lab/drilldown/trace.py shows one of them."""
+"""Search of traces by service, operation, duration, error and time; lab/drilldown/trace.py has one trace."""
 
 import json
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ SELECT service FROM found WHERE service IS NOT NULL
 
 
 class Order(StrEnum):
-    """Which traces come first."""
+    """The order of the traces found."""
 
     NEWEST = "newest"
     SLOWEST = "slowest"
@@ -36,7 +36,7 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Search:
-    """What is looked for; None means any. `since` is included, `until` is not."""
+    """The conditions of a search; None means any. `since` is included, `until` is not."""
 
     service: str | None = None
     operation: str | None = None
@@ -51,12 +51,12 @@ class Search:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TraceSummary:
-    """One line of a search: the root span, and what lies below it.
+    """One trace in the result of a search: its root span, and totals of its spans.
 
     Attributes:
         operation: the root span's resource.
         database_ms: the sum over the spans that wait for the database.
-        statements: how many statements it executed.
+        statements: the number of executed statements.
     """
 
     trace_id: str
@@ -71,7 +71,7 @@ class TraceSummary:
 
 
 def services(reader: Reader) -> tuple[str, ...]:
-    """Return the services that traces begin in; none when no trace has come yet."""
+    """Return the services of root spans; none before the first trace."""
     return tuple(name for (name,) in reader.rows(SERVICES))
 
 
@@ -85,12 +85,12 @@ def known_service(reader: Reader, name: str) -> str:
     """Return a service by its name, or by its name without `credit-`.
 
     Raises:
-        LabError: naming the nearest service that there is.
+        LabError: with the most similar service name.
     """
     known = services(reader)
     if not known:
         raise NotFoundError(
-            "The store holds no trace yet. `./creditlab status` says whether spans come in."
+            "The store has no trace yet. `./creditlab status` shows whether spans arrive."
         )
     full = name if name.startswith("credit-") else f"credit-{name}"
     for candidate in (name, full):
@@ -100,7 +100,7 @@ def known_service(reader: Reader, name: str) -> str:
 
 
 def search(reader: Reader, wanted: Search) -> tuple[TraceSummary, ...]:
-    """Return the traces that meet a search.
+    """Return the traces that match a search.
 
     Raises:
         LabError: when there is no such service.
@@ -109,7 +109,7 @@ def search(reader: Reader, wanted: Search) -> tuple[TraceSummary, ...]:
     limit = max(min(wanted.limit, MAX_FOUND), 1)
     column = "duration_ns" if wanted.order is Order.SLOWEST else "start_ns"
     condition, parameters = _condition(wanted)
-    # One service at a time, and first the keys only: both as the index of roots has them.
+    # One query per service, of the keys only: the index of root spans has both.
     sql = f"SELECT {column}, id FROM spans WHERE {condition} ORDER BY {column} DESC LIMIT ?"
     found = [row for name in names for row in reader.rows(sql, [name, *parameters, limit])]
     chosen = json.dumps([identity for _, identity in nlargest(limit, found)])
@@ -119,7 +119,7 @@ def search(reader: Reader, wanted: Search) -> tuple[TraceSummary, ...]:
 
 
 def slowest_with_plan(reader: Reader, *, since: datetime, service: str | None = None) -> str | None:
-    """Return the trace of the slowest execution whose own plan PostgreSQL logged, if its spans are here.
+    """Return the trace of the slowest execution with a logged plan, of those whose spans are stored.
 
     Args:
         reader: of the store.
@@ -157,7 +157,7 @@ def _ns(duration_ms: float | None) -> int | None:
     if duration_ms is None:
         return None
     if not 0 <= duration_ms <= MAX_DURATION_MS:
-        raise LabError(f"{duration_ms:g} ms is no duration from 0 to {MAX_DURATION_MS:g} ms.")
+        raise LabError(f"{duration_ms:g} ms is not a duration from 0 to {MAX_DURATION_MS:g} ms.")
     return round(duration_ms * NS_PER_MS)
 
 

@@ -1,4 +1,4 @@
-"""What an execution waited for, and which sessions blocked it: from activity samples and the log."""
+"""Wait events, lock waits and blocking sessions of an execution, from activity samples and the log."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +11,7 @@ CPU = "CPU"
 
 
 def waits(samples: Iterable[ActivitySample]) -> tuple[Wait, ...]:
-    """Return what the sessions of these samples waited for, the most frequent first."""
+    """Return the wait events of these samples, the most frequent first."""
     counts = Counter((s.wait_event_type or CPU, s.wait_event or CPU) for s in samples)
     return tuple(
         Wait(type=kind, event=event, samples=count) for (kind, event), count in counts.most_common()
@@ -19,9 +19,9 @@ def waits(samples: Iterable[ActivitySample]) -> tuple[Wait, ...]:
 
 
 def locked_ms(locks: Iterable[Event]) -> float | None:
-    """Return how long locks were waited for by the log, in milliseconds; None without lock waits in it.
+    """Return the logged lock wait time in milliseconds; None without logged lock waits.
 
-    A wait is logged once while it lasts, and once more when it ends: the longest time counts.
+    A wait is logged once during the wait, and again at its end: the longest time counts.
     """
     longest: dict[str | None, int] = {}
     for event in locks:
@@ -33,7 +33,7 @@ def locked_ms(locks: Iterable[Event]) -> float | None:
 def blockers(
     reader: Reader, samples: Sequence[ActivitySample], locks: Sequence[Event]
 ) -> Iterator[Blocker]:
-    """Yield the blocking sessions of the samples, as in the same sample; then those that only the log has."""
+    """Yield the blocking sessions of the samples, with the most samples first; then those of the log only."""
     seen = Counter(pid for sample in samples for pid in sample.blocking_pids)
     for pid, count in seen.most_common():
         at = [s for s in samples if pid in s.blocking_pids]
@@ -44,7 +44,7 @@ def blockers(
 
 
 def _session(reader: Reader, pid: int, beside: Iterable[ActivitySample]) -> ActivitySample | None:
-    """A session as it was in the first of these moments that has it."""
+    """Return a session's state from the first of these samples' rounds that has it."""
     for sample in beside:
         found = reader.select(
             ActivitySample,

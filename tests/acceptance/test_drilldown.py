@@ -405,9 +405,9 @@ def test_the_expressions_that_links_lead_to_have_an_answer(desk: Drilldown) -> N
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("trace", "00-abc"), "is no trace id"),
+        (("trace", "00-abc"), "is not a trace id"),
         (("trace", "slowest", "--service", "rsik"), "did you mean credit-risk?"),
-        (("query", "-1"), "knows no queryid -1"),
+        (("query", "-1"), "has no queryid -1"),
         (("queries", "--by", "tiem"), "did you mean time?"),
     ],
 )

@@ -133,8 +133,8 @@ def test_the_screen_shows_it_as_natively(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("trace", "zz"), "is no trace id"),
-        (("trace", "f" * 32), "holds no trace"),
+        (("trace", "zz"), "is not a trace id"),
+        (("trace", "f" * 32), "has no trace"),
         (("trace", "slowest", "--service", "rsik"), "did you mean credit-risk?"),
         (("query", "risk_distributoin"), "did you mean risk_distribution?"),
         (("queries", "--by", "tiem"), "did you mean time?"),

@@ -217,7 +217,7 @@ def test_a_cursor_with_hold_has_the_rows_that_commit_made(driven: Driven) -> Non
     [cursor] = found.executions
     assert cursor.server_ms >= 400
     assert cursor.note
-    assert "WITH HOLD, its rows are made when the transaction ends" in cursor.note
+    assert "WITH HOLD, its rows are computed when the transaction ends" in cursor.note
 
 
 def test_a_move_is_shown_beside_the_fetches(driven: Driven) -> None:

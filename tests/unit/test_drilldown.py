@@ -140,7 +140,7 @@ def test_the_time_of_a_lock_before_execution_is_not_in_the_plan(store: Store) ->
     put(store, of.lock_wait(waited, ms=8_900, blocked_by=7))
     explained = one(store, waited).plan.note
     assert explained
-    assert "without the 8,900 ms for which it waited for a lock" in explained
+    assert "without the lock wait of 8,900 ms" in explained
 
 
 def test_a_plan_that_was_too_large_is_named_with_its_measure(store: Store) -> None:
@@ -201,7 +201,7 @@ def test_what_is_never_planned_has_no_plan(store: Store) -> None:
     put(store, of.root(1, ms=9_100), change, of.thresholds(), of.logged(change, ms=8_990))
     note = one(store, change).plan.note
     assert note
-    assert "plans no statement of this kind" in note
+    assert "does not plan statements of this kind" in note
 
 
 def test_a_failed_execution_says_why_it_failed_and_why_it_has_no_plan(store: Store) -> None:
@@ -353,7 +353,7 @@ def test_an_unknown_service_is_answered_with_the_nearest(many: Store) -> None:
 
 def test_an_empty_store_says_that_it_is_empty(store: Store) -> None:
     assert traces.search(store.reader, Search()) == ()
-    with pytest.raises(NotFoundError, match="holds no trace yet"):
+    with pytest.raises(NotFoundError, match="has no trace yet"):
         traces.search(store.reader, Search(service="risk"))
     with pytest.raises(NotFoundError, match="may have expired"):
         executions(store.reader, of.trace_id(1))
@@ -361,7 +361,7 @@ def test_an_empty_store_says_that_it_is_empty(store: Store) -> None:
 
 def test_the_span_of_no_statement_has_no_execution(store: Store) -> None:
     put(store, of.root(1))
-    with pytest.raises(NotFoundError, match="is not one of a statement"):
+    with pytest.raises(NotFoundError, match="is not of a statement"):
         execution(store.reader, of.trace_id(1), of.span_id(1))
     with pytest.raises(NotFoundError, match="has no span"):
         execution(store.reader, of.trace_id(1), of.span_id(2))

@@ -133,12 +133,12 @@ def test_a_name_may_have_several_queryids_and_no_explain(store: Store) -> None:
 
 
 def test_an_unknown_statement_is_answered_with_the_nearest(store: Store) -> None:
-    with pytest.raises(NotFoundError, match="knows no statement yet"):
+    with pytest.raises(NotFoundError, match="has no statement yet"):
         ask(store, "anything")
     store.writer.commit([of.known()], timeout_s=60)
     with pytest.raises(NotFoundError, match="did you mean risk_distribution"):
         ask(store, "risk_distributoin")
-    with pytest.raises(NotFoundError, match="knows no queryid -7"):
+    with pytest.raises(NotFoundError, match="has no queryid -7"):
         ask(store, "-7")
 
 

@@ -73,7 +73,7 @@ def test_each_condition_of_a_search_and_its_bounds(
 @pytest.mark.parametrize("duration_ms", [-0.001, traces.MAX_DURATION_MS * 1.001])
 def test_a_duration_that_cannot_be_is_refused(store: Store, duration_ms: float) -> None:
     store.writer.commit([of.root(1)], timeout_s=60)
-    with pytest.raises(LabError, match="is no duration"):
+    with pytest.raises(LabError, match="is not a duration"):
         traces.search(store.reader, Search(min_duration_ms=duration_ms))
 
 

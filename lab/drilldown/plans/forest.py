@@ -1,4 +1,4 @@
-"""A plan as EXPLAIN prints it, flattened: each node's number, parent and link, and who runs each subplan.
+"""A plan as EXPLAIN prints it, flattened: each node's number, parent and link, and the executor of subplans.
 
 EXPLAIN prints an InitPlan, a CTE or a SubPlan below the node that owns it, not below the node that runs it.
 A SubPlan is run by its owner. A CTE is run by its CTE Scans, an InitPlan by the first node that needs its
@@ -19,7 +19,7 @@ NEARLY = 0.97
 
 
 class Link(Enum):
-    """What a node is to the node above it."""
+    """The relation of a node to its parent."""
 
     INPUT = auto()
     PARALLEL = auto()  # the input of a Gather: it runs in several processes at the same time
@@ -29,7 +29,7 @@ class Link(Enum):
 
     @property
     def is_subplan(self) -> bool:
-        """Whether another node than the owner may run it."""
+        """Whether a node other than the owner may run it."""
         return self in (Link.CTE, Link.INIT, Link.SUB)
 
 
@@ -47,11 +47,11 @@ class Entry:
 
     @property
     def loops(self) -> float:
-        """How often it ran, in all processes; 0 in an estimated plan."""
+        """The number of executions in all processes; 0 in an estimated plan."""
         return float(self.raw.get("Actual Loops", 0))
 
     def amount(self, key: str) -> float:
-        """A counter of EXPLAIN, which includes all that ran while this node ran."""
+        """A counter of EXPLAIN, which includes all nodes that ran while this node ran."""
         return float(self.raw.get(key, 0))
 
     @property
@@ -99,7 +99,7 @@ class Forest:
         return entry
 
     def carriers(self) -> dict[int, Sequence[int]]:
-        """Return, for each subplan, the nodes that may have run it, the likeliest first."""
+        """Return, for each subplan, the nodes that may have run it, the most likely first."""
         scans = self._scans()
         found: dict[int, Sequence[int]] = {}
         for entry in self.entries:
@@ -112,7 +112,7 @@ class Forest:
         return found
 
     def _likeliest(self, subplan: Entry, candidates: Sequence[int]) -> Sequence[int]:
-        """Those that name its parameter; whose first row came after it; then the nearest to its owner."""
+        """Sort: nodes with its parameter, with a first row after it, then the nearest to its owner."""
         names = _parameters(subplan.raw.get("Subplan Name"))
 
         def key(number: int) -> tuple[bool, bool, int]:
@@ -148,7 +148,7 @@ class Forest:
                 yield number
 
     def _scans(self) -> dict[int, list[int]]:
-        """Return the CTE Scans of each CTE: of two with one name the innermost counts, as in SQL."""
+        """Return the CTE Scans of each CTE: of two with the same name the innermost counts, as in SQL."""
         found: dict[int, list[int]] = {}
         for entry in self.entries:
             if entry.raw["Node Type"] == "CTE Scan":

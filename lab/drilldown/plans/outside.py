@@ -1,7 +1,7 @@
-"""The time of a statement in which no node of its plan ran: triggers, planning, lock waits, commit.
+"""The time of a statement outside its plan: triggers, planning, lock waits, commit.
 
-AFTER triggers, foreign keys among them, run after the main plan and are counted by PostgreSQL beside it, as
-is a data-modifying CTE that nothing reads. Planning is timed by EXPLAIN, not by auto_explain.
+AFTER triggers, including those of foreign keys, run after the main plan, and PostgreSQL counts them
+separately, like a data-modifying CTE that is not read. EXPLAIN measures planning, auto_explain does not.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,7 +9,7 @@ from typing import Any
 
 from lab.drilldown.plans.tree import Cause, Node, Outside
 
-# Below these a cause is the measurement's own noise.
+# Smaller causes are within the measurement error.
 LEAST_SHARE = 0.01
 LEAST_MS = 0.01
 
@@ -22,8 +22,8 @@ def outside(
     Args:
         document: the plan's JSON: the object with "Plan".
         root: of the plan.
-        server_ms: by the server's log; without it EXPLAIN's own planning and execution time count.
-        known: causes from elsewhere, such as lock waits.
+        server_ms: by the server's log; if None, EXPLAIN's own planning and execution time are used.
+        known: causes from other sources, such as lock waits.
     """
     whole = server_ms or _measured_ms(document)
     if whole is None or root.total_ms is None:

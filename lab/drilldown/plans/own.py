@@ -1,11 +1,11 @@
-"""What each node of a plan did itself: own times and own blocks, which add up to the root's total.
+"""Own (exclusive) times and blocks of each node of a plan, which add up to the root's total.
 
-EXPLAIN's time and blocks of a node include all that ran while it ran: its inputs, and each subplan that it
-ran, wherever that is printed. So a subplan's amount is taken out of the nodes that ran it, as far as they
-have it; what is left was done when the owner shut it down, or, of a data-modifying CTE, after the main plan.
-Below a Gather an amount of time is of several processes side by side. With times per worker that of the
-slowest process counts. Without them it is divided by their number. Where another node is the slowest when one
-process did as much as fits into the Gather's time, that is assumed: while they run, a Gather waits for them.
+EXPLAIN's time and blocks of a node include all nodes that ran while it ran: its inputs, and each subplan that
+it ran, wherever that is printed. So a subplan's amount is subtracted from the nodes that ran it, up to their
+own amounts; the rest occurred when the owner shut it down or, of a data-modifying CTE, after the main plan.
+Below a Gather a time is the sum over several parallel processes. With times per worker the slowest process
+counts; without them the time is divided by the number of processes. If another node were the slowest when one
+process did as much as fits into the Gather's time, this is assumed: a Gather waits for its processes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ DIGITS = 6
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Own:
-    """By node number: what it did while the root ran, and what it did after the main plan."""
+    """Own amounts by node number: while the root ran, and after the main plan."""
 
     during: Sequence[float]
     after: Sequence[float]
@@ -29,14 +29,14 @@ class Own:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OwnTimes(Own):
-    """Milliseconds; `total` is the time of a node together with all that ran while it ran."""
+    """Milliseconds; `total` is the inclusive time of a node."""
 
     total: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Of a subtree's amount: which part is the root's, and which came after the main plan."""
+    """The parts of a subtree's amount: that of the root, and that after the main plan."""
 
     during: float = 0.0
     after: float = 0.0
@@ -51,7 +51,7 @@ class Share:
 
 @dataclass(kw_only=True)
 class _Split:
-    """One amount (time, or one kind of block) on its way from inclusive to own."""
+    """The calculation of own from inclusive amounts, of time or of one kind of block."""
 
     forest: Forest
     inclusive: Sequence[float]
@@ -63,14 +63,14 @@ class _Split:
     shares: dict[int, Share] = field(default_factory=dict)
 
     def take_inputs(self) -> None:
-        """Take its inputs out of each node."""
+        """Subtract its inputs from each node."""
         for entry in self.forest.entries:
             below = self._below(entry)
             self.below.append(below)
             self.own.append(max(self.inclusive[entry.number] - below, 0.0))
 
     def take_subplans(self, carriers: Mapping[int, Sequence[int]]) -> None:
-        """Take each subplan out of the nodes that ran it: first where there is no choice."""
+        """Subtract each subplan from the nodes that ran it: first those with one possible node."""
 
         def key(number: int) -> tuple[bool, int, int]:
             return self.forest[number].link is Link.INIT, len(carriers[number]), number
@@ -95,13 +95,13 @@ class _Split:
             self.after[subplan.number] = left
 
     def share(self, number: int) -> Share:
-        """Return which part of a node's amount is left for it, from the root down."""
+        """Return the part of a node's amount that belongs to the root's time, from the root down."""
         pending, begun = [number], set[int]()
         while pending:
             path, top = self._path(pending[-1])
             if top not in self.shares:
                 missing = [each for each in self.portions.get(top, ()) if each not in self.shares]
-                # A plan that no PostgreSQL made may have subplans that run each other.
+                # An invalid plan, not made by PostgreSQL, may have subplans that run each other.
                 if missing and top not in begun:
                     begun.add(top)
                     pending += missing
@@ -114,7 +114,7 @@ class _Split:
         return self.shares[number]
 
     def _path(self, number: int) -> tuple[list[int], int]:
-        """Return a node and those above it that have no share yet, and the first that is no input."""
+        """Return a node and its ancestors without a share, and the first of them that is not an input."""
         path: list[int] = []
         while number and number not in self.shares and self.forest[number].link in self.inputs:
             path.append(number)
@@ -123,7 +123,7 @@ class _Split:
 
     def _share_of_top(self, top: Entry) -> Share:
         if not top.link.is_subplan:
-            # The root; and what runs below a Gather, which is fitted into the Gather's time afterwards.
+            # The root; and nodes below a Gather, which are fitted into the Gather's time afterwards.
             return Share(during=1.0)
         found = Share(after=self.after.get(top.number, 0.0))
         for carrier, portion in self.portions[top.number].items():
@@ -131,7 +131,7 @@ class _Split:
         return found.times(1 / (self.inclusive[top.number] or 1.0))
 
     def _kept(self, number: int) -> float:
-        """Rounded averages of its inputs may add up to more than a node has."""
+        """The part of its inputs that a node contains: rounded averages may exceed its amount."""
         below = self.below[number]
         return min(1.0, self.inclusive[number] / below) if below else 1.0
 
@@ -143,7 +143,7 @@ class _Split:
 def times_of(
     forest: Forest, carriers: Mapping[int, Sequence[int]]
 ) -> tuple[OwnTimes, Sequence[float] | None]:
-    """Return each node's own milliseconds; and, where they are not certain, those of evenly shared work.
+    """Return each node's own milliseconds; if they are uncertain, also those of evenly shared work.
 
     Args:
         forest: the plan.
@@ -186,9 +186,9 @@ def _own_times(forest: Forest, carriers: Mapping[int, Sequence[int]], *, evenly:
 
 
 def slowest_processes(forest: Forest) -> dict[int, int | None]:
-    """Return by Gather the process that took longest below it; None where the plan does not show which.
+    """Return by Gather the slowest process below it; None when the plan does not show it.
 
-    Of a Gather that ran several times another process may have been the slowest each time.
+    For a Gather with several loops, the slowest process may differ in each loop.
     """
     return {
         entry.gather or 0: slowest_process(entry) if forest[entry.gather or 0].loops == 1 else None
@@ -203,7 +203,7 @@ def _elapsed_ms(entry: Entry, slowest: Mapping[int, int | None]) -> float:
 
 
 def own_blocks(forest: Forest, carriers: Mapping[int, Sequence[int]], key: str) -> Own:
-    """Return how many blocks of one kind each node touched itself; a Gather's include its processes'."""
+    """Return the own blocks of one kind of each node; a Gather's inclusive blocks contain its processes'."""
     inclusive = [entry.amount(key) for entry in forest.entries]
     if not any(inclusive):
         return Own(during=inclusive, after=inclusive)
@@ -217,7 +217,7 @@ def own_blocks(forest: Forest, carriers: Mapping[int, Sequence[int]], key: str) 
 
 
 def processes(forest: Forest, entry: Entry, slowest: Mapping[int, int | None]) -> float:
-    """Return how many processes a node's time is of: all that ran it at the same time, or the slowest one."""
+    """Return the number of processes in a node's time: all that ran it in parallel, or 1 for the slowest."""
     if entry.gather is None or slowest[entry.gather] is not None:
         return 1.0
     gather = forest[entry.gather]
@@ -227,9 +227,9 @@ def processes(forest: Forest, entry: Entry, slowest: Mapping[int, int | None]) -
 
 
 def _fit(found: list[Share], top: Entry, share: Share, most: Sequence[float]) -> float:
-    """Fit what ran below a Gather into its time, after what its own process did besides waiting.
+    """Fit the times below a Gather into its own time, which includes the wait for its processes.
 
-    Returns the factor by which that was changed: `most` is by how much each node's time may grow.
+    Returns the factor of the change; `most` is the largest factor of each node.
     """
     assert top.gather is not None
     gather = found[top.gather]
@@ -247,7 +247,7 @@ def _fit(found: list[Share], top: Entry, share: Share, most: Sequence[float]) ->
 
 
 def _whole(amounts: Sequence[float]) -> list[float]:
-    """Round to whole blocks that add up to the same whole number."""
+    """Round to whole blocks with the same rounded sum."""
     found = [float(int(amount + 1e-9)) for amount in amounts]
     missing = round(sum(amounts) - sum(found))
     fractions = sorted(range(len(found)), key=lambda n: found[n] - amounts[n])

@@ -1,7 +1,7 @@
-"""Reads a plan as PostgreSQL writes it: EXPLAIN (FORMAT JSON) or auto_explain, of any version since 15.
+"""Parses a plan of PostgreSQL 15 or newer: EXPLAIN (FORMAT JSON) or auto_explain.
 
-EXPLAIN gives a node's time and rows per loop, and time and blocks together with all that ran while the node
-ran; plan_own.py finds each node's own.
+EXPLAIN has a node's time and rows per loop, and inclusive times and blocks; own.py calculates each node's
+own.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,16 +30,16 @@ BLOCKS: Mapping[str, str] = {
 
 
 def tree(definition: str, *, server_ms: float | None = None, known: Iterable[Cause] = ()) -> Tree:
-    """Read a plan: JSON with "Plan", as the store keeps it or as EXPLAIN prints it.
+    """Parse a plan: JSON with "Plan", as in the store or as EXPLAIN prints it.
 
     Args:
         definition: the plan.
         server_ms: the time of the execution by the server's log.
-        known: what took time outside the plan, from other sources.
+        known: causes of time outside the plan, from other sources.
 
     Raises:
-        msgspec.DecodeError: when it is no JSON.
-        KeyError: when it is no plan.
+        msgspec.DecodeError: when it is not JSON.
+        KeyError: when it is not a plan.
     """
     document = JSON.decode(definition)
     if isinstance(document, list):
@@ -68,7 +68,7 @@ def tree(definition: str, *, server_ms: float | None = None, known: Iterable[Cau
 
 
 def _nodes(forest: Forest, carriers: Mapping[int, Sequence[int]], times: OwnTimes | None) -> Node:
-    """Make the nodes from the last to the first, so that each finds its children made."""
+    """Build the nodes from the last to the first, so that children are built before their parents."""
     counted = "Shared Hit Blocks" in forest[0].raw
     blocks = {name: own_blocks(forest, carriers, key) for name, key in BLOCKS.items() if counted}
     made: dict[int, Node] = {}
@@ -128,7 +128,7 @@ def _removed(raw: Mapping[str, Any]) -> float:
 
 
 def _misestimate(estimated: float, rows: float | None) -> float | None:
-    """The planner never estimates less than a row, so neither does this."""
+    """Return actual divided by estimated rows; both are at least 1, as the planner estimates at least 1."""
     return None if rows is None else round(max(rows, 1.0) / max(estimated, 1.0), 4)
 
 

@@ -9,7 +9,7 @@ MISESTIMATED = 10.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Buffers:
-    """Blocks of 8 KiB that a node touched itself, in all its loops and processes."""
+    """Own blocks of a node, of 8 KiB, in all its loops and processes."""
 
     hit: int = 0
     read: int = 0
@@ -25,20 +25,20 @@ class Node:
 
     Attributes:
         id: its number in the order in which EXPLAIN prints the nodes; 0 is the root.
-        type: PostgreSQL's word, such as `Seq Scan`.
+        type: of PostgreSQL, such as `Seq Scan`.
         relation: the table it reads or writes; None for most nodes.
         index: the index it uses.
-        label: its type and what it works on: `Seq Scan on installments i`.
-        role: what it is to its parent, such as `InitPlan 1`, when that is more than an input.
-        conditions: what it filters, joins or sorts by, literals replaced by `?`.
+        label: its type and object: `Seq Scan on installments i`.
+        role: its relation to its parent, such as `InitPlan 1`; None for an input.
+        conditions: its filter, join, sort and index conditions, literals replaced by `?`.
         estimated_rows: per loop, by the planner.
         rows: per loop, actual; None in an estimated plan or of a node that was never executed.
-        loops: how often it ran; 0 when it was never executed, None in an estimated plan.
+        loops: the number of executions; 0 when it was never executed, None in an estimated plan.
         removed_rows: rows removed by its filters, over all loops.
         misestimate: actual rows divided by estimated rows.
         cost: the planner's, children included.
-        total_ms: over all loops, with all that ran while it ran; below a Gather, of the process that took
-            longest; None when it was not measured.
+        total_ms: inclusive time over all loops; below a Gather, of the slowest process; None when it was
+            not measured.
         self_ms: its own part of the root's time; the own times of all nodes add up to the root's.
         after_ms: its own time after the main plan, in a data-modifying CTE that nothing reads to its end.
         share: `self_ms` as a share of the plan's time, 0 to 1.
@@ -69,7 +69,7 @@ class Node:
 
     @property
     def own_cost(self) -> float:
-        """Its cost without its children's; 0 for a LIMIT, which stops early what it reads from."""
+        """Its cost without its children's; 0 for a LIMIT, which does not run its input to the end."""
         return max(self.cost - sum(child.cost for child in self.children), 0.0)
 
     def walk(self) -> Iterator["Node"]:
@@ -83,7 +83,7 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cause:
-    """Something that took time outside the plan: a trigger, planning, a lock wait. `ms` is its time."""
+    """A cause of time outside the plan: a trigger, planning, a lock wait. `ms` is its time."""
 
     what: str
     ms: float
@@ -95,7 +95,7 @@ class Outside:
 
     Attributes:
         ms: of `server_ms`.
-        causes: what is known of it, the longest first.
+        causes: the known causes, the longest first.
         mostly: whether it is more than half of the server's time.
     """
 
@@ -107,7 +107,7 @@ class Outside:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tree:
-    """A plan. `executed` says whether it has actual rows and times, or the planner's estimates only.
+    """A plan. `executed` is True if it has actual rows and times, not only the planner's estimates.
 
     Attributes:
         total_ms: of the root; None in an estimated plan, and with TIMING OFF.
@@ -115,9 +115,9 @@ class Tree:
         jit_ms: JIT compilation in all processes; it is part of the nodes' own times or of the time outside.
         worst: the id of the slowest node: that with the largest own time; by estimated cost without times.
         worst_node: one sentence about that node; before it one about the time outside the plan, if that is
-            more; after it one about another node, if that may be the slowest too.
+            longer; after it one about another node that may also be the slowest.
         summary: the plan in one line, from the root down to its tables.
-        nodes: how many there are.
+        nodes: the number of nodes.
     """
 
     executed: bool
@@ -131,7 +131,7 @@ class Tree:
     root: Node
 
     def shown(self, limit: int) -> list[Node]:
-        """Return at most about `limit` nodes in EXPLAIN's order: those that did most, and all above them."""
+        """Return about `limit` nodes in EXPLAIN's order: the slowest ones, and all their ancestors."""
         if self.nodes <= limit:
             return list(self.root.walk())
         above: dict[int, Node] = {}

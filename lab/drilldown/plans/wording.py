@@ -1,6 +1,6 @@
-"""A plan in words: the slowest node and the time outside the plan in a sentence, the whole plan in a line.
+"""A plan as text: the slowest node and the time outside the plan in a sentence, the whole plan in a line.
 
-Only what the plan holds is reported; of an estimated plan that is the planner's estimate.
+Only data of the plan are reported; of an estimated plan, the planner's estimates.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,12 +9,12 @@ from lab.drilldown.plans.tree import MISESTIMATED, Node, Outside
 
 # Causes that explain less than this share of the time outside leave the rest unknown.
 EXPLAINED = 0.5
-# JIT compilation below this share of the plan's time is not worth a word.
+# JIT compilation below this share of the plan's time is not reported.
 JIT_SHARE = 0.1
 
 
 def sentence(node: Node, root: Node, outside: Outside | None, jit_ms: float | None) -> str:
-    """Return where the time of a plan went: outside the plan if mostly there, and its slowest node."""
+    """Return where a plan spent its time: in its slowest node, and outside the plan if mostly there."""
     if node.self_ms is None or root.total_ms is None:
         measured = "was not executed" if root.loops is None else "was executed with TIMING OFF"
         cost = f"{node.own_cost:,.0f} of the planner's cost units"
@@ -67,7 +67,7 @@ def _misestimated(node: Node) -> str | None:
 
 
 def if_evenly(root: Node, during: Sequence[float]) -> str:
-    """Return what else a plan without times per worker may mean, by the own times of that reading."""
+    """Return the slowest node of a plan without times per worker, if the work was shared evenly."""
     slowest = max(root.walk(), key=lambda node: during[node.id])
     return (
         " The plan does not show how the processes of its Gather shared the work"

@@ -1,7 +1,7 @@
-"""Times per process below a Gather: which of its processes took longest, when the plan has times per worker.
+"""Times per process below a Gather: its slowest process, if the plan has times per worker.
 
-EXPLAIN (VERBOSE), and auto_explain with log_verbose, print each worker's part of a node's time below
-"Workers"; the leader's part is the rest. Without them only the sum over all processes is known.
+EXPLAIN (VERBOSE), and auto_explain with log_verbose, print each worker's part of a node's time in "Workers";
+the leader's part is the rest. Without them only the sum over all processes is known.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ LEADER = -1
 
 
 def slowest_process(top: "Entry") -> int | None:
-    """Return the number of the process that took longest at the node below a Gather; None when not known."""
+    """Return the number of the slowest process at the node below a Gather; None when it is not known."""
     known = _workers(top.raw)
     if not known:
         return None
