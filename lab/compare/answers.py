@@ -49,12 +49,12 @@ class Compared:
         >>> one.error_percent(one.prometheus), one.error_percent(one.datadog)
         (-5.0, None)
         """
-        true, told = self.truth.value, answer.value
-        if not isinstance(true, float) or not isinstance(told, float):
+        true, reported = self.truth.value, answer.value
+        if not isinstance(true, float) or not isinstance(reported, float):
             return None
         if true == 0:
-            return 0.0 if told == 0 else None
-        return 100 * (told - true) / abs(true)
+            return 0.0 if reported == 0 else None
+        return 100 * (reported - true) / abs(true)
 
 
 def number(answer: Answer, row: Compared) -> str:

@@ -9,8 +9,8 @@ from lab.compare.intake import Datadog, Metric
 from lab.compare.side import Prometheus, Truth
 
 OWN = "datname = current_database()"
-# Of PostgreSQL's totals the Agent sends what was added per second.
-RATES_ONLY = "the Agent sends it as a rate, and nobody keeps the total"
+# The Agent sends PostgreSQL's totals as increases per second.
+RATES_ONLY = "the Agent sends it as a rate, without the total"
 HIT_RATIO = (
     '100 * pg_statio_user_tables_heap_blocks_hit{relname="TABLE"}'
     ' / (pg_statio_user_tables_heap_blocks_hit{relname="TABLE"}'
@@ -54,25 +54,25 @@ COUNTED = (
         metric=Metric(name="postgresql.connections"),
     ),
     _Counted(
-        question="transactions committed, ever",
+        question="transactions committed, total",
         unit="",
         sql=_of_database("xact_commit"),
         expr='pg_stat_database_xact_commit{datname="%(database)s"}',
     ),
     _Counted(
-        question="transactions rolled back, ever",
+        question="transactions rolled back, total",
         unit="",
         sql=_of_database("xact_rollback"),
         expr='pg_stat_database_xact_rollback{datname="%(database)s"}',
     ),
     _Counted(
-        question="deadlocks, ever",
+        question="deadlocks, total",
         unit="",
         sql=_of_database("deadlocks"),
         expr='pg_stat_database_deadlocks{datname="%(database)s"}',
     ),
     _Counted(
-        question="bytes of temporary files, ever",
+        question="bytes of temporary files, total",
         unit="B",
         sql=_of_database("temp_bytes"),
         expr='pg_stat_database_temp_bytes{datname="%(database)s"}',
@@ -96,14 +96,14 @@ COUNTED = (
         for table in TABLES
         for question, unit, sql, expr, metric in (
             (
-                "dead rows",
+                "dead tuples",
                 "",
                 "n_dead_tup",
                 'pg_stat_user_tables_n_dead_tup{relname="TABLE"}',
                 "postgresql.dead_rows",
             ),
             (
-                "cache hits in blocks asked for",
+                "cache hits in blocks requested",
                 "%",
                 "100.0 * heap_blks_hit / nullif(heap_blks_hit + heap_blks_read, 0)",
                 HIT_RATIO,
@@ -139,7 +139,7 @@ def _writes(truth: Truth, prometheus: Prometheus, datadog: Datadog) -> Iterator[
     """Rows written in the window: the application counts what it attempted, PostgreSQL the same."""
     window = f"{truth.window_s:.0f}s"
     for action, (column, metric) in WRITES.items():
-        told = prometheus.by_label(
+        reported = prometheus.by_label(
             f'sum by (relname) (increase(pg_stat_user_tables_{column}{{schemaname="public"}}[{window}]))',
             "relname",
         )
@@ -149,7 +149,7 @@ def _writes(truth: Truth, prometheus: Prometheus, datadog: Datadog) -> Iterator[
                 question=f"rows of {table} by {action}",
                 unit="",
                 truth=Answer(value=own[table], resolution_s=5.0, where="the services' /metrics"),
-                prometheus=prometheus.answer(told.get(table, 0.0)),
+                prometheus=prometheus.answer(reported.get(table, 0.0)),
                 datadog=datadog.metric(Metric(name=metric, tag=f"table:{table}", total=True)),
             )
 
@@ -177,14 +177,14 @@ def _sessions(truth: Truth, prometheus: Prometheus, datadog: Datadog) -> Iterato
     waiting = truth.answer(BLOCKED)
     if isinstance(waiting.value, float):
         waiting = replace(waiting, value=f"{waiting.value:.0f} sessions wait")
-    now = [sample for sample in datadog.last_look if sample.blocking_pids]
+    now = [sample for sample in datadog.last_samples if sample.blocking_pids]
     pairs = ", ".join(f"{s.pid} by {' '.join(map(str, s.blocking_pids))}" for s in now)
     yield Compared(
-        question="who blocks whom, now",
+        question="blocking sessions, now",
         unit="",
         truth=waiting,
-        prometheus=cannot("it counts those who wait; whom for is in no series"),
-        datadog=datadog.answer(pairs or "nobody", resolution_s=interval_s, at_ns=newest),
+        prometheus=cannot("it counts waiting sessions; no series has the blocking ones"),
+        datadog=datadog.answer(pairs or "none", resolution_s=interval_s, at_ns=newest),
     )
 
 

@@ -29,21 +29,21 @@ def _slowest(seen: Seen, datadog: Datadog) -> Compared:
     truth = cannot("no span of a statement in the window")
     if span:
         truth = Answer(value=span.duration_ns / 1e6, where=seen.trace_link(span.trace_id))
-    looks = [
+    samples = [
         (sample.at_ns - sample.query_start_ns, sample)
         for sample in datadog.activity
         if sample.query_start_ns and sample.state == "active" and sample.role == "credit_app"
     ]
-    sampled = cannot("no look at an active session in the window")
-    if looks:
-        age_ns, sample = max(looks, key=lambda look: look[0])
+    sampled = cannot("no active session was sampled in the window")
+    if samples:
+        age_ns, sample = max(samples, key=lambda pair: pair[0])
         sampled = datadog.answer(age_ns / 1e6, resolution_s=1.0, at_ns=sample.at_ns)
     return Compared(
         question="slowest execution",
         unit="ms",
         truth=truth,
         prometheus=cannot(
-            "pg_stat_statements has sums; exemplars of the services lead to some traces"
+            "pg_stat_statements has sums; exemplars of the services link to some traces"
         ),
         datadog=sampled,
     )
@@ -55,15 +55,15 @@ def _who(statement: str, truth: Truth, prometheus: Prometheus, datadog: Datadog)
     callers |= {p.service for p in datadog.plans() if p.statement == statement and p.service}
     owners = prometheus.by_label(f'credit_statement_info{{statement="{statement}"}}', "service")
     return Compared(
-        question=f"who issues {statement}",
+        question=f"services that run {statement}",
         unit="",
         truth=Answer(value=", ".join(sorted(own)), where="the services' /metrics"),
-        prometheus=prometheus.answer(f"{', '.join(sorted(owners))} (whose code it is)")
+        prometheus=prometheus.answer(f"{', '.join(sorted(owners))} (the owner of its code)")
         if owners
         else cannot("no name of this statement"),
         datadog=datadog.answer(", ".join(sorted(callers)), resolution_s=1.0)
         if callers
-        else cannot("no look or plan has met it in the window"),
+        else cannot("no sample or plan of it in the window"),
     )
 
 

@@ -53,8 +53,8 @@ class Metric:
 
     Attributes:
         name: of the metric.
-        tag: what its series are limited to, besides the lab's host: "table:installments".
-        total: whether the value is all of the window, of a rate or count; else the latest.
+        tag: a filter of its series, such as "table:installments".
+        total: whether the value is the total over the window, of a rate or count; else the latest value.
     """
 
     name: str
@@ -77,9 +77,7 @@ class Datadog:
         if Source.AGENT in self._sources:
             return "the intake: what the Datadog Agent sent"
         return (
-            "the intake: embedded agent, not Datadog's"
-            if self._sources
-            else "the intake: nothing came"
+            "the intake: embedded agent, not Datadog's" if self._sources else "the intake: no data"
         )
 
     @property
@@ -144,8 +142,8 @@ class Datadog:
         return self._window(ActivityRound)
 
     @property
-    def last_look(self) -> list[ActivitySample]:
-        """The sessions of the last look at them."""
+    def last_samples(self) -> list[ActivitySample]:
+        """The sessions of the last round of sampling."""
         last = max((sample.at_ns for sample in self.activity), default=0)
         return [sample for sample in self.activity if sample.at_ns == last]
 

@@ -37,7 +37,7 @@ def spent(settings: LabSettings) -> Iterator[Spent]:
         yield from _native(settings)
     else:
         for observer in (PROMETHEUS, DATADOG, LAB):
-            why_not = "no process here that the lab has started"
+            why_not = "the lab has started no process here"
             yield Spent(observer=observer, what="CPU and memory", why_not=why_not)
 
 
@@ -50,7 +50,7 @@ def _native(settings: LabSettings) -> Iterator[Spent]:
         usage = _usage(found[name])
         if usage:
             known_as = f"{name} ({EMBEDDED_LABEL})" if name == "datadog" and embedded else name
-            yield from _told(name, known_as, usage, "mean")
+            yield from _figures(name, known_as, usage, "mean")
 
 
 def _usage(process: psutil.Process) -> Usage | None:
@@ -70,10 +70,10 @@ def _in_containers() -> Iterator[Spent]:
             yield Spent(observer=observer, what="CPU and memory", why_not=one_line(error))
     else:
         for name in (name for name in OBSERVERS if name in used):
-            yield from _told(name, name, used[name], "now")
+            yield from _figures(name, name, used[name], "now")
 
 
-def _told(name: str, known_as: str, usage: Usage, when: str) -> Iterator[Spent]:
+def _figures(name: str, known_as: str, usage: Usage, when: str) -> Iterator[Spent]:
     observer = OBSERVERS[name]
     yield Spent(
         observer=observer,

@@ -15,10 +15,10 @@ def run(settings: LabSettings, *, since_s: float, datadog: Datadog | None = None
     Args:
         settings: of the lab that runs.
         since_s: how far back the window begins, in seconds; it ends now.
-        datadog: who answers for Datadog; None is what came to the intake.
+        datadog: the Datadog side; None for the data in the intake.
 
     Raises:
-        StoreError: when there is no store of what the Agent sent.
+        StoreError: when there is no store with the Agent's data.
     """
     prometheus, datadog = Prometheus(settings), datadog or Datadog(settings, since_s)
     truth, seen = Truth(settings, prometheus, since_s), Seen(settings, since_s)

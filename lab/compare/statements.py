@@ -25,20 +25,20 @@ def compare(truth: Truth, prometheus: Prometheus, datadog: Datadog) -> Iterator[
     """Yield calls, time and mean of the statements with the most time."""
     calls, seconds = truth.grown(COUNT, "statement"), truth.grown(SUM, "statement")
     window = f"{truth.window_s:.0f}s"
-    told = {
+    reported = {
         kind: prometheus.by_label(BY_NAME.format(metric=metric, window=window), "statement")
         for kind, metric in (
             ("calls", "pg_stat_statements_calls_total"),
             ("seconds", "pg_stat_statements_seconds_total"),
         )
     }
-    told_by_datadog = datadog.work(truth.names())
+    received_by_dbm = datadog.work(truth.names())
     for name in sorted(seconds, key=lambda name: -seconds[name])[:MOST]:
         own = Work(calls=calls.get(name, 0.0), seconds=seconds[name])
         theirs = None
-        if name in told["calls"]:
-            theirs = Work(calls=told["calls"][name], seconds=told["seconds"].get(name, 0.0))
-        sent = told_by_datadog.get(name)
+        if name in reported["calls"]:
+            theirs = Work(calls=reported["calls"][name], seconds=reported["seconds"].get(name, 0.0))
+        sent = received_by_dbm.get(name)
         for question, unit, field in MEASURES:
             yield Compared(
                 question=f"{question} of {name}",

@@ -104,7 +104,7 @@ def _sent(prometheus: Prometheus, since_s: float) -> Iterator[Spent]:
                 value=per_second * PER_MINUTE / 1000,
             )
     if not any(found.values()):
-        why_not = "the intake took nothing in the window"
+        why_not = "the intake received no data in the window"
         yield Spent(observer=DATADOG, what="bytes sent", why_not=why_not)
 
 

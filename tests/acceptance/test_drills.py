@@ -147,7 +147,7 @@ def test_both_observers_answer_and_are_near_the_truth(lab: Lab) -> None:
     for side in ("prometheus", "datadog"):
         assert calls[side]["value"] == pytest.approx(calls["truth"]["value"], rel=0.3)
         assert calls[side]["age_s"] < 60
-    assert rows["who blocks whom, now"]["prometheus"]["value"] is None
+    assert rows["blocking sessions, now"]["prometheus"]["value"] is None
     assert rows["work_mem"]["datadog"]["value"] == rows["work_mem"]["truth"]["value"] == 8 * 2**20
     assert {"credit_app", "datadog", "postgres_exporter"} <= {
         cost["role"] for cost in found["costs"]

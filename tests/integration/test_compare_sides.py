@@ -79,7 +79,7 @@ def test_datadogs_side_counts_the_window_and_the_applications_role(settings: Lab
 
 def test_an_agent_that_sent_anything_is_datadogs_own(settings: LabSettings) -> None:
     side = Datadog(settings, WINDOW_S)
-    assert (side.source, side.is_embedded) == ("the intake: nothing came", False)
+    assert (side.source, side.is_embedded) == ("the intake: no data", False)
     assert side.answer(1.0, resolution_s=1.0).age_s is None
     at_ns = clock.now_ns() - NS
     keep(
@@ -115,7 +115,7 @@ def test_the_last_activity_sample_and_the_newest_snapshot(settings: LabSettings)
     )
     side = Datadog(settings, WINDOW_S)
     assert sorted(sample.pid for sample in side.activity) == [1, 2, 3]
-    assert sorted(sample.pid for sample in side.last_look) == [2, 3]
+    assert sorted(sample.pid for sample in side.last_samples) == [2, 3]
     newest = side.snapshot("pg_settings")
     assert newest
     assert newest.at_ns == now_ns - 20 * NS
@@ -294,7 +294,7 @@ def test_a_comparison_without_prometheus_says_so_and_answers_the_rest(
     assert memory.datadog.value == 4096 * 1024
     assert isinstance(memory.truth.value, float)
     assert memory.prometheus.why_not
-    assert by_question["who blocks whom, now"].datadog.value == "5 by 6"
+    assert by_question["blocking sessions, now"].datadog.value == "5 by 6"
     assert by_question["slowest execution"].datadog.value == pytest.approx(2000.0, rel=0.01)
     size = by_question["size of the database"]
     assert isinstance(size.truth.value, float)
