@@ -1,5 +1,5 @@
-"""The same questions put to both observers, beside the truth; and what observing costs the database.
+"""Compares both observers with the ground truth, and measures the cost of monitoring for the database.
 
-An answer has its value, the age of its freshest point, its resolution, and where to look for it. "Cannot
-answer" is an answer, with the reason.
+An answer has a value, the age of its newest point, its resolution, and its source; or the reason why an
+observer has no value.
 """

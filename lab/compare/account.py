@@ -1,7 +1,7 @@
-"""The Datadog side as an account has it: its own API is asked for series.
+"""The Datadog side from an account: series by Datadog's API.
 
-What the Agent saw of sessions, and the plans, settings and schema it sent, are in no public API: these
-answers come from the intake's copy. A statement is a `query_signature` there, and has a queryid in the copy.
+Sessions, plans, settings and schema that the Agent sent are in no public API: these answers come from the
+intake's copy. A statement is a `query_signature` in the account, and has a queryid in the copy.
 """
 
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ HOST = "credit-lab-postgres"
 
 
 class DatadogAccount(Datadog):
-    """A Datadog account, and the intake's copy for what no API tells.
+    """A Datadog account, and the intake's copy for data that no API has.
 
-    `api` is open as long as this is asked. What it refuses is kept in `trouble`; then it is asked no more.
+    `api` must be open while this is used. The first error of the API is kept in `trouble`, and ends its use.
     """
 
     def __init__(self, settings: LabSettings, since_s: float, account: Account, api: Api) -> None:
@@ -43,7 +43,7 @@ class DatadogAccount(Datadog):
         )
 
     def work(self, names: Mapping[int, str]) -> Mapping[str, Work]:
-        """Return what the application's statements did, by name; `names` are by queryid."""
+        """Return calls and time of the application's statements, by name; `names` are by queryid."""
         known = ((d.signature, names.get(d.queryid)) for d in self.deltas if d.queryid)
         signatures = {signature: name for signature, name in known if name}
         calls = self._of_statements("count", signatures)
@@ -54,7 +54,7 @@ class DatadogAccount(Datadog):
         }
 
     def work_answer(self, value: float) -> Answer:
-        """Return an answer that rests on `work`."""
+        """Return an answer from the data of `work`."""
         return self._answer(value, "postgresql.queries.count", self._newest_s)
 
     def metric(self, asked: Metric) -> Answer:

@@ -1,4 +1,4 @@
-"""What a comparison is made of: questions, and three answers to each."""
+"""The records of a comparison: questions with three answers each, and costs."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
@@ -8,20 +8,20 @@ from lab.foundation.outcome import Outcome
 
 Value: TypeAlias = float | str
 CLOSE_PERCENT = 5.0
-# From here on digits after the point say nothing, and an exponent less.
+# Values from this size on are printed without decimals and without an exponent.
 LARGE = 10_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """What one side says.
+    """The answer of one side.
 
     Attributes:
-        value: a number in the question's unit, or words; None when it cannot answer.
-        age_s: how old the freshest point is.
-        resolution_s: the time between two points; None where that has no meaning.
-        where: a link or a command.
-        why_not: why there is no value.
+        value: a number in the question's unit, or text; None when it cannot answer.
+        age_s: the age of the newest point.
+        resolution_s: the time between two points; None where it has no meaning.
+        where: the source, as a link or a command.
+        why_not: the reason why there is no value.
     """
 
     value: Value | None = None
@@ -33,7 +33,7 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Compared:
-    """One question with its answers. `truth` is the application's or PostgreSQL's own word."""
+    """One question with its answers. `truth` is from the application or from PostgreSQL itself."""
 
     question: str
     unit: str
@@ -42,10 +42,10 @@ class Compared:
     datadog: Answer
 
     def error_percent(self, answer: Answer) -> float | None:
-        """Return by how many per cent a number differs from the truth; None where that has no meaning.
+        """Return the deviation of a number from the truth in percent; None where it has no meaning.
 
-        >>> truth, told = Answer(value=200.0), Answer(value=190.0)
-        >>> one = Compared(question="calls", unit="", truth=truth, prometheus=told, datadog=Answer())
+        >>> truth, reported = Answer(value=200.0), Answer(value=190.0)
+        >>> one = Compared(question="calls", unit="", truth=truth, prometheus=reported, datadog=Answer())
         >>> one.error_percent(one.prometheus), one.error_percent(one.datadog)
         (-5.0, None)
         """
@@ -66,13 +66,13 @@ def number(answer: Answer, row: Compared) -> str:
 
 
 def cannot(why_not: str) -> Answer:
-    """Return the answer of one that has none."""
+    """Return an answer without a value."""
     return Answer(why_not=why_not)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cost:
-    """What one role has cost PostgreSQL per second, since statistics were reset, and its sessions now."""
+    """The cost of one role in PostgreSQL per second since the last statistics reset, and its sessions now."""
 
     role: str
     calls_per_s: float
@@ -84,15 +84,15 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """All of it.
+    """A complete comparison.
 
     Attributes:
         since_s: the window, up to now.
-        datadog: what the Datadog column was read from.
+        datadog: the source of the Datadog column.
         costs_since_s: the window of the costs.
-        spent: what the observers take outside the database.
-        absent: who could not be asked, and why; without Prometheus the application's own counters are
-            not known either, and the questions that rest on them are not there.
+        spent: the cost of the observers outside the database.
+        absent: the sides that did not answer, with the reason; without Prometheus the application's own
+            counters are not known either, and the questions that need them are missing.
     """
 
     since_s: float
@@ -105,7 +105,7 @@ class Comparison:
 
     @property
     def outcome(self) -> Outcome:
-        """Unknown when one that is asked did not answer, or nothing was compared; never failed."""
+        """Unknown when a side did not answer, or nothing was compared; never failed."""
         return Outcome.UNKNOWN if self.absent or not self.rows else Outcome.OK
 
     def to_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What observing costs the database, from its own statistics by role, and nothing else."""
+"""The cost of monitoring for the database, from its own statistics by role."""
 
 from lab.compare.answers import Cost
 from lab.compare.side import Truth
@@ -14,7 +14,7 @@ GROUP BY r.rolname ORDER BY 3 DESC"""
 
 
 def costs(truth: Truth) -> tuple[tuple[Cost, ...], float]:
-    """Return the cost of each role, and the seconds that it is averaged over: since the last reset."""
+    """Return the cost of each role, averaged since the last statistics reset, and the seconds since then."""
     window = truth.ask(WINDOW)
     seconds = max(float(window[0][0]), 1.0) if window else 1.0
     found = truth.ask(ROLES)

@@ -1,4 +1,4 @@
-"""Questions about sessions, tables and the server: PostgreSQL's own views, now, are the truth."""
+"""Questions about sessions, tables and the server; the truth is in PostgreSQL's own views."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ HIT_RATIO = (
     ' / (pg_statio_user_tables_heap_blocks_hit{relname="TABLE"}'
     ' + pg_statio_user_tables_heap_blocks_read{relname="TABLE"})'
 )
-# A session that was not there at a scrape has no sample then: so the sum, by the number of scrapes.
+# A session has samples only of scrapes at which it existed: the sum is divided by the number of scrapes.
 ACTIVE = (
     'sum(sum_over_time(pg_stat_activity_count{state="active", usename!="postgres_exporter"}[WINDOW]))'
     " / max(count_over_time(pg_up[WINDOW]))"
@@ -32,7 +32,7 @@ TABLES = ("credit_proposals", "installments", "credit_transactions")
 
 @dataclass(frozen=True, kw_only=True)
 class _Counted:
-    """A question whose answer is one number of PostgreSQL's, one expression, and one metric if there is."""
+    """A question with one number of PostgreSQL, one PromQL expression, and one Agent metric, if any."""
 
     question: str
     unit: str
@@ -136,7 +136,7 @@ def _metric(metric: Metric | None, truth: Truth, datadog: Datadog) -> Answer:
 
 
 def _writes(truth: Truth, prometheus: Prometheus, datadog: Datadog) -> Iterator[Compared]:
-    """Rows written in the window: the application counts what it attempted, PostgreSQL the same."""
+    """Rows written in the window, as attempted: the application and PostgreSQL count the same."""
     window = f"{truth.window_s:.0f}s"
     for action, (column, metric) in WRITES.items():
         reported = prometheus.by_label(

@@ -1,4 +1,4 @@
-"""Questions about single executions: the slowest, its plan, who asked for it, and percentiles."""
+"""Questions about single executions: the slowest, its plan, its calling services, and percentiles."""
 
 from collections.abc import Iterator
 

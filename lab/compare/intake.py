@@ -1,4 +1,4 @@
-"""The Datadog side as the lab's intake has it: what the Agent, or the embedded agent, sent."""
+"""The Datadog side from the lab's intake: data that the Agent, or the embedded agent, sent."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ APPLICATION = "credit_app"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
-    """Calls and seconds of a statement, as one side has them."""
+    """Calls and seconds of a statement, by one side."""
 
     calls: float
     seconds: float
@@ -49,7 +49,7 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Metric:
-    """One of the Agent's metrics, as a question needs it.
+    """One of the Agent's metrics, as a question uses it.
 
     Attributes:
         name: of the metric.
@@ -63,7 +63,7 @@ class Metric:
 
 
 class Datadog:
-    """What came in the window."""
+    """Data received in the window."""
 
     def __init__(self, settings: LabSettings, since_s: float) -> None:
         self._reader = Reader(Paths.of(settings).store, timeout_s=READ_WITHIN_S)
@@ -82,7 +82,7 @@ class Datadog:
 
     @property
     def is_embedded(self) -> bool:
-        """Whether the embedded agent alone sent it, which sends nothing to Datadog."""
+        """Whether only the embedded agent sent data; it sends nothing to Datadog."""
         return self._sources == {Source.EMBEDDED}
 
     @cached_property
@@ -95,7 +95,7 @@ class Datadog:
         return self._window(QueryMetrics)
 
     def work(self, names: Mapping[int, str]) -> Mapping[str, Work]:
-        """Return what the application's statements did, by name; `names` are by queryid."""
+        """Return calls and time of the application's statements, by name; `names` are by queryid."""
         calls: defaultdict[str, float] = defaultdict(float)
         seconds: defaultdict[str, float] = defaultdict(float)
         for delta in self.deltas:
@@ -106,7 +106,7 @@ class Datadog:
         return {name: Work(calls=calls[name], seconds=seconds[name]) for name in calls}
 
     def work_answer(self, value: float) -> Answer:
-        """Return an answer that rests on `work`."""
+        """Return an answer from the data of `work`."""
         return self.answer(value, resolution_s=10.0)
 
     def metric(self, asked: Metric) -> Answer:
@@ -133,12 +133,12 @@ class Datadog:
 
     @cached_property
     def activity(self) -> list[ActivitySample]:
-        """The looks at the sessions."""
+        """The activity samples."""
         return self._window(ActivitySample)
 
     @cached_property
     def rounds(self) -> list[ActivityRound]:
-        """The rounds of sampling the sessions, those in which nobody was active among them."""
+        """The rounds of activity sampling, including those without an active session."""
         return self._window(ActivityRound)
 
     @property
@@ -153,10 +153,10 @@ class Datadog:
         return found[0] if found else None
 
     def tables(self) -> list[Snapshot]:
-        """Return the tables of the schema that were sent last, the freshest first.
+        """Return the tables of the last schema that was sent, the newest first.
 
-        Left out: those of another host, as after a switch between the embedded agent and an Agent, and those
-        that the last round did not hold any more.
+        Excluded: those of another host, as after a switch between the embedded agent and an Agent, and those
+        that are not in the last round.
         """
         newest = self._reader.select(Snapshot, TABLES, order="at_ns DESC", limit=1)
         if not newest:
@@ -174,7 +174,7 @@ class Datadog:
     def answer(
         self, value: float | str, *, resolution_s: float, at_ns: int | None = None
     ) -> Answer:
-        """Return an answer with the age of what it rests on."""
+        """Return an answer with the age of its data."""
         newest = at_ns or max((delta.at_ns for delta in self.deltas), default=None)
         age_s = None if newest is None else round((clock.now_ns() - newest) / NS_PER_S, 1)
         return Answer(value=value, age_s=age_s, resolution_s=resolution_s, where=self._console)

@@ -1,4 +1,4 @@
-"""CPU and memory of the observers: natively of recorded processes, in Docker as the engine tells."""
+"""CPU and memory of the observers: natively of recorded processes, in Docker by the engine's statistics."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,7 +17,7 @@ from lab.stack.native import records
 from lab.stack.native.process_cost import cost_of
 from lab.telemetry.store.records import EMBEDDED_LABEL
 
-# By component; what a lab does not run costs nothing, and is not told of.
+# By component; components that the lab does not run are omitted.
 OBSERVERS = {
     "postgres_exporter": PROMETHEUS,
     "prometheus": PROMETHEUS,
@@ -29,7 +29,7 @@ OBSERVERS = {
 
 
 def spent(settings: LabSettings) -> Iterator[Spent]:
-    """Yield CPU and memory of each process that observes."""
+    """Yield CPU and memory of each process of an observer."""
     mode = next(running(settings), None)
     if mode is Mode.DOCKER:
         yield from _in_containers()
@@ -54,7 +54,7 @@ def _native(settings: LabSettings) -> Iterator[Spent]:
 
 
 def _usage(process: psutil.Process) -> Usage | None:
-    """Add up a process and its descendants; None when it is gone."""
+    """Add up a process and its descendants; None when it has ended."""
     with suppress(psutil.NoSuchProcess):
         age_s = max(clock.now_s() - process.create_time(), 1.0)
         cost = cost_of(process)

@@ -1,4 +1,4 @@
-"""A comparison as one HTML file, without script: it can be mailed."""
+"""A comparison as one HTML file without scripts, which can be sent by e-mail."""
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
@@ -7,7 +7,7 @@ from lab.foundation import clock
 
 
 def html(found: Comparison, machine: str) -> str:
-    """Return the report; `machine` is where it was measured, in a few words."""
+    """Return the report; `machine` is a short description of the machine."""
     environment = Environment(
         loader=PackageLoader("lab.compare", "."), autoescape=select_autoescape(), trim_blocks=True
     )

@@ -1,4 +1,4 @@
-"""What observing takes outside the database: processors, memory, traffic, room."""
+"""Cost of the observers outside the database: CPU, memory, traffic, disk space."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ PROMETHEUS, DATADOG, LAB = "Prometheus", "Datadog", "the lab"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Spent:
-    """One figure of an observer; `value` is None when it cannot be said, for the reason given."""
+    """One figure of an observer; `value` is None when it is not known, with the reason in `why_not`."""
 
     observer: str
     what: str
@@ -17,7 +17,7 @@ class Spent:
     why_not: str = ""
 
     def __str__(self) -> str:
-        """Say it as a person reads it.
+        """Format the figure with its unit.
 
         >>> str(Spent(observer=LAB, what="memory", unit="MB", value=1234.5))
         '1,234 MB'
@@ -32,7 +32,7 @@ class Spent:
         return f"{self.value:,.{digits}f} {self.unit}".strip()
 
 
-# From here on two digits after the point say nothing.
+# Values from this size on are printed without decimals.
 SMALL = 100
 
 

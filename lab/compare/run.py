@@ -1,4 +1,4 @@
-"""Puts the questions: what runs decides which of them have answers."""
+"""Runs a comparison: all questions, with the answers of the components that run."""
 
 from lab.compare import database, executions, processes, statements, traffic
 from lab.compare.answers import Comparison

@@ -1,6 +1,6 @@
-"""Three of the sides that are asked: the truth, Prometheus, and what the lab itself keeps.
+"""Three sides of a comparison: the truth, Prometheus, and the lab's own store.
 
-A side that does not answer keeps the reason in `trouble`, is not asked again, and cannot answer anything.
+A side that does not answer keeps the reason in `trouble`, is not queried again, and has no answers.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ from lab.foundation.timestamps import NS_PER_S
 from lab.telemetry.store import Plan, Reader, Span
 
 READ_WITHIN_S = 15.0
-# It sees all statistics, and no row of the application's.
+# It may read all statistics, and no row of the application.
 LEAST = "pg_monitor"
 NAMES = """
 SELECT queryid, substring(query FROM 'statement=''([a-z_]+)''[*]/') FROM pg_stat_statements
@@ -31,7 +31,7 @@ WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AN
 
 
 class Prometheus:
-    """What can be asked of Prometheus."""
+    """The answers of Prometheus."""
 
     def __init__(self, settings: LabSettings) -> None:
         self._server = Server.of(settings, timeout_s=READ_WITHIN_S)
@@ -79,10 +79,10 @@ class Prometheus:
 
 
 class Truth:
-    """The application's own counters, and PostgreSQL's own views, asked as `lab` with pg_monitor's rights.
+    """The application's own counters, and PostgreSQL's own views, read as `lab` with pg_monitor's privileges.
 
-    The counters' history is read where Prometheus keeps what it scraped from the services: the raw samples,
-    so both ends of the window are moments at which the application itself was asked.
+    The counters' history is that of Prometheus' scrapes of the services, as raw samples: both ends of the
+    window are scrapes of the application itself.
     """
 
     def __init__(self, settings: LabSettings, prometheus: Prometheus, since_s: float) -> None:
@@ -93,7 +93,7 @@ class Truth:
         self.trouble: str | None = None
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
-        """Return the rows of a query that only looks; none when PostgreSQL does not answer."""
+        """Return the rows of a read-only query; none when PostgreSQL does not answer."""
         if self.trouble:
             return []
         try:
@@ -107,18 +107,18 @@ class Truth:
             return []
 
     def answer(self, sql: str, *, where: str = "") -> Answer:
-        """Return the one number of a query that only looks."""
+        """Return the one number of a read-only query."""
         found = self.ask(sql)
         if self.trouble:
             return cannot(self.trouble)
         return Answer(value=float(found[0][0] or 0), age_s=0.0, where=where)
 
     def grown(self, counter: str, label: str) -> dict[str, float]:
-        """Return by how much a counter of the application has grown in the window, by a label."""
+        """Return the increase of a counter of the application in the window, by a label."""
         grown: defaultdict[str, float] = defaultdict(float)
         for series in self._counters.raw(counter, window_s=self.window_s):
             values = [value for _, value in series.points]
-            # A counter that is lower than before belongs to a process that has started anew.
+            # A counter that is lower than before belongs to a restarted process.
             steps = pairwise(values)
             grown[series.labels.get(label, "")] += sum(b - a if b >= a else b for a, b in steps)
         return dict(grown)
@@ -129,7 +129,7 @@ class Truth:
 
 
 class Seen:
-    """What the lab itself keeps: the spans of the services, and PostgreSQL's own log."""
+    """The lab's own store: the spans of the services, and PostgreSQL's log."""
 
     def __init__(self, settings: LabSettings, since_s: float) -> None:
         self._reader = Reader(Paths.of(settings).store, timeout_s=READ_WITHIN_S)
@@ -137,11 +137,11 @@ class Seen:
         self._links = Links.of(settings)
 
     def trace_link(self, trace_id: str) -> str:
-        """Return where a trace is seen."""
+        """Return the link to a trace."""
         return self._links.trace(trace_id)["console"]
 
     def slowest_statement(self) -> Span | None:
-        """Return the longest span of a statement that the application has measured."""
+        """Return the longest span of a statement, as measured by the application."""
         found = self._reader.select(
             Span,
             "kind = 'sql' AND start_ns >= ?",
@@ -152,6 +152,6 @@ class Seen:
         return found[0] if found else None
 
     def executed_plans(self, statement: str) -> int:
-        """Return how many executed plans of a statement the log has told of."""
+        """Return the number of executed plans of a statement in the log."""
         condition = "executed AND statement = ? AND at_ns >= ?"
         return len(self._reader.select(Plan, condition, [statement, self._since_ns]))

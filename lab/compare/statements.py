@@ -1,7 +1,7 @@
-"""Questions about statements: calls, time, mean, for those that the application spends its time in.
+"""Questions about statements: calls, time and mean time of the application's top statements by time.
 
-The truth is the application's own: its counters around each statement, between two scrapes of them. What
-PostgreSQL counts it counts on the server's side, so its times lack the way there and back.
+The truth is the application's: its counters of each statement, between two scrapes. PostgreSQL counts on the
+server, so that its times do not include network and driver.
 """
 
 from collections.abc import Iterator

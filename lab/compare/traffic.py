@@ -1,4 +1,4 @@
-"""What observing ships and stores: bodies scraped and sent, before compression; series, samples, rows."""
+"""Traffic and storage of the observers: bytes scraped and sent, before compression; series, samples, rows."""
 
 import http.client
 import urllib.request
@@ -23,7 +23,7 @@ PER_MINUTE = 60.0
 
 
 def spent(settings: LabSettings, *, since_s: float) -> Iterator[Spent]:
-    """Yield bytes and samples per minute, and what is stored of them."""
+    """Yield bytes and samples per minute, and the storage that they use."""
     prometheus = Prometheus.of(settings, timeout_s=SCRAPE_WITHIN_S)
     try:
         yield from _scraped(prometheus)
@@ -42,7 +42,7 @@ def spent(settings: LabSettings, *, since_s: float) -> Iterator[Spent]:
 
 
 def _scraped(prometheus: Prometheus) -> Iterator[Spent]:
-    """Ask each target once, as Prometheus does: it keeps no size of what it scraped."""
+    """Scrape each target once, as Prometheus does, which has no metric of the scrapes' size."""
     by_job: defaultdict[str, list[Target]] = defaultdict(list)
     for target in prometheus.targets():
         by_job[target.job].append(target)
@@ -92,7 +92,7 @@ def _stored_by(prometheus: Prometheus) -> Iterator[Spent]:
 
 
 def _sent(prometheus: Prometheus, since_s: float) -> Iterator[Spent]:
-    """What the intake took of Agents and tracers: it counts bodies as they are after decompression."""
+    """Yield the bytes that the intake accepted from Agents and tracers, counted after decompression."""
     rate = f"sum by (stream) (rate(lab_intake_bytes_total[{since_s:.0f}s]))"
     found = {series.labels["stream"]: series.value for series in prometheus.now(rate)}
     for stream, per_second in sorted(found.items()):
