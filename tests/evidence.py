@@ -99,7 +99,7 @@ def plan(
 
 
 def sample(of: Span | None, *, at_ns: int, pid: int = 42, **fields: Any) -> ActivitySample:
-    """A look at a session that runs a statement, or at one of nobody's."""
+    """An activity sample of a session that runs a statement, or of one without a traceparent."""
     known: dict[str, Any] = {
         "at_ns": at_ns, "source": Source.EMBEDDED, "pid": pid, "database": "creditdb",
         "role": "credit_app", "application": "credit-risk", "backend_type": "client backend",
@@ -112,7 +112,7 @@ def sample(of: Span | None, *, at_ns: int, pid: int = 42, **fields: Any) -> Acti
 
 
 def lock_wait(of: Span, *, ms: float, blocked_by: int) -> Event:
-    """What log_lock_waits tells of a statement that waits."""
+    """The event that log_lock_waits logs for a statement that waits."""
     return Event(
         at_ns=of.start_ns + round(ms * MS), kind="lock_wait", pid=42, message="still waiting",
         severity="LOG", sqlstate=None, database="creditdb", role="credit_app", application=None,
@@ -133,7 +133,7 @@ def rejected(of: Span, message: str) -> Event:
 
 
 def failed(of: Span, message: str, sqlstate: str) -> Event:
-    """What PostgreSQL's log tells of a statement that failed."""
+    """The event in PostgreSQL's log of a statement that failed."""
     return Event(
         at_ns=of.start_ns + of.duration_ns, kind="error", pid=42, message=message, severity="ERROR",
         sqlstate=sqlstate, database="creditdb", role="credit_app", application=None, queryid=QUERYID,

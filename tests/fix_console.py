@@ -107,7 +107,7 @@ def start_console(state: Path, log: Path | None = None, /, **environment: str) -
 
 @pytest.fixture(scope="module")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole]:
-    """A running console, shared by a module's tests: its counters and its store go on."""
+    """A running console, shared by a module's tests: its counters and its store continue."""
     running = start_console(tmp_path_factory.mktemp("console"))
     try:
         yield running

@@ -41,7 +41,7 @@ def desk(lab: Lab) -> Drilldown:
 
 @pytest.fixture(scope="module")
 def url(lab: Lab) -> str:
-    """The console's address, as `up` tells it among its pages."""
+    """The console's address, as `up` prints it among its pages."""
     address = f"http://127.0.0.1:{lab.settings.console_port}"
     assert f"Console     {address}" in lab.run("up").stdout
     return address
@@ -49,7 +49,7 @@ def url(lab: Lab) -> str:
 
 @pytest.fixture(scope="module")
 def blocked(lab: Lab, desk: Drilldown, browser: Browser, url: str) -> StatementExecution:
-    """An execution of the workload that waited for a lock of ours, with its plan; seen live meanwhile."""
+    """A workload execution that waited for a lock of this test, with its plan; its session was seen live."""
     with connect(
         dsn(lab.settings, Role.OWNER), application_name=MARKUP, autocommit=False
     ) as connection:

@@ -1,4 +1,4 @@
-"""From a trace to its query to its plan, on the whole lab under load, held against PostgreSQL's own log.
+"""From a trace to its query to its plan, on the whole lab under load, compared with PostgreSQL's own log.
 
 The log is read here once more, by nothing of the lab's: what the drilldown says of an execution must be what
 PostgreSQL wrote about that very one.
@@ -43,7 +43,7 @@ THRESHOLDS = ("log_min_duration_statement", "auto_explain.log_min_duration")
 T = TypeVar("T")
 SHOWN = re.compile(r"Prometheus (.+?), DBM (.+?): difference <b>(.+?)</b>")
 MS = {"s": 1000.0, "ms": 1.0, "µs": 0.001, "ns": 0.000_001}
-# A line of the log tells its time to the millisecond.
+# A line of the log has its time in milliseconds.
 TICK = timedelta(milliseconds=1)
 RELOADED = "SELECT 1 FROM events WHERE at_ns > ? AND message LIKE 'received SIGHUP%'"
 COMMENT = re.compile(
@@ -140,7 +140,7 @@ def everything_logged(lab: Lab) -> Iterator[None]:
 
 
 def let_pass(seconds: float) -> None:
-    """Let the load go on for so long."""
+    """Let the load continue for some seconds."""
     begun = time.monotonic()
     await_state(
         "the load ran",
@@ -197,7 +197,7 @@ def chosen(lab: Lab, desk: Drilldown) -> list[StatementExecution]:
     return [of_trace(trace_id)[span_id] for trace_id, span_id in drawn]
 
 
-def test_a_thousand_executions_are_told_as_postgresqls_log_has_them(
+def test_a_thousand_executions_are_as_in_postgresqls_log(
     lab: Lab, chosen: list[StatementExecution]
 ) -> None:
     """Statement, queryid, duration and plan of each, drawn from the trace side: no mismatch."""
@@ -226,7 +226,7 @@ def test_executions_of_one_queryid_have_each_its_own_plan(chosen: list[Statement
 
 
 @pytest.mark.usefixtures("chosen")
-def test_below_the_thresholds_it_says_so(desk: Drilldown) -> None:
+def test_below_the_thresholds_the_reason_is_shown(desk: Drilldown) -> None:
     """With the lab's own thresholds again, a fast execution has no server time, and no plan as executed."""
     since = time.time_ns()
     fast = "kind = 'sql' AND start_ns > ? AND duration_ns < ?"
@@ -284,7 +284,7 @@ def test_who_blocked_an_execution_is_known_live_and_afterwards(lab: Lab, desk: D
     assert any(wait.type == "Lock" for wait in found.waits)
 
 
-def test_the_command_line_tells_a_trace_in_the_documented_shape(lab: Lab) -> None:
+def test_the_command_line_prints_a_trace_in_the_documented_shape(lab: Lab) -> None:
     """`trace slowest --json` has what programs are promised, and a traceparent leads to one statement."""
     report = lab.json("trace", "slowest")
     assert {
@@ -314,9 +314,9 @@ def below_zero(queryid: str | None) -> bool:
 
 
 def test_the_command_line_lists_and_shows_queries(lab: Lab, desk: Drilldown) -> None:
-    """`queries` come in the order that was asked for; `query` takes a queryid, also below 0, or a name."""
+    """`queries` come in the requested order; `query` takes a queryid, also below 0, or a name."""
     await_state(
-        "DBM told of a queryid below 0",
+        "DBM received a queryid below 0",
         lambda: None if any(below_zero(each.queryid) for each in desk.queries()) else "none yet",
         within_s=WITHIN_S,
     )
@@ -383,7 +383,7 @@ def in_ms(figure: str) -> float:
     return float(number) * MS[unit]
 
 
-@pytest.mark.usefixtures("chosen")  # its plans tell which tables a statement touches
+@pytest.mark.usefixtures("chosen")  # its plans show which tables a statement accesses
 def test_the_expressions_that_links_lead_to_have_an_answer(desk: Drilldown) -> None:
     """Of statements, tables, services and sessions: this Prometheus returns a series for each."""
     statements = desk.queries(By.CALLS)[:5]

@@ -92,7 +92,7 @@ def test_an_agent_that_sent_anything_is_datadogs_own(settings: LabSettings) -> N
 
 
 def test_the_last_activity_sample_and_the_newest_snapshot(settings: LabSettings) -> None:
-    """Of several samples the newest alone is now; what the log told is no plan of Datadog's."""
+    """Of several samples only the newest is current; a plan of the log is not one of Datadog's."""
     now_ns = clock.now_ns()
     span = replace(evidence.root(1), start_ns=now_ns - 10 * NS)
     kinds = ("pg_settings", "pg_settings", "table public.a", "table public.b")
@@ -276,7 +276,7 @@ def test_what_observing_costs_is_by_role(database: Database, settings: LabSettin
     assert {"datadog", "postgres_exporter", "lab"} <= by_role.keys()
 
 
-def test_a_comparison_without_prometheus_says_so_and_answers_the_rest(
+def test_a_comparison_without_prometheus_has_the_reason_and_the_other_answers(
     settings: LabSettings,
 ) -> None:
     now_ns = clock.now_ns()
@@ -304,7 +304,7 @@ def test_a_comparison_without_prometheus_says_so_and_answers_the_rest(
 def test_the_command_writes_json_a_page_and_its_status(
     settings: LabSettings, tmp_path: Path
 ) -> None:
-    """Exit status 2, unknown, as Prometheus did not answer; the window is the one that was asked for."""
+    """Exit status 2, unknown, as Prometheus did not answer; the window is the requested one."""
     command = [sys.executable, "-P", "-m", "lab", "compare"]
     options = ["--since", "2m", "--html", str(tmp_path / "page.html"), "--json"]
     environment = environment_of(

@@ -175,7 +175,7 @@ def test_a_mistake_is_answered_in_json(console: RunningConsole, path: str, statu
 
 
 @pytest.mark.parametrize("path", ["/jaeger/api/services", "/api/drilldown/sessions"])
-def test_nobody_reads_without_the_token(console: RunningConsole, path: str) -> None:
+def test_requests_without_the_token_are_refused(console: RunningConsole, path: str) -> None:
     assert console.send("GET", path).status == 401
     wrong = {"Authorization": "Bearer guess"}
     assert console.send("GET", path, headers=wrong).status == 401
@@ -192,7 +192,7 @@ def test_without_a_token_only_this_machine_is_answered(tmp_path: Path) -> None:
         console.stop()
 
 
-def test_the_cli_is_told_the_same_by_a_container_as_by_the_store(console: RunningConsole) -> None:
+def test_the_cli_gets_the_same_from_a_container_as_from_the_store(console: RunningConsole) -> None:
     """Each answer, sent as JSON and read again, equals the one that was made where the store is."""
     near, far = Drilldown.of(settings(console)), RemoteDrilldown.of(settings(console))
     traceparent = f"00-{of.trace_id(1)}-{of.span_id(2)}-01"

@@ -40,7 +40,7 @@ def is_refused_the_disk(console: OwnConsole) -> bool:
     return "disk" in (console.health()["log_trouble"] or "")
 
 
-def test_services_go_on_and_the_log_is_caught_up_to_the_line(
+def test_services_continue_and_the_log_is_read_to_its_last_line(
     database: Database, cluster: Cluster, tmp_path: Path
 ) -> None:
     """Through every outage operations end as ever, and afterwards the store has each line of the log once."""

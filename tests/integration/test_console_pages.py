@@ -231,9 +231,7 @@ def test_a_fault_is_marked_behind_the_load_and_leads_to_its_run(reader: Visit) -
     reader.page.click("#load .legend a")
     assert reader.page.url == f"{reader.base}/drills/{RUN}"
     text = reader.page.inner_text("main")
-    assert [
-        word for word in ("fault active", "injected", "no verdicts") if word not in text
-    ] == []
+    assert [word for word in ("fault active", "injected", "no verdicts") if word not in text] == []
     reader.open("/drills")
     assert reader.page.inner_text("tbody th a") == "deadlocks"
 
@@ -283,20 +281,20 @@ def test_colours_follow_the_system_until_the_reader_chooses(reader: Visit) -> No
         "/queries/brwse_products", "/drills/123", "/go?q=%3F", "/no/such/page",
     ],
 )  # fmt: skip
-def test_what_is_not_there_gets_a_page_that_says_so(reader: Visit, path: str) -> None:
-    """The status is 404, and the page says what was asked for and where to go on."""
+def test_an_unknown_path_gets_a_page_with_the_reason(reader: Visit, path: str) -> None:
+    """The status is 404, and the page has the requested path and links to continue."""
     assert reader.open(path).status == 404
     assert reader.page.inner_text("h1") == "Not found"
     assert reader.page.locator("main a.button").count() == 3
 
 
-def test_a_near_miss_of_a_name_is_told(console: RunningConsole) -> None:
+def test_a_similar_name_is_suggested(console: RunningConsole) -> None:
     """A misspelt statement is answered with the one that was meant."""
     assert "browse_products" in get(console, "/queries/brwse_products")[1]
 
 
 def test_a_program_gets_json_for_what_is_not_there(console: RunningConsole) -> None:
-    """An agent that asks for an unknown path is told in its own tongue."""
+    """An agent that requests an unknown path gets the error as JSON."""
     answer = console.send("GET", "/no/such/page")
     assert (answer.status, answer.json()) == (404, {"errors": ["no such page"]})
 
@@ -338,7 +336,7 @@ def test_readers_do_not_hold_up_what_comes_in(known: tuple[Path, Execution]) -> 
                     assert running.send("GET", "/healthz").status == 200
                     assert running.send("POST", "/v0.4/traces", b"\x90").status == 200
                     assert not any(future.done() for future in asked)
-            # Nobody listens any more, so the pages come, each with a word about Prometheus.
+            # Nothing listens any more: the pages are shown, each with the error of Prometheus.
             assert {future.result().status for future in asked} == {200}
     finally:
         running.stop()

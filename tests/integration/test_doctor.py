@@ -147,7 +147,7 @@ def test_an_extension_off_the_search_path_is_really_found_after_the_fix(
 
 
 def test_a_function_owner_that_may_not_read_a_table_is_named(fixable: Database) -> None:
-    """A new table that the function's owner may not read has no plans, and the check says which."""
+    """A new table that the function's owner may not read has no plans, and the check names it."""
     target = fixable.dsn(Role.SUPERUSER)
     with fixable.connect(Role.OWNER) as owner:
         rows(owner, "CREATE TABLE forgotten AS SELECT 1 AS x")
@@ -204,7 +204,7 @@ def test_examining_changes_nothing(database: Database) -> None:
 
 @pytest.fixture
 def foreign(postgres: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    """A server that somebody else made: PostgreSQL's defaults, nothing loaded."""
+    """Any other server: PostgreSQL's defaults, nothing loaded."""
     conf = tmp_path / "theirs" / "conf"
     conf.mkdir(parents=True)
     (conf / "postgresql.conf").write_text("max_connections = 30\n")

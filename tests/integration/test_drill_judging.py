@@ -189,7 +189,7 @@ def test_a_fault_that_was_not_proven_is_not_judged(kept: Kept) -> None:
     assert {verdict.seen for verdict in found.verdicts} == {Seen.UNKNOWN}
 
 
-def test_without_a_store_its_observers_are_silent_and_say_why(
+def test_without_a_store_its_observers_are_unavailable_with_the_reason(
     database: Database, tmp_path: Path
 ) -> None:
     update = {"lab_state_dir": tmp_path, "prometheus_port": free_port()}

@@ -261,7 +261,7 @@ def test_a_cascade_names_its_trigger(driven: Driven) -> None:
     assert "outside the plan: trigger zc_p_fkey on zp (100 calls)" in delete.plan.worst_node
 
 
-def test_a_failed_statement_says_so(driven: Driven) -> None:
+def test_a_failed_statement_has_its_error(driven: Driven) -> None:
     found = driven.only("fails")
     assert found.executions == ()
     assert found.absent["server_ms"].startswith("it failed")

@@ -68,7 +68,7 @@ def test_executions_of_executemany_are_listed(console: RunningConsole) -> None:
 
 
 def test_a_plan_of_thousands_of_nodes_is_cut(console: RunningConsole) -> None:
-    """Those that did most are shown; the page says how many are not."""
+    """The slowest nodes are shown, with the number of those that are not."""
     text = page(console, WIDE.trace_id, WIDE.span_id)
     assert text.count('class="node"') <= 510
     assert "nodes are not shown: those with the least own time" in text

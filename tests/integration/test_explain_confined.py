@@ -1,4 +1,4 @@
-"""What a holder of the role datadog's password can reach through datadog.explain_statement: plans only."""
+"""datadog.explain_statement gives the role datadog plans only."""
 
 import pytest
 
@@ -141,7 +141,7 @@ def test_no_explained_statement_reads_customers(
         "SELECT * FROM pg_statistic",
     ],
 )
-def test_the_role_datadog_makes_nothing_and_becomes_nobody(
+def test_the_role_datadog_creates_nothing_and_has_no_other_role(
     attacked: Database, statement: str
 ) -> None:
     with attacked.connect(Role.DATADOG) as connection, pytest.raises(DatabaseError) as refused:
@@ -149,8 +149,8 @@ def test_the_role_datadog_makes_nothing_and_becomes_nobody(
     assert refused.value.sqlstate in {"42501", "0A000"}
 
 
-def test_the_role_that_plans_owns_the_function_and_belongs_to_nobody(database: Database) -> None:
-    """So that it can end nobody's session, and change nothing."""
+def test_the_role_that_plans_owns_the_function_and_has_no_members(database: Database) -> None:
+    """So that it can end no other role's session, and change nothing."""
     with database.connect(Role.SUPERUSER) as connection:
         owned = rows(
             connection,

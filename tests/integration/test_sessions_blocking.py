@@ -1,4 +1,4 @@
-"""Who waits for whom, where PostgreSQL's list of blocking pids is not a list of sessions."""
+"""The blocking tree where pg_blocking_pids is not a list of distinct sessions."""
 
 from io import StringIO
 from pathlib import Path
@@ -55,11 +55,11 @@ def _truncate(target: str) -> None:
 
 def _not_waiting(cluster: Cluster) -> str | None:
     found = sessions.live(cluster.settings)
-    return None if any(s.blocked_by for s in found.sessions) else f"nobody waits: {found.absent}"
+    return None if any(s.blocked_by for s in found.sessions) else f"no session waits: {found.absent}"
 
 
 def test_a_session_that_blocks_by_several_of_its_processes_is_there_once() -> None:
-    """A parallel query's leader stands in the list once for each worker that holds the lock."""
+    """The list has a parallel query's leader once for each worker that holds the lock."""
     row = (
         *(7, "u", "a", "d", "active", "Lock", "relation", None, "SELECT 1"),
         *("client backend", 1.0, 1.0, 1.0, [5, 5, 9, 5, 0, 0]),

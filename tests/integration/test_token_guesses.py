@@ -32,7 +32,7 @@ def test_an_address_is_blocked_for_the_rest_of_its_minute(
 
 
 def test_an_ipv6_network_is_one_sender_and_memory_is_bounded() -> None:
-    """Whoever has a /64 has more addresses than could be counted."""
+    """A client with a /64 network has more addresses than could be counted."""
     guesses = Guesses(lambda: 0.0)
     for number in range(MAX_WRONG):
         guesses.wrong(f"2001:db8::{number + 1:x}")

@@ -230,7 +230,7 @@ def test_an_acknowledged_operation_that_is_missing_is_found(
     assert failing(report) == {"acknowledged.servicing.pay", "acknowledged.paid_brl"}
 
 
-def test_services_go_on_after_a_check(seeded: Database, tmp_path: Path) -> None:
+def test_services_continue_after_a_check(seeded: Database, tmp_path: Path) -> None:
     with all_services(seeded, tmp_path) as process:
         verify.run(seeded.settings, window_s=WINDOW_S)
         assert process.client.health()["state"] == "running"
@@ -257,10 +257,10 @@ def test_a_service_that_does_not_run_is_named(seeded: Database, tmp_path: Path) 
     assert "credit-risk" not in missing.detail
 
 
-def test_a_stranger_in_the_services_role_makes_counters_unknown(
+def test_another_client_with_the_services_role_makes_counters_unknown(
     seeded: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their statistics could hide in that session; the report says what to do, and the services go on."""
+    """That session may have unflushed statistics; the report has the next step, and the services continue."""
     monkeypatch.setattr(quiescence, "SESSIONS_TIMEOUT_S", 0.5)
     with seeded.connect(Role.APP), all_services(seeded, tmp_path) as process:
         report = verify.run(seeded.settings, window_s=0.1)

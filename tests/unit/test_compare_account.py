@@ -79,7 +79,7 @@ def test_a_gauge_is_its_latest_value_and_a_rate_the_sum_of_the_window(
     assert missing == Answer(why_not="no series postgresql.connections in the account")
 
 
-def test_a_refusal_is_told_once_and_nothing_else_is_asked(
+def test_a_refusal_is_reported_once_and_ends_the_queries(
     side: DatadogAccount, datadog: OnLoopback
 ) -> None:
     path = "/api/v1/query"

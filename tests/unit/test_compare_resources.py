@@ -25,7 +25,7 @@ def settings(tmp_path: Path) -> LabSettings:
 
 
 def test_a_recorded_process_has_cpu_and_memory(settings: LabSettings, tmp_path: Path) -> None:
-    """Its own, by the record that it left; what no observer is, or does not run, is not told of."""
+    """Its own, by the record that it left; other components, and those that do not run, are omitted."""
     (tmp_path / "run").mkdir()
     for name in ("prometheus", "proposals"):
         Record.of_this_process(name, version="1", address="").write(tmp_path / "run")
@@ -45,10 +45,10 @@ def test_the_embedded_agent_is_called_so(settings: LabSettings, tmp_path: Path) 
     assert "embedded agent, not Datadog's" in cpu.what
 
 
-def test_where_nothing_runs_nothing_is_made_up(
+def test_where_nothing_runs_there_are_no_figures(
     settings: LabSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither processes, nor Prometheus, nor a store: each says so, and tracing names its benchmark."""
+    """Neither processes, nor Prometheus, nor a store: each has its reason; tracing names its benchmark."""
     monkeypatch.setattr(docker, "answers", lambda: False)
     found = gathered(processes.spent(settings), traffic.spent(settings, since_s=60))
     assert {one.observer for one in found} == {PROMETHEUS, DATADOG, LAB}
@@ -60,7 +60,7 @@ def test_where_nothing_runs_nothing_is_made_up(
     )
 
 
-def test_containers_are_told_by_component(
+def test_containers_are_reported_by_component(
     settings: LabSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`docker stats` knows short identities, Compose the services' names."""

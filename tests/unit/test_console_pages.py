@@ -52,7 +52,7 @@ def test_an_unknown_wait_class_is_not_taken_for_the_cpu() -> None:
     assert colours.of_wait(None).startswith("c-CPU")
 
 
-def test_stacked_bars_stand_on_each_other_and_last_a_step() -> None:
+def test_stacked_bars_are_on_top_of_each_other_and_a_step_wide() -> None:
     """The second layer begins where the first ends, and nothing is drawn where there is nothing."""
     [(_, lower), (_, upper)] = chart([1.0, 0.0], [1.0, 2.0], stacked=True).paths()
     assert lower == "M0.0 100.00V50.00H500.0V100.00Z"
@@ -108,7 +108,7 @@ def test_a_chart_without_values_can_be_asked_everything() -> None:
 def test_a_fault_is_a_band_as_far_as_it_is_in_the_chart(
     begin_s: int, end_s: int, place: tuple[float, float] | None
 ) -> None:
-    """What began before or goes on is cut at the edges; what was before or after is not there."""
+    """A band that begins before or ends after the chart is cut; one before or after it is not drawn."""
     band = Band(label="drill x", href="/drills/x", begin_ms=begin_s * 1000, end_ms=end_s * 1000)
     drawn = replace(chart([1.0, 1.0, 1.0, 1.0], stacked=True), bands=[band])
     assert drawn.band_places() == ([(band, *place)] if place else [])

@@ -1,4 +1,4 @@
-"""One execution from all that saw it, and nothing of any other; what is not known says why."""
+"""One execution from all its sources, and nothing of any other; what is not known has the reason."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -67,7 +67,7 @@ def test_two_executions_of_one_queryid_have_each_its_own_plan(store: Store) -> N
     assert {each.queryid for each in found} == {str(of.QUERYID)}
 
 
-def test_an_execution_below_the_thresholds_says_so(store: Store) -> None:
+def test_an_execution_below_the_thresholds_has_the_reason(store: Store) -> None:
     fast = of.statement(1, ms=5)
     put(store, of.root(1), fast, of.known(), of.thresholds())
     found = one(store, fast)
@@ -108,7 +108,7 @@ def test_a_log_that_was_not_read_that_far_is_no_fast_execution(store: Store) -> 
     )
 
 
-def test_a_call_without_a_comment_says_so(store: Store) -> None:
+def test_a_call_without_a_comment_has_the_reason(store: Store) -> None:
     """callproc sends no traceparent: nothing that the log has can be of this span."""
     slow, later = of.statement(1, ms=900, tags={}), of.statement(2, ms=900)
     put(store, of.root(1), slow, of.thresholds(), of.logged(later, ms=890))
@@ -204,7 +204,7 @@ def test_what_is_never_planned_has_no_plan(store: Store) -> None:
     assert "does not plan statements of this kind" in note
 
 
-def test_a_failed_execution_says_why_it_failed_and_why_it_has_no_plan(store: Store) -> None:
+def test_a_failed_execution_has_its_error_and_why_it_has_no_plan(store: Store) -> None:
     gave_up = of.statement(1, ms=10_000, error=True)
     put(
         store,
@@ -351,7 +351,7 @@ def test_an_unknown_service_is_answered_with_the_nearest(many: Store) -> None:
         traces.search(many.reader, Search(service="rsik"))
 
 
-def test_an_empty_store_says_that_it_is_empty(store: Store) -> None:
+def test_an_empty_store_is_reported_as_empty(store: Store) -> None:
     assert traces.search(store.reader, Search()) == ()
     with pytest.raises(NotFoundError, match="has no trace yet"):
         traces.search(store.reader, Search(service="risk"))
@@ -376,7 +376,7 @@ def test_the_span_of_no_statement_has_no_execution(store: Store) -> None:
         ("", "it has 0 digits"),
     ],
 )
-def test_a_malformed_id_is_told_what_is_wrong_with_it(given: str, fault: str) -> None:
+def test_the_error_of_a_malformed_id_has_what_is_wrong_with_it(given: str, fault: str) -> None:
     with pytest.raises(MalformedIdError, match=fault):
         ids.parse(given)
 

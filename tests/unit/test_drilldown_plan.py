@@ -129,7 +129,7 @@ def test_buffers_are_a_nodes_own() -> None:
     assert "7 blocks spilled to disk" in found.worst_node
 
 
-def test_an_estimated_plan_says_that_nothing_was_measured() -> None:
+def test_the_text_of_an_estimated_plan_has_no_measured_values() -> None:
     found = read(node("Limit", node("Seq Scan", cost=453.0, Relation_Name="customers"), cost=2.0))
     assert not found.executed
     assert found.total_ms is None

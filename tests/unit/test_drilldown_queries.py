@@ -1,4 +1,4 @@
-"""Statements by what they cost, and one of them over time, out of what DBM and PostgreSQL's log told."""
+"""Top statements, and one statement over time, from the data of DBM and of PostgreSQL's log."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -115,7 +115,7 @@ def test_slowest_executions_and_tables_of_a_statement(store: Store) -> None:
     assert found.services == ("credit-risk",)
 
 
-def test_an_absent_source_leaves_its_fields_empty_and_says_why(store: Store) -> None:
+def test_an_absent_source_leaves_its_fields_empty_with_the_reason(store: Store) -> None:
     store.writer.commit([of.known()], timeout_s=60)
     found = ask(store)
     assert "does not answer" in found.absent["table_hit_ratio"]

@@ -83,7 +83,7 @@ def test_what_was_seen_between_injection_and_proof_took_no_time() -> None:
     assert found.after_s == 0.0
 
 
-def test_nobody_is_judged_by_a_fault_that_was_not_proven() -> None:
+def test_no_observer_is_judged_by_a_fault_that_was_not_proven() -> None:
     """Whatever the observers show: PostgreSQL did not confirm it."""
     unproven = replace(TRUTH, proven_ns=None)
     found = judge(series((50, 0), (70, 9)), unproven, SIGNALS, ALERTS)
@@ -92,7 +92,7 @@ def test_nobody_is_judged_by_a_fault_that_was_not_proven() -> None:
 
 
 @pytest.mark.parametrize("observer", Observer)
-def test_an_observer_without_data_is_unknown_not_blind(observer: Observer) -> None:
+def test_an_observer_without_data_is_unknown_not_missed(observer: Observer) -> None:
     """Absent data are no miss."""
     found = verdict(observer, replace(EMPTY, last_data_ns={}))
     assert (found.seen, found.says) == (Seen.UNKNOWN, ("it delivered nothing in this time",))
@@ -104,7 +104,7 @@ def test_an_observer_with_fresh_data_that_show_nothing_has_missed_it(observer: O
 
 
 @pytest.mark.parametrize("observer", Observer)
-def test_an_observer_that_cannot_be_asked_says_why(observer: Observer) -> None:
+def test_an_unavailable_observer_has_the_reason(observer: Observer) -> None:
     found = verdict(observer, replace(EMPTY, unavailable={observer: "it does not answer"}))
     assert (found.seen, found.says) == (Seen.UNKNOWN, ("it does not answer",))
 
@@ -118,7 +118,7 @@ def test_stale_data_are_no_miss() -> None:
 
 
 def test_stale_data_that_show_the_fault_have_seen_it() -> None:
-    """An observer that saw it, and went blind then, saw it."""
+    """An observer that showed it, and then delivered no more data, has seen it."""
     evidence = replace(series((50, 0), (70, 9)), last_data_ns={Observer.METRICS: PROVEN + 9 * NS})
     assert verdict(Observer.METRICS, evidence).seen is Seen.SEEN
 
@@ -145,7 +145,7 @@ def test_a_short_silence_or_one_of_before_and_after_is_a_miss_all_the_same(
     assert verdict(Observer.DBM, replace(EMPTY, gaps={Observer.DBM: gap})).seen is Seen.MISSED
 
 
-def test_evidence_that_comes_late_is_a_miss_and_says_so() -> None:
+def test_evidence_after_the_healing_is_a_miss_with_the_delay() -> None:
     """Within the time of a scrape after the heal it counts; later it does not."""
     grace_s = GRACE_NS / NS
     in_time = verdict(Observer.METRICS, series((50, 0), (121 + grace_s, 9)))
@@ -156,7 +156,7 @@ def test_evidence_that_comes_late_is_a_miss_and_says_so() -> None:
 
 
 def test_what_was_so_before_the_fault_contradicts() -> None:
-    """A value that is as high before as during the fault tells nothing."""
+    """A value that is as high before as during the fault is no evidence."""
     found = verdict(Observer.METRICS, series((50, 9), (70, 9), (80, 10)))
     assert found.seen is Seen.UNKNOWN
     assert found.says == ("blocked sessions: above the threshold before the fault",)
@@ -171,7 +171,7 @@ def test_a_rise_far_above_what_was_before_is_seen_all_the_same() -> None:
 
 
 def test_only_the_series_that_rises_the_most_names_the_statement() -> None:
-    """A person looks at the top of the graph: a true name further down does not count."""
+    """Only the track that rises most counts: a true name in another track does not."""
     true = Series(
         labels={"statement": "lock_customers", "service": "credit-drill"},
         points=((INJECTED + 5 * NS, 3.0),),
@@ -185,7 +185,7 @@ def test_only_the_series_that_rises_the_most_names_the_statement() -> None:
 
 
 def test_a_blocking_pid_names_the_culprit_and_its_last_statement() -> None:
-    """Who waits leads to whom for, in the same look at the sessions."""
+    """A waiting session leads to the blocking one in the same activity sample."""
     waiting = session(62, 200, blocking_pids=(100,), trace_id="0" * 32, statement="update_contact")
     holder = session(62, 100, statement="lock_customers", service="credit-drill")
     evidence = replace(EMPTY, activity=(session(61, 300), waiting, holder))
@@ -194,7 +194,7 @@ def test_a_blocking_pid_names_the_culprit_and_its_last_statement() -> None:
     assert found.depths == (Depth.DETECTED, Depth.STATEMENT, Depth.CULPRIT, Depth.TRACE)
 
 
-def test_a_wrong_pid_names_nobody() -> None:
+def test_a_wrong_pid_names_no_culprit() -> None:
     evidence = replace(EMPTY, activity=(session(62, 200, blocking_pids=(300,)),))
     assert verdict(Observer.DBM, evidence).depths == (Depth.DETECTED,)
 
@@ -276,7 +276,7 @@ def test_spans_name_the_statement_by_its_text_and_the_caller_by_its_service() ->
     ("heavy_at", "seen"), [((70,), Seen.MISSED), ((70, 90), Seen.MISSED), ((70, 80), Seen.SEEN)]
 )
 def test_one_heavy_interval_alone_is_no_fault(heavy_at: tuple[int, ...], seen: Seen) -> None:
-    """Where two in a row are asked for, an interval without spans breaks the row."""
+    """Where two in a row are required, an interval without spans breaks the row."""
     spans = [statement_span(at_s, "SELECT report", 2900) for at_s in heavy_at]
     spans += [statement_span(at_s, "SELECT 1", 1) for at_s in range(41, 120, 10)]
     slower = Resources(says="ms in 10 s", above=100, times=3, points=2)
@@ -287,7 +287,7 @@ def test_one_heavy_interval_alone_is_no_fault(heavy_at: tuple[int, ...], seen: S
 
 @pytest.mark.parametrize(("executions", "seen"), [(1, Seen.MISSED), (2, Seen.SEEN)])
 def test_a_single_execution_in_an_interval_does_not_count(executions: int, seen: Seen) -> None:
-    """Where two are asked for: a report that takes long in each interval is executed once in it."""
+    """Where two are required: a report that takes long in each interval is executed once in it."""
     spans = [
         statement_span(at_s + execution, "SELECT report", 900)
         for at_s in (70, 80)
@@ -375,14 +375,14 @@ def test_an_alert_that_fires_long_after_the_heal_is_late() -> None:
     assert found.says == ("SessionsBlocked fired only 29 s after the heal",)
 
 
-def test_nothing_is_told_of_a_quiet_stretch() -> None:
-    """What was so before and stays so is no false alarm, nor is an alert that is only pending."""
+def test_a_window_without_changes_has_no_false_positive() -> None:
+    """A value that was high before the window is no false positive, nor is an alert that is only pending."""
     calm = replace(series((50, 3), (70, 3)), alerts=(alert("SessionsBlocked", 70, None),))
     assert list(false_positives(calm, {"any": SIGNALS}, since_ns=INJECTED, until_ns=HEALED)) == []
     assert without_data(calm, until_ns=HEALED) == {}
 
 
-def test_what_rises_although_nothing_is_broken_is_a_false_alarm() -> None:
+def test_a_rise_without_a_fault_is_a_false_positive() -> None:
     """Whichever drill's signal it is; a firing alert is one whether it belongs to a drill or not."""
     risen = replace(
         series((50, 0), (70, 9)), alerts=(alert("Novel", 20, 30, service="credit-risk"),)
@@ -396,8 +396,8 @@ def test_what_rises_although_nothing_is_broken_is_a_false_alarm() -> None:
     assert [alarm.stretches for alarm in together([*found, *found])] == [2, 2]
 
 
-def test_an_alert_that_fires_for_two_is_one_false_alarm() -> None:
-    """Of a stretch: the one that fired first is told."""
+def test_an_alert_that_fires_for_two_is_one_false_positive() -> None:
+    """Of a window: the one that fired first is reported."""
     fired = tuple(
         alert("WorkloadLate", 60, at_s, service=service)
         for service, at_s in (("credit-risk", 80), ("credit-customers", 75))

@@ -36,7 +36,7 @@ def test_an_alert_counts_that_fires_until_the_end(firing_ns: int | None, says: s
 
 
 def test_one_alert_of_several_services_counts_once_with_the_first() -> None:
-    """Named by the labels that tell them apart; another alert is one of its own."""
+    """Named by the labels that distinguish them; another alert is a separate one."""
     first = alert(
         SINCE + 1, service="risk", severity="page", alertname="ServiceDown", job="x", instance="y"
     )

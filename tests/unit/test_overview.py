@@ -71,7 +71,7 @@ def test_a_sample_of_the_agent_stands_for_its_longer_interval(store: Store) -> N
     assert load.latest == pytest.approx(1.5)
 
 
-def test_a_round_in_which_nobody_was_active_counts(store: Store) -> None:
+def test_a_round_without_active_sessions_counts(store: Store) -> None:
     """Ten rounds, one of them with a session: a load of a tenth."""
     rounds = [taken(s, 0, interval_s=1.0) for s in range(1, 11)]
     store.writer.commit([*rounds, sample(3, 1)], timeout_s=60)
@@ -93,7 +93,7 @@ def test_an_empty_store_is_no_load_and_nothing_fresh(store: Store) -> None:
 
 
 def test_equal_errors_are_one_incident_with_a_count(store: Store) -> None:
-    """A burst of one error is one line, told at its last time; the deadlock before it stays in sight."""
+    """A burst of one error is one line, with its last time; the deadlock before it remains visible."""
     deadlock = event(50, kind="deadlock", message="deadlock detected", sqlstate="40P01")
     burst = [event(s, statement="pay") for s in (10, 20, 30)]
     store.writer.commit([deadlock, *burst, event(2000)], timeout_s=60)
@@ -124,7 +124,7 @@ def test_what_postgresql_refuses_the_observer_is_no_incident(store: Store) -> No
     assert refused_explains(store.reader, since=AT - WINDOW, until=AT) == 2
 
 
-def test_a_table_that_is_waited_for_has_its_name_where_dbm_told_it(store: Store) -> None:
+def test_a_locked_table_has_its_name_if_dbm_received_it(store: Store) -> None:
     """The log has oids; the schema that was sent has their names, and an oid it lacks stays one."""
     payload = '{"id":16545,"name":"credit_proposals","columns":[]}'
     snapshot = Snapshot(

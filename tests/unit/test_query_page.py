@@ -66,7 +66,7 @@ def test_the_charts_draw_what_dbm_counted_and_nothing_of_a_silent_prometheus(
         assert 0 <= ends_ms - at_ns / 1e6 < 10_000
 
 
-def test_the_list_has_the_applications_statements_unless_all_are_asked_for(
+def test_the_list_has_the_applications_statements_unless_all_are_selected(
     store: Store, desk: Drilldown
 ) -> None:
     """Ordered by time, with each one's share of it; a monitoring role's are among all."""

@@ -1,4 +1,4 @@
-"""The rules of `verify` on made-up figures: what fails, what is unknown, and what a person is shown."""
+"""The rules of `verify` on synthetic figures: what fails, what is unknown, and what is printed."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ def moment(
 
 
 def test_only_the_difference_within_the_window_counts() -> None:
-    """What was counted before, on either side, is nobody's business: statistics survive no crash."""
+    """What was counted before, on either side, does not matter: statistics do not survive a crash."""
     start = moment({"insert": 10}, {"insert": 7})
     end = moment({"insert": 30, "update": 5}, {"insert": 27, "update": 5})
     checks = list(counters.attempted_rows(start, end))
