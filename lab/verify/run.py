@@ -23,7 +23,7 @@ def run(
 
     Args:
         settings: the addresses of database and services.
-        window_s: seconds for which the services run between the two quiescent moments.
+        window_s: seconds for which the services run between the quiescent moments.
         progress: called with the name of each step before it begins.
 
     A check whose query PostgreSQL does not answer is unknown in the report.

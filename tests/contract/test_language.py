@@ -22,6 +22,12 @@ PROSE: Mapping[str, tuple[str, ...]] = {
     "docs": (".md",), "creditlab": (),
     "lab/bootstrap": (".py",), "lab/clients": (".py",), "lab/datadog": (".py",), "lab/foundation": (".py",),
     "lab/seed": (".py",), "lab/stack": (".py",), "lab/telemetry": (".py", ".sql"), "lab/terminal": (".py",),
+    "lab/compare": (".py", ".html"),
+    "lab/console": (".py", ".html", ".js"),
+    "lab/doctor": (".py",),
+    "lab/drilldown": (".py", ".sql"),
+    "lab/judge": (".py",),
+    "lab/verify": (".py", ".sql"),
 }  # fmt: skip
 # Each word or phrase, as a regular expression between word boundaries, and what to write.
 WORDS: Mapping[str, str] = {

@@ -55,7 +55,9 @@ def _truncate(target: str) -> None:
 
 def _not_waiting(cluster: Cluster) -> str | None:
     found = sessions.live(cluster.settings)
-    return None if any(s.blocked_by for s in found.sessions) else f"no session waits: {found.absent}"
+    return (
+        None if any(s.blocked_by for s in found.sessions) else f"no session waits: {found.absent}"
+    )
 
 
 def test_a_session_that_blocks_by_several_of_its_processes_is_there_once() -> None:

@@ -14,7 +14,7 @@ _SETTING_OF = {
     "auto_explain": "auto_explain.log_min_duration",
 }
 _ENTRIES = 10_000
-# Invalid bytes; no such character in the target encoding; no conversion between the two encodings.
+# Invalid bytes; no such character in the target encoding; no conversion between the encodings.
 _NOT_CONVERTED = frozenset({"22021", "22P05", "42883"})
 _TEXT_BYTES = 4096
 # A schema on the default search_path of every role.
