@@ -26,7 +26,7 @@ ErrorFormatter = Callable[[int, str], object]
 class Access(Protocol):
     """Access control; see lab/console/pages/access.py."""
 
-    def knows(self, request: Request) -> bool:
+    def is_authorized(self, request: Request) -> bool:
         """Whether the request is authorized."""
 
 
@@ -42,7 +42,7 @@ class JsonEndpoints:
         """Return an endpoint for authorized requests; `to_json` converts the handler's document."""
 
         async def respond(request: Request) -> Response:
-            if not self._access.knows(request):
+            if not self._access.is_authorized(request):
                 return self._failed(HTTPStatus.UNAUTHORIZED, "a bearer token is needed")
             return await to_thread.run_sync(self._handle, handler, request, limiter=self._threads)
 

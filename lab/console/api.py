@@ -20,8 +20,8 @@ def routes(drilldown: Drilldown, access: Access) -> list[Route]:
     """Return the API's routes; all of them only read."""
     endpoints = JsonEndpoints(access, lambda _, message: {"errors": [message]})
     handlers: dict[str, Handler] = {
-        "/trace/{asked:path}": lambda request: drilldown.report(
-            request.path_params["asked"], request.query_params.get("service")
+        "/trace/{key:path}": lambda request: drilldown.report(
+            request.path_params["key"], request.query_params.get("service")
         ),
         "/slowest-with-plan": lambda request: drilldown.report_with_plan(_since(request)),
         "/queries": lambda request: drilldown.queries(_by(request)),

@@ -62,19 +62,19 @@ def _one(drilldown: Drilldown, trace_id: str) -> object:
     return _document(trace, known)
 
 
-def _found(drilldown: Drilldown, asked: Mapping[str, str]) -> list[object]:
+def _found(drilldown: Drilldown, parameters: Mapping[str, str]) -> list[object]:
     """Return the traces of a search, in Jaeger's parameters; `error=true` is a tag there."""
-    tags = _tags(asked.get("tags", ""))
+    tags = _tags(parameters.get("tags", ""))
     error = {"true": True, "false": False}.get(tags.pop("error", ""))
-    limit = int(_number(asked, "limit", DEFAULT_LIMIT))
+    limit = int(_number(parameters, "limit", DEFAULT_LIMIT))
     wanted = Search(
-        service=asked.get("service") or None,
-        operation=asked.get("operation") or None,
-        min_duration_ms=_duration_ms(asked.get("minDuration", "")),
-        max_duration_ms=_duration_ms(asked.get("maxDuration", "")),
+        service=parameters.get("service") or None,
+        operation=parameters.get("operation") or None,
+        min_duration_ms=_duration_ms(parameters.get("minDuration", "")),
+        max_duration_ms=_duration_ms(parameters.get("maxDuration", "")),
         error=error,
-        since=_moment(asked, "start"),
-        until=_moment(asked, "end"),
+        since=_moment(parameters, "start"),
+        until=_moment(parameters, "end"),
         limit=limit * SEARCHED if tags else limit,
     )
     traces = (drilldown.trace(summary.trace_id) for summary in drilldown.search(wanted))
@@ -174,8 +174,8 @@ def _duration_ms(text: str) -> float | None:
     return sum(float(number) * IN_MS[unit] for number, unit in parts) if parts else None
 
 
-def _moment(asked: Mapping[str, str], key: str) -> datetime | None:
-    microseconds = _number(asked, key, 0)
+def _moment(parameters: Mapping[str, str], key: str) -> datetime | None:
+    microseconds = _number(parameters, key, 0)
     try:
         return EPOCH + timedelta(microseconds=microseconds) if microseconds else None
     except OverflowError:
@@ -184,8 +184,8 @@ def _moment(asked: Mapping[str, str], key: str) -> datetime | None:
         ) from None
 
 
-def _number(asked: Mapping[str, str], key: str, default: int) -> int:
-    text = asked.get(key) or str(default)
+def _number(parameters: Mapping[str, str], key: str, default: int) -> int:
+    text = parameters.get(key) or str(default)
     if not text.isdecimal() or len(text) > 18:  # noqa: PLR2004
         raise LabError(f'{key}="{text[:40]}" is not a number.')
     return int(text)

@@ -98,11 +98,11 @@ class Drilldown:
         """
         return executions.execution(self.reader, of, span_id)
 
-    def report(self, asked: str, service: str | None = None) -> TraceReport:
+    def report(self, key: str, service: str | None = None) -> TraceReport:
         """Return a trace with every statement explained: what `./creditlab trace` prints.
 
         Args:
-            asked: `slowest` (of the last hour), a trace id, or a traceparent, which selects one span.
+            key: `slowest` (of the last hour), a trace id, or a traceparent, which selects one span.
             service: the service of the slowest trace's root span.
 
         Raises:
@@ -110,8 +110,8 @@ class Drilldown:
             NotFoundError: when the store has no such trace.
             LabError: when there is no such service, naming the nearest.
         """
-        if asked != SLOWEST:
-            ref = ids.parse(asked)
+        if key != SLOWEST:
+            ref = ids.parse(key)
             return self._report(ref.trace_id, ref.span_id)
         hour_ago = clock.now() - HOUR
         slowest = Order.SLOWEST

@@ -24,7 +24,7 @@ NO_COMMENT = (
     f"the tracer sent no traceparent with this call (its span has no tag {INJECTED}), so no line of"
     " PostgreSQL's log can be matched with it"
 )
-UNREAD = "PostgreSQL's log, as far as it has been read, does not hold it"
+UNREAD = "PostgreSQL's log has not been read up to the end of the span"
 UNPLANNED = frozenset({
     "ALTER", "ANALYZE", "BEGIN", "CHECKPOINT", "CLOSE", "CLUSTER", "COMMENT", "COMMIT", "DEALLOCATE",
     "DISCARD", "DROP", "END", "GRANT", "LISTEN", "LOAD", "LOCK", "MOVE", "NOTIFY", "PREPARE", "REASSIGN",

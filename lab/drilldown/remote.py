@@ -43,7 +43,7 @@ class ConsoleUnavailableError(LabError):
 class DrilldownClient(Protocol):
     """The methods that the CLI uses, of the local and the remote drilldown; see Drilldown for each."""
 
-    def report(self, asked: str, service: str | None = None) -> TraceReport:
+    def report(self, key: str, service: str | None = None) -> TraceReport:
         """Return a trace with every statement explained."""
 
     def report_with_plan(self, since: datetime) -> TraceReport | None:
@@ -79,13 +79,13 @@ class RemoteDrilldown:
             links=Links.of(settings),
         )
 
-    def report(self, asked: str, service: str | None = None) -> TraceReport:
+    def report(self, key: str, service: str | None = None) -> TraceReport:
         """Return a trace with every statement explained."""
-        if asked == SLOWEST:
+        if key == SLOWEST:
             wanted = {"service": service} if service else {}
             return self._linked(self._get(f"/trace/{SLOWEST}", wanted, TraceReport))
-        found = self._get(f"/trace/{quote(asked, safe='')}", {}, TraceReport)
-        return self._linked(found, ids.parse(asked).span_id)
+        found = self._get(f"/trace/{quote(key, safe='')}", {}, TraceReport)
+        return self._linked(found, ids.parse(key).span_id)
 
     def report_with_plan(self, since: datetime) -> TraceReport | None:
         """Return the slowest trace since then that has an execution with its own plan."""

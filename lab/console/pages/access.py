@@ -39,7 +39,7 @@ class Access:
         self._gate = gate
         self._token = token
 
-    def knows(self, request: Request) -> bool:
+    def is_authorized(self, request: Request) -> bool:
         """Whether the request is authorized."""
         if self._gate.knows(request):
             return True

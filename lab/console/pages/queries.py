@@ -20,8 +20,8 @@ DEFAULT_WINDOW = "1h"
 def listed(drilldown: Drilldown, request: Request) -> Page:
     """List the top statements of a window."""
     window = asking.window(request, DEFAULT_WINDOW)
-    asked = request.query_params.get("by")
-    by = By(asked) if asked in set(By) else By.TIME
+    given = request.query_params.get("by")
+    by = By(given) if given in set(By) else By.TIME
     all_roles = bool(request.query_params.get("all"))
     found = asking.attempt(
         lambda: drilldown.queries(

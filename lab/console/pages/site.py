@@ -124,7 +124,7 @@ class Site:
         return HTMLResponse(body, status_code=page.status, headers=HEADERS)
 
     def _refusal(self, request: Request) -> Response | None:
-        if self._access.knows(request):
+        if self._access.is_authorized(request):
             return None
         values = {"then": f"{request.url.path}?{request.url.query}", "wrong": False}
         response = self._render(request, Page(template="login.html", values=values, status=401))
@@ -151,7 +151,7 @@ class Site:
 
 
 def _own_path(path: str) -> str:
-    """Return a path of the console; one that begins with two slashes or backslashes would lead away."""
+    """Return a path of the console; two slashes or backslashes at the start would leave the console."""
     return quote(path, safe="/?&=%+-_.") if path[:1] == "/" and path[1:2] not in "/\\" else "/"
 
 
