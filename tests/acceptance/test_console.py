@@ -35,7 +35,7 @@ SCREENS = [(1440, False), (1440, True), (400, False), (400, True)]
 
 @pytest.fixture(scope="module")
 def desk(lab: Lab) -> Drilldown:
-    """What the pages ask."""
+    """The drilldown that the pages use."""
     return Drilldown.of(lab.settings)
 
 
@@ -134,7 +134,7 @@ def test_every_page_shows_real_data(
 def test_from_an_incident_to_its_plan_and_its_blocker(
     browser: Browser, url: str, blocked: StatementExecution
 ) -> None:
-    """From the overview's lock wait to its trace, to the statement that waited, to who held the lock."""
+    """From the overview's lock wait to its trace, to its statement, to the session with the lock."""
     seen = visit(browser, url)
     seen.open("/")
     seen.page.locator(".k-lock_wait a", has_text="trace").last.click()
@@ -150,7 +150,7 @@ def test_from_an_incident_to_its_plan_and_its_blocker(
 
 
 def test_a_live_page_stays_fresh_by_itself(browser: Browser, url: str) -> None:
-    """What is live on a page is exchanged while the reader looks, without a reload."""
+    """The live parts of a page are replaced without a reload."""
     seen = visit(browser, url)
     seen.open("/sessions")
     seen.page.evaluate("document.querySelector('#sessions').dataset.old = 'yes'")

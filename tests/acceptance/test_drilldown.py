@@ -107,7 +107,7 @@ def node(each: Node) -> tuple[object, ...]:
 
 
 def mismatches(found: StatementExecution, logged: Logged) -> dict[str, tuple[object, object]]:
-    """Return what the drilldown says differently of an execution than PostgreSQL's log does."""
+    """Return the differences between the drilldown's data of an execution and PostgreSQL's log."""
     tree = found.plan.tree
     shown = [node(each) for each in tree.root.walk()] if tree else []
     said: dict[str, tuple[object, object]] = {

@@ -1,4 +1,4 @@
-"""What each side of `compare` is asked, of real servers and a store: the window, the names, the sums."""
+"""The sides of `compare` on real servers and a store: the window, the names, the sums."""
 
 import json
 import subprocess
@@ -166,7 +166,7 @@ def test_the_truth_knows_the_workloads_names_and_no_others(
     assert truth.ask("CREATE TABLE t (x int)") == []
     assert truth.trouble
     assert "read-only" in truth.trouble
-    # A side in trouble is not asked again, and has no answer.
+    # A side with an error is not queried again, and has no answer.
     assert truth.ask("SELECT 1") == []
     assert (truth.answer("SELECT 7").value, truth.answer("SELECT 7").why_not) == (
         None,

@@ -1,4 +1,4 @@
-"""What the console serves to programs: Jaeger's query API, and the drilldown that the CLI asks for."""
+"""The console's APIs for programs: Jaeger's query API, and the drilldown API that the CLI uses."""
 
 from collections.abc import Iterator
 from dataclasses import replace

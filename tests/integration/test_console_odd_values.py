@@ -70,7 +70,7 @@ def paths() -> list[str]:
 
 @pytest.fixture(scope="module")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole]:
-    """A console with a trace, so that every search looks into the store; PostgreSQL is away."""
+    """A console with a trace, so that every search reads the store; PostgreSQL is not available."""
     state = tmp_path_factory.mktemp("odd")
     root = Span(
         trace_id=TRACE, span_id=SPAN, parent_id=None, service="credit-customers", name="credit.operation",

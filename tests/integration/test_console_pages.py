@@ -202,7 +202,7 @@ def test_an_execution_shows_its_own_plan_and_who_blocked_it(reader: Visit) -> No
 def test_what_is_pasted_leads_to_its_page_by_keyboard(
     reader: Visit, pasted: str, leads_to: str
 ) -> None:
-    """`/` goes to the search; a trace id, a traceparent, a queryid and a name lead to their pages."""
+    """`/` focuses the search; a trace id, a traceparent, a queryid and a name lead to their pages."""
     reader.open("/sessions")
     reader.page.keyboard.press("/")
     reader.page.keyboard.insert_text(pasted)
@@ -300,7 +300,7 @@ def test_a_program_gets_json_for_what_is_not_there(console: RunningConsole) -> N
 
 
 def test_sources_that_are_away_leave_the_rest_standing(console: RunningConsole) -> None:
-    """Without Prometheus and PostgreSQL the pages come, and say who does not answer."""
+    """Without Prometheus and PostgreSQL the pages are shown, with the error of each."""
     status, overview = get(console, "/")
     assert status == 200
     assert "Prometheus does not answer" in overview
@@ -343,7 +343,7 @@ def test_readers_do_not_hold_up_what_comes_in(known: tuple[Path, Execution]) -> 
 
 
 def test_with_a_token_pages_are_for_those_who_know_it(tmp_path: Path, browser: Browser) -> None:
-    """A form asks for the token; a wrong one is refused, the right one remembered; a bearer needs no form."""
+    """A form requests the token; a wrong one is refused, the right one kept; a bearer token needs no form."""
     running = start_console(
         tmp_path, LAB_CONSOLE_TOKEN=TOKEN, POSTGRES_PORT="1", PROMETHEUS_PORT="1"
     )

@@ -1,4 +1,4 @@
-"""The doctor on real servers: what is broken is named, and its own advice fixes it."""
+"""The doctor on real servers: it finds each defect, and its own fixes remove it."""
 
 import time
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ VENDORS = (
     " FETCH curs INTO plan; CLOSE curs; RETURN QUERY SELECT plan; END $f$"
 )
 
-# What is broken, by the check that must notice.
+# Defects, by the check that must find them.
 BREAKS: dict[str, list[str]] = {
     "pg_stat_statements": ["DROP EXTENSION pg_stat_statements"],
     "pg_buffercache": ["DROP EXTENSION pg_buffercache"],
@@ -220,7 +220,7 @@ def foreign(postgres: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_doctors_advice_alone_takes_a_bare_server_to_nothing_missing(foreign: Cluster) -> None:
-    """Round after round of its statements, with the restarts it asks for, and no other knowledge."""
+    """Apply its fixes round by round, with the required restarts, and nothing else."""
     target = dsn(foreign.settings, Role.SUPERUSER)
     with running(foreign):
         administer = dsn(foreign.settings, Role.SUPERUSER, database="postgres")

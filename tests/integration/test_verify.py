@@ -122,7 +122,7 @@ def falsify(database: Database, sql: str) -> None:
 
 @contextmanager
 def intruding(database: Database, sql: str) -> Iterator[None]:
-    """Let a stranger run a statement, again and again, for as long as the block lasts."""
+    """Let another client run a statement repeatedly until the block ends."""
     over = threading.Event()
 
     def intrude() -> None:
@@ -163,7 +163,7 @@ def test_every_invariant_holds_of_the_seed(seeded: Database) -> None:
 
 @pytest.mark.parametrize("breakage", BREAKAGES)
 def test_a_broken_invariant_is_named(seeded: Database, breakage: str) -> None:
-    """What is broken is found, and nothing else is reported."""
+    """Each violation is found, and nothing else is reported."""
     sql, expected = BREAKAGES[breakage]
     falsify(seeded, sql)
     assert {c.name for c in invariants.check(seeded.settings) if c.ok is False} == expected
@@ -180,7 +180,7 @@ def test_under_load_every_counter_equals_the_database(seeded: Database, tmp_path
 
 
 def test_a_row_that_no_service_wrote_is_found(seeded: Database, tmp_path: Path) -> None:
-    """A stranger's rows within the window are rows too many in PostgreSQL's count."""
+    """Rows of another client within the window are too many in PostgreSQL's count."""
     insert = (
         "INSERT INTO audit_log (operation_id, instance, service, operation, entity, entity_id)"
         " VALUES (gen_random_uuid(), gen_random_uuid(), 'stranger', 'none', 'none', 1)"
@@ -191,7 +191,7 @@ def test_a_row_that_no_service_wrote_is_found(seeded: Database, tmp_path: Path) 
 
 
 def test_the_shop_is_counted_when_it_runs(seeded: Database, tmp_path: Path) -> None:
-    """One addition is one INSERT, one checkout one UPDATE; a stranger's item is one INSERT too many."""
+    """One addition is one INSERT, one checkout one UPDATE; another client's item is one INSERT too many."""
     busy = {"rate_shop_abandon": 0.0, "rate_shop_buy": 20.0, "rate_shop_tidy": 0.0}
     settings = seeded.settings.model_copy(update=busy)
     names = {"shop.cart_additions", "shop.checkouts", "shop.proposals"}
@@ -218,7 +218,7 @@ def test_the_shop_is_counted_when_it_runs(seeded: Database, tmp_path: Path) -> N
 def test_an_acknowledged_operation_that_is_missing_is_found(
     seeded: Database, tmp_path: Path
 ) -> None:
-    """An audit row of a running process that is gone: its operation was acknowledged, and is not there."""
+    """A deleted audit row of a running process: its operation was acknowledged, and is missing."""
     with all_services(seeded, tmp_path) as process:
         instance = process.client.health()["services"]["credit-servicing"]
         falsify(

@@ -108,7 +108,7 @@ def test_a_query_that_is_not_understood_is_a_refusal_too(
 def test_whose_data_these_are(
     settings: LabSettings, sources: list[Source], *, embedded: bool
 ) -> None:
-    """An account is asked unless the embedded agent alone collects, which sends nothing there."""
+    """The account is queried unless only the embedded agent collects, which sends nothing there."""
     kept(settings, *(delta("aa", 7, source=source) for source in sources))
     assert Datadog(settings, WINDOW_S).is_embedded is embedded
 

@@ -1,4 +1,4 @@
-"""What observing takes outside the database, and that what cannot be said is said to be so."""
+"""Cost of the observers outside the database; unknown figures have a reason."""
 
 import json
 import subprocess

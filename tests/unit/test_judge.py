@@ -1,4 +1,4 @@
-"""The judge over recorded evidence: plain, absent, late, stale and contradictory."""
+"""The judge over recorded evidence: plain, missing, delayed, stale and contradictory."""
 
 from dataclasses import replace
 

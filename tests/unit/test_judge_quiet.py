@@ -48,7 +48,7 @@ def test_one_alert_of_several_services_counts_once_with_the_first() -> None:
 
 
 def test_an_observer_without_fresh_data_was_not_there() -> None:
-    """What it could not be asked for counts before what it did not deliver."""
+    """The reason why an observer is unavailable has precedence over missing data."""
     heard = dict.fromkeys(Observer, UNTIL)
     heard[Observer.LOG] = UNTIL - STALE_NS
     heard[Observer.APM] = UNTIL - STALE_NS - 10**9
