@@ -34,7 +34,7 @@ SCREENS = [(1440, False), (1440, True), (400, False), (400, True)]
 
 
 @pytest.fixture(scope="module")
-def desk(lab: Lab) -> Drilldown:
+def drilldown(lab: Lab) -> Drilldown:
     """The drilldown that the pages use."""
     return Drilldown.of(lab.settings)
 
@@ -48,42 +48,45 @@ def url(lab: Lab) -> str:
 
 
 @pytest.fixture(scope="module")
-def blocked(lab: Lab, desk: Drilldown, browser: Browser, url: str) -> StatementExecution:
+def blocked(lab: Lab, drilldown: Drilldown, browser: Browser, url: str) -> StatementExecution:
     """A workload execution that waited for a lock of this test, with its plan; its session was seen live."""
     with connect(
         dsn(lab.settings, Role.OWNER), application_name=MARKUP, autocommit=False
     ) as connection:
         rows(connection, LOCK)
-        await_state("a lock wait is in the log", partial(_no_lock_wait, desk), within_s=WITHIN_S)
+        await_state(
+            "a lock wait is in the log", partial(_no_lock_wait, drilldown), within_s=WITHIN_S
+        )
         _see_who_waits(connection, browser, url)
-    await_state("a plan of who waited is here", partial(_no_plan, desk), within_s=WITHIN_S)
-    await_state("the wait is part of the load", partial(_no_load, desk), within_s=WITHIN_S)
-    execution = _execution(desk)
+    await_state("a plan of who waited is here", partial(_no_plan, drilldown), within_s=WITHIN_S)
+    await_state("the wait is part of the load", partial(_no_load, drilldown), within_s=WITHIN_S)
+    execution = _execution(drilldown)
     assert execution
     return execution
 
 
-def _execution(desk: Drilldown) -> StatementExecution | None:
+def _execution(drilldown: Drilldown) -> StatementExecution | None:
     """Return the first one that a sample has seen wait: one a second, and the load's own waits are short."""
     executions = (
-        desk.execution(trace_id, span_id) for trace_id, span_id in desk.reader.rows(WAITED)
+        drilldown.execution(trace_id, span_id)
+        for trace_id, span_id in drilldown.reader.rows(WAITED)
     )
     return next((one for one in executions if one.waits and one.blocked_by), None)
 
 
-def _no_lock_wait(desk: Drilldown) -> str | None:
-    return None if desk.reader.rows(LOCK_WAIT) else "no such event"
+def _no_lock_wait(drilldown: Drilldown) -> str | None:
+    return None if drilldown.reader.rows(LOCK_WAIT) else "no such event"
 
 
-def _no_plan(desk: Drilldown) -> str | None:
+def _no_plan(drilldown: Drilldown) -> str | None:
     """Who was cancelled by its lock time-out has none; who waited when the lock was given up has."""
-    return None if _execution(desk) else "no such plan"
+    return None if _execution(drilldown) else "no such plan"
 
 
-def _no_load(desk: Drilldown) -> str | None:
+def _no_load(drilldown: Drilldown) -> str | None:
     """The load ends with the last step of ten seconds that is over."""
     now = datetime.now(UTC)
-    events = database_load(desk.reader, since=now - timedelta(minutes=15), until=now).events
+    events = database_load(drilldown.reader, since=now - timedelta(minutes=15), until=now).events
     return None if any(event.type == "Lock" for event in events) else "no lock in it"
 
 

@@ -150,12 +150,12 @@ def let_pass(seconds: float) -> None:
 
 
 @pytest.fixture(scope="module")
-def desk(lab: Lab) -> Drilldown:
+def drilldown(lab: Lab) -> Drilldown:
     return Drilldown.of(lab.settings)
 
 
 @pytest.fixture(scope="module")
-def chosen(lab: Lab, desk: Drilldown) -> list[StatementExecution]:
+def chosen(lab: Lab, drilldown: Drilldown) -> list[StatementExecution]:
     """A thousand executions, drawn from the spans of some seconds in which PostgreSQL logged all."""
     assert lab.run("up", "--load", LOAD).returncode == 0
 
@@ -164,7 +164,7 @@ def chosen(lab: Lab, desk: Drilldown) -> list[StatementExecution]:
             "SELECT s.trace_id, s.span_id FROM spans s WHERE s.kind = 'sql' AND s.start_ns BETWEEN ? AND ?"
             " AND EXISTS (SELECT 1 FROM spans r WHERE r.trace_id = s.trace_id AND r.parent_id IS NULL)"
         )
-        return [(trace, span) for trace, span in desk.reader.rows(sql, [since, until])]
+        return [(trace, span) for trace, span in drilldown.reader.rows(sql, [since, until])]
 
     with everything_logged(lab):
         let_pass(2)
@@ -184,7 +184,7 @@ def chosen(lab: Lab, desk: Drilldown) -> list[StatementExecution]:
         marker = time.time_ns()
     await_state(
         "the log is read as far as to the end of it",
-        lambda: None if desk.reader.rows(RELOADED, [marker]) else "not yet",
+        lambda: None if drilldown.reader.rows(RELOADED, [marker]) else "not yet",
         within_s=WITHIN_S,
     )
     assert lab.run("up", "--load", "1").returncode == 0
@@ -192,7 +192,7 @@ def chosen(lab: Lab, desk: Drilldown) -> list[StatementExecution]:
 
     @cache
     def of_trace(trace_id: str) -> dict[str, StatementExecution]:
-        return {each.span_id: each for each in desk.executions(trace_id)}
+        return {each.span_id: each for each in drilldown.executions(trace_id)}
 
     return [of_trace(trace_id)[span_id] for trace_id, span_id in drawn]
 
@@ -226,30 +226,34 @@ def test_executions_of_one_queryid_have_each_its_own_plan(chosen: list[Statement
 
 
 @pytest.mark.usefixtures("chosen")
-def test_below_the_thresholds_the_reason_is_shown(desk: Drilldown) -> None:
+def test_below_the_thresholds_the_reason_is_shown(drilldown: Drilldown) -> None:
     """With the lab's own thresholds again, a fast execution has no server time, and no plan as executed."""
     since = time.time_ns()
     fast = "kind = 'sql' AND start_ns > ? AND duration_ns < ?"
     sql = f"SELECT trace_id, span_id FROM spans WHERE {fast} LIMIT 1"
     await_state(
         "a fast statement",
-        lambda: None if desk.reader.rows(sql, [since, 20_000_000]) else "none",
+        lambda: None if drilldown.reader.rows(sql, [since, 20_000_000]) else "none",
         within_s=WITHIN_S,
     )
-    [(trace_id, span_id)] = desk.reader.rows(sql, [since, 20_000_000])
+    [(trace_id, span_id)] = drilldown.reader.rows(sql, [since, 20_000_000])
     await_state(
         "its trace is whole",
-        lambda: None if any(not s.parent_id for s in desk.trace(trace_id).spans) else "no root",
+        lambda: (
+            None if any(not s.parent_id for s in drilldown.trace(trace_id).spans) else "no root"
+        ),
         within_s=WITHIN_S,
     )
-    found = desk.execution(trace_id, span_id)
+    found = drilldown.execution(trace_id, span_id)
     assert found.server_ms is None
     assert found.absent["server_ms"].startswith("below log_min_duration_statement")
     assert found.plan.source is not PlanSource.EXECUTED
     assert found.plan.note
 
 
-def test_who_blocked_an_execution_is_known_live_and_afterwards(lab: Lab, desk: Drilldown) -> None:
+def test_who_blocked_an_execution_is_known_live_and_afterwards(
+    lab: Lab, drilldown: Drilldown
+) -> None:
     """A session holds customers: `sessions` shows the queue behind it, and a trace names who blocked it."""
     with connect(dsn(lab.settings, Role.SUPERUSER), application_name="somebody") as holder:
         pid = rows(holder, "SELECT pg_backend_pid()")[0][0]
@@ -273,12 +277,14 @@ def test_who_blocked_an_execution_is_known_live_and_afterwards(lab: Lab, desk: D
     def traced() -> list[tuple[Any, ...]]:
         """A service that gave up sends its span with the operation's, which may be tried for long."""
         return [
-            found for found in desk.reader.rows(sql, [f"[{pid}%"]) if desk.reader.trace(found[0])
+            found
+            for found in drilldown.reader.rows(sql, [f"[{pid}%"])
+            if drilldown.reader.trace(found[0])
         ]
 
     await_state("its trace is here", lambda: None if traced() else "not yet", within_s=WITHIN_S)
     trace_id, span_id = traced()[0]
-    found = desk.execution(trace_id, span_id)
+    found = drilldown.execution(trace_id, span_id)
     blocker = next(each for each in found.blocked_by if each.pid == pid)
     assert (blocker.application, blocker.state) == ("somebody", "idle in transaction")
     assert any(wait.type == "Lock" for wait in found.waits)
@@ -313,11 +319,13 @@ def below_zero(queryid: str | None) -> bool:
     return queryid is not None and queryid.startswith("-")
 
 
-def test_the_command_line_lists_and_shows_queries(lab: Lab, desk: Drilldown) -> None:
+def test_the_command_line_lists_and_shows_queries(lab: Lab, drilldown: Drilldown) -> None:
     """`queries` come in the requested order; `query` takes a queryid, also below 0, or a name."""
     await_state(
         "DBM received a queryid below 0",
-        lambda: None if any(below_zero(each.queryid) for each in desk.queries()) else "none yet",
+        lambda: (
+            None if any(below_zero(each.queryid) for each in drilldown.queries()) else "none yet"
+        ),
         within_s=WITHIN_S,
     )
     listed: Any = lab.json("queries", "--by", "mean")
@@ -337,10 +345,10 @@ def test_the_command_line_lists_and_shows_queries(lab: Lab, desk: Drilldown) -> 
 
 
 def test_the_difference_that_is_shown_is_that_of_the_two_beside_it(
-    lab: Lab, desk: Drilldown
+    lab: Lab, drilldown: Drilldown
 ) -> None:
     """On the page and by `query --json`: Prometheus' figure less DBM's, of calls and of the mean."""
-    name = desk.queries(By.CALLS)[0].statement or ""
+    name = drilldown.queries(By.CALLS)[0].statement or ""
     told = answered(
         lambda: lab.json("query", name)["series"],
         lambda series: series["mean_difference_ms"] is not None,
@@ -384,22 +392,22 @@ def in_ms(figure: str) -> float:
 
 
 @pytest.mark.usefixtures("chosen")  # its plans show which tables a statement accesses
-def test_the_expressions_that_links_lead_to_have_an_answer(desk: Drilldown) -> None:
+def test_the_expressions_that_links_lead_to_have_an_answer(drilldown: Drilldown) -> None:
     """Of statements, tables, services and sessions: this Prometheus returns a series for each."""
-    statements = desk.queries(By.CALLS)[:5]
-    touched = [table for each in statements for table in desk.query(each.queryid or "").tables]
+    statements = drilldown.queries(By.CALLS)[:5]
+    touched = [table for each in statements for table in drilldown.query(each.queryid or "").tables]
     assert touched
     links = [
-        *(desk.links.query(each.queryid, each.statement) for each in statements),
-        *(desk.links.table(table.name) for table in touched),
-        *(desk.links.service(name) for name in desk.services()),
-        desk.links.sessions(),
+        *(drilldown.links.query(each.queryid, each.statement) for each in statements),
+        *(drilldown.links.table(table.name) for table in touched),
+        *(drilldown.links.service(name) for name in drilldown.services()),
+        drilldown.links.sessions(),
     ]
     for link in links:
         address = urlsplit(link["prometheus"])
-        assert address.netloc == f"127.0.0.1:{desk.settings.prometheus_port}"
+        assert address.netloc == f"127.0.0.1:{drilldown.settings.prometheus_port}"
         [expression] = parse_qs(address.query)["g0.expr"]
-        assert desk.prometheus.now(expression), expression
+        assert drilldown.prometheus.now(expression), expression
 
 
 @pytest.mark.parametrize(

@@ -172,9 +172,9 @@ def test_both_observers_count_the_same(lab: Lab) -> None:
     Each looks every ten seconds, at moments of its own: at the window's begin and at its end, one of them may
     have seen a step's calls that the other has not.
     """
-    desk = Drilldown.of(lab.settings)
+    drilldown = Drilldown.of(lab.settings)
     begin = datetime.now(UTC) - timedelta(seconds=STEPS * STEP_S)
-    found = desk.query(EVERY_CALLER, since=begin).series
+    found = drilldown.query(EVERY_CALLER, since=begin).series
     both = [(p.prometheus, p.dbm) for p in found.points if p.prometheus and p.dbm]
     # Drills before this one stopped one or the other for a while.
     assert len(both) >= STEPS / 4

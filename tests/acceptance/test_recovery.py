@@ -116,16 +116,18 @@ def test_kills_under_load_lose_nothing(lab: Lab, request: pytest.FixtureRequest)
 
 def test_the_shop_is_scraped_and_traced_as_the_services_are(lab: Lab) -> None:
     """Its target is up in Prometheus; in the console a visit leads by its request to its statements."""
-    desk = Drilldown.of(lab.settings)
+    drilldown = Drilldown.of(lab.settings)
 
     def scraped() -> str | None:
-        up = [series.value for series in desk.prometheus.now('up{service="credit-shop"}')]
+        up = [series.value for series in drilldown.prometheus.now('up{service="credit-shop"}')]
         return None if up == [1] else f"up is {up}"
 
     def traced() -> str | None:
         lately = datetime.now(UTC) - timedelta(minutes=5)
-        found = desk.search(Search(service="shop", operation="shop_buy", since=lately, limit=5))
-        return None if any(of_a_visit(desk.trace(each.trace_id)) for each in found) else "none"
+        found = drilldown.search(
+            Search(service="shop", operation="shop_buy", since=lately, limit=5)
+        )
+        return None if any(of_a_visit(drilldown.trace(each.trace_id)) for each in found) else "none"
 
     await_state("prometheus scrapes the shop", scraped, within_s=RETURN_SECONDS)
     await_state("a visit's trace is in the console", traced, within_s=RETURN_SECONDS)

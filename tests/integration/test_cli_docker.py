@@ -48,7 +48,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole
 
 
 @pytest.fixture
-def desk(console: RunningConsole) -> Drilldown:
+def drilldown(console: RunningConsole) -> Drilldown:
     """What the answers are, where the store is."""
     return Drilldown.of(
         LabSettings(
@@ -85,28 +85,30 @@ def told(containers: Call, capsys: pytest.CaptureFixture[str]) -> Callable[..., 
     "asked", [["slowest"], ["slowest", "--service", "risk"], [TRACE], [TRACEPARENT]]
 )
 def test_a_trace_is_that_of_the_container(
-    told: Callable[..., Any], desk: Drilldown, asked: list[str]
+    told: Callable[..., Any], drilldown: Drilldown, asked: list[str]
 ) -> None:
     """Plan and all, with links to the ports that the containers are published at."""
     report = told("trace", *asked)
-    assert report == as_json(desk.report(TRACEPARENT if asked == [TRACEPARENT] else TRACE))
+    assert report == as_json(drilldown.report(TRACEPARENT if asked == [TRACEPARENT] else TRACE))
     assert report["statements"][0]["plan"]["source"] == "executed"
     assert report["links"].keys() == {"console", "grafana"}
     assert report["links"]["grafana"].startswith(f"http://127.0.0.1:{GRAFANA}/explore?")
 
 
-def test_statements_are_those_of_the_container(told: Callable[..., Any], desk: Drilldown) -> None:
+def test_statements_are_those_of_the_container(
+    told: Callable[..., Any], drilldown: Drilldown
+) -> None:
     listed = told("queries", "--by", "calls")
-    assert listed == as_json(desk.queries(By.CALLS))
+    assert listed == as_json(drilldown.queries(By.CALLS))
     assert [each["calls"] for each in listed] == [3]
 
 
 @pytest.mark.parametrize("key", ["risk_distribution", str(of.QUERYID)])
 def test_a_statement_is_that_of_the_container(
-    told: Callable[..., Any], desk: Drilldown, key: str
+    told: Callable[..., Any], drilldown: Drilldown, key: str
 ) -> None:
     """All but what depends on the second in which it is asked."""
-    found, expected = told("query", key), as_json(desk.query(key))
+    found, expected = told("query", key), as_json(drilldown.query(key))
     now = {"since", "until", "series", "absent"}
     assert {k: v for k, v in found.items() if k not in now} == {
         k: v for k, v in expected.items() if k not in now

@@ -212,9 +212,9 @@ def test_both_desks_complain_alike(console: RunningConsole) -> None:
     near, far = Drilldown.of(settings(console)), RemoteDrilldown.of(settings(console))
     for asked, kind in (("zz", MalformedIdError), ("f" * 32, NotFoundError)):
         messages = []
-        for desk in (near, far):
+        for drilldown in (near, far):
             with pytest.raises(kind) as told:
-                desk.report(asked)
+                drilldown.report(asked)
             messages.append(str(told.value))
         assert messages[0] == messages[1]
     with pytest.raises(LabError, match="did you mean credit-risk"):

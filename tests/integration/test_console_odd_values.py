@@ -63,8 +63,8 @@ def parameters() -> list[str]:
 def paths() -> list[str]:
     """Return the path of every page and of every answer to programs."""
     settings = LabSettings(_env_file=None)
-    desk, access = Drilldown.of(settings), Access(Gate(None), None)
-    routes = [*api.routes(desk, access), *jaeger.routes(desk, access)]
+    drilldown, access = Drilldown.of(settings), Access(Gate(None), None)
+    routes = [*api.routes(drilldown, access), *jaeger.routes(drilldown, access)]
     return [*PAGES, *(route.path for route in routes)]
 
 

@@ -19,13 +19,16 @@ NS = 1_000_000_000
 
 
 @pytest.fixture
-def desk(store: Store, tmp_path: Path) -> Drilldown:
+def drilldown(store: Store, tmp_path: Path) -> Drilldown:
     """The drilldown over the test's store; no Prometheus answers."""
     defaults: LabSettings = settings_for(port=free_port(), database="none")
     update = {"lab_state_dir": tmp_path, "prometheus_port": free_port()}
-    desk = Drilldown.of(defaults.model_copy(update=update))
+    drilldown = Drilldown.of(defaults.model_copy(update=update))
     return Drilldown(
-        settings=desk.settings, reader=store.reader, prometheus=desk.prometheus, links=desk.links
+        settings=drilldown.settings,
+        reader=store.reader,
+        prometheus=drilldown.prometheus,
+        links=drilldown.links,
     )
 
 
@@ -43,20 +46,20 @@ def request(**fields: str) -> Request:
     )
 
 
-def chart(desk: Drilldown, name: str, window: str = "15m") -> Chart:
-    found = queries.one(desk, request(window=window)).values[name]
+def chart(drilldown: Drilldown, name: str, window: str = "15m") -> Chart:
+    found = queries.one(drilldown, request(window=window)).values[name]
     assert isinstance(found, Chart)
     return found
 
 
 def test_the_charts_draw_what_dbm_counted_and_nothing_of_a_silent_prometheus(
-    store: Store, desk: Drilldown
+    store: Store, drilldown: Drilldown
 ) -> None:
     """Sixty calls of 90 ms in a step of ten seconds are six a second of 1.5 ms; other steps have no value."""
     at_ns = clock.now_ns() - 120 * NS
     one = evidence.deltas(42, at_ns=at_ns, calls=60, exec_time_ms=90.0, source=Source.EMBEDDED)
     store.writer.commit([evidence.known(42), one], timeout_s=60)
-    calls, mean = chart(desk, "calls_chart"), chart(desk, "mean_chart")
+    calls, mean = chart(drilldown, "calls_chart"), chart(drilldown, "mean_chart")
     for found, value in ((calls, 6.0), (mean, 1.5)):
         assert [series.label for series in found.series] == ["Prometheus", "DBM"]
         prometheus, dbm = (list(series.values) for series in found.series)
@@ -67,7 +70,7 @@ def test_the_charts_draw_what_dbm_counted_and_nothing_of_a_silent_prometheus(
 
 
 def test_the_list_has_the_applications_statements_unless_all_are_selected(
-    store: Store, desk: Drilldown
+    store: Store, drilldown: Drilldown
 ) -> None:
     """Ordered by time, with each one's share of it; a monitoring role's are among all."""
     at_ns = clock.now_ns() - 120 * NS
@@ -82,13 +85,13 @@ def test_the_list_has_the_applications_statements_unless_all_are_selected(
         ],
         timeout_s=60,
     )
-    values = queries.listed(desk, request()).values
+    values = queries.listed(drilldown, request()).values
     found = values["found"].value  # type: ignore[attr-defined]
     assert [each.statement for each in found] == ["slow", "quick"]
     assert values["largest_share"] == pytest.approx(0.75)
     assert (values["all_roles"], values["seconds"]) == (False, pytest.approx(3600.0))
-    by_calls = queries.listed(desk, request(by="calls")).values["found"].value  # type: ignore[attr-defined]
+    by_calls = queries.listed(drilldown, request(by="calls")).values["found"].value  # type: ignore[attr-defined]
     assert [each.statement for each in by_calls] == ["quick", "slow"]
-    all_roles = queries.listed(desk, request(all="1")).values
+    all_roles = queries.listed(drilldown, request(all="1")).values
     assert all_roles["all_roles"] is True
     assert [e.statement for e in all_roles["found"].value] == ["observer", "slow", "quick"]  # type: ignore[attr-defined]
