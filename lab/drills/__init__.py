@@ -1,5 +1,5 @@
-"""Faults made on purpose, one file each in faults/, and what runs, proves and always heals them.
+"""Fault injection drills, one file each in faults/; the runner that injects, proves and always heals a fault.
 
-Called drills because that is what they are for: to be prepared, people and dashboards both. What the
-observers made of a drill is judged in lab/judge, which knows nothing of how a fault is made.
+A drill prepares people and dashboards for an incident. lab/judge decides what each observer detected; it
+does not depend on how a fault is injected.
 """

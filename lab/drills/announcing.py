@@ -1,4 +1,4 @@
-"""Tells a Datadog account of a drill, as an event on its time line; only where keys are set."""
+"""Sends a drill to a Datadog account as an event; only where the keys are set."""
 
 from lab.datadog.account import Account
 from lab.datadog.api import Api
@@ -8,15 +8,15 @@ from lab.drills.runner import Run
 from lab.foundation.timestamps import NS_PER_S
 
 
-def announce(told: Account, drill: Drill, run: Run) -> None:
-    """Put a run on the account's time line, at the moment of its injection.
+def announce(account: Account, drill: Drill, run: Run) -> None:
+    """Post an event for a run, dated at its injection.
 
     Raises:
         LabError: when Datadog refuses or does not answer.
     """
     proof = f"Proven in PostgreSQL: {run.proof}" if run.proven_ns else f"Not proven: {run.proof}"
     seconds = (run.healed_ns - run.injected_ns) / NS_PER_S
-    with Api(told) as api:
+    with Api(account) as api:
         api.event(
             title=f"Drill {drill.name}: {drill.title}",
             text=f"{proof}. Healed after {seconds:.0f} s. Runbook: docs/alerts.md#{drill.runbook.lower()}",

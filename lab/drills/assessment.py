@@ -1,4 +1,4 @@
-"""From a run to verdicts: waits until late evidence has had its time, gathers it, and has it judged."""
+"""From a run to verdicts: waits for delayed evidence, collects it, and calls the judge."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,11 +24,11 @@ from lab.judge.verdicts import Verdict, judge
 from lab.telemetry import redact
 from workload.statements import STATEMENTS
 
-# What was so before the fault: two scrapes, and two of the Agent's intervals.
+# The baseline before the fault: two scrapes, and two of the Agent's intervals.
 BEFORE_NS = 20 * NS_PER_S
-# Then the rates over a minute that signals use have forgotten the fault, and a scrape has come since.
+# After this the fault has left the one-minute rates that signals use, and a scrape has followed.
 FORGOTTEN_NS = 50 * NS_PER_S + BEFORE_NS
-# Deltas are sent every 10 s, and the writer of the store takes a moment.
+# Deltas are sent every 10 s, and the store writes with a delay.
 SETTLES_NS = GRACE_NS + 5 * NS_PER_S
 QUERYIDS = """
 SELECT DISTINCT queryid FROM pg_stat_statements
@@ -37,7 +37,7 @@ WHERE query ~ %s AND dbid = (SELECT oid FROM pg_database WHERE datname = current
 
 @dataclass(frozen=True, kw_only=True)
 class Assessment:
-    """A run and what the observers showed of it; `other_alerts` fired during it and are not its own."""
+    """A run and its verdicts; `other_alerts` fired during the run and are not expected of the drill."""
 
     run: Run
     verdicts: tuple[Verdict, ...]
@@ -50,16 +50,16 @@ class Assessment:
         return {"ok": outcome.ok, "result": outcome.value, **document}
 
     def encoded(self) -> bytes:
-        """Return `to_json` as the file of the run holds it."""
+        """Return `to_json` encoded as in the file of the run."""
         return msgspec.json.encode(self.to_json())
 
 
 def assess(drill: Drill, run: Run, settings: LabSettings, reporter: Reporter) -> Assessment:
-    """Return the verdicts on a run; takes until 25 s after its heal."""
+    """Return the verdicts on a run; returns 25 s after its heal."""
     reporter.begin("verdicts")
     if run.proven_ns is not None:
         await_moment(
-            "late evidence has had its time", run.healed_ns + SETTLES_NS, watch=reporter.wait
+            "delayed evidence has arrived", run.healed_ns + SETTLES_NS, watch=reporter.wait
         )
     assessment = judge_again(drill, run, settings)
     _keep(assessment, settings)
@@ -69,7 +69,7 @@ def assess(drill: Drill, run: Run, settings: LabSettings, reporter: Reporter) ->
 
 
 def judge_again(drill: Drill, run: Run, settings: LabSettings) -> Assessment:
-    """Return the verdicts on a run by the rules of now, as long as Prometheus and the store remember it."""
+    """Return the verdicts on a run by the current rules, from data in Prometheus and the store."""
     truth = _truth(drill, run, settings)
     evidence = collect(
         settings,
@@ -106,12 +106,12 @@ def _truth(drill: Drill, run: Run, settings: LabSettings) -> Truth:
 
 
 def _queryids(drill: Drill, settings: LabSettings) -> frozenset[int]:
-    """What PostgreSQL calls the statements at fault; none when it cannot be asked."""
+    """Return the queryids of the statements at fault; none when PostgreSQL does not answer."""
     if not drill.statements:
         return frozenset()
     names = "|".join(sorted(drill.statements))
     try:
-        found = Scene.looking_on(settings).ask(QUERYIDS, [f"statement='({names})'"])
+        found = Scene.read_only(settings).ask(QUERYIDS, [f"statement='({names})'"])
     except DatabaseError:
         return frozenset()
     return frozenset(queryid for (queryid,) in found)

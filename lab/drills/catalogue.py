@@ -1,4 +1,4 @@
-"""All drills by name, discovered: a further drill is one more file in faults/."""
+"""All drills by name, discovered in faults/: to add a drill, add a file there."""
 
 from collections.abc import Iterator
 from importlib import import_module
@@ -23,10 +23,10 @@ ALIASES = MappingProxyType(
 
 
 def find(name: str) -> Drill:
-    """Return a drill by its name or alias, in capitals or not, with blanks or hyphens.
+    """Return a drill by its name or alias; case is ignored, and blanks count as hyphens.
 
     Raises:
-        UnknownDrillError: with the names there are.
+        UnknownDrillError: the message lists the known names.
     """
     plain = name.strip().lower().replace(" ", "-").replace("_", "-")
     known = ALIASES.get(plain, plain)

@@ -1,7 +1,7 @@
-"""What a drill is: a hypothesis, how its fault is made, proven and healed, and who should notice.
+"""The definition of a drill: a hypothesis, how to inject, prove and heal its fault, and the expected signals.
 
-A file of faults/ holds one `Drill`. Its functions get a `Scene`; a proof is what PostgreSQL itself says of
-the fault, asked as the role `lab`, never what the drill believes it has done.
+A file of faults/ defines one `Drill`. Its functions receive a `Scene`. A proof comes from PostgreSQL,
+queried as the role `lab`, never from the drill's own state.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,11 +14,11 @@ from workload.statements import Statement
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
-    """What PostgreSQL says.
+    """What PostgreSQL reports about the fault.
 
     Attributes:
-        holds: whether the fault is there.
-        says: what was found, in a sentence, whether it holds or not.
+        holds: whether the fault is present.
+        says: what was found, in a sentence, whether the fault is present or not.
         pids: the backends that are at fault.
     """
 
@@ -28,7 +28,7 @@ class Proof:
 
 
 def _nothing_more(_: Scene) -> None:
-    """The sessions of a drill are ended by the runner; most drills leave nothing else behind."""
+    """Do nothing: the runner ends the sessions of a drill, and most drills leave nothing else behind."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,24 +36,24 @@ class Drill:
     """One fault.
 
     Attributes:
-        name: as the command line calls it.
-        place: where it comes among the others, in lists and when all are run.
+        name: on the command line.
+        place: position in lists and in `drill all`, ascending.
         title: the incident in a few words.
-        hypothesis: what should be seen, by whom, and what should not.
-        acts_as: the roles it connects as, and why these are enough.
-        inject: starts the fault and returns; sessions go on in the background.
-        prove: asks PostgreSQL whether the fault is there; called again until it holds.
-        heal: takes away what outlives the sessions. May be called twice, by another process, and when
-            the fault never came to be.
-        lasts_s: seconds from proof to heal, enough for its alerts.
-        sql: the statements of the drill's own, by name.
-        statements: names of the statements at fault, as their comments give them.
-        services: who is to blame: credit-drill, or the service whose statement it is.
-        signals: what each observer can be expected to show; an observer without one is expected blind.
-        alerts: those of prometheus/rules/alerts.yml that must fire.
+        hypothesis: what each observer should show, and what it cannot show.
+        acts_as: the roles that the drill connects as, and why their privileges are enough.
+        inject: starts the fault and returns; sessions continue in the background.
+        prove: checks in PostgreSQL whether the fault is present; called again until it is.
+        heal: undoes what outlives the sessions. It may be called twice, by another process, and when the
+            fault was never present.
+        duration_s: seconds from proof to heal, enough for its alerts.
+        sql: the drill's own statements, by name.
+        statements: names of the statements at fault, as in their comments.
+        services: the cause: credit-drill, or the service that runs the statement.
+        signals: what each observer is expected to show; one without a signal is expected to miss the fault.
+        alerts: alerts of prometheus/rules/alerts.yml that must fire.
         runbook: heading of docs/alerts.md.
         aliases: other names, such as the seed lab's.
-        proves_within_s: the longest that the proof may take to hold.
+        proves_within_s: deadline of the proof, in seconds from the injection.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Drill:
     inject: Callable[[Scene], None]
     prove: Callable[[Scene], Proof]
     heal: Callable[[Scene], None] = _nothing_more
-    lasts_s: float
+    duration_s: float
     sql: Mapping[str, Statement] = field(default_factory=dict)
     statements: frozenset[str] = frozenset()
     services: frozenset[str] = frozenset({"credit-drill"})

@@ -1,4 +1,4 @@
-"""What may go wrong with a drill itself, as opposed to the fault that it makes."""
+"""Errors of a drill itself, as opposed to the fault that it injects."""
 
 from lab.foundation.errors import LabError
 
@@ -8,8 +8,8 @@ class DrillError(LabError):
 
 
 class UnknownDrillError(DrillError):
-    """There is no such drill; `./creditlab drill list` shows them all."""
+    """Unknown drill; `./creditlab drill list` lists all."""
 
 
 class NotHealedError(DrillError):
-    """The drill's fault may still be there; `./creditlab drill stop` tries again."""
+    """The drill's fault may still be present; `./creditlab drill stop` retries."""

@@ -1,7 +1,7 @@
-"""Takes away what a drill has done: at its end, after Ctrl-C, or found by the next command after a kill.
+"""Heals a drill's fault: at its end, after Ctrl-C, or in the next command after its runner was killed.
 
-The drill that runs is forgotten only when PostgreSQL shows none of its sessions, so that whatever goes
-wrong here is tried again.
+The record of the running drill is removed only when PostgreSQL shows none of its sessions, so that a heal
+that failed is retried.
 """
 
 from contextlib import suppress
@@ -33,13 +33,13 @@ WHERE application_name = %s AND usename = current_user AND pid <> pg_backend_pid
 
 
 def heal_abandoned(settings: LabSettings, reporter: Reporter) -> None:
-    """Heal what a killed runner has left, unless a living one is at work: for commands that are no drill.
+    """Heal what a killed runner has left, unless a runner is alive: for commands other than drills.
 
     Raises:
-        NotHealedError: when that cannot be done.
+        NotHealedError: when healing fails.
     """
     place = Place(Paths.of(settings))
-    with suppress(DamagedError):  # then the journal knows what may be left
+    with suppress(DamagedError):  # then the journal has what may be left
         left = place.read()
         if left is None or left.runner():
             return
@@ -47,11 +47,11 @@ def heal_abandoned(settings: LabSettings, reporter: Reporter) -> None:
         with place.locked():
             heal_leftovers(settings, place, reporter)
     except LockedError:
-        return  # a runner has begun, and heals first
+        return  # a runner has started, and heals first
 
 
 def heal_leftovers(settings: LabSettings, place: Place, reporter: Reporter) -> Running | None:
-    """Heal what a runner that was killed has left; the caller holds the lock. Return what it was."""
+    """Heal what a killed runner has left, and return its drill; the caller holds the lock."""
     left = _left(place)
     if left is None:
         return None
@@ -70,7 +70,7 @@ def heal_leftovers(settings: LabSettings, place: Place, reporter: Reporter) -> R
 
 
 def _left(place: Place) -> Running | None:
-    """Return the drill whose fault may be there; one in a damaged file as the journal knows it."""
+    """Return the drill whose fault may be present; for a damaged file, from the journal."""
     try:
         left = place.read()
         if left:
@@ -85,7 +85,7 @@ def _left(place: Place) -> Running | None:
 
 
 def _by_journal(place: Place) -> Running | None:
-    """Return the last drill, without its memo, if the journal holds its injection and no heal."""
+    """Return the last drill, without its memo, if the journal has its injection and no heal."""
     entries = list(Journal(place.journal).entries())
     own = [entry for entry in entries if entry.run == entries[-1].run]
     healed = any(entry.step == Step.HEALED.value for entry in own)
@@ -96,10 +96,10 @@ def _by_journal(place: Place) -> Running | None:
 
 
 def heal(drill: Drill, scene: Scene, running: Running, place: Place, reporter: Reporter) -> None:
-    """End the sessions, undo what outlives them, and wait until PostgreSQL shows none of the first.
+    """End the sessions, undo what outlives them, and wait until PostgreSQL shows no session of the drill.
 
     Raises:
-        NotHealedError: when that cannot be done; the drill stays remembered.
+        NotHealedError: when healing fails; the record of the running drill stays.
     """
     journal = Journal(place.journal)
     reporter.begin("heal", "ending the drill's sessions")
@@ -126,7 +126,7 @@ def heal(drill: Drill, scene: Scene, running: Running, place: Place, reporter: R
 
 
 def _sessions_left(scene: Scene) -> str | None:
-    """Those of a killed runner end within a second by themselves; ending them is sooner."""
+    """End the drill's sessions; those of a killed runner end by themselves within a second."""
     left = int(scene.value(OWN_SESSIONS, [APPLICATION]))
     if not left:
         return None

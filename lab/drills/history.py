@@ -1,7 +1,7 @@
-"""What drills did in this lab: the journal's lines put together by run, with the verdicts of judged ones.
+"""The history of drills in this lab: the journal's lines by run, with the verdicts of judged runs.
 
-Only reads, and anybody may at any time: a run that is under way has no end yet, and one that was never
-judged has no verdicts.
+Only reads, and takes no lock: a run that is under way has no end yet, and a run that was never judged has
+no verdicts.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from lab.foundation.statefile import DamagedError
 
 @dataclass(frozen=True, kw_only=True)
 class Past:
-    """One run, by what the journal tells of it; `steps` in the order of time, at least one."""
+    """One run, from the journal; `steps` in order of time, at least one."""
 
     steps: tuple[Entry, ...]
 
@@ -39,7 +39,7 @@ class Past:
 
     @property
     def healed_ns(self) -> int | None:
-        """When the fault was gone; None as long as it may be there."""
+        """When the fault was healed; None while it may be present."""
         return next((step.at_ns for step in self.steps if step.step == Step.HEALED.value), None)
 
     def at(self, step: Step) -> Entry | None:
@@ -55,11 +55,11 @@ class History:
 
     @property
     def is_there(self) -> bool:
-        """Whether there is a journal: not before the first drill, and not in a container."""
+        """Whether a journal exists: not before the first drill, and not in a container."""
         return self._place.journal.exists()
 
     def runs(self) -> list[Past]:
-        """Return all that the journal still holds, the latest first."""
+        """Return all runs in the journal, the latest first."""
         steps: dict[str, list[Entry]] = {}
         for entry in Journal(self._place.journal).entries():
             steps.setdefault(entry.run, []).append(entry)
@@ -70,7 +70,7 @@ class History:
         return next((past for past in self.runs() if past.run == run), None)
 
     def between(self, since_ns: int, until_ns: int) -> list[Past]:
-        """Return the runs whose fault may have been there at some time between two moments."""
+        """Return the runs whose fault may have been present at some time between two moments."""
         return [
             past
             for past in self.runs()
@@ -83,7 +83,7 @@ class History:
 
 
 def kept(path: Path) -> Assessment | None:
-    """Return the verdicts that a file of the runs holds; None when it has none that this version knows."""
+    """Return the verdicts in a file of a run; None when it has none that this version can read."""
     with suppress(DamagedError):
         return statefile.read(path, Assessment)
     return None

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP during a drill: the first one ends what goes on; none interrupts the heal."""
+"""Ctrl-C, SIGTERM and SIGHUP during a drill: the first one ends the drill; none interrupts the heal."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -10,10 +10,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def at_most_once() -> Iterator[Callable[[], None]]:
-    """Let one signal of a `with` block raise KeyboardInterrupt where it arrives; yield what ends even that.
+    """Raise KeyboardInterrupt at the first signal of a `with` block; yield a function that defers signals.
 
-    Once the yielded function was called, a signal raises KeyboardInterrupt when the block is over. So a
-    `finally` whose `try` calls it last runs whole, at whatever line a signal arrives.
+    After a call of the yielded function, a signal raises KeyboardInterrupt at the end of the block. So a
+    `finally` whose `try` calls it last runs completely, at whatever line a signal arrives.
     """
     raises, waiting = True, False
 

@@ -1,7 +1,7 @@
 """The journal: one JSON line for each step of each drill, in the state directory.
 
-A file, not a table: it is written while PostgreSQL is stopped or the console is, and both are drills. Each
-line is on disk before the step that it announces is taken. The console and Grafana's marks read it.
+A file, not a table: drills stop PostgreSQL and the console, and the journal is written meanwhile. Each
+line is on disk before its step is taken. The console and Grafana's annotations read it.
 """
 
 import re
@@ -18,9 +18,9 @@ from lab.foundation.statefile import DamagedError
 
 MAX_BYTES = 4_000_000
 KEPT_LINES = 4_000
-# Year 2262: as far as nanoseconds go in 64 bits.
+# Year 2262: the largest number of nanoseconds in 64 bits.
 LATEST_NS = 2**63 - 1
-# The name of a file, too.
+# Also the name of a file.
 RUN = re.compile(r"[\w-]{1,64}")
 
 
@@ -50,7 +50,7 @@ class Entry:
 
 
 class Journal:
-    """The journal of one lab; every call opens the file anew."""
+    """The journal of one lab; every call opens the file again."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -65,11 +65,11 @@ class Journal:
         return at_ns
 
     def entries(self) -> Iterator[Entry]:
-        """Yield what was written, oldest first; a line that a crash tore or that is no step is left out."""
+        """Yield the steps, oldest first; a line that is incomplete after a crash, or no step, is skipped."""
         try:
             content = statefile.read_bytes(self._path)
         except DamagedError:
-            return  # set aside by the next that writes
+            return  # set aside by the next write
         for line in (content or b"").split(b"\n"):
             try:
                 entry = msgspec.json.decode(line, type=Entry)
@@ -83,7 +83,7 @@ class Journal:
         try:
             content = statefile.read_bytes(self._path)
         except DamagedError as error:
-            statefile.set_aside(self._path, error.why, lost="The history of drills begins anew.")
+            statefile.set_aside(self._path, error.why, lost="The history of drills starts empty.")
             return
         if content and len(content) > MAX_BYTES:
             kept = content.splitlines(keepends=True)[-KEPT_LINES:]

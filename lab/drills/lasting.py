@@ -1,23 +1,23 @@
-"""Statements that last, on any processor: a fixed size is slow on one machine only."""
+"""Statements with a minimum duration on any processor: a fixed size is slow on one machine only."""
 
 import math
 from collections.abc import Callable
 
 from lab.drills.sessions import Session
 
-# The last column of such a statement: a client that waits for a processor takes longer than its statement.
+# The last column of such a statement. The client's time is longer when the client waits for a processor.
 SERVER_SECONDS = "extract(epoch FROM clock_timestamp() - statement_timestamp())::float"
-# A round never asks for more than so many times what it began with: what is short then has other reasons.
+# The largest size of a round, as a multiple of the first: a round that is short then has another reason.
 MOST = 64
 
 
-class Lasting:
-    """A session's rounds; the size of the next one grows until a round takes as long as it should.
+class MinimumDuration:
+    """The rounds of a session; the size of a round grows until a round takes a minimum duration.
 
     Args:
         run: one round of a size, such as a number of loops; returns the seconds that PostgreSQL took.
         size: of the first round.
-        at_least_s: seconds that a round should take.
+        at_least_s: minimum duration of a round, in seconds.
     """
 
     def __init__(
@@ -38,5 +38,5 @@ class Lasting:
         took = max(self._run(session, size), 0.001)
         if took < self._at_least_s:
             larger = math.ceil(size * self._at_least_s / took)
-            # Sessions share it: each grows from what its own round had.
+            # Sessions share it: each grows from the size of its own round.
             self._size = max(self._size, min(larger, self._most))

@@ -1,4 +1,4 @@
-"""The drill that runs as a series, so that Grafana can mark it on every graph, from Prometheus alone."""
+"""The running drill as a time series: Grafana annotates every graph with it, from Prometheus alone."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,11 +17,11 @@ class Mark(Collector):
         self._place = place
 
     def collect(self) -> Iterator[Metric]:
-        """Yield 1 for the drill whose fault may be there; nothing when there is none."""
+        """Yield 1 for the drill whose fault may be present; nothing when there is none."""
         family = GaugeMetricFamily(
             "lab_drill_running", "1 while the fault of this drill may be there", labels=["drill"]
         )
-        # What is wrong with a damaged file the drill commands say; other metrics must not go with it.
+        # The drill commands report a damaged file; it must not take the other metrics away.
         with suppress(DamagedError):
             if running := self._place.read():
                 family.add_metric([running.drill], 1)

@@ -30,7 +30,7 @@ LEGEND = "S named the statement, C named the culprit, P showed the plan, T linke
 
 @dataclass(frozen=True, kw_only=True)
 class Matrix:
-    """What the observers showed. `machine` is where it was measured; `at_ns` when this was put together."""
+    """The verdicts of the observers. `machine` is where it was measured; `at_ns` when it was built."""
 
     machine: str
     at_ns: int
@@ -50,7 +50,7 @@ class Matrix:
 
 
 def judged_again(settings: LabSettings) -> Matrix:
-    """Return the matrix of the newest runs by the rules of now, from what the observers still hold."""
+    """Return the matrix of the newest runs by the current rules, from the data that the observers retain."""
     return of_runs(
         judge_again(DRILLS[row.run.drill], row.run, settings) for row in latest(settings).rows
     )
@@ -69,7 +69,7 @@ def latest(settings: LabSettings) -> Matrix:
 
 
 def unmet(runs: Sequence[Assessment]) -> list[str]:
-    """Return what did not come as it must: a fault that was not there, an alert that did not fire."""
+    """Return what failed: a fault that was not present, an alert that did not fire."""
     problems = []
     for row in runs:
         drill: Drill = DRILLS[row.run.drill]
@@ -85,7 +85,7 @@ def unmet(runs: Sequence[Assessment]) -> list[str]:
 
 
 def machine() -> str:
-    """Return what this machine is, as a report states it."""
+    """Return processors, memory and platform of this machine, for a report."""
     memory = f"{psutil.virtual_memory().total / 2**30:.0f} GB of memory"
     return f"{psutil.cpu_count()} processors, {memory}, {platform.system()} {platform.machine()}"
 

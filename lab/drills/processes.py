@@ -22,12 +22,12 @@ ACTS_AS = "no role: a component of the lab is stopped and started."
 
 @dataclass(frozen=True, kw_only=True)
 class Stoppage:
-    """A component that is gone, proven by its sessions in PostgreSQL.
+    """A component that is stopped, proven by its sessions in PostgreSQL.
 
     Attributes:
         component: its name in lab/stack/components.py.
-        column: of pg_stat_activity, by which its sessions are known.
-        value: what they have there.
+        column: the column of pg_stat_activity that identifies its sessions.
+        value: the value of that column.
     """
 
     component: str
@@ -39,7 +39,7 @@ class Stoppage:
         stop(scene.settings, self.component)
 
     def prove(self, scene: Scene) -> Proof:
-        """PostgreSQL has no session of it."""
+        """Check that PostgreSQL has no session of the component."""
         sql = f"SELECT count(*) FROM pg_stat_activity WHERE {self.column} = %s"
         sessions = scene.value(sql, [self.value])
         return Proof(holds=sessions == 0, says=f"{self.value} has {sessions} sessions")
@@ -50,7 +50,7 @@ class Stoppage:
 
 
 def stop(settings: LabSettings, name: str) -> None:
-    """Stop a component in order; returns when it has ended. One that is stopped stays so."""
+    """Stop a component and wait for its end; without effect on a stopped component."""
     if _mode(settings) is Mode.DOCKER:
         compose.follow("stop", container_of(name), say=lambda _: None)
     else:
@@ -58,10 +58,10 @@ def stop(settings: LabSettings, name: str) -> None:
 
 
 def start(settings: LabSettings, name: str) -> None:
-    """Start a component and return when it works; one that runs is left alone.
+    """Start a component and wait until it is ready; without effect on a running component.
 
     Raises:
-        NotReadyError: when it does not work in time.
+        NotReadyError: when it is not ready in time.
     """
     component = COMPONENTS[name]
     if _mode(settings) is Mode.DOCKER:

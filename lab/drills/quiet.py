@@ -1,6 +1,6 @@
-"""Watches a lab in which nothing is broken, by the eyes of every drill: whatever rises is a false alarm.
+"""The false positives of all signals in a lab without a fault: each signal that rises is one.
 
-Quiet is what the faults are, not the load: the services work as always, and no drill can be started.
+The load stays: the services work as always. No drill can start meanwhile.
 """
 
 from collections.abc import Iterator
@@ -27,16 +27,16 @@ from lab.judge.quiet import FalsePositive, false_positives, together, without_da
 from lab.stack.components import COMPONENTS
 from lab.stack.native.records import Record
 
-# As long as most drills last; each stretch is judged as if every fault had been there in it.
+# The duration of most drills; each stretch is judged as if every fault had been present in it.
 STRETCH_NS = 60 * NS_PER_S
 SIGNALS = {name: drill.signals for name, drill in DRILLS.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
-    """What came of it. `stretches` of a minute were judged for each of `drills` drills.
+    """The false positives found. `stretches` of a minute were judged for each of `drills` drills.
 
-    `stolen` is the share of this machine's processor time that its host took meanwhile, 0 to 1.
+    `stolen` is the steal time: the share of this machine's processor time that its host took, 0 to 1.
     """
 
     since_ns: int
@@ -60,7 +60,7 @@ class Watch:
 
 
 def watch(settings: LabSettings, *, for_s: float, reporter: Reporter) -> Watch:
-    """Watch from now on, for whole minutes; takes until 25 s after the last.
+    """Watch from now on, for whole minutes; returns 25 s after the last.
 
     Raises:
         LockedError: when a drill runs.
@@ -72,10 +72,12 @@ def watch(settings: LabSettings, *, for_s: float, reporter: Reporter) -> Watch:
     with place.locked():
         heal_leftovers(settings, place, reporter)
         disturbed_ns = max(_last_heal_ns(place), _last_start_ns(Paths.of(settings)))
-        # A record that claims the future must not be waited for.
+        # A time in the future would make this wait too long.
         disturbed_ns = min(disturbed_ns, clock.now_ns())
         await_moment(
-            "the last disturbance is forgotten", disturbed_ns + FORGOTTEN_NS, watch=reporter.wait
+            "the last disturbance has left the rates",
+            disturbed_ns + FORGOTTEN_NS,
+            watch=reporter.wait,
         )
         since_ns, began = clock.now_ns(), processors.now()
         for number, (begin_ns, end_ns) in enumerate(_stretches(since_ns, stretches), start=1):
@@ -105,7 +107,7 @@ def _stretches(since_ns: int, count: int) -> Iterator[tuple[int, int]]:
 
 
 def _evidence(settings: LabSettings, begin_ns: int, end_ns: int) -> Evidence:
-    """Gather as after a drill: from what was just before to what comes late."""
+    """Collect evidence as after a drill: from before the minute until delayed evidence has arrived."""
     signals = [signal for expected in SIGNALS.values() for signal in expected]
     return collect(settings, signals, since_ns=begin_ns - BEFORE_NS, until_ns=end_ns + SETTLES_NS)
 
@@ -116,6 +118,6 @@ def _last_heal_ns(place: Place) -> int:
 
 
 def _last_start_ns(paths: Paths) -> int:
-    """When the last component came up: a lab that has just begun, cold as it is, is not quiet."""
+    """When the last component started: a lab that has just started, with a cold cache, is no baseline."""
     records = (Record.read(paths.run, name) for name in COMPONENTS)
     return max((round(record.created * NS_PER_S) for record in records if record), default=0)

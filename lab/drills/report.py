@@ -1,4 +1,4 @@
-"""The blind-spot matrix as one HTML file, with its plot as SVG: it can be mailed, and needs no script."""
+"""The blind-spot matrix as one HTML file, with its plot as SVG: no script and no further file."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from lab.judge.evidence import TITLES, Observer
 from lab.judge.readings import Seen
 from lab.judge.verdicts import Verdict
 
-# The plot, in its own units: names to the left, seconds to the right.
+# The plot, in SVG units: names on the left, seconds on the right.
 LEFT, WIDTH, LINE, TOP = 190, 560, 22, 30
 COLOURS = {
     Observer.METRICS: "#e6522c",
@@ -61,7 +61,7 @@ def html(matrix: Matrix) -> str:
 
 
 def markdown(matrix: Matrix) -> str:
-    """Return the matrix as a table of Markdown, for a page like docs/blind-spots.md."""
+    """Return the matrix as a Markdown table, for a page such as docs/blind-spots.md."""
     head = ["drill", *TITLES.values()]
     rows = ([f"`{row.run.drill}`", *map(_cell, row.verdicts)] for row in matrix.rows)
     lines = [head, ["---"] * len(head), *rows]
@@ -80,7 +80,7 @@ def letters(verdict: Verdict) -> str:
 
 
 def plot(matrix: Matrix) -> Plot:
-    """Return where everything of the plot stands."""
+    """Return the positions of all elements of the plot."""
     times = [v.after_s for row in matrix.rows for v in row.verdicts if v.after_s is not None]
     last = max(10, -(-int(max(times, default=0) + 1) // 10) * 10)
     names, dots = [], []
@@ -93,7 +93,7 @@ def plot(matrix: Matrix) -> Plot:
                 dots.append(
                     Dot(
                         x=LEFT + WIDTH * verdict.after_s / last,
-                        # Side by side where they fall together, in the order of the legend.
+                        # Side by side where they coincide, in the order of the legend.
                         y=y + (place - 2) * 3,
                         colour=COLOURS[verdict.observer],
                         says=f"{row.run.drill}: {title} after {verdict.after_s:.1f} s",

@@ -1,7 +1,7 @@
-"""Runs one drill: heal what was left, inject, prove, hold, heal in any case, check recovery, verify.
+"""Runs one drill: heal a leftover fault, inject, prove, wait, heal in any case, check recovery, verify.
 
-The order of writes is what makes it safe to kill: what a drill is about to do is on disk before it does
-it, and is forgotten only after PostgreSQL no longer shows the fault.
+The order of writes makes it safe to kill: each step is on disk before it is taken, and its record is
+removed only after PostgreSQL no longer shows the fault.
 """
 
 import os
@@ -31,24 +31,24 @@ from lab.foundation.settings import LabSettings
 from lab.stack import probes
 from workload.tracing import NoTracing, Tracing
 
-LOOKS_EVERY_S = 2.0
+CHECK_EVERY_S = 2.0
 VERIFY_WINDOW_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a drill is to be run: `lasts_s` None is as long as the drill says."""
+    """How to run a drill: `duration_s` None is the duration that the drill declares."""
 
-    lasts_s: float | None = None
+    duration_s: float | None = None
     intensity: float = 1.0
     verify: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What came of it. Times are nanoseconds since 1970.
+    """The result of a run. Times are nanoseconds since 1970.
 
-    `verified` is the outcome of verify after the heal, None when it was not asked for; `verify_says` gives
+    `verified` is the outcome of verify after the heal, None when it was not requested; `verify_says` lists
     the checks that failed and the reasons of those that are unknown.
     """
 
@@ -66,7 +66,7 @@ class Run:
 
     @property
     def outcome(self) -> Outcome:
-        """Failed when the fault was not there all the time or verify failed; else as verify says, or ok."""
+        """Failed when the fault was not always active or verify failed; else the outcome of verify, or ok."""
         if self.proven_ns is None or not self.held:
             return Outcome.FAILED
         return self.verified or Outcome.OK
@@ -80,12 +80,12 @@ def run(
     reporter: Reporter,
     tracing: Tracing | None = None,
 ) -> Run:
-    """Run a drill from beginning to end; the caller is told how by the reporter.
+    """Run a drill from injection to heal; the reporter receives its progress.
 
     Raises:
         LockedError: when another drill runs.
         DrillError: when the lab is down.
-        NotHealedError: when the fault could not be taken away.
+        NotHealedError: when the fault could not be healed.
     """
     place = Place(Paths.of(settings))
     with place.locked():
@@ -105,7 +105,7 @@ def run(
             sessions=Sessions(settings, tracing or NoTracing()),
             memo=Memo(place, running),
         )
-        done = _Course(drill, scene, running, place, reporter).follow(options.lasts_s)
+        done = _Course(drill, scene, running, place, reporter).follow(options.duration_s)
         if options.verify:
             done = _verified(done, settings, place, reporter)
         return done
@@ -124,20 +124,20 @@ class _Course:
         self._reporter = reporter
         self._journal = Journal(place.journal)
 
-    def follow(self, lasts_s: float | None) -> Run:
-        """Inject, prove, hold and heal; the heal comes whatever happens before it, and runs whole."""
+    def follow(self, duration_s: float | None) -> Run:
+        """Inject, prove, wait and heal; the heal always follows, and is not interrupted."""
         with at_most_once() as hold_back:
             try:
                 try:
-                    done = self._until_the_heal(lasts_s)
+                    done = self._until_the_heal(duration_s)
                 finally:
                     hold_back()
             finally:
                 heal(self._drill, self._scene, self._running, self._place, self._reporter)
             return replace(done, healed_ns=clock.now_ns())
 
-    def _until_the_heal(self, lasts_s: float | None) -> Run:
-        """Return what was seen of the fault; it may be there from the first line on."""
+    def _until_the_heal(self, duration_s: float | None) -> Run:
+        """Return the run up to its heal; the fault may be present from the first line on."""
         self._place.write(self._running)
         proven_ns, held = None, False
         injected_ns = self._write(Step.INJECT, intensity=self._running.intensity)
@@ -147,7 +147,7 @@ class _Course:
         proof = self._prove()
         if proof.holds:
             proven_ns = self._write(Step.PROVEN, says=proof.says, pids=sorted(proof.pids))
-            held, pids = self._hold(self._drill.lasts_s if lasts_s is None else lasts_s)
+            held, pids = self._hold(self._drill.duration_s if duration_s is None else duration_s)
             proof = replace(proof, pids=proof.pids | pids)
         else:
             self._write(Step.NOT_PROVEN, says=proof.says)
@@ -164,8 +164,8 @@ class _Course:
         )
 
     def _prove(self) -> Proof:
-        self._reporter.begin("proof", "asking PostgreSQL")
-        last = Proof(holds=False, says="PostgreSQL was not asked")
+        self._reporter.begin("proof", "querying PostgreSQL")
+        last = Proof(holds=False, says="PostgreSQL was not queried")
 
         def missing() -> str | None:
             nonlocal last
@@ -194,17 +194,17 @@ class _Course:
             return Proof(holds=False, says=str(error))
 
     def _hold(self, seconds: float) -> tuple[bool, frozenset[int]]:
-        """Keep the fault; return whether it was there to the end, and which backends were at fault."""
+        """Wait while the fault is active; return whether it was to the end, and the backends at fault."""
         self._reporter.begin("hold", f"{seconds:g} s")
         deadline = time.monotonic() + seconds
         pids: frozenset[int] = frozenset()
         held = True
         while (left := deadline - time.monotonic()) > 0:
-            Event().wait(min(left, LOOKS_EVERY_S))
+            Event().wait(min(left, CHECK_EVERY_S))
             proof = self._look()
             held, pids = proof.holds, pids | proof.pids
             self._reporter.wait(f"{max(left, 0):.0f} s left; {proof.says}")
-        self._reporter.done("hold", f"{seconds:g} s" if held else "the fault ended before its time")
+        self._reporter.done("hold", f"{seconds:g} s" if held else "the fault ended too early")
         return held, pids
 
     def _write(self, step: Step, **detail: object) -> int:
@@ -213,7 +213,7 @@ class _Course:
 
 def _require_lab(settings: LabSettings) -> None:
     if (seen := probes.query(settings)) is not None:
-        raise DrillError(f"A drill needs a lab that runs: ./creditlab up\n{seen}")
+        raise DrillError(f"A drill needs a running lab. Start it: ./creditlab up\n{seen}")
 
 
 def _verified(done: Run, settings: LabSettings, place: Place, reporter: Reporter) -> Run:
@@ -221,7 +221,7 @@ def _verified(done: Run, settings: LabSettings, place: Place, reporter: Reporter
     try:
         report = verify.run(settings, window_s=VERIFY_WINDOW_S, progress=reporter.wait)
     except LabError as error:
-        # The fault is healed and the run is worth its verdicts; only the books were not compared.
+        # The fault is healed and the run can be judged; only verify is missing.
         report = verify.Report(checks=[verify.unknown("verify", str(error))])
     detail = {"ok": report.ok, "bad": report.failed, "says": report.summary}
     Journal(place.journal).write(done.run, done.drill, Step.VERIFIED, **detail)

@@ -1,4 +1,4 @@
-"""What is known of the drill that runs, kept on disk for whoever finds it: a runner may be killed."""
+"""The record of the running drill, on disk: it survives a runner that is killed."""
 
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
@@ -16,10 +16,10 @@ from lab.stack.native.records import Pid, process_of
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """A drill whose fault may be there. `began_ns` in nanoseconds since 1970.
+    """A drill whose fault may be present. `began_ns` in nanoseconds since 1970.
 
-    `pid` is the runner's, and `created` the time of its creation, in seconds since the epoch: the id alone
-    may be another process's by now.
+    `pid` is the runner's, and `created` the time of its creation, in seconds since the epoch: the operating
+    system may have reused the pid.
     """
 
     run: str
@@ -57,7 +57,7 @@ class Place:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Be the one runner for the length of a `with` block; the kernel unlocks when it dies.
+        """Hold the lock of the only runner for a `with` block; the kernel releases it when the process ends.
 
         Raises:
             LockedError: when another one is.
@@ -66,23 +66,23 @@ class Place:
             yield
 
     def read(self) -> Running | None:
-        """Return the drill whose fault may be there; None when there is none. Takes no lock.
+        """Return the drill whose fault may be present; None when there is none. Takes no lock.
 
         Raises:
-            DamagedError: when the file cannot be understood.
+            DamagedError: when the file cannot be parsed.
         """
         return statefile.read(self._state, Running)
 
     def set_aside(self, why: LabError, *, lost: str) -> None:
-        """Rename the file of the drill that runs, which is damaged."""
+        """Rename the damaged file of the running drill."""
         statefile.set_aside(self._state, getattr(why, "why", why), lost=lost)
 
     def write(self, running: Running) -> None:
-        """Remember this drill, durably."""
+        """Write the record of this drill, durably."""
         statefile.write_json(self._state, running)
 
     def forget(self) -> None:
-        """The fault is healed."""
+        """Remove the record: the fault is healed."""
         statefile.remove(self._state)
 
 

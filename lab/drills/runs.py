@@ -1,4 +1,4 @@
-"""Runs drills to their verdicts: one, several in a row, or drawn at random; each step is reported."""
+"""Runs drills to their verdicts: one, several in a row, or in random order; each step is reported."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -29,14 +29,14 @@ class VerifiedSeries:
 
     @property
     def problems(self) -> list[str]:
-        """What failed: drills that could not be run, faults and alerts that were not there, checks."""
+        """What failed: drills that could not be run, faults and alerts that were not present, checks."""
         unmet = matrix.unmet(self.series.assessments)
         failed = [f"verify failed: {name}" for name in self.verified.failed]
         return [*self.series.failed, *unmet, *failed]
 
     @property
     def outcome(self) -> Outcome:
-        """Failed when anything did; else as verify says."""
+        """Failed when anything failed; else the outcome of verify."""
         return Outcome.FAILED if self.problems else self.verified.outcome
 
 
@@ -78,7 +78,7 @@ def verified(
 def at_random(
     settings: LabSettings, *, seed: int, every_s: float, options: Options, reporter: Reporter
 ) -> Iterator[Assessment]:
-    """Yield the verdicts of drills that are drawn at random, without end, with a pause between two.
+    """Yield the verdicts of drills in random order, without end, with a pause between two.
 
     Raises:
         LabError: when one cannot be run.
@@ -91,7 +91,7 @@ def at_random(
 
 
 def _announce(drill: Drill, done: Run, reporter: Reporter) -> None:
-    """Put the run on the account's time line, where there is one; its absence fails no drill."""
+    """Post an event to the Datadog account, if keys are set; a failure does not fail the drill."""
     settings = DatadogSettings.load()
     if settings.dd_api_key is None or settings.dd_app_key is None:
         return

@@ -1,4 +1,4 @@
-"""What a drill acts on: the lab's settings, its own sessions, the truth as PostgreSQL tells it, a memo."""
+"""The context of a drill: the lab's settings, its own sessions, queries to PostgreSQL, and a memo."""
 
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from workload.tracing import NoTracing
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """Handed to every function of a drill; the one that heals may have another than the one that made.
+    """The argument of every function of a drill; `heal` may receive another scene than `inject`.
 
     Attributes:
         settings: those of the lab that runs.
-        intensity: 1 is the drill as designed; half or double of its sessions, rows or rates.
-        sessions: where a drill's own sessions are started.
-        memo: what healing needs to know; kept on disk, so that it outlives the runner.
+        intensity: factor on the drill's sessions, rows or rates; 1 is the drill as designed.
+        sessions: starts the drill's own sessions.
+        memo: what the heal needs; on disk, so that it outlives the runner.
     """
 
     settings: LabSettings
@@ -28,8 +28,8 @@ class Scene:
     memo: MutableMapping[str, str]
 
     @classmethod
-    def looking_on(cls, settings: LabSettings) -> Self:
-        """Return one for whoever only asks."""
+    def read_only(cls, settings: LabSettings) -> Self:
+        """Return a scene for queries only."""
         return cls(
             settings=settings, intensity=1.0, sessions=Sessions(settings, NoTracing()), memo={}
         )
@@ -39,7 +39,7 @@ class Scene:
         return max(at_least, round(number * self.intensity))
 
     def ask(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Return the rows of a query that only looks, as the role `lab`.
+        """Return the rows of a read-only query, as the role `lab`.
 
         Raises:
             DatabaseError: when PostgreSQL does not answer.
@@ -47,7 +47,7 @@ class Scene:
         return self.act(Role.LAB, sql, parameters)
 
     def value(self, sql: str, parameters: Sequence[object] = ()) -> Any:
-        """Return the one value of a query that only looks."""
+        """Return the single value of a read-only query."""
         [[value]] = self.ask(sql, parameters)
         return value
 

@@ -1,4 +1,4 @@
-"""Several drills, one after the other: one that cannot be run costs its row and nothing else."""
+"""Several drills, one after the other: a drill that cannot be run loses its row and nothing else."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from lab.foundation import clock
 from lab.foundation.errors import LabError
 from lab.foundation.reporter import Reporter
 
-# So many in a row: it is the lab, then, and not the drills.
+# After so many in a row the lab is the cause, not the drills.
 GIVE_UP_AFTER = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """What came of it: the runs that were judged, and why each of the others was not."""
+    """The runs that were judged, and why each of the others was not."""
 
     assessments: tuple[Assessment, ...]
     failed: tuple[str, ...]
@@ -28,13 +28,13 @@ def follow(
     settle: Callable[[int, Drill], None],
     reporter: Reporter,
 ) -> Series:
-    """Run the drills in their order; after three in a row that cannot be run, no more.
+    """Run the drills in their order; stop after three in a row that cannot be run.
 
     Args:
-        drills: which.
-        run: runs one to its verdicts.
-        settle: waits from the end of a fault, in nanoseconds since 1970, until the next may come.
-        reporter: is told where it stands.
+        drills: the drills to run.
+        run: runs a drill to its verdicts.
+        settle: waits from the end of a fault, in nanoseconds since 1970, until the next may start.
+        reporter: receives the progress.
 
     Raises:
         LabError: when the first one cannot be run: nothing is lost yet.

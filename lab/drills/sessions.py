@@ -1,8 +1,8 @@
-"""The sessions of a drill: threads that work against PostgreSQL until they are told to end.
+"""The sessions of a drill: threads that execute statements in PostgreSQL until the drill ends them.
 
-They are an application of their own, `credit-drill`, traced like the five services, so that observers can
-name it. PostgreSQL looks once a second whether the client still is there: the sessions of a runner that
-was killed end by themselves, also in the middle of a statement.
+Their application name is `credit-drill`, and they are traced like the five services, so that observers
+can name them. PostgreSQL checks once a second whether the client is still connected: the sessions of a
+killed runner end by themselves, also in the middle of a statement.
 """
 
 import threading
@@ -21,9 +21,9 @@ from workload.tracing import Tracing
 APPLICATION = "credit-drill"
 ENDS_WITHIN_S = 20.0
 REFUSED_PAUSE_S = 0.5
-# Lost to somebody else, or ended by a time-out: what faults do to their own sessions, and no failure.
+# Deadlock, serialization failure, lock timeout, cancellation: effects of the faults, and no failure.
 ORDINARY = frozenset({"40P01", "40001", "55P03", "57014"})
-# A drill waits on purpose, for as long as it lasts; and ends soon after its runner has.
+# A drill's waits are deliberate and must not time out; its sessions end soon after the runner's end.
 PREPARE = (
     "SET client_connection_check_interval = '1s'",
     "SET lock_timeout = 0",
@@ -33,12 +33,12 @@ PREPARE = (
 
 
 def statements(text: str) -> Mapping[str, Statement]:
-    """Return a drill's statements by name; the form is that of workload/sql."""
+    """Return a drill's statements by name; the format is that of workload/sql."""
     return {statement.name: statement for statement in parse(text, service=APPLICATION)}
 
 
 class Session:
-    """One session of a drill, for the unit of work that it was started with."""
+    """One session of a drill, passed to its unit of work."""
 
     def __init__(self, connection: Connection, ending: threading.Event) -> None:
         self._connection = connection
@@ -52,8 +52,8 @@ class Session:
         """Execute BEGIN, ROLLBACK, SET and the like."""
         return database.rows(self._connection, sql, parameters)
 
-    def linger(self, seconds: float | None = None) -> bool:
-        """Do nothing, with whatever is open, until the drill is healed; say whether it is."""
+    def idle(self, seconds: float | None = None) -> bool:
+        """Stay idle, in the current transaction if one is open, until the heal; return whether it began."""
         return self._ending.wait(seconds)
 
 
@@ -61,7 +61,7 @@ Work = Callable[[Session], object]
 
 
 class Sessions:
-    """All sessions of one run; `end` ends them, in whatever they are."""
+    """All sessions of one run; `end` ends them, also in the middle of a statement."""
 
     def __init__(self, settings: LabSettings, tracing: Tracing) -> None:
         self._settings = settings
@@ -74,31 +74,31 @@ class Sessions:
 
     @property
     def failure(self) -> DatabaseError | None:
-        """Why a session could not do its work; None while all can."""
+        """The error of a session that could not do its work; None while all can."""
         return self._failure
 
     def once(self, role: Role, name: str, work: Work) -> None:
-        """Start a session that does something, and stays in it until it is ended."""
+        """Start a session that executes one unit of work, until it returns or is ended."""
         self._start(partial(self._attempt, role, name, work))
 
     def repeat(
         self, role: Role, name: str, work: Work, *, count: int = 1, every_s: float = 0.0
     ) -> None:
-        """Start sessions that do something again and again.
+        """Start sessions that repeat a unit of work.
 
         Args:
-            role: as which they connect.
-            name: of the operation, for its trace.
-            work: one round; a span of its own.
-            count: how many sessions.
+            role: the role that they connect as.
+            name: the operation's name in traces.
+            work: one round; each has its own span.
+            count: number of sessions.
             every_s: seconds between the end of a round and the next.
         """
         for _ in range(count):
             self._start(partial(self._rounds, role, name, work, every_s))
 
-    def hoard(self, role: Role, most: int) -> None:
-        """Start to open as many sessions as the role is let have, and keep them; they do nothing."""
-        self._start(partial(self._hoard, role, most))
+    def exhaust(self, role: Role, most: int) -> None:
+        """Start to open sessions up to the role's connection limit, and keep them idle."""
+        self._start(partial(self._exhaust, role, most))
 
     def end(self) -> None:
         """End every session; their transactions are rolled back.
@@ -111,13 +111,13 @@ class Sessions:
         self._tracing.flush()
 
     def _cancel(self) -> str | None:
-        """Cancel whatever runs, again and again: a session may be between two statements."""
+        """Cancel all running statements; called repeatedly, as a session may be between two statements."""
         with self._lock:
             connections = list(self._connections)
         for connection in connections:
             database.cancel(connection)
         alive = [thread for thread in self._threads if thread.is_alive()]
-        return f"{len(alive)} of them work" if alive else None
+        return f"{len(alive)} have not ended" if alive else None
 
     def _start(self, target: Callable[[], None]) -> None:
         thread = threading.Thread(target=target, daemon=True)
@@ -131,13 +131,13 @@ class Sessions:
         except DatabaseError as error:
             self._note(error)
 
-    def _hoard(self, role: Role, most: int) -> None:
+    def _exhaust(self, role: Role, most: int) -> None:
         with ExitStack() as kept:
             for _ in range(most):
                 try:
                     kept.enter_context(self._session(role))
                 except DatabaseError:
-                    # Refused: what others give back is taken, too.
+                    # Refused: take a connection that another session releases later.
                     self._ending.wait(REFUSED_PAUSE_S)
                 if self._ending.is_set():
                     return
@@ -150,7 +150,7 @@ class Sessions:
                     while not self._ending.is_set():
                         with self._tracing.operation(APPLICATION, name):
                             work(session)
-                        session.linger(every_s)
+                        session.idle(every_s)
             except DatabaseError as error:
                 self._note(error)
 

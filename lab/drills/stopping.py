@@ -1,4 +1,4 @@
-"""`drill stop`: asks the runner to heal and end, as Ctrl-C does; without a runner, heals what it left."""
+"""`drill stop`: signals the runner to heal and end, as Ctrl-C does; without a runner, heals what it left."""
 
 import signal
 from contextlib import suppress
@@ -18,11 +18,11 @@ HEALS_WITHIN_S = 120.0
 
 
 def stop(settings: LabSettings, reporter: Reporter) -> Running | None:
-    """End the drill that runs, if one does; return which it was.
+    """End the running drill, if there is one, and return its record.
 
     Raises:
         NotReadyError: when the runner does not end in time.
-        NotHealedError: when what a dead one has left cannot be healed.
+        NotHealedError: when the fault that a killed runner has left cannot be healed.
     """
     place = Place(Paths.of(settings))
     with suppress(DamagedError):  # set aside below
@@ -36,7 +36,7 @@ def stop(settings: LabSettings, reporter: Reporter) -> Running | None:
 
 
 def _healed_by(runner: psutil.Process, running: Running, place: Place, reporter: Reporter) -> bool:
-    """Ask the runner to heal, and wait for it; return False when it ended without having healed."""
+    """Signal the runner to heal, and wait for it; return False when it ended without a heal."""
 
     def under_way() -> str | None:
         left = place.read()
@@ -46,7 +46,7 @@ def _healed_by(runner: psutil.Process, running: Running, place: Place, reporter:
 
     reporter.begin("stop", f"{running.drill}, run by process {running.pid}")
     try:
-        # psutil compares the time of creation once more before it sends.
+        # psutil compares the time of creation again before it sends.
         runner.send_signal(signal.SIGTERM)
     except psutil.NoSuchProcess:
         return False

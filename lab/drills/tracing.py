@@ -1,4 +1,4 @@
-"""Traces of a drill's sessions: they go where the services' own go, to the console."""
+"""Traces of a drill's sessions, sent to the console like those of the services."""
 
 import os
 
@@ -12,9 +12,9 @@ DESTINATIONS = ("DD_TRACE_AGENT_URL", "DD_AGENT_HOST", "DD_TRACE_AGENT_PORT")
 
 
 def start(settings: LabSettings) -> Tracing:
-    """Patch the driver, and return the tracing of this process; to be called before it connects.
+    """Patch the driver, and return the tracing of this process; call it before the first connection.
 
-    The tracer reads nothing but the process's environment.
+    The tracer reads only the environment of the process.
     """
     if not any(name in os.environ for name in DESTINATIONS):
         console = f"{reachable(settings.bind_address)}:{settings.console_port}"

@@ -1,17 +1,17 @@
-"""Signals that many drills share: what anybody would look at first."""
+"""Signals that many drills share: those that an engineer would check first."""
 
 from lab.foundation.timestamps import NS_PER_MS
 from lab.judge.signals import Deltas, Metric, Resources, Sessions, Signal, Slow, Spans
 from lab.telemetry.store import ActivitySample, QueryMetrics
 
-# A statement that is executed once or twice in a while, as a report is, may take its time: no fault.
-# Six a minute are counted, by everybody.
+# A statement that is executed rarely, such as a report, may be slow without a fault. All observers count
+# from six calls a minute.
 SECONDS_BY_STATEMENT = """
 sum by (statement, service) (statement:pg_stat_statements_seconds:rate1m{user="credit_app"})
   and sum by (statement, service) (statement:pg_stat_statements_calls:rate1m{user="credit_app"}) > 0.1
 """
 AT_LEAST = 2
-# Executions in a row: a heavy report or two, by chance one after the other, are no fault either.
+# Executions in a row: one or two heavy reports, by chance one after the other, are no fault either.
 IN_A_ROW = 5
 
 
@@ -21,12 +21,12 @@ def _of_application(delta: QueryMetrics) -> float:
 
 
 def time_by_statement(*, busy: float, times: float = 3.0, points: int = 2) -> tuple[Signal, ...]:
-    """The time spent in each statement of the application, as each of them counts it.
+    """The execution time of each statement of the application, as each observer counts it.
 
     Args:
-        busy: seconds of execution per second from which it counts, for one statement.
-        times: and so many times what it was.
-        points: intervals of 10 s in a row, of deltas and of spans.
+        busy: threshold for one statement, in seconds of execution per second.
+        times: and the factor over its baseline.
+        points: number of intervals of 10 s in a row, of deltas and of spans.
     """
     return (
         Metric(
@@ -53,7 +53,7 @@ def time_by_statement(*, busy: float, times: float = 3.0, points: int = 2) -> tu
 
 
 def long_statements(*, ms: float) -> tuple[Signal, ...]:
-    """Executions that take long, each of a few: in spans, in sessions and in the log."""
+    """Long executions, several in a row: in spans, in sessions and in the log."""
 
     def at_work_for_long(sample: ActivitySample) -> bool:
         began = sample.query_start_ns
@@ -67,7 +67,7 @@ def long_statements(*, ms: float) -> tuple[Signal, ...]:
             points=2,
             like=at_work_for_long,
         ),
-        # The client's time has the way there and back, and on a busy machine waiting for a processor.
+        # The client's time includes the network, and on a busy machine the wait for a processor.
         Spans(
             says="statements in spans, ms",
             above=2 * ms,
@@ -75,5 +75,5 @@ def long_statements(*, ms: float) -> tuple[Signal, ...]:
             each=True,
             like=lambda s: s.kind == "sql",
         ),
-        Slow(says="executions told by the log, ms", above=ms, points=IN_A_ROW),
+        Slow(says="executions in the log, ms", above=ms, points=IN_A_ROW),
     )

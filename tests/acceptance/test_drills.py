@@ -25,7 +25,7 @@ from tests.fix_reporter import Told
 
 pytestmark = pytest.mark.acceptance
 
-LASTS_S = 2.0
+DURATION_S = 2.0
 # Of both observers, compared: two minutes.
 STEPS = 12
 # The first statement of credit-customers' lookups; the busiest of all may be one that a drill ran.
@@ -70,7 +70,7 @@ def test_a_fault_is_proven_and_nothing_of_it_is_left(lab: Lab, name: str) -> Non
     done = run(
         DRILLS[name],
         lab.settings,
-        options=Options(lasts_s=LASTS_S, verify=False),
+        options=Options(duration_s=DURATION_S, verify=False),
         reporter=Told(),
     )
     assert done.proven_ns is not None, done.proof

@@ -79,7 +79,7 @@ def test_the_page_lists_every_drill_with_its_alerts() -> None:
         for name, aliases, alerts, lasts in ROW.findall(PAGE)
     ]
     assert listed == [
-        (d.name, ", ".join(d.aliases), ", ".join(d.alerts) or "none", d.lasts_s)
+        (d.name, ", ".join(d.aliases), ", ".join(d.alerts) or "none", d.duration_s)
         for d in DRILLS.values()
     ]
 

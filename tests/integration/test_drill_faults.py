@@ -50,7 +50,7 @@ def assert_runs(seeded: Database, settings: LabSettings, name: str) -> None:
     place = Place(Paths.of(settings))
     with seeded.connect(Role.LAB) as bystander:
         [[pid]] = rows(bystander, "SELECT pg_backend_pid()")
-        done = run(drill, settings, options=Options(lasts_s=2.5, verify=False), reporter=reporter)
+        done = run(drill, settings, options=Options(duration_s=2.5, verify=False), reporter=reporter)
     assert pid not in done.pids, "a session that is not the drill's is blamed"
     assert done.proven_ns is not None, done.proof
     assert (done.held, done.outcome, done.verified) == (True, Outcome.OK, None)
@@ -68,7 +68,7 @@ def test_the_intensity_multiplies_a_drills_sessions(
 ) -> None:
     """At three times the intensity six sessions roll back, where the drill as designed has two."""
     drill = catalogue.find("rollback-storm")
-    options = Options(lasts_s=4.5, intensity=3.0, verify=False)
+    options = Options(duration_s=4.5, intensity=3.0, verify=False)
     done = run(drill, settings, options=options, reporter=Told())
     assert len(done.pids) == 6
     assert done.intensity == 3.0
@@ -118,5 +118,5 @@ def test_a_fault_of_a_services_own_statement_is_undone(
     with worked(wire(service, settings), operation):
         assert_runs(seeded, settings, name)
     assert ask(seeded, sound, role=Role.SUPERUSER) == before
-    catalogue.find(name).heal(Scene.looking_on(settings))
+    catalogue.find(name).heal(Scene.read_only(settings))
     assert ask(seeded, sound, role=Role.SUPERUSER) == before

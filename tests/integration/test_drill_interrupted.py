@@ -32,7 +32,7 @@ class Fault:
         self.is_there = False
         self.drill = Drill(
             name="deadlocks", title="a fault", hypothesis="", acts_as="", inject=self.inject,
-            prove=lambda _: Proof(holds=self.is_there, says="by the flag"), heal=self.heal, lasts_s=0,
+            prove=lambda _: Proof(holds=self.is_there, says="by the flag"), heal=self.heal, duration_s=0,
             runbook="",
         )  # fmt: skip
 

@@ -39,7 +39,7 @@ def heal(scene):
 
 drill = Drill(
     name="deadlocks", title="a fault", hypothesis="", acts_as="", inject=lambda scene: None,
-    prove=lambda scene: Proof(holds=True, says="it is there"), heal=heal, lasts_s=600, runbook="",
+    prove=lambda scene: Proof(holds=True, says="it is there"), heal=heal, duration_s=600, runbook="",
 )
 with interruptible():
     run(drill, LabSettings.load(), options=Options(verify=False), reporter=Told())

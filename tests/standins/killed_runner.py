@@ -85,7 +85,7 @@ def _run(settings: LabSettings, step: int, *, power_loss: bool) -> NoReturn:
         setattr(os, name, kill_before(call))
     # Before each statement as well: what is on disk then must suffice to take it back.
     Scene.act = kill_before(Scene.act)  # type: ignore[method-assign]
-    run(UNPROVEN, settings, options=Options(lasts_s=0.0, verify=False), reporter=Told())
+    run(UNPROVEN, settings, options=Options(duration_s=0.0, verify=False), reporter=Told())
     os._exit(0)
 
 

@@ -62,7 +62,7 @@ def test_the_list_names_every_drill_and_its_alerts(
     for drill in DRILLS.values():
         [line] = [line for line in out.splitlines() if line.split()[:1] == [drill.name]]
         assert drill.title in line
-        assert f"{drill.lasts_s:g} s" in line
+        assert f"{drill.duration_s:g} s" in line
         assert all(alias in line for alias in drill.aliases)
 
 

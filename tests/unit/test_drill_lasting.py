@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lab.drills.lasting import Lasting
+from lab.drills.lasting import MinimumDuration
 
 NO_SESSION: Any = None
 
@@ -15,7 +15,7 @@ def sizes(seconds_per_loop: float, rounds: int) -> list[int]:
         asked.append(size)
         return float(seconds_per_loop * size)
 
-    work = Lasting(run, 10, at_least_s=0.05)
+    work = MinimumDuration(run, 10, at_least_s=0.05)
     for _ in range(rounds):
         work(NO_SESSION)
     return asked

@@ -7,7 +7,7 @@ import pytest
 from lab.drills.scene import Scene
 from tests.fix_postgres import settings_for
 
-SCENE = Scene.looking_on(settings_for(port=1, database="none"))
+SCENE = Scene.read_only(settings_for(port=1, database="none"))
 
 
 def test_a_counters_growth_is_since_the_first_look_at_it() -> None:

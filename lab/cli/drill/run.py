@@ -43,7 +43,7 @@ def run_one(
     Exit status 1 when the fault was not there or verify failed, 2 when verify could not compare everything.
     """
     chosen = find(name)
-    options = Options(lasts_s=lasts, intensity=intensity, verify=verify)
+    options = Options(duration_s=lasts, intensity=intensity, verify=verify)
     settings = running_settings(LabSettings.load())
     with interruptible(), Screen() as screen:
         done = runs.to_verdicts([chosen], settings, options=options, reporter=screen)
@@ -70,7 +70,7 @@ def run_all(
     verify failed; 2 when only verify could not compare everything.
     """
     chosen = [find(name) for name in names(only, "--only", "drill") or DRILLS]
-    options = Options(lasts_s=lasts, intensity=intensity, verify=False)
+    options = Options(duration_s=lasts, intensity=intensity, verify=False)
     settings = running_settings(LabSettings.load())
     with interruptible(), Screen() as screen:
         done = runs.verified(chosen, settings, options=options, reporter=screen)

@@ -35,7 +35,7 @@ def catalogue(drills: Iterable[Drill]) -> RenderableType:
         for alias in drill.aliases:
             name.append(f" ({alias})", style="dim")
         lines.add_row(
-            name, drill.title, Text(", ".join(drill.alerts), style="dim"), f"{drill.lasts_s:g} s"
+            name, drill.title, Text(", ".join(drill.alerts), style="dim"), f"{drill.duration_s:g} s"
         )
     return Padding(lines, (0, 2), expand=False)
 
@@ -50,7 +50,7 @@ def description(drill: Drill) -> RenderableType:
     lines.add_row("at fault", ", ".join(sorted(drill.statements | drill.services)))
     lines.add_row("must fire", ", ".join(drill.alerts) or "no alert")
     lines.add_row("runbook", f"docs/alerts.md#{drill.runbook.lower()}")
-    lines.add_row("lasts", f"{drill.lasts_s:g} s from proof to heal, unless --for says otherwise")
+    lines.add_row("lasts", f"{drill.duration_s:g} s from proof to heal, unless --for says otherwise")
     for observer, title in TITLES.items():
         own = [signal.says for signal in drill.signals if signal.observer is observer]
         if observer is not Observer.ALERTS:

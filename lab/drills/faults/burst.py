@@ -1,4 +1,4 @@
-"""Every few seconds, for less than one, several sessions ask as fast as they can; then it is quiet again."""
+"""Bursts: every few seconds several sessions execute a statement at full speed, for less than a second."""
 
 import time
 
@@ -15,8 +15,8 @@ SELECT count(*) FROM credit_proposals
 WHERE submitted_at > (SELECT max(submitted_at) FROM credit_proposals) - interval '30 days'
 """)
 SESSIONS = 6
-LASTS_S = 0.5
-QUIET_S = 7.0
+DURATION_S = 0.5
+PAUSE_S = 7.0
 CALLS = """
 SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements
 WHERE query LIKE '%''count_recent''%' AND query NOT LIKE '%pg_stat_statements%'"""
@@ -24,19 +24,19 @@ PIDS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'credit-drill'
 
 
 def _burst(session: Session) -> None:
-    until = time.monotonic() + LASTS_S
+    until = time.monotonic() + DURATION_S
     while time.monotonic() < until:
         session.run(SQL["count_recent"])
 
 
 def inject(scene: Scene) -> None:
-    """Start the sessions; they burst together, and are quiet together."""
+    """Start the sessions; their bursts coincide, and so do their pauses."""
     scene.since("calls", lambda: scene.value(CALLS))
-    scene.sessions.repeat(Role.APP, "burst", _burst, count=scene.times(SESSIONS), every_s=QUIET_S)
+    scene.sessions.repeat(Role.APP, "burst", _burst, count=scene.times(SESSIONS), every_s=PAUSE_S)
 
 
 def prove(scene: Scene) -> Proof:
-    """The statement has been called many times."""
+    """Check that the statement was called many times."""
     calls = scene.since("calls", lambda: scene.value(CALLS))
     pids = frozenset(pid for (pid,) in scene.ask(PIDS))
     return Proof(
@@ -49,13 +49,13 @@ DRILL = Drill(
     place=140,
     title="bursts of half a second, every seven seconds",
     hypothesis=(
-        "Counters have it, samples may or may not: DBM looks once a second, Prometheus every ten. Spans"
-        " have every single one."
+        "Counters show it, samples may miss it: DBM samples once a second, Prometheus every ten seconds."
+        " Spans show every execution."
     ),
-    acts_as="credit_app: reading is all that is done.",
+    acts_as="credit_app: read-only.",
     inject=inject,
     prove=prove,
-    lasts_s=45.0,
+    duration_s=45.0,
     sql=SQL,
     statements=frozenset({"count_recent"}),
     signals=(

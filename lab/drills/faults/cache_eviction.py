@@ -1,4 +1,4 @@
-"""A table larger than the cache is read by its index, so without a ring buffer: all else is evicted."""
+"""Cache eviction: an index scan of a table larger than shared_buffers; it uses no ring buffer."""
 
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
@@ -9,17 +9,17 @@ from lab.judge.signals import Deltas, Metric, Sessions
 
 SQL = statements("""
 -- name: read_archive
--- Lines of an archive, one by one by their number: each is a block that the cache does not have.
+-- Rows of an archive, one by one by their number: each is a block that is not in the cache.
 SELECT count(note) FROM generate_series(%(first)s, %(last)s) n
 CROSS JOIN LATERAL (SELECT note FROM drill_archive WHERE line = n OFFSET 0) a
 """)
-# One row to a block: 340 MB, where shared_buffers has 256.
+# One row per block: 340 MB; shared_buffers is 256 MB.
 ROWS = 43_000
 BATCH = 4_000
 MAKE = (
     "DROP TABLE IF EXISTS drill_archive",
     "CREATE UNLOGGED TABLE drill_archive (line int, note text) WITH (autovacuum_enabled = false)",
-    # Else 7,000 equal letters become 80 bytes, and the table 3 MB.
+    # Otherwise compression makes 80 bytes of 7,000 equal letters, and the table has 3 MB.
     "ALTER TABLE drill_archive ALTER COLUMN note SET STORAGE PLAIN",
     f"INSERT INTO drill_archive SELECT n, repeat('x', 7000) FROM generate_series(1, {ROWS}) n",
     "CREATE INDEX ON drill_archive (line)",
@@ -34,20 +34,20 @@ MANY = 1000
 
 
 class _Reader:
-    """Goes through the archive in batches, and from its end to its beginning again."""
+    """Reads the archive in batches, and starts again at its end."""
 
     def __init__(self) -> None:
         self._next = 1
 
     def read(self, session: Session) -> None:
-        """Read the next batch; planned by index, which is what keeps the ring buffer away."""
+        """Read the next batch by an index scan: a sequential scan would use a ring buffer."""
         session.execute("SET enable_seqscan = off")
         session.run(SQL["read_archive"], first=self._next, last=self._next + BATCH - 1)
         self._next = 1 if self._next + BATCH > ROWS else self._next + BATCH
 
 
 def inject(scene: Scene) -> None:
-    """Make the archive, and start to read it."""
+    """Create the archive, and start to read it."""
     for step in MAKE:
         scene.act(Role.OWNER, step)
     for _ in range(scene.times(1)):
@@ -56,7 +56,7 @@ def inject(scene: Scene) -> None:
 
 
 def prove(scene: Scene) -> Proof:
-    """The cache holds mostly the archive, and blocks of it are read all the same."""
+    """Check that most of the cache is the archive's, and that its blocks are still read from disk."""
     reads = scene.since("reads", lambda: scene.value(READS))
     share = float(scene.memo.get("share", "0"))
     if share < MOSTLY:
@@ -69,23 +69,23 @@ def prove(scene: Scene) -> Proof:
 
 
 def heal(scene: Scene) -> None:
-    """Drop the archive; the cache fills with what is used by itself."""
+    """Drop the archive; the cache then fills with the blocks in use."""
     scene.act(Role.OWNER, "DROP TABLE IF EXISTS drill_archive")
 
 
 DRILL = Drill(
     name="cache-eviction",
     place=170,
-    title="a table larger than shared_buffers is read, again and again",
+    title="a table larger than shared_buffers is read repeatedly",
     hypothesis=(
-        "Prometheus sees the hit ratio of the table that is read, and blocks read of the others. DBM sees"
-        " blocks read by statement. Neither sees whose blocks were evicted."
+        "Prometheus shows the hit ratio of the table, and blocks read from the others. DBM shows"
+        " blocks read by statement. Neither shows whose blocks were evicted."
     ),
-    acts_as="credit_owner makes and drops a table of its own; credit_app reads it.",
+    acts_as="credit_owner creates and drops a table; credit_app reads it.",
     inject=inject,
     prove=prove,
     heal=heal,
-    lasts_s=120.0,
+    duration_s=120.0,
     sql=SQL,
     statements=frozenset({"read_archive"}),
     signals=(

@@ -1,4 +1,4 @@
-"""So much is written that checkpoints come because the WAL is full, one after the other."""
+"""Checkpoint pressure: writes reach max_wal_size again and again, so that checkpoints are forced."""
 
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
@@ -8,12 +8,12 @@ from lab.judge.signals import Deltas, Events, Metric
 
 SQL = statements("""
 -- name: import_lines
--- Four megabytes of lines that no compression makes smaller.
+-- Four megabytes of lines that cannot be compressed.
 INSERT INTO drill_import SELECT string_agg(md5(random()::text), '')
 FROM generate_series(1, 125000) n GROUP BY n %% %(lines)s
 """)
 LINES = 500
-# As if the WAL had been given this much from the beginning; at its usual 1 GB the drill would write that.
+# A small max_wal_size: with the usual 1 GB the drill would have to write that much per checkpoint.
 MAKE = (
     "DROP TABLE IF EXISTS drill_import",
     "CREATE TABLE drill_import (line text) WITH (autovacuum_enabled = false)",
@@ -25,12 +25,12 @@ PAUSE_S = 0.3
 
 def _import(session: Session) -> None:
     session.run(SQL["import_lines"], lines=LINES)
-    # The import failed, all of it again: the table stays small.
+    # As after a failed import: the table stays small.
     session.execute("TRUNCATE drill_import")
 
 
 def inject(scene: Scene) -> None:
-    """Give the WAL less room, and start to write."""
+    """Lower max_wal_size, and start to write."""
     scene.since("checkpoints", lambda: scene.value(COUNT))
     scene.act(Role.SUPERUSER, f"ALTER SYSTEM SET max_wal_size = '{WAL_SIZE}'")
     scene.act(Role.SUPERUSER, "SELECT pg_reload_conf()")
@@ -40,13 +40,13 @@ def inject(scene: Scene) -> None:
 
 
 def prove(scene: Scene) -> Proof:
-    """Checkpoints have been asked for, by the volume of WAL, more than once."""
+    """Check that more than one checkpoint was requested because of the WAL volume."""
     asked = scene.since("checkpoints", lambda: scene.value(COUNT))
     return Proof(holds=asked > 1, says=f"{asked:.0f} checkpoints were forced by the volume of WAL")
 
 
 def heal(scene: Scene) -> None:
-    """Give the WAL its room again, and drop what was imported."""
+    """Reset max_wal_size, and drop the imported table."""
     scene.act(Role.SUPERUSER, "ALTER SYSTEM RESET max_wal_size")
     scene.act(Role.SUPERUSER, "SELECT pg_reload_conf()")
     scene.act(Role.OWNER, "DROP TABLE IF EXISTS drill_import")
@@ -57,17 +57,17 @@ DRILL = Drill(
     place=180,
     title="an import forces one checkpoint after the other",
     hypothesis=(
-        "Prometheus counts forced checkpoints, and WAL. The log tells of each checkpoint. DBM has the WAL"
-        " of each statement, so it names who writes."
+        "Prometheus counts forced checkpoints, and WAL. The log has a line for each checkpoint. DBM has the"
+        " WAL of each statement, so it names the writer."
     ),
     acts_as=(
-        "superuser for max_wal_size, which nobody else may change; credit_owner writes a table of its"
-        " own."
+        "superuser for max_wal_size, which only a superuser may change; credit_owner writes to a table of"
+        " the drill."
     ),
     inject=inject,
     prove=prove,
     heal=heal,
-    lasts_s=45.0,
+    duration_s=45.0,
     sql=SQL,
     statements=frozenset({"import_lines"}),
     signals=(
@@ -89,7 +89,7 @@ DRILL = Drill(
             times=3,
         ),
         Events(
-            says="checkpoints told by the log in 5 s",
+            says="checkpoints in the log in 5 s",
             above=0,
             points=2,
             like=lambda e: e.kind == "checkpoint",

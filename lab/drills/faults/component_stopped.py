@@ -1,4 +1,4 @@
-"""A component of the lab is stopped: an observer goes blind, or a service, while the database is well."""
+"""A component of the lab is stopped, an observer or a service, while the database works."""
 
 from lab.drills.drill import Drill
 from lab.drills.processes import ACTS_AS, Stoppage
@@ -26,7 +26,7 @@ def _stopped(
         inject=gone.inject,
         prove=gone.prove,
         heal=gone.heal,
-        lasts_s=60.0,
+        duration_s=60.0,
         services=services,
         signals=signals,
         alerts=alerts,
@@ -38,10 +38,10 @@ AGENT = _stopped(
     Stoppage(component="datadog", column="usename", value="datadog"),
     name="agent-stopped",
     place=200,
-    title="the Agent is gone, and with it Database Monitoring",
+    title="the Agent is stopped: no data for Database Monitoring",
     hypothesis=(
-        "DBM ends, and cannot say so itself. Natively Prometheus sees the"
-        " embedded agent's own metrics go. In an account, the monitor ExporterBlind watches for this."
+        "DBM has no data, and cannot report that itself. Natively Prometheus sees the scrapes of the"
+        " embedded agent fail. In an account, the monitor ExporterBlind fires."
     ),
     signals=(
         Metric(says="scrapes of the lab's own that fail", expr='1 - up{job="lab"}', above=0.5),
@@ -52,10 +52,10 @@ EXPORTER = _stopped(
     Stoppage(component="postgres_exporter", column="usename", value="postgres_exporter"),
     name="exporter-stopped",
     place=190,
-    title="postgres_exporter is gone, and with it what Prometheus knows of the database",
+    title="postgres_exporter is stopped: no database metrics in Prometheus",
     hypothesis=(
-        "Prometheus says that it is blind, by an alert; whoever only looks at graphs sees them end."
-        " Datadog's side sees nothing, as nothing has happened to the database."
+        "Prometheus reports the missing data by an alert; in dashboards the graphs end."
+        " Datadog shows nothing, as the database has no fault."
     ),
     signals=(
         Metric(says="scrapes of the exporter that fail", expr='1 - up{job="postgres"}', above=0.5),
@@ -67,7 +67,7 @@ SERVICE = _stopped(
     Stoppage(component="customers", column="application_name", value="credit-customers"),
     name="service-stopped",
     place=210,
-    title="credit-customers is gone; the database has less to do",
+    title="credit-customers is stopped; the database has less load",
     hypothesis=(
         "Its scrape fails, and its spans end; both name it. The database's own metrics become better, if"
         " anything."

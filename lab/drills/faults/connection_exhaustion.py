@@ -1,4 +1,4 @@
-"""Somebody opens sessions as credit_app until the role's limit is reached, and keeps them."""
+"""Connection exhaustion: sessions of credit_app are opened up to the role's connection limit."""
 
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
@@ -13,12 +13,12 @@ REFUSED = "53300"
 
 
 def inject(scene: Scene) -> None:
-    """Start to open sessions, as many as the role may have; none is given back."""
-    scene.sessions.hoard(Role.APP, scene.value(LIMIT))
+    """Start to open sessions up to the role's connection limit; none is closed."""
+    scene.sessions.exhaust(Role.APP, scene.value(LIMIT))
 
 
 def prove(scene: Scene) -> Proof:
-    """One more session of the role is refused."""
+    """Check that one more session of the role is refused."""
     found = scene.ask(COUNT)
     own = frozenset(pid for pid, application in found if application == "credit-drill")
     try:
@@ -27,21 +27,21 @@ def prove(scene: Scene) -> Proof:
         refused = TOO_MANY in str(error)
         says = f"of {len(found)} sessions {len(own)} are the drill's; one more is refused"
         return Proof(holds=refused and bool(own), says=says if refused else str(error), pids=own)
-    return Proof(holds=False, says=f"{len(found)} sessions, and one more is let in", pids=own)
+    return Proof(holds=False, says=f"{len(found)} sessions, and one more is accepted", pids=own)
 
 
 DRILL = Drill(
     name="connection-exhaustion",
     place=100,
-    title="one application takes all sessions that the role may have",
+    title="one application opens all sessions that the role may have",
     hypothesis=(
-        "Prometheus sees the role near its limit and who has the sessions. DBM sees active sessions, and"
-        " these are idle. The services keep what they have pooled, so only newcomers are refused."
+        "Prometheus shows the role near its limit, and the sessions by application. DBM shows active"
+        " sessions, and these are idle. Pooled connections stay open, so only new ones are refused."
     ),
-    acts_as="credit_app: its sessions do nothing. The other roles have limits of their own, and stay.",
+    acts_as="credit_app: its sessions are idle. The other roles have their own limits, and can connect.",
     inject=inject,
     prove=prove,
-    lasts_s=45.0,
+    duration_s=45.0,
     signals=(
         Metric(
             says="sessions by application",
@@ -56,7 +56,7 @@ DRILL = Drill(
             above=20,
             like=lambda s: s.role == "credit_app" and s.backend_type == "client backend",
         ),
-        Events(says="refusals told by the log", above=0, like=lambda e: e.sqlstate == REFUSED),
+        Events(says="refusals in the log", above=0, like=lambda e: e.sqlstate == REFUSED),
     ),
     alerts=("ConnectionsNearLimit",),
     runbook="ConnectionsNearLimit",

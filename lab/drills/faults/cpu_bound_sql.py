@@ -1,10 +1,10 @@
-"""Sessions that compute: no lock, no disk, no wait event, only a processor each."""
+"""CPU-bound statements: each session uses a processor, without a lock, disk access or wait event."""
 
 import psutil
 
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
-from lab.drills.lasting import SERVER_SECONDS, Lasting
+from lab.drills.lasting import SERVER_SECONDS, MinimumDuration
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
 from lab.drills.usual import long_statements, time_by_statement
@@ -12,15 +12,15 @@ from lab.judge.signals import Metric, Sessions
 
 SQL = statements(f"""
 -- name: fingerprint_customers
--- A checksum of a few customers, computed far too often.
+-- A checksum of a few customers, computed many times.
 SELECT count(*), {SERVER_SECONDS} FROM (SELECT customer_id FROM customers LIMIT 100) c
 CROSS JOIN generate_series(1, %(rounds)s) n
 WHERE md5(c.customer_id::text || n::text) < '0001'
 """)
 ROUNDS = 3_000
 SLOW_MS = 500
-LASTS_S = 1.0
-# On a processor, or waiting for one: PostgreSQL cannot tell the two apart.
+DURATION_S = 1.0
+# On a processor, or waiting for one: PostgreSQL does not distinguish the two.
 BUSY = """
 SELECT pid FROM pg_stat_activity
 WHERE application_name = 'credit-drill' AND state = 'active' AND wait_event IS NULL"""
@@ -33,12 +33,12 @@ def _compute(session: Session, rounds: int) -> float:
 def inject(scene: Scene) -> None:
     """Start a session for each processor."""
     processors = psutil.cpu_count() or 1
-    work = Lasting(_compute, scene.times(ROUNDS), at_least_s=LASTS_S)
+    work = MinimumDuration(_compute, scene.times(ROUNDS), at_least_s=DURATION_S)
     scene.sessions.repeat(Role.APP, "fingerprints", work, count=scene.times(processors))
 
 
 def prove(scene: Scene) -> Proof:
-    """Sessions of the drill are active and wait for nothing."""
+    """Check that sessions of the drill are active without a wait event."""
     busy = frozenset(pid for (pid,) in scene.ask(BUSY))
     return Proof(
         holds=bool(busy), says=f"{len(busy)} sessions are active without a wait event", pids=busy
@@ -50,13 +50,13 @@ DRILL = Drill(
     place=90,
     title="statements that only compute, one for each processor",
     hypothesis=(
-        "Both stacks see active sessions without a wait event and name the statement. Neither sees the"
-        " processor itself; everything else only becomes slower."
+        "Both stacks show active sessions without a wait event and name the statement. Neither shows the"
+        " use of the processor; all other statements become slower."
     ),
-    acts_as="credit_app: reading is all that is done.",
+    acts_as="credit_app: read-only.",
     inject=inject,
     prove=prove,
-    lasts_s=45.0,
+    duration_s=45.0,
     sql=SQL,
     statements=frozenset({"fingerprint_customers"}),
     signals=(

@@ -1,4 +1,4 @@
-"""A change of a table waits behind one long SELECT, and everybody who comes later waits behind it."""
+"""Lock queue of DDL: ALTER TABLE waits behind a long SELECT, and all later statements wait behind it."""
 
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
@@ -8,11 +8,11 @@ from lab.judge.signals import Events, Metric, Sessions, Spans
 
 SQL = statements("""
 -- name: long_export
--- A SELECT that takes as long as its reader; it blocks nobody but those who want the table for themselves.
+-- A SELECT as long as the drill; it blocks only ACCESS EXCLUSIVE locks on the table.
 SELECT count(*), pg_sleep(3600) FROM customers
 
 -- name: add_column
--- Harmless and quick, once it gets its lock; never committed here.
+-- Fast once it has its lock; never committed here.
 ALTER TABLE customers ADD COLUMN drill_note text
 """)
 READS_FIRST_S = 1.0
@@ -26,20 +26,20 @@ def _read(session: Session) -> None:
 
 
 def _change(session: Session) -> None:
-    session.linger(READS_FIRST_S)
+    session.idle(READS_FIRST_S)
     session.execute("BEGIN")
     session.run(SQL["add_column"])
-    session.linger()
+    session.idle()
 
 
 def inject(scene: Scene) -> None:
-    """Start the reader, and the change behind it."""
+    """Start the SELECT, and the ALTER TABLE behind it."""
     scene.sessions.once(Role.APP, "export", _read)
     scene.sessions.once(Role.OWNER, "migrate", _change)
 
 
 def prove(scene: Scene) -> Proof:
-    """The change waits for the reader, and others wait for the change."""
+    """Check that the ALTER TABLE waits for the SELECT, and that other sessions wait for the ALTER TABLE."""
     waiting = {pid: (set(by), ddl) for pid, by, ddl in scene.ask(WAITING)}
     changes = {pid: by for pid, (by, ddl) in waiting.items() if ddl}
     behind = [pid for pid, (by, _) in waiting.items() if by & changes.keys()]
@@ -55,8 +55,8 @@ DRILL = Drill(
     place=20,
     title="a change of customers waits behind a long SELECT, and all lookups behind it",
     hypothesis=(
-        "DBM shows the queue with both at its head. Prometheus counts those who wait, and loses the"
-        " table statistics, which wait in the same queue; that is an alert of its own."
+        "DBM shows the queue with both at its head. Prometheus counts the waiting sessions, and loses the"
+        " table statistics, which wait in the same queue; an alert of its own reports that."
     ),
     acts_as=(
         "credit_app reads; credit_owner changes the table, as only an owner may. The change is never"
@@ -64,7 +64,7 @@ DRILL = Drill(
     ),
     inject=inject,
     prove=prove,
-    lasts_s=80.0,
+    duration_s=80.0,
     sql=SQL,
     statements=frozenset({"long_export", "add_column"}),
     signals=(
@@ -80,7 +80,7 @@ DRILL = Drill(
         Spans(
             says="failed spans of statements", above=0, like=lambda s: s.error and s.kind == "sql"
         ),
-        Events(says="lock waits told by the log", above=1, like=lambda e: e.kind == "lock_wait"),
+        Events(says="lock waits in the log", above=1, like=lambda e: e.kind == "lock_wait"),
     ),
     alerts=(
         "SessionsBlocked",

@@ -1,4 +1,4 @@
-"""Pairs of sessions that lock the same two customers in opposite orders, again and again."""
+"""Deadlocks: pairs of sessions repeatedly lock the same two customers in opposite orders."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from lab.judge.signals import Events, Metric, Spans
 
 SQL = statements("""
 -- name: touch_customer
--- Change nothing of a customer, but lock the row as a change does.
+-- An UPDATE that changes no value of a customer, but locks the row.
 UPDATE customers SET updated_at = updated_at WHERE customer_id = (
     SELECT min(customer_id) + %(offset)s FROM customers
 )
@@ -22,7 +22,7 @@ PAUSE_S = 0.3
 def _cross(offsets: tuple[int, int], session: Session) -> None:
     session.execute("BEGIN")
     session.run(SQL["touch_customer"], offset=offsets[0])
-    session.linger(PAUSE_S)
+    session.idle(PAUSE_S)
     session.run(SQL["touch_customer"], offset=offsets[1])
     session.execute("ROLLBACK")
 
@@ -36,7 +36,7 @@ def inject(scene: Scene) -> None:
 
 
 def prove(scene: Scene) -> Proof:
-    """PostgreSQL has ended deadlocks since the injection."""
+    """Check that PostgreSQL has ended deadlocks since the injection."""
     ended = scene.since("deadlocks", lambda: scene.value(COUNT))
     pids = scene.ask("SELECT pid FROM pg_stat_activity WHERE application_name = 'credit-drill'")
     return Proof(
@@ -51,20 +51,20 @@ DRILL = Drill(
     place=40,
     title="transactions that lock the same rows in opposite orders",
     hypothesis=(
-        "Both stacks count deadlocks. Only the log names the statements that met, with both pids;"
-        " spans show the error of the one that was ended."
+        "Both stacks count deadlocks. Only the log names both statements, with both pids;"
+        " spans show the error of the canceled one."
     ),
     acts_as="credit_app: it may change customers; every transaction is rolled back.",
     inject=inject,
     prove=prove,
-    lasts_s=30.0,
+    duration_s=30.0,
     sql=SQL,
     statements=frozenset({"touch_customer"}),
     signals=(
         Metric(
             says="deadlocks in a minute", expr="increase(pg_stat_database_deadlocks[1m])", above=0
         ),
-        Events(says="deadlocks told by the log", above=0, like=lambda e: e.kind == "deadlock"),
+        Events(says="deadlocks in the log", above=0, like=lambda e: e.kind == "deadlock"),
         Spans(
             says="failed spans of statements", above=0, like=lambda s: s.error and s.kind == "sql"
         ),

@@ -1,4 +1,4 @@
-"""An old snapshot is kept while rows are changed: vacuum may not remove what it could still see."""
+"""An old snapshot while rows are updated: vacuum cannot remove dead tuples that the snapshot still sees."""
 
 import itertools
 from functools import partial
@@ -12,11 +12,11 @@ from lab.judge.signals import Deltas, Events, Metric, Sessions
 
 SQL = statements("""
 -- name: open_snapshot
--- The first statement of a report that is never finished.
+-- The first statement of a report whose transaction stays open.
 SELECT count(*) FROM customers
 
 -- name: churn_customers
--- Change nothing of a twentieth of the customers; each leaves a dead row.
+-- An UPDATE that changes no value in a twentieth of the customers; each leaves a dead tuple.
 UPDATE customers SET updated_at = updated_at WHERE customer_id %% 20 = %(part)s
 """)
 DEAD = """
@@ -32,7 +32,7 @@ LONG_NS = 5 * NS_PER_S
 def _hold(session: Session) -> None:
     session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
     session.run(SQL["open_snapshot"])
-    session.linger()
+    session.idle()
 
 
 def _churn(parts: "itertools.cycle[int]", session: Session) -> None:
@@ -40,49 +40,49 @@ def _churn(parts: "itertools.cycle[int]", session: Session) -> None:
 
 
 def inject(scene: Scene) -> None:
-    """Start the one who keeps a snapshot, and the one who changes rows."""
+    """Start the session that keeps a snapshot, and the session that updates rows."""
     scene.sessions.once(Role.LAB, "quarterly report", _hold)
     work = partial(_churn, itertools.cycle(range(20)))
     scene.sessions.repeat(Role.APP, "touch customers", work, every_s=0.5 / scene.intensity)
 
 
 def prove(scene: Scene) -> Proof:
-    """A fifth of the customers' rows are dead, and a snapshot of the drill's is kept."""
+    """Check that a fifth of the tuples of customers are dead, and that the drill's snapshot is open."""
     [[dead, share]] = scene.ask(DEAD)
     holders = frozenset(pid for (pid,) in scene.ask(HOLDERS))
     return Proof(
         holds=bool(holders) and share > MUCH,
-        says=f"{dead} rows of customers are dead, {share:.0%}; {len(holders)} snapshot is kept",
+        says=f"{dead} tuples of customers are dead, {share:.0%}; {len(holders)} snapshot is open",
         pids=holders,
     )
 
 
 def heal(scene: Scene) -> None:
-    """Remove the dead rows, now that nobody can see them."""
+    """Vacuum: no snapshot can see the dead tuples any more."""
     scene.act(Role.OWNER, "VACUUM customers")
 
 
 DRILL = Drill(
     name="held-snapshot",
     place=110,
-    title="dead rows pile up under a snapshot that somebody keeps",
+    title="dead tuples accumulate under an old snapshot",
     hypothesis=(
-        "Prometheus sees dead rows grow, and a session idle in its transaction. DBM shows that session"
-        " with its last statement; that the two belong together nobody says."
+        "Prometheus shows that dead tuples grow, and a session idle in its transaction. DBM shows that"
+        " session with its last statement; neither links the two."
     ),
     acts_as=(
-        "lab keeps the snapshot, reading; credit_app changes rows to what they were; credit_owner vacuums"
+        "lab keeps the snapshot, read-only; credit_app updates rows to the same values; credit_owner vacuums"
         " afterwards."
     ),
     inject=inject,
     prove=prove,
     heal=heal,
-    lasts_s=100.0,
+    duration_s=100.0,
     sql=SQL,
     statements=frozenset({"open_snapshot", "churn_customers"}),
     signals=(
         Metric(
-            says="dead rows of customers",
+            says="dead tuples of customers",
             expr='pg_stat_user_tables_n_dead_tup{relname="customers"}',
             above=1000,
         ),
@@ -112,7 +112,7 @@ DRILL = Drill(
             points=2,
         ),
         Events(
-            says="vacuums of customers that left dead rows",
+            says="vacuums of customers that left dead tuples",
             above=0,
             like=lambda e: (
                 e.kind == "autovacuum"

@@ -1,4 +1,4 @@
-"""A session changes a few rows, and then does nothing: no commit, no rollback."""
+"""Idle in transaction: a session updates a few rows, and neither commits nor rolls back."""
 
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
@@ -9,7 +9,7 @@ from lab.judge.signals import Metric, Sessions
 
 SQL = statements("""
 -- name: hold_customers
--- Change nothing of a few customers, but keep their rows.
+-- An UPDATE that changes no value of a few customers, but locks their rows.
 UPDATE customers SET updated_at = updated_at WHERE customer_id IN (
     SELECT customer_id FROM customers ORDER BY customer_id DESC LIMIT 5
 )
@@ -24,7 +24,7 @@ LONG_NS = 5 * NS_PER_S
 def _forget(session: Session) -> None:
     session.execute("BEGIN")
     session.run(SQL["hold_customers"])
-    session.linger()
+    session.idle()
 
 
 def inject(scene: Scene) -> None:
@@ -34,7 +34,7 @@ def inject(scene: Scene) -> None:
 
 
 def prove(scene: Scene) -> Proof:
-    """A session of the drill is idle in its transaction."""
+    """Check that a session of the drill is idle in its transaction."""
     idle = {pid: float(age) for pid, age in scene.ask(IDLE)}
     oldest = max(idle.values(), default=0.0)
     return Proof(
@@ -47,15 +47,15 @@ def prove(scene: Scene) -> Proof:
 DRILL = Drill(
     name="idle-in-transaction",
     place=30,
-    title="a transaction is left open by somebody who does nothing",
+    title="an idle session leaves its transaction open",
     hypothesis=(
-        "Prometheus says whose session it is by role and application, DBM names its last statement too."
-        " The log says nothing, as nothing happens; the trace comes only when it is over."
+        "Prometheus identifies the session by role and application; DBM also shows its last statement."
+        " The log has no line, as no statement runs; the trace arrives only after the end."
     ),
-    acts_as="credit_app: it changes rows to what they were, and is rolled back.",
+    acts_as="credit_app: it updates rows to the same values, and is rolled back.",
     inject=inject,
     prove=prove,
-    lasts_s=55.0,
+    duration_s=55.0,
     sql=SQL,
     statements=frozenset({"hold_customers"}),
     signals=(

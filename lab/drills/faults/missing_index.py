@@ -1,4 +1,4 @@
-"""An index that a frequent statement lives on is dropped, as by a migration that went wrong."""
+"""Missing index: the index of a frequent statement is dropped, as by a failed migration."""
 
 import re
 
@@ -16,7 +16,7 @@ SCANS = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = %s"
 
 
 def inject(scene: Scene) -> None:
-    """Note how the index is made, then drop it."""
+    """Store the definition of the index, then drop it."""
     if found := scene.ask(DEFINITION, [INDEX]):
         scene.memo["definition"] = found[0][0]
     scene.since("scans", lambda: scene.value(SCANS, [TABLE]))
@@ -24,23 +24,23 @@ def inject(scene: Scene) -> None:
 
 
 def prove(scene: Scene) -> Proof:
-    """The index is gone, and the table is scanned instead."""
+    """Check that the index is missing, and that the table is scanned instead."""
     gone = not scene.ask(DEFINITION, [INDEX])
     scans = scene.since("scans", lambda: scene.value(SCANS, [TABLE]))
     return Proof(
         holds=gone and scans > 0,
-        says=f"{INDEX} is {'gone' if gone else 'there'}, {TABLE} was scanned {scans:.0f} times",
+        says=f"{INDEX} is {'missing' if gone else 'present'}, {TABLE} was scanned {scans:.0f} times",
     )
 
 
 def heal(scene: Scene) -> None:
-    """Make the index again, by its own definition."""
+    """Create the index again from its stored definition."""
     if not scene.ask(DEFINITION, [INDEX]):
         scene.act(Role.OWNER, scene.memo.get("definition") or _of_schema())
 
 
 def _of_schema() -> str:
-    """Return the schema's own statement: the memo may be lost, or there was no index to begin with."""
+    """Return the statement of the schema: the memo may be lost, or the index may have been missing before."""
     schema = (ROOT / "postgres" / "init" / "20-schema.sql").read_text(encoding="utf-8")
     [statement] = re.findall(rf"CREATE INDEX {INDEX}\b[^;]*", schema)
     return str(statement)
@@ -49,16 +49,16 @@ def _of_schema() -> str:
 DRILL = Drill(
     name="missing-index",
     place=50,
-    title="the index of a customer's proposals is gone",
+    title="the index of a customer's proposals is missing",
     hypothesis=(
-        "Prometheus sees rows read by sequential scans and seconds per call, with the statement's name;"
-        " DBM sees the time of the same statement, and the plan with its Seq Scan."
+        "Prometheus shows rows read by sequential scans and seconds per call, with the statement's name;"
+        " DBM shows the time of the same statement, and the plan with its Seq Scan."
     ),
     acts_as="credit_owner: only the owner of a table may drop and create its indexes.",
     inject=inject,
     prove=prove,
     heal=heal,
-    lasts_s=75.0,
+    duration_s=75.0,
     statements=frozenset({"customer_history"}),
     services=frozenset({"credit-customers"}),
     signals=(

@@ -1,4 +1,4 @@
-"""A list, and then one query for each of its lines: nothing is slow, there is only very much of it."""
+"""N+1 queries: a list, and then one query for each of its lines; no query is slow, the number is high."""
 
 from functools import partial
 
@@ -10,11 +10,11 @@ from lab.judge.signals import Deltas, Metric, Resources
 
 SQL = statements("""
 -- name: list_contracts
--- The list: contracts of a page.
+-- The list: the contracts of a page.
 SELECT contract_id FROM credit_contracts ORDER BY contract_id LIMIT %(lines)s
 
 -- name: installments_of_one
--- One line of it: what is open.
+-- One line of the list: the open amount.
 SELECT sum(principal + interest + fee) FROM installments
 WHERE contract_id = %(contract_id)s AND status <> 'paid'
 """)
@@ -31,14 +31,14 @@ def _page(lines: int, session: Session) -> None:
 
 
 def inject(scene: Scene) -> None:
-    """Start to show one page after the other."""
+    """Start to read one page after the other."""
     scene.since("calls", lambda: scene.value(CALLS))
     work = partial(_page, scene.times(LINES, at_least=20))
     scene.sessions.repeat(Role.APP, "show a page", work, count=2, every_s=0.5)
 
 
 def prove(scene: Scene) -> Proof:
-    """The statement of a line has been called as often as a page has lines, and more."""
+    """Check that the statement of a line was called more often than a page has lines."""
     calls = scene.since("calls", lambda: scene.value(CALLS))
     pids = frozenset(pid for (pid,) in scene.ask(SESSIONS))
     return Proof(
@@ -53,13 +53,13 @@ DRILL = Drill(
     place=130,
     title="one query for each line of a list",
     hypothesis=(
-        "The trace shows it at a glance. Both stacks see the calls of one statement; Prometheus cannot say"
-        " who calls; the log sees nothing, as nothing is slow."
+        "The trace shows the pattern. Both stacks show the calls of one statement; Prometheus does not show"
+        " the caller; the log has no line, as no statement is slow."
     ),
-    acts_as="credit_app: reading is all that is done.",
+    acts_as="credit_app: read-only.",
     inject=inject,
     prove=prove,
-    lasts_s=40.0,
+    duration_s=40.0,
     sql=SQL,
     statements=frozenset({"installments_of_one"}),
     signals=(

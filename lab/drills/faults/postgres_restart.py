@@ -1,4 +1,4 @@
-"""PostgreSQL is shut down in order, and comes back after a while."""
+"""PostgreSQL restart: a fast shutdown, and a start after some time."""
 
 from lab.drills import processes
 from lab.drills.drill import Drill, Proof
@@ -15,7 +15,7 @@ def inject(scene: Scene) -> None:
 
 
 def prove(scene: Scene) -> Proof:
-    """Nobody answers where PostgreSQL was."""
+    """Check that PostgreSQL does not accept connections."""
     seen = probes.query(scene.settings)
     return Proof(holds=seen is not None, says=seen or "PostgreSQL answers")
 
@@ -28,16 +28,16 @@ def heal(scene: Scene) -> None:
 DRILL = Drill(
     name="postgres-restart",
     place=220,
-    title="PostgreSQL is down, and comes back",
+    title="PostgreSQL is down, and starts again",
     hypothesis=(
-        "Everybody sees it: the exporter's pg_up, failed spans, sessions that end, the server's own log."
-        " What the services had under way is neither lost nor done twice."
+        "All observers show it: the exporter's pg_up, failed spans, sessions that end, the server log."
+        " Operations under way are neither lost nor executed twice."
     ),
     acts_as=processes.ACTS_AS,
     inject=inject,
     prove=prove,
     heal=heal,
-    lasts_s=50.0,
+    duration_s=50.0,
     services=frozenset(),
     signals=(
         Metric(says="PostgreSQL does not answer the exporter", expr="1 - pg_up", above=0.5),
@@ -47,7 +47,7 @@ DRILL = Drill(
             above=0,
             like=lambda s: s.parent_id is None and s.error,
         ),
-        Events(says="the server tells of its end", above=0, like=lambda e: e.kind == "server"),
+        Events(says="the log has the shutdown", above=0, like=lambda e: e.kind == "server"),
     ),
     alerts=("PostgresDown",),
     runbook="PostgresDown",

@@ -1,4 +1,4 @@
-"""Transactions that are begun, do their work, and are rolled back, many times a second."""
+"""Rollback storm: transactions that read, and are rolled back, many times a second."""
 
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
@@ -8,7 +8,7 @@ from lab.judge.signals import Deltas, Metric, Spans
 
 SQL = statements("""
 -- name: try_product
--- Look at a product, before the validation fails that comes next.
+-- Read a product, before a validation fails.
 SELECT product_id, max_amount FROM credit_products ORDER BY product_id LIMIT 1
 """)
 COUNT = "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()"
@@ -29,7 +29,7 @@ def inject(scene: Scene) -> None:
 
 
 def prove(scene: Scene) -> Proof:
-    """PostgreSQL counts rollbacks."""
+    """Check that PostgreSQL counts rollbacks."""
     rollbacks = scene.since("rollbacks", lambda: scene.value(COUNT))
     pids = frozenset(pid for (pid,) in scene.ask(PIDS))
     return Proof(
@@ -42,13 +42,13 @@ DRILL = Drill(
     place=150,
     title="an application rolls most of its transactions back",
     hypothesis=(
-        "Prometheus sees the share of rollbacks, and not whose they are. DBM sees the calls of a statement"
-        " that fails nowhere. Spans show the ROLLBACKs, and who sent them."
+        "Prometheus shows the share of rollbacks, and not their source. DBM shows the calls of a statement"
+        " that does not fail. Spans show the ROLLBACKs and the service that sent them."
     ),
     acts_as="credit_app: it reads, and rolls back.",
     inject=inject,
     prove=prove,
-    lasts_s=70.0,
+    duration_s=70.0,
     sql=SQL,
     statements=frozenset({"try_product"}),
     signals=(

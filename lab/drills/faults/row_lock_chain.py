@@ -1,4 +1,4 @@
-"""A chain of sessions, each holding rows that the next one wants, behind a head that does nothing."""
+"""Row lock chain: each session holds row locks that the next one waits for; the head is idle."""
 
 from functools import partial
 
@@ -10,13 +10,13 @@ from lab.judge.signals import Events, Metric, Sessions, Spans
 
 SQL = statements("""
 -- name: lock_customers
--- Lock every tenth customer, as an export does that wants to be consistent and forgets to commit.
+-- Lock every tenth customer, as a consistent export that does not commit.
 SELECT count(*) FROM (
     SELECT customer_id FROM customers WHERE customer_id %% 10 = %(link)s FOR UPDATE
 ) locked
 
 -- name: lock_customers_again
--- The same, by those who come later and have to wait.
+-- The same, by later sessions, which have to wait.
 SELECT count(*) FROM (
     SELECT customer_id, state FROM customers WHERE customer_id %% 10 = %(link)s FOR UPDATE
 ) awaited
@@ -32,15 +32,15 @@ WHERE application_name = 'credit-drill' AND state = 'idle in transaction'"""
 
 
 def _link(number: int, session: Session) -> None:
-    """Lock one's own rows, then want those of the link before; the head wants none, and stays."""
+    """Lock the rows of this link, then wait for those of the previous link; the head stays idle."""
     session.execute("BEGIN")
     if number == 0:
         session.run(SQL["lock_customers"], link=number)
     else:
         session.run(SQL["lock_customers_again"], link=number)
-        session.linger(BEFORE_THE_NEXT_S)
+        session.idle(BEFORE_THE_NEXT_S)
         session.run(SQL["lock_customers_again"], link=number - 1)
-    session.linger()
+    session.idle()
 
 
 def inject(scene: Scene) -> None:
@@ -50,7 +50,7 @@ def inject(scene: Scene) -> None:
 
 
 def prove(scene: Scene) -> Proof:
-    """Sessions wait, in a chain, for one that waits for nobody."""
+    """Check that sessions wait, in a chain, for one that does not wait."""
     heads = frozenset(pid for (pid,) in scene.ask(HEADS))
     waits = {pid: set(blockers) for pid, _, blockers in scene.ask(BLOCKED)}
     links = {pid for pid, blockers in waits.items() if blockers & waits.keys()}
@@ -64,15 +64,15 @@ def prove(scene: Scene) -> Proof:
 DRILL = Drill(
     name="row-lock-chain",
     place=10,
-    title="a chain of sessions waits for the rows of one that does nothing",
+    title="a chain of sessions waits for the row locks of an idle session",
     hypothesis=(
-        "DBM shows the chain with its head, and the head's last statement. Prometheus counts those who"
-        " wait and cannot say for whom. The log names the waiting statement and the holder's pid."
+        "DBM shows the chain with its head, and the head's last statement. Prometheus counts the waiting"
+        " sessions, and not the blocking one. The log names the waiting statement and the holder's pid."
     ),
-    acts_as="credit_app: it may lock customers' rows, and that is all that is done.",
+    acts_as="credit_app: it only locks rows of customers.",
     inject=inject,
     prove=prove,
-    lasts_s=45.0,
+    duration_s=45.0,
     sql=SQL,
     statements=frozenset({"lock_customers"}),
     signals=(
@@ -91,7 +91,7 @@ DRILL = Drill(
             each=True,
             like=lambda s: s.parent_id is None,
         ),
-        Events(says="lock waits told by the log", above=1, like=lambda e: e.kind == "lock_wait"),
+        Events(says="lock waits in the log", above=1, like=lambda e: e.kind == "lock_wait"),
     ),
     alerts=("SessionsBlocked", "LongLockWait"),
     runbook="SessionsBlocked",

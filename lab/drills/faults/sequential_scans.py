@@ -1,4 +1,4 @@
-"""A new statement reads a large table from end to end, again and again, as no index can serve it."""
+"""Sequential scans: a new statement reads a large table repeatedly, as no index matches its condition."""
 
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
@@ -28,7 +28,7 @@ def inject(scene: Scene) -> None:
 
 
 def prove(scene: Scene) -> Proof:
-    """The table's sequential scans are counted up."""
+    """Check that the table's count of sequential scans grows."""
     scans = scene.since("scans", lambda: scene.value(SCANS))
     pids = frozenset(pid for (pid,) in scene.ask(SESSIONS))
     return Proof(holds=scans > 1, says=f"installments was scanned {scans:.0f} times", pids=pids)
@@ -37,15 +37,15 @@ def prove(scene: Scene) -> Proof:
 DRILL = Drill(
     name="sequential-scans",
     place=70,
-    title="a new report scans all installments, again and again",
+    title="a new report scans all installments repeatedly",
     hypothesis=(
-        "Prometheus sees rows read by sequential scans, and the new statement's time; DBM names the"
-        " statement and shows its plan; the trace shows who began."
+        "Prometheus shows rows read by sequential scans, and the new statement's time; DBM names the"
+        " statement and shows its plan; the trace shows the operation that runs it."
     ),
-    acts_as="credit_app: reading is all that is done.",
+    acts_as="credit_app: read-only.",
     inject=inject,
     prove=prove,
-    lasts_s=60.0,
+    duration_s=60.0,
     sql=SQL,
     statements=frozenset({"installments_by_month"}),
     signals=(

@@ -1,4 +1,4 @@
-"""An application that spends seconds on itself before each first statement: the database is innocent."""
+"""Slow application: a service waits before the first statement of each operation, outside the database."""
 
 from lab.clients.services import ServiceClient, clients
 from lab.drills.drill import Drill, Proof
@@ -32,39 +32,39 @@ def inject(scene: Scene) -> None:
 
 
 def prove(scene: Scene) -> Proof:
-    """PostgreSQL answers the service's statements, next to none is under way, and yet operations are late."""
+    """Check that operations start with a delay while PostgreSQL executes at most one of their statements."""
     active = scene.value(ACTIVE)
     calls = scene.since("calls", lambda: scene.value(CALLS))
     late = scene.since("late", lambda: _lateness(scene))
     return Proof(
         holds=late > 1 and active <= 1 and float(_client(scene).health()["delay_s"]) > 0,
-        says=f"operations have been {late:.0f} s late in all; PostgreSQL has answered {calls:.0f} lookups,"
-        f" and {active} are under way",
+        says=f"the start delay of operations is {late:.0f} s in total; PostgreSQL has executed"
+        f" {calls:.0f} lookups, and {active} are under way",
     )
 
 
 def heal(scene: Scene) -> None:
-    """Take the delay away."""
+    """Set the delay to zero."""
     _client(scene).set_delay(0)
 
 
 DRILL = Drill(
     name="slow-application",
     place=160,
-    title="credit-customers is slow by itself, its threads are all taken, and the database is innocent",
+    title="credit-customers is slow and has no free thread; the database is not the cause",
     hypothesis=(
-        "Spans show it: seconds of the operation that no statement accounts for. The service's own metrics"
-        " show lateness and drops. Everything that looks at the database sees it do well."
+        "Spans show it: seconds of the operation outside its statements. The service's own metrics show"
+        " start delay and drops. The observers of the database show no fault."
     ),
-    acts_as="no role: the service is told to be slow, over HTTP; it forgets that after five minutes.",
+    acts_as="no role: a request over HTTP sets the delay of the service; it expires after five minutes.",
     inject=inject,
     prove=prove,
     heal=heal,
-    lasts_s=60.0,
+    duration_s=60.0,
     services=frozenset({"credit-customers"}),
     signals=(
         Metric(
-            says="seconds by which operations start late, 99th percentile by service",
+            says="start delay in seconds, 99th percentile by service",
             expr='service:credit_start_delay_seconds:quantile_rate5m{quantile="0.99"}',
             above=0.5,
         ),

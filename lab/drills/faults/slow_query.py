@@ -1,17 +1,17 @@
-"""A join without its condition: every customer against every proposal of a few thousand."""
+"""Slow query: a join without its condition, each customer with each proposal, of a few thousand."""
 
 from functools import partial
 
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
-from lab.drills.lasting import SERVER_SECONDS, Lasting
+from lab.drills.lasting import SERVER_SECONDS, MinimumDuration
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
 from lab.drills.usual import long_statements, time_by_statement
 
 SQL = statements(f"""
 -- name: proposals_of_everybody
--- Amounts above the customer's income, for some months: the condition that joins the two was forgotten.
+-- Amounts above the customer's income, for some months; the join condition is missing.
 SELECT c.state, count(*), avg(p.amount), {SERVER_SECONDS}
 FROM (SELECT * FROM customers LIMIT %(rows)s) c
 CROSS JOIN (SELECT * FROM credit_proposals LIMIT %(rows)s) p
@@ -21,8 +21,8 @@ GROUP BY c.state
 """)
 ROWS = 1200
 SLOW_S = 0.3
-# Long enough to be seen at work for SLOW_S, by whatever samples now and then.
-LASTS_S = 0.9
+# Long enough that a sampling observer sees the statement after SLOW_S.
+DURATION_S = 0.9
 RUNNING = """
 SELECT pid, extract(epoch FROM clock_timestamp() - query_start) FROM pg_stat_activity
 WHERE application_name = 'credit-drill' AND state = 'active' AND query LIKE '%proposals_of_everybody%'"""
@@ -34,14 +34,14 @@ def _report(rows: int, session: Session, months: int) -> float:
 
 
 def inject(scene: Scene) -> None:
-    """Start one session that asks the question again and again."""
+    """Start one session that repeats the statement."""
     rows = scene.times(ROWS, at_least=500)
-    report = Lasting(partial(_report, rows), 1, at_least_s=LASTS_S)
+    report = MinimumDuration(partial(_report, rows), 1, at_least_s=DURATION_S)
     scene.sessions.repeat(Role.APP, "report by state", report, every_s=0.5)
 
 
 def prove(scene: Scene) -> Proof:
-    """The statement is at work, and has been for a while; then, that it was seen so."""
+    """Check that the statement was seen active for longer than SLOW_S, now or earlier in the run."""
     found = {pid: float(age) for pid, age in scene.ask(RUNNING)}
     oldest = max(found.values(), default=0.0)
     if oldest > float(scene.memo.get("oldest", "0")):
@@ -59,13 +59,13 @@ DRILL = Drill(
     place=80,
     title="a join without its condition",
     hypothesis=(
-        "DBM names the statement and its session; the log has the executed plan, with the rows that the"
-        " join made; Prometheus sees the time, with the statement's name, and no plan."
+        "DBM names the statement and its session; the log has the executed plan, with the rows of the"
+        " join; Prometheus shows the time, with the statement's name, and no plan."
     ),
-    acts_as="credit_app: reading is all that is done.",
+    acts_as="credit_app: read-only.",
     inject=inject,
     prove=prove,
-    lasts_s=45.0,
+    duration_s=45.0,
     sql=SQL,
     statements=frozenset({"proposals_of_everybody"}),
     signals=(

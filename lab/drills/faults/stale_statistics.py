@@ -1,4 +1,4 @@
-"""The planner is told that all installments belong to one contract: what a table's first hour looks like."""
+"""Stale statistics: those of installments are set as for one contract, as in the first hour of a table."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from lab.drills.scene import Scene
 from lab.drills.usual import IN_A_ROW, time_by_statement
 from lab.judge.signals import Metric, Slow
 
-# What ANALYZE would have found when there was one contract: one value, no list of frequent ones.
+# The result of ANALYZE with a single contract: one distinct value, no most common values.
 AGE = """
 UPDATE pg_statistic SET stadistinct = 1, stakind1 = 0, stakind2 = 0, stakind3 = 0,
     stanumbers1 = NULL, stanumbers2 = NULL, stanumbers3 = NULL,
@@ -18,7 +18,7 @@ WHERE starelid = 'installments'::regclass
                    WHERE attrelid = 'installments'::regclass AND attname = 'contract_id')"""
 AUTOVACUUM = "ALTER TABLE installments SET (autovacuum_enabled = false)"
 AUTOVACUUM_AGAIN = "ALTER TABLE installments RESET (autovacuum_enabled)"
-# As credit-underwriting asks it, with a customer who has contracts.
+# The statement of credit-underwriting, with a customer who has contracts.
 EXPOSURE = """
 EXPLAIN (FORMAT JSON)
 SELECT count(DISTINCT c.contract_id), coalesce(sum(i.principal + i.interest + i.fee), 0),
@@ -31,14 +31,14 @@ SCANS = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'installments'
 
 
 def inject(scene: Scene) -> None:
-    """Age the statistics, with autovacuum off for the table so that they stay so."""
+    """Make the statistics stale, with autovacuum off for the table so that they stay stale."""
     scene.act(Role.OWNER, AUTOVACUUM)
     scene.act(Role.SUPERUSER, AGE)
     scene.since("scans", lambda: scene.value(SCANS))
 
 
 def prove(scene: Scene) -> Proof:
-    """The plan of a statement of credit-underwriting reads all installments, and that is done."""
+    """Check that a plan of credit-underwriting scans all installments, and that the table is scanned."""
     [[customer]] = scene.ask(CUSTOMER)
     [[[plan]]] = scene.ask(EXPOSURE, [customer])
     scans = scene.since("scans", lambda: scene.value(SCANS))
@@ -51,7 +51,7 @@ def prove(scene: Scene) -> Proof:
 
 
 def heal(scene: Scene) -> None:
-    """Analyse the table as it is, and let autovacuum look after it again."""
+    """Analyze the table, and enable autovacuum for it again."""
     scene.act(Role.OWNER, AUTOVACUUM_AGAIN)
     scene.act(Role.OWNER, "ANALYZE installments")
 
@@ -67,16 +67,16 @@ DRILL = Drill(
     title="old statistics turn two plans into scans of all installments",
     hypothesis=(
         "DBM shows another plan for the same statement. Prometheus shows the same queryid with more"
-        " seconds per call, and rows read by scans; that the plan has changed is for a person to guess."
+        " seconds per call, and rows read by scans; it does not show that the plan changed."
     ),
     acts_as=(
-        "superuser for one UPDATE of pg_statistic, which nobody else may make; credit_owner turns"
-        " autovacuum off and on, and analyses."
+        "superuser for one UPDATE of pg_statistic, which only a superuser may run; credit_owner turns"
+        " autovacuum off and on, and analyzes."
     ),
     inject=inject,
     prove=prove,
     heal=heal,
-    lasts_s=95.0,
+    duration_s=95.0,
     statements=frozenset({"customer_exposure", "account_statement"}),
     services=frozenset({"credit-underwriting", "credit-customers"}),
     signals=(
@@ -87,7 +87,7 @@ DRILL = Drill(
             times=3,
         ),
         *time_by_statement(busy=0.2),
-        Slow(says="executions told by the log, ms", above=100, points=IN_A_ROW),
+        Slow(says="executions in the log, ms", above=100, points=IN_A_ROW),
     ),
     alerts=("StatementSlower", "SequentialScanSurge"),
     runbook="StatementSlower",

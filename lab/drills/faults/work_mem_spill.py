@@ -1,4 +1,4 @@
-"""A sort with too little memory: it goes to disk, again and again."""
+"""work_mem spill: sorts that exceed work_mem write temporary files."""
 
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
@@ -31,7 +31,7 @@ def inject(scene: Scene) -> None:
 
 
 def prove(scene: Scene) -> Proof:
-    """Temporary files have been written."""
+    """Check that temporary files were written."""
     written = scene.since("bytes", lambda: scene.value(BYTES)) / MEGABYTE
     pids = frozenset(pid for (pid,) in scene.ask(SESSIONS))
     return Proof(
@@ -42,15 +42,15 @@ def prove(scene: Scene) -> Proof:
 DRILL = Drill(
     name="work-mem-spill",
     place=120,
-    title="sorts that do not fit into work_mem go to disk",
+    title="sorts that exceed work_mem write temporary files",
     hypothesis=(
-        "Both stacks count temporary blocks by statement; the log tells of each file, with statement and"
+        "Both stacks count temporary blocks by statement; the log has each file, with statement and"
         " trace."
     ),
-    acts_as="credit_app: reading is all that is done; work_mem is any session's own to set.",
+    acts_as="credit_app: read-only; every session may set work_mem.",
     inject=inject,
     prove=prove,
-    lasts_s=60.0,
+    duration_s=60.0,
     sql=SQL,
     statements=frozenset({"sort_installments"}),
     signals=(
@@ -70,9 +70,7 @@ DRILL = Drill(
             measure=lambda d: d.temp_blks_written,
             above=100,
         ),
-        Events(
-            says="temporary files told by the log", above=0, like=lambda e: e.kind == "temp_file"
-        ),
+        Events(says="temporary files in the log", above=0, like=lambda e: e.kind == "temp_file"),
     ),
     alerts=("TempFileSpill",),
     runbook="TempFileSpill",
