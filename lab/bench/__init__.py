@@ -4,7 +4,7 @@ from lab.terminal.commands import Commands, Later
 
 group = Commands(
     "bench",
-    "Measure the lab beside pgbench, on the server that runs.",
+    "Measure the lab and compare it with pgbench, on the running server.",
     Later(
         "seed",
         "lab.bench.seed:seed",

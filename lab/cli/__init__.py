@@ -1,6 +1,6 @@
-"""The command line: one file per command, and this one, which puts them together and words the errors.
+"""The command line: one file per command; this one registers the commands and prints errors.
 
-A command's module is imported when it is called, so that every call starts in a fraction of a second.
+A command's module is imported when the command is called, to keep the start time low.
 """
 
 import errno
@@ -14,22 +14,22 @@ from lab.terminal.streams import tolerate_any_encoding
 from workload.errors import WorkloadError
 
 
-class Interrupted(LabError):  # noqa: N818 - somebody's wish, not an error
-    """Interrupted; what this call had started is stopped."""
+class Interrupted(LabError):  # noqa: N818 - a request of the user, not an error
+    """Interrupted; processes that this call started are stopped."""
 
 
 class Root(Commands):
-    """All commands; none of them lets typer end an interrupted call before it has had its say."""
+    """All commands; an interrupt raises `Interrupted` instead of typer's own exit."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was named."""
+        """Run the named command."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
             raise Interrupted from interrupt
 
 
-# A queryid may be negative, which is no option.
+# A queryid may be negative, and must not be parsed as an option.
 NEGATIVE_ID = {"ignore_unknown_options": True}
 app = Root(
     "creditlab",
@@ -37,28 +37,26 @@ app = Root(
     Later(
         "up",
         "lab.cli.up:up",
-        "Start the lab, or what is missing of it: in containers where a Docker engine answers.",
+        "Start the lab, or its missing components: in containers if a Docker engine is available.",
     ),
     Later(
         "down",
         "lab.cli.down:down",
-        "Stop the lab: what runs of it, unless --docker or --native says which.",
+        "Stop the running lab; --docker or --native selects one.",
     ),
     Later(
         "restart",
         "lab.cli.restart:restart",
-        "Stop the lab and start it as it was; changed settings take effect.",
+        "Stop the lab and start it with the same options; changed settings take effect.",
     ),
     Later("status", "lab.cli.status:status", "Show each component."),
     Later("logs", "lab.cli.logs:logs", "Show the last lines of the logs."),
     Later(
         "trace",
         "lab.cli.trace:trace",
-        "Show a trace's statements, with the plan that each was executed by.",
+        "Show the statements of a trace, each with its executed plan.",
     ),
-    Later(
-        "queries", "lab.cli.queries:queries", "List the statements that did most in the last hour."
-    ),
+    Later("queries", "lab.cli.queries:queries", "List the top statements of the last hour."),
     Later(
         "query",
         "lab.cli.queries:query",
@@ -68,12 +66,12 @@ app = Root(
     Later(
         "sessions",
         "lab.cli.sessions:sessions",
-        "Show live sessions and who blocks whom. Exit status 1 when PostgreSQL does not answer.",
+        "Show live sessions and the blocking tree. Exit status 1 when PostgreSQL does not answer.",
     ),
     Later(
         "doctor",
         "lab.cli.doctor:doctor",
-        "Check a PostgreSQL for all that Database Monitoring and the exporter need.",
+        "Check a PostgreSQL server for the requirements of Database Monitoring and of the exporter.",
     ),
     Later(
         "verify",
@@ -83,13 +81,13 @@ app = Root(
     Later(
         "compare",
         "lab.cli.compare:compare",
-        "Ask both observers the same, and show how far they are from the truth; and what they cost.",
+        "Compare the answers of both observers with the database, and show what observing costs.",
     ),
     Later("datadog", "lab.cli.datadog:group", "Work with a Datadog account."),
     Later(
         "drill",
         "lab.cli.drill:group",
-        "Make a fault on purpose, prove it in PostgreSQL, heal it, and see who noticed.",
+        "Inject a fault, prove it in PostgreSQL, heal it, and show which observers detected it.",
     ),
     Later(
         "psql",
@@ -103,32 +101,36 @@ app = Root(
         "Check style and types, then run the tests, twice; with arguments, only pytest with these.",
         PASS_ON,
     ),
-    Later("bench", "lab.bench:group", "Measure the lab beside pgbench, on the server that runs."),
+    Later(
+        "bench",
+        "lab.bench:group",
+        "Measure the lab and compare it with pgbench, on the running server.",
+    ),
 )
 
 
 def main() -> NoReturn:
-    """Run one command; a mistake of the caller's ends in one message and exit status 2."""
+    """Run one command; an error ends in one message and exit status 2."""
     tolerate_any_encoding()
     try:
         app.main(prog_name="creditlab")
     except Interrupted as interrupt:
-        _complain(str(interrupt))
+        _print_error(str(interrupt))
         _end_by_interrupt()
     except (LabError, WorkloadError) as error:
-        _complain(str(error))
+        _print_error(str(error))
         sys.exit(getattr(error, "exit_status", 2))
     except OSError as error:
-        _complain(_explain(error))
+        _print_error(_explain(error))
         sys.exit(2)
     sys.exit(0)
 
 
 def _end_by_interrupt() -> NoReturn:
-    """End as a program without a handler does: a shell reports 130, and leaves the loop it is in.
+    """End by SIGINT, like a program without a handler: a shell reports 130 and ends its loop.
 
-    An exit status would not do. Python itself ends this way, whatever the status, when the interrupt
-    happened to pass through `exec` of a string, as in the making of a dataclass.
+    An exit status is not enough. Python itself ends this way, with any status, when the interrupt passed
+    through `exec` of a string, as when a dataclass is created.
     """
     sys.stdout.flush()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -136,7 +138,7 @@ def _end_by_interrupt() -> NoReturn:
     raise AssertionError("the signal ends the process")
 
 
-def _complain(message: str) -> None:
+def _print_error(message: str) -> None:
     first, _, rest = message.partition("\n")
     bold, plain = ("\x1b[1;31m", "\x1b[0m") if sys.stderr.isatty() else ("", "")
     sys.stderr.write(f"{bold}creditlab: {first}{plain}\n{rest}{chr(10) if rest else ''}")
@@ -145,9 +147,9 @@ def _complain(message: str) -> None:
 def _explain(error: OSError) -> str:
     where = f": {error.filename}" if error.filename else ""
     way_out = {
-        errno.ENOSPC: "\nFree some space on that file system, then try again; nothing was lost.",
-        errno.EACCES: "\nThe file belongs to somebody else, perhaps because an earlier call was made as"
-        " root.\nCall it as that user, or set LAB_STATE_DIR to a directory of your own.",
-        errno.EROFS: "\nSet LAB_STATE_DIR to a directory that can be written.",
+        errno.ENOSPC: "\nFree space on that file system, then retry; no data was lost.",
+        errno.EACCES: "\nThe file belongs to another user, for example because an earlier call ran as"
+        " root.\nRun the command as that user, or set LAB_STATE_DIR to a directory that you own.",
+        errno.EROFS: "\nSet LAB_STATE_DIR to a writable directory.",
     }
     return f"{error.strerror or error}{where}{way_out.get(error.errno or 0, '')}"

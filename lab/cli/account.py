@@ -1,4 +1,4 @@
-"""What `up`, `status` and `doctor` report of the Datadog account: is its key valid, does data go there."""
+"""The Datadog account in `up`, `status` and `doctor`: whether the key is valid, and whether data is sent."""
 
 from dataclasses import asdict
 from typing import Any
@@ -21,7 +21,7 @@ INSTALL = (
 
 
 def checked_key() -> KeyCheck | None:
-    """Ask Datadog about DD_API_KEY; None: there is none."""
+    """Validate DD_API_KEY with Datadog; None when it is not set."""
     return key.check(DatadogSettings.load())
 
 
@@ -31,11 +31,11 @@ def as_json(check: KeyCheck | None) -> dict[str, Any]:
 
 
 def notes(check: KeyCheck | None, status: Status | None = None) -> list[Text]:
-    """Return a line on the key, and one more when no Agent sends anything to its account.
+    """Return a line on the key, and another one when no Agent sends data to its account.
 
     Args:
-        check: of the key; None: there is nothing to report.
-        status: of the lab, when an Agent of it is in question.
+        check: result of the key's validation; None: there is nothing to report.
+        status: the lab's status, if its Agent is of interest.
     """
     if check is None:
         return []
@@ -47,13 +47,13 @@ def notes(check: KeyCheck | None, status: Status | None = None) -> list[Text]:
         )
     ]
     if install_command(check, status):
-        text = "No Datadog Agent 7 runs here, so nothing goes to your account. Install one:"
+        text = "No Datadog Agent 7 runs here, so no data reaches your account. Install one:"
         lines.append(Text(text, style="yellow"))
     return lines
 
 
 def install_command(check: KeyCheck | None, status: Status | None) -> str | None:
-    """Return what installs the Agent on this system, where a key has none: to be printed in one line."""
+    """Return the command that installs the Agent, if there is a key and no Agent; print it in one line."""
     if check is None or status is None:
         return None
     is_embedded = any(

@@ -1,8 +1,8 @@
 """Shifts the wall clock of a process and its children by whole days, for tests, with Debian's datefudge.
 
-datefudge shifts what programs of the C library read as the time of day, and nothing else: waits, deadlines
-and the monotonic clock stay. libfaketime intercepts those as well, and its release for Debian 12 lets
-Python's `time.sleep` fail with EINVAL. Go programs ask the kernel themselves and are not shifted.
+datefudge shifts the time of day of programs that use the C library, and nothing else: waits, deadlines
+and the monotonic clock stay. libfaketime shifts those as well, and with its release for Debian 12
+Python's `time.sleep` fails with EINVAL. Go programs use the kernel directly and are not shifted.
 """
 
 import os
@@ -21,13 +21,13 @@ from lab.foundation.paths import PACKAGES
 
 LIBRARY = "datefudge.so"
 DAY_S = 86_400
-# More than a process takes to start on a busy machine.
+# Longer than the start of a process on a busy machine.
 TOLERANCE_S = 600
 
 
 @contextmanager
 def environment(days: int, say: Callable[[str], None]) -> Iterator[dict[str, str]]:
-    """Give the variables under which a command runs so many days ahead, as long as the block lasts.
+    """Yield the environment variables under which a command runs so many days ahead.
 
     Raises:
         LabError: when datefudge cannot be fetched, or does not shift a program on this machine.
@@ -35,7 +35,7 @@ def environment(days: int, say: Callable[[str], None]) -> Iterator[dict[str, str
     package = fetch(("datefudge",), release="bookworm", into=PACKAGES / "datefudge", say=say)
     found = next(package.glob(f"usr/lib/*/datefudge/{LIBRARY}"))
     with TemporaryDirectory(prefix="creditlab-") as directory:
-        # LD_PRELOAD has no way to write a path with a space, and servers of another user read it as well.
+        # LD_PRELOAD cannot express a path with a space, and servers of another user read the file as well.
         os.chmod(directory, 0o755)  # noqa: PTH101, S103
         library = shutil.copy(found, Path(directory) / LIBRARY)
         variables = {"LD_PRELOAD": str(library), "DATEFUDGE": str(-days * DAY_S)}

@@ -1,4 +1,4 @@
-"""`compare`: the same questions to both observers, beside the truth."""
+"""`compare`: the same questions to both observers, compared with the database."""
 
 import json
 from collections.abc import Iterator
@@ -28,14 +28,14 @@ def compare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask both observers the same, and show how far they are from the truth; and what they cost.
+    """Compare the answers of both observers with the database, and show what observing costs.
 
-    With DD_API_KEY and DD_APP_KEY Datadog's own API answers for Datadog, unless the embedded agent alone
-    collects: it sends nothing there. Exit status 2 when one of those that are asked did not answer.
+    With DD_API_KEY and DD_APP_KEY the answers of Datadog come from its API, unless only the embedded agent
+    runs: it sends nothing there. Exit status 2 when an observer did not answer.
     """
     settings = running_settings(LabSettings.load())
     with Screen() as screen, _datadog(settings, since) as datadog:
-        screen.begin("compare", "asking")
+        screen.begin("compare", "querying")
         found = run(settings, since_s=since, datadog=datadog)
     if html:
         html.write_text(report.html(found, machine()), encoding="utf-8")
@@ -48,12 +48,12 @@ def compare(
 
 @contextmanager
 def _datadog(settings: LabSettings, since_s: float) -> Iterator[Datadog]:
-    """Whoever answers for Datadog: the account where there is one that gets something, else the intake."""
+    """The source of Datadog's answers: the account if there is one with data, else the intake."""
     intake, keys = Datadog(settings, since_s), DatadogSettings.load()
     if keys.dd_api_key is None or keys.dd_app_key is None or intake.is_embedded:
         yield intake
         return
-    # Only now: the client takes half a second to load.
+    # Imported here: the client takes half a second to load.
     from lab.compare.account import DatadogAccount  # noqa: PLC0415
     from lab.datadog.account import Account  # noqa: PLC0415
     from lab.datadog.api import Api  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""`datadog push`: the monitors and the dashboard of `datadog/`, put into a Datadog account."""
+"""`datadog push`: creates or updates the monitors and the dashboard of `datadog/` in a Datadog account."""
 
 import json
 from typing import Annotated
@@ -30,7 +30,7 @@ def push(
 ) -> None:
     """Create or update the monitors and the dashboard; needs DD_API_KEY and DD_APP_KEY."""
     account = Account.of(DatadogSettings.load())
-    # Only now: the client takes half a second to load, and a wrong key is told at once.
+    # Imported here: the client takes half a second to load, and a wrong key is reported at once.
     from lab.cli.views.datadog import links, render  # noqa: PLC0415
     from lab.datadog.api import Api  # noqa: PLC0415
     from lab.datadog.definitions import FOLDER, read  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""`doctor`: does this PostgreSQL have what the observers need?"""
+"""`doctor`: checks a PostgreSQL server for the observers' requirements."""
 
 import json
 from typing import Annotated
@@ -18,7 +18,7 @@ from lab.terminal.screen import out
 def doctor(
     dsn: Annotated[
         str | None,
-        typer.Option(help="Any PostgreSQL: URI or libpq string; the lab's own when left out."),
+        typer.Option(help="Any PostgreSQL: URI or libpq string; default: the lab's own."),
     ] = None,
     datadog_role: Annotated[
         str, typer.Option(help="The role that the Datadog Agent connects as.")
@@ -28,11 +28,11 @@ def doctor(
     ] = "postgres_exporter",
     as_json: AsJson = False,
 ) -> None:
-    """Check a PostgreSQL for all that Database Monitoring and the exporter need.
+    """Check a PostgreSQL server for the requirements of Database Monitoring and of the exporter.
 
-    Exit status 1 when something is missing, 2 when nothing is but something could not be checked.
+    Exit status 1 when a requirement is missing, 2 when none is, but one could not be checked.
     """
-    # The account is the lab's own: another database's Agent has a key of its own.
+    # The key belongs to the lab: the Agent of another database has its own.
     key = account.checked_key() if dsn is None else None
     if dsn is None:
         dsn = database.dsn(running_settings(LabSettings.load()), database.Role.SUPERUSER)

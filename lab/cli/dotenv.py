@@ -1,4 +1,4 @@
-"""A misspelt variable in `.env` has no effect, silently; so it is pointed out."""
+"""Warns of unknown variables in `.env`: a misspelled name would otherwise have no effect."""
 
 import difflib
 import re
@@ -8,14 +8,14 @@ from dotenv import dotenv_values
 from lab.foundation.settings import ROOT, LabSettings
 from lab.terminal.screen import warn
 
-# Read by docker compose and by the Agent's containers, not by us; .env.example lists them.
+# Read by docker compose and by the Agent's containers, not by the lab; .env.example lists them.
 FOREIGN = ("COMPOSE_", "DOCKER_", "DD_", "GF_", "GRAFANA_")
-# In the example a knob is commented out where it stands at its default.
+# In .env.example a setting with its default value is commented out.
 KNOB = re.compile(r"^(?:# )?([A-Z][A-Z0-9_]+)=", re.MULTILINE)
 
 
 def warn_of_unknown() -> None:
-    """Name each variable of `.env` that nothing reads, with the one that was probably meant."""
+    """Warn of each unknown variable of `.env`, with the most similar known name."""
     file = ROOT / ".env"
     known = {name.upper() for name in LabSettings.model_fields} | _listed()
     for name in dotenv_values(file) if file.is_file() else ():

@@ -1,4 +1,4 @@
-"""`down`: the lab stops, and nothing of it stays behind but its files."""
+"""`down`: stops all processes or containers of the lab; its files stay."""
 
 from typing import Annotated
 
@@ -18,9 +18,9 @@ def down(
         bool, typer.Option("--wipe", help="Also remove the data, the logs and the options.")
     ] = False,
 ) -> None:
-    """Stop the lab: what runs of it, unless --docker or --native says which.
+    """Stop the running lab; --docker or --native selects one.
 
-    Natively it ends within five minutes: what does not stop in order is killed.
+    Natively it ends within five minutes: components that do not stop by themselves are killed.
     """
     settings = LabSettings.load()
     asked = mode.requested(docker=docker, native=native)

@@ -1,4 +1,4 @@
-"""Which lab the drilldown's commands look into, and from where: its files, or its console."""
+"""The data source of the drilldown commands: the files of a native lab, or the console of a container."""
 
 from lab.drilldown import Drilldown
 from lab.drilldown.remote import DrilldownClient, RemoteDrilldown
@@ -10,10 +10,10 @@ from lab.stack.mode import Mode
 
 
 def drilldown(*, docker: bool, native: bool) -> DrilldownClient:
-    """Return the drilldown of the lab that runs, or of the one that was asked for.
+    """Return the drilldown of the running lab, or of the requested mode.
 
     Raises:
-        LabError: when both modes are asked for.
+        LabError: when both modes are requested.
     """
     settings = LabSettings.load()
     return drilldown_in(
@@ -22,7 +22,7 @@ def drilldown(*, docker: bool, native: bool) -> DrilldownClient:
 
 
 def drilldown_in(chosen: Mode, settings: LabSettings) -> DrilldownClient:
-    """Return the drilldown of the lab that runs in a mode; a container's files are asked for by HTTP."""
+    """Return the drilldown of the running lab in a mode; that of a container is queried over HTTP."""
     if chosen is Mode.DOCKER:
         return RemoteDrilldown.of(lifecycle.reader_settings(settings))
     return Drilldown.of(memory.running_settings(settings))

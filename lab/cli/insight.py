@@ -1,4 +1,4 @@
-"""What `up` ends with: one slow trace of the lab that has just come up, so that insight needs no click."""
+"""The slow trace that `up` prints at its end, with its statement and plan."""
 
 from lab.drilldown.local import HOUR, SLOWEST
 from lab.drilldown.remote import DrilldownClient
@@ -8,12 +8,12 @@ from lab.foundation.errors import LabError
 from lab.foundation.readiness import NotReadyError, await_state
 from lab.terminal.screen import Screen
 
-# Spans are sent once a second, and the reports of credit-risk, the slow ones, come every eight.
+# Spans are sent once a second, and the slow reports of credit-risk run every eight seconds.
 PATIENCE_S = 9.0
 
 
 def await_one(drilldown: DrilldownClient, screen: Screen) -> TraceReport | None:
-    """Wait for an execution with its own plan; else take the slowest trace there is, if there is one."""
+    """Wait for an execution with its own plan; else return the slowest trace, or None."""
     found: list[TraceReport] = []
 
     def probe() -> str | None:
@@ -39,7 +39,7 @@ def look(drilldown: DrilldownClient) -> TraceReport | None:
 
 
 def _look(drilldown: DrilldownClient, *, with_plan: bool) -> TraceReport | None:
-    """A store that is empty, or not there yet, is no error here."""
+    """Return a trace; None when the store is empty or does not exist yet."""
     try:
         if with_plan:
             return drilldown.report_with_plan(clock.now() - HOUR)

@@ -1,4 +1,4 @@
-"""`logs`: what the components wrote."""
+"""`logs`: prints the components' logs."""
 
 import time
 from collections.abc import Sequence
@@ -25,10 +25,10 @@ COLOURS = ("cyan", "green", "magenta", "blue", "yellow")
 
 def logs(
     component: Annotated[
-        str | None, typer.Argument(help="One component, or supervisord; all when left out.")
+        str | None, typer.Argument(help="One component, or supervisord; default: all.")
     ] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on showing new lines; Ctrl-C ends it.")
+        bool, typer.Option("--follow", "-f", help="Continue with new lines; Ctrl-C ends it.")
     ] = False,
     docker: Docker = False,
     native: Native = False,
@@ -43,9 +43,9 @@ def logs(
 
 
 def show_containers(component: str | None, *, follow: bool, tail: int) -> None:
-    """Show what containers wrote, with `follow` until interrupted or until they have gone."""
+    """Show the logs of containers, with `follow` until interrupted or until the containers end."""
     for line in lifecycle.logs(component, follow=follow, tail=tail):
-        # Compose names the container at the start of each line.
+        # Compose writes the container's name at the start of each line.
         _show("", line, alone=True)
 
 
@@ -62,7 +62,7 @@ def _show_files(component: str | None, settings: LabSettings, *, follow: bool) -
 
 
 def show_new_lines(components: Sequence[str], settings: LabSettings) -> None:
-    """Show what is written from now on, until interrupted or until supervisord has gone."""
+    """Show new log lines, until interrupted or until supervisord ends."""
     paths = Paths.of(settings)
     supervisor = Supervisor(paths)
     with ExitStack() as files:

@@ -1,4 +1,4 @@
-"""`psql`: a session in the lab's database."""
+"""`psql`: opens psql in the lab's database."""
 
 import os
 from typing import Annotated
@@ -26,7 +26,7 @@ def psql(
         raise LabError(unknown("role", role, Role))
     program = binaries.postgres_bin()
     wanted = options_of(dsn(running_settings(LabSettings.load()), Role(role)))
-    # By environment, because a command line is public.
+    # In the environment: other users can read a command line.
     variables = {
         "PGHOST": wanted["host"],
         "PGPORT": wanted["port"],

@@ -1,4 +1,4 @@
-"""`queries` and `query`: what the database spends its time on, and one statement of it."""
+"""`queries` and `query`: the top statements of the database, and one statement in detail."""
 
 import json
 from typing import Annotated
@@ -23,7 +23,7 @@ def queries(
     native: Native = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the statements that did most in the last hour."""
+    """List the top statements of the last hour."""
     if by not in list(By):
         raise LabError(unknown("figure", by, By))
     found = drilldown(docker=docker, native=native).queries(By(by))

@@ -1,4 +1,4 @@
-"""`restart`: down and up again, with the options of the last `up` and the settings of now."""
+"""`restart`: `down` and `up`, with the options of the last `up` and the current settings."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from lab.terminal.screen import Screen
 
 
 def restart(*, docker: Docker = False, native: Native = False) -> None:
-    """Stop the lab and start it as it was; changed settings take effect."""
+    """Stop the lab and start it with the same options; changed settings take effect."""
     settings = LabSettings.load()
     chosen = mode.decide(settings, mode.requested(docker=docker, native=native))
     known = UpOptions.read(mode.up_options_file(chosen, settings)) or UpOptions()

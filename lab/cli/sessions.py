@@ -1,4 +1,4 @@
-"""`sessions`: what PostgreSQL does at this moment, and who waits for whom."""
+"""`sessions`: the live sessions of PostgreSQL, and the blocking tree."""
 
 import json
 
@@ -12,7 +12,7 @@ from lab.terminal.screen import out
 
 
 def sessions(*, docker: Docker = False, native: Native = False, as_json: AsJson = False) -> None:
-    """Show live sessions and who blocks whom. Exit status 1 when PostgreSQL does not answer."""
+    """Show live sessions and the blocking tree. Exit status 1 when PostgreSQL does not answer."""
     found = drilldown(docker=docker, native=native).sessions()
     if as_json:
         out.print_json(json.dumps(to_json(found)))

@@ -1,4 +1,4 @@
-"""`status`: what runs."""
+"""`status`: the state of each component."""
 
 import json
 
@@ -17,7 +17,7 @@ from lab.terminal.screen import out
 def status(*, docker: Docker = False, native: Native = False, as_json: AsJson = False) -> None:
     """Show each component.
 
-    Exit status 0 when all that was asked for works, 1 when something does not, 2 when that is unknown.
+    Exit status 0 when all requested components work, 1 when one does not, 2 when that is unknown.
     """
     settings = LabSettings.load()
     chosen = mode.decide(settings, mode.requested(docker=docker, native=native))

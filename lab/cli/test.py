@@ -1,4 +1,4 @@
-"""`test`: the project's own tests, today and in 400 days."""
+"""`test`: runs the project's checks and tests, with the current clock and with a clock 400 days ahead."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from lab.cli import clock_shift
 from lab.foundation.errors import LabError
 from lab.foundation.settings import ROOT
 
-# More than half of what the tests take is waiting. Which of the four gets what: tests/conftest.py.
+# More than half of the tests' time is waiting. tests/conftest.py distributes them to the four processes.
 COMPLETE = ("--numprocesses=4", "--no-loadscope-reorder", "--durations=10")
 CHECKS = (
     ("ruff", "check"),
@@ -24,11 +24,11 @@ CHECKS = (
     ("mypy",),
     ("lint-imports", "--no-cache", "--no-logo"),
 )
-# More than a year, and in a zone that is not UTC's: what holds only on the day it was written fails here.
+# More than a year, and in a zone other than UTC: a test that depends on its date fails here.
 AHEAD_DAYS = 400
 SHIFTED = ("--shifted-clock", "--numprocesses=2", "--durations=10")
 ZONE = "America/Sao_Paulo"
-# The other pass has the tests that are asked how soon something happens.
+# The other pass has the tests that measure durations.
 NICER = 15
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 
@@ -42,7 +42,7 @@ def test(context: typer.Context) -> None:
         if status:
             typer.secho(f"{' '.join(check)} failed, see above", fg="red", err=True)
     with TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
-        # Beside each other, as both wait for most of their time.
+        # In parallel, as both wait for most of their time.
         with _shifted(output) as shifted:
             status, closing = _followed("pytest", *COMPLETE)
             statuses += [status, shifted.wait() if shifted else 0]
@@ -56,7 +56,7 @@ def test(context: typer.Context) -> None:
 
 @contextmanager
 def _shifted(output: TextIO) -> Iterator[subprocess.Popen[bytes] | None]:
-    """Run what meets now with a shifted clock, meanwhile; None, and its output the reason, if it cannot."""
+    """Run the tests that use the clock with a shifted clock, in parallel; None if it cannot be shifted."""
     with ExitStack() as stack:
         try:
             variables = stack.enter_context(clock_shift.environment(AHEAD_DAYS, _say))
@@ -97,7 +97,7 @@ def _followed(*command: str) -> tuple[int, str]:
 def _command(*command: str) -> dict[str, Any]:
     """Announce a module of Python and return how to start it."""
     typer.secho(f"── {' '.join(command)}", dim=True, err=True)
-    # Hundreds of processes import the lab: each would compile it anew.
+    # Hundreds of processes import the lab: each would compile it again.
     variables = {name: value for name, value in os.environ.items() if name != NO_BYTECODE}
     start = [sys.executable, "-P", "-m", command[0]]
     if command[0] == "lint-imports":  # no module, but a program beside this Python

@@ -1,4 +1,4 @@
-"""`trace`: one trace, with every statement explained."""
+"""`trace`: one trace, with the plan of each statement."""
 
 import json
 from typing import Annotated
@@ -16,18 +16,18 @@ def trace(
     asked: Annotated[
         str,
         typer.Argument(
-            metavar="slowest|TRACE_ID|TRACEPARENT", help="Which; slowest is of the last hour."
+            metavar="slowest|TRACE_ID|TRACEPARENT", help="The trace; slowest: of the last hour."
         ),
     ] = "slowest",
     *,
     service: Annotated[
-        str | None, typer.Option(help="The service that the slowest trace began in.")
+        str | None, typer.Option(help="The service of the slowest trace's root span.")
     ] = None,
     docker: Docker = False,
     native: Native = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show a trace's statements, with the plan that each was executed by."""
+    """Show the statements of a trace, each with its executed plan."""
     report = drilldown(docker=docker, native=native).report(asked, service)
     if as_json:
         out.print_json(json.dumps(to_json(report)))

@@ -1,4 +1,4 @@
-"""`up`: the lab comes up."""
+"""`up`: starts the lab."""
 
 import json
 import sys
@@ -35,7 +35,7 @@ from lab.terminal.progress import bar
 from lab.terminal.screen import Screen, err, out, warn
 from workload.limits import MAX_LOAD, MAX_SCALE, MIN_SCALE
 
-# What a person may open, where it runs: component, heading, path.
+# The pages printed at the end, for running components: component, heading, path.
 PAGES = (
     ("console", "Console", ""),
     ("grafana", "Grafana", ""),
@@ -45,8 +45,8 @@ PAGES = (
 )
 NEXT = (
     ("./creditlab trace", "the slowest trace, its statements, their plans as executed"),
-    ("./creditlab queries", "what the database spends its time on"),
-    ("./creditlab verify", "do the books and the counters agree with the database?"),
+    ("./creditlab queries", "the top statements of the database"),
+    ("./creditlab verify", "do the totals and the counters match the database?"),
     ("./creditlab psql", "a session in the database under load"),
     ("./creditlab up --load 5", "five times the arrivals, while it runs"),
 )
@@ -59,7 +59,7 @@ def up(
     scale: Annotated[
         float | None,
         typer.Option(
-            help=f"How much data: 1 is 10,000 customers; {MIN_SCALE:g} to {MAX_SCALE:g}.",
+            help=f"Size of the data: 1 is 10,000 customers; {MIN_SCALE:g} to {MAX_SCALE:g}.",
             parser=number(MIN_SCALE, MAX_SCALE),
             metavar="N",
         ),
@@ -67,7 +67,7 @@ def up(
     load: Annotated[
         float | None,
         typer.Option(
-            help=f"Multiplies every arrival rate, also of a lab that runs; 0 to {MAX_LOAD:g}.",
+            help=f"Factor on every arrival rate, also of a running lab; 0 to {MAX_LOAD:g}.",
             parser=number(0, MAX_LOAD),
             metavar="X",
         ),
@@ -77,14 +77,15 @@ def up(
     ] = None,
     shop: Annotated[
         bool | None,
-        typer.Option("--shop/--no-shop", help="Run the shop, too: a web site on SHOP_PORT."),
+        typer.Option("--shop/--no-shop", help="Also run the shop, a web site on SHOP_PORT."),
     ] = None,
     foreground: Annotated[
-        bool, typer.Option("--foreground", help="Stay, show the logs; Ctrl-C stops the lab.")
+        bool,
+        typer.Option("--foreground", help="Keep running and show the logs; Ctrl-C stops the lab."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Start the lab, or what is missing of it: in containers where a Docker engine answers."""
+    """Start the lab, or its missing components: in containers if a Docker engine is available."""
     asked_mode = mode.requested(docker=docker, native=native)
     chosen = names(services, "--services", "service")
     asked = UpOptions(services=chosen, scale=scale, load=load, shop=shop)
@@ -98,7 +99,7 @@ def bring_up(
     foreground: bool = False,
     as_json: bool = False,
 ) -> None:
-    """Start the lab with these options, and show what runs."""
+    """Start the lab with these options, and print its status."""
     settings = LabSettings.load()
     chosen = mode.decide(settings, asked_mode)
     mode.require_alone(chosen, settings)
@@ -127,7 +128,7 @@ def bring_up(
 
 
 def _in_containers(settings: LabSettings, asked: UpOptions, screen: Screen) -> bool:
-    """Start the lab; return whether there is news to tell, as Compose does not."""
+    """Start the lab; return True, as Compose does not report whether anything was started."""
     lifecycle.up(settings, asked, reporter=screen)
     return True
 
@@ -165,7 +166,7 @@ def _show(status: Status, *, news: bool, notes: Sequence[Text], install: str | N
         out.print(f"  {install}", soft_wrap=True)
     out.print()
     if not news:
-        out.print("  The lab was up already; nothing had to be started.", style="green")
+        out.print("  The lab was already up; no component was started.", style="green")
     for name, heading, path in PAGES:
         if addresses.get(name):
             out.print(f"  {heading:<11} [link]{addresses[name]}{path}[/link]")
@@ -173,7 +174,7 @@ def _show(status: Status, *, news: bool, notes: Sequence[Text], install: str | N
 
 
 def _show_trace(drilldown: DrilldownClient, *, wait: bool) -> None:
-    """The lab is up already, so an interrupt ends this wait and nothing else."""
+    """Print a slow trace; the lab is already up, so an interrupt ends only this wait."""
     try:
         with Screen() as screen:
             report = insight.await_one(drilldown, screen) if wait else insight.look(drilldown)

@@ -1,4 +1,4 @@
-"""`verify`: do the books, the counters and the database agree?"""
+"""`verify`: compares the totals and the services' counters with the database."""
 
 import json
 
@@ -16,7 +16,7 @@ from lab.terminal.screen import Screen, out
 def verify(as_json: AsJson = False) -> None:
     """Check every invariant, and the counters of the services against the database.
 
-    Exit status 0 when all hold, 1 when one fails, 2 when none fails but one could not be checked.
+    Exit status 0 when all pass, 1 when one fails, 2 when none fails but one could not be checked.
     """
     settings = running_settings(LabSettings.load())
     with Screen() as screen:

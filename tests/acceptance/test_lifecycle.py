@@ -119,7 +119,7 @@ def test_a_second_up_changes_nothing_and_says_so(lab: Lab) -> None:
     before = pids(lab)
     again = lab.run("up")
     assert again.returncode == 0
-    assert "nothing had to be started" in again.stdout
+    assert "no component was started" in again.stdout
     assert pids(lab) == before
 
 
@@ -206,7 +206,7 @@ def test_an_interrupted_up_leaves_nothing_running(second: dict[str, str]) -> Non
     up.send_signal(signal.SIGINT)
     _, told = up.communicate(timeout=COMMAND_SECONDS)
     assert up.returncode == -signal.SIGINT, told
-    assert "creditlab: Interrupted; what this call had started is stopped." in told
+    assert "creditlab: Interrupted; processes that this call started are stopped." in told
     assert "Traceback" not in told
     assert not any(process.is_running() for process in started)
     assert not (state / "run").exists()
@@ -327,7 +327,7 @@ def test_damaged_files_never_keep_the_lab_from_starting(lab: Lab, kept: float) -
     assert "state.json is damaged" in started.stderr
     assert {c["state"] for c in ready(lab)["components"]} == {"running"}
     again = lab.run("up")
-    assert "nothing had to be started" in again.stdout
+    assert "no component was started" in again.stdout
     assert "another" not in again.stderr, again.stderr
     verified = lab.run("verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr

@@ -93,12 +93,12 @@ def test_an_alert_that_does_not_fall_silent_is_told_and_left(
     settings: LabSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As is a Prometheus that does not answer: the drill goes on, its verdict will be unknown."""
-    monkeypatch.setattr(settling, "SILENT_S", 0.2)
+    monkeypatch.setattr(settling, "RESOLVES_WITHIN_S", 0.2)
     told = Told()
     with alarmed(settings) as (found, _):
         settling.settle(LONG_AGO, DRILLS["service-stopped"], found, told)
     settling.settle(LONG_AGO, DRILLS["service-stopped"], settings, told)
 
     fires, silent = told.ends
-    assert fires.endswith("the alerts of service-stopped are silent; last seen: ServiceDown")
+    assert fires.endswith("the alerts of service-stopped are inactive; last seen: ServiceDown")
     assert "Prometheus does not answer" in silent

@@ -95,7 +95,7 @@ def test_a_key_without_an_agent_is_reported_with_the_command_that_installs_one(
     command = account.install_command(check, found)
     assert notes[0] == "DD_API_KEY at datadoghq.com: valid (Datadog accepts it)"
     assert len(notes) == lines
-    assert ("nothing goes to your account" in notes[-1]) is (command is not None) is (lines == 2)
+    assert ("no data reaches your account" in notes[-1]) is (command is not None) is (lines == 2)
     # In a line of its own, so that it can be copied from a narrow terminal.
     assert command is None or "install_script_agent7.sh" in command
     assert API_KEY not in repr((notes, command))

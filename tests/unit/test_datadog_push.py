@@ -161,7 +161,7 @@ def test_what_has_no_file_any_more_is_told_and_left(
 ) -> None:
     push()
     (folder / "monitors/second.json").unlink()
-    assert "no file of datadog/" in push()
+    assert "no file in datadog/" in push()
     assert push.actions()["credit-lab:second"] == "left"
     assert len(datadog.monitors) == 2
 

@@ -47,7 +47,7 @@ def test_each_step_is_a_line_with_what_differs_below_it() -> None:
         f"= unchanged    {titles[2]}  7",
         f"= unchanged    {titles[3]}  7",
         f"? left         {titles[4]}  7",
-        "               no file of datadog/ is it any more",
+        "               no file in datadog/ defines it",
         "",
         "1 created, 1 updated, 2 unchanged, 1 left",
     ]

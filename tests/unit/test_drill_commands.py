@@ -77,8 +77,8 @@ def test_a_drills_description_says_who_can_see_what(
     assert "ServiceDown" in out
     assert "docs/alerts.md#servicedown" in out
     lines = {line.strip().split("  ")[0]: line for line in out.splitlines()}
-    assert "expected blind" in lines["PostgreSQL log"]
-    assert "expected blind" not in lines["Prometheus metrics"]
+    assert "expected to miss it" in lines["PostgreSQL log"]
+    assert "expected to miss it" not in lines["Prometheus metrics"]
     assert "Prometheus alerts" not in lines
 
 
@@ -163,7 +163,7 @@ def test_a_report_that_is_judged_again_knows_nothing_where_nothing_answers(
 
 def test_stop_where_no_drill_runs(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("drill", "stop") == 0
-    assert "No drill runs" in capsys.readouterr().out
+    assert "No drill is running" in capsys.readouterr().out
 
 
 def test_a_drill_needs_a_lab(call: Call, capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,7 +81,7 @@ def test_without_data_nothing_is_known(
     assert set(found["unheard"]) == set(Observer)
     assert (found["stretches"], found["drills"]) == (1, len(DRILLS))
     assert call("drill", "quiet", "--for", "0.1s") == 2
-    assert capsys.readouterr().out.count("was not there:") == len(Observer)
+    assert capsys.readouterr().out.count("had no data:") == len(Observer)
 
 
 def test_minutes_follow_each_other_and_each_is_judged_with_what_surrounds_it(

@@ -46,7 +46,7 @@ def assessed(*other_alerts: str) -> Assessment:
 def test_verdicts_say_when_how_exactly_and_by_what() -> None:
     """That it was detected is no depth of its own; of an alert that never fired the pending time remains."""
     expected = [
-        "observer verdict after how exactly by what",
+        "observer verdict after detail evidence",
         "Datadog DBM ● seen 12.4 s named the statement, linked to the trace a lock wait",
         "Prometheus alerts ○ missed nothing fired",
         "Deadlocks: pending after 4 s, firing never",
@@ -78,19 +78,19 @@ def test_minutes_without_a_fault_show_false_positives() -> None:
     alarm = FalsePositive(
         observer=Observer.DBM, what="burst", says="many calls", at_ns=AT_NS, stretches=2
     )
-    judged = "2 minutes, each judged as if any of 20 faults were there"
-    assert lines(view.quiet(watched())) == [f"{judged}: no false alarm."]
+    judged = "2 minutes, each judged as for 20 faults"
+    assert lines(view.quiet(watched())) == [f"{judged}: no false positive."]
     assert lines(view.quiet(watched(alarms=(alarm,)))) == [
-        "observer as if it were first minutes by what",
+        "observer drill or alert first minutes evidence",
         "Datadog DBM burst 10:03:07 UTC 2 of 2 many calls",
-        f"{judged}: 1 false alarms.",
+        f"{judged}: 1 false positives.",
     ]
     unheard = watched(unheard={Observer.LOG: "it delivered nothing"})
-    assert lines(view.quiet(unheard))[0] == "PostgreSQL log was not there: it delivered nothing"
+    assert lines(view.quiet(unheard))[0] == "PostgreSQL log had no data: it delivered nothing"
 
 
 @pytest.mark.parametrize(("stolen", "shown"), [(STOLEN, 1), (STOLEN + 0.01, 2)])
 def test_processor_time_that_the_host_took_is_noted(stolen: float, shown: int) -> None:
     found = lines(view.quiet(watched(stolen=stolen)))
     assert len(found) == shown
-    assert "The host took 6% of this machine's processors" in found[0] or shown == 1
+    assert "Steal time: the host took 6% of this machine's processors" in found[0] or shown == 1

@@ -289,14 +289,14 @@ def test_one_statement_by_both_observers() -> None:
     assert squeezed(queries.render_one(query())) == [
         "pay queryid 1, 2, 3, 4",
         "UPDATE x",
-        "1,500 calls in the last hour, 20 ms each, 30.0 s in all; seen from credit-servicing.",
-        "Both observers, over the steps that Prometheus has",
+        "1,500 calls in the last hour, 20 ms each, 30.0 s in total; seen from credit-servicing.",
+        "Both observers, over the steps with data in Prometheus",
         "observer calls mean",
         "Prometheus 100 2 ms",
         "DBM 98 2.5 ms",
         "difference -2 (-2.00%) +0.500 ms",
         "a step is missing.",
-        "DBM's side by the embedded agent, not Datadog's.",
+        "Source of DBM's data: embedded agent, not Datadog's.",
         "Plans",
         "since executed estimated mean plan",
         "10:03:07 changed 3 1 4 ms Seq Scan on x",
@@ -325,7 +325,7 @@ def test_one_statement_of_which_little_is_known() -> None:
         "unnamed",
         "UPDATE x",
         "No call in the last hour.",
-        "Both observers, over the steps that Prometheus has",
+        "Both observers, over the steps with data in Prometheus",
         "observer calls mean",
         "Plans",
         "no plan.",
@@ -369,7 +369,7 @@ def test_sessions_show_who_waits_for_whom_and_what_runs() -> None:
         "├── 1 credit_app idle in transaction 2.0 s SELECT 1",
         f"│ └── 2 credit-risk active 2.0 s pay trace {'a' * 32}",
         "├── a prepared transaction: see pg_prepared_xacts",
-        "└── 99 a background process, or already gone",
+        "└── 99 a background process, or already ended",
         "pid who state waits for transaction query statement",
         "1 credit_app idle in transaction 1 min 15 s 1.2 s SELECT 1",
         "2 credit-risk active Lock/tuple 1 min 15 s 1.2 s pay",
@@ -378,7 +378,7 @@ def test_sessions_show_who_waits_for_whom_and_what_runs() -> None:
 
 def test_nobody_waits_and_nothing_runs() -> None:
     assert squeezed(sessions.render(found_sessions())) == [
-        "Sessions 0 busy, 0 idle 10:03:07 UTC", "Nobody waits for another session.",
+        "Sessions 0 busy, 0 idle 10:03:07 UTC", "No session waits for another one.",
     ]  # fmt: skip
     away = replace(found_sessions(), absent={"sessions": "PostgreSQL does not answer."})
     assert squeezed(sessions.render(away)) == ["PostgreSQL does not answer."]

@@ -141,12 +141,12 @@ def test_the_view_groups_the_checks_and_explains_what_does_not_hold() -> None:
     assert "one too many" in shown
     assert "nobody answers" in shown
     assert "this explains itself" not in shown
-    assert shown.rstrip().endswith("1 of 3 checks do not hold")
+    assert shown.rstrip().endswith("1 of 3 checks fail")
 
 
 def test_the_view_says_when_all_is_well_and_when_data_are_missing() -> None:
     good = compare("balances", expected=0, actual=0)
-    assert "All 1 checks hold" in text(good)
+    assert "All 1 checks pass" in text(good)
     shown = text(good, unknown("services", "not running"))
     assert "1 of 2 checks had no data" in shown
     assert shown.rstrip().endswith("services: not running")

@@ -1,4 +1,4 @@
-"""`drill list` and `drill show`: what drills there are."""
+"""`drill list` and `drill show`: the catalogue of drills."""
 
 import json
 
@@ -21,5 +21,5 @@ def list_all(as_json: AsJson = False) -> None:
 
 
 def show(name: str) -> None:
-    """Show what a drill does, as whom, and what should be seen."""
+    """Show what a drill does, its roles, and the expected signals."""
     out.print(view.description(find(name)))

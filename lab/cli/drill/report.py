@@ -1,4 +1,4 @@
-"""`drill report` and `drill quiet`: what observers showed of earlier runs, and while nothing was broken."""
+"""`drill report` and `drill quiet`: the verdicts on earlier runs, and false positives without a fault."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ Html = Annotated[
 def report(
     html: Html = None,
     again: Annotated[
-        bool, typer.Option("--again", help="Judge anew what the observers still hold.")
+        bool, typer.Option("--again", help="Judge again, from the data that the observers retain.")
     ] = False,
     as_markdown: Annotated[
         bool, typer.Option("--markdown", help="Print a table of Markdown.")
@@ -43,13 +43,13 @@ def report(
 
 def quiet(
     lasts: Annotated[
-        float, typer.Option("--for", help="How long, in minutes.", parser=seconds, metavar="TIME")
+        float, typer.Option("--for", help="Duration, in minutes.", parser=seconds, metavar="TIME")
     ] = 600.0,
     as_json: AsJson = False,
 ) -> None:
-    """Watch a lab in which nothing is broken: whatever fires is a false alarm.
+    """Watch a lab without a fault: every detection is a false positive.
 
-    Exit status 1 when something fires, 2 when nothing does but an observer had no data.
+    Exit status 1 when there is a false positive, 2 when there is none but an observer had no data.
     """
     settings = running_settings(LabSettings.load())
     with interruptible(), Screen() as screen:
@@ -62,7 +62,7 @@ def quiet(
 
 
 def show_matrix(found: Matrix, html: Path | None, *, as_json: bool) -> None:
-    """Print a matrix, and write it as a page where one is asked for."""
+    """Print a matrix, and write it as an HTML page if requested."""
     if html:
         html.write_text(reports.html(found), encoding="utf-8")
     if as_json:

@@ -1,4 +1,4 @@
-"""`drill run`, `all`, `random` and `stop`: drills are run in lab/drills, and shown here."""
+"""`drill run`, `all`, `random` and `stop`: runs drills by lab/drills, and prints the verdicts."""
 
 import json
 from typing import Annotated
@@ -26,9 +26,7 @@ Intensity = Annotated[
         help="1 is the drill as designed; 0.1 to 10.", parser=number(0.1, 10), metavar="X"
     ),
 ]
-Verify = Annotated[
-    bool, typer.Option("--verify/--no-verify", help="Check books and counters afterwards.")
-]
+Verify = Annotated[bool, typer.Option("--verify/--no-verify", help="Run verify afterwards.")]
 
 
 def run_one(
@@ -40,7 +38,7 @@ def run_one(
 ) -> None:
     """Run a drill to its verdicts.
 
-    Exit status 1 when the fault was not there or verify failed, 2 when verify could not compare everything.
+    Exit status 1 when the fault was not present or verify failed, 2 when verify had an unknown result.
     """
     chosen = find(name)
     options = Options(duration_s=lasts, intensity=intensity, verify=verify)
@@ -64,10 +62,10 @@ def run_all(
     html: Html = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run every drill, with a quiet minute between two, then verify: the blind-spot matrix. About an hour.
+    """Run every drill, with a minute between two, then verify: the blind-spot matrix. About an hour.
 
-    Exit status 1 when a drill could not be run, a fault was not there, an alert that must fire did not, or
-    verify failed; 2 when only verify could not compare everything.
+    Exit status 1 when a drill could not be run, a fault was not present, an alert that must fire did not,
+    or verify failed; 2 when only verify had an unknown result.
     """
     chosen = [find(name) for name in names(only, "--only", "drill") or DRILLS]
     options = Options(duration_s=lasts, intensity=intensity, verify=False)
@@ -83,14 +81,14 @@ def run_all(
 
 
 def run_random(
-    seed: Annotated[int, typer.Option(help="The same seed draws the same drills.")] = 15,
+    seed: Annotated[int, typer.Option(help="The same seed runs the same drills.")] = 15,
     every: Annotated[
         float,
-        typer.Option("--every", help="From one to the next.", parser=seconds, metavar="TIME"),
+        typer.Option("--every", help="Pause between two drills.", parser=seconds, metavar="TIME"),
     ] = 300.0,
     intensity: Intensity = 1.0,
 ) -> None:
-    """Run drills that are drawn at random, until Ctrl-C: for people who train."""
+    """Run drills in random order, until Ctrl-C, for training."""
     settings = running_settings(LabSettings.load())
     options = Options(intensity=intensity)
     with interruptible(), Screen() as screen:
@@ -101,8 +99,8 @@ def run_random(
 
 
 def stop() -> None:
-    """End the drill that runs, or heal what a killed one has left."""
+    """End the running drill, or heal what a killed one has left."""
     with Screen() as screen:
         ended = stopping.stop(running_settings(LabSettings.load()), screen)
     if ended is None:
-        out.print("  No drill runs, and none has left anything.")
+        out.print("  No drill is running, and no fault is left.")

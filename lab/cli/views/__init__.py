@@ -1,1 +1,1 @@
-"""What commands print: one module renders one kind of object, and decides nothing."""
+"""The terminal output of commands: one module renders one kind of object, without decisions."""

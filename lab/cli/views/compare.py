@@ -1,4 +1,4 @@
-"""A comparison as a person reads it in a terminal."""
+"""A comparison, rendered for a terminal."""
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -9,7 +9,7 @@ from lab.compare.answers import CLOSE_PERCENT, Answer, Compared, Comparison, num
 
 
 def render(comparison: Comparison) -> RenderableType:
-    """Return the questions, what each role has cost, and what observing takes besides."""
+    """Return the questions, the cost of each role in PostgreSQL, and the observers' other costs."""
     lines = Table(box=None, pad_edge=False, header_style="dim")
     lines.add_column("question")
     lines.add_column("truth", justify="right")
@@ -19,8 +19,8 @@ def render(comparison: Comparison) -> RenderableType:
         lines.add_row(
             row.question,
             number(row.truth, row),
-            _told(row.prometheus, row),
-            _told(row.datadog, row),
+            _answer(row.prometheus, row),
+            _answer(row.datadog, row),
         )
     costs = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
     costs.add_column("role")
@@ -48,15 +48,15 @@ def render(comparison: Comparison) -> RenderableType:
             spent.what,
             Text(str(spent), style="dim" if spent.value is None else ""),
         )
-    asked = f"What each role has cost PostgreSQL, over {comparison.costs_since_s / 60:.0f} min"
+    asked = f"Cost of each role in PostgreSQL, over {comparison.costs_since_s / 60:.0f} min"
     besides = Text(
-        "What the observers take outside the database (bytes: before compression)", style="bold"
+        "Cost of the observers outside the database (bytes: before compression)", style="bold"
     )
     parts = (head, lines, Text(""), Text(asked, style="bold"), costs, Text(""), besides, takes)
     return Padding(Group(*parts), (1, 2))
 
 
-def _told(answer: Answer, row: Compared) -> Text:
+def _answer(answer: Answer, row: Compared) -> Text:
     if answer.value is None:
         return Text(f"cannot: {answer.why_not}", style="dim")
     text = Text(number(answer, row))

@@ -1,4 +1,4 @@
-"""A push as a person reads it: a line for each monitor and dashboard, beneath it what differs."""
+"""A push, rendered for a terminal: a line for each monitor and dashboard, and below it the differences."""
 
 import json
 from collections import Counter
@@ -44,7 +44,7 @@ def render(steps: Sequence[Step], *, dry_run: bool) -> RenderableType:
 
 
 def links(account: Account, steps: Sequence[Step]) -> RenderableType:
-    """Return where a browser finds it all."""
+    """Return the addresses of the monitors and dashboards in the web UI."""
     query = quote(f'tag:"{PROJECT}"')
     monitors = f"{account.web_url}/monitors/manage?q={query}"
     dashboards = [
@@ -65,11 +65,11 @@ def _lines(step: Step, word: str) -> Iterator[RenderableType]:
         yield Padding(Text(change.field, style="dim"), (0, 0, 0, 15))
         yield Padding(Text.assemble((stored, "red"), " → ", (ours, "green")), (0, 0, 0, 17))
     if step.action is Action.LEAVE:
-        yield Padding(Text("no file of datadog/ is it any more", style="dim"), (0, 0, 0, 15))
+        yield Padding(Text("no file in datadog/ defines it", style="dim"), (0, 0, 0, 15))
 
 
 def _side_by_side(stored: Any, ours: Any) -> tuple[str, str]:
-    """Return both, cut; two long texts are cut to where they begin to differ."""
+    """Return both, truncated; two long texts are truncated to the first difference."""
     if isinstance(stored, str) and isinstance(ours, str):
         same = next((i for i, (a, b) in enumerate(zip(stored, ours, strict=False)) if a != b), 0)
         start = max(same - 10, 0)

@@ -1,4 +1,4 @@
-"""The report for a person: everything at a glance, then what to do, in statements that can be copied."""
+"""The report of `doctor`, rendered for a terminal: all checks, then the fixes as statements to copy."""
 
 from collections.abc import Iterator
 
@@ -28,7 +28,7 @@ def render(report: Report) -> RenderableType:
     table = Table("", "what an observer needs", "found", box=None, pad_edge=False)
     for check in report.checks:
         table.add_row(_MARKS[check.status], check.title, Text(check.found, style="dim"))
-    head = f"PostgreSQL {report.server_version}, database {report.database}, asked as {report.role}"
+    head = f"PostgreSQL {report.server_version}, database {report.database}, role {report.role}"
     if report.is_standby:
         head += ", a standby"
     titles = {check.name: check.title for check in report.checks}
@@ -48,7 +48,7 @@ def _advice(check: Check, fix: Fix, titles: dict[str, str]) -> Iterator[Renderab
     if fix.after:
         yield Padding(Text(f"First: {titles[fix.after]}"), (0, 0, 0, 4))
     for statement in fix.statements:
-        # Not indented, and wrapped between words only: it can be copied as it stands.
+        # Not indented, and wrapped only between words: it can be copied.
         yield Text(f"{statement};", style="cyan", overflow="fold")
     if fix.conf:
         again = ", then SELECT pg_reload_conf()" if fix.then is Then.RELOAD else ""

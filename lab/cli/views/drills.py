@@ -1,4 +1,4 @@
-"""Drills and verdicts as a person reads them in a terminal."""
+"""Drills and verdicts, rendered for a terminal."""
 
 from collections.abc import Iterable, Sequence
 
@@ -27,9 +27,9 @@ MARKS = {
 def catalogue(drills: Iterable[Drill]) -> RenderableType:
     """Return one line for each drill."""
     lines = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("drill", "what happens", "alerts that must fire"):
+    for heading in ("drill", "fault", "alerts that must fire"):
         lines.add_column(heading)
-    lines.add_column("lasts", justify="right")
+    lines.add_column("duration", justify="right")
     for drill in drills:
         name = Text(drill.name, style="bold")
         for alias in drill.aliases:
@@ -41,7 +41,7 @@ def catalogue(drills: Iterable[Drill]) -> RenderableType:
 
 
 def description(drill: Drill) -> RenderableType:
-    """Return all that is to be known of a drill before it is run."""
+    """Return the description of a drill: hypothesis, roles, alerts, expected signals."""
     lines = Table(box=None, pad_edge=False, show_header=False)
     lines.add_column(style="dim", no_wrap=True)
     lines.add_column(max_width=90)
@@ -50,11 +50,11 @@ def description(drill: Drill) -> RenderableType:
     lines.add_row("at fault", ", ".join(sorted(drill.statements | drill.services)))
     lines.add_row("must fire", ", ".join(drill.alerts) or "no alert")
     lines.add_row("runbook", f"docs/alerts.md#{drill.runbook.lower()}")
-    lines.add_row("lasts", f"{drill.duration_s:g} s from proof to heal, unless --for says otherwise")
+    lines.add_row("duration", f"{drill.duration_s:g} s from proof to heal; --for changes it")
     for observer, title in TITLES.items():
         own = [signal.says for signal in drill.signals if signal.observer is observer]
         if observer is not Observer.ALERTS:
-            lines.add_row(title, "\n".join(own) or Text("expected blind", style="yellow"))
+            lines.add_row(title, "\n".join(own) or Text("expected to miss it", style="yellow"))
     heading = Text.assemble((drill.name, "bold"), "  ", drill.title)
     return Padding(Group(heading, lines), (0, 2), expand=False)
 
@@ -65,8 +65,8 @@ def verdicts(assessment: Assessment) -> RenderableType:
     for heading in ("observer", "verdict"):
         lines.add_column(heading)
     lines.add_column("after", justify="right")
-    lines.add_column("how exactly")
-    lines.add_column("by what", overflow="fold")
+    lines.add_column("detail")
+    lines.add_column("evidence", overflow="fold")
     for verdict in assessment.verdicts:
         mark, style = MARKS[verdict.seen]
         lines.add_row(
@@ -83,7 +83,7 @@ def verdicts(assessment: Assessment) -> RenderableType:
 
 
 def matrix(found: Matrix) -> RenderableType:
-    """Return drills by observers: the verdict, seconds after the proof, and how exactly, a letter each."""
+    """Return drills by observers: the verdict, seconds after the proof, and a letter for each detail."""
     lines = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("drill", *TITLES.values()):
         lines.add_column(heading)
@@ -94,11 +94,11 @@ def matrix(found: Matrix) -> RenderableType:
 
 
 def quiet(found: Watch) -> RenderableType:
-    """Return what fired although nothing was broken, a line each, or that nothing did."""
+    """Return the false positives of a lab without a fault, one line each, or that there were none."""
     lines = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("observer", "as if it were", "first", "minutes"):
+    for heading in ("observer", "drill or alert", "first", "minutes"):
         lines.add_column(heading)
-    lines.add_column("by what", overflow="fold")
+    lines.add_column("evidence", overflow="fold")
     for alarm in found.alarms:
         lines.add_row(
             TITLES[alarm.observer],
@@ -107,15 +107,15 @@ def quiet(found: Watch) -> RenderableType:
             f"{alarm.stretches} of {found.stretches}",
             Text(alarm.says, style="dim"),
         )
-    judged = f"{found.stretches} minutes, each judged as if any of {found.drills} faults were there"
-    fired = f"{len(found.alarms)} false alarms" if found.alarms else "no false alarm"
+    judged = f"{found.stretches} minutes, each judged as for {found.drills} faults"
+    fired = f"{len(found.alarms)} false positives" if found.alarms else "no false positive"
     notes = [
-        Text(f"{TITLES[observer]} was not there: {reason}", style="yellow")
+        Text(f"{TITLES[observer]} had no data: {reason}", style="yellow")
         for observer, reason in found.unheard.items()
     ]
     if found.stolen > STOLEN:
-        taken = f"The host took {found.stolen:.0%} of this machine's processors meanwhile"
-        notes.append(Text(f"{taken}: what waits for one is slow in truth.", style="yellow"))
+        taken = f"Steal time: the host took {found.stolen:.0%} of this machine's processors"
+        notes.append(Text(f"{taken}; slow statements may be real.", style="yellow"))
     return Padding(Group(*([lines] if found.alarms else []), *notes, f"{judged}: {fired}."), (1, 2))
 
 

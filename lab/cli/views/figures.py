@@ -1,4 +1,4 @@
-"""How figures are written: with their unit, and with no more digits than mean something."""
+"""Formats of figures: with their unit, and with significant digits only."""
 
 from copy import copy
 
@@ -9,12 +9,12 @@ from rich.text import Text
 
 SECOND_MS = 1_000
 BAR_WIDTH = 20
-# Of a line that is never full.
+# The width of a bar.
 WIDEST = 10_000
 
 
 def ms(value: float | None) -> str:
-    """Write milliseconds.
+    """Format milliseconds.
 
     >>> ms(0.04), ms(7.25), ms(394.18), ms(12_345.6), ms(None)
     ('0.04 ms', '7.2 ms', '394 ms', '12.3 s', '-')
@@ -27,7 +27,7 @@ def ms(value: float | None) -> str:
 
 
 def count(value: float | None) -> str:
-    """Write a number of things.
+    """Format a count.
 
     >>> count(12_345.0), count(None)
     ('12,345', '-')
@@ -36,7 +36,7 @@ def count(value: float | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """Write an age.
+    """Format an age.
 
     >>> seconds(0.04), seconds(75)
     ('0.0 s', '1 min 15 s')
@@ -48,12 +48,12 @@ def seconds(value: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """Write a ratio of 0 to 1."""
+    """Format a ratio of 0 to 1."""
     return "-" if value is None else f"{value:.1%}"
 
 
 def bar(start: float, length: float, whole: float, *, width: int = BAR_WIDTH) -> Text:
-    """Draw a part of a whole to scale; what is there is at least one cell.
+    """Draw a part of a whole to scale; a part above zero has at least one cell.
 
     >>> bar(25, 50, 100, width=8).plain
     '  ████  '
@@ -69,8 +69,8 @@ def grid(*columns: str, right: tuple[str, ...] = (), wraps: str | None = None) -
 
     Args:
         columns: their headings.
-        right: those that hold numbers.
-        wraps: the one that goes on in further lines when the terminal is narrow; the others stay whole.
+        right: the columns with numbers.
+        wraps: the column that wraps in a narrow terminal; the others do not.
     """
     table = Table(box=None, pad_edge=False, header_style="dim", collapse_padding=True)
     for column in columns:
@@ -80,7 +80,7 @@ def grid(*columns: str, right: tuple[str, ...] = (), wraps: str | None = None) -
 
 
 class Fitting:
-    """A table without those of its last columns that a narrow terminal has no room for."""
+    """A table that drops its last columns in a narrow terminal."""
 
     def __init__(self, table: Table) -> None:
         self._table = table

@@ -7,13 +7,13 @@ from lab.cli.views import figures
 from lab.drilldown.plans.tree import MISESTIMATED, Node, Tree
 
 HOT_SHARE = 0.3
-# Deeper nodes are not indented further, or a plan of a hundred levels would leave the terminal.
+# Deeper nodes are not indented further: a plan of a hundred levels would not fit the terminal.
 MAX_DEPTH = 24
 MAX_NODES = 400
 
 
 def render(tree: Tree) -> Branch:
-    """Return the tree, its slowest node in red; of a plan of thousands of nodes the most important ones."""
+    """Return the tree, its slowest node in red; of a large plan only the most important nodes."""
     root = Branch(_line(tree.root, tree), guide_style="dim")
     shown = {node.id for node in tree.shown(MAX_NODES)}
     pending = [(child, root, 1) for child in reversed(tree.root.children)]

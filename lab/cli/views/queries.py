@@ -1,4 +1,4 @@
-"""Statements in a terminal: the list, and one of them."""
+"""Statements, rendered for a terminal: the list, and one statement in detail."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -19,9 +19,9 @@ TEXT_WIDTH = 44
 
 
 def render(listed: Sequence[QuerySummary], by: By) -> RenderableType:
-    """Return the list, sorted as it comes."""
+    """Return the list, in the given order."""
     if not listed:
-        text = "DBM told of no call in the last hour. `./creditlab status` says whether events come in."
+        text = "DBM reported no call in the last hour. `./creditlab status` shows whether events arrive."
         return Padding(Text(text), (0, 2))
     columns: dict[str, Callable[[QuerySummary], str]] = {
         "time": lambda q: figures.ms(q.total_ms),
@@ -34,7 +34,7 @@ def render(listed: Sequence[QuerySummary], by: By) -> RenderableType:
         "cached": lambda q: figures.share(q.hit_ratio),
         "queryid": lambda q: q.queryid or "",
     }
-    # What the list is sorted by first, what a narrow terminal has no room for last.
+    # The sorted column first; a narrow terminal drops the last columns.
     ordered = sorted(columns, key=lambda name: name != by)
     table = figures.grid(
         "statement", *ordered, right=tuple(columns.keys() - {"service", "queryid"})
@@ -52,7 +52,7 @@ def render(listed: Sequence[QuerySummary], by: By) -> RenderableType:
             figures.Fitting(table),
             *notes,
             Text(),
-            *_told_by({q.source for q in listed}),
+            *_source_note({q.source for q in listed}),
         ),
         (0, 2),
     )
@@ -83,16 +83,17 @@ def _totals(query: Query) -> Iterator[RenderableType]:
     total_ms = sum(each.total_ms for each in query.totals)
     if calls:
         mean = figures.ms(total_ms / calls)
-        told = f"{figures.count(calls)} calls in the last hour, {mean} each, {figures.ms(total_ms)} in all"
+        totals = f"{mean} each, {figures.ms(total_ms)} in total"
+        calls_line = f"{figures.count(calls)} calls in the last hour, {totals}"
     else:
-        told = "No call in the last hour"
+        calls_line = "No call in the last hour"
     who = f"; seen from {', '.join(query.services)}" if query.services else ""
-    yield Text(f"{told}{who}.")
+    yield Text(f"{calls_line}{who}.")
 
 
 def _observers(series: Series) -> Iterator[RenderableType]:
     yield Text()
-    yield Text("Both observers, over the steps that Prometheus has", style="bold")
+    yield Text("Both observers, over the steps with data in Prometheus", style="bold")
     table = figures.grid("observer", "calls", "mean", right=("calls", "mean"))
     for name, counted in (("Prometheus", series.prometheus), ("DBM", series.dbm)):
         if counted:
@@ -104,7 +105,7 @@ def _observers(series: Series) -> Iterator[RenderableType]:
     yield table
     for reason in series.absent.values():
         yield Text(f"{reason}.", style="dim")
-    yield from _told_by({Source(series.dbm_source)} if series.dbm_source else set())
+    yield from _source_note({Source(series.dbm_source)} if series.dbm_source else set())
 
 
 def _plans(query: Query) -> Iterator[RenderableType]:
@@ -173,9 +174,9 @@ def _tables(query: Query) -> Iterator[RenderableType]:
         yield Text(f"{reason.splitlines()[0]}", style="dim")
 
 
-def _told_by(sources: set[Source]) -> Iterator[RenderableType]:
+def _source_note(sources: set[Source]) -> Iterator[RenderableType]:
     if Source.EMBEDDED in sources:
-        yield Text(f"DBM's side by the {EMBEDDED_LABEL}.", style="dim")
+        yield Text(f"Source of DBM's data: {EMBEDDED_LABEL}.", style="dim")
 
 
 def _one_line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Live sessions in a terminal: who waits for whom first, then what runs, oldest transaction first."""
+"""Live sessions, rendered for a terminal: the blocking tree, then sessions, oldest transaction first."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ TEXT_WIDTH = 60
 
 
 def render(found: Sessions) -> RenderableType:
-    """Return both; idle sessions are only counted."""
+    """Return the blocking tree and the busy sessions; idle sessions are only counted."""
     if reason := found.absent.get("sessions"):
         return Padding(Text(reason, style="bold red"), (0, 2))
     known = {session.pid: session for session in found.sessions}
@@ -38,7 +38,7 @@ def render(found: Sessions) -> RenderableType:
 
 def _blocking(found: Sessions, known: Mapping[int, Session]) -> RenderableType:
     if not found.blocking:
-        return Text("Nobody waits for another session.", style="dim")
+        return Text("No session waits for another one.", style="dim")
     root = Tree(Text("Who waits for whom", style="bold"), guide_style="dim")
     for node in found.blocking:
         _grow(root, node, known)
@@ -56,7 +56,7 @@ def _line(pid: int, session: Session | None) -> Text:
     if pid == PREPARED_TRANSACTION:
         return Text("a prepared transaction: see pg_prepared_xacts", style="bold")
     if session is None:
-        return Text(f"{pid}  a background process, or already gone", style="dim")
+        return Text(f"{pid}  a background process, or already ended", style="dim")
     return Text.assemble(
         (f"{pid}", "bold"),
         f"  {_who(session)}  ",

@@ -1,4 +1,4 @@
-"""The lab's state as a person reads it: a table of components, what to open, what to try next."""
+"""The lab's status, rendered for a terminal: a table of components, pages to open, next commands."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ MARKS = {
 
 
 def table(status: Status, more: Sequence[Text] = ()) -> RenderableType:
-    """Return one line for each component, and below them notes."""
+    """Return one line for each component, and notes below them."""
     lines = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("", "component", "version", "address", "state"):
         lines.add_column(heading)
@@ -50,7 +50,7 @@ def table(status: Status, more: Sequence[Text] = ()) -> RenderableType:
 
 
 def next_steps(steps: Sequence[tuple[str, str]]) -> RenderableType:
-    """Return commands to try, each with what it shows."""
+    """Return commands to try, each with its purpose."""
     lines = Table(box=None, pad_edge=False, show_header=False)
     for command, purpose in steps:
         lines.add_row(Text(command, style="cyan"), Text(purpose, style="dim"))

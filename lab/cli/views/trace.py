@@ -1,4 +1,4 @@
-"""A trace in a terminal: its statements on a common scale of time, and the slowest of them explained."""
+"""A trace, rendered for a terminal: its statements on one time axis, and the slowest one in detail."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ SOURCES = {
 
 
 def render(report: TraceReport) -> RenderableType:
-    """Return the whole trace; of its statements the slowest one in full."""
+    """Return the trace, with its slowest statement in detail."""
     parts: list[RenderableType] = [_heading(report), Text(), _statements(report)]
     if report.slowest:
         parts += [Text(), *_explained(report.slowest, alone=len(report.statements) == 1)]
@@ -28,7 +28,7 @@ def render(report: TraceReport) -> RenderableType:
 
 
 def in_brief(report: TraceReport) -> Text:
-    """Return a line each for the trace, its slowest statement, that statement's plan, and the address."""
+    """Return one line each for the trace, its slowest statement, that statement's plan, and the address."""
     what = f"{report.service} {report.operation}, {figures.ms(report.duration_ms)}"
     lines = [Text.assemble(("  A slow trace  ", "bold"), what)]
     if report.slowest:
@@ -41,7 +41,7 @@ def in_brief(report: TraceReport) -> Text:
 
 
 def plan_line(statement: ReportedStatement) -> str:
-    """Return what there is of a statement's plan, in one line, with its source."""
+    """Return a statement's plan, or why there is none, in one line, with its source."""
     found = statement.plan
     if found.source is PlanSource.NONE:
         return found.note or "none"
@@ -110,7 +110,7 @@ def _explained(statement: ReportedStatement, *, alone: bool) -> Iterator[Rendera
 
 
 def _executions(statement: ReportedStatement) -> Iterator[RenderableType]:
-    """The executions below one span, when there are several or one that is not the span's statement."""
+    """Yield the executions below one span, if there are several or another statement than the span's."""
     found = statement.executions
     if len(found) == 1 and found[0].note is None:
         return

@@ -1,7 +1,4 @@
-"""A report for people: grouped by what the checks are about, details only where something is wrong.
-
-Called view because it looks at a `Report` and decides nothing.
-"""
+"""The report of `verify`, rendered for a terminal: grouped by subject, with details of failed checks only."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -34,7 +31,7 @@ def render(report: Report) -> RenderableType:
 
 
 def _group(check: Check) -> str:
-    """The part of a name before its dot, if that is a group."""
+    """Return the part of a name before its dot, if that is a group."""
     group = check.name.partition(".")[0]
     return group if group in TITLES else ""
 
@@ -55,7 +52,7 @@ def _table(title: str, checks: Sequence[Check]) -> Table:
     table.add_column("")
     for check in checks:
         actual = Text(check.actual, style="bold red" if check.ok is False else "")
-        # What holds explains itself by its name.
+        # The name of a passed check is enough.
         detail = "" if check.ok else check.detail
         name = check.name.removeprefix(f"{_group(check)}.")
         table.add_row(MARKS[check.ok], name, check.expected, actual, Text(detail, style="dim"))
@@ -66,9 +63,9 @@ def _verdict(report: Report) -> Text:
     failed = sum(check.ok is False for check in report.checks)
     unknown = sum(check.ok is None for check in report.checks)
     if failed:
-        return Text(f"{failed} of {len(report.checks)} checks do not hold", style="bold red")
+        return Text(f"{failed} of {len(report.checks)} checks fail", style="bold red")
     if unknown or not report.checks:
-        # Not cut off as a cell of the table may be: it is the reason for the exit status.
+        # Never truncated, unlike a cell of the table: it is the reason for the exit status.
         said = f"Unknown: no check failed, but {unknown} of {len(report.checks)} checks had no data"
         return Text("\n  ".join([said, *report.why_unknown]), style="yellow")
-    return Text(f"All {len(report.checks)} checks hold", style="bold green")
+    return Text(f"All {len(report.checks)} checks pass", style="bold green")
