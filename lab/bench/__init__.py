@@ -1,4 +1,4 @@
-"""Benchmarks: what the lab does beside a known tool, on one server and in one run."""
+"""Benchmarks of the lab, compared with pgbench on one server in one run."""
 
 from lab.terminal.commands import Commands, Later
 
@@ -13,32 +13,32 @@ group = Commands(
     Later(
         "load",
         "lab.bench.load.command:load",
-        "Drive the database by our engine and by pgbench, with the same SQL, and compare.",
+        "Compare the load engine with pgbench, with the same SQL and number of connections.",
     ),
     Later(
         "overhead",
         "lab.bench.overhead.command:overhead",
-        "Run the load with nobody, exporter, agent, tracing, auto_explain, all; tell what each costs it.",
+        "Measure the cost of exporter, agent, tracing, auto_explain and all of them for the load.",
     ),
     Later(
         "cost",
         "lab.bench.cost.command:cost",
-        "Tell what an operation, a span and a series cost the running lab, in CPU time and bytes.",
+        "Measure the unit costs of an operation, a span and a series, in CPU time and bytes.",
     ),
     Later(
         "intake",
         "lab.bench.intake:intake",
-        "Send spans and write log lines to a console of its own, as fast as it takes them.",
+        "Measure the intake throughput of a separate console, in spans and log lines.",
     ),
     Later(
         "console",
         "lab.bench.console:console",
-        "Run the services with the console on, stopped, killed, frozen, and with a full disk.",
+        "Measure the services with the console on, stopped, killed, frozen, and with a full disk.",
     ),
     Later(
         "memory",
         "lab.bench.memory:memory",
-        "Watch the memory of the running lab's console and agent, and tell how fast it grows.",
+        "Measure the memory growth of the running lab's console and agent.",
     ),
-    Later("pages", "lab.bench.pages:pages", "Time the console's pages on a large store."),
+    Later("pages", "lab.bench.pages:pages", "Measure the console's pages on a large store."),
 )

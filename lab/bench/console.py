@@ -1,8 +1,8 @@
-"""`bench console`: do the services notice whether the console runs, is gone, hangs, or has a full disk?
+"""`bench console`: the impact on the services of a console that is stopped, frozen, or has a full disk.
 
-The console takes the services' spans, and must never cost them anything. Five services of the benchmark's
-own, traced into a console of its own, run at a steady rate; in each round every state has its turn, so that
-whatever else the machine does falls on all of them. Ratios are to the same round's turn with the console.
+The console receives the services' spans, and must not slow them down. The benchmark starts five services
+and a console, at a constant rate; each round has a turn of every state, so that other load on the machine
+affects all states. Ratios are to the turn with the console in the same round.
 """
 
 import json
@@ -34,11 +34,11 @@ from workload.services import SERVICES
 
 DATABASE = "creditlab_bench_console"
 SCALE = 0.1
-# Pools, caches and the tracers' queues settle after a change; a tracer's time-out is two seconds.
+# Pools, caches and the tracers' queues settle after a change; a tracer's timeout is two seconds.
 SETTLE_S = 3.0
 ON = "on"
 STATES: Mapping[str, Callable[[OwnConsole], None]] = {
-    ON: OwnConsole.mend,
+    ON: OwnConsole.restore,
     "stopped": OwnConsole.stop,
     "killed": OwnConsole.kill,
     "frozen": OwnConsole.freeze,
@@ -48,7 +48,7 @@ STATES: Mapping[str, Callable[[OwnConsole], None]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Turn:
-    """What the services did in one turn: rates per second, delays in seconds."""
+    """The services in one turn: rates per second, delays in seconds."""
 
     operation_rate: float
     start_delay_p50: float
@@ -59,7 +59,7 @@ class Turn:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class State:
-    """A state of the console: medians over the rounds, sums of what was dropped or failed.
+    """A state of the console: medians over the rounds; sums of dropped and failed operations.
 
     `rate_ratio` and `p99_ratio` are medians of the rounds' ratios to the turn with the console.
     """
@@ -82,7 +82,7 @@ def console(
     ] = 4.0,
     as_json: AsJson = False,
 ) -> None:
-    """Run the services with the console on, stopped, killed, frozen, and with a full disk."""
+    """Measure the services with the console on, stopped, killed, frozen, and with a full disk."""
     settings = running_settings(LabSettings.load())
     with interruptible(), Screen() as screen, scratch_database(settings, DATABASE) as scratch:
         with bar(err) as progress:
@@ -121,10 +121,10 @@ def measure(
         for number in range(1, rounds + 1):
             for name, bring_about in STATES.items():
                 say(f"round {number} of {rounds}: console {name}")
-                own.mend()
+                own.restore()
                 bring_about(own)
                 turns[name].append(_turn(services, seconds))
-        own.mend()
+        own.restore()
     return {name: _state(of_state, turns[ON]) for name, of_state in turns.items()}
 
 
@@ -170,7 +170,7 @@ def _table(states: Mapping[str, State], load: float) -> Table:
         o.rate(LabSettings.model_construct()) for s in SERVICES.values() for o in s.operations
     )
     table = Table(
-        title=f"The five services at {asked:.0f} operations/s, by what the console does",
+        title=f"The five services at {asked:.0f} operations/s, by state of the console",
         title_justify="left",
     )
     table.add_column("console")

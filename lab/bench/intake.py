@@ -1,8 +1,8 @@
-"""`bench intake`: how many spans and log lines per second the console takes on one core, and its memory.
+"""`bench intake`: intake throughput of the console on one core, in spans and log lines, and its memory.
 
-A console of its own, on a free port and in a directory that is removed afterwards, held to one core; the
-payloads are made before the clock starts. Figures per second of that core's time are given beside those
-of the clock, because a machine that does other work as well makes the latter smaller.
+The benchmark starts a console on a free port and in a temporary directory, pinned to one core; the
+payloads are created before the measurement. Figures are per second of CPU time and of wall time, because
+other work on the machine reduces the latter.
 """
 
 import http.client
@@ -34,7 +34,7 @@ from workload.statements import STATEMENTS
 
 SPANS_STORED = "SELECT max(id) FROM spans"
 LINES_STORED = "SELECT (SELECT count(*) FROM executions) + (SELECT count(*) FROM plans)"
-LOOK_EVERY_S = 0.05
+POLL_EVERY_S = 0.05
 ANSWER_S = 60
 FINISH_S = 300
 MSGPACK = {"Content-Type": "application/msgpack"}
@@ -46,7 +46,7 @@ MB = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One run: `*_per_cpu_s` is by second of the console's processor time; memory in megabytes."""
+    """One run: `*_per_cpu_s` is per second of the console's processor time; memory in megabytes."""
 
     spans: int
     spans_per_s: float
@@ -59,14 +59,14 @@ class Result:
 
 def intake(
     spans: Annotated[
-        int, typer.Option(help="How many spans to send.", min=1_000, max=100_000_000)
+        int, typer.Option(help="Number of spans to send.", min=1_000, max=100_000_000)
     ] = 100_000,
     lines: Annotated[
-        int, typer.Option(help="How many log lines to write.", min=100, max=100_000_000)
+        int, typer.Option(help="Number of log lines to write.", min=100, max=100_000_000)
     ] = 20_000,
     as_json: AsJson = False,
 ) -> None:
-    """Send spans and write log lines to a console of its own, as fast as it takes them."""
+    """Measure the intake throughput of a separate console, in spans and log lines."""
     with interruptible():
         result = measure(spans, lines)
     if as_json:
@@ -87,7 +87,7 @@ def measure(spans: int, lines: int) -> Result:
         tempfile.TemporaryDirectory(prefix="creditlab-bench-") as directory,
         own_console(Path(directory), log=_log_directory(Path(directory))) as console,
     ):
-        # The last core: the sender gets the others.
+        # The last core; the sender uses the others.
         console.process.cpu_affinity([max(console.process.cpu_affinity() or [0])])
         log = console.log / "postgresql-00.json"
         sent = len(payloads) * TRACES_PER_PAYLOAD * SPANS_PER_TRACE
@@ -113,15 +113,15 @@ def _log_directory(state: Path) -> Path:
 def _timed(
     console: OwnConsole, work: Callable[[], None], stored: str, wanted: int
 ) -> tuple[float, float]:
-    """Return seconds by the clock and of the processor, until so many records are in the store."""
+    """Return wall and CPU seconds until the given number of records is in the store."""
     begun, cpu = monotonic(), _cpu_s(console)
     work()
-    looks = threading.Event()
-    # Asked of the file, not of the console: answering would cost it time that is measured.
+    polls = threading.Event()
+    # Read from the file, not from the console: an answer would add to the measured time.
     while (seen := console.store.rows(stored)[0][0] or 0) < wanted:
         if monotonic() - begun > FINISH_S:
             raise LabError(f"{seen} of {wanted} records were stored after {FINISH_S} s.")
-        looks.wait(LOOK_EVERY_S)
+        polls.wait(POLL_EVERY_S)
     return monotonic() - begun, _cpu_s(console) - cpu
 
 
@@ -134,7 +134,7 @@ def _send(console: OwnConsole, payloads: list[bytes]) -> None:
     try:
         for payload in payloads:
             await_state(
-                "the intake takes a payload",
+                "the intake accepts a payload",
                 partial(_refusal, connection, payload),
                 within_s=FINISH_S,
             )
@@ -143,7 +143,7 @@ def _send(console: OwnConsole, payloads: list[bytes]) -> None:
 
 
 def _refusal(connection: http.client.HTTPConnection, payload: bytes) -> str | None:
-    """Send a payload; return why it is to be sent again, as when more wait than the store can write."""
+    """Send a payload; return the reason for a retry, such as a full write queue."""
     connection.request("POST", "/v0.5/traces", payload, MSGPACK)
     response = connection.getresponse()
     response.read()
@@ -158,7 +158,7 @@ def _write(log: Path, text: bytes) -> None:
 
 
 def _payloads(spans: int) -> Iterator[bytes]:
-    """Yield payloads in v0.5, of traces like the services': a root and its statements."""
+    """Yield payloads in format v0.5, of traces like the services': a root span and its statements."""
     rng = random.Random(15)
     names = sorted(STATEMENTS)
     for _ in range(max(1, round(spans / (TRACES_PER_PAYLOAD * SPANS_PER_TRACE)))):
@@ -214,7 +214,7 @@ def _row(
 
 
 def _log_lines(count: int) -> Iterator[bytes]:
-    """Yield lines of jsonlog: executions, and a plan every so often."""
+    """Yield lines of jsonlog: executions, and some plans."""
     rng = random.Random(15)
     statements = list(STATEMENTS.values())
     for number in range(count):

@@ -1,4 +1,4 @@
-"""A store as some hours of load leave it, written directly: for measuring what reads it."""
+"""A large store, as after some hours of load, written directly: to measure its readers."""
 
 import json
 import random
@@ -22,9 +22,9 @@ from lab.telemetry.store import (
 )
 from workload import __version__, statements
 
-# A root and four statements.
+# A root span and four statements.
 SPANS_PER_TRACE = 5
-# The default load's, as `./creditlab status` shows it.
+# The rate of the default load, as in `./creditlab status`.
 SPANS_PER_S = 93
 METRICS_EVERY_S = 10
 SLOW_EVERY = 200
@@ -53,10 +53,10 @@ Known: TypeAlias = tuple[int, statements.Statement]
 
 
 def fill(store: Path, spans: int) -> Execution:
-    """Write so many spans, and all that comes with them, up to this moment.
+    """Write the given number of spans and the records that belong to them, up to now.
 
     Returns:
-        One of its executions; its span and its plan are there as well.
+        One of its executions; its span and its plan are in the store as well.
 
     Raises:
         StoreError: when the file cannot be written.
@@ -78,7 +78,7 @@ def fill(store: Path, spans: int) -> Execution:
 
 
 class _Nobody:
-    """Wants to know nothing of what the writer does."""
+    """Observer of the writer that ignores all events."""
 
     def written(self, table: str, records: int) -> None:
         """Records were committed."""
@@ -87,17 +87,17 @@ class _Nobody:
         """Records were lost."""
 
     def refused(self, table: str, reason: str, records: int) -> None:
-        """Records were not taken."""
+        """Records were refused."""
 
     def expired(self, records: int) -> None:
         """Records were deleted."""
 
     def size(self, used_bytes: int, pending_records: int) -> None:
-        """The store is so large."""
+        """The size of the store."""
 
 
 def _records(spans: int) -> Iterator[Record]:
-    """Traces at even distances, the slow ones logged with plans; a sample a second; deltas every ten."""
+    """Traces at equal intervals, slow ones with logged plans; a sample each second; deltas every ten."""
     rng = random.Random(15)
     known = list(enumerate(statements.STATEMENTS.values(), FIRST_QUERYID))
     now_ns = clock.now_ns()
@@ -110,7 +110,7 @@ def _records(spans: int) -> Iterator[Record]:
         )  # fmt: skip
     for number in range(traces):
         at_ns = begin_ns + number * seconds * NS_PER_S // traces
-        # Counted from the end, so that there is a slow one, and a recent one, in the smallest store.
+        # Counted from the end, so that even the smallest store has a slow and a recent one.
         yield from _trace(rng, known, at_ns, slow=(traces - 1 - number) % SLOW_EVERY == 0)
     for second in range(seconds):
         at_ns = begin_ns + second * NS_PER_S

@@ -1,7 +1,7 @@
 """`bench memory`: does the memory of the console or of the agent grow while the lab runs?
 
-Nothing is started: it looks at the lab that runs, every so often, and lays a straight line through what it
-saw after the warm-up, in which caches fill. A leak is a slope that stays; an hour shows it.
+It starts nothing: it samples the running lab, and fits a straight line through the samples after the
+warm-up, in which caches fill. A leak is a constant slope; an hour shows it.
 """
 
 import csv
@@ -35,7 +35,7 @@ S_PER_HOUR = 3600
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Growth:
-    """Resident memory of one component in megabytes; the slope is of what follows the warm-up."""
+    """Resident memory of one component in megabytes; the slope is after the warm-up."""
 
     first_mb: float
     last_mb: float
@@ -45,14 +45,14 @@ class Growth:
 
 def memory(
     minutes: Annotated[
-        float, typer.Option(help="How long to look.", parser=number(0.1, 10_080), metavar="N")
+        float, typer.Option(help="Duration.", parser=number(0.1, 10_080), metavar="N")
     ] = 60.0,
     samples: Annotated[
         Path | None, typer.Option(help="Also write each sample to this CSV file.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Watch the memory of the running lab's console and agent, and tell how fast it grows."""
+    """Measure the memory growth of the running lab's console and agent."""
     processes = _running(Paths.of(LabSettings.load()))
     with interruptible(), Screen() as screen:
         screen.begin("memory")
@@ -67,7 +67,7 @@ def memory(
 
 
 def growth(samples: Sequence[tuple[float, float]]) -> Growth:
-    """Return what samples of (seconds, bytes), at least eight of them, come to.
+    """Return the growth over samples of (seconds, bytes), at least eight of them.
 
     >>> growth([(360.0 * n, 50e6 if n < 2 else 60e6 + n * 1e5) for n in range(10)])
     Growth(first_mb=50.0, last_mb=60.9, most_mb=60.9, slope_mb_per_hour=1.0)
@@ -88,7 +88,7 @@ def _running(paths: Paths) -> dict[str, psutil.Process]:
     alive = {name: process for name, process in found.items() if process}
     if len(alive) < len(COMPONENTS):
         raise LabError(
-            "The console and the agent must run natively to be watched: ./creditlab up --native"
+            "The console and the agent must run natively to be measured: ./creditlab up --native"
         )
     return alive
 
@@ -104,7 +104,7 @@ def _watch(
         try:
             row = {name: float(p.memory_info().rss) for name, p in processes.items()}
         except psutil.NoSuchProcess as error:
-            raise LabError(f"Process {error.pid} ended while it was watched.") from error
+            raise LabError(f"Process {error.pid} ended during the measurement.") from error
         seen.append((at, row))
         say(", ".join(f"{name} {used / MB:.1f} MB" for name, used in row.items()))
         pause.wait(every)

@@ -1,4 +1,4 @@
-"""A console of the benchmark's own: on a free port, in a directory of its own, and ours to break."""
+"""A separate console of the benchmark, on a free port and in its own directory, for fault injection."""
 
 import http.client
 import json
@@ -25,7 +25,7 @@ UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
 
 class OwnConsole:
-    """The console, or what is left of it; a state directory outlives the processes that use it."""
+    """The console; its state directory outlives its processes."""
 
     def __init__(self, state: Path, *, log: Path) -> None:
         self.log = log
@@ -36,12 +36,12 @@ class OwnConsole:
 
     @property
     def process(self) -> psutil.Popen:
-        """The process that runs, or was the last to."""
+        """The running process, or the last one."""
         assert self._process
         return self._process
 
     def start(self) -> None:
-        """Start it, unless it runs, and return when it answers.
+        """Start it, unless it runs, and wait until it answers.
 
         Raises:
             NotReadyError: when it does not answer in time.
@@ -59,19 +59,19 @@ class OwnConsole:
         await_state("the benchmark's console answers", self._silence, within_s=START_S)
 
     def stop(self) -> None:
-        """End it in order.
+        """End it by SIGTERM.
 
         Raises:
-            NotReadyError: when it does not end in time; it is killed then.
+            NotReadyError: when it does not end in time; it is then killed.
         """
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it without a chance to do anything."""
+        """End it by SIGKILL."""
         self._end(signal.SIGKILL)
 
     def end(self) -> None:
-        """End it whatever its state, by force if it must be; an error that goes on is not hidden by this."""
+        """End it in any state, by SIGKILL if necessary; does not hide an error that is already raised."""
         if self._process is None or self._process.poll() is not None:
             return
         self._process.send_signal(signal.SIGCONT)
@@ -79,15 +79,15 @@ class OwnConsole:
             self.stop()
 
     def freeze(self) -> None:
-        """Let it accept connections, as the kernel does, and answer none."""
+        """Stop it by SIGSTOP: the kernel accepts connections, and none is answered."""
         self.process.send_signal(signal.SIGSTOP)
 
     def fill_disk(self) -> None:
-        """Let none of its writes succeed, as on a disk that is full: the kernel refuses them."""
+        """Make all its writes fail, as on a full disk: the kernel refuses them."""
         self.process.rlimit(psutil.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
 
-    def mend(self) -> None:
-        """Undo whatever was done to it; returns when it answers."""
+    def restore(self) -> None:
+        """Undo all injected faults; wait until it answers."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.rlimit(psutil.RLIMIT_FSIZE, UNLIMITED)
@@ -95,7 +95,7 @@ class OwnConsole:
         await_state("the benchmark's console answers again", self._silence, within_s=START_S)
 
     def health(self) -> dict[str, Any]:
-        """Return what /healthz says.
+        """Return the document of /healthz.
 
         Raises:
             OSError: when nothing answers.
@@ -131,11 +131,11 @@ class OwnConsole:
 
 @contextmanager
 def own_console(state: Path, *, log: Path) -> Iterator[OwnConsole]:
-    """Give a console that runs; it is ended however the caller left it.
+    """Yield a running console, and end it in whatever state.
 
     Args:
         state: its directory.
-        log: the directory whose log it follows.
+        log: the log directory that it follows.
 
     Raises:
         NotReadyError: when it does not start.
@@ -149,7 +149,7 @@ def own_console(state: Path, *, log: Path) -> Iterator[OwnConsole]:
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
+    """Return an unused port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,8 +1,8 @@
-"""`bench pages`: how long the console's pages take on a store with a million spans.
+"""`bench pages`: response times of the console's pages on a store with a million spans.
 
-A store of the benchmark's own, filled with what the default load leaves in some three hours, and a console
-of its own over it. Neither PostgreSQL nor Prometheus is there: what is measured is the store and the making
-of the page. Each page is asked for one after the other over a connection of its own, as a browser would.
+The benchmark fills a store with about three hours of the default load, and starts a console on it, without
+PostgreSQL and Prometheus: it measures the store and the rendering of the page. Pages are requested one
+after the other, each over its own connection.
 """
 
 import http.client
@@ -32,7 +32,7 @@ MB = 1_000_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timing:
-    """One page: seconds until its last byte, and how many bytes it has."""
+    """One page: seconds until its last byte, and its size in bytes."""
 
     page: str
     median_s: float
@@ -52,14 +52,14 @@ class Result:
 
 def pages(
     spans: Annotated[
-        int, typer.Option(help="How many spans the store holds.", min=1_000, max=100_000_000)
+        int, typer.Option(help="Number of spans in the store.", min=1_000, max=100_000_000)
     ] = 1_000_000,
     times: Annotated[
-        int, typer.Option(help="How often each page is asked for.", min=1, max=1_000)
+        int, typer.Option(help="Number of requests of each page.", min=1, max=1_000)
     ] = 5,
     as_json: AsJson = False,
 ) -> None:
-    """Time the console's pages on a large store."""
+    """Measure the console's pages on a large store."""
     with interruptible(), Screen() as screen:
         screen.begin("store and pages")
         result = measure(spans, times)
@@ -70,10 +70,10 @@ def pages(
 
 
 def measure(spans: int, times: int) -> Result:
-    """Fill a store, and time every page on it.
+    """Fill a store, and measure every page on it.
 
     Raises:
-        LabError: when a page is not answered with 200.
+        LabError: when the status of a page is not 200.
     """
     with tempfile.TemporaryDirectory(prefix="creditlab-bench-") as directory:
         state = Path(directory)

@@ -1,4 +1,4 @@
-"""A scratch database: the lab's schema, empty, on the lab's server, gone when the benchmark ends."""
+"""A scratch database: the lab's schema, empty, on the lab's server, dropped when the benchmark ends."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +12,9 @@ from lab.stack.native.cluster import Cluster
 
 @contextmanager
 def scratch_database(settings: LabSettings, name: str) -> Iterator[LabSettings]:
-    """Give settings that point to a new database of this name, with all of postgres/init.
+    """Yield settings that point to a new database of this name, initialized by postgres/init.
 
-    One that an interrupted run has left is dropped first; at the end it is dropped in any case.
+    A database left by an interrupted run is dropped first; at the end it is dropped in any case.
 
     Raises:
         DatabaseError: the server does not answer, or the superuser's password is wrong.
@@ -36,7 +36,7 @@ def scratch_database(settings: LabSettings, name: str) -> Iterator[LabSettings]:
 
 
 def checkpoint(settings: LabSettings) -> None:
-    """Have the server write out what earlier work left dirty, so that the next does not pay for it."""
+    """Run CHECKPOINT: dirty buffers of earlier work must not slow down the next measurement."""
     with connect(dsn(settings, Role.SUPERUSER)) as connection:
         rows(connection, "CHECKPOINT")
 

@@ -1,8 +1,8 @@
-"""`bench seed`: our seeding beside `pgbench -i`, by rows per second.
+"""`bench seed`: the lab's seed compared with `pgbench -i`, in rows per second.
 
-Both load by COPY, freeze rows, build keys and gather statistics. pgbench has three tables without
-foreign keys and four-column rows of one pattern; so the ratio is what a plausible past costs, not a
-contest between equals.
+Both load by COPY, freeze rows, build keys and collect statistics. pgbench has three tables without
+foreign keys and four-column rows of one pattern; so the ratio is the cost of plausible data, not a
+comparison of equal work.
 """
 
 import json
@@ -42,13 +42,13 @@ class Loading:
 
     @property
     def rows_per_second(self) -> float:
-        """Throughput over everything, statistics included."""
+        """Throughput in rows per second, statistics included."""
         return self.rows / self.seconds
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """Both loadings of one run; `scale` is the lab's."""
+    """Both loads of one run; `scale` is the lab's."""
 
     scale: float
     ours: Loading
@@ -56,7 +56,7 @@ class Result:
 
     @property
     def ratio(self) -> float:
-        """Our rows per second for one of pgbench's."""
+        """The seed's rows per second divided by pgbench's."""
         return self.ours.rows_per_second / self.pgbench.rows_per_second
 
     def to_json(self) -> dict[str, float]:
@@ -76,7 +76,7 @@ def seed(
     scale: Annotated[
         float,
         typer.Option(
-            help="How much data: 1 is 10,000 customers.",
+            help="Size of the data: 1 is 10,000 customers.",
             parser=number(MIN_SCALE, MAX_SCALE),
             metavar="N",
         ),
@@ -97,7 +97,7 @@ def measure(settings: LabSettings, scale: float) -> Result:
     """Load both into a scratch database of the running server, one after the other.
 
     Raises:
-        LabError: the server does not answer, or pgbench is not beside `postgres` or fails.
+        LabError: the server does not answer, or pgbench is not in the directory of `postgres`, or fails.
     """
     with scratch_database(settings, DATABASE) as scratch:
         checkpoint(scratch)
@@ -139,11 +139,11 @@ def _initialise_pgbench(settings: LabSettings, scale: int) -> float:
         )
     except FileNotFoundError:
         raise LabError(
-            f"There is no pgbench beside {program.path}.\n"
-            "It comes with the server package of PostgreSQL 15 (on some systems: -contrib)."
+            f"pgbench was not found in the directory of {program.path}.\n"
+            "Install the server package of PostgreSQL 15 (on some systems: -contrib)."
         ) from None
     if done.returncode:
-        raise LabError(f"pgbench could not initialise its tables.\n{done.stderr.strip()}")
+        raise LabError(f"pgbench could not initialize its tables.\n{done.stderr.strip()}")
     return monotonic() - begun
 
 
@@ -151,7 +151,7 @@ def _table(result: Result) -> Table:
     table = Table(
         title=f"Loading at scale {result.scale:g}",
         title_justify="left",
-        caption="seed: 8 tables that agree to the cent, their foreign keys and indexes."
+        caption="seed: 8 consistent tables, with foreign keys and indexes."
         " pgbench: 3 tables of one pattern, their primary keys.",
         caption_justify="left",
     )

@@ -198,7 +198,7 @@ def test_a_lab_without_load_is_refused(lab: LabSettings, monkeypatch: pytest.Mon
 
 def test_a_component_without_its_page_is_named(lab: LabSettings) -> None:
     without = lab.model_copy(update={"console_port": 9})
-    with pytest.raises(LabError, match="console gives no /metrics at port 9"):
+    with pytest.raises(LabError, match="console does not serve /metrics at port 9"):
         read(without)
 
 

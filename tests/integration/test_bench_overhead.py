@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from lab.bench.overhead import measure
-from lab.bench.overhead.modes import MODES, NOBODY
+from lab.bench.overhead.modes import MODES, UNOBSERVED
 from lab.bench.overhead.ratios import Verdict
 from lab.bench.overhead.server import OFF, set_auto_explain
 from lab.clients.database import Connection, Role, rows
@@ -33,7 +33,7 @@ def test_a_run_reports_every_mode_and_leaves_nothing(
         assert turn["operations_per_s"] > 0
         assert 0 < turn["p50_ms"] <= turn["p95_ms"] <= turn["p99_ms"]
         assert turn["client_cpu_us_per_statement"] > 0
-        if name != NOBODY.name:
+        if name != UNOBSERVED.name:
             assert mode["cost"]["operations_per_s"]["verdict"] == Verdict.UNKNOWN
 
 

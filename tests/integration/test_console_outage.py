@@ -56,13 +56,13 @@ def test_services_continue_and_the_log_is_read_to_its_last_line(
     ):
         assert console.process.nice() == os.nice(0) + BEHIND
         for name, bring_about in STATES.items():
-            console.mend()
+            console.restore()
             bring_about(console)
             goal = outcomes(client).total() + OPERATIONS
             until(f"operations with the console {name}", partial(have_ended, goal, client))
             if name == "disk full":
                 until("a write that was refused", lambda: is_refused_the_disk(console))
-        console.mend()
+        console.restore()
         client.pause()
         application = counted(client)
         assert outcomes(client)["error"] == 0

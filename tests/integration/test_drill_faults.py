@@ -50,7 +50,9 @@ def assert_runs(seeded: Database, settings: LabSettings, name: str) -> None:
     place = Place(Paths.of(settings))
     with seeded.connect(Role.LAB) as bystander:
         [[pid]] = rows(bystander, "SELECT pg_backend_pid()")
-        done = run(drill, settings, options=Options(duration_s=2.5, verify=False), reporter=reporter)
+        done = run(
+            drill, settings, options=Options(duration_s=2.5, verify=False), reporter=reporter
+        )
     assert pid not in done.pids, "a session that is not the drill's is blamed"
     assert done.proven_ns is not None, done.proof
     assert (done.held, done.outcome, done.verified) == (True, Outcome.OK, None)

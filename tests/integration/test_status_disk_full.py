@@ -56,6 +56,6 @@ def test_a_full_disk_is_said_and_ends_by_itself(tmp_path: Path) -> None:
         )
         assert "(disk full?)" in str(status().intake)
         assert status().to_json()["ready"] is False
-        own.mend()
+        own.restore()
         await_state("status says that it is over", lambda: is_failing(False), within_s=WITHIN_S)
         assert "disk" not in str(status().intake)

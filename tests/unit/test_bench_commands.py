@@ -18,13 +18,13 @@ from lab.bench.load.measure import (
     PROCESSES,
     THREADS,
     TRACED,
-    Lateness,
     Plan,
     Result,
     Saturation,
+    StartDelays,
 )
 from lab.bench.load.scenarios import SCENARIOS
-from lab.bench.load.services import Held
+from lab.bench.load.services import RateRun
 from lab.foundation.processors import STOLEN, Shares
 
 
@@ -130,10 +130,10 @@ def load_result(**services: object) -> Result:
     return Result(
         plan=Plan(seconds=2, rounds=3, connections=8, rate=500.0),
         saturation={one.name: contestants([1000, 950, 800, 700, 600]) for one in SCENARIOS},
-        lateness=Lateness(
+        start_delays=StartDelays(
             p50_ms={PGBENCH: 0.5, PROCESSES: 0.75}, p99_ms={PGBENCH: 2.0, PROCESSES: 4.0}, ratio=2.0
         ),
-        services=Held(**{**held, **services}),  # type: ignore[arg-type]
+        services=RateRun(**{**held, **services}),  # type: ignore[arg-type]
     )
 
 
@@ -163,7 +163,7 @@ def test_what_the_engine_does_at_saturation() -> None:
 
 def test_the_engines_start_delay_beside_pgbenchs() -> None:
     """Twice pgbench's is still good."""
-    table = load._lateness(load_result())
+    table = load._start_delays(load_result())
     assert row(table, "p50") == ["0.50", "0.75"]
     assert row(table, "p99") == ["2.00", "4.00", "2.00"]
     assert styles(table, 1) == ["green"]

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from lab.bench.overhead.command import tables
 from lab.bench.overhead.measure import Plan, Result, Turn
-from lab.bench.overhead.modes import MODES, NOBODY, order
+from lab.bench.overhead.modes import MODES, UNOBSERVED, order
 from lab.bench.overhead.process import running
 from lab.bench.overhead.ratios import ROUNDS_AT_LEAST, Verdict, difference, ratio
 from lab.foundation.errors import LabError
@@ -105,7 +105,7 @@ def test_a_machine_that_gets_slower_does_not_count_against_an_observer() -> None
     assert cost.p99_ms.value == pytest.approx(2.0)
     assert cost.p99_ms.verdict is Verdict.HIGHER
     assert cost.client_cpu_us_per_statement.value == pytest.approx(200)
-    assert found.cost(NOBODY).p50_ms.verdict is Verdict.SAME
+    assert found.cost(UNOBSERVED).p50_ms.verdict is Verdict.SAME
 
 
 def test_a_person_reads_every_figure_and_what_to_make_of_it() -> None:
@@ -126,7 +126,7 @@ def test_the_document_has_every_turn() -> None:
     found = document["modes"]
     assert isinstance(found, dict)
     assert list(found) == [mode.name for mode in MODES]
-    assert found[NOBODY.name]["cost"] is None
+    assert found[UNOBSERVED.name]["cost"] is None
     assert found[TRACING.name]["cost"]["operations_per_s"]["verdict"] == "unknown"
     assert len(found[TRACING.name]["turns"]) == 1
 

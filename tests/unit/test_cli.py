@@ -90,14 +90,14 @@ def test_a_state_directory_that_cannot_be_made_is_explained(
 def test_a_full_disk_is_explained(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The way out of a full disk stands in the message."""
+    """The message names what to do on a full disk."""
 
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "/some/file")
 
     monkeypatch.setattr(Path, "mkdir", full)
     assert call(monkeypatch, "up") == 2
-    assert "No space left on device: /some/file\nFree some space" in capsys.readouterr().err
+    assert "No space left on device: /some/file\nFree space" in capsys.readouterr().err
 
 
 def test_status_of_a_lab_that_is_down(

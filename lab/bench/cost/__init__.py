@@ -1,1 +1,1 @@
-"""`bench cost`: what an operation, a span and a series cost the lab that runs, in CPU seconds and bytes."""
+"""`bench cost`: unit costs of an operation, a span and a series in the running lab, in CPU time and bytes."""

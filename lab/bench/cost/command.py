@@ -1,4 +1,4 @@
-"""The command, and the table that a person reads."""
+"""The command and its table."""
 
 import json
 import os
@@ -23,8 +23,8 @@ from lab.terminal.screen import Screen, out
 from workload.limits import MAX_SECONDS
 
 TOO_SHORT = (
-    "Within these seconds no operation, no span or no sample was counted.\n"
-    "Is the lab under load (./creditlab status)? Or look longer: --seconds 120"
+    "The window has no operation, no span or no sample.\n"
+    "Check that the lab is under load (./creditlab status), or use a longer window: --seconds 120"
 )
 
 
@@ -32,17 +32,17 @@ def cost(
     seconds: Annotated[
         float,
         typer.Option(
-            help="How long to look; Prometheus scrapes every 10 s.",
+            help="Length of the window; Prometheus scrapes every 10 s.",
             parser=number(15, MAX_SECONDS),
             metavar="S",
         ),
     ] = 120.0,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what an operation, a span and a series cost the running lab, in CPU time and bytes."""
+    """Measure the unit costs of an operation, a span and a series, in CPU time and bytes."""
     settings = running_settings(LabSettings.load())
     with interruptible(), Screen() as screen:
-        screen.begin("cost", f"looking at the processes of the lab for {seconds:g} s")
+        screen.begin("cost", f"measuring the processes of the lab for {seconds:g} s")
         found = measure(settings, seconds)
     machine = {"cores": os.cpu_count(), "load_average": os.getloadavg()[0]}
     if as_json:
@@ -55,16 +55,16 @@ def cost(
 
 
 def measure(settings: LabSettings, seconds: float) -> Cost:
-    """Look twice at the lab that runs, which is not changed by it.
+    """Read the counters of the running lab twice, and return the costs between the readings.
 
     Raises:
-        LabError: when a part does not answer, was restarted meanwhile, or nothing was done.
+        LabError: when a component does not answer or was restarted, or when nothing was counted.
     """
     first = read(settings)
     Event().wait(seconds)
     last = read(settings)
     if not _same(first, last):
-        raise LabError("A part of the lab was started or ended meanwhile: measure again.")
+        raise LabError("A component was started or ended during the measurement. Measure again.")
     try:
         return between(first, last, span_bytes=bytes_of_spans(settings))
     except ZeroDivisionError:
@@ -72,7 +72,7 @@ def measure(settings: LabSettings, seconds: float) -> Cost:
 
 
 def _same(first: Reading, last: Reading) -> bool:
-    """Whether the processes are the same ones: the time of one that was started again begins anew."""
+    """Whether no process was restarted: its CPU time would start at zero."""
     return first.processes.keys() == last.processes.keys() and all(
         process.cpu_s >= first.processes[name].cpu_s for name, process in last.processes.items()
     )
@@ -90,7 +90,7 @@ def _tables(found: Cost) -> Iterator[Table | Text]:
     )
     yield services
     yield Text()
-    costs = _grid("What else is spent", "")
+    costs = _grid("Other costs", "")
     span_bytes = "unknown" if found.span_bytes is None else f"{found.span_bytes:,.0f} bytes"
     for what, figure in {
         "statements per operation": f"{found.statements_per_operation:.2f}",

@@ -1,4 +1,4 @@
-"""What lies between two looks, divided by what was done meanwhile: costs to reckon capacity from."""
+"""Unit costs for capacity planning: the differences of two readings, divided by the work between them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ MS, US = 1_000.0, 1_000_000.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceCost:
-    """One process of a service; `cpu_ms` is of an operation, None when there was none."""
+    """One process of a service; `cpu_ms` is per operation, None when there was none."""
 
     operations_per_s: float
     cpu_ms: float | None
@@ -25,16 +25,16 @@ class Cost:
         seconds: length of the window.
         services: by name.
         operations_per_s, statements_per_operation, spans_per_operation: of all services together.
-        application_ms: of an operation, all services together.
-        postgres_ms: of an operation, with all that the server does besides, observers included.
-        execution_ms_per_s: inside statements, by role, as PostgreSQL's own clock has it: with waits.
-        console_us_per_span: all that the console does, for each span that it stored.
-        span_bytes: of a span in the store, indexes included; None where SQLite cannot tell.
-        log_lines_per_s: that the console read.
+        application_ms: per operation, all services together.
+        postgres_ms: per operation, with all other work of the server, observers included.
+        execution_ms_per_s: execution time of statements by role, as measured by PostgreSQL: with waits.
+        console_us_per_span: all work of the console, per stored span.
+        span_bytes: of a span in the store, indexes included; None where SQLite has no dbstat.
+        log_lines_per_s: read by the console.
         series: in Prometheus' head.
-        series_bytes: Prometheus' resident memory for each of them.
-        prometheus_us_per_sample: all that Prometheus does, for each sample that it appended.
-        series_us_per_s: the same for each series and second.
+        series_bytes: Prometheus' resident memory per series.
+        prometheus_us_per_sample: all work of Prometheus, per appended sample.
+        series_us_per_s: the same per series and second.
         cpu_share: of one core, by component.
     """
 
@@ -58,10 +58,10 @@ class Cost:
 
 
 def between(first: Reading, last: Reading, *, span_bytes: float | None) -> Cost:
-    """Return the costs of what was done between two looks at the same processes.
+    """Return the unit costs of the work between two readings of the same processes.
 
     Raises:
-        ZeroDivisionError: when nothing was: no operation, no span, no sample.
+        ZeroDivisionError: when there was no work: no operation, no span, no sample.
     """
     seconds = last.at_s - first.at_s
     spent = {

@@ -1,6 +1,6 @@
-"""One look at everything that is counted: processor time of the components, and what they have done so far.
+"""One reading of all counters: processor time of the components, and their work since their start.
 
-Processor time, not time on the clock: on a busy machine work waits longer, and hardly costs more.
+Processor time, not wall time: on a busy machine work waits longer, and its processor time hardly changes.
 """
 
 from collections import defaultdict
@@ -25,7 +25,7 @@ from lab.stack.native.process_cost import ProcessCost, cost_of
 from lab.telemetry.store import Reader, StoreError
 
 Counts: TypeAlias = defaultdict[str | tuple[str, str], float]
-# A large store is read as a whole.
+# A large store is read completely.
 STORE_S = 60.0
 STATEMENTS = "credit_statement_duration_seconds_count"
 EXECUTION_BY_ROLE = """
@@ -41,17 +41,17 @@ WHERE name IN (SELECT name FROM sqlite_master WHERE tbl_name = 'spans')
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """Everything at one moment; all but `at_s`, `resident` and `series` counts up from the start.
+    """All counters at one moment; `at_s`, `resident` and `series` are gauges.
 
     Attributes:
-        at_s: on a clock of no meaning but for differences.
+        at_s: monotonic clock, for differences only.
         processes: by component.
-        operations: by service, whatever their outcome.
-        statements: that the services executed.
-        execution_s: that PostgreSQL spent inside statements, by role.
-        spans, log_lines: that the console stored.
-        samples: that Prometheus appended.
-        series: that Prometheus holds in its head.
+        operations: by service, with any outcome.
+        statements: executed by the services.
+        execution_s: execution time of statements in PostgreSQL, by role.
+        spans, log_lines: stored by the console.
+        samples: appended by Prometheus.
+        series: in Prometheus' head.
     """
 
     at_s: float
@@ -66,10 +66,10 @@ class Reading:
 
 
 def read(settings: LabSettings) -> Reading:
-    """Look at the native lab that runs.
+    """Read the counters of the running native lab.
 
     Raises:
-        LabError: when a part of it does not answer.
+        LabError: when a component does not answer.
     """
     processes = dict(_processes(settings))
     if not {"postgres", "console", "prometheus"} <= processes.keys():
@@ -96,7 +96,7 @@ def read(settings: LabSettings) -> Reading:
 def bytes_of_spans(settings: LabSettings) -> float | None:
     """Return the bytes of a span in the console's store, its indexes included.
 
-    None where this Python's SQLite cannot tell the size of a table, or where there is no span yet.
+    None where this Python's SQLite has no dbstat, or where there is no span yet.
     """
     reader = Reader(Paths.of(settings).store, timeout_s=STORE_S)
     [(spans,)] = reader.rows("SELECT count(*) FROM spans")
@@ -109,20 +109,20 @@ def bytes_of_spans(settings: LabSettings) -> float | None:
 def _processes(settings: LabSettings) -> Iterator[tuple[str, ProcessCost]]:
     for record, process in records.living(Paths.of(settings).run):
         if record.component not in COMPONENTS:
-            continue  # the supervisor: all of them descend from it
+            continue  # the supervisor: the parent of all others
         yield record.component, cost_of(process)
 
 
 def _counts(settings: LabSettings, who: str, port: int) -> Counts:
     page = probes.page(settings, port, "/metrics")
     if page is None:
-        raise LabError(f"The {who} gives no /metrics at port {port}: see ./creditlab status")
+        raise LabError(f"The {who} does not serve /metrics at port {port}: see ./creditlab status")
     families = text_string_to_metric_families(page)
     return _summed(sample for family in families for sample in family.samples)
 
 
 def _summed(samples: Iterable[Sample | Exposed]) -> Counts:
-    """Sum samples by name; those of a table of the store by their table, too."""
+    """Sum samples by name; those with a table of the store also by table."""
     counts: Counts = defaultdict(float)
     for sample in samples:
         counts[sample.name] += sample.value

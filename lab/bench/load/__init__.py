@@ -1,1 +1,1 @@
-"""`bench load`: our engine beside pgbench, with the same SQL, the same connections, in the same run."""
+"""`bench load`: the load engine compared with pgbench: same SQL, same number of connections, same run."""

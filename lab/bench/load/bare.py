@@ -1,6 +1,6 @@
-"""The operations on the driver and nothing else: no pool, no metrics, no spans, no second attempt.
+"""The operations on the driver alone: no pool, no metrics, no spans, no retry.
 
-What comes of it is what psycopg2 and the operations' own Python allow; an engine can come near it at best.
+The result is the upper bound for an engine: the throughput of psycopg2 and of the operations' own Python.
 """
 
 import random
@@ -21,14 +21,14 @@ from workload.tracing import NoTracing
 
 
 class BareDatabase(Database):
-    """One connection for each thread, kept."""
+    """One permanent connection for each thread."""
 
     def __init__(self, settings: Settings, *, service: str) -> None:
         super().__init__(settings, service=service, size=1, telemetry=_Nobody())
         self._own = threading.local()
 
     def autocommit(self) -> Session:
-        """The thread's session, in which every statement is a transaction of its own."""
+        """The thread's session in autocommit mode."""
         return self._session(transaction=False)
 
     def transaction(self) -> Session:
@@ -44,7 +44,7 @@ class BareDatabase(Database):
 
 
 class BareRunner:
-    """Runs operations as they are."""
+    """Runs operations without instrumentation."""
 
     def __init__(self, settings: Settings, *, service: str) -> None:
         self._settings = settings
@@ -56,7 +56,7 @@ class BareRunner:
         self._tracing = NoTracing()
 
     def run(self, operation: Operation) -> Result:
-        """Carry out one operation; what the database refuses is a result, too."""
+        """Execute one operation; an error of the database is a result, too."""
         with self._tracing.operation(self._service, operation.name) as span:
             call = Call(
                 service=self._service,
@@ -75,7 +75,7 @@ class BareRunner:
 
 
 class _BareSession(Session):
-    """A thread's only session: what it executes goes to the driver, and nobody is told."""
+    """A thread's only session: it executes statements by the driver, without metrics."""
 
     __slots__ = ()
 
@@ -109,7 +109,7 @@ class _BareSession(Session):
 
 
 class _Nobody:
-    """Whom nothing is told."""
+    """An observer that ignores all events."""
 
     def waited(self, seconds: float) -> None: ...
     def timed_out(self) -> None: ...

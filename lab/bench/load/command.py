@@ -1,4 +1,4 @@
-"""The command, and the table that a person reads."""
+"""The command and its tables."""
 
 import json
 import os
@@ -34,11 +34,11 @@ from workload.limits import MAX_ARRIVALS_PER_S, MAX_SCALE
 
 DATABASE = "creditlab_bench_load"
 CONNECTIONS_PER_CORE = 4
-# What this benchmark is held to: see the issue that asked for it.
+# The targets of this benchmark.
 TPS_RATIO = 0.8
-LATENESS_RATIO = 2.0
+START_DELAY_RATIO = 2.0
 START_DELAY_P99_MS = 50.0
-# As busy as may be while everything still starts in time.
+# The highest load at which operations start without delay.
 KEPT_UP = 0.95
 
 
@@ -48,7 +48,7 @@ def load(
     rate: Annotated[
         float,
         typer.Option(
-            help="Operations per second, where lateness is measured.",
+            help="Target rate in operations per second, at which the start delay is measured.",
             parser=number(1, MAX_ARRIVALS_PER_S),
             metavar="N",
         ),
@@ -56,14 +56,14 @@ def load(
     scale: Annotated[
         float,
         typer.Option(
-            help="How much data: 1 is 10,000 customers.",
+            help="Size of the data: 1 is 10,000 customers.",
             parser=number(0.01, MAX_SCALE),
             metavar="N",
         ),
     ] = 1.0,
     as_json: AsJson = False,
 ) -> None:
-    """Drive the database by our engine and by pgbench, with the same SQL, and compare."""
+    """Compare the load engine with pgbench, with the same SQL and number of connections."""
     settings = running_settings(LabSettings.load())
     plan = Plan(
         seconds=seconds,
@@ -102,20 +102,20 @@ def _tables(result: Result) -> RenderableType:
         f" {plan.seconds:g} s, of the mix {plan.seconds * MIX.lengthened:g} s"
     )
     notes.append(
-        "driver: the same operations on psycopg2 and nothing else; threads: ours, in one process;"
-        " processes: ours, in one for each core; traced: the same with spans"
+        "driver: the same operations on psycopg2 alone; threads: the load engine in one process;"
+        " processes: the load engine in one process per core; traced: the same with spans"
     )
     notes.append(
-        "busy, stolen: processor time meanwhile, all that works here, and what the host gave to others"
+        "busy, stolen: processor time of all processes of this machine, and steal time of the host"
     )
-    parts = (_saturation(result), _lateness(result), _services(result))
+    parts = (_saturation(result), _start_delays(result), _services(result))
     return Group(
         *(part for table in parts for part in (table, Text())), Text("\n".join(notes), "dim")
     )
 
 
 def _saturation(result: Result) -> Table:
-    table = _table("At saturation, operations per second, and for one of pgbench's")
+    table = _table("At saturation, operations per second, and the ratio to pgbench")
     for scenario in SCENARIOS:
         table.add_column(scenario.name, justify="right")
         table.add_column("ratio", justify="right")
@@ -126,14 +126,14 @@ def _saturation(result: Result) -> Table:
 
 
 def _beside_pgbench(one: Saturation, name: str) -> tuple[str, RenderableType]:
-    """Of ours only the better arrangement is judged."""
+    """Return a cell; only the better arrangement of the load engine is judged."""
     ratio = f"{one.ratios[name]:.2f}"
     good = one.ratios[name] >= TPS_RATIO
     return f"{one.tps[name]:,.0f}", _judged(ratio, good=good) if name == one.best else ratio
 
 
-def _lateness(result: Result) -> Table:
-    late = result.lateness
+def _start_delays(result: Result) -> Table:
+    late = result.start_delays
     table = _table(f"At {result.plan.rate:g} operations/s of the mix, start delay in ms")
     for column in ("pgbench -R", "ours", "ratio"):
         table.add_column(column, justify="right")
@@ -142,7 +142,7 @@ def _lateness(result: Result) -> Table:
         "p99",
         f"{late.p99_ms[PGBENCH]:.2f}",
         f"{late.p99_ms[PROCESSES]:.2f}",
-        _judged(f"{late.ratio:.2f}", good=late.ratio <= LATENESS_RATIO),
+        _judged(f"{late.ratio:.2f}", good=late.ratio <= START_DELAY_RATIO),
     )
     return table
 

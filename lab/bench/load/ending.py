@@ -1,4 +1,4 @@
-"""Ends the processes that a benchmark has started: by SIGTERM, and by SIGKILL what does not obey in time."""
+"""Ends the processes that a benchmark has started: by SIGTERM, and after a timeout by SIGKILL."""
 
 import subprocess
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def end_all(processes: Iterable[subprocess.Popen[Any]], *, within_s: float) -> None:
-    """Send SIGTERM to all; kill each that still runs `within_s` seconds later. None is left running."""
+    """Send SIGTERM to all; kill those that still run `within_s` seconds later."""
     started = list(processes)
     for process in started:
         process.terminate()

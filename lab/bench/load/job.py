@@ -1,11 +1,11 @@
-"""What is asked of a process of our engine, and what it answers; see worker.py."""
+"""The job of a process of the load engine, and its result; see worker.py."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """One turn: `rate` per second is None for a closed loop; `timed` asks for each operation's time."""
+    """One turn: `rate` per second is None for a closed loop; `timed` requests each operation's duration."""
 
     scenario: str
     seconds: float
@@ -15,9 +15,9 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Done:
-    """What came of it: start delays in seconds, in an open loop only; durations only when asked for.
+    """The result: start delays in seconds, in an open loop only; durations only when requested.
 
-    `cpu_seconds` is the process's own, `statements` how many were executed.
+    `cpu_seconds` is the CPU time of the process, `statements` the number of executed statements.
     """
 
     operations: int

@@ -1,6 +1,6 @@
-"""The rounds: who is measured in which order, and what is made of it.
+"""The rounds of the measurement: the order of the contestants, and the medians and ratios.
 
-Contestants take short turns within a round, so that whatever else the machine does falls on all of them.
+Contestants take short turns within a round, so that other load on the machine affects all of them.
 A figure is the median over the rounds, and a ratio the median of the rounds' ratios.
 """
 
@@ -14,13 +14,13 @@ from statistics import median, quantiles
 from lab.bench.load.ours import Engine, engine
 from lab.bench.load.pgbench import Pgbench
 from lab.bench.load.scenarios import MIX, SCENARIOS
-from lab.bench.load.services import Held, hold
+from lab.bench.load.services import RateRun, run_at_rate
 from lab.foundation.settings import LabSettings
 
 Progress = Callable[[str], None]
 
 PGBENCH = "pgbench"
-# The operations on psycopg2 and nothing else, as THREADS: what an engine can come near at best.
+# The operations on psycopg2 alone, as THREADS: the upper bound for an engine.
 DRIVER = "driver"
 # Threads of one process, and of one process for each core.
 THREADS = "threads"
@@ -34,7 +34,7 @@ CONTESTANTS = (PGBENCH, DRIVER, *ARRANGEMENTS, TRACED)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """How long and how much: seconds of a turn, rounds, connections of each contestant."""
+    """The extent of a run: seconds of a turn, rounds, connections of each contestant."""
 
     seconds: float
     rounds: int
@@ -43,31 +43,31 @@ class Plan:
 
     @property
     def processes(self) -> int:
-        """One of ours per core."""
+        """The number of processes of the load engine: one per core."""
         return min(os.cpu_count() or 1, self.connections)
 
     @property
     def turns(self) -> int:
-        """How many turns there are in all."""
+        """The total number of turns."""
         return self.rounds * (len(CONTESTANTS) * len(SCENARIOS) + 2) + 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Saturation:
-    """Operations per second at saturation, by contestant, and for one of pgbench's."""
+    """Operations per second at saturation, by contestant, and the ratios to pgbench."""
 
     tps: Mapping[str, float]
     ratios: Mapping[str, float]
 
     @property
     def best(self) -> str:
-        """The arrangement of ours that does more: the server may want the other cores for itself."""
+        """The faster arrangement of the load engine: the server may need the other cores."""
         return max(ARRANGEMENTS, key=self.ratios.__getitem__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Lateness:
-    """Start delays in milliseconds by contestant; `ratio` is ours for one of pgbench's, at p99."""
+class StartDelays:
+    """Start delays in milliseconds by contestant; `ratio` is the load engine's p99 divided by pgbench's."""
 
     p50_ms: Mapping[str, float]
     p99_ms: Mapping[str, float]
@@ -76,15 +76,15 @@ class Lateness:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
-    """All of one run."""
+    """The result of one run."""
 
     plan: Plan
     saturation: Mapping[str, Saturation]
-    lateness: Lateness
-    services: Held
+    start_delays: StartDelays
+    services: RateRun
 
     def to_json(self) -> dict[str, object]:
-        """Return the document that --json prints; the figures at its top are those of the mix."""
+        """Return the document of --json; its top-level figures are those of the mix."""
         mix = self.saturation[MIX.name]
         return {
             "ours": mix.best,
@@ -93,9 +93,9 @@ class Result:
             "ratio": mix.ratios[mix.best],
             "driver_ratio": mix.ratios[DRIVER],
             "ours_traced_tps": mix.tps[TRACED],
-            "lateness_p99_ms": self.lateness.p99_ms[PROCESSES],
-            "pgbench_lateness_p99_ms": self.lateness.p99_ms[PGBENCH],
-            "lateness_ratio": self.lateness.ratio,
+            "lateness_p99_ms": self.start_delays.p99_ms[PROCESSES],
+            "pgbench_lateness_p99_ms": self.start_delays.p99_ms[PGBENCH],
+            "lateness_ratio": self.start_delays.ratio,
             **asdict(self.plan),
             "processes": self.plan.processes,
             "scenarios": {name: asdict(one) for name, one in self.saturation.items()},
@@ -110,12 +110,12 @@ def measure(settings: LabSettings, plan: Plan, progress: Progress) -> Result:
         LabError: when a contestant fails.
     """
     tps: defaultdict[str, list[dict[str, float]]] = defaultdict(list)
-    late: list[dict[str, tuple[float, float]]] = []
-    # First, while the data is as the seed left it: what comes after files proposals by the ten thousand.
+    delays_of_rounds: list[dict[str, tuple[float, float]]] = []
+    # First, while the data is unchanged: the other turns submit tens of thousands of proposals.
     progress(f"the five services at {plan.rate:g} operations/s")
-    services = hold(settings, rate=plan.rate, seconds=SERVICES_S)
+    services = run_at_rate(settings, rate=plan.rate, seconds=SERVICES_S)
     with ExitStack() as stack:
-        progress("starting our processes")
+        progress("starting the processes of the load engine")
         contestants = _contestants(settings, plan, stack)
         for number in range(1, plan.rounds + 1):
             for scenario in SCENARIOS:
@@ -130,13 +130,13 @@ def measure(settings: LabSettings, plan: Plan, progress: Progress) -> Result:
             for name in (PGBENCH, PROCESSES):
                 progress(f"round {number}: {plan.rate:g} operations/s, {name}")
                 delays[name] = _p50_and_p99_ms(
-                    contestants[name].lateness(MIX, seconds=plan.seconds, rate=plan.rate)
+                    contestants[name].start_delays(MIX, seconds=plan.seconds, rate=plan.rate)
                 )
-            late.append(delays)
+            delays_of_rounds.append(delays)
     return Result(
         plan=plan,
         saturation={name: _saturation(turns) for name, turns in tps.items()},
-        lateness=_lateness(late),
+        start_delays=_start_delays(delays_of_rounds),
         services=services,
     )
 
@@ -171,8 +171,8 @@ def _saturation(turns: list[dict[str, float]]) -> Saturation:
     )
 
 
-def _lateness(rounds: list[dict[str, tuple[float, float]]]) -> Lateness:
-    return Lateness(
+def _start_delays(rounds: list[dict[str, tuple[float, float]]]) -> StartDelays:
+    return StartDelays(
         p50_ms={name: median(one[name][0] for one in rounds) for name in (PGBENCH, PROCESSES)},
         p99_ms={name: median(one[name][1] for one in rounds) for name in (PGBENCH, PROCESSES)},
         ratio=median(one[PROCESSES][1] / one[PGBENCH][1] for one in rounds),

@@ -1,4 +1,4 @@
-"""Our engine as a contestant: one process or one per core, which do the same job at the same time."""
+"""The load engine as a contestant: one process, or one per core with the same job at the same time."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ END_S = 30
 
 
 class Engine:
-    """Processes of our engine that wait for their turn."""
+    """Processes of the load engine that wait for their turn."""
 
     def __init__(self, workers: Sequence[subprocess.Popen[str]]) -> None:
         self._workers = workers
@@ -36,7 +36,7 @@ class Engine:
         done = self._do(Job(scenario=scenario.name, seconds=seconds))
         return sum(one.operations / one.seconds for one in done)
 
-    def lateness(self, scenario: Scenario, *, seconds: float, rate: float) -> list[float]:
+    def start_delays(self, scenario: Scenario, *, seconds: float, rate: float) -> list[float]:
         """Return the start delay of each operation at `rate` per second over all, in seconds.
 
         Raises:
@@ -46,7 +46,7 @@ class Engine:
         return [delay for one in done for delay in one.start_delays]
 
     def timed(self, scenario: Scenario, *, seconds: float) -> list[Done]:
-        """Return what each process did in a closed loop, with the duration of each operation.
+        """Return the results of each process in a closed loop, with the duration of each operation.
 
         Raises:
             LabError: when a process or an operation fails.
@@ -61,7 +61,9 @@ class Engine:
             worker.stdin.flush()
         done = [_answer(worker) for worker in self._workers]
         if errors := sum(one.errors for one in done):
-            raise LabError(f"{errors} operations of {job.scenario!r} failed: no fair comparison.")
+            raise LabError(
+                f"{errors} operations of {job.scenario!r} failed: no comparison is possible."
+            )
         return done
 
 
@@ -75,15 +77,15 @@ def engine(
     bare: bool = False,
     spans_to: str | None = None,
 ) -> Iterator[Engine]:
-    """Start an engine with `connections` threads over all its processes, for the length of a block.
+    """Start a load engine with `connections` threads over all its processes, for the duration of a block.
 
     Args:
-        settings: the database, and what the services read.
-        processes: how many.
-        connections: over all of them.
+        settings: the database, and the settings of the services.
+        processes: their number.
+        connections: number over all processes.
         traced: whether operations have spans.
-        bare: whether the driver is all there is between the operations and the database.
-        spans_to: the URL of who takes them; None leaves that to the caller's environment.
+        bare: whether operations use the driver alone.
+        spans_to: URL of the spans' receiver; None: as in the caller's environment.
     """
     environment = {
         **inherited(),
@@ -112,7 +114,7 @@ def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        start_new_session=True,  # Ctrl-C is for the benchmark, which ends them
+        start_new_session=True,  # Ctrl-C must reach only the benchmark, which ends them
     )
 
 
@@ -123,7 +125,7 @@ def _answer(worker: subprocess.Popen[str]) -> Done:
         with suppress(subprocess.TimeoutExpired):
             worker.wait(END_S)
         raise LabError(
-            "A process of our engine gave no result;"
-            f" its exit status is {worker.poll()} (None: it still runs, and is ended)."
+            "A process of the load engine returned no result;"
+            f" its exit status is {worker.poll()} (None: it was still running, and is ended)."
         )
     return Done(**loads(line))

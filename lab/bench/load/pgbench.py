@@ -1,4 +1,4 @@
-"""Runs pgbench as the services connect: role, number of connections, limits of a session, simple protocol."""
+"""Runs pgbench with the services' role, number of connections, session settings and simple protocol."""
 
 import os
 import re
@@ -15,9 +15,9 @@ from lab.stack.native.binaries import postgres_bin
 from workload.database import session_options
 
 TPS = re.compile(r"^tps = ([\d.]+)", re.MULTILINE)
-# Its time begins before it connects; where that takes all of a short turn it finishes nothing.
+# Its time includes the connect; a slow connect may take all of a short turn, and no transaction ends.
 ATTEMPTS = 3
-# With --rate the last field of a line is the time between due and start, in microseconds.
+# With --rate the last field of a line is the schedule lag, in microseconds.
 LAG_FIELD = 6
 
 
@@ -30,7 +30,7 @@ class Pgbench:
         self._sample = Sample.of(settings)
 
     def saturate(self, scenario: Scenario, *, seconds: float) -> float:
-        """Return transactions per second, as many as go through.
+        """Return transactions per second in a closed loop.
 
         Raises:
             LabError: when pgbench is missing or fails.
@@ -40,9 +40,9 @@ class Pgbench:
                 told = self._run(Path(folder), scenario, seconds)
             if found := TPS.search(told):
                 return float(found[1])
-        raise LabError(f"pgbench told no tps, {ATTEMPTS} times:\n{told}")
+        raise LabError(f"pgbench reported no tps in {ATTEMPTS} attempts:\n{told}")
 
-    def lateness(self, scenario: Scenario, *, seconds: float, rate: float) -> list[float]:
+    def start_delays(self, scenario: Scenario, *, seconds: float, rate: float) -> list[float]:
         """Return the schedule lag of each transaction at `--rate`, in seconds.
 
         Raises:
@@ -84,8 +84,8 @@ class Pgbench:
             )
         except FileNotFoundError:
             raise LabError(
-                f"There is no pgbench beside {program.path}.\n"
-                "It comes with the server package of PostgreSQL 15 (on some systems: -contrib)."
+                f"pgbench was not found in the directory of {program.path}.\n"
+                "Install the server package of PostgreSQL 15 (on some systems: -contrib)."
             ) from None
         if done.returncode or "aborted" in done.stderr:
             raise LabError(f"pgbench failed.\n{done.stderr.strip()[-1000:]}")

@@ -1,6 +1,6 @@
-"""What is measured: operations of the workload in the proportions in which the lab runs them.
+"""The scenarios: operations of the workload in the proportions of their default rates.
 
-Only operations whose SQL pgbench can send as well: decisions, schedules and fees are computed in Python.
+Only operations whose SQL pgbench can execute as well: decisions, schedules and fees are computed in Python.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from workload.operation import Call, Operation, Result
 from workload.services import SERVICES
 from workload.settings import Settings
 
-# pgbench wants whole weights; the rarest default rate is a few thousandths per second.
+# pgbench needs integer weights; the lowest default rate is a few thousandths per second.
 WEIGHT_PER_RATE = 1000
 
 
@@ -33,7 +33,7 @@ class Share:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scenario:
-    """A mix of operations. Its turns last `lengthened` times as long as others'."""
+    """A mix of operations; `lengthened` is the factor on the duration of its turns."""
 
     name: str
     what: str
@@ -79,7 +79,7 @@ MIX = Scenario(
         _share("risk", "product_performance"),
         _share("risk", "delinquency_ageing"),
     ),
-    # A report takes a tenth of a second and comes once in some, so that luck would decide a short turn.
+    # A report takes a tenth of a second and is rare: its number would dominate the result of a short turn.
     lengthened=3,
 )
 SCENARIOS = (POINT, LOOKUP, MIX)
@@ -94,4 +94,4 @@ def find(name: str) -> Scenario:
     for scenario in SCENARIOS:
         if scenario.name == name:
             return scenario
-    raise LabError(f"There is no scenario {name!r}.")
+    raise LabError(f"Unknown scenario {name!r}.")

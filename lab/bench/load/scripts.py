@@ -1,7 +1,7 @@
 """The scenarios as pgbench scripts: the same statements, from the same texts, in the same transactions.
 
-psycopg2 puts parameters into the text as literals, and pgbench does the same with its variables, so the
-server parses, plans and executes the same for both.
+psycopg2 replaces parameters by literals in the text, and pgbench does the same with its variables, so the
+server parses, plans and executes the same statements for both.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,17 +14,17 @@ from lab.foundation.settings import LabSettings
 from workload.reference import SAMPLE_SIZE
 from workload.statements import STATEMENTS
 
-# Identifiers that need not be random, only new: pgbench draws twelve decimal digits for each.
+# Identifiers need to be unique, not random: pgbench draws twelve decimal digits for each.
 UUID = "00000000-0000-4000-8000-:{}"
 TWELVE_DIGITS = "random(100000000000, 999999999999)"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
-    """What scripts draw from: id and CPF of as many customers as a service knows, and the highest ids.
+    """Values for the scripts' variables: id and CPF of as many customers as a service reads, and maximum ids.
 
-    All ids start at 1. `contract` leaves the last tenth out: from there on pgbench would some day find
-    none to pay. CPFs are numbers, as pgbench has no text variables, so that none begins with a zero.
+    All ids start at 1. `contract` excludes the last tenth: starting there, pgbench would at some time find
+    no payable contract. CPFs are numbers, as pgbench has no text variables; none starts with a zero.
     """
 
     customers: tuple[tuple[int, int], ...]
@@ -34,7 +34,7 @@ class Sample:
 
     @classmethod
     def of(cls, settings: LabSettings) -> "Sample":
-        """Read it from a seeded database."""
+        """Read the sample from a seeded database."""
         with database.connect(database.dsn(settings, database.Role.LAB)) as connection:
             [[customer, contract, product]] = database.rows(
                 connection,
@@ -57,7 +57,7 @@ class Sample:
 
 
 def write(scenario: Scenario, sample: Sample, folder: Path) -> list[str]:
-    """Write the scenario's scripts and return the pgbench arguments that name them."""
+    """Write the scenario's scripts, and return the pgbench arguments for them."""
     arguments = []
     for share in scenario.shares:
         file = folder / f"{share.operation.name}.sql"
@@ -67,7 +67,7 @@ def write(scenario: Scenario, sample: Sample, folder: Path) -> list[str]:
 
 
 def one_of(values: Sequence[int], first: int = 0) -> str:
-    """Return the expression for the value at index `:at`, found by halves: pgbench has no arrays."""
+    """Return the expression for the value at index `:at`, by binary search: pgbench has no arrays."""
     if len(values) == 1:
         return str(values[0])
     half = len(values) // 2
@@ -86,7 +86,7 @@ def _customer_by_cpf(sample: Sample, end: str = ";") -> str:
 
 
 def _draw(variable: str, values: Sequence[int]) -> str:
-    """Return the lines that set a variable to one of the values, each as likely as the others."""
+    """Return the lines that set a variable to one of the values, uniformly distributed."""
     return f"\\set at random(0, {len(values) - 1})\n\\set {variable} {one_of(values)}\n"
 
 

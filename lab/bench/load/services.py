@@ -1,7 +1,7 @@
-"""The five services themselves, as processes, at a total rate: do they keep up, how late do they start?
+"""The five services as processes at a target rate: achieved rate, dropped operations, start delay.
 
-They are traced as those of a native lab, under the eyes of whatever observes the server meanwhile. The
-delays are read from their own histogram, so to the width of a bucket.
+They are traced as in a native lab; observers of the server stay active. The delays are read from their
+histogram, with the precision of its buckets.
 """
 
 import socket
@@ -26,7 +26,7 @@ from workload.services import SERVICES
 
 START_S = 60
 END_S = 30
-# Until pools are open, reference data read and caches warm.
+# Warm-up: pools open, reference data is read, caches fill.
 SETTLE_S = 3.0
 DELAY = "credit_start_delay_seconds_bucket"
 
@@ -35,10 +35,10 @@ Counts: TypeAlias = Counter[tuple[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Held:
-    """What the services did at a rate; rates per second, delay in seconds.
+class RateRun:
+    """The services at a target rate; rates per second, delay in seconds.
 
-    `processors` is what those of the machine did meanwhile.
+    `processors` is the use of the machine's processors meanwhile.
     """
 
     asked_rate: float
@@ -50,8 +50,8 @@ class Held:
     processors: Shares
 
 
-def hold(settings: LabSettings, *, rate: float, seconds: float) -> Held:
-    """Run the five services at `rate` operations per second over all of them.
+def run_at_rate(settings: LabSettings, *, rate: float, seconds: float) -> RateRun:
+    """Run the five services at a total of `rate` operations per second.
 
     Raises:
         LabError: when a service does not start.
@@ -68,7 +68,7 @@ def hold(settings: LabSettings, *, rate: float, seconds: float) -> Held:
     totals: Counter[str] = Counter()
     for (name, _), value in counts.items():
         totals[name] += value
-    return Held(
+    return RateRun(
         asked_rate=rate,
         arrival_rate=totals["credit_arrivals_total"] / seconds,
         operation_rate=totals["credit_operations_total"] / seconds,
@@ -82,7 +82,7 @@ def hold(settings: LabSettings, *, rate: float, seconds: float) -> Held:
 
 
 def idle(settings: LabSettings) -> LabSettings:
-    """Return settings with which services start beside others, and without any load."""
+    """Return settings with free ports and without load."""
     ports = {f"{name}_port": _free_port() for name in SERVICES}
     return settings.model_copy(update={"workload_load": 0.0, **ports})
 
@@ -108,7 +108,7 @@ def quantile(share: float, buckets: dict[float, float]) -> float:
 
 @contextmanager
 def running(settings: LabSettings) -> Iterator[list[ServiceClient]]:
-    """Run the five services as processes, at the ports and the load of these settings.
+    """Run the five services as processes, with the ports and the load of these settings.
 
     Raises:
         LabError: when one does not start.
@@ -141,7 +141,7 @@ def _silent(service: ServiceClient) -> str | None:
 
 
 def counted(services: Sequence[ServiceClient]) -> Counts:
-    """Return what all services have counted, by metric and by outcome or bucket."""
+    """Return the sums of the services' counters, by metric and by outcome or bucket."""
     counts: Counts = Counter()
     for sample in (sample for service in services for sample in service.samples()):
         counts[sample.name, _part(sample)] += sample.value  # type: ignore[assignment]

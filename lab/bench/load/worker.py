@@ -1,8 +1,8 @@
-"""One process of our engine under measurement: `python -m lab.bench.load.worker THREADS [bare]`.
+"""One process of the load engine under measurement: `python -m lab.bench.load.worker THREADS [bare]`.
 
-The engine is the services' own: Runner, Session, pool, metrics, and for an open loop Engine. Only what a
-service's process adds around that (HTTP, signals) is left out. It lives for the whole benchmark and does
-one job after the other, as they come in by standard input; so no turn pays for its start.
+The engine is that of the services: Runner, Session, pool, metrics, and for an open loop Engine, without
+the HTTP server and the signal handlers of a service. The process runs for the whole benchmark and reads
+its jobs from standard input, so no turn includes its start.
 """
 
 import gc
@@ -36,7 +36,7 @@ DRAIN_S = 30.0
 
 
 class _Kept(Histogram):
-    """Keeps each value: a p99 read from buckets would be off by the width of a bucket."""
+    """Keeps each value: a p99 from buckets would have the precision of a bucket."""
 
     def __init__(self) -> None:
         super().__init__("start_delay_seconds", "kept", registry=None)
@@ -48,7 +48,7 @@ class _Kept(Histogram):
 
 
 class _Metrics(Metrics):
-    """The services' metrics, less the buckets of the start delay."""
+    """The services' metrics, without the buckets of the start delay."""
 
     def __init__(self) -> None:
         super().__init__(CollectorRegistry())
@@ -61,7 +61,7 @@ class _Metrics(Metrics):
 
 
 class Worker:
-    """The scenarios' operations, each run as its own service would run it, over one pool."""
+    """The scenarios' operations, each run as in its own service, over one pool."""
 
     def __init__(self, settings: Settings, threads: int, *, bare: bool = False) -> None:
         self._settings = settings.model_copy(update={"workload_load": 1.0})
@@ -73,12 +73,12 @@ class Worker:
             for scenario in SCENARIOS
             for share in scenario.shares
         }
-        # Of all threads: to append is one step, and an operation shall not pay for a lock.
+        # Shared by all threads: append is atomic, and an operation must not wait for a lock.
         self._outcomes: list[Outcome] = []
         self._durations: list[float] = []
 
     def _wired(self) -> Mapping[str, Runner]:
-        """The services' own parts, but for one pool for all."""
+        """Build the parts of a service, with one pool for all scenarios."""
         spans = tracing.start(self._settings, SERVICE)
         database = Database(
             self._settings,
@@ -126,7 +126,7 @@ class Worker:
         )
 
     def _statements(self) -> int:
-        """Return how many statements have been executed so far."""
+        """Return the number of statements executed so far."""
         return round(
             sum(
                 sample.value
@@ -148,7 +148,7 @@ class Worker:
         weights = [share.weight for share in scenario.shares]
 
         def loop() -> None:
-            # Drawn beforehand: pgbench's choice of a script costs it next to nothing.
+            # Drawn before the turn: pgbench chooses its script at almost no cost.
             order = random.choices(operations, weights, k=1000)
             while True:
                 for operation in order:
@@ -179,12 +179,12 @@ class Worker:
 
 
 def _at(operation: Operation, rates: Mapping[str, float]) -> Operation:
-    """The operation at its share of the rate and nothing else: a turn is no start of a service."""
+    """The operation at its share of the rate, without the work of a service's start."""
     return replace(operation, rate=lambda _: rates[operation.name], at_start=False)
 
 
 def main() -> None:
-    """Do jobs, one for each line, until there are no more."""
+    """Do jobs, one for each line of standard input, until its end."""
     worker = Worker(Settings.load(), threads=int(sys.argv[1]), bare=BARE in sys.argv)
     gc.freeze()  # as the services' process does
     for line in sys.stdin:

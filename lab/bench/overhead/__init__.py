@@ -1,1 +1,1 @@
-"""`bench overhead`: what each observer costs the load, beside the same load that nobody observes."""
+"""`bench overhead`: the cost of each observer for the load, compared with the unobserved load."""

@@ -1,4 +1,4 @@
-"""The command, and the table that a person reads."""
+"""The command and its table."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from lab import seed as seeding
 from lab.bench.overhead.measure import Plan, Result, measure
-from lab.bench.overhead.modes import ALWAYS_ON, MODES, NOBODY, SCRAPE_EVERY_S
+from lab.bench.overhead.modes import ALWAYS_ON, MODES, SCRAPE_EVERY_S, UNOBSERVED
 from lab.bench.overhead.ratios import ROUNDS_AT_LEAST, Estimate, Verdict
 from lab.bench.overhead.server import own_server
 from lab.bench.scratch import checkpoint
@@ -57,17 +57,17 @@ def overhead(
     scale: Annotated[
         float,
         typer.Option(
-            help="How much data: 1 is 10,000 customers.",
+            help="Size of the data: 1 is 10,000 customers.",
             parser=number(0.01, MAX_SCALE),
             metavar="N",
         ),
     ] = 0.2,
     as_json: AsJson = False,
 ) -> None:
-    """Run the load with nobody, exporter, agent, tracing, auto_explain, all; tell what each costs it."""
+    """Measure the cost of exporter, agent, tracing, auto_explain and all of them for the load."""
     settings = LabSettings.load()
     if any(records.living(Paths.of(settings).run)):
-        warn("The lab runs on these processors, too: for figures to rely on, stop it first.")
+        warn("The lab runs on the same processors. Stop it first for reliable figures.")
     plan = Plan(
         seconds=seconds,
         rounds=rounds,
@@ -83,10 +83,10 @@ def overhead(
 
 
 def run(settings: LabSettings, plan: Plan, scale: float) -> Result:
-    """Measure on a server of the benchmark's own; nothing of it remains.
+    """Measure on a temporary server of the benchmark.
 
     Raises:
-        LabError: when a part does not start, or fails.
+        LabError: when a component does not start, or fails.
     """
     columns = (
         TextColumn("{task.description:<40}"),
@@ -97,7 +97,7 @@ def run(settings: LabSettings, plan: Plan, scale: float) -> Result:
     parent = Paths.of(settings).state
     parent.mkdir(parents=True, exist_ok=True)
     with (
-        # On the lab's own disk: /tmp may be memory, where a commit costs nothing.
+        # On the lab's disk: /tmp may be in memory, where a commit is too fast.
         tempfile.TemporaryDirectory(prefix="bench-", dir=parent) as directory,
         own_server(settings, Path(directory)) as own,
     ):
@@ -115,15 +115,15 @@ def run(settings: LabSettings, plan: Plan, scale: float) -> Result:
 
 
 def tables(result: Result) -> RenderableType:
-    """Return the figures of each mode beside the unobserved load's, and what to know of them."""
+    """Return the figures of each mode and of the unobserved load, with notes."""
     plan = result.plan
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("observed by", no_wrap=True)
     for heading in ("nobody", "with it", "ratio", "95 % interval"):
         table.add_column(heading, justify="right")
     table.add_column("", no_wrap=True)
-    unobserved = result.typical(NOBODY)
-    for mode in (mode for mode in MODES if mode is not NOBODY):
+    unobserved = result.typical(UNOBSERVED)
+    for mode in (mode for mode in MODES if mode is not UNOBSERVED):
         typical, cost = result.typical(mode), result.cost(mode)
         table.add_row(Text(mode.name, style="bold"))
         for name, words in FIGURES.items():
@@ -157,9 +157,9 @@ def _notes(plan: Plan) -> list[str]:
         f"Always on: {ALWAYS_ON}.",
         f"{turns}, {plan.connections} connections at saturation; nobody and with it are medians.",
         f"A ratio is to the unobserved turn of the same round: {interval}.",
-        "One interval in twenty misses by chance.",
-        "CPU/statement is the clients' own; the database's is not in it.",
-        "What agent and tracers send is taken and forgotten, on the same machine.",
+        "One interval in twenty does not contain the true value.",
+        "CPU/statement is the clients' CPU time, without that of the database.",
+        "The payloads of agent and tracers are received and discarded, on the same machine.",
     ]
     if plan.scrape_every_s < SCRAPE_EVERY_S:
         notes.append(f"Turns are short: the exporter is scraped every {plan.scrape_every_s:g} s.")

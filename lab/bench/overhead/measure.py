@@ -1,6 +1,6 @@
 """The rounds: each mode has a turn in each of them, compared with the unobserved turn of the same round.
 
-A turn drives the lab's mix of operations as fast as it goes, so what an observer takes shows as throughput.
+A turn runs the lab's mix of operations in a closed loop, so the cost of an observer shows as throughput.
 Latencies are of whole operations at that saturation, from an operation's start to its end.
 """
 
@@ -13,7 +13,7 @@ from threading import Event
 
 from lab.bench.load.ours import Engine, engine
 from lab.bench.load.scenarios import MIX
-from lab.bench.overhead.modes import ALWAYS_ON, MODES, NOBODY, SCRAPE_EVERY_S, Mode, order
+from lab.bench.overhead.modes import ALWAYS_ON, MODES, SCRAPE_EVERY_S, UNOBSERVED, Mode, order
 from lab.bench.overhead.observers import observed, observer, scraped, sink
 from lab.bench.overhead.process import Process
 from lab.bench.overhead.ratios import Estimate, difference, ratio
@@ -21,9 +21,9 @@ from lab.bench.overhead.server import set_auto_explain
 from lab.foundation.settings import LabSettings
 
 Progress = Callable[[str], None]
-# Spans of the turn before are sent within a second.
+# Spans of the previous turn are sent within a second.
 SETTLE_S = 0.5
-# Until pools are full, and what the load reads is cached.
+# Warm-up: pools and caches fill.
 WARM_UP_S = 2.0
 
 
@@ -38,18 +38,18 @@ class Plan:
 
     @property
     def turns(self) -> int:
-        """How many turns there are in all."""
+        """The total number of turns."""
         return self.rounds * len(MODES)
 
     @property
     def scrape_every_s(self) -> float:
-        """A turn has at least one scrape; one that is shorter than the lab's interval has more than due."""
+        """Seconds between scrapes: at least one scrape per turn, so more often than in the lab."""
         return min(SCRAPE_EVERY_S, self.seconds)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Turn:
-    """What the load did in one turn; the CPU is the clients' own, the database's is not in it."""
+    """The load in one turn; the CPU time is the clients', without that of the database."""
 
     operations_per_s: float
     p50_ms: float
@@ -60,7 +60,7 @@ class Turn:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cost:
-    """One mode beside the unobserved load: ratios, and microseconds of client CPU a statement takes more."""
+    """One mode and the unobserved load: ratios, and additional microseconds of client CPU per statement."""
 
     operations_per_s: Estimate
     p50_ms: Estimate
@@ -82,8 +82,8 @@ class Result:
         return Turn(**{name: median(getattr(turn, name) for turn in turns) for name in _FIGURES})
 
     def cost(self, mode: Mode) -> Cost:
-        """Return what a mode costs, from each of its turns beside the unobserved one of that round."""
-        pairs = list(zip(self.turns[mode.name], self.turns[NOBODY.name], strict=True))
+        """Return the cost of a mode, from each of its turns and the unobserved turn of the same round."""
+        pairs = list(zip(self.turns[mode.name], self.turns[UNOBSERVED.name], strict=True))
 
         def ratios(name: str) -> Estimate:
             return ratio(
@@ -98,7 +98,7 @@ class Result:
         )
 
     def to_json(self) -> dict[str, object]:
-        """Return the document that --json prints."""
+        """Return the document of --json."""
         return {
             **asdict(self.plan),
             "scrape_every_s": self.plan.scrape_every_s,
@@ -108,7 +108,7 @@ class Result:
                 mode.name: {
                     "what": mode.what,
                     "median": asdict(self.typical(mode)),
-                    "cost": None if mode is NOBODY else asdict(self.cost(mode)),
+                    "cost": None if mode is UNOBSERVED else asdict(self.cost(mode)),
                     "turns": [asdict(turn) for turn in self.turns[mode.name]],
                 }
                 for mode in MODES
@@ -120,7 +120,7 @@ _FIGURES = tuple(Turn.__dataclass_fields__)
 
 
 def measure(settings: LabSettings, plan: Plan, state: Path, progress: Progress) -> Result:
-    """Measure every mode on a seeded database of a server that is the benchmark's own.
+    """Measure every mode on a seeded database of the benchmark's server.
 
     Raises:
         LabError: when an observer does not start, or it or an operation fails.
@@ -138,7 +138,7 @@ def measure(settings: LabSettings, plan: Plan, state: Path, progress: Progress) 
 
 @dataclass(frozen=True, kw_only=True)
 class _Site:
-    """Everything of a run, ready for its turns; the agent is frozen between those that are its own."""
+    """The components of a run, ready for its turns; the agent is frozen in turns without it."""
 
     settings: LabSettings
     agent: Process

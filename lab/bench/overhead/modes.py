@@ -1,4 +1,4 @@
-"""Who observes in a turn, and in which order the turns of a round come."""
+"""The observers of a turn, and the order of the turns in a round."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from lab.telemetry.store.records import EMBEDDED_LABEL
 
 SCRAPE_EVERY_S = 10.0
-# What stays on in every turn, also in the one that nobody observes: taking it out needs a restart.
+# Active in every turn, also in the unobserved one: disabling it needs a restart.
 ALWAYS_ON = (
     "pg_stat_statements and auto_explain loaded, query ids, track_io_timing, and the JSON log with"
     " statements above 100 ms, as postgres/conf has them"
@@ -15,7 +15,7 @@ ALWAYS_ON = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mode:
-    """Who observes, by parts."""
+    """A combination of observers."""
 
     name: str
     what: str
@@ -25,9 +25,9 @@ class Mode:
     auto_explain: bool = False
 
 
-NOBODY = Mode(name="nobody", what="neither scraped, sampled, traced nor explained")
+UNOBSERVED = Mode(name="nobody", what="neither scraped, sampled, traced nor explained")
 MODES = (
-    NOBODY,
+    UNOBSERVED,
     Mode(name="exporter", what="postgres_exporter, scraped every 10 s", exporter=True),
     Mode(name="agent", what=EMBEDDED_LABEL, agent=True),
     Mode(name="tracing", what="ddtrace, with DBM propagation", tracing=True),
@@ -46,8 +46,8 @@ MODES = (
 def order(number: int, modes: Sequence[Mode] = MODES) -> list[Mode]:
     """Return the modes of a round, counted from 0, in the order of their turns.
 
-    Rotated, so that none is always first; and zigzag (E. J. Williams, 1949), so that over as many rounds
-    as there are modes each one follows each other one once: what one leaves behind falls on all of them.
+    A Williams design (E. J. Williams, 1949), rotated: over as many rounds as there are modes, each mode
+    follows each other mode once, so that carry-over effects are balanced.
 
     >>> [[mode.name[:2] for mode in order(number)] for number in (0, 1)]
     [['no', 'ex', 'al', 'ag', 'au', 'tr'], ['ex', 'ag', 'no', 'tr', 'al', 'au']]

@@ -1,7 +1,7 @@
-"""The observers of the benchmark's own server, and somebody who takes what they send and forgets it.
+"""The observers of the benchmark's server, and a receiver that discards their payloads.
 
-What the real receiver does with it, an Agent's processes or the lab's console, is work of its own on a
-machine that may be another one; `compare` has the processes of a lab that runs.
+The work of a real receiver, such as an Agent's processes or the lab's console, may be on another machine;
+`compare` measures the processes of a running lab.
 """
 
 import http.client
@@ -22,14 +22,14 @@ from lab.stack.native.command import Launch
 from lab.stack.native.commands import COMMANDS
 
 START_S = 60
-# As prometheus/prometheus.yml has it.
+# As in prometheus/prometheus.yml.
 SCRAPE_TIMEOUT_S = 9
 INFO = {"version": "7.0.0", "endpoints": ["/v0.5/traces"], "client_drop_p0s": False}
 TAKEN = {"rate_by_service": {"service:,env:": 1.0}}
 
 
 class _Forgetting(BaseHTTPRequestHandler):
-    """Answers as an Agent and an intake do."""
+    """Answers requests like an Agent and an intake."""
 
     protocol_version = "HTTP/1.1"
 
@@ -55,7 +55,7 @@ class _Forgetting(BaseHTTPRequestHandler):
 
 @contextmanager
 def sink() -> Iterator[int]:
-    """Give the port of somebody who takes spans and payloads."""
+    """Yield the port of a receiver of spans and payloads."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Forgetting)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, name="sink", daemon=True)
@@ -70,7 +70,7 @@ def sink() -> Iterator[int]:
 
 @contextmanager
 def observer(component: str, settings: LabSettings, state: Path) -> Iterator[Process]:
-    """Run the exporter or the agent of a lab against the server of these settings.
+    """Run the exporter or the agent of a lab for the server of these settings.
 
     Raises:
         LabError: when it does not start.
@@ -83,7 +83,7 @@ def observer(component: str, settings: LabSettings, state: Path) -> Iterator[Pro
 
 
 def observed(settings: LabSettings, *, console_port: int) -> LabSettings:
-    """Return settings with which both observers start beside those of a lab that runs."""
+    """Return settings with free ports, so that both observers start beside a running lab."""
     return settings.model_copy(
         update={
             "exporter_port": free_port(),
@@ -96,7 +96,7 @@ def observed(settings: LabSettings, *, console_port: int) -> LabSettings:
 
 @contextmanager
 def scraped(settings: LabSettings, *, every_s: float) -> Iterator[None]:
-    """Scrape the exporter during a block, at the middle of each interval.
+    """Scrape the exporter during a block, in the middle of each interval.
 
     Raises:
         LabError: at the end of the block, when a scrape failed.

@@ -1,4 +1,4 @@
-"""A process that the benchmark has started, and that is gone when its block ends, however that ends."""
+"""A process that the benchmark starts for a block, and ends with the block in any case."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +17,7 @@ LOG_LINES = 10
 
 
 class Process:
-    """One that runs; `frozen` costs nothing but its memory."""
+    """A running process; a frozen one uses only memory."""
 
     def __init__(self, name: str, process: psutil.Popen, log: Path) -> None:
         self._name = name
@@ -25,10 +25,10 @@ class Process:
         self._log = log
 
     def await_ready(self, probe: Callable[[], str | None], within_s: float) -> None:
-        """Return when the probe has nothing to say.
+        """Wait until the probe reports no reason.
 
         Raises:
-            LabError: with the end of its log, when it ends; as a NotReadyError when it takes too long.
+            LabError: with the end of its log, when it ends; NotReadyError when it takes too long.
         """
         await_state(
             f"the benchmark's {self._name} works",
@@ -38,7 +38,7 @@ class Process:
         )
 
     def require(self) -> None:
-        """Return when it is still there.
+        """Check that the process is running.
 
         Raises:
             LabError: with the end of its log.
@@ -49,11 +49,11 @@ class Process:
             raise LabError(f"The benchmark's {self._name} has ended. Its last lines:\n{end}")
 
     def freeze(self) -> None:
-        """Let it do nothing, and keep its connections."""
+        """Stop it by SIGSTOP; its connections stay open."""
         self._process.suspend()
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Continue it by SIGCONT."""
         self._process.resume()
 
 
@@ -63,7 +63,7 @@ def running(
 ) -> Iterator[Process]:
     """Start a process, with a log in this directory, and end it.
 
-    It gets a session of its own: Ctrl-C is for the benchmark, which stops things in their order.
+    It has its own session: Ctrl-C must reach only the benchmark, which ends its processes in order.
     """
     log = state / f"{name}.log"
     with log.open("wb") as output:

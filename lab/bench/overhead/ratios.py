@@ -1,8 +1,8 @@
-"""From the rounds' ratios to one figure with an interval, and to what may be said of it.
+"""From the rounds' ratios to one figure with a confidence interval, and a verdict.
 
-The interval is Student's, 95 %, of the mean over the rounds: of the logarithms for a ratio, so that twice as
-much and half as much weigh the same. It takes rounds for independent, and each mode's turn for comparable
-with the unobserved one of its own round only.
+The interval is Student's, 95 %, of the mean over the rounds: of the logarithms for a ratio, so that double
+and half have the same weight. It assumes that rounds are independent, and that a turn is comparable only
+with the unobserved turn of the same round.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from enum import StrEnum
 from math import exp, log, sqrt
 from statistics import fmean, stdev
 
-# Fewer rounds give an interval, but one that a single odd turn makes or breaks.
+# With fewer rounds a single outlier determines the interval.
 ROUNDS_AT_LEAST = 4
-# Student's t for 97.5 %, by degrees of freedom from 1 on; the last stands for all that follow.
+# Student's t for 97.5 %, by degrees of freedom from 1 on; the last is used for all larger ones.
 T = (
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
     2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
@@ -22,7 +22,7 @@ T = (
 
 
 class Verdict(StrEnum):
-    """What may be said of a figure beside the one of the unobserved load."""
+    """The verdict on a figure, compared with that of the unobserved load."""
 
     UNKNOWN = "unknown"
     SAME = "not distinguishable"
@@ -32,7 +32,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """A ratio or a difference, and the ends of its interval; None where one round gives none."""
+    """A ratio or a difference, and the ends of its interval; None for a single round."""
 
     value: float
     low: float | None

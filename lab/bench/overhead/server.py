@@ -1,6 +1,6 @@
-"""A PostgreSQL of the benchmark's own, with the lab's configuration: one that nobody observes but on purpose.
+"""A separate PostgreSQL of the benchmark, with the lab's configuration and no other observer.
 
-The server of a lab that runs has its observers and its load, and its settings are not ours to switch.
+The server of a running lab has its own observers and load, and its settings must not change.
 """
 
 from collections.abc import Iterator
@@ -28,11 +28,11 @@ OFF = "-1"
 
 @contextmanager
 def own_server(settings: LabSettings, state: Path) -> Iterator[LabSettings]:
-    """Give settings that point to a new server with the lab's roles and its empty schema.
+    """Yield settings that point to a new server with the lab's roles and its empty schema.
 
     Args:
-        settings: passwords and the superuser's name are taken from them.
-        state: a directory for its data and its log, made by the caller, who removes it too.
+        settings: source of the passwords and of the superuser's name.
+        state: directory for data and log, created and removed by the caller.
 
     Raises:
         LabError: when there is no PostgreSQL 15, or it does not start.
@@ -63,11 +63,11 @@ def own_server(settings: LabSettings, state: Path) -> Iterator[LabSettings]:
 
 
 def set_auto_explain(settings: LabSettings, *, on: bool) -> None:
-    """Have every session, the open ones too, explain slow statements or none; returns when it is so.
+    """Turn auto_explain on or off for all sessions, open ones included; wait until it is effective.
 
     Raises:
         DatabaseError: when the server refuses.
-        NotReadyError: when it does not read its configuration again.
+        NotReadyError: when the server does not reload its configuration.
     """
     with connect(dsn(settings, Role.SUPERUSER)) as connection:
         value = "DEFAULT" if on else OFF
