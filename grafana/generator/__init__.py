@@ -1,5 +1,5 @@
-"""Makes grafana/dashboards/*.json: the dashboards as code, so that colours, units and links agree.
+"""Generates grafana/dashboards/*.json: dashboards as code, with the same colours, units and links.
 
-Called generator because the JSON is what Grafana reads and what is reviewed; this only writes it.
-`python -m grafana.generator` writes the files, and a test holds them against what it would write.
+Grafana reads the JSON, and the JSON is reviewed; this package only writes it.
+`python -m grafana.generator` writes the files; a test compares them with its output.
 """

@@ -1,6 +1,6 @@
-"""`python -m grafana.generator`: write grafana/dashboards/*.json anew.
+"""`python -m grafana.generator`: write grafana/dashboards/*.json.
 
-Exit status: 0 always, unless a file cannot be written; what changed is for `git diff` to tell.
+Exit status: 0 unless a file cannot be written; `git diff` shows the changes.
 """
 
 import sys

@@ -1,6 +1,6 @@
-"""A dashboard: rows of panels, the variables and annotations that all of them share, links to the others.
+"""A dashboard: rows of panels, shared variables and annotations, links to the other dashboards.
 
-Called board, so that it is not taken for the SDK's own Dashboard, which it builds.
+The name `board` distinguishes it from the SDK's Dashboard, which it builds.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ OVERVIEW, QUERIES, QUERY, TABLES, SESSIONS, INTERNALS, OBSERVERS, SHOP = (
         "shop",
     )
 )
-# The hosts of Datadog's sites as a browser reaches them; the first is the default.
+# The web hosts of Datadog's sites; the first is the default.
 DATADOG_HOSTS = (
     "app.datadoghq.com",
     "app.datadoghq.eu",
@@ -61,7 +61,7 @@ def board(
     *sections: Section,
     variables: Sequence[QueryVariable] = (),
 ) -> models.Dashboard:
-    """Return a dashboard with a stable id for each panel, so that a link to a panel stays good."""
+    """Return a dashboard with a stable id for each panel, so that links to panels stay valid."""
     built = (
         Dashboard(title)
         .uid(uid)
@@ -100,12 +100,12 @@ def choose(
     """Return a variable whose values are those of a label.
 
     Args:
-        name: as in $name.
-        label: as people read it.
+        name: the variable's name, without $.
+        label: the displayed name.
         query: label_values(selector, label).
-        description: what choosing does.
-        current: what a first visit shows; by default everything.
-        several: whether more than one value can be chosen. A variable for one value has no "All".
+        description: the effect of a choice.
+        current: the initial value; by default all.
+        several: whether more than one value can be selected. A single-value variable has no "All".
     """
     variable = (
         QueryVariable(name)
@@ -132,12 +132,12 @@ def service(series: str = "credit_service_info") -> QueryVariable:
         "service",
         "Service",
         f"label_values({series}, service)",
-        "Whose panels and statements to show",
+        "Services whose panels and statements are shown",
     )
 
 
 def database() -> QueryVariable:
-    """Return the hidden variable $database: the one that the exporter reads tables of."""
+    """Return the hidden variable $database: the database whose tables the exporter reads."""
     return choose(
         "database",
         "Database",
@@ -203,7 +203,7 @@ def _datadog() -> CustomVariable:
     return (
         CustomVariable("datadog")
         .label("Datadog site")
-        .description("Where the links to Datadog lead: the host of your account's site")
+        .description("Target of the links to Datadog: the host of your account's site")
         .values(",".join(DATADOG_HOSTS))
         .current(models.VariableOption(selected=True, text=first, value=first))
         .options(

@@ -1,7 +1,7 @@
-"""Marks on every graph for what happened to the lab, read from Prometheus alone.
+"""Annotations of every graph for events of the lab, from Prometheus alone.
 
-Grafana asks for a point a minute, and joins neighbouring ones above 0 to one region. So each expression
-looks back over that minute, and over a scrape more where it needs two samples.
+Grafana requests a point a minute, and joins adjacent points above 0 to a region. So each expression
+covers that minute, and one more scrape where it needs two samples.
 """
 
 from grafana_foundation_sdk.builders.dashboard import AnnotationQuery
@@ -12,13 +12,13 @@ from grafana.generator.source import PROMETHEUS
 
 
 class Worded(models.AnnotationQuery):
-    """The SDK's annotation with the two texts that a Prometheus annotation also has."""
+    """The SDK's annotation, with the title and text format of a Prometheus annotation."""
 
     title: str = ""
     text: str = ""
 
     def to_json(self) -> dict[str, object]:
-        """Return what Grafana reads."""
+        """Return the JSON object that Grafana reads."""
         return {**super().to_json(), "titleFormat": self.title, "textFormat": self.text}
 
 
@@ -43,7 +43,7 @@ FIRING, FIRING_BEFORE = (
 ANNOTATIONS = (
     Incident(
         "Alerts",
-        # Its beginning alone: regions of several alerts, one on the other, would hide the graph.
+        # Only its beginning: overlapping regions of several alerts would hide the graph.
         f"{FIRING} unless {FIRING_BEFORE}",
         colour=style.RED,
         title="{{alertname}}",

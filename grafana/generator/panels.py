@@ -1,7 +1,7 @@
-"""The kinds of panel that the dashboards are made of, each with the lab's defaults; tables are next door.
+"""The kinds of panel of the dashboards, with the lab's defaults; for tables see tables.py.
 
-A panel cannot be made without a title, a description in words and a unit: who opens a dashboard for the
-first time, at night, reads what it shows and what to do.
+A panel requires a title, a description and a unit, so that a reader who opens a dashboard for the first
+time finds what it shows and what to do.
 """
 
 import math
@@ -41,15 +41,15 @@ from grafana.generator.source import PROMETHEUS, Query
 T = TypeVar("T")
 Panel: TypeAlias = Builder[models.Panel]
 
-# Thirds, halves and sixths of the 24 columns; at 1440 px a third holds a legend of five services.
+# Thirds, halves and sixths of the 24 columns; at 1440 px a legend of five services fits into a third.
 THIRD, HALF, WHOLE, SIXTH, QUARTER = 8, 12, 24, 4, 6
 GRAPH, NUMBER = 8, 4
-# Characters that a line of a note holds at 1440 px.
+# Characters in a line of a note at 1440 px.
 NOTE_LINE = 190
 
 
 def link(title: str, url: str) -> DashboardLink:
-    """Return a link of a series, a value or a row; one that leaves Grafana opens a tab of its own."""
+    """Return a link of a series, a value or a row; an external one opens a new tab."""
     return DashboardLink(title).url(url).target_blank(url.startswith("http"))
 
 
@@ -66,25 +66,25 @@ def graph(
     thresholds: ThresholdsConfig | None = None,
     signed: bool = False,
     begins_at: float = 0,
-    empty: str = "Nothing to show in this time range",
+    empty: str = "No data in this time range",
     links: Sequence[DashboardLink] = (),
 ) -> timeseries.Panel:
     """Return series over time.
 
     Args:
-        title: what is shown, without the unit.
-        description: what it means, and what to do when it looks bad.
+        title: the measured quantity, without the unit.
+        description: the meaning, and what to do about bad values.
         unit: of the values.
-        queries: whose legends name the series.
+        queries: their legends name the series.
         width: in columns of 24.
         height: in grid units of 30 px.
-        colours: by the beginning of a series' name.
-        stacked: as areas on top of each other; for parts of a whole.
+        colours: by the prefix of a series' name.
+        stacked: as stacked areas; for parts of a whole.
         bars: for events that are counted.
         thresholds: drawn as dashed lines.
         signed: whether values below zero are possible.
-        begins_at: where the axis begins unless a value lies below; for shares that are nearly one.
-        empty: what is said where the chosen variables leave no series.
+        begins_at: minimum of the axis unless a value is below it; for shares that are nearly one.
+        empty: text shown when the selected variables match no series.
         links: of each series.
     """
     panel = (
@@ -122,7 +122,7 @@ def graph(
     if stacked:
         panel = panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL))
     for name, colour in (colours or {}).items():
-        # "idle" must not paint "idle in transaction": a series' name goes on with another word only.
+        # The colour of "idle" must not apply to "idle in transaction": a colon may follow the name, no word.
         pattern = f"/^{name.replace('(', '[(]').replace(')', '[)]')}($|: )/"
         panel = panel.override_by_regexp(pattern, [fixed(colour)])
     for ref, query in named(queries):
@@ -144,20 +144,20 @@ def number(
     words: Mapping[str, str] | None = None,
     links: Sequence[DashboardLink] = (),
 ) -> stat.Panel:
-    """Return the newest value of each series in large type.
+    """Return a stat panel: the last value of each series.
 
     Args:
-        title: what is shown.
-        description: what it means, and what to do when it looks bad.
+        title: the measured quantity.
+        description: the meaning, and what to do about bad values.
         unit: of the values.
-        queries: whose legends name the values where there is more than one.
+        queries: their legends name the values if there are several.
         width: in columns of 24.
         height: in grid units of 30 px.
-        thresholds: the colours; without them the figure is neither good nor bad.
+        thresholds: the colours; without thresholds the colour is neutral.
         decimals: shown; by default as many as the value needs.
-        trend: whether the series is drawn behind the value; it is then a range query.
-        empty: what is said where there is no value.
-        words: for values that stand for a state.
+        trend: whether a sparkline is drawn behind the value; the query is then a range query.
+        empty: text shown when there is no value.
+        words: texts for values that represent a state.
         links: of the value.
     """
     panel = (
@@ -180,7 +180,7 @@ def number(
     if decimals is not None:
         panel = panel.decimals(decimals)
     if len(queries) > 1:
-        # One below the other and all of one size, instead of tiles that each fill their own.
+        # In one column and of one size, instead of tiles of different sizes.
         size = common.VizTextDisplayOptions().title_size(14).value_size(20)
         panel = panel.orientation(VizOrientation.HORIZONTAL).text(size)
     if words:
@@ -193,7 +193,7 @@ def number(
 def timeline(
     title: str, description: str, *queries: Query, width: int = HALF
 ) -> statetimeline.Panel:
-    """Return when each thing was up (1) and down (0)."""
+    """Return a state timeline: up (1) and down (0)."""
     panel = (
         statetimeline.Panel()
         .title(title)
@@ -217,7 +217,7 @@ def timeline(
 
 
 def note(title: str, markdown: str) -> text.Panel:
-    """Return words across the page: what this dashboard is for and where to go next."""
+    """Return a text panel of full width: the purpose of the dashboard, and next steps."""
     lines = math.ceil(len(markdown) / NOTE_LINE)
     return (
         text.Panel()
@@ -236,24 +236,24 @@ def fixed(colour: str) -> DynamicConfigValue:
 
 
 def said(words: Mapping[str, str]) -> ValueMapping:
-    """Return words in place of values."""
+    """Return a mapping of values to texts."""
     return ValueMap(options={k: ValueMappingResult(text=v) for k, v in words.items()})
 
 
 def named(queries: Sequence[T]) -> list[tuple[str, T]]:
-    """Return each with its letter, which is how Grafana tells the queries of a panel apart."""
+    """Return each with its refId, which identifies a query in a panel."""
     return [(chr(ord("A") + i), query) for i, query in enumerate(queries)]
 
 
 def _legend(width: int, unit: str) -> common.VizLegendOptions:
-    """Return names below a narrow graph, and a table with values beside one that has room for it."""
+    """Return a legend: names below a narrow graph, a table with values beside a wide one."""
     legend = common.VizLegendOptions().show_legend(True)
     if width < HALF:
         return legend.display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
     return (
         legend.display_mode(LegendDisplayMode.TABLE)
         .placement(LegendPlacement.RIGHT)
-        # Two columns of the long unit would leave no room for the graph.
+        # Two columns with this long unit would be too wide.
         .calcs(["max"] if unit == style.SESSIONS else ["lastNotNull", "max"])
         .sort_by("Max")
         .sort_desc(True)

@@ -1,4 +1,4 @@
-"""Where the panels read: the provisioned Prometheus, by its fixed uid, and queries against it."""
+"""The data source of the panels: the provisioned Prometheus, by its fixed uid, and queries for it."""
 
 from dataclasses import dataclass
 
@@ -10,16 +10,16 @@ PROMETHEUS = DataSourceRef(type_val="prometheus", uid="credit-lab-prometheus")
 
 
 def grown_by(counter: str) -> str:
-    """Return what a counter of rare events grew by since the last point of the graph.
+    """Return the increase of a counter of rare events since the last point of the graph.
 
-    Whole numbers, each event once; increase() would show one event as 1.33 of them in four points.
+    Whole numbers, each event once; increase() extrapolates, and would show one event as 1.33 in four points.
     """
     return f"clamp_min({counter} - {counter} offset $__interval, 0)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """One PromQL expression and how its series are called.
+    """One PromQL expression and the legend of its series.
 
     Attributes:
         expr: PromQL, with Grafana's variables.

@@ -1,21 +1,21 @@
-"""PromQL for statements: pg_stat_statements has queryids, people have names; this joins the two.
+"""PromQL for statements: joins the queryids of pg_stat_statements with the statements' names.
 
 The names come from the recorded series rather than from credit_statement_info, because a recorded series
-can be filtered: it also has the statements that nobody named, as "unnamed".
+can be filtered: it also has the statements without a name, as "unnamed".
 """
 
 
 def names(*labels: str, **matchers: str) -> str:
-    """Return one series of value 1 for each statement that ran of late.
+    """Return one series of value 1 for each statement that ran recently.
 
     Args:
-        labels: that it keeps; by default user, queryid, statement and service.
+        labels: the labels to keep; by default user, queryid, statement and service.
         matchers: label=matcher, operator included: statement='="$statement"'.
     """
     kept = ", ".join(labels or ("user", "queryid", "statement", "service"))
     selector = ", ".join(f"{label}{matcher}" for label, matcher in matchers.items())
     recorded = f"statement:pg_stat_statements_calls:rate1m{{{selector}}}"
-    # One each: after a restart of Prometheus a name that has changed is beside the new one for a while.
+    # One per queryid: after a restart of Prometheus the old and the new name of a statement may coexist.
     return f"group by ({kept}) (topk by (user, queryid) (1, {recorded}))"
 
 
@@ -24,13 +24,13 @@ DETAIL = {"statement": '="$statement"', "queryid": '=~"$queryid"'}
 
 
 def per_statement(metric: str, **matchers: str) -> str:
-    """Return what a counter grew by in the time range, for each statement by name."""
+    """Return the increase of a counter in the time range, by statement."""
     grown = f"sum by (user, queryid) (increase(pg_stat_statements_{metric}[$__range]))"
     return f"{grown} * on (user, queryid) group_left (statement, service) {names(**matchers)}"
 
 
 def of_one(metric: str, *, by: str = "", function: str = "rate", window: str) -> str:
-    """Return a counter's growth for the statement that the detail shows, all its queryids together."""
+    """Return a counter's increase for the statement of the detail dashboard, over all its queryids."""
     grown = f'{function}(pg_stat_statements_{metric}{{queryid=~"$queryid"}}[{window}])'
     chosen = f"{grown} * on (user, queryid) group_left () {names('user', 'queryid', **DETAIL)}"
     return f"sum by ({by}) ({chosen})" if by else f"sum({chosen})"

@@ -1,7 +1,7 @@
-"""What looks the same on every dashboard: colours by meaning, thresholds, units.
+"""The common style of the dashboards: colours by meaning, thresholds, units.
 
-A service, a wait or an action has one colour wherever it appears, so that an eye trained on one panel
-reads the next. Called style because nothing here knows a metric.
+A service, a wait or an action has the same colour on all panels. This module
+does not depend on any metric.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from grafana_foundation_sdk.models.dashboard import Threshold, ThresholdsMode
 
 GREEN, AMBER, RED, BLUE, GREY = "#56A64B", "#E0A82E", "#E02F44", "#3274D9", "#8E8E8E"
 
-# Colour-blind safe (Okabe and Ito), so that five services stay apart for everyone.
+# Colour-blind safe (Okabe and Ito).
 SERVICES: Mapping[str, str] = {
     "credit-proposals": "#0072B2",
     "credit-underwriting": "#D55E00",
@@ -20,7 +20,7 @@ SERVICES: Mapping[str, str] = {
     "credit-servicing": "#CC79A7",
     "credit-risk": "#E69F00",
 }
-# As Datadog and Performance Insights readers expect it: CPU green, I/O blue, locks red.
+# As in Datadog and Performance Insights: CPU green, I/O blue, locks red.
 WAITS: Mapping[str, str] = {
     "CPU": GREEN,
     "IO": BLUE,
@@ -56,7 +56,7 @@ OBSERVERS: Mapping[str, str] = {
 }
 ROLES: Mapping[str, str] = {**OBSERVERS, "credit_app": GREEN, "credit_owner": AMBER}
 
-# One for each table, so that a graph of tables reads like its neighbours.
+# One colour for each table, the same on all graphs.
 TABLES: Mapping[str, str] = {
     "installments": "#0072B2",
     "credit_transactions": "#D55E00",
@@ -73,7 +73,7 @@ TABLES: Mapping[str, str] = {
 SECONDS = units.Seconds
 SHARE = units.PercentUnit
 COUNT = units.Short
-# Every digit: a count that may be compared with another.
+# All digits: a count that is compared with another.
 EXACT = units.LocaleFormat
 BYTES = units.BytesIEC
 BYTES_PER_SECOND = units.BytesPerSecondIEC
@@ -82,9 +82,9 @@ PER_SECOND = units.CountsPerSecond
 PER_MINUTE = units.CountsPerMinute
 OPERATIONS = units.OpsPerSecond
 BRL = units.Real
-# Seconds per second: how many sessions on average are busy with it. Has no unit of its own.
+# Seconds per second: the average number of busy sessions. Grafana has no unit for it.
 SESSIONS = "suffix:sessions"
-# Where an axis ends at least: Grafana gives zeros alone one up to 100, or 10,000 %.
+# Minimum upper end of an axis: for zeros alone Grafana would use 100, or 10,000 %.
 LEAST: Mapping[str, float] = {
     SECONDS: 0.001,
     SHARE: 0.01,
@@ -102,7 +102,7 @@ LEAST: Mapping[str, float] = {
 
 
 def steps(*limits: float) -> ThresholdsConfig:
-    """Return green, then amber and red from these limits, or red from the only one; rising is worse."""
+    """Return green, then amber and red from these limits, or red from the only one; higher is worse."""
     colours = (AMBER, RED)[-len(limits) :]
     found = [Threshold(color=GREEN, value=None)]
     found += [
@@ -112,7 +112,7 @@ def steps(*limits: float) -> ThresholdsConfig:
 
 
 def falling(amber: float, green: float) -> ThresholdsConfig:
-    """Return red, then amber and green from these limits; falling is worse."""
+    """Return red, then amber and green from these limits; lower is worse."""
     return (
         ThresholdsConfig()
         .mode(ThresholdsMode.ABSOLUTE)
@@ -127,7 +127,7 @@ def falling(amber: float, green: float) -> ThresholdsConfig:
 
 
 def up() -> ThresholdsConfig:
-    """Return red, and green from 1: a thing that is there or is not."""
+    """Return red, and green from 1: for a state of 0 or 1."""
     return (
         ThresholdsConfig()
         .mode(ThresholdsMode.ABSOLUTE)
@@ -136,5 +136,5 @@ def up() -> ThresholdsConfig:
 
 
 def neutral() -> ThresholdsConfig:
-    """Return one colour: a figure that is neither good nor bad."""
+    """Return a neutral colour."""
     return ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps([Threshold(color=BLUE)])

@@ -1,4 +1,4 @@
-"""The panel with rows and columns: values of several queries side by side, joined on their labels."""
+"""The table panel: values of several queries, joined on their labels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from grafana.generator import style
 from grafana.generator.panels import WHOLE, named
 from grafana.generator.source import PROMETHEUS, Query
 
-# In px; Grafana's default of 150 would push a table of ten columns off the page.
+# In px; with Grafana's default of 150 a table of ten columns would not fit.
 LEAST_WIDTH, BAR_WIDTH = 70, 130
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column of values in a table: a PromQL expression whose labels are those of its neighbours."""
+    """A column of values in a table: a PromQL expression with the same labels as the other columns."""
 
     title: str
     unit: str
@@ -41,16 +41,16 @@ def rows(
     """Return a table with a row for each set of labels.
 
     Args:
-        title: what is shown.
-        description: what it means, and what to do when it looks bad.
-        columns: the values.
+        title: the measured quantity.
+        description: the meaning, and what to do about bad values.
+        columns: the columns of values.
         labels: the columns of labels, in order, and their widths in px; other labels are left out.
-        sort: the title of the column that leads, greatest first.
-        links: by the label whose column carries it.
+        sort: the title of the sort column, descending.
+        links: by the label of their column.
         width: in columns of 24.
         height: in grid units of 30 px.
     """
-    # With one query Grafana calls the column "Value", with several "Value #A", "Value #B".
+    # With one query Grafana names the column "Value", with several "Value #A", "Value #B".
     refs = [f"Value #{ref}" for ref, _ in named(columns)] if len(columns) > 1 else ["Value"]
     panel = (
         table.Panel()
@@ -110,7 +110,7 @@ def _look(column: Column) -> list[DynamicConfigValue]:
             )
         )
     if column.bar:
-        # Its own greatest value, not that of the whole table.
+        # The maximum of the column, not of the table.
         look.append(DynamicConfigValue(id_val="fieldMinMax", value=True))
         look.append(DynamicConfigValue(id_val="custom.width", value=BAR_WIDTH))
         look.append(DynamicConfigValue(id_val="min", value=0))

@@ -1,8 +1,8 @@
-"""PromQL for active sessions: a wait that nobody is in at a scrape has no series, so it is given a zero."""
+"""PromQL for active sessions: a wait event without a session at a scrape has no series; this adds a zero."""
 
 
 def active(by: str) -> str:
-    """Return the active sessions by what they wait for, 0 for a wait that was seen before."""
+    """Return the active sessions by wait event, 0 for a wait event seen earlier in the range."""
     now, seen = (
         f"sum by ({by}) ({series})"
         for series in (

@@ -1,4 +1,4 @@
-"""The dashboards as the files that Grafana is given: same input, same bytes."""
+"""The dashboards as files for Grafana; the output is deterministic."""
 
 from json import loads
 from pathlib import Path

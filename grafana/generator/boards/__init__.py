@@ -1,4 +1,4 @@
-"""The eight dashboards, one module each; `BOARDS` builds them in the order of a walk through the lab."""
+"""The eight dashboards, one module each; `BOARDS` builds them in the order of their numbers."""
 
 from grafana.generator.boards import (
     internals,

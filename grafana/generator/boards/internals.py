@@ -8,7 +8,7 @@ from grafana.generator.panels import THIRD, Panel, graph, link, note, number
 from grafana.generator.source import Query, grown_by
 
 BLOCK = 8192
-# What settings a reader wants beside the graphs above, by unit; none of them is about replication.
+# The settings that explain the graphs above, by unit; none is about replication.
 MEMORY = (
     "shared_buffers",
     "effective_cache_size",
@@ -37,12 +37,12 @@ def build() -> Dashboard:
     return board(
         INTERNALS,
         "6 PostgreSQL internals",
-        "What the server does behind the statements: WAL, checkpoints, the buffer cache, temporary files,"
-        " the distance to wraparound, and the settings that govern them.",
+        "The server's background work: WAL, checkpoints, the buffer cache, temporary files,"
+        " the age of transaction ids, and the related settings.",
         Section(title="Now", panels=_now()),
         Section(title="Write-ahead log", panels=_wal()),
-        Section(title="Checkpoints and the writing of buffers", panels=_checkpoints()),
-        Section(title="Reading and spilling", panels=_reading()),
+        Section(title="Checkpoints and buffer writes", panels=_checkpoints()),
+        Section(title="Reads and temporary files", panels=_reading()),
         Section(title="Settings", panels=_settings()),
         variables=[database()],
     )
@@ -52,8 +52,8 @@ def _now() -> list[Panel]:
     return [
         note(
             "How to read this",
-            "Look here when every statement is slow at once. **Requested checkpoints** mean that"
-            " max_wal_size is too small for the load; **backends that write buffers** mean that the"
+            "Use this dashboard when all statements are slow at the same time. **Requested checkpoints**"
+            " mean that max_wal_size is too small for the load; **buffers written by backends** mean that the"
             " background writer cannot keep up; **temporary bytes** mean that work_mem is too small for"
             " some statement.",
         ),
@@ -73,7 +73,7 @@ def _now() -> list[Panel]:
         ),
         number(
             "Found in shared buffers",
-            "Share of the blocks that sessions asked for and found in PostgreSQL's own cache.",
+            "Hits as a share of the blocks requested (hits + reads), in shared buffers.",
             style.SHARE,
             Query(
                 expr=f"{_rate('blks_hit')} / clamp_min({_rate('blks_hit')}"
@@ -84,17 +84,17 @@ def _now() -> list[Panel]:
         ),
         number(
             "WAL on disk",
-            "It grows to max_wal_size between checkpoints and is recycled. Far above: a replication slot"
-            " or a failing archiver keeps it.",
+            "It grows to max_wal_size between checkpoints and is recycled. If it is far larger, a"
+            " replication slot or a failing archiver retains it.",
             style.BYTES,
             Query(expr="max(pg_wal_size_bytes)"),
         ),
         number(
             "Oldest transaction id",
-            "Transactions since the oldest row that is not frozen, as a share of the two thousand million"
+            "Transactions since the oldest row that is not frozen, as a share of the two billion"
             " after which PostgreSQL stops writing. Autovacuum freezes from 10 %.",
             style.SHARE,
-            # The exporter calls it seconds; it is age(datfrozenxid), a number of transactions.
+            # The metric's name ends in seconds; the value is age(datfrozenxid), a number of transactions.
             Query(expr="max(pg_database_wraparound_age_datfrozenxid_seconds) / 2e9"),
             thresholds=style.steps(0.25, 0.5),
             decimals=2,
@@ -115,15 +115,15 @@ def _wal() -> list[Panel]:
     return [
         graph(
             "WAL volume",
-            "Bytes per second. It follows the writing; a jump without more rows comes after each"
-            " checkpoint, when the first change of a page is logged whole.",
+            "Bytes per second. It follows the write load; a jump without more rows follows each"
+            " checkpoint, when the first change of a page logs the full page.",
             style.BYTES_PER_SECOND,
             Query(expr=_wal_rate("bytes"), legend="WAL"),
             links=[link("Who writes rows", to_board(TABLES))],
         ),
         graph(
             "WAL records and full page images",
-            "Per second. Many images per record: checkpoints follow each other too closely. Buffers full"
+            "Per second. Many images per record: checkpoints are too frequent. Buffers full"
             " above 0: wal_buffers is too small, and sessions write WAL themselves.",
             style.PER_SECOND,
             Query(expr=_wal_rate("records"), legend="records"),
@@ -136,9 +136,9 @@ def _wal() -> list[Panel]:
             },
         ),
         graph(
-            "Time in writing WAL",
-            "Seconds per second, all sessions together, in writing and syncing WAL: this is what a commit"
-            " waits for. Syncing that grows alone is the disk.",
+            "WAL write and sync time",
+            "Seconds per second, all sessions together, for writing and syncing WAL. A commit waits for"
+            " it. If only the sync time grows, the disk is the cause.",
             style.SESSIONS,
             Query(expr=_wal_rate("write_seconds"), legend="writing"),
             Query(expr=_wal_rate("sync_seconds"), legend="syncing"),
@@ -151,8 +151,8 @@ def _checkpoints() -> list[Panel]:
     return [
         graph(
             "Checkpoints",
-            "Each at its time. Timed ones are the plan, requested ones mean that max_wal_size was"
-            " reached first (or that somebody said CHECKPOINT).",
+            "Timed checkpoints are scheduled by checkpoint_timeout. Requested ones mean that max_wal_size was"
+            " reached first (or that someone ran CHECKPOINT).",
             style.COUNT,
             *(
                 Query(
@@ -166,13 +166,13 @@ def _checkpoints() -> list[Panel]:
             colours={"timed": style.GREEN, "requested": style.RED},
         ),
         graph(
-            "Time in checkpoints",
-            "What each took, told at its end. Writing is spread on purpose, over most of the time until"
-            " the next; syncing above a second means that the disk cannot take what it is given.",
+            "Checkpoint time",
+            "Duration of each, counted at its end. Writes are spread over most of the time until"
+            " the next checkpoint; a sync above a second means that the disk is too slow.",
             style.SECONDS,
             *(
                 Query(
-                    # The exporter keeps PostgreSQL's milliseconds here.
+                    # The metric is in milliseconds.
                     expr=f"sum({grown_by(f'pg_stat_bgwriter_checkpoint_{way}_time_total')}) / 1000",
                     legend=legend,
                 )
@@ -183,9 +183,9 @@ def _checkpoints() -> list[Panel]:
             colours={"writing": style.BLUE, "syncing": style.AMBER},
         ),
         graph(
-            "Buffers written, by whom",
-            "Bytes per second. The checkpointer should write most; a session that has to write a buffer"
-            " before it can use it is slow at that moment.",
+            "Buffers written, by process",
+            "Bytes per second. The checkpointer should write most of them; a session that must write a buffer"
+            " before it can use it is delayed.",
             style.BYTES_PER_SECOND,
             *(
                 Query(
@@ -212,25 +212,25 @@ def _reading() -> list[Panel]:
     return [
         graph(
             "Blocks read",
-            "Bytes per second found in shared buffers, and read from outside.",
+            "Bytes per second found in shared buffers, and read from the kernel's cache or from disk.",
             style.BYTES_PER_SECOND,
             Query(expr=f"{BLOCK} * {_rate('blks_hit')}", legend="shared buffers"),
             Query(expr=f"{BLOCK} * {_rate('blks_read')}", legend="read from disk"),
             colours={"shared buffers": style.GREEN, "read from disk": style.RED},
         ),
         graph(
-            "Time in reading and writing blocks",
+            "Block read and write time",
             "Seconds per second, all sessions together. It needs track_io_timing, which the lab sets.",
             style.SESSIONS,
-            # Milliseconds again.
+            # In milliseconds.
             Query(expr=f"{_rate('blk_read_time')} / 1000", legend="reading"),
             Query(expr=f"{_rate('blk_write_time')} / 1000", legend="writing"),
             colours={"reading": style.BLUE, "writing": style.AMBER},
         ),
         graph(
             "Temporary files",
-            "Bytes per second that sorts and hashes spilled. The statement is on the queries dashboard,"
-            " column temp.",
+            "Bytes per second that sorts and hashes write to temporary files. The statement is on the"
+            " queries dashboard, column temp.",
             style.BYTES_PER_SECOND,
             Query(expr=_rate("temp_bytes"), legend="spilled"),
             thresholds=style.steps(10_000_000),
@@ -243,7 +243,7 @@ def _settings() -> list[Panel]:
     def settings(title: str, unit: str, names: tuple[str, ...], suffix: str) -> Panel:
         return number(
             title,
-            "Set in postgres/conf/postgresql.conf, where each line has its reason.",
+            "Set in postgres/conf/postgresql.conf, with the reason for each.",
             unit,
             *(
                 Query(expr=f"max(pg_settings_{name}{suffix})", legend=name.replace("_", " "))

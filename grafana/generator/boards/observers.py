@@ -1,4 +1,4 @@
-"""(7) Observers: what each of those who watch this database costs it, read from the database itself."""
+"""(7) Observers: the cost of each observer in the database, from pg_stat_statements."""
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
@@ -12,12 +12,12 @@ from grafana.generator.tables import Column, rows
 ROLES = "|".join(style.OBSERVERS)
 WATCHING = f'{{user=~"{ROLES}"}}'
 BLOCK = 8192
-# A role that never asked anything has no statements: its cost is 0, not unknown.
+# A role without statements has the cost 0, not unknown.
 ZERO = (
     "clamp(max by (user) (label_replace("
     f'pg_roles_connection_limit{{rolname=~"{ROLES}"}}, "user", "$1", "rolname", "(.+)")), 0, 0)'
 )
-NOBODY = "These roles do not exist in this database"
+NO_ROLES = "These roles do not exist in this database"
 
 
 def build() -> Dashboard:
@@ -25,8 +25,8 @@ def build() -> Dashboard:
     return board(
         OBSERVERS,
         "7 Observers",
-        "What Datadog's Agent, postgres_exporter and the lab itself cost the database that they watch:"
-        " time, calls, blocks, sessions; and what Prometheus needs to keep it.",
+        "The cost of Datadog's Agent, postgres_exporter and the lab itself in the database that they monitor:"
+        " time, calls, blocks, sessions; and the resources of Prometheus.",
         Section(title="In this time range", panels=_figures()),
         Section(title="Cost in the database", panels=_database()),
         Section(title="Role by role", panels=[_roles(), _statements()]),
@@ -39,16 +39,16 @@ def _figures() -> list[Panel]:
     return [
         note(
             "How to read this",
-            "Every observer has a role of its own, and pg_stat_statements counts by role; so the database"
-            " itself says what being watched costs. *datadog_explain* is the Agent asking for plans,"
-            " *lab* the drills and verifications. Not in here: what the tracer costs the services, the"
+            "Each observer has its own role, and pg_stat_statements counts by role, so these are the"
+            " database's own figures for the cost of monitoring. *datadog_explain* is the Agent's EXPLAIN,"
+            " *lab* the drills and verifications. Not included: the cost of the tracer in the services, the"
             " Agent's own CPU, and utility statements, which are not tracked.",
         ),
         *(
             number(
                 f"{title}: share of execution time",
-                f"Execution time of the statements of {role} as a share of everybody's, in this time"
-                " range. Above 5 % the observer is a load worth tuning: its interval, its limits.",
+                f"Execution time of the statements of {role} as a share of that of all roles, in this time"
+                " range. Above 5 %, tune the observer's interval and limits.",
                 style.SHARE,
                 Query(
                     expr=f'(sum(increase(pg_stat_statements_seconds_total{{user=~"{role}"}}'
@@ -81,13 +81,13 @@ def _database() -> list[Panel]:
             Query(expr=f"{factor}({added}) or on (user) {ZERO}", legend="{{user}}"),
             colours=style.OBSERVERS,
             width=HALF,
-            empty=NOBODY,
+            empty=NO_ROLES,
         )
 
     return [
         by_role(
             "Execution time",
-            "Seconds per second: the part of one session, or one core, that the observer keeps busy.",
+            "Seconds per second: the share of one session, or one core, that the observer uses.",
             style.SHARE,
             "seconds_total",
         ),
@@ -109,8 +109,8 @@ def _database() -> list[Panel]:
         ),
         graph(
             "Sessions held",
-            "Connections of the observers' roles. They count against max_connections, each role has a"
-            " limit of its own.",
+            "Connections of the observers' roles. They count towards max_connections; each role has its"
+            " own limit.",
             style.COUNT,
             Query(
                 expr="sum by (user) (label_replace(pg_stat_activity_count"
@@ -119,7 +119,7 @@ def _database() -> list[Panel]:
             ),
             colours=style.OBSERVERS,
             width=HALF,
-            empty=NOBODY,
+            empty=NO_ROLES,
         ),
     ]
 
@@ -133,7 +133,7 @@ def _roles() -> Panel:
         "The application for comparison. Growth in this time range.",
         Column(title="execution time", unit=style.SECONDS, expr=grown("seconds_total"), bar=True),
         Column(
-            title="share of all",
+            title="share of total",
             unit=style.SHARE,
             expr=f"{grown('seconds_total')} / on () group_left ()"
             " sum(increase(pg_stat_statements_seconds_total[$__range]))",
@@ -161,8 +161,8 @@ def _statements() -> Panel:
     roles = {"user": f'=~"{ROLES}"'}
     return rows(
         "The observers' statements",
-        "What they ask, most execution time first. Those of prometheus/exporter/queries.yaml carry names;"
-        " an unnamed one is the exporter's or the Agent's own, look its queryid up in pg_stat_statements.",
+        "By execution time, descending. Those of prometheus/exporter/queries.yaml have names;"
+        " an unnamed one belongs to the exporter or the Agent: find its queryid in pg_stat_statements.",
         Column(
             title="execution time",
             unit=style.SECONDS,
@@ -186,22 +186,22 @@ def _outside() -> list[Panel]:
     return [
         graph(
             "Duration of a scrape",
-            "By job, the slowest target. The database's scrape runs its queries one after the other; near"
-            " 9 s it is given up, and Prometheus is blind.",
+            "By job, the slowest target. The database's scrape runs its queries one after the other; at about"
+            " 9 s it times out, and Prometheus has no data.",
             style.SECONDS,
             Query(expr="max by (job) (scrape_duration_seconds)", legend="{{job}}"),
             thresholds=style.steps(2, 9),
         ),
         graph(
             "Samples per scrape",
-            "By job, all targets together. A growing number is a label with too many values.",
+            "By job, all targets together. A growing number means a label with too many values.",
             style.COUNT,
             Query(expr="sum by (job) (scrape_samples_scraped)", legend="{{job}}"),
             stacked=True,
         ),
         graph(
             "Exporter: time of each collector",
-            "Which of the exporter's collectors a scrape waits for.",
+            "Duration of each collector of the exporter.",
             style.SECONDS,
             Query(
                 expr="topk(6, max by (collector) (pg_scrape_collector_duration_seconds))",
@@ -216,7 +216,7 @@ def _outside() -> list[Panel]:
         ),
         graph(
             "Prometheus: bytes on disk",
-            "Blocks and the log of what is not yet in one. PROMETHEUS_RETENTION_SIZE bounds the blocks.",
+            "Blocks and write-ahead log. PROMETHEUS_RETENTION_SIZE limits the blocks.",
             style.BYTES,
             Query(expr="max(prometheus_tsdb_storage_blocks_bytes)", legend="blocks"),
             Query(expr="max(prometheus_tsdb_wal_storage_size_bytes)", legend="log"),
@@ -224,7 +224,7 @@ def _outside() -> list[Panel]:
         ),
         graph(
             "CPU of the exporter and of Prometheus",
-            "Share of one core. The services are in here for comparison, together.",
+            "Share of one core. The sum of the services is shown for comparison.",
             style.SHARE,
             Query(
                 expr="sum by (job) (rate(process_cpu_seconds_total[$__rate_interval]))",

@@ -1,4 +1,4 @@
-"""(1) Overview: is the application well, is the database, are both stacks; and where to go from here."""
+"""(1) Overview: the state of the application, of the database and of both observability stacks."""
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
@@ -30,13 +30,13 @@ def build() -> Dashboard:
     return board(
         OVERVIEW,
         "1 Credit Lab overview",
-        "Rate, errors and duration of the five services, the load of their database, the business they"
-        " do, and whether both observability stacks are watching.",
+        "Rate, errors and duration of the five services, the load of their database, business"
+        " figures, and the state of both observability stacks.",
         Section(title="Now", panels=_now()),
         Section(title="Services: rate, errors, duration", panels=services.panels(CHOSEN)),
         Section(title="Database", panels=_database()),
         Section(title="Business", panels=_business()),
-        Section(title="Are we being watched?", panels=_watchers()),
+        Section(title="State of the observers", panels=_watchers()),
         variables=[service(), database()],
     )
 
@@ -45,23 +45,23 @@ def _now() -> list[Panel]:
     return [
         note(
             "What this is",
-            "Five services work on one PostgreSQL. Read from the top: does the application do its work,"
-            " is the database busy or waiting, is money moving, is anyone watching."
-            " **Slow?** Follow *Statements that load the database* to a query. **Stuck?** Follow"
-            " *Blocked sessions*. The points on the duration graph are single requests with their trace.",
+            "Five services use one PostgreSQL. Read from the top: does the application work,"
+            " is the database busy or waiting, are proposals processed, do the observers have data."
+            " **Slow?** Start with *Top statements by execution time*. **Blocked?** Start with"
+            " *Blocked sessions*. Points on the duration graph are exemplars, with their trace.",
         ),
         number(
             "Operations",
-            "Operations that ended, per second, all outcomes. It should follow the load that was asked"
-            " for; when it falls, look at the lateness and at the blocked sessions.",
+            "Completed operations per second, all outcomes. It should follow the target"
+            " rate; when it falls, check the start delay and the blocked sessions.",
             style.OPERATIONS,
             Query(expr=f"sum(service:credit_operations:rate1m{{{CHOSEN}}})"),
             decimals=1,
         ),
         number(
             "Errors",
-            "Share of the operations of the last five minutes that ended in an error. Above 1 % users"
-            " notice: look at the database errors below for the class of error.",
+            "Share of the operations of the last five minutes that ended in an error. Above 1 %, users"
+            " are affected: check the database errors below for the class of error.",
             style.SHARE,
             Query(
                 expr=f'sum(rate(credit_operations_total{{{CHOSEN}, outcome="error"}}[5m]))'
@@ -72,8 +72,8 @@ def _now() -> list[Panel]:
         ),
         number(
             "95th percentile",
-            "19 of 20 operations end within this time. When it rises while the database's active sessions"
-            " do not, the time is lost in the application: look at the pool and the lateness.",
+            "95 % of the operations end within this time. When it rises while the database's active sessions"
+            " do not, the application is the cause: check the pool and the start delay.",
             style.SECONDS,
             Query(
                 expr="histogram_quantile(0.95, sum by (le)"
@@ -84,8 +84,8 @@ def _now() -> list[Panel]:
         ),
         number(
             "Active sessions",
-            "Sessions that PostgreSQL works for at this moment, the exporter's own left out. More than"
-            " there are CPU cores, for long, means that sessions queue for CPU or wait.",
+            "Sessions in state active, without the exporter's own. More than"
+            " the number of CPU cores for long means that sessions wait for CPU or for an event.",
             style.COUNT,
             Query(expr="sum(wait_event:pg_active_sessions:count)"),
             thresholds=style.steps(4, 12),
@@ -93,8 +93,8 @@ def _now() -> list[Panel]:
         ),
         number(
             "Blocked sessions",
-            "Sessions that wait for a lock of another. One for a moment is normal; one that stays is an"
-            " incident: the sessions dashboard tells since when, Datadog DBM tells who blocks whom.",
+            "Sessions that wait for a lock. A short wait is normal; a long one is an"
+            " incident: the sessions dashboard shows its duration, Datadog DBM the blocking session.",
             style.COUNT,
             Query(expr="sum(pg_blocked_sessions_count)"),
             thresholds=style.steps(1, 5),
@@ -102,8 +102,8 @@ def _now() -> list[Panel]:
         ),
         number(
             "Alerts firing",
-            "Alert rules of prometheus/rules/alerts.yml that fire now; each also marks every graph in red."
-            " docs/alerts.md says for each what it means and what to do.",
+            "Alert rules of prometheus/rules/alerts.yml that fire now; each is also a red annotation on"
+            " every graph. docs/alerts.md has a runbook for each.",
             style.COUNT,
             Query(expr='count(ALERTS{alertstate="firing"}) or vector(0)'),
             thresholds=style.steps(1),
@@ -115,9 +115,9 @@ def _database() -> list[Panel]:
     total, calls = per_statement("seconds_total"), per_statement("calls_total")
     return [
         graph(
-            "Database load: active sessions by what they wait for",
-            "Each active session is at one of these, sampled at each scrape. Green is work; a growing red"
-            " or blue area is time lost to locks or to disk.",
+            "Database load: active sessions by wait event",
+            "Each active session has one of these, sampled at each scrape. Green is CPU; a growing red"
+            " or blue area is time spent in locks or I/O.",
             style.COUNT,
             Query(expr=active("wait_event_type"), legend="{{wait_event_type}}"),
             width=HALF,
@@ -128,8 +128,8 @@ def _database() -> list[Panel]:
         ),
         graph(
             "Transactions",
-            "Committed and rolled-back transactions per second. Rollbacks come with errors of the"
-            " application; many of them without errors are somebody else's.",
+            "Committed and rolled-back transactions per second. Rollbacks are usually errors of the"
+            " application; many rollbacks without errors come from another client.",
             style.PER_SECOND,
             Query(
                 expr='sum(rate(pg_stat_database_xact_commit{datname="$database"}[$__rate_interval]))',
@@ -144,7 +144,7 @@ def _database() -> list[Panel]:
             links=[link("PostgreSQL internals", to_board(INTERNALS))],
         ),
         rows(
-            "Statements that load the database",
+            "Top statements by execution time",
             "The ten statements with the most execution time in this time range, of every role. Click a"
             " name for its detail.",
             Column(title="total time", unit=style.SECONDS, bar=True, expr=_busiest(total)),
@@ -170,8 +170,8 @@ def _business() -> list[Panel]:
     return [
         graph(
             "Proposals",
-            "What happened to proposals, per minute. Approved and rejected together should follow"
-            " submitted; when they fall behind, underwriting is late or blocked.",
+            "Proposals by status, per minute. Approved plus rejected should follow"
+            " submitted; when the sum is lower, underwriting is slow or blocked.",
             style.PER_MINUTE,
             Query(
                 expr="60 * sum by (status) (rate(credit_proposals_total[$__rate_interval]))",
@@ -181,8 +181,8 @@ def _business() -> list[Panel]:
             empty="No proposal since the services started",
         ),
         graph(
-            "Money per minute",
-            "Principal paid out to customers, and installments they paid, fees included. Both stop when"
+            "Disbursements and payments per minute",
+            "Principal disbursed to customers, and installments paid, fees included. Both stop when"
             " underwriting or servicing stops.",
             style.BRL,
             Query(
@@ -208,8 +208,8 @@ def _business() -> list[Panel]:
         ),
         number(
             "Disbursed",
-            "Principal paid out to customers in this time range. `./creditlab verify` holds it against"
-            " the database to the cent.",
+            "Principal disbursed to customers in this time range. `./creditlab verify` compares it with"
+            " the database, exactly.",
             style.BRL,
             Query(expr="sum(increase(credit_disbursed_brl_total[$__range])) or vector(0)"),
             trend=False,
@@ -222,8 +222,8 @@ def _watchers() -> list[Panel]:
     return [
         timeline(
             "Prometheus: targets",
-            "Whether the last scrape of each target worked. A red target is blind, its graphs stop: look"
-            " whether the process runs, then at /targets of Prometheus.",
+            "Whether the last scrape of each target succeeded. A red target has no data: check"
+            " whether the process runs, then see /targets of Prometheus.",
             Query(expr='max by (service) (up{job="credit"})', legend="{{service}}"),
             Query(expr='max by (job) (up{job!="credit"})', legend="{{job}}"),
             Query(expr="max(pg_up)", legend="exporter reaches PostgreSQL"),
@@ -231,9 +231,9 @@ def _watchers() -> list[Panel]:
         ),
         number(
             "Failing collectors",
-            "Of postgres_exporter, those whose query failed in the last scrape. A locked table or an"
-            " exhausted connection limit costs single collectors while pg_up stays 1. process_idle is left"
-            " out: it fails whenever no session is idle.",
+            "Collectors of postgres_exporter that failed in the last scrape. A locked table or an"
+            " exhausted connection limit makes single collectors fail while pg_up stays 1. process_idle is"
+            " excluded: it fails whenever no session is idle.",
             style.COUNT,
             Query(
                 expr='count(pg_scrape_collector_success{collector!="process_idle"} == 0)'
@@ -245,8 +245,8 @@ def _watchers() -> list[Panel]:
         ),
         number(
             "Datadog's questions",
-            "Statements per second by the roles of the Datadog Agent. 0: no Agent asks this database,"
-            " and Database Monitoring is blind, whatever the Agent's own status says.",
+            "Statements per second by the roles of the Datadog Agent. 0: no Agent queries this database,"
+            " and Database Monitoring has no data, even if the Agent's status is OK.",
             style.PER_SECOND,
             Query(
                 expr='sum(rate(pg_stat_statements_calls_total{user=~"datadog.*"}[5m])) or vector(0)'
@@ -258,7 +258,7 @@ def _watchers() -> list[Panel]:
         graph(
             "Samples per scrape",
             "By job, all targets together. When the line of the database falls, collectors fail and"
-            " Prometheus is partly blind; a line that grows is a label with ever more values.",
+            " data is missing; a line that grows means a label with more and more values.",
             style.COUNT,
             Query(expr="sum by (job) (scrape_samples_scraped)", legend="{{job}}"),
         ),
@@ -266,5 +266,5 @@ def _watchers() -> list[Panel]:
 
 
 def _busiest(expr: str, *, by: str | None = None) -> str:
-    """Return it for the ten statements with the most of what `by` measures, by default of itself."""
+    """Return the expression for the top ten statements by `by`, by default by itself."""
     return f"{expr} and on (user, queryid) topk(10, {by})" if by else f"topk(10, {expr})"

@@ -1,4 +1,4 @@
-"""(2) Queries: which statements cost this database the most, by every measure there is."""
+"""(2) Queries: the top statements by time, calls, mean, rows and I/O."""
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
@@ -30,7 +30,7 @@ def build() -> Dashboard:
                 "user",
                 "Role",
                 f"label_values({NAMED}, user)",
-                "Who ran the statements. An Agent's EXPLAIN counts under datadog_explain.",
+                "Roles that ran the statements. An Agent's EXPLAIN counts for datadog_explain.",
                 current="credit_app",
             ),
         ],
@@ -44,14 +44,14 @@ def _totals() -> list[Panel]:
     return [
         note(
             "How to read this",
-            "Sort by **total time** for what to optimise first, by **mean** for what users feel, by"
-            " **calls** for chatter, by **read** (from disk) for what misses memory. Click a name for its"
-            " detail. *unnamed* statements carry no comment of the workload's: tools, observers, people."
-            " A name with several queryids is one text with lists of several lengths.",
+            "Sort by **total time** to find what to optimize first, by **mean** for latency, by"
+            " **calls** for N+1 queries, by **read** (from disk) for cache misses. Click a name for its"
+            " detail. *unnamed* statements have no comment of the workload: tools, observers, psql."
+            " A name has several queryids if its text has lists of several lengths.",
         ),
         number(
             "Load",
-            "Execution time per second: how many sessions these statements keep busy on average.",
+            "Execution time per second: the average number of sessions that these statements use.",
             style.SESSIONS,
             Query(expr=f"sum({load})"),
             decimals=3,
@@ -67,7 +67,7 @@ def _totals() -> list[Panel]:
         ),
         number(
             "Found in shared buffers",
-            "Share of the blocks that were in PostgreSQL's own cache. Below 95 % for long, the working"
+            "Hits as a share of the blocks requested (hits + reads). Below 95 % for long, the working"
             " set is larger than shared_buffers, or a statement reads a whole table.",
             style.SHARE,
             Query(expr=f"{hits} / clamp_min({hits} + {reads}, 1e-9)"),
@@ -76,14 +76,14 @@ def _totals() -> list[Panel]:
         ),
         number(
             "Read from disk",
-            "Bytes per second read from outside the buffer cache (perhaps from the kernel's).",
+            "Bytes per second read from outside the buffer cache (possibly from the kernel's).",
             style.BYTES_PER_SECOND,
             Query(expr=f"{BLOCK} * {reads}"),
         ),
         number(
             "Temporary files",
-            "Bytes per second written by sorts and hashes that did not fit into work_mem. Above 0: find the"
-            " statement in the table below, and give it work_mem or an index.",
+            "Bytes per second written by sorts and hashes that exceed work_mem. Above 0: find the"
+            " statement in the table below, and increase work_mem or add an index.",
             style.BYTES_PER_SECOND,
             Query(expr=f"{BLOCK} * {_block_rate('temp')}"),
             thresholds=style.steps(1, 10_000_000),
@@ -102,8 +102,8 @@ def _table() -> Panel:
     )
     return rows(
         "Statements",
-        "One row per statement and role, growth in this time range. *per call* are rows; *read* and *temp*"
-        " are bytes; *I/O* is the share of the time. Red means: worth a look at the plan,"
+        "One row per statement and role, increase in this time range. *per call* are rows; *read* and *temp*"
+        " are bytes; *I/O* is the share of the time. Red: check the plan,"
         " in Datadog DBM or in PostgreSQL's log (auto_explain, from 200 ms).",
         Column(title="total time", unit=style.SECONDS, expr=total, bar=True),
         Column(title="calls", unit=style.EXACT, expr=calls, decimals=0),
@@ -170,15 +170,15 @@ def _graphs() -> list[Panel]:
     return [
         top(
             "By load",
-            "Execution time per second. A statement that rises here without more calls has become"
-            " slower: a plan that flipped, a lost index, a cold cache, a lock.",
+            "Execution time per second. A statement that rises here without more calls is"
+            " slower: a plan change, a missing index, a cold cache, a lock.",
             style.SESSIONS,
             "statement:pg_stat_statements_seconds:rate1m",
         ),
         top(
             "By calls",
             "Executions per second. A statement that rises alone is often a loop in the application"
-            " (N+1): look at its traces.",
+            " (N+1): see its traces.",
             style.PER_SECOND,
             NAMED,
         ),

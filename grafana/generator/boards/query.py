@@ -1,4 +1,4 @@
-"""(3) Query detail: one statement, from the server's side and from the client's."""
+"""(3) Query detail: one statement, on the server and on the client."""
 
 from grafana_foundation_sdk.models.dashboard import Dashboard, VariableHide
 
@@ -21,8 +21,8 @@ from grafana.generator.tables import Column, rows
 NAMED = "statement:pg_stat_statements_calls:rate1m"
 RATE, RANGE = "$__rate_interval", "$__range"
 BLOCK = 8192
-NOT_OURS = "The services have no statement of this name"
-NO_OWNER = "Not the statement of one service, or its service does none of this"
+NOT_OURS = "The services have no statement with this name"
+NO_OWNER = "No single service owns the statement, or its service has no such data"
 NEVER = "Not executed in this time range"
 
 
@@ -31,8 +31,8 @@ def build() -> Dashboard:
     return board(
         QUERY,
         "3 Query detail",
-        "One statement: how often, how long, how much it reads, who runs it; on the server by"
-        " pg_stat_statements, and on the client by the service that waits for it.",
+        "One statement: calls, times, reads, roles; on the server from"
+        " pg_stat_statements, on the client from the service that runs it.",
         Section(title="In this time range", panels=_figures()),
         Section(title="Time", panels=_time()),
         Section(title="Work", panels=_work()),
@@ -56,7 +56,7 @@ def build() -> Dashboard:
                 "owner",
                 "Service",
                 f'label_values({NAMED}{{statement="$statement"}}, service)',
-                "Whose code holds the statement",
+                "The service that contains the statement",
                 several=False,
             ).hide(VariableHide.HIDE_VARIABLE),
         ],
@@ -75,8 +75,8 @@ def _figures() -> list[Panel]:
     return [
         note(
             "How to read this",
-            "Server time is what PostgreSQL needed, client time adds the network, the driver and the"
-            " wait for the server's CPU. **Client up, server level:** look at the host and the pool."
+            "Server time is the execution time in PostgreSQL; client time adds the network, the driver and"
+            " the wait for the server's CPU. **Client up, server level:** check the host and the pool."
             " **Both up, calls level:** the plan or its data changed; see its plans in Datadog DBM"
             " (*DBM: samples*, above) or in PostgreSQL's log under this queryid. For a whole request,"
             " click a point of *Operations of its service*: it opens the trace.",
@@ -110,7 +110,7 @@ def _figures() -> list[Panel]:
         ),
         number(
             "Share of all time",
-            "What this statement takes of the execution time of everybody. The ceiling of what tuning it"
+            "The statement's share of the total execution time: the upper limit of what tuning it"
             " can win.",
             style.SHARE,
             Query(expr=f"{total} / sum(increase(pg_stat_statements_seconds_total[$__range]))"),
@@ -120,7 +120,7 @@ def _figures() -> list[Panel]:
         ),
         number(
             "Rows per call",
-            "Rows returned or changed. Many rows for a caller who needs one: a missing condition.",
+            "Rows returned or changed. More rows than the caller needs: a missing condition.",
             style.COUNT,
             Query(
                 expr=f"{of_one('rows_total', function='increase', window=RANGE)} / ({calls} > 0)"
@@ -131,13 +131,13 @@ def _figures() -> list[Panel]:
         ),
         number(
             "Found in shared buffers",
-            "Share of the blocks it touched that were in PostgreSQL's cache.",
+            "Hits as a share of the blocks requested (hits + reads).",
             style.SHARE,
             Query(expr=f"{hit} / (({hit} + {read}) > 0)"),
             trend=False,
             thresholds=style.falling(0.9, 0.95),
             decimals=1,
-            empty="touched no block",
+            empty="no block requested",
         ),
     ]
 
@@ -155,7 +155,7 @@ def _time() -> list[Panel]:
     return [
         graph(
             "Calls by role",
-            "Executions per second. datadog_explain is the Agent asking for the plan, which executes"
+            "Executions per second. datadog_explain is the Agent's EXPLAIN, which executes"
             " nothing; postgres_exporter runs only its own statements.",
             style.PER_SECOND,
             Query(expr=of_one("calls_total", by="user", window=RATE), legend="{{user}}"),
@@ -164,7 +164,7 @@ def _time() -> list[Panel]:
         ),
         graph(
             "Mean time, server and client",
-            "The distance between the two is network, driver and scheduling. It is about constant; when"
+            "The difference is network, driver and scheduling. It is about constant; when"
             " it grows, PostgreSQL is not the reason.",
             style.SECONDS,
             Query(expr=mean, legend="server"),
@@ -174,8 +174,8 @@ def _time() -> list[Panel]:
         ),
         graph(
             "Client time: percentiles",
-            "As the service saw it, all executions, not a sample. A p99 far from the p50 is a few rows, or"
-            " a few moments: look for locks at those moments.",
+            "Measured by the service, all executions, not a sample. A p99 far above the p50 means a few"
+            " rows, or a few moments: check for locks at those moments.",
             style.SECONDS,
             *(
                 Query(expr=f"histogram_quantile({quantile}, {buckets})", legend=legend)
@@ -190,9 +190,9 @@ def _time() -> list[Panel]:
 def _work() -> list[Panel]:
     return [
         graph(
-            "Blocks by where they were found",
-            "Bytes touched per second, in shared buffers or read from outside. Much more than the rows"
-            " it returns justify: a sequential scan, or dead rows.",
+            "Blocks requested, by source",
+            "Bytes requested per second, found in shared buffers or read. Much more than the rows"
+            " it returns need: a sequential scan, or dead tuples.",
             style.BYTES_PER_SECOND,
             *(
                 Query(
@@ -207,7 +207,7 @@ def _work() -> list[Panel]:
         ),
         graph(
             "Rows per call",
-            "A jump without a release is a change of data, or of the parameters that callers send.",
+            "A jump without a release means a change of data or of parameters.",
             style.COUNT,
             Query(
                 expr=f"{of_one('rows_total', window=RATE)}"
@@ -217,9 +217,9 @@ def _work() -> list[Panel]:
             empty=NEVER,
         ),
         graph(
-            "Time in reading and writing blocks",
-            "Seconds per second. Near the statement's whole load: it waits for the disk, and an index or"
-            " more memory helps; far below: it computes, or waits for locks.",
+            "Block read and write time",
+            "Seconds per second. Near the statement's total time: it waits for the disk, and an index or"
+            " more memory helps; far below: it uses CPU, or waits for locks.",
             style.SESSIONS,
             *(
                 Query(
@@ -232,7 +232,7 @@ def _work() -> list[Panel]:
         ),
         graph(
             "Temporary bytes",
-            "Sorts and hashes that did not fit into work_mem, per second. Above 0: an index that delivers"
+            "Sorts and hashes that exceed work_mem, per second. Above 0: an index that provides"
             " the order, fewer rows, or more work_mem for this role.",
             style.BYTES_PER_SECOND,
             Query(
@@ -244,8 +244,8 @@ def _work() -> list[Panel]:
         ),
         graph(
             "Operations of its service",
-            "95th percentile by operation of the service that owns the statement. The points are single"
-            " operations: click one to open its trace, in Datadog or in the lab, and find the statement.",
+            "95th percentile by operation of the service that owns the statement. The points are exemplars:"
+            " single operations: click one to open its trace, in Datadog or in the lab, and find the statement.",
             style.SECONDS,
             Query(
                 expr="histogram_quantile(0.95, sum by (operation, le)"
@@ -258,7 +258,7 @@ def _work() -> list[Panel]:
         ),
         graph(
             "Rows its service writes, by table",
-            "Rows per second, as the service counts them: the tables that it changes, and that the"
+            "Rows per second, as counted by the service: the tables that it changes, and that the"
             " statement may have to wait for.",
             style.ROWS_PER_SECOND,
             Query(
@@ -276,7 +276,7 @@ def _identity() -> Panel:
     return rows(
         "queryids of this name",
         "A name has several queryids when its text has lists of several lengths, or after a change of"
-        " the text or of a table's columns. Choose one above to see it alone.",
+        " the text or of a table's columns. Select one above to see only that.",
         Column(
             title="total time", unit=style.SECONDS, expr=per_statement("seconds_total", **DETAIL)
         ),
@@ -288,6 +288,6 @@ def _identity() -> Panel:
         ),
         labels={"statement": 260, "service": 200, "user": 180, "queryid": 240},
         sort="total time",
-        links={"queryid": link("This queryid alone", to_query())},
+        links={"queryid": link("Only this queryid", to_query())},
         height=7,
     )

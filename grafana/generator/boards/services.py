@@ -1,4 +1,4 @@
-"""The services' part of the overview: rate, errors, duration, and what an open loop adds: lateness, drops."""
+"""Panels of the services in the overview: rate, errors, duration, start delay, drops."""
 
 from grafana.generator import style
 from grafana.generator.board import to_service
@@ -7,12 +7,12 @@ from grafana.generator.source import Query
 
 
 def panels(chosen: str) -> list[Panel]:
-    """Return them; `chosen` is the label matcher of the services to show."""
+    """Return the panels; `chosen` is the label matcher of the services to show."""
     only = [link("Only this service", to_service())]
     return [
         graph(
             "Rate: operations by service",
-            "Operations that ended, per second. A service that drops to 0 is down, paused, or waits for"
+            "Completed operations per second. A service that drops to 0 is down, paused, or waits for"
             " the database with all its threads.",
             style.OPERATIONS,
             Query(expr=f"service:credit_operations:rate1m{{{chosen}}}", legend="{{service}}"),
@@ -21,8 +21,8 @@ def panels(chosen: str) -> list[Panel]:
         ),
         graph(
             "Errors: share by service",
-            "Share of operations that ended in an error, over five minutes. All services at once points"
-            " to the database, one alone to its statements.",
+            "Share of operations that ended in an error, over five minutes. All services at the same time"
+            " point to the database, one alone to its statements.",
             style.SHARE,
             Query(
                 expr=f"service:credit_operation_errors:ratio_rate5m{{{chosen}}}",
@@ -34,8 +34,8 @@ def panels(chosen: str) -> list[Panel]:
         ),
         graph(
             "Duration: 95th percentile by service",
-            "The points are single operations: click one to open its trace, in Datadog or in the lab. A"
-            " gap means that the service ended no operation.",
+            "The points are exemplars: click one to open its trace, in Datadog or in the lab. A"
+            " gap means that the service completed no operation.",
             style.SECONDS,
             Query(
                 expr="histogram_quantile(0.95, sum by (service, le)"
@@ -44,13 +44,13 @@ def panels(chosen: str) -> list[Panel]:
                 exemplar=True,
             ),
             colours=style.SERVICES,
-            empty="No operation ended",
+            empty="No operation completed",
             links=only,
         ),
         graph(
-            "Lateness: 99th percentile of start delay",
-            "From the moment an operation was due to its start. Arrivals do not wait for answers, so a"
-            " service without free threads shows here first, long before its durations do.",
+            "Start delay: 99th percentile by service",
+            "From the scheduled start of an operation to its actual start. Arrivals do not wait for"
+            " answers, so a service without free threads shows here first, long before its durations rise.",
             style.SECONDS,
             Query(
                 expr=f"service:credit_start_delay_seconds:quantile_rate5m{{{chosen}}}",
@@ -62,25 +62,29 @@ def panels(chosen: str) -> list[Panel]:
             links=only,
         ),
         graph(
-            "Asked for, arrived, ended",
-            "The three lie on each other while the services keep up. Arrivals above ended operations are"
-            " a queue that grows; look at lateness and drops.",
+            "Target rate, arrivals, completions",
+            "The three are equal while the services keep up. Arrivals above completions are"
+            " a growing queue; check start delay and drops.",
             style.OPERATIONS,
-            Query(expr=f"sum(credit_target_rate{{{chosen}}})", legend="asked for"),
+            Query(expr=f"sum(credit_target_rate{{{chosen}}})", legend="target rate"),
             Query(
                 expr=f"sum(rate(credit_arrivals_total{{{chosen}}}[$__rate_interval]))",
-                legend="arrived",
+                legend="arrivals",
             ),
             Query(
                 expr=f"sum(rate(credit_operations_total{{{chosen}}}[$__rate_interval]))",
-                legend="ended",
+                legend="completions",
             ),
-            colours={"asked for": style.GREY, "arrived": style.AMBER, "ended": style.GREEN},
+            colours={
+                "target rate": style.GREY,
+                "arrivals": style.AMBER,
+                "completions": style.GREEN,
+            },
         ),
         graph(
-            "Failures of every kind",
-            "Arrivals dropped for want of a free thread, attempts made again, errors from the database."
-            " Retries without errors are the services healing themselves.",
+            "Drops, retries and errors",
+            "Arrivals dropped because no worker thread was free, retries, errors from the database."
+            " Retries without errors were successful.",
             style.PER_SECOND,
             Query(
                 expr=f"sum(rate(credit_arrivals_dropped_total{{{chosen}}}[$__rate_interval]))",
@@ -90,7 +94,7 @@ def panels(chosen: str) -> list[Panel]:
                 expr=_or_zero(
                     f"sum(rate(credit_operation_retries_total{{{chosen}}}[$__rate_interval]))"
                 ),
-                legend="attempts made again",
+                legend="retries",
             ),
             Query(
                 expr=_or_zero(
@@ -100,7 +104,7 @@ def panels(chosen: str) -> list[Panel]:
             ),
             colours={
                 "arrivals dropped": style.GREY,
-                "attempts made again": style.AMBER,
+                "retries": style.AMBER,
                 "database errors": style.RED,
             },
         ),

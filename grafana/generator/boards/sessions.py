@@ -1,4 +1,4 @@
-"""(5) Locks, sessions and waits: who works, who waits and for how long, and whether a place is left."""
+"""(5) Locks, sessions and waits: active and waiting sessions, and the use of connections."""
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
@@ -22,7 +22,7 @@ def build() -> Dashboard:
         "Active sessions by wait event, blocked sessions, idle transactions, the longest transaction, and"
         " the use of connections.",
         Section(title="Now", panels=_now()),
-        Section(title="What sessions wait for", panels=_waits()),
+        Section(title="Wait events", panels=_waits()),
         Section(title="Locks", panels=_locks()),
         Section(title="Transactions", panels=_transactions()),
         Section(title="Connections", panels=_connections()),
@@ -34,14 +34,14 @@ def _now() -> list[Panel]:
     return [
         note(
             "How to read this",
-            "A snapshot of pg_stat_activity at each scrape: what lasts less than 10 s may be missed."
-            " Prometheus counts the waiting, it cannot name them: for **who blocks whom** and the SQL,"
-            " open *DBM: samples* above, or ask PostgreSQL: `SELECT pid, pg_blocking_pids(pid), query"
+            "A sample of pg_stat_activity at each scrape: events shorter than 10 s may be missed."
+            " Prometheus counts waiting sessions, without pids: for **who blocks whom** and the SQL,"
+            " open *DBM: samples* above, or query PostgreSQL: `SELECT pid, pg_blocking_pids(pid), query"
             " FROM pg_stat_activity WHERE wait_event_type = 'Lock'`.",
         ),
         number(
             "Active sessions",
-            "Sessions that PostgreSQL works for, the exporter's own left out.",
+            "Sessions in state active, without the exporter's own.",
             style.COUNT,
             Query(expr="sum(wait_event:pg_active_sessions:count)"),
             thresholds=style.steps(4, 12),
@@ -55,8 +55,8 @@ def _now() -> list[Panel]:
         ),
         number(
             "Longest lock wait",
-            "Age of the oldest wait. The services give up after 10 s (lock_timeout); whoever waits longer"
-            " is not one of them.",
+            "Age of the oldest wait. The services time out after 10 s (lock_timeout); a session that waits"
+            " longer is not theirs.",
             style.SECONDS,
             Query(expr="max(pg_blocked_sessions_longest_wait_seconds)"),
             thresholds=style.steps(1, 5),
@@ -64,8 +64,8 @@ def _now() -> list[Panel]:
         ),
         number(
             "Longest transaction",
-            "Age of the oldest open transaction of this database. It holds back vacuum everywhere and"
-            " keeps its locks.",
+            "Age of the oldest open transaction of this database. It prevents vacuum from removing dead"
+            " tuples, and keeps its locks.",
             style.SECONDS,
             Query(expr=f"max({TRANSACTION_AGE}}})"),
             thresholds=style.steps(30, 300),
@@ -73,8 +73,8 @@ def _now() -> list[Panel]:
         ),
         number(
             "Idle in transaction",
-            "Sessions that have begun a transaction and do nothing. The application forgot to commit, or"
-            " does something slow in between.",
+            "Sessions with an open transaction and no running statement. The application did not commit, or"
+            " does slow work within the transaction.",
             style.COUNT,
             Query(expr='sum(pg_stat_activity_count{state=~"idle in transaction.*"})'),
             thresholds=style.steps(5, 20),
@@ -94,8 +94,8 @@ def _waits() -> list[Panel]:
     return [
         graph(
             "Active sessions by type of wait",
-            "CPU (green) is work. Lock: waiting for another transaction. LWLock: contention inside"
-            " PostgreSQL. IO: the disk. Client: the application does not read its answer.",
+            "CPU (green): no wait. Lock: waits for another transaction. LWLock: contention inside"
+            " PostgreSQL. IO: the disk. Client: the application does not read its result.",
             style.COUNT,
             Query(expr=active("wait_event_type"), legend="{{wait_event_type}}"),
             width=HALF,
@@ -107,7 +107,7 @@ def _waits() -> list[Panel]:
         ),
         graph(
             "Active sessions by wait event",
-            "The same, event by event. Lock: transactionid is a row that another transaction changed,"
+            "The same by wait event. Lock: transactionid is a row that another transaction changed,"
             " Lock: relation a table that DDL has locked or waits for.",
             style.COUNT,
             Query(
@@ -126,8 +126,8 @@ def _locks() -> list[Panel]:
     return [
         graph(
             "Blocked sessions",
-            "How many wait for a lock. A staircase is a queue behind one transaction: it ends when that"
-            " one does, or when somebody ends it (pg_terminate_backend).",
+            "Number of sessions that wait for a lock. Steps are a queue behind one transaction: it ends"
+            " when that transaction ends, or its session is terminated (pg_terminate_backend).",
             style.COUNT,
             Query(expr="sum(pg_blocked_sessions_count)", legend="blocked"),
             colours={"blocked": style.RED},
@@ -135,7 +135,7 @@ def _locks() -> list[Panel]:
         ),
         graph(
             "Longest lock wait",
-            "A slope of one second per second is a wait that does not end.",
+            "A slope of one second per second is a single long wait.",
             style.SECONDS,
             Query(expr="max(pg_blocked_sessions_longest_wait_seconds)", legend="oldest wait"),
             colours={"oldest wait": style.RED},
@@ -143,8 +143,8 @@ def _locks() -> list[Panel]:
         ),
         graph(
             "Deadlocks",
-            "Deadlocks that PostgreSQL broke by cancelling one of the two. One is one too many: who was"
-            " in it stands only in PostgreSQL's log.",
+            "Deadlocks that PostgreSQL ended by canceling one transaction. None is expected. Only"
+            " PostgreSQL's log has the statements.",
             style.COUNT,
             Query(
                 expr=f"sum({grown_by(DEADLOCKS)})",
@@ -155,8 +155,8 @@ def _locks() -> list[Panel]:
         ),
         graph(
             "Locks held or awaited, by mode",
-            "AccessExclusive is DDL, VACUUM FULL or LOCK TABLE: while it is held or awaited, everybody"
-            " else queues behind it. RowExclusive is ordinary writing.",
+            "AccessExclusive is DDL, VACUUM FULL or LOCK TABLE: while it is held or awaited, all other"
+            " sessions queue behind it. RowExclusive is an ordinary write.",
             style.COUNT,
             Query(
                 expr='sum by (mode) (pg_locks_count{datname="$database"})',
@@ -173,8 +173,8 @@ def _transactions() -> list[Panel]:
     return [
         graph(
             "Sessions by state",
-            "Idle sessions are the pools' and cost little. Idle in transaction is a session that holds"
-            " locks and does nothing.",
+            "Idle sessions belong to the pools and cost little. Idle in transaction is a session that holds"
+            " locks and runs no statement.",
             style.COUNT,
             Query(
                 expr='sum by (state) (pg_stat_activity_count{datname="$database",'
@@ -186,8 +186,8 @@ def _transactions() -> list[Panel]:
         ),
         graph(
             "Oldest transaction by state",
-            "Active and old: a long query. Idle in transaction and old: an application that forgot it."
-            " Either keeps vacuum from removing dead rows, in every table.",
+            "Active and old: a long query. Idle in transaction and old: an application that did not commit."
+            " Both prevent vacuum from removing dead tuples, in every table.",
             style.SECONDS,
             Query(
                 expr=f'max by (state) ({TRANSACTION_AGE}, state!~"disabled|fastpath.*|idle"}})',
@@ -198,7 +198,7 @@ def _transactions() -> list[Panel]:
         ),
         graph(
             "Commits and rollbacks",
-            "Per second. A storm of rollbacks is an error that repeats: look at the error classes of the"
+            "Per second. Many rollbacks are a repeated error: check the error classes of the"
             " services.",
             style.PER_SECOND,
             *(
@@ -220,8 +220,8 @@ def _connections() -> list[Panel]:
     return [
         graph(
             "Client sessions by role",
-            "Who holds the connections. Every role has a limit of its own, so that none can take the last"
-            " place from another.",
+            "Connections by role. Each role has its own limit, so that none can take the last"
+            " connection of another.",
             style.COUNT,
             Query(expr=used, legend="{{usename}}"),
             width=THIRD,
@@ -230,7 +230,7 @@ def _connections() -> list[Panel]:
         ),
         graph(
             "The services' pools",
-            "Connections that the services' pools hold, in use and waiting for use.",
+            "Connections of the services' pools, in use and idle.",
             style.COUNT,
             Query(expr="sum by (state) (credit_pool_connections)", legend="{{state}}"),
             width=THIRD,
@@ -239,8 +239,8 @@ def _connections() -> list[Panel]:
         ),
         graph(
             "Wait for a pooled connection",
-            "99 of 100 operations got their connection within this time. High while PostgreSQL is idle:"
-            " the pool is too small, or an operation holds its connection while it does something else.",
+            "99 % of the operations got their connection within this time. High while PostgreSQL is idle:"
+            " the pool is too small, or an operation holds its connection while it does other work.",
             style.SECONDS,
             Query(
                 expr="histogram_quantile(0.99, sum by (service, le)"
@@ -249,11 +249,11 @@ def _connections() -> list[Panel]:
             ),
             width=THIRD,
             colours=style.SERVICES,
-            empty="No operation asked for a connection",
+            empty="No operation requested a connection",
         ),
         rows(
             "Sessions and limits by role",
-            "Above 80 % the role is about to be refused: FATAL, too many connections for role.",
+            "Near 100 %, further sessions are refused: FATAL, too many connections for role.",
             Column(title="sessions", unit=style.EXACT, expr=used, decimals=0),
             Column(
                 title="limit",

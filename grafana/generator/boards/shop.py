@@ -1,4 +1,4 @@
-"""(8) Shop: pages beside their statements, clicks beside rows. Empty where no shop runs."""
+"""(8) Shop: pages and their statements, clicks and rows. Empty where no shop runs."""
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
@@ -16,10 +16,10 @@ def build() -> Dashboard:
     return board(
         SHOP,
         "8 Shop",
-        "The shop's pages beside their statements, clicks beside rows, and what a cart leaves behind.",
+        "The shop's pages and their statements, clicks and rows, and the dead tuples of carts.",
         Section(title="Is it the code or the database?", panels=_time()),
         Section(title="One click, one row", panels=_rows()),
-        Section(title="What carts leave behind", panels=_tables()),
+        Section(title="Cache and dead tuples of carts", panels=_tables()),
     )
 
 
@@ -28,14 +28,14 @@ def _time() -> list[Panel]:
     return [
         note(
             "How to read this",
-            "A page is slow, and its statements are fast inside PostgreSQL: it is not the database. Slow"
-            " for the client and fast inside is the network, the interpreter, or a busy processor."
-            " docs/lesson-shop.md walks through it.",
+            "If a page is slow and its statements are fast inside PostgreSQL, the database is not the"
+            " cause. Slow for the client and fast in PostgreSQL is the network, the interpreter, or a busy"
+            " processor. See docs/lesson-shop.md.",
         ),
         graph(
             "Pages: mean time of a request",
-            "From a request's arrival at the shop to its answer. The form `add` leads on to the page"
-            " `cart`, which is a request of its own.",
+            "From a request's arrival at the shop to its answer. The form `add` redirects to the page"
+            " `cart`, which is a separate request.",
             style.SECONDS,
             Query(
                 expr=f"sum by (page) (rate({pages}_sum[5m])) / sum by (page) (rate({pages}_count[5m]) > 0)",
@@ -46,7 +46,7 @@ def _time() -> list[Panel]:
         ),
         graph(
             "Statements: mean time at the client",
-            "What the shop waited for, the network and its own turn at the processor included.",
+            "Time measured by the shop, including the network and the wait for a processor.",
             style.SECONDS,
             Query(
                 expr="sum by (statement)"
@@ -60,7 +60,7 @@ def _time() -> list[Panel]:
         ),
         graph(
             "Statements: mean time inside PostgreSQL",
-            "What the database itself needed. Beside the other two it answers the question above.",
+            "Execution time in PostgreSQL. Compare it with the other two.",
             style.SECONDS,
             Query(
                 expr="statement:pg_stat_statements_seconds_per_call:ratio_rate5m"
@@ -92,7 +92,7 @@ def _rows() -> list[Panel]:
     return [
         beside(
             "Additions to carts and INSERTs into order_items",
-            "One to one. They differ between two scrapes; `./creditlab verify` shows them equal.",
+            "One to one. They may differ between two scrapes; `./creditlab verify` compares them exactly.",
             "ecommerce_cart_additions_total",
             "n_tup_ins",
             "order_items",
@@ -114,8 +114,8 @@ def _rows() -> list[Panel]:
         ),
         graph(
             "Errors by kind",
-            "Requests that were refused, and those that the database failed. A few conflicts are"
-            " customers who get no credit.",
+            "Requests that were refused, and requests with a database error. A few conflicts are"
+            " customers whose credit is refused.",
             style.PER_SECOND,
             Query(expr=f"sum by (kind) (rate(ecommerce_errors_total{RATE}))", legend="{{kind}}"),
             width=HALF,
@@ -130,8 +130,8 @@ def _tables() -> list[Panel]:
     return [
         graph(
             "Buffer cache hit ratio",
-            "Share of table blocks found in the cache. A table that is written stays in it, because it"
-            " is written: all three are near one.",
+            "Share of table blocks found in the cache. A table that is written stays in the cache:"
+            " all three are near one.",
             style.SHARE,
             Query(
                 expr=f"sum by (relname) ({hit}) / (sum by (relname) ({hit}) + sum by (relname) ({read}))",
@@ -143,7 +143,7 @@ def _tables() -> list[Panel]:
         ),
         graph(
             "Rows deleted",
-            "Removed from carts by visitors, or with a cart that nobody came back to.",
+            "Removed from carts by visitors, or deleted with an abandoned cart.",
             style.ROWS_PER_SECOND,
             Query(
                 expr=f'sum by (relname) (rate(pg_stat_user_tables_n_tup_del{{schemaname="shop"}}{RATE}))',
@@ -153,8 +153,8 @@ def _tables() -> list[Panel]:
             empty=WITHOUT,
         ),
         graph(
-            "Dead rows",
-            "Versions that no one can see any more, until vacuum comes. A line that only rises is a"
+            "Dead tuples",
+            "Row versions that no snapshot can see, until the next vacuum. A line that only rises is a"
             " transaction that holds an old snapshot.",
             style.EXACT,
             Query(

@@ -1,4 +1,4 @@
-"""(4) Tables: the application's counters against the database's, caches, scans, dead rows, vacuum."""
+"""(4) Tables: the application's counters compared with the database's, caches, scans, dead tuples, vacuum."""
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
@@ -22,19 +22,19 @@ def build() -> Dashboard:
     return board(
         TABLES,
         "4 Tables",
-        "Rows written as the application and as the database count them, cache hits, scans, dead rows,"
+        "Rows written as counted by the application and by the database, cache hits, scans, dead tuples,"
         " vacuum and size, for each table.",
-        Section(title="One truth, two counters", panels=_correlation()),
+        Section(title="Rows written: application and database", panels=_correlation()),
         Section(title="All tables, in this time range", panels=[_summary()]),
         Section(title="Cache and scans", panels=_reading()),
-        Section(title="Dead rows and vacuum", panels=_vacuum()),
+        Section(title="Dead tuples and vacuum", panels=_vacuum()),
         Section(title="Size", panels=_size()),
         variables=[
             choose(
                 "table",
                 "Table",
                 'label_values(pg_stat_user_tables_n_live_tup{schemaname="public"}, relname)',
-                "Which tables the panels show",
+                "Tables to show",
             )
         ],
     )
@@ -48,13 +48,13 @@ def _correlation() -> list[Panel]:
             "How to read this",
             "The services count each row they try to write; PostgreSQL counts the same rows in"
             " `n_tup_ins`, `n_tup_upd` and `n_tup_del`, rolled back or not. The two are equal, one to"
-            " one. Scraped at different moments they differ for seconds, on average they do not."
-            " **What stays is somebody else's work:** the seed, a drill, a person with psql."
-            " `./creditlab verify` shows the equality exactly, to the row.",
+            " one. Scrapes at different moments make them differ for seconds; the averages are equal."
+            " **A lasting difference has another writer:** the seed, a drill, psql."
+            " `./creditlab verify` compares them exactly, row by row.",
         ),
         number(
             "Rows written: database",
-            "Rows per second that PostgreSQL counted, mean of this time range.",
+            "Rows per second counted by PostgreSQL, mean of this time range.",
             style.ROWS_PER_SECOND,
             Query(expr=mean.format(expr=f"sum({IN_DATABASE})")),
             width=QUARTER,
@@ -63,7 +63,7 @@ def _correlation() -> list[Panel]:
         ),
         number(
             "Rows written: application",
-            "Rows per second that the services counted, mean of this time range.",
+            "Rows per second counted by the services, mean of this time range.",
             style.ROWS_PER_SECOND,
             Query(expr=mean.format(expr=f"sum({BY_APPLICATION}) or 0 * sum({IN_DATABASE})")),
             width=QUARTER,
@@ -72,8 +72,8 @@ def _correlation() -> list[Panel]:
         ),
         number(
             "Difference",
-            "Rows per second that the database counted and no service did, mean of this time range. 0 is"
-            " the rule. Above it: a seed or a drill. Below: the database lost its counters in a crash.",
+            "Rows per second counted by the database and by no service, mean of this time range. 0 is"
+            " expected. Above it: a seed or a drill. Below: the database lost its counters in a crash.",
             style.ROWS_PER_SECOND,
             Query(expr=difference),
             width=QUARTER,
@@ -82,7 +82,7 @@ def _correlation() -> list[Panel]:
         ),
         number(
             "Difference as a share",
-            "The difference, without its sign, of what the database counted. Under 5 % is the noise of"
+            "The absolute difference as a share of the database's count. Under 5 % is the noise of"
             " two scrapes at two moments; in the lab's first minutes it may be more.",
             style.SHARE,
             Query(
@@ -97,7 +97,7 @@ def _correlation() -> list[Panel]:
         *(
             graph(
                 f"{verb}: application and database",
-                "Rows per second. Two lines on each other: nobody but the services writes. The database"
+                "Rows per second. Equal lines: only the services write. The database"
                 " alone: another writer. The application alone: statistics were reset.",
                 style.ROWS_PER_SECOND,
                 Query(
@@ -114,8 +114,8 @@ def _correlation() -> list[Panel]:
         ),
         graph(
             "Difference by table and action",
-            "Database minus application, rows per second. Spikes that cancel out are scrapes at"
-            " different moments; a plateau is a writer that is not one of the services.",
+            "Database minus application, rows per second. Spikes that cancel out are due to scrapes at"
+            " different moments; a plateau is a writer other than the services.",
             style.ROWS_PER_SECOND,
             Query(expr=DIFFERENCE, legend="{{table}}: {{action}}"),
             width=WHOLE,
@@ -133,7 +133,7 @@ def _summary() -> Panel:
 
     return rows(
         "Tables",
-        "The state of each table now, and what happened to it in this time range. Click a name to see it"
+        "The state of each table now, and its changes in this time range. Click a name to see it"
         " alone.",
         Column(
             title="size",
@@ -142,7 +142,7 @@ def _summary() -> Panel:
             bar=True,
         ),
         Column(title="live rows", unit=style.EXACT, expr=of("n_live_tup"), decimals=0),
-        Column(title="dead rows", unit=style.EXACT, expr=of("n_dead_tup"), decimals=0),
+        Column(title="dead tuples", unit=style.EXACT, expr=of("n_dead_tup"), decimals=0),
         Column(
             title="dead share",
             unit=style.SHARE,
@@ -165,18 +165,18 @@ def _summary() -> Panel:
         Column(title="vacuums", unit=style.EXACT, expr=grown("autovacuum_count"), decimals=0),
         labels={"table": 170},
         sort="size",
-        links={"table": link("This table alone", to_table())},
+        links={"table": link("Only this table", to_table())},
         height=13,
     )
 
 
 def _reading() -> list[Panel]:
-    unread = "Nobody read these tables in the last five minutes"
+    unread = "No reads of these tables in the last five minutes"
     return [
         graph(
             "Cache hit ratio of tables",
-            "Share of a table's blocks that were found in shared buffers, over five minutes. A table that"
-            " nobody read has no ratio. Below 95 % for long: too little memory or too large a scan.",
+            "Share of a table's blocks that were found in shared buffers, over five minutes. A table"
+            " without reads has no ratio. Below 95 % for long: too little memory or too large a scan.",
             style.SHARE,
             Query(expr='table:pg_heap_cache_hit:ratio_rate5m{table=~"$table"}', legend="{{table}}"),
             width=HALF,
@@ -186,7 +186,7 @@ def _reading() -> list[Panel]:
         ),
         graph(
             "Cache hit ratio of indexes",
-            "The same of the tables' indexes, which are read for almost every statement: below 99 % is"
+            "The same for the tables' indexes, which almost every statement reads: below 99 % is"
             " already slow.",
             style.SHARE,
             Query(
@@ -218,8 +218,8 @@ def _reading() -> list[Panel]:
         ),
         graph(
             "Index scans",
-            "Scans per second. When they fall while sequential scans rise, the planner has lost an"
-            " index, or faith in it: ANALYZE, then compare the plans.",
+            "Scans per second. When they fall while sequential scans rise, the planner no longer uses an"
+            " index: run ANALYZE, then compare the plans.",
             style.PER_SECOND,
             Query(expr=_by_table(_rate("idx_scan")), legend="{{table}}"),
             height=10,
@@ -231,8 +231,8 @@ def _reading() -> list[Panel]:
 def _vacuum() -> list[Panel]:
     return [
         graph(
-            "Dead rows",
-            "Old versions of rows that vacuum has not yet removed. A saw-tooth is healthy. A line that"
+            "Dead tuples",
+            "Old versions of rows that vacuum has not yet removed. A sawtooth is normal. A line that"
             " only rises: vacuum cannot keep up, or an old transaction holds it back (see the longest"
             " transaction on the sessions dashboard).",
             style.COUNT,
@@ -244,7 +244,7 @@ def _vacuum() -> list[Panel]:
         ),
         graph(
             "Autovacuum runs",
-            "Runs that ended, each at its time. None while dead rows rise: look for long transactions"
+            "Completed runs. None while dead tuples rise: check for long transactions"
             " and at autovacuum_max_workers.",
             style.COUNT,
             Query(
@@ -258,8 +258,8 @@ def _vacuum() -> list[Panel]:
         ),
         graph(
             "Rows changed since ANALYZE",
-            "The planner's statistics are as old as these changes. A line that only rises means plans"
-            " that are made from the past.",
+            "These changes are not yet in the planner's statistics. A line that only rises means plans"
+            " from stale statistics.",
             style.COUNT,
             Query(
                 expr=_by_table(f"pg_stat_user_tables_n_mod_since_analyze{{{CHOSEN}}}"),
@@ -270,8 +270,8 @@ def _vacuum() -> list[Panel]:
         ),
         graph(
             "Share of updates that stay on their page (HOT)",
-            "Such updates touch no index and need no vacuum of it. Low on an update-heavy table: an"
-            " index on a column that changes, or pages without room (fillfactor).",
+            "HOT updates change no index. Low on an update-heavy table: an"
+            " index on a changed column, or full pages (fillfactor).",
             style.SHARE,
             Query(
                 expr=f"{_by_table(_rate('n_tup_hot_upd'))} / ({_by_table(_rate('n_tup_upd'))} > 0)",
@@ -288,7 +288,7 @@ def _size() -> list[Panel]:
     return [
         graph(
             "Size on disk",
-            "Table, TOAST data and indexes. Retention keeps it level; growth without more live rows is"
+            "Table, TOAST data and indexes. Retention keeps it constant; growth without more live rows is"
             " bloat.",
             style.BYTES,
             Query(expr='table:pg_total_size_bytes:sum{table=~"$table"}', legend="{{table}}"),
@@ -318,5 +318,5 @@ def _rate(metric: str) -> str:
 
 
 def _by_table(expr: str) -> str:
-    """Return it summed under the label `table`, as the application calls it."""
+    """Return it summed under the label `table`, as in the application's metrics."""
     return f'sum by (table) (label_replace({expr}, "table", "$1", "relname", "(.+)"))'
