@@ -1,8 +1,8 @@
-# The workload's image, and the lab's own. Two targets of one file, because they share the base, the user
+# The images of the workload and of the lab. Two targets of one file, because they share the base, the user
 # and the rules; docker-compose.yml builds both.
 #
 #   workload   the five services and nothing else: locks/workload.txt, no package manager in use at run time
-#   lab        the seed job and the console: locks/lab.txt on top, which no service should carry
+#   lab        the seed job and the console: plus locks/lab.txt, which no service needs
 #
 # Written for BuildKit and for the older builder alike, so without cache mounts.
 
@@ -10,8 +10,8 @@
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 
-# Dependencies are installed apart, so that what the installer leaves behind stays out of the image. Hashes
-# are checked, and nothing is compiled: a lock without a wheel for this platform fails here, aloud.
+# Dependencies are installed in a separate stage, so that files of the installer stay out of the image. Hashes
+# are checked, and nothing is compiled: a lock without a wheel for this platform fails here.
 FROM ${PYTHON_IMAGE} AS workload-dependencies
 RUN python -m venv --without-pip /opt/venv
 COPY locks/workload.txt /tmp/
@@ -24,14 +24,14 @@ ARG VERSION=0.1.0
 LABEL org.opencontainers.image.vendor="Credit Lab" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.licenses="Apache-2.0"
-# A number above every system user, so that a file of the image belongs to nobody on the host.
+# A uid above all system users, so that no user of the host owns files of the image.
 RUN groupadd --gid 10001 credit \
     && useradd --uid 10001 --gid credit --home-dir /tmp --no-create-home --shell /usr/sbin/nologin credit
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    # The file system is read-only at run time; bytecode is made below.
+    # The file system is read-only at run time; bytecode is compiled below.
     PYTHONDONTWRITEBYTECODE=1 \
-    # Inside a container everything is reached over its network; what the host publishes is Compose's matter.
+    # Inside a container processes listen on all addresses; docker-compose.yml publishes ports on the host.
     BIND_ADDRESS=0.0.0.0
 WORKDIR /opt/credit-lab
 
@@ -44,7 +44,7 @@ COPY workload workload
 RUN python -m compileall -q workload
 USER credit
 ENV HEALTH_URL=http://127.0.0.1:8001/healthz
-# 200 only when the service takes arrivals (or is paused on purpose): not while it starts or drains.
+# 200 only when the service takes arrivals (or is paused by request): not while it starts or drains.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-ISc", "import os, urllib.request; urllib.request.urlopen(os.environ['HEALTH_URL'], timeout=4)"]
 ENTRYPOINT ["python", "-m", "workload"]

@@ -11,7 +11,7 @@ set -eu
 
 complain() {
     printf 'credit-lab: %s\n' "$@" >&2
-    # EX_CONFIG of sysexits.h: nothing is wrong that a restart would mend.
+    # EX_CONFIG of sysexits.h: a restart would not fix it.
     exit 78
 }
 
@@ -22,16 +22,16 @@ case $intake in
     *) complain "LAB_INTAKE is \"$intake\"; it must be HOST:PORT." ;;
 esac
 
-# Thirty-two zeros is the key that the Agent itself knows as fake: it reports healthy and validates nothing.
-# The lab's console may ask for a token instead, which senders give as their key.
+# Thirty-two zeros is a key that the Agent treats as fake: it reports healthy and validates nothing.
+# The lab's console may require a token instead, which senders pass as their key.
 fake_key=00000000000000000000000000000000
 intake_key=${LAB_CONSOLE_TOKEN:-$fake_key}
 
 local_mode() {
-    # Nobody listens on the container's own 8088, so without an intake payloads are refused and dropped.
+    # No process listens on port 8088 of the container, so without an intake payloads are refused and dropped.
     url=http://${intake:-127.0.0.1:8088}
     export DD_API_KEY="$intake_key"
-    # .invalid never resolves (RFC 2606): an endpoint that the lines below forget has nowhere to go.
+    # .invalid never resolves (RFC 2606): an endpoint that the lines below do not set cannot be reached.
     export DD_SITE=local.invalid
     export DD_DD_URL="$url"
     export DD_APM_DD_URL="$url"
@@ -40,9 +40,9 @@ local_mode() {
     export DD_DATABASE_MONITORING_SAMPLES_LOGS_DD_URL="$url"
     export DD_DATABASE_MONITORING_METRICS_LOGS_DD_URL="$url"
     export DD_DATABASE_MONITORING_ACTIVITY_LOGS_DD_URL="$url"
-    # The form of series that is documented, so that a small receiver can read it.
+    # The documented format of series, so that a small receiver can parse it.
     export DD_USE_V3_API_SERIES_ENABLED=false
-    # What makes no sense without an account.
+    # Features that need an account.
     export DD_REMOTE_CONFIGURATION_ENABLED=false
     export DD_AGENT_TELEMETRY_ENABLED=false
     export DD_APM_TELEMETRY_ENABLED=false

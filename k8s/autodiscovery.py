@@ -1,8 +1,8 @@
 """`python -m k8s.autodiscovery`: write the Agent's checks as annotations of Kubernetes pods.
 
-On a cluster each node has an Agent, and a check in a file that all of them read would run on all of them. As
-an annotation of the pod it is about, it runs once, on that pod's node. k8s/base/autodiscovery/ is made from
-`datadog/conf.d/`, which stays the one place where an option is set.
+On a cluster each node has an Agent, and a check in a shared file would run on all of them. As
+an annotation of the checked pod it runs once, on that pod's node. k8s/base/autodiscovery/ is generated from
+`datadog/conf.d/`, the only place where options are set.
 """
 
 import json
@@ -15,13 +15,15 @@ import yaml
 FOLDER = Path(__file__).resolve().parent
 CONFIGURATION = FOLDER.parent / "datadog" / "conf.d"
 OUTPUT = FOLDER / "base" / "autodiscovery"
-HEADER = "# Made from datadog/conf.d/{check}.d/conf.yaml by `python -m k8s.autodiscovery`; change that.\n"
+HEADER = (
+    "# From datadog/conf.d/{check}.d/conf.yaml by `python -m k8s.autodiscovery`; edit that file.\n"
+)
 
 
 def files() -> dict[str, str]:
     """Return the content of each patch by its file name."""
     postgres = _instance("postgres")
-    # The Agent's word for the address of the pod that carries the annotation.
+    # The Agent's template variable for the address of the annotated pod.
     postgres["host"] = "%%host%%"
     services = _instance("openmetrics")
     services["openmetrics_endpoint"] = "http://%%host%%:%%port_http%%/metrics"
@@ -53,7 +55,7 @@ def _patch(check: str, kind: str, container: str, instance: dict[str, Any]) -> s
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes text of several lines as it reads."""
+    """Writes multi-line text as a literal block."""
 
 
 def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

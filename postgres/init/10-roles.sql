@@ -1,4 +1,4 @@
--- The roles: who may do what, for how long, with how many sessions. Safe to run again: passwords and
+-- The roles: privileges, time limits and connection limits. Safe to run again: passwords and
 -- limits then follow the environment and this file. Read by psql 15, from the official image's initdb
 -- directory or from ./creditlab up; passwords come from the environment, else the documented lab defaults.
 --
@@ -29,7 +29,7 @@ INSERT INTO lab_role VALUES
     ('credit_app',        coalesce(nullif(:'app_password', ''),      'CreditApp!Passw0rd'),   60),
     -- The Agent holds three to five sessions (metrics, samples, metadata); the rest is for a second Agent.
     ('datadog',           coalesce(nullif(:'datadog_password', ''),  'Datadog!Passw0rd'),     10),
-    -- One scrape is one session; stalled scrapes end by statement_timeout before five have piled up.
+    -- One scrape is one session; stalled scrapes end by statement_timeout before there are five.
     ('postgres_exporter', coalesce(nullif(:'exporter_password', ''), 'Exporter!Passw0rd'),    5),
     -- Drills, verification and the console.
     ('lab',               coalesce(nullif(:'lab_password', ''),      'CreditLab!Passw0rd'),   15);
@@ -47,20 +47,20 @@ FROM lab_role
 
 DROP TABLE lab_role;
 
--- credit_owner: the seed and index builds take what they take, but DDL must not queue behind a long
+-- credit_owner: no time limit for the seed and index builds, but DDL must not queue behind a long
 -- query and stop every service that queues behind it.
 ALTER ROLE credit_owner SET statement_timeout = 0;
 ALTER ROLE credit_owner SET lock_timeout = '10s';
 
--- credit_app: a statement that outlives its caller's patience is cancelled, and a wait for a lock ends
--- before the statement does, so that the error says which of the two it was.
+-- credit_app: a statement that exceeds statement_timeout is canceled, and a wait for a lock ends
+-- earlier than that, so that the error shows the cause.
 ALTER ROLE credit_app SET statement_timeout = '30s';
 ALTER ROLE credit_app SET lock_timeout = '10s';
 -- A service that hangs inside a transaction holds locks and the vacuum horizon: a minute is enough.
 ALTER ROLE credit_app SET idle_in_transaction_session_timeout = '60s';
 
 -- datadog: the Agent's own default query_timeout is 5 s; the explain of a table that is locked for DDL
--- gives up after one.
+-- times out after one.
 ALTER ROLE datadog SET statement_timeout = '5s';
 ALTER ROLE datadog SET lock_timeout = '1s';
 
@@ -69,12 +69,12 @@ ALTER ROLE datadog SET lock_timeout = '1s';
 ALTER ROLE postgres_exporter SET statement_timeout = '8s';
 ALTER ROLE postgres_exporter SET lock_timeout = '2s';
 
--- lab: `verify` at a large scale is slow but not endless; drills wait for locks on purpose.
+-- lab: `verify` at a large scale is slow, and drills wait for locks deliberately; both are limited.
 ALTER ROLE lab SET statement_timeout = '10min';
 ALTER ROLE lab SET lock_timeout = 0;
 
--- The observers and the lab see every session and every statistic. The lab gets no right to end other
--- roles' sessions: PostgreSQL lets a role end its own, which is all that a drill has started.
+-- The observers and the lab read all sessions and statistics. The lab has no privilege to end other
+-- roles' sessions: a role may end its own, and a drill starts only sessions of its own.
 GRANT pg_monitor TO datadog, postgres_exporter, lab;
 
 RESET log_statement;

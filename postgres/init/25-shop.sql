@@ -1,5 +1,5 @@
--- The shop: products, orders and the items of orders, in a schema of its own. Always made, because it costs
--- nothing while no shop runs; `./creditlab up --shop` brings one up. Owned by credit_owner.
+-- The shop: products, orders and the items of orders, in its own schema. Always created, because it costs
+-- nothing while no shop runs; `./creditlab up --shop` starts one. Owned by credit_owner.
 
 CREATE SCHEMA shop AUTHORIZATION credit_owner;
 SET ROLE credit_owner;
@@ -29,7 +29,7 @@ CREATE TABLE shop.orders (
 );
 CREATE UNIQUE INDEX orders_one_cart ON shop.orders (visitor) WHERE is_open;
 CREATE INDEX orders_visitor ON shop.orders (visitor, order_id DESC);
--- What is old, and goes.
+-- For retention.
 CREATE INDEX orders_abandoned ON shop.orders (opened_at) WHERE is_open;
 CREATE INDEX orders_closed ON shop.orders (closed_at) WHERE NOT is_open;
 

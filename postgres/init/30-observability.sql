@@ -1,8 +1,8 @@
--- What Datadog Database Monitoring and postgres_exporter need inside this database, by Datadog's setup
--- for PostgreSQL 15. `./creditlab doctor` checks each of these, and says what you lose without it.
--- To be run in every database that is to be observed; safe to run again, as `./creditlab up` does.
+-- Requirements of Datadog Database Monitoring and postgres_exporter in this database, by Datadog's setup
+-- for PostgreSQL 15. `./creditlab doctor` checks each of these, and shows what you lose without it.
+-- Run it in every observed database; safe to run again, as `./creditlab up` does.
 
--- In public, where both observers look for them: it is on the default search path.
+-- In public, which is on the default search path of both observers.
 CREATE EXTENSION IF NOT EXISTS pg_stat_statements SCHEMA public;
 CREATE EXTENSION IF NOT EXISTS pg_buffercache SCHEMA public;
 
@@ -11,20 +11,20 @@ GRANT USAGE ON SCHEMA datadog TO datadog;
 GRANT USAGE ON SCHEMA public TO datadog, postgres_exporter;
 
 -- pg_stats shows the widths of a column's values, which bloat is estimated from, to those who may read
--- the column. Customers are left out: their rows are personal data, and no metric is worth them.
+-- the column. Customers are excluded: their rows are personal data.
 GRANT SELECT ON
     credit_products, credit_proposals, credit_analysis, credit_contracts, installments,
     credit_transactions, audit_log, audit_summary, seed_manifest
     TO datadog;
 
--- Nobody makes temporary objects here: the lab has no use for them, and a function in pg_temp, called in a
+-- No role may create temporary objects: the lab does not need them, and a function in pg_temp, called in a
 -- statement that is explained, would run as the owner of datadog.explain_statement while it is planned.
 REVOKE TEMPORARY ON DATABASE :"DBNAME" FROM public;
 
 -- EXPLAIN checks the privileges of the statement it explains, writes included. So the Agent's function
 -- runs as a role with the application's table privileges and nothing else: no login, no membership, no
 -- object but the function. A member of credit_app could end the services' sessions.
--- A role of its own has a second use: with track = all each EXPLAIN counts as a call in
+-- A separate role has a second use: with track = all each EXPLAIN counts as a call in
 -- pg_stat_statements, and here it counts for this role, not for the application.
 SELECT 'CREATE ROLE datadog_explain' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'datadog_explain')
 \gexec
@@ -43,14 +43,14 @@ WHERE grantee = 'credit_app'::regrole AND c.relkind IN ('r', 'p', 'v', 'm')
 GROUP BY c.oid
 \gexec
 
--- The name, the signature and the read-only transaction are what the Agent calls for. A cursor takes one
--- statement only, so nothing can be appended. What the caller must not bring about is that the planner runs
+-- The Agent requires the name, the signature and the read-only transaction. A cursor accepts one
+-- statement only, so nothing can be appended. The caller must not be able to make the planner run
 -- a function of the caller's choice as the owner:
--- - only a statement that is planned is explained. EXPLAIN EXECUTE evaluates the parameters, and CREATE
---   TABLE ... AS EXECUTE does so too. The pattern knows the comments that a tracer writes, not nested ones.
--- - the planner evaluates stable functions for its estimates; table_to_xml and its siblings read rows.
+-- - only statements that are planned are explained. EXPLAIN EXECUTE evaluates the parameters, and CREATE
+--   TABLE ... AS EXECUTE does so too. The pattern covers a tracer's comments, not nested ones.
+-- - the planner evaluates stable functions for its estimates; table_to_xml and similar functions read rows.
 -- - a session that has temporary objects is refused, and the search path is fixed.
--- - an error leaves with its SQLSTATE, which is what the Agent reports; its text could quote a value.
+-- - an error has only its SQLSTATE, which the Agent reports; its text could quote a value.
 CREATE OR REPLACE FUNCTION datadog.explain_statement(l_query text, OUT explain json)
 RETURNS SETOF json
 LANGUAGE plpgsql

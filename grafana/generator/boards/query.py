@@ -245,7 +245,7 @@ def _work() -> list[Panel]:
         graph(
             "Operations of its service",
             "95th percentile by operation of the service that owns the statement. The points are exemplars:"
-            " single operations: click one to open its trace, in Datadog or in the lab, and find the statement.",
+            " click one to open its trace, in Datadog or in the lab, and find the statement.",
             style.SECONDS,
             Query(
                 expr="histogram_quantile(0.95, sum by (operation, le)"
