@@ -28,7 +28,7 @@ def main() -> int:
     name = parser.parse_args().service
     listen: server.Listen = server.listen
     if name == "shop":
-        # The others need no web framework.
+        # Only the shop needs the web framework.
         from workload.shop import shoppers, web  # noqa: PLC0415
 
         services, listen = [shoppers.SERVICE], web.listen
@@ -60,7 +60,7 @@ def run(
     ]
     port = services[0].port(settings)
     listen(server.Control(running, registry, settings), settings, port=port)
-    # What is there by now stays; a full collection would stop all threads to look at it again and again.
+    # Objects created so far are permanent: exclude them from full collections, which stop all threads.
     gc.freeze()
     for service in running:
         service.start()

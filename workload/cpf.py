@@ -1,8 +1,8 @@
 """CPF, the Brazilian taxpayer number: nine digits and two check digits, both modulo 11.
 
-Named after what it checks. Shared by seeding, which makes numbers, and by `verify`, which judges
-them; the rule is that of the Receita Federal. Numbers made here belong to nobody on purpose, and to
-somebody by chance: treat them as personal data.
+Shared by the seed, which generates numbers, and by `verify`, which checks
+them; the rule is that of the Receita Federal. Generated numbers are random, but one may belong to a
+real person by chance: treat them as personal data.
 """
 
 from random import Random
@@ -29,7 +29,7 @@ def from_base(base: int) -> str:
     '00123456797'
     """
     if not is_issuable(base):
-        raise ValueError(f"{base} is no base of a CPF: expected nine digits, not all alike")
+        raise ValueError(f"{base} is not a base of a CPF: expected nine digits, not all equal")
     digits = [int(digit) for digit in f"{base:09d}"]
     digits.append(_check_digit(digits, _FIRST_WEIGHTS))
     digits.append(_check_digit(digits, _SECOND_WEIGHTS))
@@ -37,7 +37,7 @@ def from_base(base: int) -> str:
 
 
 def is_issuable(base: int) -> bool:
-    """Whether a CPF can stand on these nine digits.
+    """Whether a CPF with these nine digits can be issued.
 
     >>> is_issuable(111_444_777), is_issuable(111_111_111), is_issuable(0), is_issuable(10**9)
     (True, False, False, False)
@@ -58,7 +58,7 @@ def generate(rng: Random) -> str:
 
 
 def is_valid(text: str) -> bool:
-    """Whether a text is eleven ASCII digits, not all alike, with right check digits.
+    """Whether a text is eleven ASCII digits, not all equal, with valid check digits.
 
     >>> is_valid("52998224725"), is_valid("52998224724"), is_valid("529.982.247-25")
     (True, False, False)

@@ -1,7 +1,7 @@
-"""The only module of the workload that touches the driver: a bounded psycopg2 pool and named statements.
+"""The only module of the workload that uses the driver: a bounded psycopg2 pool and named statements.
 
-A `Session` runs statements by name and tells `Telemetry` what it did; what went wrong comes out as one of
-the five errors below, so that nobody else needs to know the driver's.
+A `Session` runs statements by name and reports them to `Telemetry`; an error is raised as one of
+the five errors below, so that other modules do not depend on the driver's errors.
 """
 
 from collections import deque
@@ -23,9 +23,9 @@ from workload.statements import STATEMENTS, Statement
 
 Row: TypeAlias = tuple[Any, ...]
 CONNECT_TIMEOUT_S = 3
-# Seconds without an answer to sent bytes after which the kernel gives the connection up.
+# Seconds without an acknowledgement after which the kernel closes the connection.
 TCP_USER_TIMEOUT_S = 10
-# Classes of SQLSTATE that a running lab meets: connection, constraint, rollback, resources, locks, time-outs.
+# SQLSTATE classes that occur in a running lab: connection, constraint, rollback, resources, locks, timeouts.
 ERROR_CLASSES = ("08", "23", "40", "53", "55", "57")
 
 psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
@@ -34,7 +34,7 @@ psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]
 class _ArrayLiteral:
     """A list as one constant, '{...}', so that a statement has one queryid for lists of any length.
 
-    psycopg2's own ARRAY[...] has one constant per element, and PostgreSQL 15 tells those apart.
+    psycopg2's own ARRAY[...] has one constant per element, and PostgreSQL 15 has a queryid for each length.
     """
 
     def __init__(self, elements: Sequence[object]) -> None:
@@ -53,7 +53,7 @@ psycopg2.extensions.register_adapter(list, _ArrayLiteral)
 
 
 class UnreachableError(WorkloadError):
-    """PostgreSQL gave no connection; nothing was sent."""
+    """PostgreSQL accepted no connection; nothing was sent."""
 
 
 class PoolTimeoutError(WorkloadError):
@@ -61,11 +61,11 @@ class PoolTimeoutError(WorkloadError):
 
 
 class ConnectionLostError(WorkloadError):
-    """The connection broke; whether a commit under way took place is not known."""
+    """The connection was lost; the outcome of a commit under way is unknown."""
 
 
 class ContentionError(WorkloadError):
-    """PostgreSQL rolled the transaction back in favour of another one; it can be made again."""
+    """PostgreSQL rolled the transaction back in favour of another one; it is safe to retry."""
 
 
 class StatementFailedError(WorkloadError):
@@ -77,15 +77,15 @@ class StatementFailedError(WorkloadError):
 
     @property
     def is_unique_violation(self) -> bool:
-        """Whether a unique index refused the row."""
+        """Whether a unique index rejected the row."""
         return self.sqlstate == errorcodes.UNIQUE_VIOLATION
 
 
 class Telemetry(Protocol):
-    """Who wants to know what the database layer does."""
+    """Observer of the database layer."""
 
     def waited(self, seconds: float) -> None:
-        """A connection of the pool was had after so many seconds."""
+        """Connection checkout wait, in seconds."""
 
     def timed_out(self) -> None:
         """No connection of the pool became free within WORKLOAD_POOL_TIMEOUT_SECONDS."""
@@ -101,9 +101,9 @@ class Telemetry(Protocol):
 
 
 class _Pool:
-    """At most `size` connections, the one used last on top; made when there is none, and then kept.
+    """A LIFO pool of at most `size` connections; connections are opened on demand, and kept.
 
-    Safe to use from many threads: what is done to the collections is done in one step each.
+    Safe to use from many threads: each operation on the collections is atomic.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class _Pool:
         self._size = size
         self._timeout_s = timeout_s
         self._parameters = parameters
-        # One token for each connection there may be. A semaphore is written in Python, this in C.
+        # One token for each possible connection. A semaphore is implemented in Python, this in C.
         self._free: SimpleQueue[None] = SimpleQueue()
         for _ in range(size):
             self._free.put(None)
@@ -121,7 +121,7 @@ class _Pool:
         self.busy: set[psycopg2.extensions.connection] = set()
 
     def take(self, *, autocommit: bool) -> psycopg2.extensions.connection:
-        """Wait until there may be one more, and return it.
+        """Check out a connection; wait if all are in use.
 
         Raises:
             PoolTimeoutError: when all connections stayed in use for `timeout_s`.
@@ -139,7 +139,7 @@ class _Pool:
             self._telemetry.waited(perf_counter() - started)
         try:
             connection = self._next()
-            # To set it lets other threads run, even to what it is.
+            # Setting it yields to other threads, even if the value does not change.
             if connection.autocommit is not autocommit:
                 connection.autocommit = autocommit
         except BaseException:
@@ -152,7 +152,7 @@ class _Pool:
         self.busy.discard(connection)
         try:
             if connection.closed:
-                # What broke this one has probably broken the others, too; a new one tells.
+                # The others are probably broken as well: close them, and open a new one.
                 self.close_idle()
             else:
                 self.idle.append(connection)
@@ -176,7 +176,7 @@ class _Pool:
 
 
 class Session:
-    """One connection of the pool for the length of a `with` block.
+    """One connection of the pool for the duration of a `with` block.
 
     The block is a transaction, committed at its end and rolled back on an error; or each statement is.
     """
@@ -208,7 +208,7 @@ class Session:
         if isinstance(error, psycopg2.Error):
             sqlstate = error.pgcode or errorcodes.CONNECTION_EXCEPTION
             self._telemetry.failed(sqlstate)
-            # From None: a traceback with the driver's error in it would carry its DETAIL along.
+            # From None: a traceback with the driver's error would contain its DETAIL.
             raise _translated(error, sqlstate) from None
 
     def rows(self, name: str, **parameters: object) -> list[Row]:
@@ -221,7 +221,7 @@ class Session:
         return found[0] if found else None
 
     def change(self, name: str, **parameters: object) -> int:
-        """Run the statement `name` and return how many rows it wrote."""
+        """Run the statement `name` and return the number of rows written."""
         return self._execute(STATEMENTS[name], parameters)[1]
 
     def _execute(
@@ -254,7 +254,7 @@ class Session:
         return None
 
     def _roll_back(self) -> None:
-        """Roll back so that the connection can be kept; where that does not work, close it."""
+        """Roll back so that the connection can be kept; if that fails, close it."""
         try:
             if not self._connection.closed:
                 self._connection.rollback()
@@ -319,13 +319,13 @@ class Database:
 
 
 def session_options(settings: Settings) -> str:
-    """Return what a connection of the services asks of the server, in libpq's form."""
+    """Return the server settings of a services' connection, as libpq options."""
     limit = settings.workload_statement_timeout_ms
     return f"-c statement_timeout={limit} -c idle_in_transaction_session_timeout={limit}"
 
 
 def _first_line(error: psycopg2.Error) -> str:
-    # DETAIL, further down, can quote a row, and rows hold personal data.
+    # DETAIL can quote a row, and rows contain personal data.
     return str(error).partition("\n")[0]
 
 
@@ -335,7 +335,7 @@ def _translated(error: psycopg2.Error, sqlstate: str) -> WorkloadError:
         return ContentionError(message)
     # 57P01-57P03: shut down, crashed, starting up. 53300: too many connections.
     is_outage = sqlstate[:3] in {"57P", "533"} or sqlstate[:2] == "08"
-    # The driver's own complaints about a call carry no SQLSTATE either, and no retry mends them.
+    # The driver's own errors about a call have no SQLSTATE either, and a retry does not help.
     is_misuse = isinstance(error, psycopg2.ProgrammingError | psycopg2.NotSupportedError)
     if is_outage and not (error.pgcode is None and is_misuse):
         return ConnectionLostError(message)

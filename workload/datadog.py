@@ -47,7 +47,7 @@ class DatadogTracing:
             yield _Span(span)
 
     def flush(self) -> None:
-        """Send what is buffered."""
+        """Send the buffered spans."""
         self._tracer.flush()  # type: ignore[no-untyped-call]
 
 
@@ -65,9 +65,9 @@ class _FirstLines(TraceFilter):
 
 def start() -> DatadogTracing:
     """Patch psycopg2 and return the tracing of this process, configured by the DD_* variables."""
-    # With no agent listening the writer complains at every flush, for ever; the services must not care.
+    # Without an agent the writer logs an error at every flush; the services must not depend on it.
     logging.getLogger("ddtrace").setLevel(logging.CRITICAL)
-    # Flask is the shop's; patched when it is imported, so nobody else pays for it.
+    # Flask is used by the shop only; it is patched when it is imported.
     patch(psycopg=True, flask=True)
     import psycopg2  # noqa: F401, PLC0415 - its configuration is there once it is imported and patched
 

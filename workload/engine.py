@@ -1,9 +1,9 @@
-"""The open loop: arrivals become due whatever the database does; threads take them in order.
+"""The open loop: arrivals are scheduled independently of the database; threads take them in order.
 
-The threads are leader and followers: of those that are free, one waits for the next arrival and starts it
-itself, since handing it over would cost another wake-up, and the next one takes the lead. While all are
-busy, a clock keeps moving arrivals into the queue. One that finds the queue full, or that waited too long,
-is dropped and counted: lateness is measured, never hidden.
+The threads are leader and followers: of the free threads one waits for the next arrival and starts it
+itself, since a handover would cost another wake-up, and the next one becomes the leader. While all are
+busy, a clock thread queues arrivals. An arrival that finds the queue full, or that waited too long,
+is dropped and counted: the start delay is measured, without coordinated omission.
 """
 
 import logging
@@ -25,13 +25,13 @@ from workload.settings import Settings
 log = logging.getLogger(__name__)
 
 MAX_QUEUE = 20_000
-# How soon a change of load or shape is felt.
+# The time until a change of load or shape takes effect.
 RATES_VALID_S = 0.1
 PAUSE_EXPIRES_S = 60.0
 
 
 class State(StrEnum):
-    """What a service does at the moment."""
+    """The state of a service."""
 
     STARTING = "starting"
     RUNNING = "running"
@@ -40,7 +40,7 @@ class State(StrEnum):
 
 
 class _Due(NamedTuple):
-    """An operation, and since when it has been due."""
+    """An operation, and its scheduled start."""
 
     operation: Operation
     at: float
@@ -49,7 +49,7 @@ class _Due(NamedTuple):
 class Engine:
     """Arrivals, queue and threads of one service.
 
-    `run` carries one operation out; `share` is the part of all arrivals that falls to this process.
+    `run` executes one operation; `share` is this process's share of all arrivals.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Engine:
         self._load = settings.workload_load
         self._threads: list[threading.Thread] = []
         self._lead = threading.Lock()
-        # Guards all that follows. The lead waits for the one, whoever pauses or drains for the other.
+        # The lock of all fields below. The leader waits on one condition, pause and drain on the other.
         lock = threading.Lock()
         self._due = threading.Condition(lock)
         self._settled = threading.Condition(lock)
@@ -92,7 +92,7 @@ class Engine:
 
     @property
     def state(self) -> State:
-        """What the service does at the moment."""
+        """The state of the service."""
         return self._state
 
     @property
@@ -102,11 +102,11 @@ class Engine:
 
     @property
     def is_limited(self) -> bool:
-        """Whether load, rates and shape ask for more than MAX_ARRIVALS_PER_S, which is what arrives then."""
+        """Whether the target rate exceeds MAX_ARRIVALS_PER_S, to which it is then limited."""
         return self._is_limited
 
     def set_load(self, load: float) -> None:
-        """Change the multiplier; felt within a tenth of a second.
+        """Change the multiplier; effective within a tenth of a second.
 
         Raises:
             ValueError: when it is not from 0 to MAX_LOAD.
@@ -131,9 +131,9 @@ class Engine:
             self._threads.append(thread)
 
     def pause(self, *, timeout: float) -> bool:
-        """Let no more arrivals come and wait until none runs or waits; say whether that was so in time.
+        """Stop arrivals and wait until none runs or waits; return whether that was reached in time.
 
-        A pause ends by itself after a minute, so that whoever asked for it may die.
+        A pause ends by itself after a minute, in case its caller was killed.
         """
         with self._settled:
             if self._state is State.RUNNING:
@@ -148,7 +148,7 @@ class Engine:
                 self._state = State.RUNNING
 
     def drain(self, *, timeout: float) -> bool:
-        """Take no more arrivals, finish what is queued, stop the threads; say whether all was done."""
+        """Stop arrivals, finish the queue, stop the threads; return whether all was finished."""
         with self._settled:
             self._state = State.DRAINING
             self._due.notify_all()
@@ -181,7 +181,7 @@ class Engine:
                         self._settled.notify_all()
 
     def _next(self) -> _Due | None:
-        """Wait for the lead and then for an arrival; None when the service drains and none is left."""
+        """Become the leader and wait for an arrival; None when the service drains and none is left."""
         with self._lead, self._due:
             while True:
                 wake = self._advance()
@@ -192,7 +192,7 @@ class Engine:
                 self._due.wait(max(0.0, wake - monotonic()))
 
     def _advance(self) -> float:
-        """Queue what has become due by now, and return the time until which nothing else will."""
+        """Queue all arrivals due by now, and return the time of the next one."""
         now = monotonic()
         due = self._arrivals.advance(now, rate=self._cumulative_rates[-1])
         if due and self._state is State.RUNNING:
@@ -216,12 +216,12 @@ class Engine:
             self._count("credit_arrivals_dropped", arrival.operation)
 
     def _rates_at(self, now: float) -> list[float]:
-        """Return the rate of each operation, and show it."""
+        """Return the rate of each operation, and export it as a metric."""
         if self._state is State.PAUSED and now > self._paused_until:
             self._state = State.RUNNING
         asked = 0.0
         if self._state is State.RUNNING:
-            # By the wall clock, so that replicas rise and fall together.
+            # By the wall clock, so that all replicas have the same phase.
             asked = self._load * self._share() * factor(self._settings.workload_shape, time())
         rates = self._bounded([o.rate(self._settings) * asked for o in self._operations])
         for operation, rate in zip(self._operations, rates, strict=True):
@@ -238,7 +238,7 @@ class Engine:
             return rates
         if not was:
             log.warning(
-                "%.0f arrivals per second are asked for; the engine's limit is %.0f",
+                "the target rate is %.0f arrivals per second; the engine's limit is %.0f",
                 total,
                 MAX_ARRIVALS_PER_S,
             )

@@ -1,8 +1,8 @@
-"""Every error the workload raises on purpose: one base class, default messages that name the way out."""
+"""The errors of the workload: one base class, and default messages that state what to do."""
 
 
 class WorkloadError(Exception):
-    """The workload cannot go on; see the message for what to do."""
+    """The workload cannot continue; the message states what to do."""
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or self.__doc__)
@@ -13,12 +13,12 @@ class SettingsError(WorkloadError):
 
 
 class StatementError(WorkloadError):
-    """A .sql file of the workload is malformed; see workload/statements.py for the form."""
+    """A .sql file of the workload is malformed; see workload/statements.py for the format."""
 
 
 class UnseededError(WorkloadError):
-    """The database holds no products or no customers; seed it: ./creditlab up."""
+    """The database has no products or no customers; seed it: ./creditlab up."""
 
 
 class PortTakenError(WorkloadError):
-    """Something else listens on the port of this service; change the port in .env."""
+    """Another process listens on the port of this service; change the port in .env."""

@@ -1,9 +1,9 @@
 """The HTTP server of the services, the shop and the embedded agent: waitress, with limits on connections.
 
-waitress reads headers and bodies in one thread and hands whole requests to a few others, so that a client
-that sends slowly occupies no thread. Beyond that, a request must arrive within a time limit, and when all
-connections are taken, the one that has been without a whole request for longest makes room: half-open
-connections never keep a scrape or a health check out.
+waitress reads headers and bodies in one thread and passes complete requests to a few others, so that a client
+that sends slowly uses no thread. In addition, a request must arrive within a time limit, and when all
+connections are in use, the one without a complete request for the longest time is closed: half-open
+connections never block a scrape or a health check.
 """
 
 import logging
@@ -30,12 +30,12 @@ MAX_BODY_BYTES = 4096
 REQUEST_TIMEOUT_S = 5.0
 KEEP_ALIVE_S = 30
 
-# A connection that is closed to make room is no news.
+# Do not log a connection that is closed for a new one.
 logging.getLogger("waitress").setLevel(logging.ERROR)
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection; `waiting_since` is when it last had a whole request."""
+    """A connection; `waiting_since` is the time of its last complete request."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self.waiting_since = time.monotonic()
@@ -53,11 +53,11 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing that it asked for is under way."""
+        """Whether no request of it is under way."""
         return not self.requests
 
     def is_late(self, now: float) -> bool:
-        """Whether a request is not there in time."""
+        """Whether the time limit of a request is exceeded."""
         is_partial = self.request is not None or not self.has_asked
         return self.is_idle and is_partial and now - self.waiting_since > REQUEST_TIMEOUT_S
 
@@ -74,7 +74,7 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]
         super().maintenance(now)
         for channel in list(self.active_channels.values()):
             if channel.is_late(time.monotonic()):
-                # Closed by the loop, which goes over its table of channels at this moment.
+                # The loop closes it; it is iterating over its channels now.
                 channel.will_close = True
 
     def _make_room(self) -> None:
@@ -84,10 +84,10 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]
 
 
 def serve(application: WSGIApplication, *, address: str, port: int, setting: str) -> None:
-    """Serve an application from threads of its own; `setting` is what chose the port.
+    """Serve an application from its own threads; `setting` is the name of the port's setting.
 
     Raises:
-        PortTakenError: when something else listens there.
+        PortTakenError: when another process listens there.
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
@@ -100,7 +100,7 @@ def serve(application: WSGIApplication, *, address: str, port: int, setting: str
     adjustments = Adjustments(
         sockets=[listener],
         threads=THREADS,
-        # Twice: at MAX_CONNECTIONS the server makes room, and at its own limit it would stop accepting.
+        # Twice: at MAX_CONNECTIONS a connection is closed; at waitress's own limit it would stop accepting.
         connection_limit=2 * MAX_CONNECTIONS,
         channel_timeout=KEEP_ALIVE_S,
         cleanup_interval=1,
@@ -121,7 +121,7 @@ def serve(application: WSGIApplication, *, address: str, port: int, setting: str
 
 
 def header_of(environ: WSGIEnvironment) -> Header:
-    """Return what a RequestPolicy reads headers by."""
+    """Return the function by which a RequestPolicy reads headers."""
 
     def header(name: str) -> str | None:
         value: str | None = environ.get(f"HTTP_{name.upper().replace('-', '_')}")
@@ -131,7 +131,7 @@ def header_of(environ: WSGIEnvironment) -> Header:
 
 
 class Guarded:
-    """A WSGI application behind a RequestPolicy: what the policy refuses never reaches it."""
+    """A WSGI application behind a RequestPolicy: refused requests do not reach it."""
 
     def __init__(
         self, application: WSGIApplication, policy: RequestPolicy, *, own_pages: bool = False

@@ -1,13 +1,13 @@
 """The largest values that the lab accepts, for settings, options and the control endpoints alike.
 
-Called limits because nothing beyond them is accepted anywhere. Without a dependency, so that the command line
-can state them in its help without loading the settings.
+Larger values are refused everywhere. The module has no dependency, so that the command line
+can show them in its help without loading the settings.
 """
 
 # Multiplier of every arrival rate.
 MAX_LOAD = 10_000.0
-# Arrivals per second of one service in one process, whatever load and shape ask for: the engine lowers its
-# rates to this. It counts an arrival in a few microseconds, so that the limit costs it a tenth of a core.
+# Arrivals per second of one service in one process, for any load and shape: the engine limits its
+# rates to this. Counting an arrival takes a few microseconds, so the limit costs a tenth of a core.
 MAX_ARRIVALS_PER_S = 20_000.0
 # Seconds that each operation may be delayed by PUT /delay.
 MAX_DELAY_S = 30.0
@@ -16,8 +16,8 @@ MIN_SCALE, MAX_SCALE = 0.001, 1_000.0
 # A year.
 MAX_HOURS = 8_784.0
 MAX_SECONDS = 86_400.0
-# PostgreSQL's own limit of its time-outs.
+# PostgreSQL's own limit of its timeouts.
 MAX_MILLISECONDS = 2**31 - 1
 MAX_THREADS = 1_000
-# What a bigint holds.
+# The maximum of a bigint.
 MIN_BIGINT, MAX_BIGINT = -(2**63), 2**63 - 1

@@ -1,4 +1,4 @@
-"""Logs as one JSON object per line, with the ids that lead from a line to its trace."""
+"""Logs as one JSON object per line, with trace and span ids."""
 
 import json
 import logging
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 
 class JsonFormatter(logging.Formatter):
-    """Time, level, service, message, and whatever a call gives as `extra={"fields": {...}}`."""
+    """Time, level, service, message, and the fields of `extra={"fields": {...}}`."""
 
     def __init__(self, service: str) -> None:
         super().__init__()

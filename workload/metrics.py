@@ -1,7 +1,7 @@
-"""Every metric of the services, declared in one table, on a registry that the caller brings.
+"""Every metric of the services, declared in one table, on a registry of the caller.
 
-`docs/metrics.md` is held against this table by a test. Counters are created for every label set that is
-known beforehand, so that a rate over a first event is right.
+A test compares `docs/metrics.md` with this table. Counters are created for every label set that is
+known beforehand, so that a rate over a first event is correct.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 Metric: TypeAlias = Counter | Gauge | Histogram
 
-# From a point read on a warm cache to a statement time-out; 5 ms to 250 ms is where decisions are made.
+# From a point read on a warm cache to a statement timeout; finer between 5 ms and 250 ms.
 SECONDS = (
     0.0005,
     0.001,
@@ -35,7 +35,7 @@ SECONDS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Declaration:
-    """One metric: its name as Prometheus stores it, less the suffixes that a type adds."""
+    """One metric: its name in Prometheus, without the suffixes of its type."""
 
     name: str
     kind: type[Metric]
@@ -53,7 +53,7 @@ TABLE = (
     Declaration(
         name="credit_arrivals",
         kind=Counter,
-        help="Operations that were due, whether or not they could start",
+        help="Scheduled operations, started or dropped",
         labels=("service", "operation"),
     ),
     Declaration(
@@ -65,7 +65,7 @@ TABLE = (
     Declaration(
         name="credit_start_delay_seconds",
         kind=Histogram,
-        help="Seconds from the moment an operation was due to the moment it started",
+        help="Seconds from the scheduled start of an operation to its actual start",
     ),
     Declaration(
         name="credit_operations",
@@ -82,13 +82,13 @@ TABLE = (
     Declaration(
         name="credit_operation_retries",
         kind=Counter,
-        help="Attempts made again: serialization (SQLSTATE class 40) or connection (lost or refused)",
+        help="Retries: serialization (SQLSTATE class 40) or connection (lost or refused)",
         labels=("service", "operation", "reason"),
     ),
     Declaration(
         name="credit_statement_duration_seconds",
         kind=Histogram,
-        help="Seconds a statement took as the client saw it, by statement name",
+        help="Client time of a statement in seconds, by statement name",
         labels=("service", "statement"),
     ),
     Declaration(
@@ -100,7 +100,7 @@ TABLE = (
     Declaration(
         name="credit_database_errors",
         kind=Counter,
-        help="Errors from the database by class of SQLSTATE; 08 also stands for a connection lost",
+        help="Errors from the database by class of SQLSTATE; 08 includes lost connections",
         labels=("service", "sqlstate_class"),
     ),
     Declaration(
@@ -112,7 +112,7 @@ TABLE = (
     Declaration(
         name="credit_pool_wait_seconds",
         kind=Histogram,
-        help="Seconds an operation waited for a connection of the pool",
+        help="Connection checkout wait of an operation, in seconds",
     ),
     Declaration(
         name="credit_pool_timeouts",
@@ -122,13 +122,13 @@ TABLE = (
     Declaration(
         name="credit_proposals",
         kind=Counter,
-        help="Proposals by what happened to them: submitted, approved, rejected, withdrawn",
+        help="Proposals by status: submitted, approved, rejected, withdrawn",
         labels=("service", "status"),
     ),
     Declaration(
         name="credit_disbursed_brl",
         kind=Counter,
-        help="Principal paid out to customers, in BRL",
+        help="Principal disbursed to customers, in BRL",
     ),
     Declaration(
         name="credit_paid_brl",
@@ -143,7 +143,7 @@ TABLE = (
     Declaration(
         name="credit_target_rate",
         kind=Gauge,
-        help="Arrivals per second that are asked for now, multiplier, shape and the limit of 20000 included",
+        help="Current target rate in arrivals per second, including multiplier, shape and the limit of 20000",
         labels=("service", "operation"),
     ),
 )
@@ -155,7 +155,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self._metrics = {d.name: _create(d, registry) for d in TABLE}
-        # labels() checks names and takes a lock at each call, which would be a third of our own cost.
+        # labels() checks names and takes a lock at each call, a third of the engine's own cost.
         self.counter: Callable[..., Counter] = cache(self._counter)
         self.gauge: Callable[..., Gauge] = cache(self._gauge)
         self.histogram: Callable[..., Histogram] = cache(self._histogram)

@@ -2,7 +2,7 @@
 
 Pure and in Decimal, so that underwriting, servicing, seeding and `verify` agree to the cent.
 Amounts are in reais with two decimals. Every rounding is half-even to the cent (ABNT NBR 5891),
-so that roundings do not lean to either party.
+so that rounding favours neither party.
 """
 
 from calendar import monthrange
@@ -40,7 +40,7 @@ def to_cents(amount: Decimal) -> Decimal:
 
 @cache
 def annuity(monthly_rate: Decimal, installments: int) -> Decimal:
-    """Compute the payment on one real: i / (1 - (1 + i)^-n), kept, because a catalogue has few.
+    """Compute the payment on one real: i / (1 - (1 + i)^-n); cached, as a catalogue has few.
 
     >>> round(annuity(Decimal("0.02"), 12), 6)
     Decimal('0.094560')
@@ -63,7 +63,7 @@ def amortise(
     """Split a loan into level payments (French system, "tabela Price"): principal and interest of each.
 
     Interest of a period is the rounded monthly rate on the open principal. The principals add up to
-    the loan exactly: the last installment takes what rounding left, so it alone may differ.
+    the loan exactly: the last installment includes the rounding remainder, so only it may differ.
 
     Args:
         principal: the loan in reais, at most two decimals.
@@ -132,7 +132,7 @@ def month_after(day: date, months: int) -> date:
 
 
 def late_fee(amount: Decimal, days_late: int) -> Decimal:
-    """Compute what a late installment costs on top: a 2 % fine, and 1 % a month, by days.
+    """Compute the fee of a late installment: a 2 % fine, and 1 % a month, by days.
 
     The fine is the cap of the consumer code (Lei 8.078/1990, art. 52, par. 1). The interest is the
     customary contractual limit of 1 % a month (Codigo Civil, art. 406, with CTN, art. 161, par. 1,

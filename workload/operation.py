@@ -1,8 +1,8 @@
-"""What an operation of a service is: a function from a `Call` to a `Result`, with a name and a rate.
+"""An operation of a service: a function from a `Call` to a `Result`, with a name and a rate.
 
-Every write operation that is done leaves exactly one audit row, whose detail holds the `Facts` that the
-counters take. So an operation whose commit is in doubt can be looked up, and `verify` can hold the
-counters of a process against the database to the row and to the cent.
+Every completed write operation has exactly one audit row, whose detail has the `Facts` that the
+counters count. So an operation with an unknown commit can be looked up, and `verify` can compare the
+counters of a process with the database exactly.
 """
 
 import json
@@ -20,7 +20,7 @@ from workload.settings import Settings
 from workload.tracing import Span
 
 ZERO = Decimal("0.00")
-# What may become of a proposal.
+# The statuses of a proposal.
 STATUSES = ("submitted", "withdrawn", "approved", "rejected")
 
 
@@ -63,7 +63,7 @@ class Facts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
-    """What an operation did. Tags go onto its root span and never hold personal data."""
+    """The result of an operation. Tags are set on its root span and never contain personal data."""
 
     outcome: Outcome = Outcome.OK
     facts: Facts = Facts()
@@ -75,7 +75,7 @@ NOTHING = Result(outcome=Outcome.NOTHING)
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One operation under way: who calls, with which identity, and the database to do it in."""
+    """One operation under way: service, operation id, and the database."""
 
     service: str
     operation: str
@@ -88,19 +88,19 @@ class Call:
 
     @cached_property
     def operation_id(self) -> UUID:
-        """What every attempt at this operation is known by in the database; reads need none."""
+        """The id of the operation in the database, the same for all attempts; reads need none."""
         return uuid4()
 
     def autocommit(self) -> Session:
-        """A session for statements that are transactions of their own."""
+        """A session in autocommit mode."""
         return self.database.autocommit()
 
     def transaction(self) -> Session:
-        """A session for statements that succeed or fail together."""
+        """A session with one transaction."""
         return self.database.transaction()
 
     def audit_columns(self, facts: Facts) -> dict[str, object]:
-        """The audit columns that every write statement of this call shares."""
+        """The audit columns of all write statements of this call."""
         return {
             "operation_id": self.operation_id,
             "instance": self.instance,
@@ -122,7 +122,7 @@ class Operation:
 
     Attributes:
         rate: reads its arrivals per second at load 1 from the settings.
-        at_start: whether it is also due once when the service starts under load.
+        at_start: whether it also runs once when the service starts under load.
     """
 
     name: str
@@ -134,7 +134,7 @@ class Operation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Service:
-    """One of the five services: its short name and what it does."""
+    """One of the five services: its short name and its operations."""
 
     name: str
     operations: tuple[Operation, ...]

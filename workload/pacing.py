@@ -1,6 +1,6 @@
-"""When operations are due: an open loop, so a slow database cannot slow the arrivals down.
+"""The schedule of operations: an open loop, so a slow database does not slow the arrivals down.
 
-Called pacing because it sets the pace and nothing else: no thread, no clock and no I/O in here.
+Only computes times: no thread, no clock and no I/O.
 """
 
 import math
@@ -18,7 +18,7 @@ BURST_FLOOR = (BURST_PERIOD_S - BURST_LENGTH_S * BURST_HEIGHT) / (BURST_PERIOD_S
 
 
 def factor(shape: Shape, at: float) -> float:
-    """Return what the shape multiplies every rate by at a time in seconds; its mean is 1.
+    """Return the shape's factor on every rate at a time in seconds; its mean is 1.
 
     >>> factor(Shape.STEADY, 17.0)
     1.0
@@ -40,7 +40,7 @@ class Arrivals:
     """A Poisson process whose rate may change at any time.
 
     It counts down a hazard drawn from Exp(1) by rate x time, so that a change of rate applies at once,
-    without a redraw that would bias the process.
+    without drawing again, which would bias the process.
     """
 
     def __init__(self, rng: random.Random, *, start: float) -> None:
@@ -49,7 +49,7 @@ class Arrivals:
         self._hazard = rng.expovariate(1.0)
 
     def advance(self, to: float, *, rate: float) -> list[float]:
-        """Move to the time `to` at `rate` per second; return the times at which operations were due."""
+        """Move to the time `to` at `rate` per second; return the scheduled times of operations."""
         due = []
         while rate > 0 and (at := self._now + self._hazard / rate) <= to:
             due.append(at)

@@ -1,6 +1,6 @@
-"""One service in one process: builds its parts, starts them, and takes them down in order.
+"""One service in one process: builds its parts, starts them, and stops them in order.
 
-Called process because that is what it is: its own DD_SERVICE, pool, metrics port and instance id.
+Each process has its own DD_SERVICE, pool, metrics port and instance id.
 """
 
 import logging
@@ -33,8 +33,8 @@ DRAIN_S = 10.0
 
 
 def new_registry() -> CollectorRegistry:
-    """Return a registry with what is known of this process itself: CPU, memory, garbage collection."""
-    # A _created series beside every counter would double what Prometheus stores, for nothing we ask.
+    """Return a registry with the metrics of this process: CPU, memory, garbage collection."""
+    # A _created series for every counter would double the series in Prometheus, without use.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
@@ -82,7 +82,7 @@ class RunningService:
         self._declare(metrics)
 
     def _declare(self, metrics: Metrics) -> None:
-        """Create what is known beforehand, so that each series starts at zero."""
+        """Create the label sets that are known beforehand, so that each series starts at zero."""
         name = self.service.dd_service
         metrics.gauge(
             "credit_service_info",
@@ -106,19 +106,19 @@ class RunningService:
             )
 
     def start(self) -> None:
-        """Let arrivals come."""
+        """Start arrivals."""
         self.replicas.start()
         self.engine.start()
 
     def pause(self, *, timeout: float) -> bool:
-        """Quiesce: nothing runs, no connection is open; say whether that came to be in time."""
+        """Quiesce: nothing runs, no connection is open; return whether that was reached in time."""
         quiet = self.engine.pause(timeout=timeout)
         self.database.close_idle()
         return quiet
 
     def stop(self) -> bool:
-        """Drain and close; say whether everything that was queued has been done."""
-        # First, so that nobody goes on waiting for a database that is away.
+        """Drain and close; return whether all queued operations were finished."""
+        # First, so that no thread continues to wait for an unavailable database.
         self._stop.set()
         self.replicas.stop()
         drained = self.engine.drain(timeout=DRAIN_S)

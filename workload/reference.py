@@ -1,7 +1,7 @@
-"""What the services remember of the database between operations: catalogue, id ranges, some CPFs.
+"""Reference data that the services cache between operations: catalogue, id ranges, some CPFs.
 
-Called reference after reference data. It is read again when older than a minute; what it holds may be
-stale by that much, so an operation that picks a row from it must bear not finding it.
+It is read again when it is older than a minute, so it may be stale by that much:
+an operation must handle a row that no longer exists.
 """
 
 import random
@@ -71,7 +71,7 @@ class Reference:
         self._read_at = 0.0
 
     def get(self) -> Snapshot:
-        """Return data at most a minute old; one thread reads while the others use what there is.
+        """Return data at most a minute old; one thread reads while the others use the previous data.
 
         Raises:
             UnseededError: when there are no products or no customers.
@@ -104,9 +104,9 @@ class Reference:
         self._read_at = monotonic()
 
     def _steps(self, first: int, last: int) -> dict[str, int]:
-        """Return where to look for customers: from anywhere in the first step on, as far as the last one.
+        """Return the ids of a sample of customers: a random start in the first step, then equal steps.
 
-        Neighbours would be alike: who has been a customer for longer has more proposals.
+        Adjacent ids would be similar: older customers have more proposals.
         """
         step = max(1, ceil((last - first + 1) / SAMPLE_SIZE))
         return {"first": self._rng.randrange(first, first + step), "last": last, "step": step}

@@ -1,7 +1,7 @@
-"""How many processes share one service's arrivals: counted in DNS, so that each takes its part of the load.
+"""The number of replicas that share one service's arrivals, counted in DNS.
 
-Called replicas after Kubernetes' word. A name that resolves to the address of every ready replica (there, a
-headless Service) is all it needs: no permission, no coordinator, and no database that might be away.
+A name that resolves to the address of every ready replica (in Kubernetes a
+headless Service) is enough: no permission, no coordinator, no database.
 """
 
 import logging
@@ -12,14 +12,14 @@ from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
-# A cluster's DNS serves an answer for up to 30 s; asking more often than this would not tell sooner.
+# A cluster's DNS caches an answer for up to 30 s; more frequent queries do not help.
 REFRESH_S = 5.0
 
 
 class Replicas:
-    """Counts the replicas, and keeps counting; without a name there is one.
+    """Counts the replicas, repeatedly; without a host name there is one.
 
-    While their number changes, the total is off by as much, until DNS has told all of them.
+    While their number changes, the total rate deviates until all replicas have the new DNS answer.
     """
 
     def __init__(self, host: str | None, *, count: Callable[[str], int] | None = None) -> None:
@@ -30,11 +30,11 @@ class Replicas:
 
     @property
     def share(self) -> float:
-        """The part of all arrivals that falls to this process: 0 to 1."""
+        """This process's share of all arrivals: 0 to 1."""
         return 1 / self._number
 
     def start(self) -> None:
-        """Count once, so that no arrival comes at another replica's expense, then in the background."""
+        """Count once before the first arrival, then in the background."""
         if self._host is None:
             return
         self._refresh(self._host)
@@ -43,7 +43,7 @@ class Replicas:
         ).start()
 
     def stop(self) -> None:
-        """Count no more."""
+        """Stop counting."""
         self._stopped.set()
 
     def _keep(self, host: str) -> None:
@@ -54,7 +54,7 @@ class Replicas:
         try:
             number = self._count(host)
         except OSError as error:
-            # Nobody is ready, or DNS is away: either way the last answer is the best there is.
+            # No replica is ready, or DNS is unavailable: keep the last answer.
             log.warning("cannot count the replicas by %s: %s", host, error)
             return
         if number != self._number:
@@ -63,7 +63,7 @@ class Replicas:
 
 
 def count_addresses(host: str) -> int:
-    """Return how many hosts a name stands for; one with an IPv4 and an IPv6 address is one.
+    """Return the number of hosts of a name; a host with an IPv4 and an IPv6 address counts once.
 
     Raises:
         OSError: when the name does not resolve.

@@ -1,9 +1,9 @@
 """Which HTTP requests a process of the lab answers: by Host, Origin, Sec-Fetch-Site and Bearer token.
 
-Any web page may have its visitor's browser send requests to 127.0.0.1 (CSRF), and a site whose name was made
-to lead to 127.0.0.1 (DNS rebinding) may read the answers too. A browser names the page in Origin and
-Sec-Fetch-Site, which no script can change, and the name that it called in Host. Programs (Prometheus,
-ddtrace, an Agent) send neither of the first two; Grafana's server passes on "same-origin", of its own page.
+Any web page can make its visitor's browser send requests to 127.0.0.1 (CSRF), and a site whose name
+resolves to 127.0.0.1 (DNS rebinding) can read the answers too. A browser sends the page in Origin and
+Sec-Fetch-Site, which no script can change, and the requested name in Host. Programs (Prometheus,
+ddtrace, an Agent) send neither of the first two; Grafana's server forwards "same-origin", of its own page.
 
 One rule for WSGI and ASGI: the services and the shop use it here, the console and the embedded agent in lab/.
 """
@@ -29,7 +29,7 @@ Header = Callable[[str], str | None]
 
 
 def is_loopback(address: str) -> bool:
-    """Whether a bind address is reached from this machine only."""
+    """Whether a bind address is loopback."""
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
@@ -37,14 +37,14 @@ def is_loopback(address: str) -> bool:
 
 
 def has_token(header: Header, token: str) -> bool:
-    """Whether a request carries the token as `Authorization: Bearer`."""
+    """Whether a request has the token as `Authorization: Bearer`."""
     given = (header("authorization") or "").removeprefix(BEARER)
     return hmac.compare_digest(given.encode(), token.encode())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Refusal:
-    """An HTTP status, and what was wrong with the request."""
+    """An HTTP status, and the reason of the refusal."""
 
     status: HTTPStatus
     message: str
@@ -55,7 +55,7 @@ class RequestPolicy:
     """The rule for one listening process.
 
     Attributes:
-        names: the hosts that it may be called by besides localhost, in lower case.
+        names: the accepted host names besides localhost, in lower case.
         beyond_loopback: whether other machines reach it; then any IP address is accepted as host, because
             DNS rebinding needs a name.
     """
@@ -69,7 +69,7 @@ class RequestPolicy:
 
         Args:
             settings: BIND_ADDRESS and ALLOWED_HOSTS.
-            own_names: what Compose and Kubernetes call it; accepted beyond loopback.
+            own_names: its names in Compose and Kubernetes; accepted beyond loopback.
         """
         allowed = {name.strip().lower() for name in settings.allowed_hosts.split(",")} - {""}
         beyond = not is_loopback(settings.bind_address)
@@ -83,13 +83,13 @@ class RequestPolicy:
         Args:
             method: of HTTP.
             header: returns a header by its lower-case name; several of one name joined by commas.
-            own_pages: whether pages of this very origin may send requests.
+            own_pages: whether pages of the same origin may send requests.
         """
         host = (header("host") or "").lower()
         if not self._is_ours(host):
             return Refusal(
                 status=HTTPStatus.MISDIRECTED_REQUEST,
-                message=f'Host "{host[:60]}" is none of this lab\'s: call it 127.0.0.1 or localhost,'
+                message=f'Host "{host[:60]}" is not a host name of this lab: use 127.0.0.1 or localhost,'
                 " or add the name to ALLOWED_HOSTS in .env.",
             )
         origin = header("origin")
@@ -124,7 +124,7 @@ def _is_of(origin: str, host: str) -> bool:
 
 
 def _is_navigation(method: str, header: Header) -> bool:
-    """Whether a person follows a link: the page that has it cannot read the answer, nor frame it."""
+    """Whether it is a top-level navigation: the linking page can neither read nor frame the answer."""
     return (
         method in READING
         and header("sec-fetch-mode") == "navigate"
@@ -135,5 +135,5 @@ def _is_navigation(method: str, header: Header) -> bool:
 def _foreign(what: str) -> Refusal:
     return Refusal(
         status=HTTPStatus.FORBIDDEN,
-        message=f"{what} is of a web page that may not send requests here: use curl or ./creditlab.",
+        message=f"{what} is from a web page that may not send requests here: use curl or ./creditlab.",
     )

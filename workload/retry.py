@@ -1,4 +1,4 @@
-"""How often and how patiently an attempt is made again, after contention or a lost connection."""
+"""Retries after contention or a lost connection: their number and back-off."""
 
 import random
 import threading
@@ -10,12 +10,12 @@ CONTENTION_ATTEMPTS = 5
 CONTENTION_BACKOFF_S = 0.01
 CONNECTION_BACKOFF_S = 0.1
 CONNECTION_BACKOFF_MAX_S = 1.0
-# As long as an operation waits for a database that is away; a person would have gone by then.
+# The maximum time that an operation waits for an unavailable database.
 CONNECTION_PATIENCE_S = 30.0
 
 
 class Retries:
-    """The retries of one operation. Each method pauses and says whether to try again."""
+    """The retries of one operation. Each method pauses and returns whether to retry."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Retries:
         self._deadline = monotonic() + CONNECTION_PATIENCE_S
 
     def after_contention(self) -> bool:
-        """PostgreSQL preferred another transaction: try again soon, a few times."""
+        """PostgreSQL rolled back in favour of another transaction: retry soon, a few times."""
         self._contentions += 1
         if self._contentions >= CONTENTION_ATTEMPTS:
             return False
@@ -41,9 +41,9 @@ class Retries:
         return True
 
     def after_lost_connection(self, *, in_doubt: bool) -> bool:
-        """The database is away: try again with a back-off until patience ends or the service stops.
+        """The database is unavailable: retry with a back-off until the time limit or the service's stop.
 
-        With a commit in doubt patience does not end: whether it is to be counted must be found out.
+        With an unknown commit there is no time limit: its outcome decides whether the operation is counted.
         """
         if self._stop.is_set() or (monotonic() > self._deadline and not in_doubt):
             return False
@@ -54,5 +54,5 @@ class Retries:
         return True
 
     def _pause(self, seconds: float) -> None:
-        # Jitter, so that those who collided or lost the same server do not return in step.
+        # Jitter, so that the retries of several operations do not coincide.
         self._stop.wait(seconds * self._random.uniform(0.5, 1.5))

@@ -1,9 +1,9 @@
-"""Carries one operation out: span, retries, the ambiguous commit, and what is counted at the end.
+"""Runs one operation: span, retries, the ambiguous commit, and the metrics at the end.
 
-An operation that met a lost connection may have been committed all the same. Its audit row knows: the
-runner looks the operation id up before it tries again, and takes the figures from there. Should the
-first attempt's commit still be under way at that moment, the second attempt waits on the unique index of
-audit_log and is refused there; then, too, the operation is done.
+An operation whose connection was lost may have been committed. Its audit row shows that: the
+runner looks up the operation id before a retry, and reads the figures from there. If the
+first attempt's commit is still under way at that moment, the second attempt waits on the unique index of
+audit_log and is rejected there; the operation is then done as well.
 """
 
 import logging
@@ -32,9 +32,9 @@ from workload.tracing import Span, Tracing
 
 log = logging.getLogger(__name__)
 
-# What another attempt may mend.
+# Errors that a retry may fix.
 RETRIED = (ContentionError, UnreachableError, ConnectionLostError)
-# A delay ends by itself, so that whoever asked for it may die.
+# A delay expires, in case its caller was killed.
 DELAY_EXPIRES_S = 300.0
 
 
@@ -68,15 +68,15 @@ class Runner:
 
     @property
     def delay_s(self) -> float:
-        """Seconds that each operation spends on itself before its first statement."""
+        """Delay of each operation before its first statement, in seconds."""
         return self._delay_s if monotonic() < self._delayed_until else 0.0
 
     def set_delay(self, seconds: float) -> None:
-        """Make the application slow, and nothing else: what a drill needs; 0 ends it."""
+        """Set the delay, for a drill; 0 ends it."""
         self._delay_s, self._delayed_until = seconds, monotonic() + DELAY_EXPIRES_S
 
     def run(self, operation: Operation) -> Result:
-        """Carry out one operation, count it, and return its result; errors are results, too."""
+        """Run one operation, count it, and return its result; errors are results, too."""
         started = monotonic()
         tally = self._tally_of(operation.name)
         with self._tracing.operation(self._service, operation.name) as span:
@@ -129,7 +129,7 @@ class Runner:
             except RETRIED as another:
                 error = another
             except PoolTimeoutError as busy:
-                # Whether the first attempt was committed must be found out first.
+                # First find out whether the first attempt was committed.
                 if not in_doubt:
                     raise
                 error = busy

@@ -1,6 +1,6 @@
-"""The credit decision: a pure rule over what underwriting knows of an applicant.
+"""The credit decision: a pure rule over the data of an applicant.
 
-Not a model of anyone's real scoring; it only has to be plausible and to say why.
+Not a model of real scoring; it is plausible and returns its reason.
 """
 
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from decimal import Decimal
 
 from workload.reference import Product
 
-# The share of income that may go into installments before a lender in Brazil calls it over-indebtedness.
+# The maximum share of income for installments; above it a lender in Brazil assumes over-indebtedness.
 MAX_INCOME_RATIO = Decimal("0.35")
 MAX_OVERDUE = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Application:
-    """What the decision is based on; amounts in BRL per month or in all, as named."""
+    """The input of the decision; amounts in BRL per month or in total, as named."""
 
     monthly_income: Decimal
     first_installment: Decimal
@@ -35,12 +35,12 @@ class Decision:
 
     @property
     def status(self) -> str:
-        """The word the schema uses."""
+        """The value in the schema."""
         return "approved" if self.approved else "rejected"
 
 
 def decide(application: Application, product: Product, *, luck: float) -> Decision:
-    """Score an application; `luck` in [0, 1) stands for all that the lab does not model."""
+    """Score an application; `luck` in [0, 1) represents all factors that the lab does not model."""
     ratio = (application.first_installment / application.monthly_income).quantize(Decimal("0.0001"))
     debt_years = float(application.open_amount / application.monthly_income) / 12
     score = 620 + 380 * luck

@@ -1,7 +1,7 @@
-"""The HTTP side of a service process: /metrics and /healthz to read; /load, /delay, /pause, /resume to steer.
+"""The HTTP side of a service process: /metrics, /healthz; control by /load, /delay, /pause, /resume.
 
-Steering is what `./creditlab up --load`, drills and `verify` use. No web page may steer
-(workload/request_policy.py), and beyond loopback only a holder of LAB_CONTROL_TOKEN may.
+`./creditlab up --load`, drills and `verify` use the control endpoints. No web page may use them
+(workload/request_policy.py), and beyond loopback they require LAB_CONTROL_TOKEN.
 """
 
 import json
@@ -30,7 +30,7 @@ Answer: TypeAlias = tuple[HTTPStatus, object]
 
 
 class Listen(Protocol):
-    """How a process comes to serve its switches, and what else it serves."""
+    """A function that serves the control endpoints of a process, and its other pages."""
 
     def __call__(self, application: "Control", settings: Settings, /, *, port: int) -> None:
         """Serve from a thread; raises PortTakenError."""
@@ -79,12 +79,12 @@ class Control:
         return self._refusal(environ, path) or switch(environ)
 
     def _refusal(self, environ: WSGIEnvironment, path: str) -> Answer | None:
-        """Return why a request may not steer: beyond loopback a token is demanded."""
+        """Return why a control request is refused: beyond loopback a token is required."""
         if self._is_open:
             return None
         if self._token is None:
             return HTTPStatus.FORBIDDEN, {
-                "error": "other machines reach this service: set LAB_CONTROL_TOKEN in .env to steer it"
+                "error": "other machines reach this service: set LAB_CONTROL_TOKEN in .env to control it"
             }
         if has_token(header_of(environ), self._token):
             return None
@@ -137,7 +137,7 @@ class Control:
 
 
 def _number(environ: WSGIEnvironment) -> float:
-    """Return the number that the body is, or not a number."""
+    """Return the body as a number, or NaN."""
     try:
         length = int(environ.get("CONTENT_LENGTH") or 0)
         return float(environ["wsgi.input"].read(max(0, min(length, MAX_BODY))))
@@ -150,10 +150,10 @@ def _refused(most: float) -> Answer:
 
 
 def listen(control: Control, settings: Settings, /, *, port: int) -> None:
-    """Serve the switches from threads of their own.
+    """Serve the control endpoints from their own threads.
 
     Raises:
-        PortTakenError: when something else listens there.
+        PortTakenError: when another process listens there.
     """
     names = [running.service.name for running in control.services]
     application = Guarded(control, RequestPolicy.of(settings, names))

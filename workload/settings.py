@@ -1,6 +1,6 @@
 """The one place where the workload reads its environment, once, into a frozen object.
 
-A real environment variable wins over `.env`, which wins over the default. Names in the environment are
+An environment variable overrides `.env`, which overrides the default. Names in the environment are
 the field names in capitals (`postgres_port` <- `POSTGRES_PORT`); `.env.example` lists them all.
 """
 
@@ -32,7 +32,7 @@ Model = TypeVar("Model", bound="Settings")
 
 
 class Shape(StrEnum):
-    """How the arrival rate moves in time; see workload/pacing.py."""
+    """The shape of the arrival rate over time; see workload/pacing.py."""
 
     STEADY = "steady"
     WAVE = "wave"
@@ -57,9 +57,9 @@ class Settings(BaseSettings):
     credit_app_password: SecretStr = SecretStr("CreditApp!Passw0rd")
 
     bind_address: str = "127.0.0.1"
-    # Names besides localhost and its own by which a process may be called, separated by commas.
+    # Accepted host names of a process besides localhost and its own, separated by commas.
     allowed_hosts: str = Field("", pattern=r"^[A-Za-z0-9._, -]*$", max_length=2000)
-    # Demanded from whoever steers a service, when bind_address is not loopback.
+    # Required by the control endpoints when bind_address is not loopback.
     lab_control_token: SecretStr | None = None
     proposals_port: int = Field(8001, ge=1, le=65535)
     underwriting_port: int = Field(8002, ge=1, le=65535)
@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     workload_load: float = Field(1.0, ge=0, le=MAX_LOAD)
     workload_shape: Shape = Shape.STEADY
     workload_threads: Threads = 4
-    # A report keeps a core busy for as long as it takes; one at a time leaves the others to the customers.
+    # A report uses a core; one at a time leaves the other cores to the other services.
     risk_threads: Threads = 1
     # Connections per service; None: as many as threads, so that no operation waits for one.
     workload_pool_size: Threads | None = None
@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     workload_statement_timeout_ms: int = Field(30_000, ge=1, le=MAX_MILLISECONDS)
     workload_retention_hours: Hours = 6.0
     workload_random_seed: int | None = None
-    # A name with one address for each replica of a service, among which its arrivals are shared out.
+    # A host name with one address for each replica of a service; the replicas share the arrivals.
     workload_replicas_host: str | None = None
 
     rate_browse: Rate = 6.0

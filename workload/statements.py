@@ -1,16 +1,16 @@
-"""The SQL that runs at run time, by name.
+"""The SQL statements of the services, by name.
 
-Called statements after what they become in pg_stat_statements. A file of `workload/sql/` holds those of
-one service (`shared.sql`: of several), each in this form:
+A file of `workload/sql/` has the statements of
+one service (`shared.sql`: of several), each in this format:
 
     -- name: insert_analysis
     -- Record the score and the decision.
     -- writes: credit_analysis insert, audit_log insert
     INSERT INTO ...
 
-`writes` names each table and action that the statement's row count stands for. The action `upsert` reads
+`writes` names each table and action that the statement's row count applies to. The action `upsert` reads
 the first column of RETURNING, which must be `xmax = 0`: true for an insert, false for an update.
-Every text ends with a sqlcommenter comment naming service and statement, so that queryid leads back here.
+Every text ends with a sqlcommenter comment with service and statement, which maps a queryid to its name.
 """
 
 import re
@@ -64,7 +64,7 @@ def parse(text: str, *, service: str) -> Iterator[Statement]:
     """Yield the statements of one file's text.
 
     Raises:
-        StatementError: where the text does not have the form above.
+        StatementError: where the text does not have the format above.
     """
     start = text.find("-- name:")
     position = max(start, 0)

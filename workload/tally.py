@@ -1,6 +1,6 @@
-"""What is counted when an operation ends: its metrics, looked up once.
+"""The metrics of a completed operation, looked up once.
 
-To look a metric up by its labels costs as much as to count, and an operation counts half a dozen.
+The lookup of a metric by its labels costs as much as the count, and an operation has six metrics.
 """
 
 from workload.metrics import Metrics
@@ -9,7 +9,7 @@ from workload.retry import REASONS
 
 
 class Tally:
-    """The metrics of one operation of one service; each of them is there from now on, at zero."""
+    """The metrics of one operation of one service; each is created at zero."""
 
     def __init__(self, metrics: Metrics, service: str, operation: str) -> None:
         labels = {"service": service, "operation": operation}
@@ -30,7 +30,7 @@ class Tally:
         self._paid = metrics.counter("credit_paid_brl", service=service)
 
     def ended(self, result: Result, seconds: float, exemplar: dict[str, str] | None) -> None:
-        """Count an operation that came to its end after so many seconds, retries included."""
+        """Count an operation that ended after the given seconds, retries included."""
         self._ended[result.outcome].inc()
         self._duration.observe(seconds, exemplar)
         facts = result.facts
@@ -42,5 +42,5 @@ class Tally:
             self._paid.inc(float(facts.paid))
 
     def retried(self, reason: str) -> None:
-        """Count an attempt that is made again, for one of REASONS."""
+        """Count a retry, for one of REASONS."""
         self._retries[reason].inc()

@@ -1,4 +1,4 @@
-"""What the database layer reports, as metrics: the adapter between `database` and `metrics`."""
+"""Metrics of the database layer: the adapter between `database` and `metrics`."""
 
 from functools import cache
 
@@ -12,7 +12,7 @@ class DatabaseTelemetry:
     def __init__(self, metrics: Metrics, service: str) -> None:
         self._waited = metrics.histogram("credit_pool_wait_seconds", service=service)
         self._timed_out = metrics.counter("credit_pool_timeouts", service=service)
-        # Looked up once for each name: by all labels it costs as much as to observe.
+        # Looked up once for each name: a lookup by all labels costs as much as an observation.
         self._duration_of = cache(
             lambda statement: metrics.histogram(
                 "credit_statement_duration_seconds", service=service, statement=statement
@@ -22,7 +22,7 @@ class DatabaseTelemetry:
         self._service = service
 
     def waited(self, seconds: float) -> None:
-        """A connection of the pool was had after so many seconds."""
+        """Connection checkout wait, in seconds."""
         self._waited.observe(seconds)
 
     def timed_out(self) -> None:

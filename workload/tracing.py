@@ -1,4 +1,4 @@
-"""What the services need of tracing, and the choice between ddtrace and none.
+"""The tracing interface of the services, and the choice between ddtrace and none.
 
 ddtrace is imported only when tracing is on: patching the driver costs every statement some 200
 microseconds, which a run without tracing must not pay.
@@ -19,20 +19,20 @@ class Span(Protocol):
         """Labels for a Prometheus exemplar: trace id (32 hex digits) and span id (16)."""
 
     def tag(self, tags: Mapping[str, str | int | float]) -> None:
-        """Set tags; none may hold personal data."""
+        """Set tags; none may contain personal data."""
 
     def fail(self, error: BaseException) -> None:
         """Mark the span as failed."""
 
 
 class Tracing(Protocol):
-    """Where operations get their spans from."""
+    """Source of the operations' spans."""
 
     def operation(self, service: str, operation: str) -> AbstractContextManager[Span]:
-        """Open the root span of an operation for the length of a `with` block."""
+        """Open the root span of an operation for the duration of a `with` block."""
 
     def flush(self) -> None:
-        """Send what is buffered; returns when sent or given up."""
+        """Send the buffered spans; return when they are sent or dropped."""
 
 
 class _NoSpan:
@@ -67,7 +67,7 @@ def start(settings: Settings, service: str) -> Tracing:
     """
     if not settings.dd_trace_enabled:
         return NoTracing()
-    # The tracer reads the process's environment only, and once; what came from .env must be there, too.
+    # The tracer reads only the process's environment, once; values of .env must be set there, too.
     for name, value in {
         "DD_SERVICE": service,
         "DD_ENV": settings.dd_env,
@@ -76,11 +76,11 @@ def start(settings: Settings, service: str) -> Tracing:
         # A statement's span has the service of its operation. By default it is `postgres` for all of them,
         # and APM's trace metrics, which have no tag of the caller, sum five services up.
         "DD_TRACE_REMOVE_INTEGRATION_SERVICE_NAMES_ENABLED": "true",
-        # So the database's own name goes into peer.service, and as its service (dddbs) into the comment for
-        # Database Monitoring, where the caller would stand twice. Costs two tags for each statement.
+        # The database's name is then set as peer.service, and as its service (dddbs) in the comment for
+        # Database Monitoring, which would otherwise have the caller twice. Costs two tags for each statement.
         "DD_TRACE_PEER_SERVICE_DEFAULTS_ENABLED": "true",
-        # Nothing here is to be switched from afar, and with it the tracer leaves a file in the machine's
-        # directory for temporary ones at each start.
+        # Remote configuration is not used, and with it the tracer leaves a file in the machine's
+        # temporary directory at each start.
         "DD_REMOTE_CONFIGURATION_ENABLED": "false",
     }.items():
         os.environ.setdefault(name, value)

@@ -1,4 +1,4 @@
-"""credit-customers: the fastest service; people and their history, by CPF."""
+"""credit-customers: the fastest service: customers and their history, by CPF."""
 
 from workload.operation import NOTHING, Call, Facts, Operation, Result, Service
 
@@ -26,7 +26,7 @@ def statement(call: Call) -> Result:
 
 
 def update_contact(call: Call) -> Result:
-    """Give a customer a new phone number and e-mail address."""
+    """Update the phone number and e-mail address of a customer."""
     customer_id, _ = call.random.choice(call.reference.get().customers)
     digits = call.random.randint(0, 99_999_999)
     with call.autocommit() as session:

@@ -1,4 +1,4 @@
-"""credit-proposals: people look at products, apply, and sometimes think better of it."""
+"""credit-proposals: customers browse products, submit proposals, and sometimes withdraw them."""
 
 from decimal import Decimal
 
@@ -19,7 +19,7 @@ def _amount(call: Call, product: Product) -> Decimal:
 
 
 def browse(call: Call) -> Result:
-    """List what can be had for an amount, then look at one of it."""
+    """List the products for an amount, then read one of them."""
     product = call.random.choice(call.reference.get().products)
     with call.autocommit() as session:
         found = session.rows("browse_products", amount=_amount(call, product))
@@ -53,7 +53,7 @@ def submit(call: Call) -> Result:
 
 
 def withdraw(call: Call) -> Result:
-    """Take back the newest pending proposal: the row is deleted."""
+    """Withdraw the newest pending proposal: the row is deleted."""
     facts = Facts(proposal="withdrawn")
     with call.autocommit() as session:
         withdrawn = session.row("withdraw_proposal", **call.audit_columns(facts))

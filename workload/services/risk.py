@@ -1,7 +1,7 @@
 """credit-risk: the reports that scan a lot and return little.
 
-Few ask for them, so their rates are low; each is made once at the start, as those of the day before are.
-So there is a slow statement with its plan from the first seconds on.
+Their rates are low; each report also runs once at the start of the service,
+so that there is a slow statement with its plan within the first seconds.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""credit-servicing: payments, late fees, settlements; and the retention that keeps the disk bounded."""
+"""credit-servicing: payments, late fees, settlements; and the retention that limits the disk usage."""
 
 from collections import Counter, defaultdict
 from datetime import timedelta
@@ -59,7 +59,7 @@ def pay(call: Call) -> Result:
 
 
 def settle(call: Call) -> Result:
-    """Pay everything that a contract still has open."""
+    """Pay all open installments of a contract."""
     start = _payer(call)
     with call.transaction() as session:
         contract = _lock_contract(session, start)
@@ -153,7 +153,7 @@ def _delete_proposals(session: Session, proposal_ids: list[int]) -> None:
 
 
 def archive(call: Call) -> Result:
-    """Take out a batch of what is older than the retention; the seed's own contracts stay."""
+    """Delete a batch of data older than the retention; contracts of the seed stay."""
     age = timedelta(hours=call.settings.workload_retention_hours)
     with call.transaction() as session:
         audit = _archive_audit(session, age)

@@ -44,7 +44,7 @@ def _today() -> date:
 def _score(call: Call, session: Session, proposal: Proposal, product: Product) -> Decision:
     exposure = session.row("customer_exposure", customer_id=proposal.customer_id)
     _, open_amount, overdue = exposure or (0, Decimal(0), 0)
-    # The same payment every month: interest of the first month and the principal it leaves room for.
+    # The same payment every month: interest of the first month and the remaining principal.
     first = money.payment(proposal.amount, product.monthly_rate, proposal.installments)
     application = Application(
         monthly_income=proposal.monthly_income,
@@ -91,7 +91,7 @@ def _open_contract(call: Call, session: Session, proposal: Proposal, product: Pr
 
 
 def decide_oldest(call: Call) -> Result:
-    """Take the oldest pending proposal, score it, decide, and on approval pay it out."""
+    """Take the oldest pending proposal, score it, decide, and on approval disburse it."""
     products = call.reference.get()
     with call.transaction() as session:
         row = session.row("take_oldest_pending")

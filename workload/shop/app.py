@@ -1,6 +1,6 @@
 """The shop's pages, as a Flask application: catalogue, cart, checkout, order history; plain HTML, no script.
 
-A request either does what it says, or answers 4xx and changes nothing. What goes wrong in the database is
+A request either succeeds, or answers 4xx and changes nothing. A database error is
 a page with status 503, counted, and never a traceback.
 """
 
@@ -42,9 +42,9 @@ def create_app(
 
     Args:
         carts: the shop's database.
-        telemetry: told of every request.
-        filed: told of every credit proposal that was filed.
-        secret_key: signs the cookies; None: a new one, so that a restart forgets who was shopping.
+        telemetry: receives every request.
+        filed: receives every credit proposal that was filed.
+        secret_key: signs the cookies; None: a new one, so that a restart ends all visitors' sessions.
     """
     app = Flask("workload.shop")
     app.config.update(
@@ -72,7 +72,7 @@ def _pages(app: Flask, carts: Carts) -> None:
     def product(product_id: int) -> ResponseReturnValue:
         found = carts.product(product_id)
         if found is None:
-            abort(HTTPStatus.NOT_FOUND, "There is no such product.")
+            abort(HTTPStatus.NOT_FOUND, "Product not found.")
         return render_template("product.html", product=found)
 
     @app.get("/cart")
@@ -98,13 +98,13 @@ def _forms(app: Flask, carts: Carts, telemetry: ShopTelemetry, filed: Callable[[
     def change() -> ResponseReturnValue:
         quantity = guard.number("quantity", most=guard.MAX_QUANTITY)
         if not carts.change(guard.visitor(), guard.number("item_id"), quantity):
-            abort(HTTPStatus.NOT_FOUND, "This is not in your cart.")
+            abort(HTTPStatus.NOT_FOUND, "This item is not in your cart.")
         return redirect(url_for("cart"), HTTPStatus.SEE_OTHER)
 
     @app.post("/cart/remove")
     def remove() -> ResponseReturnValue:
         if not carts.remove(guard.visitor(), guard.number("item_id")):
-            abort(HTTPStatus.NOT_FOUND, "This is not in your cart.")
+            abort(HTTPStatus.NOT_FOUND, "This item is not in your cart.")
         return redirect(url_for("cart"), HTTPStatus.SEE_OTHER)
 
     @app.post("/checkout")
@@ -122,7 +122,7 @@ def _forms(app: Flask, carts: Carts, telemetry: ShopTelemetry, filed: Callable[[
 
 
 def _around(app: Flask, telemetry: ShopTelemetry) -> None:
-    """What happens before and after every request, and when one goes wrong."""
+    """Handlers before and after every request, and for errors."""
 
     @app.before_request
     def begin() -> None:
@@ -155,7 +155,7 @@ def _around(app: Flask, telemetry: ShopTelemetry) -> None:
     def failed(error: WorkloadError) -> ResponseReturnValue:
         app.logger.error("%s", error)
         telemetry.errors.labels("database").inc()
-        return _message("The shop cannot be reached just now.", HTTPStatus.SERVICE_UNAVAILABLE)
+        return _message("The shop is temporarily unavailable.", HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def _message(text: str, status: HTTPStatus) -> tuple[str, int]:

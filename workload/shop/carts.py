@@ -1,7 +1,7 @@
-"""What a visitor can do with a cart, each as one function that says whether it was done.
+"""The operations of a visitor on a cart; each function returns whether it was done.
 
 Add is one INSERT into order_items, change one UPDATE, remove one DELETE, and checkout one UPDATE of orders:
-so that each can be seen in PostgreSQL's own counts.
+so that PostgreSQL's own counters show each.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ SERVICE = "credit-shop"
 
 
 class RefusedError(WorkloadError):
-    """A visitor asked for what cannot be had; the message is for the visitor."""
+    """A visitor's request was refused; the message is for the visitor."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,13 +52,13 @@ class Item:
 
     @property
     def total(self) -> Decimal:
-        """What the line comes to."""
+        """The total of the line."""
         return self.quantity * self.price
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
-    """A cart that was paid for; `proposal` is the status of its credit proposal, if it has one."""
+    """A paid cart; `proposal` is the status of its credit proposal, if it has one."""
 
     order_id: int
     closed_at: datetime
@@ -86,16 +86,16 @@ class Carts:
         return Product.from_row(row) if row else None
 
     def items(self, visitor: UUID) -> list[Item]:
-        """Return what is in a cart."""
+        """Return the items of a cart."""
         with self._database.autocommit() as session:
             found = session.rows("cart_items", visitor=visitor)
         return [Item(item_id=r[0], name=r[1], quantity=r[2], price=r[3]) for r in found]
 
     def add(self, visitor: UUID, product_id: int, quantity: int) -> None:
-        """Put a product into the cart, which is opened for it.
+        """Add a product to the cart, which is opened if necessary.
 
         Raises:
-            RefusedError: when there is no such product, or no room; then no cart is opened.
+            RefusedError: when the product does not exist, or the cart is full; no cart is then opened.
         """
         with self._database.transaction() as session:
             session.change("open_cart", visitor=visitor)
@@ -108,7 +108,7 @@ class Carts:
             )
             if not added:
                 raise RefusedError(
-                    f"There is no such product, or {MAX_ITEMS} are in your cart already."
+                    f"Product not found, or your cart already has {MAX_ITEMS} products."
                 )
 
     def change(self, visitor: UUID, item_id: int, quantity: int) -> bool:
@@ -119,7 +119,7 @@ class Carts:
             )
 
     def remove(self, visitor: UUID, item_id: int) -> bool:
-        """Take an item out; False when it is not in this visitor's cart."""
+        """Remove an item; False when it is not in this visitor's cart."""
         with self._database.autocommit() as session:
             return bool(session.change("remove_item", visitor=visitor, item_id=item_id))
 
@@ -127,13 +127,13 @@ class Carts:
         """Pay for the cart, with a credit proposal if `payment` is credit; return the order's id.
 
         Raises:
-            RefusedError: when the cart is empty, or no credit is given.
+            RefusedError: when the cart is empty, or the credit is refused.
         """
         with self._database.transaction() as session:
             cart = session.row("lock_cart", visitor=visitor)
             [total] = (session.row("cart_total", order_id=cart[0]) if cart else None) or [None]
             if cart is None or total is None:
-                raise RefusedError("There is nothing in your cart.")
+                raise RefusedError("Your cart is empty.")
             proposal = self._apply(session, total, cpf) if payment == "credit" else 0
             session.change(
                 "close_cart",
@@ -149,11 +149,11 @@ class Carts:
         customer = session.row("shop_customer", cpf=cpf)
         if customer is None:
             raise RefusedError(
-                "Store credit is for customers of the bank; this CPF is none of them."
+                "Store credit is for customers of the bank; this CPF is not a customer's."
             )
         credit = session.row("store_credit", amount=amount)
         if credit is None:
-            raise RefusedError(f"No store credit is given for R$ {amount}.")
+            raise RefusedError(f"Store credit is not available for R$ {amount}.")
         [[proposal_id]] = session.rows(
             "submit_proposal",
             customer_id=customer[0],
@@ -179,7 +179,7 @@ class Carts:
         ]
 
     def tidy(self, *, hours: float) -> int:
-        """Delete carts that nobody came back to, and orders older than that; return how many."""
+        """Delete abandoned carts and old orders; return their number."""
         with self._database.transaction() as session:
             old = session.rows(
                 "old_orders", abandoned_s=ABANDONED_S, hours=hours, most=TIDY_AT_ONCE

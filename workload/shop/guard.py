@@ -1,6 +1,6 @@
-"""What stands between a form and the database: visitor, CSRF token, and input that is what it should be.
+"""Validation of forms: the visitor, the CSRF token, and the input.
 
-Called guard because everything here either lets a request pass or answers 400.
+Each function accepts the request or answers 400.
 """
 
 import hmac
@@ -19,7 +19,7 @@ NUMBER = re.compile(r"[0-9]{1,19}")
 
 
 def visitor() -> UUID:
-    """Return who is asking: an id in the signed cookie, new with the first page."""
+    """Return the visitor's id from the signed cookie, created with the first page."""
     if "visitor" not in session:
         session["visitor"] = uuid4().hex
         session[TOKEN] = secrets.token_urlsafe(24)
@@ -27,20 +27,20 @@ def visitor() -> UUID:
 
 
 def token() -> str:
-    """Return the token that this visitor's forms carry."""
+    """Return the CSRF token of this visitor's forms."""
     visitor()
     return str(session[TOKEN])
 
 
 def check_token() -> None:
-    """Answer 400 unless the form carries the token of the visitor's own session."""
+    """Answer 400 unless the form has the token of the visitor's own session."""
     given = request.form.get(TOKEN, "")
     if TOKEN not in session or not hmac.compare_digest(given.encode(), session[TOKEN].encode()):
         abort(400, "This form is too old, or not from this shop. Load the page again.")
 
 
 def number(field: str, *, most: int = MAX_ID) -> int:
-    """Return a whole number from 1 to `most` out of the form, or answer 400."""
+    """Return a whole number from 1 to `most` from the form, or answer 400."""
     text = request.form.get(field, "")
     if not NUMBER.fullmatch(text) or not 1 <= int(text) <= most:
         abort(400, f"{field} must be a whole number from 1 to {most}.")
@@ -48,8 +48,8 @@ def number(field: str, *, most: int = MAX_ID) -> int:
 
 
 def cpf() -> str:
-    """Return a CPF with valid check digits out of the form, or answer 400."""
+    """Return a CPF with valid check digits from the form, or answer 400."""
     digits = re.sub(r"[.\-\s]", "", request.form.get("cpf", ""))
     if not cpfs.is_valid(digits):
-        abort(400, "This is no CPF: its check digits do not fit.")
+        abort(400, "This is not a valid CPF: the check digits are wrong.")
     return digits

@@ -1,6 +1,6 @@
-"""Simulated visitors: real HTTP, with cookies and forms, so that a trace begins where a person's would.
+"""Simulated visitors: real HTTP, with cookies and forms, so that a trace starts at the client.
 
-A visit is one arrival of the engine's; what a visitor does in it is drawn. One that finds the shop away,
+A visit is one arrival of the engine, with random actions. A visit that finds the shop unavailable,
 or gets an error from it, counts as failed.
 """
 
@@ -18,7 +18,7 @@ from workload.shop.carts import Carts
 
 TIMEOUT_S = 15.0
 LOOPBACK = "127.0.0.1"
-# Where a container's shop listens: on every address, its own among them.
+# In a container the shop listens on all addresses.
 UNSPECIFIED = {"0.0.0.0", "::"}  # noqa: S104 - told apart, not listened on
 TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 PRODUCT = re.compile(r'href="/products/(\d+)"')
@@ -28,7 +28,7 @@ MOST_OF_ONE = 3
 CREDIT_SHARE = 0.3
 CHANGE_SHARE = 0.5
 REMOVE_SHARE = 0.3
-# No store credit for so much or so little: a customer's matter, not the shop's failure.
+# A refused store credit is not an error of the shop.
 EXPECTED = {HTTPStatus.OK, HTTPStatus.CONFLICT}
 
 
@@ -38,7 +38,7 @@ class ShopFailedError(WorkloadError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
-    """What a visitor sees."""
+    """A page."""
 
     status: HTTPStatus
     text: str
@@ -68,7 +68,7 @@ class Visitor:
         return str(product_id)
 
     def fill(self) -> None:
-        """Put some products into the cart, and sometimes think better of one."""
+        """Add some products to the cart, and sometimes remove one."""
         for _ in range(self._rng.randint(1, MOST_ADDED)):
             product_id = self.look_around()
             quantity = self._rng.randint(1, MOST_OF_ONE)
@@ -100,13 +100,13 @@ class Visitor:
     def _post(self, path: str, **fields: str) -> None:
         token = TOKEN.search(self.page.text)
         if token is None:
-            raise ShopFailedError(f"no form on the page from which {path} is asked")
+            raise ShopFailedError(f"the page has no form for {path}")
         answer = self._ask("POST", path, urlencode({"csrf_token": token[1], **fields}))
         if answer:
             self._get(answer)
 
     def _ask(self, method: str, path: str, body: str | None = None) -> str | None:
-        """Make one request; return where it leads on to."""
+        """Send one request; return the target of its redirect."""
         headers = {**self._headers, **({"Cookie": self._cookie} if self._cookie else {})}
         if body:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
@@ -129,7 +129,7 @@ class Visitor:
 
 
 def browse(call: Call) -> Result:
-    """Look at a product, and leave."""
+    """View a product, and leave."""
     visitor = Visitor(call)
     try:
         visitor.look_around()
@@ -161,7 +161,7 @@ def buy(call: Call) -> Result:
 
 
 def tidy(call: Call) -> Result:
-    """Delete what is old, so that a shop left open for a week stays within its disk."""
+    """Delete old data, to limit the disk usage of a shop that runs for a week."""
     carts = Carts(call.database, instance=call.instance)
     gone = carts.tidy(hours=call.settings.workload_retention_hours)
     return Result(tags={"credit.orders": gone}) if gone else NOTHING

@@ -1,4 +1,4 @@
-"""The shop's own metrics, under the names of the lesson that it comes from."""
+"""The shop's own metrics, under the names of the original lesson."""
 
 from collections.abc import Callable
 from threading import Lock
@@ -17,7 +17,7 @@ PAYMENTS = ("pix", "credit")
 
 
 class ShopTelemetry:
-    """Counters, a histogram and a gauge; every label value stands at zero from the start."""
+    """Counters, a histogram and a gauge; every label value starts at zero."""
 
     def __init__(
         self, registry: CollectorRegistry, *, clock: Callable[[], float] = monotonic
@@ -26,10 +26,10 @@ class ShopTelemetry:
         self._seen: dict[UUID, float] = {}
         self._lock = Lock()
         self.additions = Counter(
-            "ecommerce_cart_additions", "Products put into carts", registry=registry
+            "ecommerce_cart_additions", "Products added to carts", registry=registry
         )
         self.checkouts = Counter(
-            "ecommerce_checkouts", "Carts paid for, by payment", ("payment",), registry=registry
+            "ecommerce_checkouts", "Checkouts, by payment", ("payment",), registry=registry
         )
         self.errors = Counter(
             "ecommerce_errors",
@@ -58,7 +58,7 @@ class ShopTelemetry:
             self.requests.labels(page)
 
     def saw(self, visitor: UUID) -> None:
-        """A visitor asked for a page."""
+        """A visitor requested a page."""
         with self._lock:
             self._seen.pop(visitor, None)
             if len(self._seen) >= MAX_SESSIONS:
@@ -66,7 +66,7 @@ class ShopTelemetry:
             self._seen[visitor] = self._clock()
 
     def _active(self) -> float:
-        """The dictionary is in the order of last visits, so the old ones are in front."""
+        """Remove inactive visitors; the dictionary is ordered by last visit."""
         oldest = self._clock() - SESSION_S
         with self._lock:
             while self._seen and next(iter(self._seen.values())) < oldest:

@@ -1,4 +1,4 @@
-"""The shop's web server: its pages, and the metrics and switches that every service has, on one port."""
+"""The shop's web server: its pages, and the metrics and control endpoints of every service, on one port."""
 
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -15,7 +15,7 @@ CONTROL = {"/metrics", "/healthz", "/load", "/delay", "/pause", "/resume"}
 
 
 class Switch:
-    """Sends a request to the switches of the service, or to the shop."""
+    """Routes a request to the control endpoints of the service, or to the shop."""
 
     def __init__(self, control: WSGIApplication, shop: WSGIApplication) -> None:
         self._control = control
@@ -28,10 +28,10 @@ class Switch:
 
 
 def listen(control: Control, settings: Settings, /, *, port: int) -> None:
-    """Serve the shop from threads of its own; its pages send forms to the shop, and none to the switches.
+    """Serve the shop from its own threads; its pages send forms to the shop, not to the control endpoints.
 
     Raises:
-        PortTakenError: when something else listens there.
+        PortTakenError: when another process listens there.
     """
     [running] = control.services
     telemetry = ShopTelemetry(control.registry)

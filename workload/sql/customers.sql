@@ -1,7 +1,7 @@
 -- Statements of credit-customers.
 
 -- name: sample_customers
--- CPFs of some customers, as the people who will call know their own, at even steps over all of them.
+-- CPFs of some customers for simulated lookups, at equal steps over all of them.
 SELECT found.customer_id, found.cpf
 FROM generate_series(%(first)s, %(last)s, %(step)s) AS step (customer_id)
 CROSS JOIN LATERAL (
@@ -9,11 +9,11 @@ CROSS JOIN LATERAL (
 ) AS found
 
 -- name: customer_by_cpf
--- The customer who calls, by CPF: the fastest read of the lab.
+-- A customer by CPF: the fastest read of the lab.
 SELECT customer_id, full_name, city, state, monthly_income FROM customers WHERE cpf = %(cpf)s
 
 -- name: customer_history
--- Proposals of one customer with what became of them, newest first. Joins would take longer to plan than to run.
+-- Proposals of one customer with their outcome, newest first. Joins would take longer to plan than to run.
 SELECT p.proposal_id, p.amount, p.status, p.submitted_at,
        (SELECT a.score FROM credit_analysis a WHERE a.proposal_id = p.proposal_id) AS score,
        (SELECT c.open_amount FROM credit_contracts c WHERE c.proposal_id = p.proposal_id) AS open_amount
@@ -23,7 +23,7 @@ ORDER BY p.submitted_at DESC
 LIMIT 20
 
 -- name: contract_for_statement
--- The contract whose statement is asked for.
+-- The contract of an account statement.
 SELECT contract_id, principal, open_amount, status FROM credit_contracts
 WHERE contract_id >= %(contract_id)s ORDER BY contract_id LIMIT 1
 
@@ -36,7 +36,7 @@ WHERE i.contract_id = %(contract_id)s
 ORDER BY i.number
 
 -- name: update_contact
--- Change phone and e-mail, with the audit row, at once.
+-- Change phone and e-mail, with the audit row, in one statement.
 -- writes: customers update, audit_log insert
 WITH changed AS (
     UPDATE customers SET phone = %(phone)s, email = %(email)s, updated_at = now()

@@ -1,14 +1,14 @@
 -- Statements of credit-proposals.
 
 -- name: browse_products
--- The catalogue as a visitor sees it: what can be had for an amount, cheapest first.
+-- The products for an amount, cheapest first.
 SELECT product_id, name, monthly_rate, max_installments
 FROM credit_products
 WHERE min_amount <= %(amount)s AND max_amount >= %(amount)s
 ORDER BY monthly_rate, product_id
 
 -- name: product_detail
--- One product with the demand of the last ten seconds; of a minute, at a high load, it would be the slowest read.
+-- One product with the demand of the last ten seconds; with a minute, at a high load, it would be the slowest read.
 SELECT p.name, p.monthly_rate, p.min_installments, p.max_installments,
        (SELECT count(*) FROM credit_proposals r
         WHERE r.product_id = p.product_id AND r.submitted_at > now() - interval '10 seconds') AS demand
@@ -20,7 +20,7 @@ WHERE p.product_id = %(product_id)s
 SELECT customer_id, monthly_income FROM customers WHERE customer_id >= %(customer_id)s ORDER BY customer_id LIMIT 1
 
 -- name: submit_proposal
--- Insert a proposal and its audit row, at once.
+-- Insert a proposal and its audit row, in one statement.
 -- writes: credit_proposals insert, audit_log insert
 WITH proposal AS (
     INSERT INTO credit_proposals (customer_id, product_id, amount, installments, channel)
@@ -32,7 +32,7 @@ SELECT %(operation_id)s, %(instance)s, %(service)s, %(operation)s, 'proposal', p
 RETURNING entity_id
 
 -- name: withdraw_proposal
--- Delete the newest pending proposal that nobody is deciding on, with its audit row, at once.
+-- Delete the newest pending proposal that is not locked, with its audit row, in one statement.
 -- writes: credit_proposals delete, audit_log insert
 WITH withdrawn AS (
     DELETE FROM credit_proposals

@@ -1,7 +1,7 @@
--- Statements of credit-risk: heavy aggregates, on purpose.
+-- Statements of credit-risk: deliberately heavy aggregates.
 
 -- name: risk_distribution
--- How scores and decisions are distributed over the products of the last year.
+-- Distribution of scores and decisions over the products, last year.
 SELECT p.product_id, width_bucket(a.score, 0, 1000, 10) AS score_bucket, a.decision,
        count(*), avg(a.income_ratio), sum(p.amount)
 FROM credit_analysis a
@@ -11,7 +11,7 @@ GROUP BY p.product_id, score_bucket, a.decision
 ORDER BY p.product_id, score_bucket, a.decision
 
 -- name: product_performance
--- Per product: contracts, principal, what is open and what share of installments is overdue.
+-- Per product: contracts, principal, open amount and share of overdue installments.
 SELECT p.code, count(DISTINCT c.contract_id), sum(i.principal),
        sum(i.principal + i.interest + i.fee) FILTER (WHERE i.status <> 'paid'),
        count(*) FILTER (WHERE i.status = 'overdue')::numeric / count(*)
@@ -23,7 +23,7 @@ GROUP BY p.code
 ORDER BY p.code
 
 -- name: delinquency_ageing
--- Overdue amounts by how late they are, in the classes that Brazilian banks provision by.
+-- Overdue amounts by days late, in the provision classes of Brazilian banks.
 SELECT width_bucket(current_date - i.due_date, ARRAY[1, 15, 31, 61, 91, 121, 151, 181]) AS ageing_class,
        count(*), count(DISTINCT i.contract_id), sum(i.principal + i.interest + i.fee)
 FROM installments i

@@ -16,7 +16,7 @@ ORDER BY number
 LIMIT 1
 
 -- name: open_installments
--- Everything that is still open in a locked contract.
+-- All open installments of a locked contract.
 SELECT installment_id, principal + interest + fee FROM installments
 WHERE contract_id = %(contract_id)s AND status <> 'paid'
 ORDER BY number
@@ -36,7 +36,7 @@ FROM unnest(%(installment_ids)s::bigint[], %(amounts)s::numeric[], %(idempotency
     AS payment (installment_id, amount, idempotency_key)
 
 -- name: reduce_open_amount
--- Take a payment off the contract; nothing left open means settled.
+-- Subtract a payment from the open amount of the contract; at zero it is settled.
 -- writes: credit_contracts update
 UPDATE credit_contracts
 SET open_amount = open_amount - %(amount)s,
@@ -45,7 +45,7 @@ SET open_amount = open_amount - %(amount)s,
 WHERE contract_id = %(contract_id)s
 
 -- name: mark_overdue
--- A batch of installments whose due date has passed.
+-- Mark a batch of installments whose due date has passed.
 -- writes: installments update
 UPDATE installments SET status = 'overdue'
 WHERE installment_id IN (
@@ -69,21 +69,21 @@ SELECT installment_id, contract_id, principal + interest, current_date - due_dat
 WHERE contract_id = ANY(%(contract_ids)s) AND status = 'overdue' AND fee = 0
 
 -- name: charge_fees
--- Put the late fee on each installment.
+-- Add the late fee to each installment.
 -- writes: installments update
 UPDATE installments i SET fee = charge.fee
 FROM unnest(%(installment_ids)s::bigint[], %(fees)s::numeric[]) AS charge (installment_id, fee)
 WHERE i.installment_id = charge.installment_id
 
 -- name: raise_open_amounts
--- Put the late fees on their contracts.
+-- Add the late fees to their contracts.
 -- writes: credit_contracts update
 UPDATE credit_contracts c SET open_amount = open_amount + charge.fee
 FROM unnest(%(contract_ids)s::bigint[], %(fees)s::numeric[]) AS charge (contract_id, fee)
 WHERE c.contract_id = charge.contract_id
 
 -- name: delete_old_audit
--- Retention: take old audit rows out; insert_audit_summary keeps their counts.
+-- Retention: delete old audit rows; insert_audit_summary keeps their totals.
 -- writes: audit_log delete
 DELETE FROM audit_log
 WHERE audit_id IN (
@@ -92,7 +92,7 @@ WHERE audit_id IN (
 RETURNING instance, service, operation, detail
 
 -- name: insert_audit_summary
--- Retention: add the counts and amounts of deleted audit rows to what was deleted before.
+-- Retention: add the counts and amounts of deleted audit rows to the previous totals.
 -- writes: audit_summary upsert
 INSERT INTO audit_summary AS kept (instance, service, operation, rows, disbursed, paid)
 SELECT instance, service, operation, rows, disbursed, paid
@@ -105,8 +105,8 @@ SET rows = kept.rows + excluded.rows, disbursed = kept.disbursed + excluded.disb
 RETURNING xmax = 0
 
 -- name: old_contracts
--- Retention: contracts of the running lab past their age, as if the portfolio were sold; the seed stays.
--- By time from the seeding on, so that only what is old is read, not all that is not yet.
+-- Retention: old contracts of the running lab, as if the portfolio were sold; the seed stays.
+-- By time since the seed, so that only old rows are read.
 SELECT c.contract_id, c.proposal_id FROM credit_contracts c
 WHERE c.signed_at >= (SELECT seeded_at FROM seed_manifest) AND c.signed_at < now() - %(age)s
   AND c.contract_id > (SELECT max_contract_id FROM seed_manifest)
@@ -115,7 +115,7 @@ LIMIT %(batch)s
 FOR UPDATE SKIP LOCKED
 
 -- name: old_undisbursed_proposals
--- Retention: proposals of the running lab past their age that never became a contract.
+-- Retention: old proposals of the running lab without a contract.
 SELECT p.proposal_id FROM credit_proposals p
 WHERE p.submitted_at >= (SELECT seeded_at FROM seed_manifest) AND p.submitted_at < now() - %(age)s
   AND p.status <> 'approved' AND p.proposal_id > (SELECT max_proposal_id FROM seed_manifest)
@@ -124,12 +124,12 @@ LIMIT %(batch)s
 FOR UPDATE SKIP LOCKED
 
 -- name: delete_transactions
--- Retention: all money movements of the contracts that go.
+-- Retention: all money movements of the deleted contracts.
 -- writes: credit_transactions delete
 DELETE FROM credit_transactions WHERE contract_id = ANY(%(contract_ids)s)
 
 -- name: delete_installments
--- Retention: all installments of the contracts that go.
+-- Retention: all installments of the deleted contracts.
 -- writes: installments delete
 DELETE FROM installments WHERE contract_id = ANY(%(contract_ids)s)
 
@@ -139,7 +139,7 @@ DELETE FROM installments WHERE contract_id = ANY(%(contract_ids)s)
 DELETE FROM credit_contracts WHERE contract_id = ANY(%(contract_ids)s)
 
 -- name: delete_analyses
--- Retention: the analyses of the proposals that go.
+-- Retention: the analyses of the deleted proposals.
 -- writes: credit_analysis delete
 DELETE FROM credit_analysis WHERE proposal_id = ANY(%(proposal_ids)s)
 

@@ -11,7 +11,7 @@ LIMIT 1
 FOR UPDATE OF p SKIP LOCKED
 
 -- name: customer_exposure
--- What the applicant owes already, and how much of it is late.
+-- The applicant's open amount, and the overdue part.
 SELECT count(DISTINCT c.contract_id), coalesce(sum(i.principal + i.interest + i.fee), 0),
        count(i.installment_id) FILTER (WHERE i.status = 'overdue')
 FROM credit_contracts c
@@ -30,7 +30,7 @@ VALUES (%(proposal_id)s, %(score)s, %(income_ratio)s, %(decision)s, %(reason)s)
 UPDATE credit_proposals SET status = %(decision)s, decided_at = now() WHERE proposal_id = %(proposal_id)s
 
 -- name: insert_contract
--- Open a contract; all that will be paid is open.
+-- Open a contract; the open amount is the sum of all payments.
 -- writes: credit_contracts insert
 INSERT INTO credit_contracts
     (proposal_id, customer_id, product_id, principal, monthly_rate, installments, open_amount)
