@@ -51,7 +51,7 @@ local_mode() {
     # The Agent's ntp check asks a public time server for the clock's offset.
     rm -f "${DD_CONFD_PATH:-/etc/datadog-agent/conf.d}/ntp.d/conf.yaml.default"
     echo "credit-lab: LOCAL MODE, because DD_API_KEY is empty: nothing is sent to Datadog or the internet."
-    echo "credit-lab: payloads go to ${intake:-nobody}. Put a key into .env to send them to your account."
+    echo "credit-lab: payloads go to ${intake:-no receiver}. Put a key into .env to send them to your account."
 }
 
 account_mode() {

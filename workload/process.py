@@ -112,9 +112,9 @@ class RunningService:
 
     def pause(self, *, timeout: float) -> bool:
         """Quiesce: nothing runs, no connection is open; return whether that was reached in time."""
-        quiet = self.engine.pause(timeout=timeout)
+        paused = self.engine.pause(timeout=timeout)
         self.database.close_idle()
-        return quiet
+        return paused
 
     def stop(self) -> bool:
         """Drain and close; return whether all queued operations were finished."""

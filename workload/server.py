@@ -113,8 +113,8 @@ class Control:
         return HTTPStatus.OK, self._describe()
 
     def _pause(self, _: WSGIEnvironment) -> Answer:
-        quiet = [service.pause(timeout=PAUSE_TIMEOUT_S) for service in self.services]
-        return HTTPStatus.OK if all(quiet) else HTTPStatus.SERVICE_UNAVAILABLE, self._describe()
+        paused = [service.pause(timeout=PAUSE_TIMEOUT_S) for service in self.services]
+        return HTTPStatus.OK if all(paused) else HTTPStatus.SERVICE_UNAVAILABLE, self._describe()
 
     def _resume(self, _: WSGIEnvironment) -> Answer:
         for service in self.services:

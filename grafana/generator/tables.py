@@ -86,7 +86,7 @@ def rows(
     )
     for ref, column in named(columns):
         panel = panel.with_target(Query(expr=column.expr).now(ref, table=True))
-        panel = panel.override_by_name(column.title, _look(column))
+        panel = panel.override_by_name(column.title, _cell_style(column))
     for label, pixels in labels.items():
         look = [
             DynamicConfigValue(id_val="custom.width", value=pixels),
@@ -98,7 +98,7 @@ def rows(
     return panel
 
 
-def _look(column: Column) -> list[DynamicConfigValue]:
+def _cell_style(column: Column) -> list[DynamicConfigValue]:
     look = [DynamicConfigValue(id_val="unit", value=column.unit)]
     if column.decimals is not None:
         look.append(DynamicConfigValue(id_val="decimals", value=column.decimals))

@@ -56,7 +56,7 @@ class OwnConsole:
             "BIND_ADDRESS": "127.0.0.1",
         }
         self._process = psutil.Popen([sys.executable, "-P", "-m", "lab.console"], env=environment)
-        await_state("the benchmark's console answers", self._silence, within_s=START_S)
+        await_state("the benchmark's console answers", self._not_ready, within_s=START_S)
 
     def stop(self) -> None:
         """End it by SIGTERM.
@@ -92,7 +92,7 @@ class OwnConsole:
             self.process.send_signal(signal.SIGCONT)
             self.process.rlimit(psutil.RLIMIT_FSIZE, UNLIMITED)
         self.start()
-        await_state("the benchmark's console answers again", self._silence, within_s=START_S)
+        await_state("the benchmark's console answers again", self._not_ready, within_s=START_S)
 
     def health(self) -> dict[str, Any]:
         """Return the document of /healthz.
@@ -119,7 +119,7 @@ class OwnConsole:
                 f"The benchmark's console did not end within {STOP_S} s of {how.name}; it was killed."
             ) from None
 
-    def _silence(self) -> str | None:
+    def _not_ready(self) -> str | None:
         if self.process.poll() is not None:
             raise NotReadyError(f"The benchmark's console ended with {self.process.returncode}.")
         try:

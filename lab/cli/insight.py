@@ -17,7 +17,7 @@ def await_one(drilldown: DrilldownClient, screen: Screen) -> TraceReport | None:
     found: list[TraceReport] = []
 
     def probe() -> str | None:
-        report = _look(drilldown, with_plan=True)
+        report = _slow_trace(drilldown, with_plan=True)
         found.extend([report] if report else [])
         return None if report else "none yet"
 
@@ -27,18 +27,18 @@ def await_one(drilldown: DrilldownClient, screen: Screen) -> TraceReport | None:
     try:
         await_state("a slow statement's plan is in the log", probe, within_s=PATIENCE_S)
     except NotReadyError:
-        return look(drilldown)
+        return slow_trace(drilldown)
     finally:
         screen.close()
     return found[0]
 
 
-def look(drilldown: DrilldownClient) -> TraceReport | None:
+def slow_trace(drilldown: DrilldownClient) -> TraceReport | None:
     """Return a slow trace of the last hour without waiting: one with a plan, else the slowest, else None."""
-    return _look(drilldown, with_plan=True) or _look(drilldown, with_plan=False)
+    return _slow_trace(drilldown, with_plan=True) or _slow_trace(drilldown, with_plan=False)
 
 
-def _look(drilldown: DrilldownClient, *, with_plan: bool) -> TraceReport | None:
+def _slow_trace(drilldown: DrilldownClient, *, with_plan: bool) -> TraceReport | None:
     """Return a trace; None when the store is empty or does not exist yet."""
     try:
         if with_plan:

@@ -112,7 +112,7 @@ def bring_up(
     drilldown = drilldown_in(chosen, settings)
     key = account.checked_key()
     if as_json:
-        seen = insight.look(drilldown)
+        seen = insight.slow_trace(drilldown)
         report = {
             **status.to_json(),
             **account.as_json(key),
@@ -177,7 +177,7 @@ def _show_trace(drilldown: DrilldownClient, *, wait: bool) -> None:
     """Print a slow trace; the lab is already up, so an interrupt ends only this wait."""
     try:
         with Screen() as screen:
-            report = insight.await_one(drilldown, screen) if wait else insight.look(drilldown)
+            report = insight.await_one(drilldown, screen) if wait else insight.slow_trace(drilldown)
     except KeyboardInterrupt:
         report = None
     if report:

@@ -50,8 +50,8 @@ class Watch:
     @property
     def outcome(self) -> Outcome:
         """Failed when something fired; else unknown when an observer had no data; else ok."""
-        heard = Outcome.UNKNOWN if self.unheard else Outcome.OK
-        return Outcome.FAILED if self.alarms else heard
+        without_alarm = Outcome.UNKNOWN if self.unheard else Outcome.OK
+        return Outcome.FAILED if self.alarms else without_alarm
 
     def to_json(self) -> dict[str, Any]:
         """`{"ok", "result", "since_ns", "alarms": [{"observer", "what", "says", ...}], ...}`."""
@@ -68,7 +68,7 @@ def watch(settings: LabSettings, *, for_s: float, reporter: Reporter) -> Watch:
     place = Place(Paths.of(settings))
     stretches = max(1, round(for_s * NS_PER_S / STRETCH_NS))
     alarms: list[FalsePositive] = []
-    deaf: dict[Observer, str] = {}
+    no_data: dict[Observer, str] = {}
     with place.locked():
         heal_leftovers(settings, place, reporter)
         disturbed_ns = max(_last_heal_ns(place), _last_start_ns(Paths.of(settings)))
@@ -87,15 +87,15 @@ def watch(settings: LabSettings, *, for_s: float, reporter: Reporter) -> Watch:
             evidence = _evidence(settings, begin_ns, end_ns)
             found = list(false_positives(evidence, SIGNALS, since_ns=begin_ns, until_ns=end_ns))
             alarms += found
-            deaf |= without_data(evidence, until_ns=end_ns)
-            reporter.done(name, f"{len(found)} false alarms" if found else "quiet")
+            no_data |= without_data(evidence, until_ns=end_ns)
+            reporter.done(name, f"{len(found)} false positives" if found else "none")
     return Watch(
         since_ns=since_ns,
         until_ns=since_ns + stretches * STRETCH_NS,
         stretches=stretches,
         drills=len(DRILLS),
         alarms=together(alarms),
-        unheard=deaf,
+        unheard=no_data,
         stolen=processors.between(began, processors.now()).stolen,
     )
 

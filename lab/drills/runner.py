@@ -171,7 +171,7 @@ class _Course:
             nonlocal last
             if failure := self._scene.sessions.failure:
                 raise DrillError(f"{self._drill.name} could not be injected: {failure}")
-            last = self._look()
+            last = self._check()
             return None if last.holds else last.says
 
         try:
@@ -187,7 +187,7 @@ class _Course:
         self._reporter.done("proof", last.says)
         return last
 
-    def _look(self) -> Proof:
+    def _check(self) -> Proof:
         try:
             return self._drill.prove(self._scene)
         except DatabaseError as error:
@@ -201,7 +201,7 @@ class _Course:
         held = True
         while (left := deadline - time.monotonic()) > 0:
             Event().wait(min(left, CHECK_EVERY_S))
-            proof = self._look()
+            proof = self._check()
             held, pids = proof.holds, pids | proof.pids
             self._reporter.wait(f"{max(left, 0):.0f} s left; {proof.says}")
         self._reporter.done("hold", f"{seconds:g} s" if held else "the fault ended too early")

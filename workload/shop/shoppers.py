@@ -19,7 +19,7 @@ from workload.shop.carts import Carts
 TIMEOUT_S = 15.0
 LOOPBACK = "127.0.0.1"
 # In a container the shop listens on all addresses.
-UNSPECIFIED = {"0.0.0.0", "::"}  # noqa: S104 - told apart, not listened on
+UNSPECIFIED = {"0.0.0.0", "::"}  # noqa: S104 - compared, not listened on
 TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 PRODUCT = re.compile(r'href="/products/(\d+)"')
 ITEM = re.compile(r'name="item_id" value="(\d+)"')
@@ -60,7 +60,7 @@ class Visitor:
         self._cookie = ""
         self.page = Page(status=HTTPStatus.OK, text="")
 
-    def look_around(self) -> str:
+    def browse_product(self) -> str:
         """Open the catalogue and one product; return the product's id."""
         self._get("/")
         product_id = self._rng.choice(PRODUCT.findall(self.page.text))
@@ -70,7 +70,7 @@ class Visitor:
     def fill(self) -> None:
         """Add some products to the cart, and sometimes remove one."""
         for _ in range(self._rng.randint(1, MOST_ADDED)):
-            product_id = self.look_around()
+            product_id = self.browse_product()
             quantity = self._rng.randint(1, MOST_OF_ONE)
             self._post("/cart/add", product_id=product_id, quantity=str(quantity))
         items = ITEM.findall(self.page.text)
@@ -132,7 +132,7 @@ def browse(call: Call) -> Result:
     """View a product, and leave."""
     visitor = Visitor(call)
     try:
-        visitor.look_around()
+        visitor.browse_product()
     finally:
         visitor.leave()
     return Result()

@@ -133,35 +133,35 @@ def _beside_pgbench(one: Saturation, name: str) -> tuple[str, RenderableType]:
 
 
 def _start_delays(result: Result) -> Table:
-    late = result.start_delays
+    delays = result.start_delays
     table = _table(f"At {result.plan.rate:g} operations/s of the mix, start delay in ms")
-    for column in ("pgbench -R", "ours", "ratio"):
+    for column in ("pgbench -R", "load engine", "ratio"):
         table.add_column(column, justify="right")
-    table.add_row("p50", f"{late.p50_ms[PGBENCH]:.2f}", f"{late.p50_ms[PROCESSES]:.2f}", "")
+    table.add_row("p50", f"{delays.p50_ms[PGBENCH]:.2f}", f"{delays.p50_ms[PROCESSES]:.2f}", "")
     table.add_row(
         "p99",
-        f"{late.p99_ms[PGBENCH]:.2f}",
-        f"{late.p99_ms[PROCESSES]:.2f}",
-        _judged(f"{late.ratio:.2f}", good=late.ratio <= START_DELAY_RATIO),
+        f"{delays.p99_ms[PGBENCH]:.2f}",
+        f"{delays.p99_ms[PROCESSES]:.2f}",
+        _judged(f"{delays.ratio:.2f}", good=delays.ratio <= START_DELAY_RATIO),
     )
     return table
 
 
 def _services(result: Result) -> Table:
-    held = result.services
-    delay = held.start_delay_p99 * 1000
-    kept_up = held.operation_rate >= KEPT_UP * held.asked_rate and not held.dropped
-    table = _table(f"The five services at {held.asked_rate:g} operations/s")
+    services = result.services
+    delay = services.start_delay_p99 * 1000
+    kept_up = services.operation_rate >= KEPT_UP * services.asked_rate and not services.dropped
+    table = _table(f"The five services at {services.asked_rate:g} operations/s")
     for column in ("finished/s", "dropped", "errors", "start delay p99, ms", "busy", "stolen"):
         table.add_column(column, justify="right")
     table.add_row(
         "",
-        _judged(f"{held.operation_rate:.0f}", good=kept_up),
-        str(held.dropped),
-        str(held.errors),
+        _judged(f"{services.operation_rate:.0f}", good=kept_up),
+        str(services.dropped),
+        str(services.errors),
         _judged(f"{delay:.1f}", good=delay < START_DELAY_P99_MS),
-        f"{held.processors.busy:.0%}",
-        _judged(f"{held.processors.stolen:.0%}", good=held.processors.stolen < STOLEN),
+        f"{services.processors.busy:.0%}",
+        _judged(f"{services.processors.stolen:.0%}", good=services.processors.stolen < STOLEN),
     )
     return table
 

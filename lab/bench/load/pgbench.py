@@ -37,10 +37,10 @@ class Pgbench:
         """
         for _ in range(ATTEMPTS):
             with tempfile.TemporaryDirectory(prefix="creditlab-bench-") as folder:
-                told = self._run(Path(folder), scenario, seconds)
-            if found := TPS.search(told):
+                output = self._run(Path(folder), scenario, seconds)
+            if found := TPS.search(output):
                 return float(found[1])
-        raise LabError(f"pgbench reported no tps in {ATTEMPTS} attempts:\n{told}")
+        raise LabError(f"pgbench reported no tps in {ATTEMPTS} attempts:\n{output}")
 
     def start_delays(self, scenario: Scenario, *, seconds: float, rate: float) -> list[float]:
         """Return the schedule lag of each transaction at `--rate`, in seconds.

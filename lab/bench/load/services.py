@@ -121,7 +121,7 @@ def running(settings: LabSettings) -> Iterator[list[ServiceClient]]:
         services = clients(settings)
         for service in services:
             await_state(
-                f"credit-{service.name} answers", partial(_silent, service), within_s=START_S
+                f"credit-{service.name} answers", partial(_not_ready, service), within_s=START_S
             )
         yield services
     finally:
@@ -132,7 +132,7 @@ def _start(command: Command) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command.argv, env=command.environment, stdout=subprocess.DEVNULL)
 
 
-def _silent(service: ServiceClient) -> str | None:
+def _not_ready(service: ServiceClient) -> str | None:
     try:
         service.health()
     except ServiceUnreachableError as error:

@@ -40,10 +40,10 @@ class _Forgetting(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self._answer(TAKEN)
 
-    do_PUT = do_POST  # noqa: N815 - the base class looks for this name
+    do_PUT = do_POST  # noqa: N815 - the base class calls this name
 
-    def _answer(self, told: object) -> None:
-        body = json.dumps(told).encode()
+    def _answer(self, document: object) -> None:
+        body = json.dumps(document).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

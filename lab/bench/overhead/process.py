@@ -44,8 +44,8 @@ class Process:
             LabError: with the end of its log.
         """
         if self._process.poll() is not None:
-            told = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
-            end = "\n".join(told[-LOG_LINES:])
+            lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+            end = "\n".join(lines[-LOG_LINES:])
             raise LabError(f"The benchmark's {self._name} has ended. Its last lines:\n{end}")
 
     def freeze(self) -> None:

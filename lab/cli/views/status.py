@@ -30,15 +30,15 @@ def table(status: Status, more: Sequence[Text] = ()) -> RenderableType:
     notes = []
     for component in status.components:
         mark, style = MARKS[component.state]
-        quiet = "dim" if component.state is State.OFF else ""
+        style_of_name = "dim" if component.state is State.OFF else ""
         version, _, note = (component.version or "").partition(" (")
         if note:
             notes.append(Text(f"{component.name}: {note.removesuffix(')')}", style="dim"))
         lines.add_row(
             Text(mark, style=style),
-            Text(component.name, style=quiet or "bold"),
+            Text(component.name, style=style_of_name or "bold"),
             version,
-            Text(component.address, style=quiet),
+            Text(component.address, style=style_of_name),
             Text(component.state.value, style=style),
             Text(str(component.pid or ""), style="dim"),
         )

@@ -12,7 +12,7 @@ SELECT count(*) FROM pg_stat_activity WHERE application_name = 'credit-customers
 CALLS = """
 SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements
 WHERE query LIKE '%''customer_by_cpf''%' AND query NOT LIKE '%pg_stat_statements%'"""
-LATE = "credit_start_delay_seconds_sum"
+DELAY_SUM = "credit_start_delay_seconds_sum"
 
 
 def _client(scene: Scene) -> ServiceClient:
@@ -20,14 +20,14 @@ def _client(scene: Scene) -> ServiceClient:
     return found
 
 
-def _lateness(scene: Scene) -> float:
-    return sum(sample.value for sample in _client(scene).samples() if sample.name == LATE)
+def _start_delay(scene: Scene) -> float:
+    return sum(sample.value for sample in _client(scene).samples() if sample.name == DELAY_SUM)
 
 
 def inject(scene: Scene) -> None:
     """Make every operation of the service slow, outside the database."""
     scene.since("calls", lambda: scene.value(CALLS))
-    scene.since("late", lambda: _lateness(scene))
+    scene.since("start_delay", lambda: _start_delay(scene))
     _client(scene).set_delay(DELAY_S * scene.intensity)
 
 
@@ -35,10 +35,10 @@ def prove(scene: Scene) -> Proof:
     """Check that operations start with a delay while PostgreSQL executes at most one of their statements."""
     active = scene.value(ACTIVE)
     calls = scene.since("calls", lambda: scene.value(CALLS))
-    late = scene.since("late", lambda: _lateness(scene))
+    delay = scene.since("start_delay", lambda: _start_delay(scene))
     return Proof(
-        holds=late > 1 and active <= 1 and float(_client(scene).health()["delay_s"]) > 0,
-        says=f"the start delay of operations is {late:.0f} s in total; PostgreSQL has executed"
+        holds=delay > 1 and active <= 1 and float(_client(scene).health()["delay_s"]) > 0,
+        says=f"the start delay of operations is {delay:.0f} s in total; PostgreSQL has executed"
         f" {calls:.0f} lookups, and {active} are under way",
     )
 
