@@ -167,9 +167,9 @@ def test_both_observers_answer_and_are_near_the_truth(lab: Lab) -> None:
 
 
 def test_both_observers_count_the_same(lab: Lab) -> None:
-    """Over minutes, their calls of a statement differ by no more than what ran between two looks at each end.
+    """Over minutes, their calls of a statement differ at most by the calls between two readings.
 
-    Each looks every ten seconds, at moments of its own: at the window's begin and at its end, one of them may
+    Each reads every ten seconds, at different times: at both ends of the window one of them may
     have seen a step's calls that the other has not.
     """
     drilldown = Drilldown.of(lab.settings)

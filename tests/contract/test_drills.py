@@ -46,7 +46,7 @@ def test_a_drill_leads_to_a_runbook_and_blames_statements_that_exist(drill: Dril
 
 @pytest.mark.parametrize("drill", DRILLS.values(), ids=lambda drill: drill.name)
 def test_a_signal_does_not_name_the_statement_at_fault(drill: Drill) -> None:
-    """No observer is asked for the culprit by name: it has to come up by itself."""
+    """No signal queries the culprit by name: the observer has to show it by itself."""
     for signal in drill.signals:
         asked = getattr(signal, "expr", "")
         assert not any(f'"{name}"' in asked for name in drill.statements | {"credit-drill"}), asked

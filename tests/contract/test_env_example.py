@@ -1,4 +1,4 @@
-""".env.example against the settings: one list of all knobs, none missing, none made up."""
+""".env.example against the settings: one list of all settings, none missing, none unknown."""
 
 import re
 from collections import Counter

@@ -199,7 +199,7 @@ def test_every_dashboard_leads_to_database_monitoring(file: Path) -> None:
 
 @each_dashboard
 def test_every_metric_of_the_lab_is_declared_or_recorded(file: Path) -> None:
-    """The exporter's names are held against a live scrape, in tests/integration/test_dashboards.py."""
+    """tests/integration/test_dashboards.py compares the exporter's names with a live scrape."""
     rules = "".join(rules.read_text() for rules in (ROOT / "prometheus/rules").glob("*.yml"))
     recorded = set(re.findall(r"- record: (\S+)", rules))
     stems = tuple(metric.name for metric in TABLE)

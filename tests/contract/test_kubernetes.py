@@ -116,7 +116,7 @@ def test_the_limits_are_those_of_compose(service: str) -> None:
     assert cores == COMPOSE[service]["cpus"]
 
 
-# Where Kubernetes differs, on purpose: what Compose's value becomes.
+# Deliberate differences of Kubernetes: the value there for that of Compose.
 ELSEWHERE = {
     # Native to a pod: the exporter is beside the database, the probes are Kubernetes' own.
     ("postgres-exporter", "DATA_SOURCE_URI"): (
@@ -131,7 +131,7 @@ ELSEWHERE = {
     ("seed", "POSTGRES_USER"): None,
     # In the annotation of the database's pod, it is that pod's address.
     ("datadog-agent", "POSTGRES_HOST"): None,
-    # Nobody steers a pod from outside: without a token it takes no orders.
+    # No control requests from outside a pod: without a token they are refused.
     **{(service, "LAB_CONTROL_TOKEN"): None for service in SERVICES},
 }  # fmt: skip
 
@@ -149,7 +149,7 @@ def test_the_environment_is_that_of_compose(service: str) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_what_a_service_is_given_is_a_setting_of_it(service: str) -> None:
-    """A variable that nobody reads, or that no knob documents, would be a mistake."""
+    """A variable that is not read, or not documented as a setting, is a mistake."""
     given = set(environment(overlay("shop"), service))
     known = {name.upper() for name in Settings.model_fields} | {"DD_SERVICE", "DD_TRACE_AGENT_URL"}
     assert given - known == set()

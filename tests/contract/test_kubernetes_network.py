@@ -42,7 +42,7 @@ def permits(
 
 
 def _reaches(peers: list[Object] | None, pod: Object) -> bool:
-    """An empty list means everybody; a peer in other namespaces is not one of ours."""
+    """An empty list means all peers; a peer in other namespaces is not one of the lab."""
     if peers is None:
         return True
     return any("namespaceSelector" not in p and matches(p["podSelector"], pod) for p in peers)

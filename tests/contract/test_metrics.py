@@ -40,7 +40,7 @@ def series() -> set[str]:
 
 
 def test_the_page_lists_every_metric_in_the_order_of_the_table() -> None:
-    """Name, type and labels as declared; and no metric that nobody declares."""
+    """Name, type and labels as declared; and no undeclared metric."""
     listed = [
         (row["name"], row["type"], tuple(re.findall(r"`(\w+)`", row["labels"])))
         for row in ROW.finditer(PAGE)

@@ -64,7 +64,7 @@ def test_what_the_lab_promises_is_configured(name: str) -> None:
 
 
 def test_every_group_of_settings_gives_its_reason() -> None:
-    """Settings stand in paragraphs, and no setting comes before its comment."""
+    """Settings are in paragraphs, and no setting comes before its comment."""
     explained = False
     for line in CONF.read_text().splitlines():
         if not line:
@@ -101,7 +101,7 @@ def test_the_server_takes_every_line_of_the_configuration(database: Database) ->
 def test_a_role_that_is_not_the_labs_connects_from_the_servers_own_addresses_only(
     database: Database,
 ) -> None:
-    """The superuser is such a role, whatever its name; nobody connects without a password."""
+    """The superuser is such a role, whatever its name; no role connects without a password."""
     roles = ["credit_owner", "credit_app", "datadog", "postgres_exporter", "lab"]
     with database.connect(Role.SUPERUSER) as connection:
         found = rows(

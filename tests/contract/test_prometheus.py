@@ -132,7 +132,7 @@ def test_the_documentation_lists_every_rule_and_every_series_of_our_own() -> Non
 
 
 def test_every_query_of_the_exporter_ends_in_a_name() -> None:
-    """The observer's own statements can be told apart in the statistics that it reads."""
+    """The observer's own statements can be identified in the statistics that it reads."""
     queries = yaml.safe_load((PROMETHEUS / "exporter" / "queries.yaml").read_text())
     names = [
         re.search(r"/\*service='postgres-exporter',statement='(\w+)'\*/$", query["query"].strip())

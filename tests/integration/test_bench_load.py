@@ -102,7 +102,7 @@ def test_pgbench_can_draw_each_of_the_values_and_no_other(database: Database, nu
 
 
 def test_each_keeps_to_the_rate_and_tells_each_delay(ours: Engine, pgbench: Pgbench) -> None:
-    """As many as asked for, in one of five turns: a machine that stands still for a second keeps no rate."""
+    """As many as asked for, in one of five turns: a machine that stalls for a second keeps no rate."""
     for contestant in (ours, pgbench):
         turns: list[int] = []
         while not any(60 < operations < 145 for operations in turns) and len(turns) < 5:

@@ -1,4 +1,4 @@
-"""Every query of every dashboard against a live Prometheus: the five services work, nothing is made up.
+"""Every query of every dashboard against a live Prometheus: the five services run, no data is synthetic.
 
 What Grafana would show as "No data" fails here, and so does what Prometheus would refuse.
 """
@@ -67,7 +67,7 @@ def prometheus(
 
 
 def ask(prometheus: Prometheus, where: str, path: str, **parameters: str) -> Any:
-    """Return what Prometheus answers; what it refuses is a failure that says why."""
+    """Return the answer of Prometheus; an error fails the test with its reason."""
     try:
         return prometheus.api(path, **parameters)
     except urllib.error.HTTPError as error:
@@ -96,7 +96,7 @@ def options_of(
 
 
 def has_data(prometheus: Prometheus, target: Target, values: Mapping[str, str]) -> bool:
-    """Ask one query as its panel does, and tell whether a number comes back."""
+    """Run one query like its panel, and return whether the result has a number."""
     query = filled(target.expr, values)
     if target.instant:
         answer = ask(prometheus, target.where, "query", query=query)

@@ -73,7 +73,7 @@ def running(settings: LabSettings, folder: Path) -> Iterator["subprocess.Popen[b
 
 
 def test_stop_returns_when_the_runner_has_healed(settings: LabSettings, tmp_path: Path) -> None:
-    """The runner is told to end at once; until its heal is over `stop` waits, and remembers the fault."""
+    """The runner gets the signal at once; until the heal is over `stop` waits, and keeps the record."""
     place, reporter = Place(Paths.of(settings)), Told()
     ended: list[object] = []
     with running(settings, tmp_path) as process:
@@ -85,7 +85,7 @@ def test_stop_returns_when_the_runner_has_healed(settings: LabSettings, tmp_path
             within_s=WITHIN_S,
         )
         await_state(
-            "stop says that it waits", lambda: None if reporter.waits else "it says nothing",
+            "stop reports its wait", lambda: None if reporter.waits else "it reports nothing",
             within_s=WITHIN_S,
         )  # fmt: skip
         assert (ended, stopping.is_alive()) == ([], True)

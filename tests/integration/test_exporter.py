@@ -180,7 +180,7 @@ def test_a_locked_table_costs_its_series_and_no_pile_of_connections(
 
 
 def test_a_lock_wait_is_counted_and_timed(database: Database, exporter: Exporter) -> None:
-    """pg_blocked_sessions tells how many wait, and how long the first of them has."""
+    """pg_blocked_sessions has the number of waiting sessions, and the longest wait."""
     with ExitStack() as stack:
         holder, blocked, watcher = (
             stack.enter_context(database.connect(role))
@@ -192,7 +192,7 @@ def test_a_lock_wait_is_counted_and_timed(database: Database, exporter: Exporter
         waiting = pool.submit(rows, blocked, "UPDATE customers SET city = city")
         await_state(
             "the update waits for its lock",
-            lambda: None if rows(watcher, WAITS) else "nobody waits",
+            lambda: None if rows(watcher, WAITS) else "no session waits",
             within_s=90,
         )
         samples = exporter.scrape()
@@ -206,7 +206,7 @@ def test_a_lock_wait_is_counted_and_timed(database: Database, exporter: Exporter
 def test_pg_up_stays_1_while_the_role_has_no_session_left_for_the_collectors(
     database: Database, exporter: Exporter
 ) -> None:
-    """pg_up tells of the connection that the exporter keeps; each scrape opens another."""
+    """pg_up is about the connection that the exporter keeps; each scrape opens another."""
     exporter.scrape()
     with ExitStack() as stack:
         for _ in range(4):

@@ -25,7 +25,7 @@ def test_every_role_connects_with_its_documented_default_password(
 
 
 def test_nobody_connects_without_the_right_password(database: Database) -> None:
-    """scram-sha-256 is asked of everybody, the superuser on 127.0.0.1 included."""
+    """scram-sha-256 is required of all roles, the superuser on 127.0.0.1 included."""
     wrong = database.settings.model_copy(update={"postgres_password": SecretStr("wrong")})
     with (
         pytest.raises(PasswordRefusedError, match="role postgres"),
@@ -176,7 +176,7 @@ def test_explaining_counts_for_the_explain_role_not_for_the_application(
 
 @pytest.fixture
 def fresh(postgres: Program, tmp_path: Path) -> Cluster:
-    """A cluster that nobody has made yet, in a directory with a difficult name."""
+    """A cluster that does not exist yet, in a directory with a difficult name."""
     state = tmp_path / "a clone's $HOME, später" / "postgres"
     return Cluster(
         settings=settings_for(port=free_port(), database='it\'s "a" database'),

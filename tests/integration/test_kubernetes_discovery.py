@@ -192,6 +192,6 @@ def test_prometheus_scrapes_every_pod_that_asks_and_labels_it_as_in_the_other_mo
     expected = sorted([*(f"credit-{name}" for name in SERVICES), "credit-customers"])
     assert sorted(labels["service"] for labels in services) == expected
     assert len({labels["pod"] for labels in services}) == 6
-    # The service's own label wins over the target's, and both replicas are told apart by their pod.
+    # The service's own label wins over the target's, and the label pod distinguishes both replicas.
     series = cluster.query('credit_load_multiplier{service="credit-customers"}')
     assert len({labels["pod"] for labels, _ in series}) == 2

@@ -41,7 +41,7 @@ def test_an_operation_without_a_connection_fails_in_time_and_is_counted(
             assert ended.outcome is Outcome.ERROR
             assert wired.value("credit_pool_timeouts_total") == 2
             assert wired.value("credit_operations_total", operation="lookup", outcome="error") == 1
-            # Nothing of it reached the database, so that PostgreSQL is not to blame.
+            # Nothing of it reached the database, so PostgreSQL is not the cause.
             assert wired.value("credit_database_errors_total", sqlstate_class="08") == 0
         assert thread.submit(wired.run, "lookup").result(ENDS_WITHIN_S).outcome is Outcome.OK
     assert wired.value("credit_pool_timeouts_total") == 2

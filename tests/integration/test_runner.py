@@ -20,7 +20,7 @@ from workload.settings import Settings
 COMMIT = b"COMMIT"
 STATEMENT = b"INSERT INTO credit_proposals"
 WAIT_SECONDS = 90
-# Less than it would go on trying.
+# Less than the time limit of its retries.
 AT_ONCE_SECONDS = retry.CONNECTION_PATIENCE_S / 2
 SESSIONS = """
 SELECT array_agg(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'credit_app'
@@ -48,7 +48,7 @@ def custom(name: str, run: Callable[[Call], Result]) -> Operation:
 def test_a_lost_commit_is_counted_once(
     seeded: Database, wire: Wire, proxy: Proxy, behind_proxy: Settings, moment: Moment
 ) -> None:
-    """Whether or not the lost COMMIT took place, the payment is in the books once, and counted once."""
+    """Whether or not the lost COMMIT took place, the payment is stored once, and counted once."""
     wired = wire("servicing", behind_proxy)
     wired.run("pay")
     proxy.cut(COMMIT, moment)
@@ -85,7 +85,7 @@ def test_a_lost_statement_of_its_own_transaction_is_counted_once(
 def test_a_commit_that_is_still_under_way_is_waited_for(
     seeded: Database, wire: Wire, proxy: Proxy, behind_proxy: Settings
 ) -> None:
-    """The second attempt finds nothing yet, starts anew, and is refused by the first one's audit row."""
+    """The second attempt finds nothing yet, starts again, and is rejected by the first one's audit row."""
     with seeded.connect(Role.SUPERUSER) as connection:
         rows(
             connection,

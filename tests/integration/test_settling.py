@@ -46,7 +46,7 @@ def service(settings: LabSettings) -> Iterator[None]:
 
 @contextmanager
 def alarmed(settings: LabSettings) -> Iterator[tuple[LabSettings, Prometheus]]:
-    """A Prometheus that scrapes the service which is not there, and says so."""
+    """A Prometheus that scrapes a missing service, so that the alert fires."""
     with running_prometheus(settings, "proposals") as prometheus:
         await_state(
             "ServiceDown is pending",
@@ -92,7 +92,7 @@ def test_a_drill_without_that_alert_does_not_wait_for_it(settings: LabSettings) 
 def test_an_alert_that_does_not_fall_silent_is_told_and_left(
     settings: LabSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As is a Prometheus that does not answer: the drill goes on, its verdict will be unknown."""
+    """As is a Prometheus that does not answer: the drill continues, its verdict will be unknown."""
     monkeypatch.setattr(settling, "RESOLVES_WITHIN_S", 0.2)
     told = Told()
     with alarmed(settings) as (found, _):

@@ -24,7 +24,7 @@ ITEM = re.compile(r'name="item_id" value="(\d+)"')
 SOON_SECONDS = 120
 ITEMS = "SELECT product_id, quantity FROM shop.order_items ORDER BY item_id"
 ORDERS = "SELECT is_open, payment, total FROM shop.orders ORDER BY order_id"
-# The dearest of the catalogue that a small credit pays for, and one that none does.
+# The most expensive product that a small credit pays for, and one that no credit does.
 BICYCLE, SUNSCREEN = 19, 24
 
 
@@ -149,7 +149,7 @@ def test_bad_input_answers_4xx_and_changes_nothing(
 def test_credit_that_is_not_given_leaves_the_cart_as_it_is(
     shop: Shop, product_id: int, quantity: int, known: bool
 ) -> None:
-    """Too little for any credit, or a valid CPF of nobody: 409, and the cart stays open."""
+    """Too little for any credit, or a valid CPF of no customer: 409, and the cart stays open."""
     shop.add(product_id=product_id, quantity=quantity)
     cpf = cpf_of_a_customer(shop.database) if known else "52998224725"
     assert shop.post("/checkout", payment="credit", cpf=cpf).status_code == 409

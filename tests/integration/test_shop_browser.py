@@ -80,7 +80,7 @@ def test_every_page_fits_its_screen(browser: Browser, base: str, width: int, dar
 
 
 def test_a_form_of_another_site_does_nothing(browser: Browser, base: str, seeded: Database) -> None:
-    """The browser says that it is a page of another origin: 403, and no row."""
+    """The browser sends the origin of another page: 403, and no row."""
     person, before = visit(browser, base), ask(seeded, PAID)
     add(person, "Football", 1)
     page = person.page

@@ -49,7 +49,7 @@ def test_a_traced_service_leaves_no_file_behind(tmp_path: Path) -> None:
 
 
 def test_a_service_starts_without_a_database_and_ends_in_order(tmp_path: Path) -> None:
-    """Healthy means that the process serves; the operations say that the database is away."""
+    """Healthy means that the process serves; the operations report that the database is unavailable."""
     settings = settings_for(port=free_port(), database="none").model_copy(
         update={"risk_port": free_port(), "workload_load": 10.0}
     )

@@ -33,7 +33,7 @@ COMMENT = re.compile(r"/\*service='(?P<service>[a-z-]+)',statement='(?P<statemen
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """One execution: the text as the server saw it, rows told to Telemetry, rows the server counted."""
+    """One execution: the text as the server saw it, rows reported to Telemetry, rows the server counted."""
 
     name: str
     text: str
@@ -48,7 +48,7 @@ class Recording:
 
 
 class Ledger:
-    """Telemetry that remembers what it was told was written."""
+    """Telemetry that keeps the reported writes."""
 
     def __init__(self) -> None:
         self.told: Counter[tuple[str, str]] = Counter()
@@ -161,7 +161,7 @@ def test_every_statement_belongs_to_an_operation(recording: Recording) -> None:
 
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_a_statement_writes_what_its_header_declares(recording: Recording, name: str) -> None:
-    """Rows told to Telemetry = rows that PostgreSQL counted, at each execution, and not always none."""
+    """Rows reported to Telemetry = rows that PostgreSQL counted, at each execution, and not always none."""
     executions = [execution for execution in recording.executions if execution.name == name]
     assert [execution.told for execution in executions] == [e.counted for e in executions]
     declared = {

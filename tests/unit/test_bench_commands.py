@@ -47,7 +47,7 @@ def row(printed: RenderableType, *first: str) -> list[str]:
 
 
 def test_seeding_beside_pgbench() -> None:
-    """Rows per second of each; the ratio is ours for one of pgbench's."""
+    """Rows per second of each; the ratio is the seed's to pgbench's."""
     result = seed.Result(
         scale=0.5,
         ours=seed.Loading(rows=300_000, seconds=4.0),
@@ -122,7 +122,7 @@ def contestants(tps: Sequence[float]) -> Saturation:
 
 
 def load_result(**services: object) -> Result:
-    """Everything is good, unless told otherwise: as good as pgbench's 0.8, and in time."""
+    """All targets are met by default: a ratio to pgbench of 0.8, and no start delay."""
     held = {
         "asked_rate": 200.0, "arrival_rate": 200.0, "operation_rate": 190.0, "dropped": 0, "errors": 3,
         "start_delay_p99": 0.0499, "processors": Shares(busy=0.5, stolen=STOLEN / 2),
@@ -144,7 +144,7 @@ def styles(table: Table, number: int) -> list[str]:
 
 
 def test_what_the_engine_does_at_saturation() -> None:
-    """Of ours the better arrangement is judged, by its ratio to pgbench."""
+    """The better arrangement of the load engine is judged, by its ratio to pgbench."""
     result = load_result()
     for name, ratio in zip(CONTESTANTS, ("1.00", "0.95", "0.80", "0.70", "0.60"), strict=True):
         figures = row(load._saturation(result), name)

@@ -78,7 +78,7 @@ def test_a_role_that_came_meanwhile_began_at_nothing(found: Cost) -> None:
 
 
 def test_what_was_started_again_is_not_measured() -> None:
-    """Its times begin anew, and what it did before is lost to its counters."""
+    """Its times start at zero, and its counters lose the earlier work."""
     assert _same(FIRST, LAST)
     assert not _same(LAST, FIRST)
     fewer = {name: process for name, process in LAST.processes.items() if name != "risk"}
@@ -86,7 +86,7 @@ def test_what_was_started_again_is_not_measured() -> None:
 
 
 def test_a_person_reads_each_cost_with_its_unit(found: Cost) -> None:
-    """A service that did nothing has no cost of an operation; a size that is not known says so."""
+    """A service that did nothing has no cost of an operation; an unknown size is shown as unknown."""
     screen = Console(file=io.StringIO(), width=120)
     screen.print(*_tables(found))
     text: str = screen.file.getvalue()  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from workload.settings import Settings
 
 
 def test_a_quantile_beyond_the_last_bucket_is_its_bound() -> None:
-    """As PromQL has it: nobody knows how far beyond."""
+    """As in PromQL: the distance beyond the last bound is unknown."""
     assert quantile(0.99, {0.1: 10.0, 0.5: 20.0, float("inf"): 100.0}) == 0.5
 
 

@@ -1,4 +1,4 @@
-"""What may be said of an observer's cost: intervals over rounds, verdicts, and the order of the turns."""
+"""An observer's cost: intervals over rounds, verdicts, and the order of the turns."""
 
 import io
 from collections import Counter
@@ -97,7 +97,7 @@ def test_each_mode_follows_each_other_once() -> None:
 
 
 def test_a_machine_that_gets_slower_does_not_count_against_an_observer() -> None:
-    """Each turn is held against the unobserved one of its own round only."""
+    """Each turn is compared only with the unobserved one of its own round."""
     found = result(traced=(0.5, 0.5, 0.5, 0.5), machine=(1.0, 0.6, 0.4, 0.3))
     cost = found.cost(TRACING)
     assert cost.operations_per_s.value == pytest.approx(0.5)
@@ -121,7 +121,7 @@ def test_a_person_reads_every_figure_and_what_to_make_of_it() -> None:
 
 
 def test_the_document_has_every_turn() -> None:
-    """So that somebody may compute it otherwise."""
+    """So that the figures can be recomputed."""
     document = result(traced=(0.5,), machine=(1.0,)).to_json()
     found = document["modes"]
     assert isinstance(found, dict)
@@ -141,11 +141,11 @@ def _moving(process: psutil.Process) -> str | None:
 
 
 def test_a_frozen_process_ends_with_its_block(tmp_path: Path) -> None:
-    """It would not hear the signal before it goes on."""
+    """It would not receive the signal before it continues."""
     with running("sleeper", command("/bin/sleep", "60"), tmp_path) as process:
         [child] = [c for c in psutil.Process().children() if c.name() == "sleep"]
         process.freeze()
-        await_state("the process stands still", lambda: _moving(child), within_s=60)
+        await_state("the process is stopped", lambda: _moving(child), within_s=60)
     assert not child.is_running()
 
 

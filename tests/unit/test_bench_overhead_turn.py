@@ -16,7 +16,7 @@ PLAN = Plan(seconds=2, rounds=1, processes=2, connections=8)
 
 
 class Recorder:
-    """Stands for the agent, the exporter and both loads; notes what is asked of them."""
+    """Stands for the agent, the exporter and both loads; records the requests to them."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []

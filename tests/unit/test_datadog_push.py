@@ -143,7 +143,7 @@ def test_what_somebody_changed_is_shown_and_put_right(datadog: DatadogAccount, p
 
 @pytest.mark.usefixtures("folder")
 def test_what_is_in_the_account_besides_is_not_touched(datadog: DatadogAccount, push: Push) -> None:
-    """Also when the account has more dashboards than one page, and ours is on the last."""
+    """Also when the account has more dashboards than one page, and the lab's is on the last."""
     for number in range(150):
         key = f"other-{number}"
         other = {**deepcopy(BOARD), "id": key, "description": None, "url": f"/dashboard/{key}"}
@@ -194,7 +194,7 @@ def test_a_query_that_datadog_does_not_understand_stops_everything_before_the_fi
 def test_a_push_that_broke_off_says_how_far_it_came_and_goes_on_the_next_time(
     datadog: DatadogAccount, push: Push
 ) -> None:
-    """An error of the server's is not tried again: the dashboard might be there then twice."""
+    """A server error is not retried: the dashboard might then exist twice."""
     datadog.instead["POST", DASHBOARDS] = [(502, {"errors": ["Bad Gateway"]}, {})]
     said = push(status=2)
     assert 'writing "Lab": 502 Bad Gateway' in said

@@ -30,7 +30,7 @@ def step(action: Action, *changes: Change, key: str | None = "7") -> Step:
 
 
 def test_each_step_is_a_line_with_what_differs_below_it() -> None:
-    """A dry run says what would be done; totals are at the end."""
+    """A dry run shows what would be done; totals are at the end."""
     steps = [
         step(Action.CREATE, key=None),
         step(Action.UPDATE, Change(field="options.x", stored=None, ours=[1, 2])),

@@ -90,7 +90,7 @@ def test_an_unknown_drill_is_refused_with_what_is_near(
 
 
 def kept(machine: Machine, drill: str, *, injected_ns: int, after_s: float | None) -> Assessment:
-    """A run that was judged earlier: DBM saw it after some seconds, or nobody did."""
+    """A run that was judged earlier: DBM saw it after some seconds, or no observer did."""
     seen = Seen.MISSED if after_s is None else Seen.SEEN
     verdicts = tuple(
         Verdict(

@@ -32,5 +32,5 @@ def test_a_quick_processor_is_asked_for_more_until_it_lasts() -> None:
 
 
 def test_what_never_lasts_stays_bounded() -> None:
-    """A table of a few rows answers at once, whatever is asked for."""
+    """A table of a few rows answers at once, with any size."""
     assert sizes(0, 4) == [10, 500, 640, 640]

@@ -159,7 +159,7 @@ def test_minutes_begin_after_the_start_of_the_lab(
 def test_drills_are_drawn_at_random_by_the_seed(
     machine: Machine, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until one fails: the same seed draws the same ones, each at the intensity that was asked for."""
+    """Until one fails: the same seed draws the same ones, each at the requested intensity."""
     del machine
     drawn: list[tuple[str, float]] = []
 

@@ -28,7 +28,7 @@ def failing(*names: str) -> Callable[[Drill], Assessment]:
 
 
 def follow(run: Callable[[Drill], Assessment]) -> tuple[series.Series, list[tuple[str, int]], Told]:
-    """Return what came of the seven, which were waited for and since when, and what was told."""
+    """Return the result of the seven, the waits with their start, and what was reported."""
     waits: list[tuple[str, int]] = []
     told = Told()
     found = series.follow(

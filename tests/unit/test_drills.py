@@ -139,7 +139,7 @@ def test_the_drill_that_runs_is_a_series_for_grafana(tmp_path: Path) -> None:
 
 
 def test_a_damaged_memory_is_not_taken_for_none(tmp_path: Path) -> None:
-    """Who only reads is told; tests/integration/test_drill_killed.py has what is healed then."""
+    """A reader gets the error; tests/integration/test_drill_killed.py tests the heal."""
     place = Place(Paths(state=tmp_path))
     place.write(RUNNING)
     (tmp_path / "drills" / "running.json").write_text("{")
@@ -235,7 +235,7 @@ def test_the_report_is_one_file_with_a_dot_for_each_first_evidence() -> None:
 
 
 def test_a_lab_that_has_just_come_up_is_not_quiet_yet(tmp_path: Path) -> None:
-    """Quiet minutes begin after the last start of any component, as after a drill."""
+    """The watch begins after the last start of any component, as after a drill."""
     paths = Paths(state=tmp_path)
     assert quiet._last_start_ns(paths) == 0
     paths.run.mkdir(parents=True)
@@ -245,7 +245,7 @@ def test_a_lab_that_has_just_come_up_is_not_quiet_yet(tmp_path: Path) -> None:
 
 
 def test_no_rule_knows_the_name_of_the_drill() -> None:
-    """Who injects is the truth, and no observer is told it."""
+    """The injection is known only to the judge, and to no observer."""
     rules = [
         rule
         for drill in DRILLS.values()

@@ -100,7 +100,7 @@ Start = Callable[..., Bench]
 
 
 def test_slow_operations_do_not_slow_the_arrivals(start: Start) -> None:
-    """Both threads hang, and arrivals go on: a closed loop would stand still at two."""
+    """Both threads hang, and arrivals continue: a closed loop would stop at two."""
     bench = start(200.0, held=True)
     bench.await_true("both threads hang", lambda: bench.work.started >= THREADS)
     before = bench.arrivals
@@ -115,8 +115,8 @@ def test_what_is_due_at_the_start_is_done_once_under_load(start: Start) -> None:
     assert (bench.arrivals, idle.arrivals) == (1, 0)
 
 
-def test_lateness_is_measured_from_the_time_of_arrival(start: Start) -> None:
-    """Held up for a while, those that waited start late by as much, each by its own delay."""
+def test_the_start_delay_is_measured_from_the_time_of_arrival(start: Start) -> None:
+    """After a stall each waiting operation has its own start delay."""
     bench = start(200.0, held=True)
     bench.await_true("a queue of a hundred", lambda: bench.arrivals > bench.work.started + 100)
     bench.work.gate.set()
@@ -154,7 +154,7 @@ def test_an_arrival_that_waited_too_long_is_dropped_and_counted(start: Start) ->
 
 
 def test_a_change_of_load_is_felt_at_once(start: Start) -> None:
-    """From nothing to something within a second, and the target rate says so."""
+    """From zero to a rate within a second; the metric of the target rate shows it."""
     bench = start(100.0, workload_load=0.0)
     assert bench.arrivals == 0
     bench.engine.set_load(2.0)
@@ -180,7 +180,7 @@ def test_a_pause_waits_for_what_runs_and_lets_nothing_start(start: Start) -> Non
 
 
 def test_a_pause_ends_by_itself(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asked for it may have died."""
+    """Its caller may have been killed."""
     monkeypatch.setattr(module, "PAUSE_EXPIRES_S", 0.2)
     bench = start(200.0)
     assert bench.engine.pause(timeout=SOON_SECONDS)

@@ -1,4 +1,4 @@
-"""The store of `bench pages`: as many spans as are asked for, up to now, as the default load leaves them."""
+"""The store of `bench pages`: the requested number of spans, up to now, as after the default load."""
 
 from pathlib import Path
 

@@ -122,7 +122,7 @@ def test_the_total_over_three_replicas_is_what_was_asked(
 
 
 def test_those_that_stay_take_over_what_one_leaves(three: tuple[Names, list[Replica]]) -> None:
-    """One is stopped and gone from DNS; the two others make up for it."""
+    """One is stopped and removed from DNS; the two others take its share."""
     names, replicas = three
     replicas.pop().stop()
     names.number = 2
@@ -135,7 +135,7 @@ def test_those_that_stay_take_over_what_one_leaves(three: tuple[Names, list[Repl
 
 
 def test_without_an_answer_the_last_count_holds(three: tuple[Names, list[Replica]]) -> None:
-    """DNS away, or no replica ready: nobody takes the whole load for that."""
+    """DNS unavailable, or no replica ready: no replica takes the whole load because of that."""
     names, replicas = three
     names.number = 0
     asked = names.asked

@@ -39,7 +39,7 @@ def test_a_program_that_calls_this_machine_is_answered(host: str) -> None:
     ],
 )  # fmt: skip
 def test_any_other_host_is_refused(host: str) -> None:
-    """DNS rebinding: the name leads here, and the browser says which it was."""
+    """DNS rebinding: the name resolves to this machine, and the browser sends it as Host."""
     assert refused({"host": host}) == 421
 
 
@@ -66,7 +66,7 @@ def test_no_host_at_all_is_refused() -> None:
 )
 @pytest.mark.parametrize("own_pages", [True, False])
 def test_a_page_of_another_origin_is_refused(headers: dict[str, str], *, own_pages: bool) -> None:
-    """Another port of this machine is another origin; a form's POST is no link that somebody follows."""
+    """Another port of this machine is another origin; a form's POST is not a navigation."""
     assert refused(headers, own_pages=own_pages) == 403
 
 

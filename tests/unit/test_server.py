@@ -82,7 +82,7 @@ Serve = Callable[..., Serving]
 
 
 def test_health_is_200_only_while_the_service_serves(serve: Serve) -> None:
-    """Starting and draining say 503; running and paused say 200; the body says which."""
+    """Starting and draining say 503; running and paused answer 200; the body has the state."""
     serving = serve("risk")
     [service] = serving.services
     assert serving.health()[0] == 503
@@ -146,7 +146,7 @@ def test_there_are_no_other_pages(serve: Serve, method: str, path: str) -> None:
 def test_a_pause_that_something_holds_up_says_so(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """503, and the caller's client raises: whoever needs quiet must not believe it has it."""
+    """503, and the caller's client raises: a caller that needs a pause must notice that there is none."""
     monkeypatch.setattr(server, "PAUSE_TIMEOUT_S", 0.1)
     serving = serve("risk")
     serving.start()
@@ -209,7 +209,7 @@ def test_no_page_and_no_foreign_host_steers_a_service(serve: Serve, method: str,
 def test_beyond_loopback_a_service_takes_orders_only_with_a_token(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without LAB_CONTROL_TOKEN nobody steers it; with it its holder does; reading needs none."""
+    """Control requests need LAB_CONTROL_TOKEN; reads need no token."""
     serving = serve("risk")
     application = Serving(("risk",), bind_address="0.0.0.0")  # noqa: S104
     assert application.ask("PUT", "/load", b"3")[0] == 403
@@ -225,7 +225,7 @@ def test_beyond_loopback_a_service_takes_orders_only_with_a_token(
 
 
 def test_status_shows_a_paused_service_as_paused(serve: Serve) -> None:
-    """It answers, and yet not all that was asked for works; once it is resumed it does."""
+    """It answers, but a paused service is not ready; once it is resumed it is."""
     serving = serve("risk")
     serving.start()
     risk = ComponentStatus(name="risk", state=Up.RUNNING, version="1", address="", pid=1)
