@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from lab.cli import app
-from lab.terminal.commands import Later
+from lab.terminal.commands import LazyCommand
 
 PLACEHOLDERS = {"name": "idle-in-transaction", "key": "customer_history"}
 
@@ -60,7 +60,7 @@ def all_commands() -> list[Command]:
 
 
 def _walk(command: Any, words: tuple[str, ...]) -> Iterator[Command]:
-    loaded = command.load() if isinstance(command, Later) else command
+    loaded = command.load() if isinstance(command, LazyCommand) else command
     if hasattr(loaded, "commands"):
         for name, each in loaded.commands.items():
             yield from _walk(each, (*words, name))

@@ -1,44 +1,44 @@
 """Benchmarks of the lab, compared with pgbench on one server in one run."""
 
-from lab.terminal.commands import Commands, Later
+from lab.terminal.commands import CommandGroup, LazyCommand
 
-group = Commands(
+group = CommandGroup(
     "bench",
     "Measure the lab and compare it with pgbench, on the running server.",
-    Later(
+    LazyCommand(
         "seed",
         "lab.bench.seed:seed",
         "Load the seed and a pgbench database of as many rows, and compare.",
     ),
-    Later(
+    LazyCommand(
         "load",
         "lab.bench.load.command:load",
         "Compare the load engine with pgbench, with the same SQL and number of connections.",
     ),
-    Later(
+    LazyCommand(
         "overhead",
         "lab.bench.overhead.command:overhead",
         "Measure the cost of exporter, agent, tracing, auto_explain and all of them for the load.",
     ),
-    Later(
+    LazyCommand(
         "cost",
         "lab.bench.cost.command:cost",
         "Measure the unit costs of an operation, a span and a series, in CPU time and bytes.",
     ),
-    Later(
+    LazyCommand(
         "intake",
         "lab.bench.intake:intake",
         "Measure the intake throughput of a separate console, in spans and log lines.",
     ),
-    Later(
+    LazyCommand(
         "console",
         "lab.bench.console:console",
         "Measure the services with the console on, stopped, killed, frozen, and with a full disk.",
     ),
-    Later(
+    LazyCommand(
         "memory",
         "lab.bench.memory:memory",
         "Measure the memory growth of the running lab's console and agent.",
     ),
-    Later("pages", "lab.bench.pages:pages", "Measure the console's pages on a large store."),
+    LazyCommand("pages", "lab.bench.pages:pages", "Measure the console's pages on a large store."),
 )

@@ -51,19 +51,19 @@ class Result:
     """Both loads of one run; `scale` is the lab's."""
 
     scale: float
-    ours: Loading
+    seed: Loading
     pgbench: Loading
 
     @property
     def ratio(self) -> float:
         """The seed's rows per second divided by pgbench's."""
-        return self.ours.rows_per_second / self.pgbench.rows_per_second
+        return self.seed.rows_per_second / self.pgbench.rows_per_second
 
     def to_json(self) -> dict[str, float]:
         """Return the flat document that --json prints."""
         figures = {
             f"{who}_{name}": value
-            for who, loading in (("ours", self.ours), ("pgbench", self.pgbench))
+            for who, loading in (("seed", self.seed), ("pgbench", self.pgbench))
             for name, value in {
                 **asdict(loading),
                 "rows_per_second": loading.rows_per_second,
@@ -110,7 +110,7 @@ def measure(settings: LabSettings, scale: float) -> Result:
             seconds = _initialise_pgbench(scratch, pgbench_scale)
     return Result(
         scale=scale,
-        ours=Loading(rows=report.rows, seconds=report.seconds),
+        seed=Loading(rows=report.rows, seconds=report.seconds),
         pgbench=Loading(rows=pgbench_scale * PGBENCH_ROWS, seconds=seconds),
     )
 
@@ -158,7 +158,7 @@ def _table(result: Result) -> Table:
     table.add_column("")
     for heading in ("rows", "seconds", "rows/s"):
         table.add_column(heading, justify="right")
-    for name, loading in (("seed", result.ours), ("pgbench -i", result.pgbench)):
+    for name, loading in (("seed", result.seed), ("pgbench -i", result.pgbench)):
         table.add_row(
             name,
             f"{loading.rows:,}",

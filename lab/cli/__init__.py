@@ -9,7 +9,7 @@ import sys
 from typing import Any, NoReturn
 
 from lab.foundation.errors import LabError
-from lab.terminal.commands import PASS_ON, Commands, Later
+from lab.terminal.commands import PASS_ON, CommandGroup, LazyCommand
 from lab.terminal.streams import tolerate_any_encoding
 from workload.errors import WorkloadError
 
@@ -18,7 +18,7 @@ class Interrupted(LabError):  # noqa: N818 - a request of the user, not an error
     """Interrupted; processes that this call started are stopped."""
 
 
-class Root(Commands):
+class Root(CommandGroup):
     """All commands; an interrupt raises `Interrupted` instead of typer's own exit."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -34,74 +34,74 @@ NEGATIVE_ID = {"ignore_unknown_options": True}
 app = Root(
     "creditlab",
     "Credit Lab: a credit workload on PostgreSQL 15, watched by two observability stacks.",
-    Later(
+    LazyCommand(
         "up",
         "lab.cli.up:up",
         "Start the lab, or its missing components: in containers if a Docker engine is available.",
     ),
-    Later(
+    LazyCommand(
         "down",
         "lab.cli.down:down",
         "Stop the running lab; --docker or --native selects one.",
     ),
-    Later(
+    LazyCommand(
         "restart",
         "lab.cli.restart:restart",
         "Stop the lab and start it with the same options; changed settings take effect.",
     ),
-    Later("status", "lab.cli.status:status", "Show each component."),
-    Later("logs", "lab.cli.logs:logs", "Show the last lines of the logs."),
-    Later(
+    LazyCommand("status", "lab.cli.status:status", "Show each component."),
+    LazyCommand("logs", "lab.cli.logs:logs", "Show the last lines of the logs."),
+    LazyCommand(
         "trace",
         "lab.cli.trace:trace",
         "Show the statements of a trace, each with its executed plan.",
     ),
-    Later("queries", "lab.cli.queries:queries", "List the top statements of the last hour."),
-    Later(
+    LazyCommand("queries", "lab.cli.queries:queries", "List the top statements of the last hour."),
+    LazyCommand(
         "query",
         "lab.cli.queries:query",
         "Show one statement: both observers, its plans over time, its slowest executions, its tables.",
         NEGATIVE_ID,
     ),
-    Later(
+    LazyCommand(
         "sessions",
         "lab.cli.sessions:sessions",
         "Show live sessions and the blocking tree. Exit status 1 when PostgreSQL does not answer.",
     ),
-    Later(
+    LazyCommand(
         "doctor",
         "lab.cli.doctor:doctor",
         "Check a PostgreSQL server for the requirements of Database Monitoring and of the exporter.",
     ),
-    Later(
+    LazyCommand(
         "verify",
         "lab.cli.verify:verify",
         "Check every invariant, and the counters of the services against the database.",
     ),
-    Later(
+    LazyCommand(
         "compare",
         "lab.cli.compare:compare",
         "Compare the answers of both observers with the database, and show what observing costs.",
     ),
-    Later("datadog", "lab.cli.datadog:group", "Work with a Datadog account."),
-    Later(
+    LazyCommand("datadog", "lab.cli.datadog:group", "Work with a Datadog account."),
+    LazyCommand(
         "drill",
         "lab.cli.drill:group",
         "Inject a fault, prove it in PostgreSQL, heal it, and show which observers detected it.",
     ),
-    Later(
+    LazyCommand(
         "psql",
         "lab.cli.psql:psql",
         "Open psql in the lab's database; further arguments are psql's own.",
         PASS_ON,
     ),
-    Later(
+    LazyCommand(
         "test",
         "lab.cli.test:test",
         "Check style and types, then run the tests, twice; with arguments, only pytest with these.",
         PASS_ON,
     ),
-    Later(
+    LazyCommand(
         "bench",
         "lab.bench:group",
         "Measure the lab and compare it with pgbench, on the running server.",

@@ -7,14 +7,14 @@ import typer
 
 from lab.datadog.account import Account
 from lab.foundation.settings import DatadogSettings
-from lab.terminal.commands import Commands, Later
+from lab.terminal.commands import CommandGroup, LazyCommand
 from lab.terminal.options import AsJson
 from lab.terminal.screen import out
 
-group = Commands(
+group = CommandGroup(
     "datadog",
     "Work with a Datadog account.",
-    Later(
+    LazyCommand(
         "push",
         "lab.cli.datadog:push",
         "Create or update the monitors and the dashboard; needs DD_API_KEY and DD_APP_KEY.",

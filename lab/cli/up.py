@@ -152,7 +152,7 @@ def _natively(settings: LabSettings, asked: UpOptions, screen: Screen) -> bool:
 def _seed(settings: LabSettings, required: RequiredSettings, screen: Screen) -> SeedReport:
 
     if screen.is_live:
-        with screen.stepped_aside() as console, bar(console) as progress:
+        with screen.suspended() as console, bar(console) as progress:
             return seed.ensure(settings, required=required, progress=progress)
     return seed.ensure(settings, required=required)
 

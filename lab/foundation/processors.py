@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import psutil
 
 # A third of the scheduler's weight of processes with nice 0.
-BEHIND = 5
+NICE_INCREMENT = 5
 # Above it a measurement is not one of the machine's nominal capacity.
-STOLEN = 0.05
+MAX_STOLEN = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +27,7 @@ class Shares:
 
 def raise_nice_value() -> None:
     """Raise this process's nice value, so that the services' threads are scheduled first."""
-    os.nice(BEHIND)
+    os.nice(NICE_INCREMENT)
 
 
 def now() -> Mapping[str, float]:

@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 PASS_ON = MappingProxyType({"ignore_unknown_options": True, "allow_extra_args": True})
 
 
-class Later(TyperCommand):
+class LazyCommand(TyperCommand):
     """A lazily imported command: its name, the location of its function, its line in the group's help."""
 
     def __init__(
@@ -43,10 +43,10 @@ class Later(TyperCommand):
         return command
 
 
-class Commands(TyperGroup):
+class CommandGroup(TyperGroup):
     """A group of lazily imported commands."""
 
-    def __init__(self, name: str, summary: str, *commands: Later) -> None:
+    def __init__(self, name: str, summary: str, *commands: LazyCommand) -> None:
         super().__init__(
             name=name,
             commands=list(commands),
@@ -58,4 +58,4 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command of these arguments, and import it."""
         name, command, rest = super().resolve_command(ctx, args)
-        return name, command.load() if isinstance(command, Later) else command, rest
+        return name, command.load() if isinstance(command, LazyCommand) else command, rest

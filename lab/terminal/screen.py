@@ -71,7 +71,7 @@ class Screen:
         err.print(line, soft_wrap=True)
 
     @contextmanager
-    def stepped_aside(self) -> Iterator[Console]:
+    def suspended(self) -> Iterator[Console]:
         """Remove the spinner while another display, such as a progress bar, uses the terminal."""
         self.close()
         yield err

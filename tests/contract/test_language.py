@@ -28,6 +28,8 @@ PROSE: Mapping[str, tuple[str, ...]] = {
     "lab/drilldown": (".py", ".sql"),
     "lab/judge": (".py",),
     "lab/verify": (".py", ".sql"),
+    "lab/drills": (".py", ".html"), "lab/cli": (".py",), "lab/bench": (".py",),
+    "workload": (".py", ".sql", ".html"), "grafana/generator": (".py",), "k8s": (".py",),
 }  # fmt: skip
 # Each word or phrase, as a regular expression between word boundaries, and what to write.
 WORDS: Mapping[str, str] = {
@@ -68,16 +70,16 @@ WORDS: Mapping[str, str] = {
 }
 # Places where a word of the list is right: the line's text, and why.
 ALLOWED: Mapping[str, str] = {
-    'without observers ("nobody")': "the name that `bench overhead` prints for that variant",
-    '"Nobody" is not a bare PostgreSQL': "the same",
     "so that nobody pays for it": "a person in the shop, not a component",
     "ExporterBlind": "the name of an alert",
     "blind spots": "a term of observability",
     "blind-spots": "the name of a document",
     "Blind spots": "a term of observability",
     "blind-spot matrix": "the same",
+    "Colour-blind": "a property of palettes",
+    '"nobody"': "a user of the operating system",
+    "Blind-spot matrix": "the same",
     "user nobody": "a user of the operating system",
-    '"nobody"': "the same",
     "ours=3": "a field of `datadog push --json`",
 }
 CODE_BLOCK = re.compile(r"^(```|~~~).*?^\1[ ]*$", re.MULTILINE | re.DOTALL)
@@ -104,12 +106,18 @@ def _blank(found: re.Match[str]) -> str:
     return re.sub(r"[^\n]", " ", found[0])
 
 
+def without_allowed(text: str) -> str:
+    """Return a text with the allowed phrases replaced by blanks."""
+    for phrase in ALLOWED:
+        text = text.replace(phrase, " " * len(phrase))
+    return text
+
+
 def prose(text: str) -> str:
     """Return a Markdown text with its code replaced by blanks, so that lines keep their numbers."""
     for pattern in (CODE_BLOCK, INDENTED):
         text = pattern.sub(_blank, text)
-    for phrase in ALLOWED:
-        text = text.replace(phrase, " " * len(phrase))
+    text = without_allowed(text)
     return NOT_PROSE.sub(_blank, text)
 
 
@@ -125,10 +133,7 @@ def python_prose(text: str) -> str:
         if token.type in kinds:
             for number, line in enumerate(token.string.split("\n"), token.start[0] - 1):
                 lines[number] += f" {line}"
-    found = "\n".join(lines)
-    for phrase in ALLOWED:
-        found = found.replace(phrase, " " * len(phrase))
-    return found
+    return without_allowed("\n".join(lines))
 
 
 def words_of(text: str, suffix: str) -> str:
@@ -137,7 +142,7 @@ def words_of(text: str, suffix: str) -> str:
         case ".py":
             return python_prose(text)
         case ".html":
-            return MARKUP.sub(_blank, text)
+            return MARKUP.sub(_blank, without_allowed(text))
         case ".sql" | ".js":
             return text
         case _:

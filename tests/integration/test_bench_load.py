@@ -9,8 +9,8 @@ import pytest
 from lab import seed
 from lab.bench.load import services
 from lab.bench.load.bare import BareRunner
+from lab.bench.load.engine import Engine, engine
 from lab.bench.load.measure import ARRANGEMENTS, CONTESTANTS, PGBENCH
-from lab.bench.load.ours import Engine, engine
 from lab.bench.load.pgbench import Pgbench
 from lab.bench.load.scenarios import MIX, SCENARIOS, Scenario, Share
 from lab.bench.load.scripts import Sample, one_of, write
@@ -127,7 +127,7 @@ def test_a_run_measures_everybody(bench: Bench, monkeypatch: pytest.MonkeyPatch)
         assert one["ratios"] == {n: one["tps"][n] / one["tps"][PGBENCH] for n in CONTESTANTS}
     mix = found["scenarios"][MIX.name]
     assert found["ratio"] == max(mix["ratios"][name] for name in ARRANGEMENTS)
-    assert found["ours_tps"] == mix["tps"][found["ours"]]
+    assert found["engine_tps"] == mix["tps"][found["engine"]]
     assert min(found["lateness_p99_ms"], found["pgbench_lateness_p99_ms"]) > 0
     held = found["services"]
     assert held["errors"] == 0

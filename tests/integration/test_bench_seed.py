@@ -23,12 +23,12 @@ def test_both_loads_are_measured_and_nothing_remains(bench: Bench, cluster: Clus
     found = bench("seed", "--scale", "0.01")
     assert DATABASE not in databases(cluster)
     assert (found["scale"], found["pgbench_rows"]) == (0.01, PGBENCH_ROWS)
-    assert 1_000 < found["ours_rows"] < 20_000
-    for who in ("ours", "pgbench"):
+    assert 1_000 < found["seed_rows"] < 20_000
+    for who in ("seed", "pgbench"):
         assert found[f"{who}_seconds"] > 0
         speed = found[f"{who}_rows"] / found[f"{who}_seconds"]
         assert found[f"{who}_rows_per_second"] == pytest.approx(speed)
-    speeds = found["ours_rows_per_second"], found["pgbench_rows_per_second"]
+    speeds = found["seed_rows_per_second"], found["pgbench_rows_per_second"]
     assert found["ratio"] == pytest.approx(speeds[0] / speeds[1])
 
 

@@ -10,7 +10,7 @@ from lab.bench.console import STATES
 from lab.bench.own_console import OwnConsole, own_console
 from lab.clients.database import Role, rows
 from lab.clients.services import ServiceClient
-from lab.foundation.processors import BEHIND
+from lab.foundation.processors import NICE_INCREMENT
 from lab.stack.native.cluster import Cluster
 from tests.fix_postgres import Database, free_port
 from tests.integration.test_intake_lab import counted, services, sums, until
@@ -54,7 +54,7 @@ def test_services_continue_and_the_log_is_read_to_its_last_line(
         own_console(tmp_path, log=log) as console,
         services(settings, f"http://127.0.0.1:{console.port}") as client,
     ):
-        assert console.process.nice() == os.nice(0) + BEHIND
+        assert console.process.nice() == os.nice(0) + NICE_INCREMENT
         for name, bring_about in STATES.items():
             console.restore()
             bring_about(console)

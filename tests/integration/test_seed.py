@@ -292,10 +292,10 @@ def test_progress_tells_every_step(database: Database) -> None:
 def test_the_benchmark_compares_and_leaves_no_database(database: Database) -> None:
     """`bench seed` gives both throughputs and their ratio, and drops what it made."""
     document = bench_seed.measure(database.settings, scale=0.01).to_json()
-    assert document["ours_rows"] > 5_000
+    assert document["seed_rows"] > 5_000
     assert document["pgbench_rows"] == 100_011
     assert document["ratio"] == pytest.approx(
-        document["ours_rows_per_second"] / document["pgbench_rows_per_second"]
+        document["seed_rows_per_second"] / document["pgbench_rows_per_second"]
     )
     with connect(dsn(database.settings, Role.SUPERUSER)) as connection:
         known = "SELECT FROM pg_database WHERE datname = %s"

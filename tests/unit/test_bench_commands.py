@@ -25,7 +25,7 @@ from lab.bench.load.measure import (
 )
 from lab.bench.load.scenarios import SCENARIOS
 from lab.bench.load.services import RateRun
-from lab.foundation.processors import STOLEN, Shares
+from lab.foundation.processors import MAX_STOLEN, Shares
 
 
 def lines(printed: RenderableType) -> list[list[str]]:
@@ -50,13 +50,13 @@ def test_seeding_beside_pgbench() -> None:
     """Rows per second of each; the ratio is the seed's to pgbench's."""
     result = seed.Result(
         scale=0.5,
-        ours=seed.Loading(rows=300_000, seconds=4.0),
+        seed=seed.Loading(rows=300_000, seconds=4.0),
         pgbench=seed.Loading(rows=100_011, seconds=0.5),
     )
     assert result.ratio == pytest.approx(75_000 / 200_022)
     assert result.to_json() == {
         "scale": 0.5,
-        "ours_rows": 300_000, "ours_seconds": 4.0, "ours_rows_per_second": 75_000.0,
+        "seed_rows": 300_000, "seed_seconds": 4.0, "seed_rows_per_second": 75_000.0,
         "pgbench_rows": 100_011, "pgbench_seconds": 0.5, "pgbench_rows_per_second": 200_022.0,
         "ratio": result.ratio,
     }  # fmt: skip
@@ -125,7 +125,7 @@ def load_result(**services: object) -> Result:
     """All targets are met by default: a ratio to pgbench of 0.8, and no start delay."""
     held = {
         "asked_rate": 200.0, "arrival_rate": 200.0, "operation_rate": 190.0, "dropped": 0, "errors": 3,
-        "start_delay_p99": 0.0499, "processors": Shares(busy=0.5, stolen=STOLEN / 2),
+        "start_delay_p99": 0.0499, "processors": Shares(busy=0.5, stolen=MAX_STOLEN / 2),
     }  # fmt: skip
     return Result(
         plan=Plan(seconds=2, rounds=3, connections=8, rate=500.0),
@@ -177,7 +177,7 @@ def test_the_engines_start_delay_beside_pgbenchs() -> None:
         ({"operation_rate": 189.0}, ["bold red", "green", "green"]),
         ({"dropped": 1}, ["bold red", "green", "green"]),
         ({"start_delay_p99": 0.05}, ["green", "bold red", "green"]),
-        ({"processors": Shares(busy=0.5, stolen=STOLEN)}, ["green", "green", "bold red"]),
+        ({"processors": Shares(busy=0.5, stolen=MAX_STOLEN)}, ["green", "green", "bold red"]),
     ],
 )
 def test_services_that_keep_up_are_called_good(
@@ -190,17 +190,17 @@ def test_services_that_keep_up_are_called_good(
 def test_the_services_figures() -> None:
     table = load._services(load_result())
     found = [words for words in lines(table) if words[0] == "190"]
-    assert found == [["190", "0", "3", "49.9", "50%", f"{STOLEN / 2:.0%}"]]
+    assert found == [["190", "0", "3", "49.9", "50%", f"{MAX_STOLEN / 2:.0%}"]]
     text = " ".join(" ".join(words) for words in lines(load._tables(load_result())))
     assert "8 connections each; medians of 3 rounds, turns of 2 s" in text
 
 
 def test_the_document_holds_the_mix_and_every_scenario() -> None:
     document = load_result().to_json()
-    assert {name: document[name] for name in ("ours", "ours_tps", "pgbench_tps", "ratio")} == {
-        "ours": THREADS, "ours_tps": 800, "pgbench_tps": 1000, "ratio": 0.8,
+    assert {name: document[name] for name in ("engine", "engine_tps", "pgbench_tps", "ratio")} == {
+        "engine": THREADS, "engine_tps": 800, "pgbench_tps": 1000, "ratio": 0.8,
     }  # fmt: skip
-    assert (document["driver_ratio"], document["ours_traced_tps"]) == (0.95, 600)
+    assert (document["driver_ratio"], document["engine_traced_tps"]) == (0.95, 600)
     assert (document["lateness_p99_ms"], document["pgbench_lateness_p99_ms"]) == (4.0, 2.0)
     assert (document["lateness_ratio"], document["rounds"]) == (2.0, 3)
     assert set(document["scenarios"]) == {one.name for one in SCENARIOS}  # type: ignore[call-overload]

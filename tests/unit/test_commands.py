@@ -7,19 +7,19 @@ from collections.abc import Iterator
 import pytest
 
 from lab.cli import app
-from lab.terminal.commands import Commands, Later
+from lab.terminal.commands import CommandGroup, LazyCommand
 
 
-def declared(group: Commands) -> Iterator[Later]:
+def declared(group: CommandGroup) -> Iterator[LazyCommand]:
     for command in group.commands.values():
-        assert isinstance(command, Later)
+        assert isinstance(command, LazyCommand)
         yield command
-        if isinstance(loaded := command.load(), Commands):
+        if isinstance(loaded := command.load(), CommandGroup):
             yield from declared(loaded)
 
 
 @pytest.mark.parametrize("command", [*declared(app)], ids=lambda command: command.name)
-def test_the_line_of_a_command_is_what_its_function_says(command: Later) -> None:
+def test_the_line_of_a_command_is_what_its_function_says(command: LazyCommand) -> None:
     loaded = command.load()
     assert loaded.help
     first = loaded.help.partition("\n\n")[0].replace("\n", " ")

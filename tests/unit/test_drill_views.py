@@ -11,7 +11,7 @@ from lab.drills.assessment import Assessment
 from lab.drills.matrix import LEGEND, Matrix
 from lab.drills.quiet import Watch
 from lab.drills.runner import Run
-from lab.foundation.processors import STOLEN
+from lab.foundation.processors import MAX_STOLEN
 from lab.judge.evidence import TITLES, Observer
 from lab.judge.quiet import FalsePositive
 from lab.judge.readings import Seen
@@ -89,7 +89,7 @@ def test_minutes_without_a_fault_show_false_positives() -> None:
     assert lines(view.quiet(unheard))[0] == "PostgreSQL log had no data: it delivered nothing"
 
 
-@pytest.mark.parametrize(("stolen", "shown"), [(STOLEN, 1), (STOLEN + 0.01, 2)])
+@pytest.mark.parametrize(("stolen", "shown"), [(MAX_STOLEN, 1), (MAX_STOLEN + 0.01, 2)])
 def test_processor_time_that_the_host_took_is_noted(stolen: float, shown: int) -> None:
     found = lines(view.quiet(watched(stolen=stolen)))
     assert len(found) == shown

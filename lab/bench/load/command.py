@@ -23,7 +23,7 @@ from lab.bench.load.measure import (
 )
 from lab.bench.load.scenarios import MIX, SCENARIOS
 from lab.bench.scratch import checkpoint, scratch_database
-from lab.foundation.processors import STOLEN
+from lab.foundation.processors import MAX_STOLEN
 from lab.foundation.settings import LabSettings
 from lab.stack.mode import running_settings
 from lab.terminal.interruption import interruptible
@@ -161,7 +161,7 @@ def _services(result: Result) -> Table:
         str(services.errors),
         _judged(f"{delay:.1f}", good=delay < START_DELAY_P99_MS),
         f"{services.processors.busy:.0%}",
-        _judged(f"{services.processors.stolen:.0%}", good=services.processors.stolen < STOLEN),
+        _judged(f"{services.processors.stolen:.0%}", good=services.processors.stolen < MAX_STOLEN),
     )
     return table
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from statistics import median, quantiles
 
-from lab.bench.load.ours import Engine, engine
+from lab.bench.load.engine import Engine, engine
 from lab.bench.load.pgbench import Pgbench
 from lab.bench.load.scenarios import MIX, SCENARIOS
 from lab.bench.load.services import RateRun, run_at_rate
@@ -87,12 +87,12 @@ class Result:
         """Return the document of --json; its top-level figures are those of the mix."""
         mix = self.saturation[MIX.name]
         return {
-            "ours": mix.best,
-            "ours_tps": mix.tps[mix.best],
+            "engine": mix.best,
+            "engine_tps": mix.tps[mix.best],
             "pgbench_tps": mix.tps[PGBENCH],
             "ratio": mix.ratios[mix.best],
             "driver_ratio": mix.ratios[DRIVER],
-            "ours_traced_tps": mix.tps[TRACED],
+            "engine_traced_tps": mix.tps[TRACED],
             "lateness_p99_ms": self.start_delays.p99_ms[PROCESSES],
             "pgbench_lateness_p99_ms": self.start_delays.p99_ms[PGBENCH],
             "lateness_ratio": self.start_delays.ratio,
@@ -144,7 +144,7 @@ def measure(settings: LabSettings, plan: Plan, progress: Progress) -> Result:
 def _contestants(
     settings: LabSettings, plan: Plan, stack: ExitStack
 ) -> Mapping[str, Pgbench | Engine]:
-    def ours(processes: int, *, traced: bool = False, bare: bool = False) -> Engine:
+    def our_engine(processes: int, *, traced: bool = False, bare: bool = False) -> Engine:
         return stack.enter_context(
             engine(
                 settings,
@@ -157,10 +157,10 @@ def _contestants(
 
     return {
         PGBENCH: Pgbench(settings, connections=plan.connections),
-        DRIVER: ours(1, bare=True),
-        THREADS: ours(1),
-        PROCESSES: ours(plan.processes),
-        TRACED: ours(plan.processes, traced=True),
+        DRIVER: our_engine(1, bare=True),
+        THREADS: our_engine(1),
+        PROCESSES: our_engine(plan.processes),
+        TRACED: our_engine(plan.processes, traced=True),
     }
 
 

@@ -119,7 +119,7 @@ def tables(result: Result) -> RenderableType:
     plan = result.plan
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("observed by", no_wrap=True)
-    for heading in ("nobody", "with it", "ratio", "95 % interval"):
+    for heading in ("unobserved", "with it", "ratio", "95 % interval"):
         table.add_column(heading, justify="right")
     table.add_column("", no_wrap=True)
     unobserved = result.typical(UNOBSERVED)
@@ -155,7 +155,7 @@ def _notes(plan: Plan) -> list[str]:
     notes = [f"{mode.name}: {mode.what}" for mode in MODES]
     notes += [
         f"Always on: {ALWAYS_ON}.",
-        f"{turns}, {plan.connections} connections at saturation; nobody and with it are medians.",
+        f"{turns}, {plan.connections} connections at saturation; unobserved and with it are medians.",
         f"A ratio is to the unobserved turn of the same round: {interval}.",
         "One interval in twenty does not contain the true value.",
         "CPU/statement is the clients' CPU time, without that of the database.",

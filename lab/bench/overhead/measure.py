@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from threading import Event
 
-from lab.bench.load.ours import Engine, engine
+from lab.bench.load.engine import Engine, engine
 from lab.bench.load.scenarios import MIX
 from lab.bench.overhead.modes import ALWAYS_ON, MODES, SCRAPE_EVERY_S, UNOBSERVED, Mode, order
 from lab.bench.overhead.observers import observed, observer, scraped, sink

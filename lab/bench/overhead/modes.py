@@ -25,7 +25,7 @@ class Mode:
     auto_explain: bool = False
 
 
-UNOBSERVED = Mode(name="nobody", what="neither scraped, sampled, traced nor explained")
+UNOBSERVED = Mode(name="unobserved", what="neither scraped, sampled, traced nor explained")
 MODES = (
     UNOBSERVED,
     Mode(name="exporter", what="postgres_exporter, scraped every 10 s", exporter=True),

@@ -1,39 +1,39 @@
 """`drill`: injects a fault, proves it, heals it, and shows which observers detected it."""
 
-from lab.terminal.commands import Commands, Later
+from lab.terminal.commands import CommandGroup, LazyCommand
 
-group = Commands(
+group = CommandGroup(
     "drill",
     "Inject a fault, prove it in PostgreSQL, heal it, and show which observers detected it.",
-    Later("list", "lab.cli.drill.catalogue:list_all", "Show every drill."),
-    Later(
+    LazyCommand("list", "lab.cli.drill.catalogue:list_all", "Show every drill."),
+    LazyCommand(
         "show",
         "lab.cli.drill.catalogue:show",
         "Show what a drill does, its roles, and the expected signals.",
     ),
-    Later("run", "lab.cli.drill.run:run_one", "Run a drill to its verdicts."),
-    Later(
+    LazyCommand("run", "lab.cli.drill.run:run_one", "Run a drill to its verdicts."),
+    LazyCommand(
         "all",
         "lab.cli.drill.run:run_all",
         "Run every drill, with a minute between two, then verify: the blind-spot matrix."
         " About an hour.",
     ),
-    Later(
+    LazyCommand(
         "report",
         "lab.cli.drill.report:report",
         "Show the blind-spot matrix of the latest run of each drill.",
     ),
-    Later(
+    LazyCommand(
         "quiet",
         "lab.cli.drill.report:quiet",
         "Watch a lab without a fault: every detection is a false positive.",
     ),
-    Later(
+    LazyCommand(
         "random",
         "lab.cli.drill.run:run_random",
         "Run drills in random order, until Ctrl-C, for training.",
     ),
-    Later(
+    LazyCommand(
         "stop",
         "lab.cli.drill.run:stop",
         "End the running drill, or heal what a killed one has left.",

@@ -11,7 +11,7 @@ from lab.drills.assessment import Assessment
 from lab.drills.drill import Drill
 from lab.drills.matrix import LEGEND, LETTERS, Matrix
 from lab.drills.quiet import Watch
-from lab.foundation.processors import STOLEN
+from lab.foundation.processors import MAX_STOLEN
 from lab.foundation.timestamps import moment
 from lab.judge.evidence import TITLES, Observer
 from lab.judge.readings import Seen
@@ -113,7 +113,7 @@ def quiet(found: Watch) -> RenderableType:
         Text(f"{TITLES[observer]} had no data: {reason}", style="yellow")
         for observer, reason in found.unheard.items()
     ]
-    if found.stolen > STOLEN:
+    if found.stolen > MAX_STOLEN:
         taken = f"Steal time: the host took {found.stolen:.0%} of this machine's processors"
         notes.append(Text(f"{taken}; slow statements may be real.", style="yellow"))
     return Padding(Group(*([lines] if found.alarms else []), *notes, f"{judged}: {fired}."), (1, 2))
