@@ -50,7 +50,7 @@ def order(number: int, modes: Sequence[Mode] = MODES) -> list[Mode]:
     follows each other mode once, so that carry-over effects are balanced.
 
     >>> [[mode.name[:2] for mode in order(number)] for number in (0, 1)]
-    [['no', 'ex', 'al', 'ag', 'au', 'tr'], ['ex', 'ag', 'no', 'tr', 'al', 'au']]
+    [['un', 'ex', 'al', 'ag', 'au', 'tr'], ['ex', 'ag', 'un', 'tr', 'al', 'au']]
     """
     count = len(modes)
     steps = [(step + 1) // 2 if step % 2 else -step // 2 for step in range(count)]
