@@ -173,6 +173,7 @@ class Engine:
                     self._metrics.histogram(
                         "credit_start_delay_seconds", service=self._service
                     ).observe(delay)
+                    self._metrics.clocks.of(self._service, "start", "delay").observe(delay)
                     self._run(arrival.operation)
             finally:
                 with self._settled:

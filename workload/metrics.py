@@ -11,6 +11,8 @@ from typing import TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from workload.clocks import Clocks
+
 Metric: TypeAlias = Counter | Gauge | Histogram
 
 # From a point read on a warm cache to a statement timeout; finer between 5 ms and 250 ms.
@@ -154,6 +156,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        self.clocks = Clocks()
         self._metrics = {d.name: _create(d, registry) for d in TABLE}
         # labels() checks names and takes a lock at each call, a third of the engine's own cost.
         self.counter: Callable[..., Counter] = cache(self._counter)

@@ -1,4 +1,4 @@
-"""The HTTP side of a service process: /metrics, /healthz; control by /load, /delay, /pause, /resume.
+"""The HTTP side of a service process: /metrics, /clocks, /healthz; control by /load, /delay, /pause, /resume.
 
 `./creditlab up --load`, drills and `verify` use the control endpoints. No web page may use them
 (workload/request_policy.py), and beyond loopback they require LAB_CONTROL_TOKEN.
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 PAUSE_TIMEOUT_S = 30.0
 MAX_BODY = 64
+# Read by the lab as ground truth (workload/clocks.py), with the histograms or without.
+CLOCKS = {("GET", "/clocks"), ("GET", "/clocks/buckets")}
 Answer: TypeAlias = tuple[HTTPStatus, object]
 
 
@@ -73,6 +75,10 @@ class Control:
     def _answer(self, environ: WSGIEnvironment, path: str) -> Answer:
         if (environ["REQUEST_METHOD"], path) == ("GET", "/healthz"):
             return self._healthz()
+        if (environ["REQUEST_METHOD"], path) in CLOCKS:
+            return HTTPStatus.OK, self.services[0].metrics.clocks.document(
+                buckets=path != "/clocks"
+            )
         switch = self._switches.get((environ["REQUEST_METHOD"], path))
         if switch is None:
             return HTTPStatus.NOT_FOUND, {"error": "no such page"}

@@ -18,6 +18,8 @@ class Tally:
             for outcome in Outcome
         }
         self._duration = metrics.histogram("credit_operation_duration_seconds", **labels)
+        self._clock = metrics.clocks.of(service, "operation", operation)
+        self._error_clock = metrics.clocks.of(service, "error", operation)
         self._retries = {
             reason: metrics.counter("credit_operation_retries", reason=reason, **labels)
             for reason in REASONS
@@ -33,6 +35,9 @@ class Tally:
         """Count an operation that ended after the given seconds, retries included."""
         self._ended[result.outcome].inc()
         self._duration.observe(seconds, exemplar)
+        self._clock.observe(seconds)
+        if result.outcome is Outcome.ERROR:
+            self._error_clock.observe(seconds)
         facts = result.facts
         if facts.proposal:
             self._proposals[facts.proposal].inc()

@@ -11,6 +11,7 @@ class DatabaseTelemetry:
 
     def __init__(self, metrics: Metrics, service: str) -> None:
         self._waited = metrics.histogram("credit_pool_wait_seconds", service=service)
+        self._wait_clock = metrics.clocks.of(service, "pool", "wait")
         self._timed_out = metrics.counter("credit_pool_timeouts", service=service)
         # Looked up once for each name: a lookup by all labels costs as much as an observation.
         self._duration_of = cache(
@@ -24,6 +25,7 @@ class DatabaseTelemetry:
     def waited(self, seconds: float) -> None:
         """Connection checkout wait, in seconds."""
         self._waited.observe(seconds)
+        self._wait_clock.observe(seconds)
 
     def timed_out(self) -> None:
         """No connection of the pool became free in time."""
@@ -32,6 +34,7 @@ class DatabaseTelemetry:
     def executed(self, statement: Statement, seconds: float) -> None:
         """A statement succeeded."""
         self._duration_of(statement.name).observe(seconds)
+        self._metrics.clocks.of(self._service, "statement", statement.name).observe(seconds)
 
     def wrote(self, table: str, action: str, rows: int) -> None:
         """A statement wrote rows; the transaction may still be rolled back."""

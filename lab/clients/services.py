@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from lab.foundation.addresses import reachable
@@ -16,6 +17,7 @@ from workload.services import SERVICES
 TIMEOUT_S = 5.0
 # A pause returns when the last running operation has ended: the duration of the longest operation.
 PAUSE_TIMEOUT_S = 40.0
+_clocks = msgspec.json.Decoder(dict[str, tuple[int, float, dict[int, int]]])
 
 
 class ServiceUnreachableError(LabError):
@@ -65,6 +67,21 @@ class ServiceClient:
             ]
         except ValueError:
             raise self._unexpected_answer("/metrics", page) from None
+
+    def clocks(
+        self, *, buckets: bool, timeout_s: float = TIMEOUT_S
+    ) -> dict[str, tuple[int, float, dict[int, int]]]:
+        """Return the service's clocks by service/kind/name: count, seconds, `buckets` when asked for.
+
+        Raises:
+            ServiceUnreachableError: also when another program answers at the address.
+        """
+        path = "/clocks/buckets" if buckets else "/clocks"
+        answer = self._request("GET", path, timeout=timeout_s)
+        try:
+            return _clocks.decode(answer)
+        except msgspec.DecodeError:
+            raise self._unexpected_answer(path, answer) from None
 
     def _unexpected_answer(self, path: str, answer: bytes) -> ServiceUnreachableError:
         start = answer[:60].decode(errors="replace")

@@ -33,6 +33,7 @@ from lab.telemetry import redact
 from lab.telemetry.intake import Gate, routes
 from lab.telemetry.pglog import LogReader
 from lab.telemetry.store import Bounds, Reader, Record, Writer
+from lab.telemetry.truth import Sampler
 from workload import __version__
 from workload.request_policy import RequestPolicy
 
@@ -45,6 +46,7 @@ class Console:
     registry: CollectorRegistry
     writer: Writer
     log_reader: LogReader
+    truth: Sampler
     gate: Gate
     policy: RequestPolicy
     site: Site
@@ -52,13 +54,14 @@ class Console:
     sampling: SamplingWatch
 
     def application(self) -> Starlette:
-        """Return the ASGI application; its lifespan runs the writer and the log reader."""
+        """Return the ASGI application; its lifespan runs writer, log reader and sampler of ground truth."""
 
         @asynccontextmanager
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
             with ExitStack() as stack:
                 stack.enter_context(self.writer)
                 stack.enter_context(self.log_reader)
+                stack.enter_context(self.truth)
                 yield
 
         own = [Route("/healthz", self._healthz), Route("/metrics", self._metrics)]
@@ -134,6 +137,7 @@ def build(settings: LabSettings) -> Console:
         metrics=metrics,
         registry=registry,
         writer=writer,
+        truth=Sampler(settings, writer.offer, metrics),
         log_reader=LogReader(directory, Reader(paths.store), writer, metrics),
         gate=gate,
         policy=policy,

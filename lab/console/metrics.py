@@ -35,6 +35,10 @@ COUNTERS = MappingProxyType({
     "lab_store_expired_records": ("Records deleted to keep the store within its bounds", ()),
     "lab_log_lines": ("Lines of PostgreSQL's log read and stored", ()),
     "lab_log_unreadable_lines": ("Lines of PostgreSQL's log that could not be read", ("what",)),
+    "lab_truth_readings": ("Readings of ground truth by the lab itself, one a second", ()),
+    "lab_truth_seconds": ("Time that readings of ground truth took, in seconds", ()),
+    "lab_truth_bytes": ("Bytes of readings of ground truth, compressed", ()),
+    "lab_truth_failures": ("Sources of ground truth that did not answer", ("source",)),
     "lab_dbm_statement_calls": ("Calls received by DBM", ("queryid", "role", "source")),
     "lab_dbm_statement_seconds": (
         "Execution time received by DBM, in seconds", ("queryid", "role", "source"),
@@ -160,6 +164,16 @@ class ConsoleMetrics:
         self.used_bytes = used_bytes
         self._gauges["lab_store_bytes"].set(used_bytes)
         self._gauges["lab_store_pending_records"].set(pending_records)
+
+    def truth_read(self, seconds: float, payload_bytes: int) -> None:
+        """Count a reading of ground truth."""
+        self._count("lab_truth_readings", 1)
+        self._count("lab_truth_seconds", seconds)
+        self._count("lab_truth_bytes", payload_bytes)
+
+    def truth_failed(self, source: str) -> None:
+        """Count a source of ground truth that did not answer."""
+        self._count("lab_truth_failures", 1, source=source)
 
     def lines(self, count: int) -> None:
         """Count log lines that were read and stored."""

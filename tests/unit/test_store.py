@@ -127,7 +127,9 @@ STATEMENT = st.Statement(
     key="5", queryid=5, signature=None, name="a", owner="b", text="SELECT ?", seen_ns=NOW
 )
 POSITION = st.LogPosition(file="a.json", head="ab", head_bytes=10, position=20, at_ns=NOW)
+TRUTH = st.TruthReading(at_ns=NOW, kind="counters", took_ns=5, payload=b"\x00\xff")
 RECORDS: tuple[st.Record, ...] = (
+    TRUTH,
     SPAN,
     EXECUTION,
     PLAN,

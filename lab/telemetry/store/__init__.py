@@ -25,6 +25,7 @@ from lab.telemetry.store.records import (
     Span,
     Statement,
     TraceStats,
+    TruthReading,
 )
 from lab.telemetry.store.retention import Bounds
 from lab.telemetry.store.writer import Writer
@@ -53,5 +54,6 @@ __all__ = [
     "StoreError",
     "StoreTimeoutError",
     "TraceStats",
+    "TruthReading",
     "Writer",
 ]

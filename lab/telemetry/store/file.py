@@ -9,7 +9,7 @@ from lab.foundation import statefile
 from lab.telemetry.store.errors import StoreDamagedError, StoreError
 from lab.telemetry.store.tables import TABLES
 
-VERSION = 4
+VERSION = 5
 APPLICATION_ID = 0x43724C62  # "CrLb"
 SCHEMA = Path(__file__).with_name("schema.sql")
 BUSY_TIMEOUT_S = 5.0

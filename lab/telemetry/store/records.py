@@ -288,6 +288,19 @@ class LogPosition:
     at_ns: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TruthReading:
+    """One reading of counters by the lab itself: lab/telemetry/truth/readings.py has the payload's form.
+
+    The values were read between `at_ns` and `at_ns + took_ns`.
+    """
+
+    at_ns: int
+    kind: str
+    took_ns: int
+    payload: bytes
+
+
 Record: TypeAlias = (
     Span
     | Statement
@@ -303,4 +316,5 @@ Record: TypeAlias = (
     | MetricPoint
     | ServiceCheck
     | LogPosition
+    | TruthReading
 )

@@ -35,6 +35,12 @@ class Bounds:
 
 
 TIMED = tuple((table.name, table.time) for table in TABLES.values() if table.time)
+# Tables whose records are kept for a shorter time than the others'.
+SHORTER = tuple(
+    (table.name, table.time, table.age_ns)
+    for table in TABLES.values()
+    if table.time and table.age_ns
+)
 
 
 def used_bytes(connection: sqlite3.Connection) -> int:
@@ -57,6 +63,8 @@ def retain(connection: sqlite3.Connection, bounds: Bounds, *, now_ns: int) -> It
     # Records of the future were stored while this machine's clock was wrong.
     yield from _delete(connection, "{time} > ?", now_ns + AHEAD_NS)
     yield from _delete_before(connection, now_ns - bounds.age_ns)
+    for name, time, age_ns in SHORTER:
+        yield from _delete_from(connection, name, f"{time} < ?", now_ns - age_ns)
     while used_bytes(connection) > bounds.size_bytes:
         oldest = _oldest(connection)
         if oldest is None:
@@ -80,12 +88,18 @@ def _delete_before(connection: sqlite3.Connection, horizon_ns: int) -> Iterator[
 
 def _delete(connection: sqlite3.Connection, condition: str, at_ns: int) -> Iterator[int]:
     for name, time in TIMED:
-        deleted = SLICE_ROWS
-        while deleted == SLICE_ROWS:
-            deleted = connection.execute(
-                f"DELETE FROM {name} WHERE rowid IN (SELECT rowid FROM {name}"
-                f" WHERE {condition.format(time=time)} LIMIT {SLICE_ROWS})",
-                (at_ns,),
-            ).rowcount
-            if deleted:
-                yield deleted
+        yield from _delete_from(connection, name, condition.format(time=time), at_ns)
+
+
+def _delete_from(
+    connection: sqlite3.Connection, name: str, condition: str, at_ns: int
+) -> Iterator[int]:
+    deleted = SLICE_ROWS
+    while deleted == SLICE_ROWS:
+        deleted = connection.execute(
+            f"DELETE FROM {name} WHERE rowid IN (SELECT rowid FROM {name}"
+            f" WHERE {condition} LIMIT {SLICE_ROWS})",
+            (at_ns,),
+        ).rowcount
+        if deleted:
+            yield deleted

@@ -28,16 +28,24 @@ from lab.telemetry.store.records import (
     Span,
     Statement,
     TraceStats,
+    TruthReading,
 )
 
 R = TypeVar("R", bound=Record)
-PLAIN = {int, float, str, int | None, float | None, str | None}
+PLAIN = {int, float, str, bytes, int | None, float | None, str | None}
 IGNORE = "ON CONFLICT DO NOTHING"
+# Some 30 MB of readings, a second apart; `compare` uses no longer window.
+TRUTH_AGE_NS = 3 * 3_600 * 1_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table(Generic[R]):
-    """A table; `time` is the column that retention uses, None where rows are few and kept."""
+    """A table of the store.
+
+    Attributes:
+        time: the column that retention uses, None where rows are few and kept.
+        age_ns: the maximum age of a row, where it is below that of the whole store.
+    """
 
     name: str
     record: type[R]
@@ -46,6 +54,7 @@ class Table(Generic[R]):
     json: tuple[int, ...]
     insert: str
     time: str | None
+    age_ns: int | None = None
 
     def row(self, record: R) -> tuple[Any, ...]:
         """Return a record as values in the order of `columns`."""
@@ -70,7 +79,14 @@ class Table(Generic[R]):
         ]
 
 
-def _table(name: str, record: type[R], *, time: str | None, conflict: str = "") -> Table[R]:
+def _table(
+    name: str,
+    record: type[R],
+    *,
+    time: str | None,
+    conflict: str = "",
+    age_ns: int | None = None,
+) -> Table[R]:
     hints = get_type_hints(record)
     columns = tuple(f.name for f in fields(record))
     plain = [hints[c] in PLAIN or isinstance(hints[c], type) for c in columns]
@@ -83,6 +99,7 @@ def _table(name: str, record: type[R], *, time: str | None, conflict: str = "") 
         json=tuple(i for i, is_plain in enumerate(plain) if not is_plain),
         insert=f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({holes}) {conflict}".rstrip(),
         time=time,
+        age_ns=age_ns,
     )
 
 
@@ -125,6 +142,7 @@ TABLES: MappingProxyType[type[Any], Table[Any]] = MappingProxyType(
             _table("metric_series", MetricSeries, time="seen_ns", conflict=SERIES_SEEN_AGAIN),
             _table("metric_points", MetricPoint, time="at_ns", conflict=IGNORE),
             _table("service_checks", ServiceCheck, time="at_ns", conflict=IGNORE),
+            _table("truth", TruthReading, time="at_ns", conflict=IGNORE, age_ns=TRUTH_AGE_NS),
             _table("events", Event, time="at_ns"),
             _table("snapshots", Snapshot, time="at_ns", conflict=SNAPSHOT_AGAIN),
             _table("log_positions", LogPosition, time=None, conflict=POSITION_AGAIN),
