@@ -1,5 +1,6 @@
 """Kubernetes' objects as `kubectl apply -k` would send them, rendered by a real kustomize once per run."""
 
+import base64
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -74,7 +75,7 @@ def matches(selector: Object, pod: Object) -> bool:
 
 
 def mounted(objects: tuple[Object, ...], pod: Object, container: str) -> dict[str, str]:
-    """Return the text of every file that ConfigMaps bring into a container, by its path there."""
+    """Return the text of every file that ConfigMaps and Secrets bring into a container, by its path there."""
     [asked] = [c for c in containers(pod) if c["name"] == container]
     volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
     return {
@@ -87,7 +88,18 @@ def mounted(objects: tuple[Object, ...], pod: Object, container: str) -> dict[st
 def _files(objects: tuple[Object, ...], volume: Object) -> Iterator[tuple[str, str]]:
     whole = [{"configMap": volume["configMap"]}] if "configMap" in volume else []
     for source in volume.get("projected", {}).get("sources", whole):
+        if "secret" in source:
+            yield from _secrets(objects, source["secret"])
+            continue
         data = one(objects, "ConfigMap", source["configMap"]["name"])["data"]
         items = source["configMap"].get("items") or [{"key": key, "path": key} for key in data]
         for item in items:
             yield item["path"], data[item["key"]]
+
+
+def _secrets(objects: tuple[Object, ...], source: Object) -> Iterator[tuple[str, str]]:
+    """Yield the files of a Secret; of one that the user creates, an empty text."""
+    known = {o["metadata"]["name"]: o["data"] for o in objects if o["kind"] == "Secret"}
+    data = known.get(source["name"], {})
+    for item in source["items"]:
+        yield item["path"], base64.b64decode(data.get(item["key"], "")).decode()

@@ -19,14 +19,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from lab.console import api, jaeger
+from lab.console import api, jaeger, reported
 from lab.console.guard import Guarded
 from lab.console.metrics import ConsoleMetrics
 from lab.console.pages import PAGES, Access, Site
 from lab.console.sampling import SamplingWatch
 from lab.drilldown import Drilldown
 from lab.drills.mark import Mark
-from lab.drills.running import Place
+from lab.drills.summary import SummaryFile
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.telemetry import redact
@@ -124,7 +124,8 @@ def build(settings: LabSettings) -> Console:
     paths = Paths.of(settings)
     registry = CollectorRegistry()
     metrics = ConsoleMetrics(registry)
-    registry.register(Mark(Place(paths)))
+    drills = SummaryFile(paths)
+    registry.register(Mark(drills))
     writer = Writer(paths.store, Bounds.of(settings), metrics)
     redact.use_file(paths.name_key)
     directory = settings.postgres_log_dir or paths.postgres / "data" / "log"
@@ -142,6 +143,10 @@ def build(settings: LabSettings) -> Console:
         gate=gate,
         policy=policy,
         site=Site(drilldown, access, PAGES),
-        apis=[*api.routes(drilldown, access), *jaeger.routes(drilldown, access)],
+        apis=[
+            *api.routes(drilldown, access),
+            *jaeger.routes(drilldown, access),
+            reported.route(drills, access),
+        ],
         sampling=SamplingWatch(Reader(paths.store)),
     )

@@ -8,10 +8,11 @@ from contextlib import suppress
 from functools import partial
 
 from lab.clients.database import Role
-from lab.drills import catalogue
+from lab.drills import catalogue, reporting
 from lab.drills.drill import Drill
 from lab.drills.errors import NotHealedError, UnknownDrillError
 from lab.drills.journal import Journal, Step
+from lab.drills.reporting import DrillReport
 from lab.drills.running import Memo, Place, Running
 from lab.drills.scene import Scene
 from lab.drills.sessions import APPLICATION, Sessions
@@ -122,6 +123,7 @@ def heal(drill: Drill, scene: Scene, running: Running, place: Place, reporter: R
         ) from error
     journal.write(running.run, drill.name, Step.HEALED)
     place.forget()
+    reporting.send(scene.settings, DrillReport(running=None))
     reporter.done("heal", "nothing of the fault is left")
 
 

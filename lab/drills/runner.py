@@ -13,11 +13,13 @@ from uuid import uuid4
 import psutil
 
 from lab import verify
+from lab.drills import reporting
 from lab.drills.drill import Drill, Proof
 from lab.drills.errors import DrillError
 from lab.drills.healing import heal, heal_leftovers
 from lab.drills.interruption import at_most_once
 from lab.drills.journal import Journal, Step
+from lab.drills.reporting import DrillReport
 from lab.drills.running import Memo, Place, Running
 from lab.drills.scene import Scene
 from lab.drills.sessions import Sessions
@@ -139,6 +141,7 @@ class _Course:
     def _until_the_heal(self, duration_s: float | None) -> Run:
         """Return the run up to its heal; the fault may be present from the first line on."""
         self._place.write(self._running)
+        reporting.send(self._scene.settings, DrillReport(running=self._running.drill))
         proven_ns, held = None, False
         injected_ns = self._write(Step.INJECT, intensity=self._running.intensity)
         self._reporter.begin("inject", self._drill.title)

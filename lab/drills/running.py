@@ -52,7 +52,8 @@ class Place:
         return self._directory / "runs"
 
     @property
-    def _state(self) -> Path:
+    def state(self) -> Path:
+        """The record of the running drill."""
         return self._directory / "running.json"
 
     @contextmanager
@@ -71,19 +72,19 @@ class Place:
         Raises:
             DamagedError: when the file cannot be parsed.
         """
-        return statefile.read(self._state, Running)
+        return statefile.read(self.state, Running)
 
     def set_aside(self, why: LabError, *, lost: str) -> None:
         """Rename the damaged file of the running drill."""
-        statefile.set_aside(self._state, getattr(why, "why", why), lost=lost)
+        statefile.set_aside(self.state, getattr(why, "why", why), lost=lost)
 
     def write(self, running: Running) -> None:
         """Write the record of this drill, durably."""
-        statefile.write_json(self._state, running)
+        statefile.write_json(self.state, running)
 
     def forget(self) -> None:
         """Remove the record: the fault is healed."""
-        statefile.remove(self._state)
+        statefile.remove(self.state)
 
 
 class Memo(MutableMapping[str, str]):

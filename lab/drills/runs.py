@@ -7,14 +7,18 @@ from threading import Event
 
 from lab import verify
 from lab.datadog.account import Account
-from lab.drills import matrix, runner, series, settling, tracing
+from lab.drills import matrix, reporting, runner, series, settling, tracing
 from lab.drills.assessment import Assessment, assess
 from lab.drills.catalogue import DRILLS
 from lab.drills.drill import Drill
+from lab.drills.reporting import DrillReport
 from lab.drills.runner import Options, Run
+from lab.drills.running import Place
 from lab.drills.series import Series
+from lab.drills.summary import detections
 from lab.foundation.errors import LabError
 from lab.foundation.outcome import Outcome
+from lab.foundation.paths import Paths
 from lab.foundation.reporter import Reporter
 from lab.foundation.settings import DatadogSettings, LabSettings
 from lab.verify import Report
@@ -53,7 +57,9 @@ def to_verdicts(
     def run(drill: Drill) -> Assessment:
         done = runner.run(drill, settings, options=options, reporter=reporter, tracing=traced)
         _announce(drill, done, reporter)
-        return assess(drill, done, settings, reporter)
+        assessed = assess(drill, done, settings, reporter)
+        reporting.send(settings, DrillReport(detections=detections(Place(Paths.of(settings)))))
+        return assessed
 
     def settle(healed_ns: int, following: Drill) -> None:
         settling.settle(healed_ns, following, settings, reporter)

@@ -11,6 +11,8 @@ from lab.foundation.settings import ROOT, LabSettings
 from lab.stack.agent import Agent
 
 _SOURCE = ROOT / "prometheus"
+# In prometheus.yml, relative to it.
+CONSOLE_TOKEN = Path("secrets") / "console-token"
 EXPORTER_ARGUMENTS = _SOURCE / "exporter" / "args.txt"
 EXPORTER_QUERIES = _SOURCE / "exporter" / "queries.yaml"
 _IN_DOCKER = _SOURCE / "targets.docker"
@@ -29,7 +31,7 @@ def exporter_timeout(version: str) -> tuple[str, ...]:
 
 
 def configure(directory: Path, settings: LabSettings, services: Mapping[str, int]) -> None:
-    """Write Prometheus' configuration directory: prometheus.yml, rules/ and targets/.
+    """Write Prometheus' configuration directory: prometheus.yml, rules/, secrets/ and targets/.
 
     Args:
         directory: replaced.
@@ -41,6 +43,10 @@ def configure(directory: Path, settings: LabSettings, services: Mapping[str, int
     shutil.copy(_SOURCE / "prometheus.yml", directory)
     shutil.copytree(_SOURCE / "rules", directory / "rules")
     write_targets(directory, settings, services)
+    token = settings.lab_console_token
+    statefile.make_directory(directory / CONSOLE_TOKEN.parent)
+    secret = token.get_secret_value() if token else ""
+    statefile.write(directory / CONSOLE_TOKEN, secret.encode(), mode=0o600)
 
 
 def write_docker_targets(directory: Path, services: Collection[str]) -> None:

@@ -104,7 +104,8 @@ def test_the_arguments_are_those_of_compose(service: str) -> None:
     # The superuser comes from the pod itself; in Docker, from the gateway of the compose network.
     there = [default(a).replace(DOCKER_HBA, "pg_hba.conf") for a in asked.get("command", [])]
     assert here.get("args", []) == there
-    assert here.get("command") == asked.get("entrypoint")
+    own = None if service == "prometheus" else asked.get("entrypoint")
+    assert here.get("command") == own
 
 
 @pytest.mark.parametrize("service", PLACES)
@@ -125,6 +126,8 @@ ELSEWHERE = {
     ("datadog-agent", "DD_HOSTNAME"): "<spec.nodeName>",
     ("datadog-agent", "DD_LOGS_ENABLED"): "false",
     **{(service, "HEALTH_URL"): None for service in SERVICES},
+    # A mounted file.
+    ("prometheus", "CONSOLE_TOKEN"): None,
     ("console", "POSTGRES_HOST"): "127.0.0.1",
     # The superuser is not admitted from the seed's pod, so its password is not given.
     ("seed", "POSTGRES_PASSWORD"): None,
@@ -192,7 +195,12 @@ def test_the_exporter_is_a_sidecar_that_the_pod_is_scraped_at() -> None:
 
 # What Compose mounts, and Kubernetes mounts otherwise: addresses come from the API server, and the Agent's
 # checks from annotations.
-OTHERWISE = ("./prometheus/prometheus.yml", "./datadog/conf.d")
+OTHERWISE = (
+    "./prometheus/prometheus.yml",
+    # Writes the console's token into a file; Kubernetes mounts the Secret.
+    "./prometheus/docker-entrypoint.sh",
+    "./datadog/conf.d",
+)
 
 
 def binds(service: str) -> Iterator[tuple[Path, str]]:
@@ -215,7 +223,11 @@ def test_the_configuration_files_are_those_of_compose(service: str) -> None:
     pod, name = PLACES[service]
     here = mounted(objects, pods(objects)[pod], name)
     if service == "prometheus":
-        own = {"/etc/prometheus/prometheus.yml", "/etc/prometheus/scrape/scrape.yml"}
+        own = {
+            "/etc/prometheus/prometheus.yml",
+            "/etc/prometheus/scrape/scrape.yml",
+            "/etc/prometheus/secrets/console-token",
+        }
         assert own <= set(here)
         here = {path: text for path, text in here.items() if path not in own}
     there = {target: file.read_text() for file, target in binds(service) if file.name != DOCKER_HBA}
@@ -271,6 +283,8 @@ def test_promtool_accepts_prometheus_as_it_is_mounted(name: str, tmp_path: Path)
         file = tmp_path / path.removeprefix("/etc/prometheus/")
         file.parent.mkdir(exist_ok=True)
         file.write_text(text)
+    if name == "local":
+        assert (tmp_path / "secrets" / "console-token").read_text() == "0" * 32
     told = subprocess.run(
         [promtool().path, "check", "config", "--lint=all", "--lint-fatal", "prometheus.yml"],
         cwd=tmp_path,
@@ -282,10 +296,10 @@ def test_promtool_accepts_prometheus_as_it_is_mounted(name: str, tmp_path: Path)
 
 
 def test_jobs_are_those_of_the_other_modes_but_for_how_targets_are_found() -> None:
-    """The job `lab` has no targets in containers, so it is not there."""
     ours = jobs(K8S / "base" / "prometheus" / "scrape.yml")
     theirs = jobs(ROOT / "prometheus" / "prometheus.yml")
-    del theirs["lab"]
+    # Relative to the file, which is in a folder of its own here.
+    theirs["lab"]["authorization"] = {"credentials_file": "../secrets/console-token"}
     assert ours == theirs
 
 

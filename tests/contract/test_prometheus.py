@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import yaml
 from prometheus_client import Counter, Histogram
+from pydantic import SecretStr
 
-from lab.foundation.settings import ROOT
+from lab.foundation.settings import ROOT, LabSettings
+from lab.stack.prometheus_configuration import CONSOLE_TOKEN, configure
 from tests.promql import metric_names
 from workload.metrics import TABLE
 from workload.settings import Settings
@@ -52,13 +54,12 @@ def workload_series() -> set[str]:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("check", "config", "--lint=all", "--lint-fatal", PROMETHEUS / "prometheus.yml"),
         ("check", "rules", "--lint=all", "--lint-fatal", *RULE_FILES),
         ("test", "rules", *RULE_TESTS),
     ],
     ids=lambda arguments: " ".join(arguments[:2]),
 )
-def test_promtool_accepts_configuration_rules_and_rule_tests(
+def test_promtool_accepts_rules_and_rule_tests(
     arguments: tuple[str | Path, ...], monitoring: Path
 ) -> None:
     """Prometheus 2.53 and 3.5, whose ranges differ at the left end, give the same results."""
@@ -66,6 +67,34 @@ def test_promtool_accepts_configuration_rules_and_rule_tests(
         [monitoring / "promtool", *arguments], capture_output=True, text=True, check=False
     )
     assert told.returncode == 0, told.stdout + told.stderr
+
+
+def test_promtool_accepts_the_configuration_that_up_writes(
+    monitoring: Path, tmp_path: Path
+) -> None:
+    """With the file of the console's token, which the configuration names."""
+    settings = LabSettings(_env_file=None, lab_console_token=SecretStr("t" * 32))
+    configure(tmp_path / "etc", settings, {"risk": 8005})
+    token = tmp_path / "etc" / CONSOLE_TOKEN
+    assert (token.read_text(), token.stat().st_mode & 0o777) == ("t" * 32, 0o600)
+    command = [str(monitoring / "promtool"), "check", "config", "--lint=all", "--lint-fatal"]
+    told = subprocess.run(
+        [*command, tmp_path / "etc" / "prometheus.yml"], capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+def test_the_entry_point_of_compose_writes_the_token_where_the_configuration_reads_it() -> None:
+    configuration = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
+    [lab] = [job for job in configuration["scrape_configs"] if job["job_name"] == "lab"]
+    assert lab["authorization"] == {"credentials_file": str(CONSOLE_TOKEN)}
+    script = (PROMETHEUS / "docker-entrypoint.sh").read_text()
+    assert f">/etc/prometheus/{CONSOLE_TOKEN}\n" in script
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    [tmpfs] = compose["prometheus"]["tmpfs"]
+    assert tmpfs.startswith(f"/etc/prometheus/{CONSOLE_TOKEN.parent}:")
+    token = compose["console"]["environment"]["LAB_CONSOLE_TOKEN"]
+    assert compose["prometheus"]["environment"] == {"CONSOLE_TOKEN": token}
 
 
 def test_promtool_notices_a_rule_that_computes_something_else(
@@ -161,6 +190,9 @@ def test_docker_targets_are_the_compose_services_at_their_default_ports() -> Non
     }
     folder = PROMETHEUS / "targets.docker"
     assert {file.name for file in folder.glob("*.json")} == wanted
+    [console] = json.loads((folder / "lab.json").read_text())
+    port = LabSettings.model_fields["console_port"].default
+    assert console == {"targets": [f"console:{port}"], "labels": {"component": "console"}}
     services = json.loads((folder / "workload.json").read_text())
     assert {group["labels"]["service"]: group["targets"] for group in services} == {
         f"credit-{name}": [f"{name}:{Settings.model_fields[f'{name}_port'].default}"]

@@ -20,6 +20,7 @@ from lab.drills.mark import Mark
 from lab.drills.runner import Run
 from lab.drills.running import Memo, Place, Running
 from lab.drills.stopping import stop
+from lab.drills.summary import SummaryFile
 from lab.foundation.errors import LabError
 from lab.foundation.lock import LockedError
 from lab.foundation.paths import Paths
@@ -129,7 +130,7 @@ def test_a_memo_is_on_disk_before_it_returns(tmp_path: Path) -> None:
 def test_the_drill_that_runs_is_a_series_for_grafana(tmp_path: Path) -> None:
     """The mark is there while the drill is remembered, under its name."""
     registry, place = CollectorRegistry(), Place(Paths(state=tmp_path))
-    registry.register(Mark(place))
+    registry.register(Mark(SummaryFile(Paths(state=tmp_path))))
     labels = {"drill": "deadlocks"}
     assert registry.get_sample_value("lab_drill_running", labels) is None
     place.write(RUNNING)
