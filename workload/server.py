@@ -73,7 +73,7 @@ class Control:
         return [payload]
 
     def _answer(self, environ: WSGIEnvironment, path: str) -> Answer:
-        if (environ["REQUEST_METHOD"], path) == ("GET", "/healthz"):
+        if environ["REQUEST_METHOD"] == "GET" and path in {"/", "/healthz"}:
             return self._healthz()
         if (environ["REQUEST_METHOD"], path) in CLOCKS:
             return HTTPStatus.OK, self.services[0].metrics.clocks.document(

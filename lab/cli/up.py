@@ -16,6 +16,7 @@ from lab.cli.logs import show_containers, show_new_lines
 from lab.cli.views.status import next_steps, table
 from lab.cli.views.trace import in_brief
 from lab.drilldown import to_json
+from lab.drilldown.links import Links
 from lab.drilldown.remote import DrilldownClient
 from lab.drills.healing import heal_abandoned
 from lab.foundation.errors import LabError
@@ -121,7 +122,8 @@ def bring_up(
         out.print_json(json.dumps(report))
     else:
         install = account.install_command(key, status)
-        _show(status, news=news, notes=account.notes(key, status), install=install)
+        links = Links.of(mode.running_settings(settings))
+        _show(status, links, news=news, notes=account.notes(key, status), install=install)
         _show_trace(drilldown, wait=news and settings.dd_trace_enabled and not foreground)
     if foreground:
         _stay(chosen, settings)
@@ -157,7 +159,14 @@ def _seed(settings: LabSettings, required: RequiredSettings, screen: Screen) -> 
     return seed.ensure(settings, required=required)
 
 
-def _show(status: Status, *, news: bool, notes: Sequence[Text], install: str | None = None) -> None:
+def _show(
+    status: Status,
+    links: Links,
+    *,
+    news: bool,
+    notes: Sequence[Text],
+    install: str | None = None,
+) -> None:
 
     addresses = {component.name: component.address for component in status.components}
     out.print()
@@ -167,6 +176,8 @@ def _show(status: Status, *, news: bool, notes: Sequence[Text], install: str | N
     out.print()
     if not news:
         out.print("  The lab was already up; no component was started.", style="green")
+    if addresses.get("prometheus"):
+        addresses["prometheus"] = links.prometheus_pages
     for name, heading, path in PAGES:
         if addresses.get(name):
             out.print(f"  {heading:<11} [link]{addresses[name]}{path}[/link]")

@@ -122,10 +122,6 @@ class Prometheus:
             for target in self._get("targets", state="active")
         )
 
-    def link(self, expression: str) -> str:
-        """Return the URL of an expression's graph in Prometheus' web UI."""
-        return f"{self.url}/graph?{urlencode({'g0.expr': expression, 'g0.tab': '0'})}"
-
     def _get(self, endpoint: str, **parameters: object) -> list[Any]:
         parts = urlsplit(self.url)
         connection = http.client.HTTPConnection(

@@ -35,7 +35,7 @@ class Prometheus:
 
     def __init__(self, settings: LabSettings) -> None:
         self._server = Server.of(settings, timeout_s=READ_WITHIN_S)
-        self._published = Server(url=Links.of(settings).prometheus)
+        self._links = Links.of(settings)
         self.trouble: str | None = None
 
     def by_label(self, expr: str, label: str) -> dict[str, float]:
@@ -52,12 +52,12 @@ class Prometheus:
         if self.trouble:
             return cannot(self.trouble)
         if not found:
-            return Answer(why_not="no such series", where=self._published.link(expr))
+            return Answer(why_not="no such series", where=self._links.expression(expr))
         return self.answer(sum(series.value for series in found), expr)
 
     def answer(self, value: float | str, expr: str = "pg_up") -> Answer:
         """Return an answer with the age of the exporter's last scrape."""
-        where = self._published.link(expr)
+        where = self._links.expression(expr)
         return Answer(value=value, age_s=self._age_s, resolution_s=10.0, where=where)
 
     @cached_property

@@ -21,13 +21,13 @@ ALL = "$__all"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Links:
-    """Base URLs; None for a component that the lab does not have.
+    """Base URLs; None for a component that has no pages.
 
     Each method returns URLs by component: `console`, `prometheus`, `grafana`, `datadog`.
     """
 
     console: str
-    prometheus: str
+    prometheus: str | None = None
     grafana: str | None = None
     datadog: str | None = None
 
@@ -38,10 +38,30 @@ class Links:
         site = settings.lab_datadog_site
         return cls(
             console=f"http://{host}:{settings.console_port}",
-            prometheus=f"http://{host}:{settings.prometheus_port}",
+            prometheus=settings.prometheus_ui_url,
             grafana=settings.grafana_url,
             datadog=web_url(site) if site else None,
         )
+
+    @property
+    def prometheus_pages(self) -> str:
+        """Return the page for expressions: Prometheus' own, else the console's."""
+        return self.prometheus or f"{self.console}/prometheus"
+
+    def expression(self, expression: str, window: tuple[datetime, datetime] | None = None) -> str:
+        """Return the link to the graph of a PromQL expression, over the last hour or over a window."""
+        if self.prometheus:
+            ranged: dict[str, object] = {"g0.range_input": "1h"}
+            if window:
+                since, until = window
+                length = max(1, round((until - since).total_seconds()))
+                ranged = {
+                    "g0.range_input": f"{length}s",
+                    "g0.end_input": f"{until:%Y-%m-%d %H:%M:%S}",
+                }
+            return f"{self.prometheus}/graph?{urlencode({'g0.expr': expression, 'g0.tab': 0, **ranged})}"
+        ranged = window_parameters(*window) if window else {"window": "1h"}
+        return f"{self.prometheus_pages}?{urlencode({'expr': expression, **ranged})}"
 
     def trace(
         self, trace_id: str, *, start: datetime | None = None, span_id: str | None = None
@@ -66,7 +86,7 @@ class Links:
         """Return links to a statement: by queryid, by name, or by both."""
         found = {"console": f"{self.console}{query_path(queryid or statement or '')}"}
         if queryid:
-            found["prometheus"] = self._expression(mean_time_expression(queryid))
+            found["prometheus"] = self.expression(mean_time_expression(queryid))
         if self.grafana and statement:
             variables = {"statement": statement, "queryid": queryid or ALL}
             found["grafana"] = self._dashboard("query", variables)
@@ -80,7 +100,7 @@ class Links:
     def table(self, name: str) -> dict[str, str]:
         """Return links to a table."""
         expression = f'table:pg_heap_cache_hit:ratio_rate5m{{table="{name}"}}'
-        found = {"prometheus": self._expression(expression)}
+        found = {"prometheus": self.expression(expression)}
         if self.grafana:
             found["grafana"] = self._dashboard("tables", {"table": name})
         return found
@@ -88,7 +108,7 @@ class Links:
     def service(self, name: str) -> dict[str, str]:
         """Return links to a service."""
         expression = f'service:credit_operations:rate1m{{service="{name}"}}'
-        found = {"prometheus": self._expression(expression)}
+        found = {"prometheus": self.expression(expression)}
         if self.grafana:
             found["grafana"] = self._dashboard("overview", {"service": name})
         if self.datadog:
@@ -99,7 +119,7 @@ class Links:
         """Return links to the current sessions."""
         found = {
             "console": f"{self.console}/sessions",
-            "prometheus": self._expression("wait_event:pg_active_sessions:count"),
+            "prometheus": self.expression("wait_event:pg_active_sessions:count"),
         }
         if self.grafana:
             found["grafana"] = self._dashboard("sessions", {})
@@ -107,13 +127,14 @@ class Links:
             found["datadog"] = f"{self.datadog}/databases/list"
         return found
 
-    def _expression(self, expression: str) -> str:
-        query = urlencode({"g0.expr": expression, "g0.tab": 0, "g0.range_input": "1h"})
-        return f"{self.prometheus}/graph?{query}"
-
     def _dashboard(self, name: str, variables: Mapping[str, str]) -> str:
         query = urlencode({f"var-{key}": value for key, value in variables.items()})
         return f"{self.grafana}/d/credit-lab-{name}{f'?{query}' if query else ''}"
+
+
+def window_parameters(since: datetime, until: datetime) -> dict[str, object]:
+    """Return the query parameters of the console's pages for a time range, in seconds since 1970."""
+    return {"from": round(since.timestamp()), "to": round(until.timestamp())}
 
 
 def trace_path(trace_id: str, span_id: str | None = None) -> str:

@@ -44,6 +44,8 @@ class LabSettings(Settings):
 
     # Prometheus, as the console reaches it; None: this machine's prometheus_port.
     prometheus_url: str | None = Field(None, pattern=r"^http://[^\s/]+(/\S*)?$")
+    # Prometheus' own pages, as a browser reaches them; None: links to an expression open the console's page.
+    prometheus_ui_url: str | None = Field(None, pattern=r"^https?://\S+$")
     # Grafana and Datadog, as a browser reaches them, for links; None: no links.
     grafana_url: str | None = Field(None, pattern=r"^https?://\S+$")
     lab_datadog_site: str | None = None

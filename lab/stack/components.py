@@ -68,6 +68,7 @@ COMPONENTS: dict[str, Component] = {
         Component(
             name="prometheus",
             port="prometheus_port",
+            pages=False,  # Debian's package has none; links lead to the console's page /prometheus
             probe=partial(_answers, "prometheus_port", "/-/ready"),
             proof="prometheus answers /-/ready",
             stop_within_s=30,

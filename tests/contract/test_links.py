@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 import pytest
 import yaml
 
+from lab.console.pages import PAGES
 from lab.datadog.account import SITES
 from lab.drilldown.links import ALL, Links
 from lab.foundation.settings import ROOT, DatadogSettings, LabSettings, with_account_links
@@ -154,9 +155,31 @@ def test_links_to_prometheus_ask_for_series_that_rules_record(links: Links) -> N
         rule["record"] for group in yaml.safe_load(text)["groups"] for rule in group["rules"]
     }
     for what, parts, query in to("prometheus", links):
-        assert parts.path == "/graph", what
-        [expression] = query["g0.expr"]
+        assert f"{parts.scheme}://{parts.netloc}" == links.console, what
+        [expression] = query["expr"]
+        assert parts.path in PAGES, what
         assert metric_names(expression) <= recorded, what
+
+
+def test_links_to_prometheus_open_its_own_pages_where_it_has_them(
+    links: Links, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In Docker PROMETHEUS_UI_URL is set; natively Debian's package has no pages, and the console draws."""
+    monkeypatch.setenv("PROMETHEUS_UI_URL", "http://127.0.0.1:9091")
+    own = Links.of(LabSettings.load())
+    assert (links.prometheus_pages, own.prometheus_pages) == (
+        "http://127.0.0.1:8088/prometheus",
+        "http://127.0.0.1:9091",
+    )
+    window = (moment(START_MS * 1_000_000), moment((START_MS + 90_000) * 1_000_000))
+    here, there = (urlsplit(each.expression("up", window)) for each in (links, own))
+    assert parse_qs(here.query) == {
+        "expr": ["up"],
+        "from": [str(START_MS // 1000)],
+        "to": [str(START_MS // 1000 + 90)],
+    }
+    assert (there.netloc, there.path) == ("127.0.0.1:9091", "/graph")
+    assert parse_qs(there.query)["g0.range_input"] == ["90s"]
 
 
 @pytest.mark.parametrize("site", SITES)

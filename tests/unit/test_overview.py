@@ -80,10 +80,10 @@ def test_a_round_without_active_sessions_counts(store: Store) -> None:
 
 
 def test_an_empty_store_is_no_load_and_nothing_fresh(store: Store) -> None:
-    """Before anything came there are no layers; every age is unknown and counts as stale."""
+    """Before anything came there are no layers; every age is unknown, which is not stale."""
     assert database_load(store.reader, since=AT - WINDOW, until=AT).events == ()
     found = health(store.reader, NOBODY, at=AT)
-    assert all(fresh.age_s is None and fresh.stale for fresh in found.freshness)
+    assert all(fresh.age_s is None and not fresh.stale for fresh in found.freshness)
     states = {component.name: component.state for component in found.components}
     assert (states["prometheus"], states["postgres"], states["datadog"]) == (
         State.DOWN,

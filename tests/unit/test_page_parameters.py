@@ -1,11 +1,13 @@
 """Parameters of a page's address: the window of time, words and numbers."""
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 from starlette.requests import Request
 
 from lab.console.pages import asking
+from lab.drilldown.traces import Order
 from lab.foundation.errors import LabError
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -69,3 +71,38 @@ def test_a_part_that_cannot_be_had_leaves_its_reason() -> None:
 
     assert asking.attempt(lambda: 7) == asking.PartResult(value=7)
     assert asking.attempt(failing) == asking.PartResult(trouble="Prometheus does not answer.")
+
+
+def test_from_and_to_select_a_time_range_that_other_pages_keep() -> None:
+    """In seconds since 1970, as a chart's selection and the links of a drill give them."""
+    window = asking.window(request("from=1800000000&to=1800000090"))
+    assert (window.until - window.since, window.key) == (timedelta(seconds=90), asking.SELECTED)
+    again = asking.window(request(urlencode(window.parameters)))
+    assert (again.since, again.until) == (window.since, window.until)
+
+
+@pytest.mark.parametrize(
+    ("query", "note"),
+    [
+        ("window=2h", 'window="2h" was ignored: expected one of 15m, 1h, 3h, 24h.'),
+        ("from=9&to=5", 'from and to="9 to 5" was ignored: expected two times in seconds'),
+        ("from=now", 'from and to="now to nothing" was ignored'),
+        ("from=nan&to=5", 'from and to="nan to 5" was ignored'),
+        ("to=1e999", "was ignored"),
+    ],
+)
+def test_an_invalid_time_range_is_reported_and_replaced(query: str, note: str) -> None:
+    asked = request(query)
+    assert asking.window(asked).key == asking.DEFAULT_WINDOW
+    [text] = asking.reported(asked)
+    assert note in text
+
+
+def test_an_invalid_number_or_choice_is_reported_and_replaced() -> None:
+    asked = request("min_ms=ten&order=" + "x" * 50)
+    assert asking.positive(asked, "min_ms") is None
+    assert asking.choice(asked, "order", Order.NEWEST) is Order.NEWEST
+    number, order = asking.reported(asked)
+    assert number == 'min_ms="ten" was ignored: expected a number above 0.'
+    assert f'order="{"x" * 40}…" was ignored: expected one of ' in order
+    assert asking.choice(request("order=slowest"), "order", Order.NEWEST) is Order.SLOWEST

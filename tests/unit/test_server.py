@@ -137,7 +137,7 @@ def test_a_malformed_length_is_refused(serve: Serve, length: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/"), ("GET", "/load"), ("POST", "/load"), ("GET", "/pause")]
+    ("method", "path"), [("POST", "/"), ("GET", "/load"), ("POST", "/load"), ("GET", "/pause")]
 )
 def test_there_are_no_other_pages(serve: Serve, method: str, path: str) -> None:
     assert serve("risk").ask(method, path)[0] == 404

@@ -29,9 +29,10 @@ STALE_AFTER_S = {
     "Prometheus scrape": 30.0,
 }
 DATADOG = "datadog"
-NOT_COLLECTED = (
-    "sum by (collector) (increase("
-    '{__name__=~"lab_embedded_(failures|rows_skipped)_total"}[10m])) > 0'
+# Two sums: increase() drops the metric's name, and two series with the same labels are an error.
+NOT_COLLECTED = " or ".join(
+    f"(sum by (collector) (increase(lab_embedded_{name}_total[10m])) > 0)"
+    for name in ("failures", "rows_skipped")
 )
 REFUSED = "increase(lab_store_refused_records_total[15m])"
 
@@ -55,7 +56,7 @@ class ComponentHealth:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Freshness:
-    """The age of the newest record of a kind, in seconds; None before the first record."""
+    """The age of the newest record of a kind, in seconds; None and not stale before the first one."""
 
     what: str
     age_s: float | None
@@ -131,7 +132,7 @@ def _scrape(prometheus: Prometheus, at: datetime) -> Freshness:
 
 
 def _is_stale(what: str, age_s: float | None) -> bool:
-    return age_s is None or age_s > STALE_AFTER_S[what]
+    return age_s is not None and age_s > STALE_AFTER_S[what]
 
 
 def _up(prometheus: Prometheus) -> dict[str, bool]:

@@ -7,6 +7,7 @@ cursor that shows the values.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import ceil, floor, log10
 
 WIDTH, HEIGHT = 1000.0, 100.0
@@ -58,6 +59,7 @@ class Chart:
         stacked: stacked bars instead of lines; each bar is `step_ms` wide from its time on.
         marks_ms: times to be marked by a line.
         bands: time ranges to be marked in the background.
+        behind: the page that lists what a bar counts; a click on a bar opens it for the bar's time range.
     """
 
     title: str
@@ -68,6 +70,7 @@ class Chart:
     step_ms: int = 0
     marks_ms: Sequence[int] = field(default=())
     bands: Sequence[Band] = field(default=())
+    behind: str = ""
 
     @property
     def is_empty(self) -> bool:
@@ -80,11 +83,13 @@ class Chart:
         return self.value_ticks()[-1].value
 
     def value_ticks(self) -> list[Tick]:
-        """Return round values from 0 to the first that is at least the highest value."""
-        highest = self._highest() or 1.0
-        step = _round_up(highest / VALUE_TICKS)
-        count = max(1, ceil(highest / step - 1e-9))
-        return [Tick(at=100 - 100 * i / count, value=i * step) for i in range(count + 1)]
+        """Return round values that include 0, the lowest and the highest value."""
+        lowest = self._lowest()
+        highest = max(self._highest(), 0.0) or (0.0 if lowest < 0 else 1.0)
+        step = _round_up((highest - lowest) / VALUE_TICKS)
+        first, last = floor(lowest / step + 1e-9), max(0, ceil(highest / step - 1e-9))
+        count = max(1, last - first)
+        return [Tick(at=100 - 100 * i / count, value=(first + i) * step) for i in range(count + 1)]
 
     def time_ticks(self) -> list[Tick]:
         """Return round times within the chart, as milliseconds."""
@@ -125,6 +130,7 @@ class Chart:
         """Return the values for the script's cursor."""
         return {
             "unit": self.unit,
+            "step": self.step_ms,
             "times": list(self.times_ms),
             "stacked": self.stacked,
             "series": [
@@ -142,12 +148,22 @@ class Chart:
             return 0, 1
         return self.times_ms[0], max(self.times_ms[-1] + self.step_ms, self.times_ms[0] + 1)
 
+    @cached_property
+    def _axis(self) -> tuple[float, float]:
+        ticks = self.value_ticks()
+        return ticks[0].value, ticks[-1].value
+
     def _x(self, time_ms: float) -> float:
         first, last = self._span()
         return (time_ms - first) / (last - first) * WIDTH
 
     def _y(self, value: float) -> float:
-        return HEIGHT - value / self.top * HEIGHT
+        low, high = self._axis
+        return HEIGHT - (value - low) / (high - low) * HEIGHT
+
+    def _lowest(self) -> float:
+        values = (v for s in self.series for v in s.values if v is not None)
+        return 0.0 if self.stacked else min(0.0, *values, 0.0)
 
     def _highest(self) -> float:
         if self.stacked:

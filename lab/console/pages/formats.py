@@ -1,5 +1,7 @@
 """Formats of figures on all pages: with unit, and with the significant digits."""
 
+from math import isfinite
+
 from lab.foundation.timestamps import NS_PER_MS, NS_PER_S, NS_PER_US
 
 S_PER_MINUTE, S_PER_HOUR, S_PER_DAY = 60, 3600, 86_400
@@ -77,6 +79,17 @@ def compact(value: float | None) -> str:
     if abs(value) >= 10 * THOUSAND:
         return f"{_digits(value / THOUSAND)}k"
     return number(value)
+
+
+def figure(value: float) -> str:
+    """Write any value with four significant digits, as of a series without a unit.
+
+    >>> figure(1234567.0), figure(-0.00012345), figure(12.0), figure(float("nan"))
+    ('1,234,567', '-0.0001234', '12', 'nan')
+    """
+    if value == int(value) if isfinite(value) else False:
+        return f"{int(value):,}"
+    return f"{value:,.0f}" if abs(value) >= 10 * THOUSAND else f"{value:.4g}"
 
 
 def per_second(value: float | None) -> str:

@@ -73,6 +73,7 @@ def load_chart(load: DatabaseLoad, faults: Sequence[Band] = ()) -> Chart:
         stacked=True,
         step_ms=load.step_s * 1000,
         bands=faults,
+        behind="/traces",
     )
 
 

@@ -10,7 +10,7 @@ from lab.console.pages.chart import Chart, Series
 from lab.console.pages.faults import bands
 from lab.console.pages.site import Page
 from lab.drilldown import Drilldown, queries
-from lab.drilldown.queries import By
+from lab.drilldown.queries import By, QuerySummary
 from lab.drilldown.series import Counted
 
 LIMIT = 100
@@ -20,29 +20,57 @@ DEFAULT_WINDOW = "1h"
 def listed(drilldown: Drilldown, request: Request) -> Page:
     """List the top statements of a window."""
     window = asking.window(request, DEFAULT_WINDOW)
-    given = request.query_params.get("by")
-    by = By(given) if given in set(By) else By.TIME
+    by = asking.choice(request, "by", By.TIME)
     all_roles = bool(request.query_params.get("all"))
+    wanted, service = asking.word(request, "q"), asking.word(request, "service")
     found = asking.attempt(
-        lambda: drilldown.queries(
-            by,
-            since=window.since,
-            until=window.until,
-            role=None if all_roles else queries.APPLICATION,
-            limit=LIMIT,
+        lambda: _matching(
+            drilldown.queries(
+                by,
+                since=window.since,
+                until=window.until,
+                role=None if all_roles else queries.APPLICATION,
+                limit=LIMIT,
+            ),
+            wanted,
+            service,
         )
     )
+    filtered = {
+        "by": by.value,
+        **({"q": wanted} if wanted else {}),
+        **({"service": service} if service else {}),
+        **({"all": "1"} if all_roles else {}),
+    }
     values = {
         **window.values(),
         "by": by,
         "orders": tuple(By),
         "all_roles": all_roles,
+        "wanted": wanted,
+        "service_name": service,
+        "services": drilldown.services(),
+        "filtered": filtered,
+        "asked": {**filtered, **window.parameters},
         "found": found,
         "seconds": (window.until - window.since).total_seconds(),
         "largest_share": max((q.share for q in found.value or ()), default=1.0) or 1.0,
         "dbm_source": asking.attempt(lambda: overview.dbm_source(drilldown.reader)).value,
     }
     return Page(template="queries.html", values=values)
+
+
+def _matching(
+    found: Sequence[QuerySummary], wanted: str | None, service: str | None
+) -> list[QuerySummary]:
+    """Return the statements of a service whose name, text or queryid contains a text; case is ignored."""
+    part = (wanted or "").lower()
+    return [
+        row
+        for row in found
+        if (service is None or row.owner == service)
+        and part in f"{row.statement or ''} {row.text} {row.queryid or ''}".lower()
+    ]
 
 
 def one(drilldown: Drilldown, request: Request) -> Page:

@@ -7,7 +7,7 @@ long list blocks the event loop that receives spans.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs, quote, urlencode
 
 from anyio import CapacityLimiter, to_thread
 from jinja2 import (
@@ -23,7 +23,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from lab.console.pages import colours, formats
+from lab.console.pages import asking, colours, formats
 from lab.console.pages.access import Access
 from lab.drilldown import Drilldown
 from lab.drilldown.errors import MalformedIdError, NotFoundError
@@ -120,7 +120,13 @@ class Site:
 
     def _render(self, request: Request, page: Page) -> Response:
         template = self._templates.get_template(page.template)
-        body = template.render(page.values, path=request.url.path, links=self._drilldown.links)
+        body = template.render(
+            {"selected": None, **page.values},
+            path=request.url.path,
+            links=self._drilldown.links,
+            keep=_time_range(request),
+            reported=asking.reported(request),
+        )
         return HTMLResponse(body, status_code=page.status, headers=HEADERS)
 
     def _refusal(self, request: Request) -> Response | None:
@@ -148,6 +154,12 @@ class Site:
         response = RedirectResponse(_own_path(then), status_code=303)
         self._access.remember(response)
         return response
+
+
+def _time_range(request: Request) -> str:
+    """Return the time range of the URL as a query, for links to other pages; empty without one."""
+    given = {name: request.query_params.get(name, "") for name in ("window", "from", "to")}
+    return urlencode({name: value for name, value in given.items() if value})
 
 
 def _own_path(path: str) -> str:
@@ -179,6 +191,7 @@ def _environment() -> Environment:
         "share": formats.share,
         "size": formats.size,
         "age": formats.age,
+        "figure": formats.figure,
         "sentence": formats.sentence,
         "service": colours.of_service,
     })  # fmt: skip

@@ -2,7 +2,17 @@
 
 from types import MappingProxyType
 
-from lab.console.pages import compare, drills, execution, go, overview, queries, sessions, traces
+from lab.console.pages import (
+    compare,
+    drills,
+    execution,
+    expression,
+    go,
+    overview,
+    queries,
+    sessions,
+    traces,
+)
 from lab.console.pages.site import PageHandler
 
 PAGES: MappingProxyType[str, PageHandler] = MappingProxyType(
@@ -17,6 +27,7 @@ PAGES: MappingProxyType[str, PageHandler] = MappingProxyType(
         "/drills": drills.listed,
         "/drills/{run}": drills.one,
         "/compare": compare.page,
+        "/prometheus": expression.page,
         "/go": go.page,
     }
 )

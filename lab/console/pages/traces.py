@@ -28,7 +28,6 @@ def search(drilldown: Drilldown, request: Request) -> Page | Redirect:
         return Redirect(path=trace_path(found.trace_id, found.span_id))
     window = asking.window(request, DEFAULT_WINDOW)
     service = asking.word(request, "service")
-    order = request.query_params.get("order")
     wanted = Search(
         service=service,
         operation=asking.word(request, "operation"),
@@ -38,7 +37,7 @@ def search(drilldown: Drilldown, request: Request) -> Page | Redirect:
         since=window.since,
         # With a margin for spans that begin during the search, by a clock that is ahead.
         until=window.until + timedelta(seconds=1),
-        order=Order(order) if order in set(Order) else Order.NEWEST,
+        order=asking.choice(request, "order", Order.NEWEST),
         limit=LIMIT,
     )
     known = drilldown.services()

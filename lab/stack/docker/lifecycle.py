@@ -107,6 +107,8 @@ def running_settings(settings: LabSettings) -> LabSettings:
             [first, *_] = container.published
             update[component.port] = first.port
             host = "bind_address" if component.http else "postgres_host"
+            if component.name == "prometheus":
+                update["prometheus_ui_url"] = f"http://{reachable(first.address)}:{first.port}"
             update[host] = reachable(first.address)
             if service in SERVICES and "lab_control_token" not in update:
                 token = compose.environment_within(service).get("LAB_CONTROL_TOKEN")

@@ -1,8 +1,9 @@
-// Local times, chart values at a cursor, automatic refresh, keyboard shortcuts.
+// Local times, chart values at a cursor, zoom, sorted columns, copy buttons, automatic refresh, keyboard shortcuts.
 // Every page works without it.
 "use strict";
 
 const UNITS = {
+  value: (v) => digits(v),
   sessions: (v) => `${digits(v)}`,
   per_second: (v) => `${digits(v)}\u202f/s`,
   ms: (v) => (v >= 1000 ? `${digits(v / 1000)}\u202fs` : v >= 1 || v === 0 ? `${digits(v)}\u202fms` : `${digits(v * 1000)}\u202fµs`),
@@ -12,6 +13,7 @@ const pad = (n, width = 2) => String(n).padStart(width, "0");
 function digits(v) {
   if (v === 0) return "0";
   const size = Math.abs(v);
+  if (size >= 1e7) return `${Number((v / 1e6).toPrecision(4)).toLocaleString("en")}M`;
   if (size >= 1000) return Math.round(v).toLocaleString("en");
   return String(Number(v.toPrecision(size >= 100 ? 3 : 2)));
 }
@@ -93,9 +95,115 @@ document.addEventListener("pointermove", (event) => {
 });
 document.addEventListener("focusout", (event) => { if (event.target.matches(".chart")) leave(event.target); });
 
+// Zoom: dragging over a chart selects a time range for the page. A click on a bar opens what it counts.
+let drag = null;
+function share(plot, x) {
+  const box = plot.getBoundingClientRect();
+  return Math.max(0, Math.min(1, (x - box.left) / box.width));
+}
+document.addEventListener("pointerdown", (event) => {
+  const plot = event.button === 0 && event.target.closest?.(".plot");
+  if (!plot || event.pointerType === "touch") return;
+  const mark = Object.assign(document.createElement("div"), { className: "selection" });
+  drag = { plot, mark, from: event.clientX };
+  event.preventDefault();
+});
+document.addEventListener("pointermove", (event) => {
+  if (!drag) return;
+  const [a, b] = [share(drag.plot, drag.from), share(drag.plot, event.clientX)].sort((x, y) => x - y);
+  if (!drag.mark.isConnected) drag.plot.append(drag.mark);
+  drag.mark.style.left = `${a * 100}%`;
+  drag.mark.style.width = `${(b - a) * 100}%`;
+});
+document.addEventListener("pointerup", (event) => {
+  if (!drag) return;
+  const { plot, mark, from } = drag;
+  drag = null;
+  mark.remove();
+  const chart = plot.parentElement;
+  const { times, step } = data(chart);
+  if (!times.length) return;
+  const length = times.at(-1) + (step || 0) - times[0];
+  const [a, b] = [from, event.clientX].map((x) => times[0] + share(plot, x) * length).sort((x, y) => x - y);
+  if (Math.abs(event.clientX - from) > 5) return range(location.pathname + location.search, a, b);
+  if (!chart.dataset.behind || !step) return;
+  const begin = times[0] + Math.floor((a - times[0]) / step) * step;
+  range(chart.dataset.behind, begin, begin + step);
+});
+function range(path, from, to) {
+  const url = new URL(path, location.origin);
+  url.searchParams.delete("window");
+  url.searchParams.set("from", Math.floor(from / 1000));
+  url.searchParams.set("to", Math.max(Math.ceil(to / 1000), Math.floor(from / 1000) + 1));
+  location.assign(url);
+}
+
+// The time range of this page stays when a link leads to another page with a time range.
+const RANGE = ["window", "from", "to"];
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[href^='/']");
+  const here = new URLSearchParams(location.search);
+  if (!link || !RANGE.some((name) => here.get(name))) return;
+  const url = new URL(link.href);
+  if (!/^\/($|queries|prometheus|traces$)/.test(url.pathname) || RANGE.some((name) => url.searchParams.has(name)) || link.closest(".segments")) return;
+  for (const name of RANGE) if (here.get(name)) url.searchParams.set(name, here.get(name));
+  link.href = url;
+}, true);
+
+// Sorted columns: by a click on a heading, by value or by text.
+const SCALE = { "µs": 1e-3, ms: 1, s: 1e3, min: 6e4, h: 3.6e6, B: 1, kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, k: 1e3, M: 1e6, "%": 1, "/s": 1, ns: 1e-6 };
+function magnitude(text) {
+  const found = /^[<>]?([+-]?[\d,]*\.?\d+)\s*([a-zA-Zµ%/]*)/u.exec(text.trim());
+  return found ? Number(found[1].replaceAll(",", "")) * (SCALE[found[2]] ?? 1) : null;
+}
+function sort(heading) {
+  const table = heading.closest("table");
+  const column = [...heading.parentElement.children].indexOf(heading);
+  const ascending = heading.getAttribute("aria-sort") === "descending";
+  for (const other of heading.parentElement.children) other.removeAttribute("aria-sort");
+  heading.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+  const body = table.tBodies[0];
+  const rows = [...body.rows].map((row) => {
+    const text = row.cells[column]?.innerText ?? "";
+    return { row, text, value: row.cells[column]?.classList.contains("n") || column ? magnitude(text) : null };
+  });
+  const worth = (it) => it.value ?? -Infinity;
+  const order = rows.some((it) => it.value !== null) ? (a, b) => worth(b) - worth(a) : (a, b) => b.text.localeCompare(a.text);
+  rows.sort((a, b) => (ascending ? -order(a, b) : order(a, b)));
+  body.append(...rows.map(({ row }) => row));
+}
+function sortable(root) {
+  for (const heading of root.querySelectorAll(".sortable thead th")) {
+    heading.tabIndex = 0;
+    heading.title ||= "Sort by this column";
+  }
+}
+document.addEventListener("click", (event) => { const heading = event.target.closest?.(".sortable thead th"); if (heading) sort(heading); });
+document.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target.matches?.(".sortable thead th")) sort(event.target); });
+
+// Copy buttons of ids, commands and SQL.
+function copies(root) {
+  for (const source of root.querySelectorAll(".copy, pre.sql")) {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "copies", textContent: "Copy", title: "Copy" });
+    button.setAttribute("aria-label", "Copy");
+    button.addEventListener("click", async () => {
+      getSelection().selectAllChildren(source);
+      await navigator.clipboard?.writeText(source.textContent).then(() => getSelection().removeAllRanges(), () => {});
+      button.textContent = "✓";
+      setTimeout(() => { button.textContent = "Copy"; }, 1200);
+    });
+    if (source.matches("pre")) {
+      const box = Object.assign(document.createElement("div"), { className: "with-copy" });
+      source.replaceWith(box);
+      box.append(source, button);
+    } else source.after(button);
+  }
+}
+
 // Refresh: fetch the page again and replace its live parts, except a part with the focus or a selection.
+let paused = false;
 async function refresh() {
-  if (document.hidden || document.querySelector(".chart.reads")) return;
+  if (paused || drag || document.hidden || document.querySelector(".chart.reads")) return;
   let text;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
@@ -111,6 +219,8 @@ async function refresh() {
     const next = fresh.getElementById(part.id);
     if (!next || part.contains(document.activeElement) || part.contains(getSelection()?.anchorNode) && !getSelection().isCollapsed) continue;
     localize(next);
+    sortable(next);
+    copies(next);
     part.replaceWith(next);
   }
 }
@@ -156,14 +266,19 @@ document.addEventListener("click", (event) => {
 document.addEventListener("submit", wait);
 addEventListener("pageshow", () => document.body.classList.remove("waits"));
 
-// A click on an id selects all of it.
-document.addEventListener("click", (event) => {
-  const id = event.target.closest?.(".copy");
-  if (id) getSelection().selectAllChildren(id);
-});
-
 localize(document);
+sortable(document);
+copies(document);
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 document.querySelector(".zone").textContent = `Times in ${zone}, UTC on hover`;
 const every = Number(document.querySelector("main").dataset.refresh);
+const pause = document.querySelector(".pause");
+pause.hidden = !every;
+pause.addEventListener("click", () => {
+  paused = !paused;
+  pause.setAttribute("aria-pressed", paused);
+  pause.textContent = paused ? "Resume" : "Pause";
+  pause.title = `The page refreshes every ${every} s`;
+  if (!paused) refresh();
+});
 if (every) setInterval(refresh, every * 1000);
