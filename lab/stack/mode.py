@@ -63,14 +63,14 @@ def decide(settings: LabSettings, requested: Mode | None = None) -> Mode:
     if requested:
         return requested
     # The engine is called once: a hanging one costs seconds for each call.
-    return Mode.DOCKER if not _runs_natively(settings) and docker.answers() else Mode.NATIVE
+    return Mode.DOCKER if not _runs_natively(settings) and docker.answers(settings) else Mode.NATIVE
 
 
 def running(settings: LabSettings) -> Iterator[Mode]:
     """Yield each mode that runs; Docker is called only when the second value is requested."""
     if _runs_natively(settings):
         yield Mode.NATIVE
-    if docker.answers() and docker.runs():
+    if docker.answers(settings) and docker.runs():
         yield Mode.DOCKER
 
 
@@ -81,7 +81,10 @@ def _runs_natively(settings: LabSettings) -> bool:
 
 def to_stop(settings: LabSettings) -> list[Mode]:
     """Return the modes that `down` without an option stops: those that run, else all that are available."""
-    return list(running(settings)) or [Mode.NATIVE, *([Mode.DOCKER] if docker.answers() else [])]
+    return list(running(settings)) or [
+        Mode.NATIVE,
+        *([Mode.DOCKER] if docker.answers(settings) else []),
+    ]
 
 
 def require_alone(mode: Mode, settings: LabSettings) -> None:

@@ -192,7 +192,7 @@ def test_a_lab_without_load_is_refused(lab: LabSettings, monkeypatch: pytest.Mon
         command.measure(lab, 0.0)
     readings = [reading, replace(reading, processes={"postgres": reading.processes["postgres"]})]
     monkeypatch.setattr(command, "read", lambda _: readings.pop())
-    with pytest.raises(LabError, match="started or ended meanwhile"):
+    with pytest.raises(LabError, match="started or ended during"):
         command.measure(lab, 0.0)
 
 

@@ -35,5 +35,5 @@ def test_both_loads_are_measured_and_nothing_remains(bench: Bench, cluster: Clus
 def test_pgbenchs_own_error_is_shown(cluster: Cluster, postgres: Program) -> None:
     del postgres
     nowhere = cluster.settings.model_copy(update={"postgres_db": "no_such_database"})
-    with pytest.raises(LabError, match=r"could not initialise.*\n.*no_such_database"):
+    with pytest.raises(LabError, match=r"could not initialize.*\n.*no_such_database"):
         seed._initialise_pgbench(nowhere, 1)

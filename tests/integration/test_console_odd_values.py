@@ -38,7 +38,7 @@ TEXTS = (
 ODD = (*NUMBERS, *TIMES, *DURATIONS, *TEXTS)
 # What reads a parameter out of an address, anywhere in the console.
 READS = re.compile(
-    r'(?:query_params\.get\(|asking\.\w+\(request, |_number\(asked, |_moment\(asked, |asked\.get\()"(\w+)"'
+    r'(?:(?:query_params|parameters)\.get\(|asking\.\w+\(request, |_(?:number|moment)\(parameters, )"(\w+)"'
 )
 # These lead to another page before the others are read; a path's own test has them.
 SENDS_AWAY = {"id", "q"}

@@ -9,11 +9,12 @@ import pytest
 
 from lab.foundation.errors import LabError
 from lab.foundation.outcome import Outcome
+from lab.foundation.paths import Paths
 from lab.foundation.settings import ROOT, LabSettings
 from lab.stack import components
 from lab.stack.docker import compose
 from lab.stack.docker import lifecycle as docker
-from lab.stack.docker.compose import ComposeError, Container, NoEngineError
+from lab.stack.docker.compose import ComposeError, Container, EngineTimeoutError, NoEngineError
 from lab.stack.ports import PortTakenError
 from lab.stack.status import State
 from lab.stack.up_options import UpOptions
@@ -163,7 +164,24 @@ def test_what_is_missing_of_docker_is_said_with_the_way_out(
     with pytest.raises(NoEngineError, match=message) as raised:
         compose.require_engine()
     assert "up --native" in str(raised.value)
-    assert not docker.answers()
+    assert not docker.answers(LabSettings(_env_file=None, lab_state_dir=tmp_path))
+
+
+def test_an_engine_that_hangs_is_unknown_when_the_lab_was_started_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taken as absent, the lab in it would be read with the settings of native mode."""
+    stub = tmp_path / "docker"
+    stub.write_text("#!/bin/sh\nexec /bin/sleep 60\n")
+    stub.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(compose, "ANSWERS_WITHIN_S", 0.1)
+    monkeypatch.setattr(compose, "RUNNING_ANSWERS_WITHIN_S", 0.2)
+    settings = LabSettings(_env_file=None, lab_state_dir=tmp_path)
+    assert not docker.answers(settings)
+    UpOptions().write(Paths.of(settings).docker_up_options)
+    with pytest.raises(EngineTimeoutError, match=r"within 0\.2 s"):
+        docker.answers(settings)
 
 
 def scraped(directory: Path) -> set[str]:
@@ -177,7 +195,7 @@ def test_prometheus_scrapes_the_services_that_were_asked_for(
 ) -> None:
     """With all five it reads the project's own file, so that Compose by hand finds nothing changed."""
     del told
-    settings = LabSettings(_env_file=None, lab_state_dir=tmp_path)
+    settings = LabSettings(_env_file=None, lab_lab_state_dir=tmp_path)
     given: list[Mapping[str, str]] = []
     monkeypatch.setattr(compose, "require_engine", lambda: None)
     monkeypatch.setattr(compose, "environment_of", lambda _: {})
@@ -198,7 +216,7 @@ def test_prometheus_scrapes_the_services_that_were_asked_for(
 def test_down_asks_for_the_volumes_only_when_the_data_are_to_go(
     told: list[Container], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    settings = LabSettings(_env_file=None, lab_state_dir=tmp_path)
+    settings = LabSettings(_env_file=None, lab_lab_state_dir=tmp_path)
     asked: list[Sequence[str]] = []
     monkeypatch.setattr(compose, "require_engine", lambda: None)
     monkeypatch.setattr(compose, "follow", lambda *arguments, **_: asked.append(arguments))

@@ -18,6 +18,8 @@ from lab.foundation.settings import ROOT
 # The first version whose `--wait` supports one-shot services, and with nocopy in long-syntax volumes.
 COMPOSE_AT_LEAST = (2, 20)
 ANSWERS_WITHIN_S = 5
+# An engine that runs the lab answers late on a busy machine; that is no reason to call the lab stopped.
+RUNNING_ANSWERS_WITHIN_S = 60
 # Length of container ids in `docker stats`.
 SHORT_ID = 12
 BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -26,6 +28,10 @@ INSTALL = "https://docs.docker.com/engine/install/"
 
 class NoEngineError(LabError):
     """No Docker engine answers. `./creditlab up --native` needs none."""
+
+
+class EngineTimeoutError(NoEngineError):
+    """An engine exists, and does not answer in time: whether it runs the lab is unknown."""
 
 
 class ComposeError(LabError):
@@ -94,20 +100,21 @@ class Usage:
         return cls(cpu_percent=float(cpu[1]), memory_bytes=float(memory[1]) * BYTES[memory[2]])
 
 
-def require_engine() -> None:
+def require_engine(within_s: float = ANSWERS_WITHIN_S) -> None:
     """Return when an engine answers and Compose is new enough.
 
     Raises:
+        EngineTimeoutError: when the engine does not answer in time.
         NoEngineError: with what is missing, and what to do.
     """
     native = "Or run on this machine without containers: ./creditlab up --native"
     if not shutil.which("docker"):
         raise NoEngineError(f"There is no docker on the PATH. Install it ({INSTALL}).\n{native}")
     try:
-        done = _run("docker", "version", within_s=ANSWERS_WITHIN_S)
+        done = _run("docker", "version", within_s=within_s)
     except subprocess.TimeoutExpired:
-        raise NoEngineError(
-            f"The Docker engine does not answer within {ANSWERS_WITHIN_S} s."
+        raise EngineTimeoutError(
+            f"The Docker engine does not answer within {within_s:g} s."
             f" Is it starting, or is DOCKER_HOST unreachable?\n{native}"
         ) from None
     if done.returncode != 0:

@@ -19,7 +19,13 @@ from lab.foundation.suggestions import unknown
 from lab.stack import prometheus_configuration as monitoring
 from lab.stack.components import COMPONENTS, SERVICES, SHOP, chosen, selection
 from lab.stack.docker import compose
-from lab.stack.docker.compose import ComposeError, Container, NoEngineError, Usage
+from lab.stack.docker.compose import (
+    ComposeError,
+    Container,
+    EngineTimeoutError,
+    NoEngineError,
+    Usage,
+)
 from lab.stack.ports import PortTakenError
 from lab.stack.status import ComponentStatus, State, Status
 from lab.stack.up_options import UpOptions
@@ -33,10 +39,21 @@ LOG_LINES = 15
 PORT = re.compile(r"(?:for|tcp[46]?) \S*?:(\d+)\b[^\n]*(?:allocated|in use)")
 
 
-def answers() -> bool:
-    """Whether an engine and Compose are available that can run the lab."""
+def answers(settings: LabSettings) -> bool:
+    """Whether an engine and Compose are available that can run the lab.
+
+    Raises:
+        EngineTimeoutError: when the lab was started in containers, and their engine does not answer.
+    """
+    started = Paths.of(settings).docker_up_options.exists()
     try:
-        compose.require_engine()
+        compose.require_engine(
+            compose.RUNNING_ANSWERS_WITHIN_S if started else compose.ANSWERS_WITHIN_S
+        )
+    except EngineTimeoutError:
+        if started:
+            raise
+        return False
     except NoEngineError:
         return False
     return True
