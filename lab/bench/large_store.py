@@ -9,6 +9,7 @@ from typing import TypeAlias
 from lab.foundation import clock
 from lab.foundation.timestamps import NS_PER_S
 from lab.telemetry.store import (
+    ActivityRound,
     ActivitySample,
     Bounds,
     Execution,
@@ -97,7 +98,7 @@ class _Nobody:
 
 
 def _records(spans: int) -> Iterator[Record]:
-    """Traces at equal intervals, slow ones with logged plans; a sample each second; deltas every ten."""
+    """Traces at equal intervals, slow ones with logged plans; a lab's sample each second, DBM's every ten."""
     rng = random.Random(15)
     known = list(enumerate(statements.STATEMENTS.values(), FIRST_QUERYID))
     now_ns = clock.now_ns()
@@ -114,8 +115,13 @@ def _records(spans: int) -> Iterator[Record]:
         yield from _trace(rng, known, at_ns, slow=(traces - 1 - number) % SLOW_EVERY == 0)
     for second in range(seconds):
         at_ns = begin_ns + second * NS_PER_S
-        yield _sample(rng, rng.choice(known), at_ns)
+        yield ActivityRound(at_ns=at_ns, source=Source.LAB, interval_s=1.0, sessions=1)
+        yield _sample(rng, rng.choice(known), at_ns, Source.LAB)
         if second % METRICS_EVERY_S == 0:
+            yield ActivityRound(
+                at_ns=at_ns, source=Source.EMBEDDED, interval_s=METRICS_EVERY_S, sessions=1
+            )
+            yield _sample(rng, rng.choice(known), at_ns, Source.EMBEDDED)
             yield from (_deltas(rng, queryid, at_ns) for queryid, _ in known)
 
 
@@ -153,11 +159,11 @@ def _trace(rng: random.Random, known: list[Known], at_ns: int, *, slow: bool) ->
             )  # fmt: skip
 
 
-def _sample(rng: random.Random, which: Known, at_ns: int) -> ActivitySample:
+def _sample(rng: random.Random, which: Known, at_ns: int, source: Source) -> ActivitySample:
     queryid, statement = which
     wait_type, event = rng.choice(WAITS)
     return ActivitySample(
-        at_ns=at_ns, source=Source.EMBEDDED, pid=rng.randrange(1000, 1040), database="creditdb",
+        at_ns=at_ns, source=source, pid=rng.randrange(1000, 1040), database="creditdb",
         role="credit_app", application=statement.service, backend_type="client backend", state="active",
         wait_event_type=wait_type, wait_event=event, queryid=queryid, signature=None,
         trace_id=None, span_id=None, service=statement.service, statement=statement.name,

@@ -9,9 +9,10 @@ from lab.datadog import key
 from lab.datadog.key import KeyCheck, KeyState
 from lab.foundation.settings import DatadogSettings
 from lab.stack.status import Status
-from lab.telemetry.store.records import EMBEDDED_LABEL
 
 STYLES = {KeyState.VALID: "green", KeyState.REFUSED: "bold red", KeyState.UNKNOWN: "yellow"}
+# In the version of the component that replaces the Agent.
+EMBEDDED = "embedded agent"
 # Datadog's documented installer; the option leaves the machine's own Agent service stopped.
 INSTALL = (
     "DD_API_KEY=YOUR_KEY DD_SITE={site} DD_INSTALL_ONLY=true"
@@ -56,7 +57,5 @@ def install_command(check: KeyCheck | None, status: Status | None) -> str | None
     """Return the command that installs the Agent, if there is a key and no Agent; print it in one line."""
     if check is None or status is None:
         return None
-    is_embedded = any(
-        EMBEDDED_LABEL in (component.version or "") for component in status.components
-    )
+    is_embedded = any(EMBEDDED in (component.version or "") for component in status.components)
     return INSTALL.format(site=check.site) if is_embedded else None

@@ -15,6 +15,7 @@ from lab.foundation.settings import LabSettings
 from lab.foundation.timestamps import NS_PER_S
 from lab.telemetry.intake.metric_names import KEPT_METRICS, CheckType
 from lab.telemetry.store import (
+    SENT_TO_DATADOG,
     ActivityRound,
     ActivitySample,
     Plan,
@@ -25,12 +26,12 @@ from lab.telemetry.store import (
     StoreError,
 )
 from lab.telemetry.store.metric_values import latest, points_of
+from lab.telemetry.store.senders import label_of_all
 
 MOST = 300_000
 TABLES = "kind LIKE 'table %'"
 # A round of the schema is sent in pieces, one round each 600 s.
 SCHEMA_ROUND_S = 300
-SENT = f"source IN ('{Source.AGENT}', '{Source.EMBEDDED}')"
 APPLICATION = "credit_app"
 
 
@@ -76,17 +77,16 @@ class Datadog:
         """What this column is read from."""
         if Source.AGENT in self._sources:
             return "the intake: what the Datadog Agent sent"
-        return (
-            "the intake: embedded agent, not Datadog's" if self._sources else "the intake: no data"
-        )
+        every_s = next((r.interval_s for r in reversed(self.rounds) if r.interval_s), None)
+        return f"the intake: {label_of_all(self._sources, every_s) or 'no data'}"
 
     @property
     def is_embedded(self) -> bool:
-        """Whether only the embedded agent sent data; it sends nothing to Datadog."""
-        return self._sources == {Source.EMBEDDED}
+        """Whether only a substitute of the Agent sent data; it sends nothing to Datadog."""
+        return bool(self._sources) and Source.AGENT not in self._sources
 
     @cached_property
-    def _sources(self) -> set[str]:
+    def _sources(self) -> set[Source]:
         return {delta.source for delta in self.deltas}
 
     @cached_property
@@ -180,7 +180,7 @@ class Datadog:
         return Answer(value=value, age_s=age_s, resolution_s=resolution_s, where=self._console)
 
     def _window(self, record: type[Any]) -> list[Any]:
-        condition = f"at_ns >= ? AND {SENT}"
+        condition = f"at_ns >= ? AND {SENT_TO_DATADOG}"
         try:
             return self._reader.select(
                 record, condition, [self._since_ns], order="at_ns", limit=MOST

@@ -15,7 +15,7 @@ from lab.stack.docker.compose import ComposeError, Usage
 from lab.stack.mode import Mode, running
 from lab.stack.native import records
 from lab.stack.native.process_cost import cost_of
-from lab.telemetry.store.records import EMBEDDED_LABEL
+from lab.telemetry.store.senders import EMBEDDED_LABEL
 
 # By component; components that the lab does not run are omitted.
 OBSERVERS = {

@@ -30,6 +30,7 @@ from lab.drills.summary import SummaryFile
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.telemetry import redact
+from lab.telemetry.activity import ActivitySampler
 from lab.telemetry.intake import Gate, routes
 from lab.telemetry.pglog import LogReader
 from lab.telemetry.store import Bounds, Reader, Record, Writer
@@ -47,6 +48,7 @@ class Console:
     writer: Writer
     log_reader: LogReader
     truth: Sampler
+    sampler: ActivitySampler
     gate: Gate
     policy: RequestPolicy
     site: Site
@@ -54,7 +56,7 @@ class Console:
     sampling: SamplingWatch
 
     def application(self) -> Starlette:
-        """Return the ASGI application; its lifespan runs writer, log reader and sampler of ground truth."""
+        """Return the ASGI application; its lifespan runs the writer, the log reader and both samplers."""
 
         @asynccontextmanager
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -62,6 +64,7 @@ class Console:
                 stack.enter_context(self.writer)
                 stack.enter_context(self.log_reader)
                 stack.enter_context(self.truth)
+                stack.enter_context(self.sampler)
                 yield
 
         own = [Route("/healthz", self._healthz), Route("/metrics", self._metrics)]
@@ -86,6 +89,7 @@ class Console:
             "version": __version__,
             "state": "running",
             "log_trouble": metrics.log_trouble,
+            "sampling_trouble": metrics.activity_trouble,
             "store_trouble": metrics.store_trouble,
             "rates": {
                 "spans_per_s": round(metrics.spans.per_second(), 1),
@@ -140,6 +144,7 @@ def build(settings: LabSettings) -> Console:
         writer=writer,
         truth=Sampler(settings, writer.offer, metrics),
         log_reader=LogReader(directory, Reader(paths.store), writer, metrics),
+        sampler=ActivitySampler(settings, writer.offer, metrics),
         gate=gate,
         policy=policy,
         site=Site(drilldown, access, PAGES),

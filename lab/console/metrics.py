@@ -33,6 +33,8 @@ COUNTERS = MappingProxyType({
         ("table", "reason"),
     ),
     "lab_store_expired_records": ("Records deleted to keep the store within its bounds", ()),
+    "lab_activity_sessions": ("Sessions that the lab itself sampled, each second", ()),
+    "lab_activity_rows_skipped": ("Sessions that the lab's sampling could not decode", ()),
     "lab_log_lines": ("Lines of PostgreSQL's log read and stored", ()),
     "lab_log_unreadable_lines": ("Lines of PostgreSQL's log that could not be read", ("what",)),
     "lab_truth_readings": ("Readings of ground truth by the lab itself, one a second", ()),
@@ -52,6 +54,7 @@ GAUGES = MappingProxyType({
     "lab_store_bytes": ("Bytes of the store in use", ()),
     "lab_store_pending_records": ("Records that wait to be written", ()),
     "lab_log_unread_bytes": ("Bytes of PostgreSQL's log still to be read", ()),
+    "lab_activity_sampled": ("1 while the lab itself can sample PostgreSQL's sessions, else 0", ()),
     "lab_log_followed": ("1 while PostgreSQL's log can be read and stored, else 0", ()),
 })  # fmt: skip
 # Statements beyond this number are summed under the queryid `other`: the number of series is bounded.
@@ -71,7 +74,7 @@ LONGEST_METRIC_NAME = 200
 
 
 class ConsoleMetrics:
-    """Implements the `Telemetry` of the intake, the store's writer and pglog (lab.telemetry)."""
+    """Implements the `Telemetry` of the intake, the store's writer, pglog and the sampler (lab.telemetry)."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._counters = {
@@ -90,6 +93,7 @@ class ConsoleMetrics:
         self.used_bytes = 0
         self.refused_records: Counters[str] = Counters()
         self.log_trouble: str | None = None
+        self.activity_trouble: str | None = None
         self.store_trouble: str | None = None
         self.unread_forms: set[str] = set()
         self._metric_names: dict[str, set[str]] = {"yes": set(), "no": set()}
@@ -174,6 +178,16 @@ class ConsoleMetrics:
     def truth_failed(self, source: str) -> None:
         """Count a source of ground truth that did not answer."""
         self._count("lab_truth_failures", 1, source=source)
+
+    def sampled(self, sessions: int, skipped: int) -> None:
+        """Count the sessions of one sample of the lab itself."""
+        self._count("lab_activity_sessions", sessions)
+        self._count("lab_activity_rows_skipped", skipped)
+
+    def sampling_trouble(self, reason: str | None) -> None:
+        """Set the reason why the lab cannot sample sessions; None when it can."""
+        self.activity_trouble = reason
+        self._gauges["lab_activity_sampled"].set(reason is None)
 
     def lines(self, count: int) -> None:
         """Count log lines that were read and stored."""

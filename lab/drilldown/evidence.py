@@ -14,7 +14,15 @@ import msgspec
 
 from lab.drilldown.trace import TraceSpan
 from lab.foundation.timestamps import NS_PER_MS, moment, nanoseconds
-from lab.telemetry.store import ActivitySample, Event, Execution, Plan, Reader, Snapshot
+from lab.telemetry.store import (
+    ActivitySample,
+    Event,
+    Execution,
+    Plan,
+    Reader,
+    Snapshot,
+    Source,
+)
 
 # Times of the log and of DBM are truncated to milliseconds; a log line is written shortly after its event.
 CLOCK = timedelta(milliseconds=1)
@@ -50,7 +58,7 @@ class Evidence:
             reader=reader,
             logged=_by_span(reader.executions_of(trace_id)),
             plans=_by_span(reader.plans_of(trace_id)),
-            samples=_by_span(samples),
+            samples={span: _of_one_source(found) for span, found in _by_span(samples).items()},
             events=_by_span(events),
             settings=PAYLOAD.decode(settings[0].payload) if settings else {},
             read_until_ns=read_until_ns,
@@ -109,6 +117,12 @@ class Evidence:
             "SELECT queryid, text FROM statements WHERE queryid IN (SELECT value FROM json_each(?))"
         )
         return dict(self.reader.rows(sql, [json.dumps(list(queryids))]))
+
+
+def _of_one_source(samples: Sequence[ActivitySample]) -> Sequence[ActivitySample]:
+    """Return the lab's own samples if there are any, else DBM's: each moment counts once."""
+    own = [sample for sample in samples if sample.source is Source.LAB]
+    return own or samples
 
 
 def _by_span(records: Iterable[R]) -> dict[str, list[R]]:

@@ -22,6 +22,7 @@ from lab.judge.evidence import Truth
 from lab.judge.readings import GRACE_NS
 from lab.judge.verdicts import Verdict, judge
 from lab.telemetry import redact
+from lab.telemetry.store.senders import label_of_all
 from workload.statements import STATEMENTS
 
 # The baseline before the fault: two scrapes, and two of the Agent's intervals.
@@ -37,11 +38,17 @@ WHERE query ~ %s AND dbid = (SELECT oid FROM pg_database WHERE datname = current
 
 @dataclass(frozen=True, kw_only=True)
 class Assessment:
-    """A run and its verdicts; `other_alerts` fired during the run and are not expected of the drill."""
+    """A run and its verdicts.
+
+    Attributes:
+        other_alerts: those that fired during the run and are not expected of the drill.
+        datadog: the sender of Datadog's data in the run; empty when there were none.
+    """
 
     run: Run
     verdicts: tuple[Verdict, ...]
     other_alerts: tuple[str, ...]
+    datadog: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """`{"ok", "result", "run": {"drill", ...}, "verdicts": [{"observer", "seen", ...}], ...}`."""
@@ -85,7 +92,14 @@ def judge_again(drill: Drill, run: Run, settings: LabSettings) -> Assessment:
         and alert.firing_ns >= run.injected_ns
         and alert.name not in drill.alerts
     }
-    return Assessment(run=run, verdicts=verdicts, other_alerts=tuple(sorted(others)))
+    sources = {sample.source for sample in evidence.activity}
+    sources |= {delta.source for delta in evidence.deltas}
+    return Assessment(
+        run=run,
+        verdicts=verdicts,
+        other_alerts=tuple(sorted(others)),
+        datadog=label_of_all(sources, settings.embedded_agent_activity_seconds),
+    )
 
 
 def _truth(drill: Drill, run: Run, settings: LabSettings) -> Truth:

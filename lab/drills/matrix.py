@@ -44,6 +44,11 @@ class Matrix:
             "rows": [row.to_json() for row in self.rows],
         }
 
+    @property
+    def datadog(self) -> str:
+        """The senders of Datadog's data in these runs; empty when none is known."""
+        return " or ".join(sorted({row.datadog for row in self.rows if row.datadog}))
+
     def count(self, seen: Seen) -> int:
         """Return how many verdicts are this one."""
         return sum(verdict.seen is seen for row in self.rows for verdict in row.verdicts)

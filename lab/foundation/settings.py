@@ -32,6 +32,8 @@ class LabSettings(Settings):
     datadog_agent: str = "auto"
     # The embedded agent's own /metrics, or a real Agent's expvar; either sends to the console.
     embedded_agent_port: int = Field(8089, ge=1, le=65535)
+    # Seconds between two activity samples of the embedded agent; the Agent's documented default is 10.
+    embedded_agent_activity_seconds: int = Field(10, ge=1, le=300)
     # Of a real Agent: its trace intake, and the port for its IPC.
     trace_agent_port: int = Field(8090, ge=1, le=65535)
     agent_cmd_port: int = Field(8091, ge=1, le=65535)

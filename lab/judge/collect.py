@@ -14,6 +14,7 @@ from lab.foundation.settings import LabSettings
 from lab.judge.evidence import Evidence, Gap, Observer
 from lab.judge.signals import Metric, Signal
 from lab.telemetry.store import (
+    SENT_TO_DATADOG,
     ActivitySample,
     Event,
     Execution,
@@ -32,8 +33,6 @@ TIMEOUT_S = 15.0
 FRESHEST_SAMPLE = "max(timestamp(pg_up))"
 FRESHEST_EVALUATION = "max(prometheus_rule_group_last_evaluation_timestamp_seconds)"
 MOST = 300_000
-# Records that Database Monitoring received, from the Agent or the embedded agent; not those of the log.
-SENT = f"source IN ('{Source.AGENT}', '{Source.EMBEDDED}')"
 WRITTEN = f"source = '{Source.LOG}'"
 
 
@@ -115,9 +114,9 @@ def _from_store(
         return tuple(reader.select(record, where, (since, until), order=time, limit=MOST))
 
     try:
-        activity = within(ActivitySample, SENT)
-        deltas = within(QueryMetrics, SENT)
-        estimated = within(Plan, SENT)
+        activity = within(ActivitySample, SENT_TO_DATADOG)
+        deltas = within(QueryMetrics, SENT_TO_DATADOG)
+        estimated = within(Plan, SENT_TO_DATADOG)
         spans = within(Span, time="start_ns")
         events, executions = within(Event), within(Execution, WRITTEN)
         executed = within(Plan, WRITTEN)

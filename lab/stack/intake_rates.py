@@ -18,6 +18,7 @@ class IntakeRates:
     refused_records: int = 0
     store_trouble: str | None = None
     log_trouble: str | None = None
+    sampling_trouble: str | None = None
     traces_sampled_away: str | None = None
     unread_forms: tuple[str, ...] = ()
     metric_names_kept: int = 0
@@ -36,6 +37,7 @@ class IntakeRates:
             refused_records=sum(health.get("refused_records", {}).values()),
             store_trouble=health.get("store_trouble"),
             log_trouble=health.get("log_trouble"),
+            sampling_trouble=health.get("sampling_trouble"),
             traces_sampled_away=health.get("traces_sampled_away"),
             unread_forms=tuple(health.get("unread_forms", ())),
             metric_names_kept=health.get("metric_names", {}).get("kept", 0),
@@ -44,6 +46,9 @@ class IntakeRates:
 
     def __str__(self) -> str:
         troubles = [trouble for trouble in (self.store_trouble, self.log_trouble) if trouble]
+        if self.sampling_trouble:
+            first = self.sampling_trouble.splitlines()[0]
+            troubles.append(f"sessions are not sampled each second: {first}")
         lines = [self._rates(), *(f"console: {trouble}" for trouble in troubles)]
         if self.metric_names_kept or self.metric_names_counted:
             lines.append(

@@ -20,6 +20,7 @@ from lab.foundation.readiness import await_state
 from lab.foundation.settings import ROOT
 from lab.telemetry.embedded.__main__ import Agent
 from lab.telemetry.store import ActivitySample, Plan, QueryMetrics, Snapshot, Source, Statement
+from tests.embedded import deliver
 from tests.fix_console import RunningConsole
 from tests.fix_postgres import Database, free_port
 
@@ -54,14 +55,17 @@ class Driven:
         update = {"console_port": console.port, "bind_address": "127.0.0.1"}
         settings = database.settings.model_copy(update=update)
         self.agent = Agent(settings, CollectorRegistry())
+        # Activity in each sample.
+        self.agent._collector.activity_s = 0
         self.connection = connection
 
     def sample(self) -> None:
         self.agent.tick(self.connection)
+        deliver(self.agent)
 
     def deltas(self) -> None:
         self.agent._ticks = 10
-        self.agent.tick(self.connection)
+        self.sample()
 
 
 @pytest.fixture

@@ -22,7 +22,9 @@ class Sent:
 
     def __init__(self, database: Database, named: str | None = None) -> None:
         self.events: list[tuple[str, Any]] = []
-        self.collector = Collector(host="h", database=named or database.name, put=self._put)
+        self.collector = Collector(
+            host="h", database=named or database.name, put=self._put, activity_s=0
+        )
 
     def _put(self, path: str, events: list[Any]) -> None:
         self.events += [(path, event) for event in events]

@@ -16,6 +16,7 @@ from lab.telemetry.embedded.collector import Collector
 from lab.telemetry.intake import STREAMS
 from lab.telemetry.intake.metric_names import CONNECTIONS, KEPT_METRICS, CheckType
 from lab.telemetry.store import MetricPoint, MetricSeries, MetricType, Source
+from tests.embedded import deliver
 from tests.fix_console import RunningConsole
 from tests.fix_postgres import Database
 
@@ -130,7 +131,9 @@ def test_the_console_stores_what_the_agent_sends(
     settings = database.settings.model_copy(update=update)
     with database.connect(Role.APP) as app:
         rows(app, "SELECT 1")
-        Agent(settings, CollectorRegistry()).tick(datadog)
+        agent = Agent(settings, CollectorRegistry())
+        agent.tick(datadog)
+        deliver(agent)
 
     def missing() -> str | None:
         names = {series.name for series in console.reader.select(MetricSeries)}

@@ -16,6 +16,7 @@ from lab.stack.native.cluster import Cluster
 from lab.telemetry.embedded import events
 from lab.telemetry.embedded.__main__ import Agent
 from lab.telemetry.embedded.collector import Collector
+from tests.embedded import deliver
 from tests.fix_console import RunningConsole
 from tests.fix_postgres import Database
 
@@ -35,7 +36,7 @@ class Sent:
     def __init__(self, database: Database) -> None:
         self.events: dict[str, list[Any]] = {}
         self.skipped: list[str] = []
-        self.collector = Collector(host="h", database=database.name, put=self._put)
+        self.collector = Collector(host="h", database=database.name, put=self._put, activity_s=0)
         self.collector.skipped = self.skipped.append
 
     def _put(self, path: str, events: list[Any]) -> None:
@@ -176,6 +177,7 @@ def test_a_collector_that_fails_costs_the_others_nothing(
     with database.connect(Role.SUPERUSER) as admin, database.connect(Role.DATADOG) as connection:
         rows(admin, "DROP EXTENSION pg_stat_statements CASCADE")
         agent.tick(connection)
+        deliver(agent)
     failed = {
         collector: registry.get_sample_value(
             "lab_embedded_failures_total", {"collector": collector}

@@ -17,6 +17,7 @@ from lab.foundation.timestamps import moment
 from lab.stack.native.cluster import Cluster
 from lab.telemetry.embedded.__main__ import Agent
 from lab.telemetry.store import Event, Snapshot
+from tests.embedded import deliver
 from tests.fix_console import RunningConsole, start_console
 from tests.fix_postgres import Database
 
@@ -61,7 +62,9 @@ def test_partitions_by_day(database: Database, console: RunningConsole) -> None:
         rows(one, "CREATE TABLE vendas (dia text, v int) PARTITION BY LIST (dia)")
         for day in DAYS:
             rows(one, f"CREATE TABLE vendas_{day} PARTITION OF vendas FOR VALUES IN ('{day}')")
-        Agent(settings, CollectorRegistry()).tick(observer)
+        agent = Agent(settings, CollectorRegistry())
+        agent.tick(observer)
+        deliver(agent)
         rows(one, "BEGIN")
         rows(one, "LOCK TABLE vendas_20261102")
         waiting = threading.Thread(target=rows, args=(two, "SELECT v FROM vendas_20261102"))

@@ -21,6 +21,7 @@ from lab.foundation.readiness import await_state
 from lab.stack.native.cluster import Cluster
 from lab.telemetry.embedded.__main__ import Agent
 from lab.telemetry.store import Execution, QueryMetrics, Span
+from tests.embedded import deliver
 from tests.fix_console import RunningConsole, start_console
 from tests.fix_postgres import Database
 from tests.personal import SQL, Technique, combinations
@@ -51,10 +52,13 @@ class Watched:
             }
         )
         self._agent = Agent(settings, CollectorRegistry())
+        # Activity in each sample.
+        self._agent._collector.activity_s = 0
         self.said: list[bytes] = []
 
     def tick(self, connection: Connection) -> None:
         self._agent.tick(connection)
+        deliver(self._agent)
 
     def read(self, path: str) -> bytes:
         """Read a page or an API's answer, which then counts as said."""

@@ -91,6 +91,7 @@ def test_deltas_outlive_samples_while_the_intake_is_away(monkeypatch: pytest.Mon
     queue.put(delivery.DELTAS, [{"a": 1}])
     for _ in range(5):
         queue.put("/api/v2/dbmactivity", [{"a": 1}])
+        queue.flush()
     assert queue.flush() == 3
     assert queue.dropped == 3
     assert queue._waiting[0].path == delivery.DELTAS

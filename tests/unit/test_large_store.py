@@ -36,7 +36,9 @@ def test_a_filled_store_has_what_the_load_leaves(
     assert count("spans WHERE parent_id IS NULL AND duration_ns >= 900000000") == -(
         -traces // SLOW_EVERY
     )
-    assert count("activity") == seconds
+    # The lab's own samples each second, and DBM's every ten.
+    assert count("activity WHERE source = 'lab'") == seconds
+    assert count("activity WHERE source = 'embedded'") == -(-seconds // METRICS_EVERY_S)
     assert count("query_metrics") == len(STATEMENTS) * -(-seconds // METRICS_EVERY_S)
     [(first_ns, last_ns)] = reader.rows("SELECT min(start_ns), max(start_ns) FROM spans")
     assert before_ns - (seconds + 1) * NS < first_ns < before_ns - (seconds - 2) * NS

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lab.telemetry.store.records import EMBEDDED_LABEL
+from lab.telemetry.store.senders import EMBEDDED_LABEL
 
 SCRAPE_EVERY_S = 10.0
 # Active in every turn, also in the unobserved one: disabling it needs a restart.

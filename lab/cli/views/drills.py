@@ -77,6 +77,8 @@ def verdicts(assessment: Assessment) -> RenderableType:
             Text("\n".join([*verdict.says, *_times(verdict)]), style="dim"),
         )
     notes = []
+    if assessment.datadog:
+        notes.append(Text(f"Datadog's data: {assessment.datadog}.", style="dim"))
     if assessment.other_alerts:
         notes.append(Text(f"Other alerts: {', '.join(assessment.other_alerts)}", style="dim"))
     return Padding(Group(lines, *notes), (1, 2), expand=False)
@@ -90,6 +92,8 @@ def matrix(found: Matrix) -> RenderableType:
     for row in found.rows:
         lines.add_row(Text(row.run.drill, style="bold"), *map(_cell, row.verdicts))
     notes = [Text(f"{LEGEND}. On {found.machine}.", style="dim")]
+    if found.datadog:
+        notes.append(Text(f"Datadog's data: {found.datadog}.", style="dim"))
     return Padding(Group(lines, *notes), (1, 2), expand=False)
 
 

@@ -11,7 +11,7 @@ from lab.drilldown.queries import By, QuerySummary
 from lab.drilldown.query import Query
 from lab.drilldown.series import Series
 from lab.telemetry.store import Source
-from lab.telemetry.store.records import EMBEDDED_LABEL
+from lab.telemetry.store.senders import label_of_all
 
 LISTED = 20
 SHOWN = 8
@@ -175,8 +175,8 @@ def _tables(query: Query) -> Iterator[RenderableType]:
 
 
 def _source_note(sources: set[Source]) -> Iterator[RenderableType]:
-    if Source.EMBEDDED in sources:
-        yield Text(f"Source of DBM's data: {EMBEDDED_LABEL}.", style="dim")
+    if {Source.EMBEDDED, Source.CHECK} & sources:
+        yield Text(f"Source of DBM's data: {label_of_all(sources)}.", style="dim")
 
 
 def _one_line(text: str) -> str:

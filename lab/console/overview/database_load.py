@@ -1,4 +1,6 @@
-"""Database load as average active sessions by wait event, from the activity samples that DBM received.
+"""Database load as average active sessions by wait event, from the lab's own activity samples.
+
+Without any in the window, as after `up` of an older store, from those that Database Monitoring received.
 
 An active session without a wait event runs on a CPU, or waits for one. The mean number of active sessions
 over time is the load: 1 is one session that is always active; more than the number of CPUs is overload.
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lab.foundation.timestamps import NS_PER_S, moment, nanoseconds
-from lab.telemetry.store import Reader, Source
+from lab.telemetry.store import SENT_TO_DATADOG, Reader, Source
 
 CPU = "CPU"
 STEPS_S = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
@@ -25,7 +27,13 @@ SELECT at_ns / ?, count(*) FROM activity_rounds
 WHERE at_ns >= ? AND at_ns < ? AND source = ?
 GROUP BY 1
 """
-LATEST = "SELECT source, interval_s FROM activity_rounds ORDER BY at_ns DESC LIMIT 1"
+LATEST = """
+SELECT source, interval_s FROM activity_rounds
+WHERE at_ns >= ? AND at_ns < ? AND source = 'lab' ORDER BY at_ns DESC LIMIT 1
+"""
+LATEST_SENT = f"""
+SELECT source, interval_s FROM activity_rounds WHERE {SENT_TO_DATADOG} ORDER BY at_ns DESC LIMIT 1
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +55,7 @@ class DatabaseLoad:
     """The load over a window.
 
     Attributes:
-        source: the sender of the samples; None before the first sample.
+        source: the source of the samples; None before the first sample.
         every_s: seconds between two samples, as reported by the sender; None when it does not report it.
         starts: the start of each step.
         events: those with the highest load first.
@@ -73,7 +81,7 @@ class DatabaseLoad:
 def database_load(reader: Reader, *, since: datetime, until: datetime) -> DatabaseLoad:
     """Return the load of a window, in steps that begin at round times; the last step is complete.
 
-    If an Agent and the embedded agent both sent samples, only those of the latest sender count.
+    The lab's own samples count if there are any, else only those of the latest sender to DBM.
 
     Raises:
         StoreError: when the store cannot be read.
@@ -84,11 +92,12 @@ def database_load(reader: Reader, *, since: datetime, until: datetime) -> Databa
     step_ns = step_s * NS_PER_S
     first, last = nanoseconds(since) // step_ns, nanoseconds(until) // step_ns
     starts = tuple(moment(i * step_ns) for i in range(first, last))
-    latest = reader.rows(LATEST)
+    first_ns, last_ns = first * step_ns, last * step_ns
+    latest = reader.rows(LATEST, [first_ns, last_ns]) or reader.rows(LATEST_SENT)
     if not latest:
         return DatabaseLoad(source=None, every_s=None, step_s=step_s, starts=starts, events=())
     source, every_s = Source(latest[0][0]), latest[0][1]
-    window = [step_ns, first * step_ns, last * step_ns, source]
+    window = [step_ns, first_ns, last_ns, source]
     # A round without an active session counts, too: the mean is over rounds, not over rows.
     rounds = dict(reader.rows(ROUNDS, window))
     counts: dict[tuple[str, str], dict[int, int]] = {}

@@ -12,19 +12,22 @@ from lab.clients.prometheus import Prometheus, PrometheusError
 from lab.drilldown.sampling import Sampling, sampled_away
 from lab.foundation.timestamps import NS_PER_S, nanoseconds
 from lab.stack.components import SERVICES
-from lab.telemetry.store import Reader, Source
+from lab.telemetry.store import SENT_TO_DATADOG, Reader, Source
 
+# Table, time of a record, order, condition.
 NEWEST = {
-    "spans": ("spans", "start_ns + duration_ns", "start_ns"),
-    "DBM query metrics": ("query_metrics", "at_ns", "at_ns"),
-    "DBM activity": ("activity_rounds", "at_ns", "at_ns"),
-    "PostgreSQL log": ("log_positions", "at_ns", "at_ns"),
+    "spans": ("spans", "start_ns + duration_ns", "start_ns", "true"),
+    "DBM query metrics": ("query_metrics", "at_ns", "at_ns", SENT_TO_DATADOG),
+    "DBM activity": ("activity_rounds", "at_ns", "at_ns", SENT_TO_DATADOG),
+    "the lab's activity samples": ("activity_rounds", "at_ns", "at_ns", "source = 'lab'"),
+    "PostgreSQL log": ("log_positions", "at_ns", "at_ns", "true"),
 }
 # Twice the interval at which each is sent, and some tolerance for a loaded machine.
 STALE_AFTER_S = {
     "spans": 30.0,
     "DBM query metrics": 45.0,
     "DBM activity": 45.0,
+    "the lab's activity samples": 15.0,
     "PostgreSQL log": 600.0,
     "Prometheus scrape": 30.0,
 }
@@ -113,13 +116,16 @@ def health(reader: Reader, prometheus: Prometheus, *, at: datetime) -> Health:
 
 def dbm_source(reader: Reader) -> Source | None:
     """Return the sender of the newest DBM data: an Agent, or the embedded agent, not Datadog's."""
-    found = reader.rows("SELECT source FROM query_metrics ORDER BY at_ns DESC LIMIT 1")
+    sql = f"SELECT source FROM query_metrics WHERE {SENT_TO_DATADOG} ORDER BY at_ns DESC LIMIT 1"
+    found = reader.rows(sql)
     return Source(found[0][0]) if found else None
 
 
 def _freshness(reader: Reader, what: str, at: datetime) -> Freshness:
-    table, value, order = NEWEST[what]
-    found = reader.rows(f"SELECT {value} FROM {table} ORDER BY {order} DESC LIMIT 1")
+    table, value, order, condition = NEWEST[what]
+    found = reader.rows(
+        f"SELECT {value} FROM {table} WHERE {condition} ORDER BY {order} DESC LIMIT 1"
+    )
     age_s = max((nanoseconds(at) - found[0][0]) / NS_PER_S, 0.0) if found else None
     return Freshness(what=what, age_s=age_s, stale=_is_stale(what, age_s))
 

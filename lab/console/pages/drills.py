@@ -77,10 +77,13 @@ def listed(drilldown: Drilldown, request: Request) -> Page:
     runs = journal.runs()
     everything = bool(request.query_params.get("all"))
     shown = (runs if everything else latest(runs))[:LIMIT]
+    judged = [(past, journal.judged(past)) for past in shown]
+    senders = sorted({found.datadog for _, found in judged if found and found.datadog})
     values = {
         "there": journal.is_there,
         "everything": everything,
-        "rows": [_row(past, journal.judged(past)) for past in shown],
+        "rows": [_row(past, found) for past, found in judged],
+        "datadog": " or ".join(senders),
         "observers": TITLES,
         "letters": letters,
         "legend": LEGEND,

@@ -28,8 +28,9 @@ from lab.console.pages.access import Access
 from lab.drilldown import Drilldown
 from lab.drilldown.errors import MalformedIdError, NotFoundError
 from lab.foundation.errors import LabError
+from lab.foundation.settings import LabSettings
 from lab.telemetry.store import OutOfRangeError
-from lab.telemetry.store.records import EMBEDDED_LABEL
+from lab.telemetry.store.senders import CHECK_LABEL, embedded_label
 from workload import __version__
 
 STATIC = Path(__file__).with_name("static")
@@ -78,7 +79,7 @@ class Site:
         self._access = access
         self._pages = pages
         self._threads = CapacityLimiter(RENDERERS)
-        self._templates = _environment()
+        self._templates = _environment(drilldown.settings)
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes of the pages, of the login, and of their style and script."""
@@ -167,7 +168,7 @@ def _own_path(path: str) -> str:
     return quote(path, safe="/?&=%+-_.") if path[:1] == "/" and path[1:2] not in "/\\" else "/"
 
 
-def _environment() -> Environment:
+def _environment(settings: LabSettings) -> Environment:
     environment = Environment(
         loader=ChoiceLoader(
             [
@@ -197,7 +198,8 @@ def _environment() -> Environment:
     })  # fmt: skip
     environment.globals.update(
         version=__version__,
-        embedded=EMBEDDED_LABEL,
+        embedded=embedded_label(settings.embedded_agent_activity_seconds),
+        check=CHECK_LABEL,
         wait=colours.of_wait,
     )
     return environment

@@ -21,7 +21,7 @@ from lab.stack.environment import of_settings, plain
 from lab.stack.native import binaries
 from lab.stack.native.cluster import Cluster
 from lab.stack.native.command import Command, Launch
-from lab.telemetry.store.records import EMBEDDED_LABEL
+from lab.telemetry.store.senders import embedded_label
 from workload import __version__
 from workload.settings import Settings
 
@@ -99,7 +99,8 @@ def datadog(launch: Launch) -> Command:
         return _of_agent(
             installed, launch, [installed.path, "run", "--cfgpath", launch.paths.agent]
         )
-    return _program_of_lab("lab.telemetry.embedded", AGENT_SECRETS, f" ({EMBEDDED_LABEL})", launch)
+    what = f" ({embedded_label(launch.settings.embedded_agent_activity_seconds)})"
+    return _program_of_lab("lab.telemetry.embedded", AGENT_SECRETS, what, launch)
 
 
 def trace_agent(launch: Launch) -> Command:

@@ -16,12 +16,13 @@ from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.telemetry import redact
 from lab.telemetry.embedded.collector import Collector
-from lab.telemetry.embedded.delivery import Delivery
+from lab.telemetry.embedded.delivery import AGGREGATION_S, BATCH_S, Delivery, Schedule
+from lab.telemetry.store.senders import DEFAULT_ACTIVITY_S
 from workload.errors import PortTakenError, SettingsError
 from workload.http_server import Guarded, serve
 from workload.request_policy import RequestPolicy
 
-# Method of the collector -> collection interval in ticks.
+# Method of the collector -> collection interval in ticks, as the documented defaults of the Agent's check.
 COLLECTORS = MappingProxyType(
     {"metadata": 600, "check_metrics": 15, "statements": 10, "sessions": 1}
 )
@@ -41,8 +42,18 @@ class Agent:
             settings.console_port,
             token.get_secret_value() if token else NO_KEY,
         )
+        activity_s = settings.embedded_agent_activity_seconds
         self._collector = Collector(
-            host=socket.gethostname(), database=settings.postgres_db, put=self._delivery.put
+            host=socket.gethostname(),
+            database=settings.postgres_db,
+            put=self._delivery.put,
+            activity_s=activity_s,
+        )
+        # Data that is collected faster is also sent faster.
+        self._schedule = (
+            Schedule(events_s=min(BATCH_S, activity_s), series_s=min(AGGREGATION_S, activity_s))
+            if activity_s < DEFAULT_ACTIVITY_S
+            else Schedule()
         )
         self._ticks = 0
         self._waiting = Gauge(
@@ -73,7 +84,11 @@ class Agent:
         )
 
     def run(self, stop: threading.Event) -> None:
-        """Collect until `stop` is set; reconnect when the database is unavailable."""
+        """Collect and send until `stop` is set; reconnect when the database is unavailable."""
+        sender = threading.Thread(
+            target=self._delivery.run, args=(stop, self._schedule, self._waiting.set), daemon=True
+        )
+        sender.start()
         while not stop.is_set():
             try:
                 with database.connect(
@@ -85,6 +100,7 @@ class Agent:
                 print(f"embedded agent: {error}", file=sys.stderr, flush=True)
                 self._failures.labels("connection").inc()
                 stop.wait(RETRY_S)
+        sender.join()
 
     def _follow(self, connection: database.Connection, stop: threading.Event) -> None:
         next_tick = time.monotonic()
@@ -96,7 +112,7 @@ class Agent:
             next_tick = max(next_tick + 1, time.monotonic())
 
     def tick(self, connection: database.Connection) -> None:
-        """Run the collectors that are due, and send their payloads; a failing one does not stop the others.
+        """Run the collectors that are due; a failing one does not stop the others.
 
         Raises:
             DatabaseError: when the session is lost.
@@ -105,7 +121,10 @@ class Agent:
             if self._ticks % every == 0:
                 self._collect(name, connection)
         self._ticks += 1
-        self._waiting.set(self._delivery.flush())
+
+    def flush(self) -> int:
+        """Send all that was collected, without waiting for a batch; return the number of payloads left."""
+        return self._delivery.flush()
 
     def _collect(self, name: str, connection: database.Connection) -> None:
         try:

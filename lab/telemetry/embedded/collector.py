@@ -1,4 +1,4 @@
-"""The collectors: sessions every second, deltas every 10 s, metrics every 15 s, metadata every 600 s."""
+"""The collectors: samples each second, activity and deltas every 10 s, metrics every 15 s, metadata 600 s."""
 
 import sys
 import time
@@ -21,6 +21,7 @@ from lab.telemetry.embedded.delivery import SERIES
 from lab.telemetry.embedded.deltas import Counters, deltas
 from lab.telemetry.embedded.explain import Limits
 from lab.telemetry.redact import InvalidPlanError
+from lab.telemetry.store.senders import DEFAULT_ACTIVITY_S
 from workload.statements import parse
 
 QUERIES = MappingProxyType({
@@ -34,6 +35,7 @@ Item = TypeVar("Item")
 Read = TypeVar("Read")
 Put = Callable[[str, list[events.Event]], None]
 MAX_TEXTS = 20_000
+SAMPLE_S = 1.0
 STATEMENT_TIMEOUT_S = 2.0
 
 
@@ -44,6 +46,8 @@ class Collector:
     host: str
     database: str
     put: Put
+    # Seconds between two activity events; samples between them are only explained.
+    activity_s: float = DEFAULT_ACTIVITY_S
     limits: Limits = field(default_factory=Limits)
     # Called with the collector's name for each row that could not be decoded.
     skipped: Callable[[str], None] = lambda _: None
@@ -53,9 +57,10 @@ class Collector:
     # Texts from pg_stat_activity, for statements whose text pg_stat_statements cannot return.
     _sampled: dict[int, str] = field(default_factory=dict)
     _text_size: int | None = None
+    _activity_at_s: float = float("-inf")
 
     def sessions(self, connection: Connection) -> None:
-        """Sample pg_stat_activity, and explain a few of the sampled statements.
+        """Sample pg_stat_activity, explain a few of the sampled statements, and send activity when it is due.
 
         Raises:
             DatabaseError: when the database does not answer.
@@ -65,23 +70,35 @@ class Collector:
         rows_found = [
             dict(zip(events.SESSION, row, strict=True)) for row in _query(connection, "sessions")
         ]
-        connections = [
-            dict(zip(events.CONNECTIONS, row, strict=True))
-            for row in _query(connection, "connections")
-        ]
         at_ms = clock.now_s() * 1000
         found = list(self._readable("sessions", rows_found, events.session))
-        sessions = [session for _, session in found]
         if len(self._sampled) > MAX_TEXTS:
             self._sampled.clear()
         self._sampled.update((row["query_id"], row["query"]) for row, _ in found if row["query_id"])
-        self.put(
-            "/api/v2/dbmactivity",
-            [events.activity(sessions, connections, host=self.host, at_ms=at_ms)],
-        )
+        if self._is_activity_due():
+            connections = [
+                dict(zip(events.CONNECTIONS, row, strict=True))
+                for row in _query(connection, "connections")
+            ]
+            event = events.activity(
+                [session for _, session in found],
+                connections,
+                host=self.host,
+                at_ms=at_ms,
+                interval_s=self.activity_s,
+            )
+            self.put("/api/v2/dbmactivity", [event])
         self.limits.begin_sample()
         plans = self._readable("sessions", found, lambda one: self._plan(connection, *one))
         self.put("/api/v2/databasequery", [plan for _, plan in plans if plan is not None])
+
+    def _is_activity_due(self) -> bool:
+        """Whether activity is due, to half a second: samples are taken each second, not exactly."""
+        now = time.monotonic()
+        due = now - self._activity_at_s > self.activity_s - SAMPLE_S / 2
+        if due:
+            self._activity_at_s = now
+        return due
 
     def statements(self, connection: Connection) -> None:
         """Send the deltas of pg_stat_statements since the last call; the first call only reads the counters.

@@ -46,14 +46,19 @@ def metrics(rows: Sequence[Event], *, host: str, at_ms: float) -> Event:
 
 
 def activity(
-    sessions: Sequence[Event], connections: Sequence[Event], *, host: str, at_ms: float
+    sessions: Sequence[Event],
+    connections: Sequence[Event],
+    *,
+    host: str,
+    at_ms: float,
+    interval_s: float,
 ) -> Event:
-    """Return an element of dbmactivity."""
+    """Return an element of dbmactivity, also without sessions; `interval_s` is that of activity."""
     return {
         **_common(host, at_ms),
         "ddsource": SOURCE,
         "dbm_type": "activity",
-        "collection_interval": 1,
+        "collection_interval": interval_s,
         "ddtags": TAGS,
         "postgres_activity": sessions,
         "postgres_connections": connections,

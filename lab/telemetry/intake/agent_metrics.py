@@ -31,8 +31,8 @@ from lab.telemetry.store import (
 
 # The numbers of types in the v2 API; v1 has their names.
 TYPES = {1: MetricType.COUNT, 2: MetricType.RATE, 3: MetricType.GAUGE}
-# The tag of the embedded agent's series: a series has no field for the Agent's version.
-EMBEDDED_TAG = f"agent:{Source.EMBEDDED}"
+# Tags of the substitutes' series, which are not stored: a series has no field for the Agent's version.
+SUBSTITUTE_TAGS = {f"agent:{source}": source for source in (Source.EMBEDDED, Source.CHECK)}
 TAG_KEY = re.compile(r"[a-z_][a-z_./-]{0,39}")
 # Seconds of the year 2200: in nanoseconds they fit in 64 bits.
 LAST_S = 7.3e9
@@ -248,7 +248,7 @@ def _type(stated: int | str | None) -> MetricType:
 
 
 def _source(tags: Sequence[str]) -> Source:
-    return Source.EMBEDDED if EMBEDDED_TAG in tags else Source.AGENT
+    return next((SUBSTITUTE_TAGS[tag] for tag in tags if tag in SUBSTITUTE_TAGS), Source.AGENT)
 
 
 def _tags(tags: Sequence[str]) -> tuple[str, ...]:
@@ -256,6 +256,11 @@ def _tags(tags: Sequence[str]) -> tuple[str, ...]:
     kept = set()
     for tag in tags:
         key, colon, value = tag.partition(":")
-        if tag != EMBEDDED_TAG and colon and TAG_KEY.fullmatch(key) and redact.is_harmless(key):
+        if (
+            tag not in SUBSTITUTE_TAGS
+            and colon
+            and TAG_KEY.fullmatch(key)
+            and redact.is_harmless(key)
+        ):
             kept.add(f"{key}:{redact.label(value) or ''}")
     return tuple(sorted(kept))

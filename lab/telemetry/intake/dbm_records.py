@@ -33,6 +33,8 @@ from lab.telemetry.store import (
 # Minimum of hexadecimal digits of a signature; one signature in 256 has fewer.
 HASH = 15
 SIGNATURE = re.compile(r"-?[0-9a-f]{1,32}")
+# By the Agent version that they send.
+SUBSTITUTES = {source.value: source for source in (Source.EMBEDDED, Source.CHECK)}
 FIRST_YEAR, LAST_YEAR = 1971, 2200
 
 
@@ -239,7 +241,8 @@ def _comment(text: redact.Redacted, found: Metadata | None) -> redact.Comment:
 
 
 def _source(version: str | None) -> Source:
-    return Source.EMBEDDED if version == Source.EMBEDDED.value else Source.AGENT
+    """Return the sender: an Agent, unless the version is the name of a substitute; never the lab itself."""
+    return SUBSTITUTES.get(version or "", Source.AGENT)
 
 
 def _signature(value: str | None) -> str | None:

@@ -28,9 +28,12 @@ from lab.telemetry.store.records import (
     TruthReading,
 )
 from lab.telemetry.store.retention import Bounds
+from lab.telemetry.store.senders import DATADOG_SOURCES, SENT_TO_DATADOG
 from lab.telemetry.store.writer import Writer
 
 __all__ = [
+    "DATADOG_SOURCES",
+    "SENT_TO_DATADOG",
     "ActivityRound",
     "ActivitySample",
     "Bounds",

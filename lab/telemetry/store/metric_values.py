@@ -7,6 +7,7 @@ from itertools import pairwise
 from lab.foundation.timestamps import NS_PER_S
 from lab.telemetry.store.reader import Reader
 from lab.telemetry.store.records import MetricPoint, MetricSeries, MetricType, Source
+from lab.telemetry.store.senders import DATADOG_SOURCES
 from lab.telemetry.store.tables import TABLES
 
 MAX_POINTS = 300_000
@@ -58,7 +59,7 @@ def points_of(
     since_ns: int,
     until_ns: int,
     tags: Sequence[str] = (),
-    sources: Sequence[Source] = (Source.AGENT, Source.EMBEDDED),
+    sources: Sequence[Source] = DATADOG_SOURCES,
 ) -> list[Points]:
     """Return the series of a metric that have points in (since, until], of the newest point's source only.
 

@@ -16,6 +16,8 @@ class Source(StrEnum):
     LOG = "log"  # PostgreSQL's own log, auto_explain included
     AGENT = "agent"  # a Datadog Agent
     EMBEDDED = "embedded"  # the lab's embedded agent; it sends this as its Agent version
+    CHECK = "check"  # Datadog's postgres check, run without the Agent
+    LAB = "lab"  # the lab's own sampling: ground truth, never counted as Datadog's
 
 
 class MetricType(StrEnum):
@@ -24,10 +26,6 @@ class MetricType(StrEnum):
     COUNT = "count"
     RATE = "rate"
     GAUGE = "gauge"
-
-
-# Shown with the embedded agent's data and state, so that it is not mistaken for Datadog's Agent.
-EMBEDDED_LABEL = "embedded agent, not Datadog's"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
