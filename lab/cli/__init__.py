@@ -90,6 +90,11 @@ app = Root(
         "Inject a fault, prove it in PostgreSQL, heal it, and show which observers detected it.",
     ),
     LazyCommand(
+        "mcp",
+        "lab.mcp.command:mcp",
+        "Serve the lab's evidence to AI agents and scripts: a Model Context Protocol server, read-only.",
+    ),
+    LazyCommand(
         "psql",
         "lab.cli.psql:psql",
         "Open psql in the lab's database; further arguments are psql's own.",

@@ -20,12 +20,12 @@ def statements(name: str) -> list[Statement]:
 FIGURES = {statement.name: statement for statement in statements("figures.sql")}
 
 
-def check(settings: LabSettings) -> Iterator[Check]:
-    """Yield the result of each invariant as soon as it is known."""
+def check(settings: LabSettings, *, timeout_s: float = TIMEOUT_S) -> Iterator[Check]:
+    """Yield the result of each invariant as soon as it is known; `timeout_s` is of each statement."""
     target = database.dsn(settings, database.Role.LAB)
     with (
         database.connect(target) as connection,
-        database.read_only(connection, statement_timeout_s=TIMEOUT_S, one_snapshot=True),
+        database.read_only(connection, statement_timeout_s=timeout_s, one_snapshot=True),
     ):
         for statement in statements("invariants.sql"):
             [[broken]] = database.rows(connection, statement.sql)

@@ -1,0 +1,153 @@
+"""Answers of tools: compact JSON, bounded in bytes, in pages with a cursor.
+
+Fields without a value are left out; where the reason is known, `absent` has it under the field's name.
+"""
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from lab.foundation.errors import LabError
+from lab.foundation.timestamps import moment
+from lab.mcp.window import Window
+
+# About 15,000 tokens; clients cut or refuse answers of more than 25,000.
+MAX_BYTES = 48_000
+# Rows that can be reached by following cursors.
+MAX_ROWS = 10_000
+EMPTY: tuple[object, ...] = ([], {}, (), "")
+# Significant digits of a measured value.
+DIGITS = 6
+
+
+class CursorError(LabError):
+    """This cursor is not of this call; leave it out to begin with the first row."""
+
+
+def compact(document: object) -> Any:
+    """Convert an object to JSON types; empty fields are left out, floats are rounded to six digits."""
+    return _compact(msgspec.to_builtins(document))
+
+
+def _compact(value: Any) -> Any:
+    match value:
+        case dict():
+            return {k: _compact(v) for k, v in value.items() if v is not None and v not in EMPTY}
+        case list() | tuple():
+            return [_compact(each) for each in value]
+        case float():
+            return figure(value)
+    return value
+
+
+def figure(value: float) -> float | int | str:
+    """Return a number with six significant digits; NaN and infinities as text, which JSON does not have.
+
+    >>> figure(0.123456789), figure(1234567.0), figure(float("nan"))
+    (0.123457, 1234567, 'NaN')
+    """
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    if value == int(value) and abs(value) < 1e15:  # noqa: PLR2004
+        return int(value)
+    return float(f"{value:.{DIGITS}g}")
+
+
+def at(at_ns: int) -> str:
+    """Return a time of the store as RFC 3339 in UTC, to the millisecond.
+
+    >>> at(1_500_000_000_123_456_789)
+    '2017-07-14T02:40:00.123Z'
+    """
+    return f"{moment(at_ns):%Y-%m-%dT%H:%M:%S}.{at_ns // 1_000_000 % 1000:03d}Z"
+
+
+def encode(document: object) -> str:
+    """Return a document as compact JSON text."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """One page of a longer result: the number of rows before it, and the time range of all pages."""
+
+    window: Window
+    offset: int
+    limit: int
+    call: str
+
+    @classmethod
+    def of(
+        cls,
+        arguments: Mapping[str, object],
+        *,
+        window: Callable[[], Window],
+        limit: int,
+        cursor: str | None,
+    ) -> "Page":
+        """Return the first page, or the one that a cursor names.
+
+        Args:
+            arguments: that select the rows: a cursor is valid with the same ones only.
+            window: the time range of the first page; later pages have the same one.
+            limit: the maximum number of rows.
+            cursor: of the previous answer.
+
+        Raises:
+            CursorError: when the cursor is malformed, or of other arguments.
+        """
+        call = hashlib.sha256(encode(dict(arguments)).encode()).hexdigest()[:12]
+        if cursor is None:
+            return cls(window=window(), offset=0, limit=limit, call=call)
+        try:
+            data = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+            offset, since_ns, until_ns, of_call = data
+            place = Window(since=moment(int(since_ns)), until=moment(int(until_ns)))
+        except (ValueError, TypeError, OverflowError, RecursionError):
+            raise CursorError from None
+        if of_call != call or not isinstance(offset, int) or not 0 <= offset < MAX_ROWS:
+            raise CursorError
+        return cls(window=place, offset=offset, limit=limit, call=call)
+
+    @property
+    def wanted(self) -> int:
+        """The number of rows to read from the source: up to the end of this page, and one more."""
+        return min(self.offset + self.limit, MAX_ROWS) + 1
+
+    def answer(self, rows: Sequence[object], **beside: object) -> dict[str, Any]:
+        """Return this page of `rows`, which begin with the first page's; with a cursor when there are more.
+
+        Args:
+            rows: up to `wanted` rows in a fixed order.
+            beside: further fields of the answer.
+        """
+        chosen: list[Any] = []
+        size = len(encode(compact(beside))) + 400
+        for row in rows[self.offset : min(self.offset + self.limit, MAX_ROWS)]:
+            document = compact(row)
+            size += len(encode(document).encode()) + 1
+            if chosen and size > MAX_BYTES:
+                break
+            chosen.append(document)
+        window = {"start": at(self.window.since_ns), "end": at(self.window.until_ns)}
+        answer = {"time_range": window, **compact(beside), "rows": chosen}
+        end = self.offset + len(chosen)
+        if len(rows) > end:
+            answer |= self._further(end)
+        return answer
+
+    def _further(self, end: int) -> dict[str, str]:
+        if end >= MAX_ROWS:
+            return {
+                "more": f"more than {MAX_ROWS:,} rows: use a shorter time range or more filters"
+            }
+        place = [end, self.window.since_ns, self.window.until_ns, self.call]
+        return {"next_cursor": base64.urlsafe_b64encode(encode(place).encode()).decode()}

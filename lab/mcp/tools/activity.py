@@ -1,0 +1,228 @@
+"""Tools on DBM's activity samples: sessions with their states, wait events and blocking sessions."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from lab.foundation.timestamps import NS_PER_S
+from lab.mcp.answer import Page, at
+from lab.mcp.doors import Observer
+from lab.mcp.inputs import Cursor, End, Limit, QueryId, Service, Start, Statement
+from lab.mcp.selection import SQL, Selection
+from lab.mcp.sources import Sources
+from lab.mcp.tool import tool
+from lab.mcp.window import Window, window
+from lab.telemetry.store import ActivitySample, Reader
+
+HALF, DAY = timedelta(minutes=30), timedelta(days=1)
+DBM = "source IN ('agent', 'embedded')"
+MAX_BLOCKED = 5_000
+Column = Literal[
+    "wait_event", "state", "statement", "queryid", "service", "application", "role", "pid"
+]
+COLUMNS = {
+    "wait_event": "CASE WHEN wait_event IS NULL THEN 'CPU' ELSE wait_event_type || '/' || wait_event END",
+    "queryid": "CAST(queryid AS TEXT)",
+}
+State = Annotated[
+    Literal["active", "idle in transaction", "idle in transaction (aborted)", "any"],
+    Field(description="State of the sessions, of pg_stat_activity."),
+]
+
+
+class ActivityTools:
+    """Tools of the observer Datadog on activity samples."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
+    @tool(Observer.DATADOG, "DBM database load")
+    def dbm_activity(
+        self,
+        *,
+        group_by: Annotated[Column, Field(description="The column to count by.")] = "wait_event",
+        state: State = "active",
+        start: Start = "-15m",
+        end: End = None,
+        limit: Limit = 20,
+        cursor: Cursor = None,
+    ) -> dict[str, Any]:
+        """Break down the database load: average active sessions by wait event, statement, service or role.
+
+        `average_sessions` is the number of samples divided by the number of sampling rounds; more
+        active sessions than CPUs is overload. CPU means: no wait event. Lock/... waits: continue with
+        dbm_blocking.
+        """
+        arguments = {"group_by": group_by, "state": state, "start": start, "end": end}
+        page = _page(arguments, limit, cursor)
+        reader, chosen = self._sources.reader(), page.window
+        parameters: dict[str, object] = {
+            "since": chosen.since_ns,
+            "until": chosen.until_ns,
+            "limit": page.wanted,
+        }
+        parameters |= {"state": None if state == "any" else state}
+        sql = SQL["activity_by"].format(column=COLUMNS.get(group_by, group_by))
+        found = reader.rows(sql, parameters)
+        rounds, interval_s, source = reader.rows(SQL["rounds"], parameters)[0]
+        rows = [
+            {
+                group_by: value,
+                "average_sessions": samples / rounds if rounds else None,
+                "samples": samples,
+                "sessions": pids,
+                "blocked_samples": blocked,
+                "first": at(first_ns),
+                "last": at(last_ns),
+            }
+            for value, samples, pids, first_ns, last_ns, blocked in found
+        ]
+        return page.answer(rows, rounds=rounds, interval_s=interval_s, sent_by=source)
+
+    @tool(Observer.DATADOG, "DBM activity samples")
+    def dbm_activity_samples(
+        self,
+        *,
+        start: Start = "-5m",
+        end: End = None,
+        state: State = "any",
+        pid: Annotated[int | None, Field(ge=0, le=2**31, description="Backend process id.")] = None,
+        queryid: QueryId = None,
+        statement: Statement = None,
+        service: Service = None,
+        waiting_for: Annotated[
+            str | None,
+            Field(
+                max_length=60,
+                description="Type of the wait event, such as Lock, LWLock, IO or Client.",
+            ),
+        ] = None,
+        only_blocked: Annotated[
+            bool, Field(description="Only sessions with blocking pids.")
+        ] = False,
+        limit: Limit = 30,
+        cursor: Cursor = None,
+    ) -> dict[str, Any]:
+        """List single activity samples of sessions, newest first: state, wait event, statement, blockers.
+
+        Ages in s are since the start of the query and of the transaction. A trace_id leads to apm_trace
+        or lab_trace. Use dbm_activity for totals.
+        """
+        arguments = {
+            "start": start, "end": end, "state": state, "pid": pid, "queryid": queryid,
+            "statement": statement, "service": service, "waiting_for": waiting_for,
+            "only_blocked": only_blocked,
+        }  # fmt: skip
+        page = _page(arguments, limit, cursor)
+        chosen = Selection.during(page.window).where(DBM)
+        chosen.equal(
+            pid=pid,
+            state=None if state == "any" else state,
+            queryid=None if queryid is None else int(queryid),
+            statement=statement,
+            service=service,
+            wait_event_type=waiting_for,
+        )
+        if only_blocked:
+            chosen.where("blocking_pids <> '[]'")
+        found = self._sources.reader().select(
+            ActivitySample,
+            chosen.condition,
+            chosen.parameters,
+            order="at_ns DESC, id DESC",
+            limit=page.wanted,
+        )
+        return page.answer([_sample(one) for one in found])
+
+    @tool(Observer.DATADOG, "DBM lock waits and blockers")
+    def dbm_blocking(
+        self, *, start: Start = "-15m", end: End = None, limit: Limit = 20, cursor: Cursor = None
+    ) -> dict[str, Any]:
+        """List the sessions that blocked others in a time range, by DBM's activity samples: who blocks whom.
+
+        `root` is true for a blocker that was not blocked itself: the start of the blocking chain. Its
+        state, application, statement and trace are those of its own sample of the same round.
+        """
+        page = _page({"start": start, "end": end}, limit, cursor)
+        reader = self._sources.reader()
+        chosen = Selection.during(page.window).where(DBM).where("blocking_pids <> '[]'")
+        blocked = reader.select(
+            ActivitySample,
+            chosen.condition,
+            chosen.parameters,
+            order="at_ns DESC",
+            limit=MAX_BLOCKED,
+        )
+        rows = list(_blockers(reader, blocked, page.window))
+        return page.answer(
+            rows,
+            blocked_samples=len(blocked),
+            note=f"of the last {MAX_BLOCKED:,} samples" if len(blocked) == MAX_BLOCKED else None,
+        )
+
+
+def _page(arguments: dict[str, Any], limit: int, cursor: str | None) -> Page:
+    return Page.of(
+        arguments,
+        window=lambda: window(arguments["start"], arguments["end"], default=HALF, most=DAY),
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+def _sample(one: ActivitySample) -> dict[str, Any]:
+    def age_s(start_ns: int | None) -> float | None:
+        return None if start_ns is None else round((one.at_ns - start_ns) / NS_PER_S, 3)
+
+    wait = f"{one.wait_event_type}/{one.wait_event}" if one.wait_event else None
+    return {
+        "at": at(one.at_ns),
+        "pid": one.pid,
+        "state": one.state,
+        "wait_event": wait,
+        "blocked_by_pids": list(one.blocking_pids),
+        "application": one.application,
+        "service": one.service,
+        "role": one.role,
+        "statement": one.statement,
+        "queryid": None if one.queryid is None else str(one.queryid),
+        "query_age_s": age_s(one.query_start_ns),
+        "transaction_age_s": age_s(one.xact_start_ns),
+        "trace_id": one.trace_id,
+        "span_id": one.span_id,
+        "backend_type": one.backend_type if one.backend_type != "client backend" else None,
+    }
+
+
+def _blockers(
+    reader: Reader, blocked: Sequence[ActivitySample], window: Window
+) -> Iterator[dict[str, Any]]:
+    """Yield each blocking session, those that block the most samples first."""
+    counts = Counter(pid for one in blocked for pid in one.blocking_pids)
+    waiting = {one.pid for one in blocked}
+    for pid, samples in counts.most_common():
+        victims = [one for one in blocked if pid in one.blocking_pids]
+        chosen = Selection.during(window).where(DBM).equal(pid=pid)
+        # Its sample in a round in which it blocked; later it may run another statement.
+        chosen.where("at_ns <= ?", victims[0].at_ns)
+        own = reader.select(
+            ActivitySample, chosen.condition, chosen.parameters, order="at_ns DESC", limit=1
+        )
+        statements = Counter(one.statement for one in victims if one.statement)
+        yield {
+            "pid": pid,
+            "root": pid not in waiting,
+            "blocked_samples": samples,
+            "blocked_pids": sorted({one.pid for one in victims})[:50],
+            "first": at(victims[-1].at_ns),
+            "last": at(victims[0].at_ns),
+            "blocked_statements": dict(statements.most_common(10)),
+            "blocked_on": sorted({f"{one.wait_event_type}/{one.wait_event}" for one in victims}),
+            "blocker": _sample(own[0]) if own else None,
+            "absent": None
+            if own
+            else {"blocker": "no sample of its own: it is no client session, or has ended"},
+        }
