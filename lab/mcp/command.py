@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
+from lab.exam.doors import ALL, parse
 from lab.foundation.settings import LabSettings
-from lab.mcp.doors import ALL, FixedDoors
 from lab.mcp.server import build
 from lab.mcp.sources import Sources
 from lab.stack import mode
-from lab.terminal.options import Docker, Native, names
+from lab.terminal.options import Docker, Native
 
 PORT = 8092
 
@@ -23,7 +23,7 @@ def mcp(
         str,
         typer.Option(
             "--with",
-            help="Open only these observers: prometheus, datadog, apm, log, lab, truth, or all.",
+            help="Open only these doors: prometheus, datadog, apm, log, sql, or all.",
             metavar="A,B",
         ),
     ] = ALL,
@@ -41,12 +41,14 @@ def mcp(
     Without --http it speaks over stdin and stdout, and a client starts it as a subprocess. It ends with its
     input, or by Ctrl-C.
     """
-    doors = FixedDoors.of(names(only, "--with", "observer") or (ALL,))
+    opened = parse(only)
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="creditlab mcp: %(message)s"
     )
     settings = LabSettings.load()
-    server = build(Sources.of(settings, mode.requested(docker=docker, native=native)), doors)
+    server = build(
+        Sources(settings=settings, requested=mode.requested(docker=docker, native=native)), opened
+    )
     if not over_http:
         # The thread that waits for input cannot be interrupted otherwise; there is nothing to clean up.
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -1,95 +1,63 @@
-"""Access by observer: which observers' tools answer, and the record of each request.
+"""Access to the tools: which doors `--with` and a running exam leave open, and the exam's record of requests.
 
-`./creditlab mcp --with prometheus` opens one observer. An exam supplies its own `Doors`: it decides which
-observers are open, and keeps what the player has read.
+A tool names the doors of its data (lab/exam/doors.py). Without a door are the lab's documents and its
+status; the truth, which names injected faults, is closed in every exam and when `--with` names doors.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Protocol, Self
 
-from lab.foundation.errors import LabError
-from lab.foundation.suggestions import unknown
-
-ALL = "all"
-
-
-class Observer(StrEnum):
-    """The source of a tool's data; `--with` selects by these names.
-
-    `lab` joins the sources, and reads PostgreSQL's current sessions. `truth` has the injected faults and
-    their verdicts. `documents` are the lab's documentation and SQL, which are always open.
-    """
-
-    PROMETHEUS = "prometheus"
-    DATADOG = "datadog"
-    APM = "apm"
-    LOG = "log"
-    LAB = "lab"
-    TRUTH = "truth"
-    DOCUMENTS = "documents"
-
-
-SELECTABLE = tuple(one for one in Observer if one is not Observer.DOCUMENTS)
-
-
-class Doors(Protocol):
-    """Decides and records access; called from several threads."""
-
-    def closed(self, observer: str) -> str | None:
-        """Return the reason why an observer's tools do not answer now; None when they do."""
-
-    def record(
-        self,
-        *,
-        observer: str,
-        tool: str,
-        arguments: Mapping[str, object],
-        answer: str,
-        is_error: bool,
-        at_ns: int,
-        duration_ms: float,
-    ) -> None:
-        """Record one request.
-
-        Args:
-            observer: one of `Observer`.
-            tool: the name of the tool, or the URI of a resource.
-            arguments: as the client sent them.
-            answer: the complete text of the answer; its size is what the client has read.
-            is_error: whether the answer is an error, such as "closed".
-            at_ns: the time of the request, in nanoseconds since 1970.
-            duration_ms: until the answer.
-        """
+from lab.exam.doors import Door, Doors, doors
+from lab.exam.errors import ClosedError
+from lab.foundation.settings import LabSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class FixedDoors:
-    """The doors of `--with`: a fixed selection, nothing recorded."""
+class Needs:
+    """What a tool reads: all of these doors must be open. `truth`: the lab's own knowledge of faults."""
 
-    open: frozenset[Observer]
+    doors: tuple[Door, ...] = ()
+    truth: bool = False
 
-    @classmethod
-    def of(cls, names: Sequence[str]) -> Self:
-        """Return the doors of these observers; `all` opens every one.
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The doors' names, `truth`, or nothing for what is always open."""
+        return ("truth",) if self.truth else tuple(door.value for door in self.doors)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """The access of one server.
+
+    Attributes:
+        opened: the doors of `--with`.
+        settings: the state directory, whose exam is read again for each call.
+    """
+
+    opened: tuple[Door, ...]
+    settings: LabSettings
+
+    def require(self, needs: Needs, what: str) -> None:
+        """Check that a tool may answer now.
 
         Raises:
-            LabError: naming an unknown observer and the nearest known one.
+            ClosedError: naming the doors that are open.
         """
-        known = [*SELECTABLE, ALL]
-        for name in names:
-            if name not in known:
-                raise LabError(unknown("observer", name[:40], known))
-        chosen = SELECTABLE if ALL in names else (Observer(name) for name in names)
-        return cls(open=frozenset({*chosen, Observer.DOCUMENTS}))
+        if needs.truth and set(self.opened) != set(Door):
+            raise ClosedError(f"closed: {what} is open only with --with all.")
+        if missing := [door.value for door in needs.doors if door not in self.opened]:
+            there = ", ".join(self.opened)
+            raise ClosedError(
+                f"closed: {what} needs {' and '.join(missing)}; this server was started with {there}."
+                " Use the tools of an open door."
+            )
+        if needs.truth:
+            self._exam().require_none(what)
+        self._exam().require(*needs.doors)
 
-    def closed(self, observer: str) -> str | None:
-        """Return the reason why an observer is closed."""
-        if observer in self.open:
-            return None
-        there = ", ".join(one for one in SELECTABLE if one in self.open)
-        return f"closed: this server was started with the observers: {there}. Use their tools."
+    def record(self, needs: Needs, what: str, answer: str) -> None:
+        """Record an answer that passed a door in the log of the running exam, if there is one."""
+        if needs.doors:
+            self._exam().record(needs.doors[0], what, answer)
 
-    def record(self, **_: object) -> None:
-        """Record nothing."""
+    def _exam(self) -> Doors:
+        return doors(self.settings)

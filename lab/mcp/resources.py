@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from lab.exam.doors import Door
+from lab.foundation.errors import LabError
 from lab.foundation.settings import ROOT
 from lab.foundation.suggestions import unknown
 from lab.mcp.answer import encode
-from lab.mcp.doors import Observer
+from lab.mcp.doors import Needs
 from lab.mcp.sources import Sources
 from lab.mcp.tools.dbm import settings_of
 from workload.statements import STATEMENTS
@@ -16,20 +18,23 @@ from workload.statements import STATEMENTS
 ALERT = re.compile(r"^## (?P<name>[A-Za-z]+)\n(?P<text>(?:(?!^## ).*\n?)*)", re.MULTILINE)
 
 
-class NoRunbookError(ValueError):
+class NoRunbookError(LabError):
     """There is no runbook of this alert."""
+
+
+OPEN = Needs()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """One resource: its URI, what it has, whose data it is, and how it is read."""
+    """One resource: its URI, what it has, how it is read, and the doors of its data."""
 
     uri: str
     title: str
     description: str
     mime_type: str
-    observer: Observer
     read: Callable[[], str]
+    needs: Needs = OPEN
 
 
 def documents(sources: Sources) -> tuple[Document, ...]:
@@ -40,7 +45,6 @@ def documents(sources: Sources) -> tuple[Document, ...]:
             title="Statements of the workload",
             description="Every SQL statement of the services: name, service, purpose, tables written, text.",
             mime_type="application/json",
-            observer=Observer.DOCUMENTS,
             read=statements,
         ),
         Document(
@@ -48,7 +52,6 @@ def documents(sources: Sources) -> tuple[Document, ...]:
             title="Schema of the database",
             description="Tables, keys, indexes and constraints of the application, as SQL.",
             mime_type="application/sql",
-            observer=Observer.DOCUMENTS,
             read=lambda: _file("postgres/init/20-schema.sql"),
         ),
         Document(
@@ -56,7 +59,7 @@ def documents(sources: Sources) -> tuple[Document, ...]:
             title="PostgreSQL's settings",
             description="pg_settings as Database Monitoring received them last; secrets are ?.",
             mime_type="application/json",
-            observer=Observer.DATADOG,
+            needs=Needs(doors=(Door.DATADOG,)),
             read=lambda: encode(settings_of(sources.reader())[0]),
         ),
         Document(
@@ -64,7 +67,6 @@ def documents(sources: Sources) -> tuple[Document, ...]:
             title="Alerts and runbooks",
             description="Meaning of each alert and what to do. Each also at creditlab://runbooks/ALERT.",
             mime_type="text/markdown",
-            observer=Observer.DOCUMENTS,
             read=lambda: _file("docs/alerts.md"),
         ),
         Document(
@@ -72,7 +74,6 @@ def documents(sources: Sources) -> tuple[Document, ...]:
             title="Metrics of the services",
             description="The credit_* metrics: type, labels, unit, meaning; questions as PromQL.",
             mime_type="text/markdown",
-            observer=Observer.DOCUMENTS,
             read=lambda: _file("docs/metrics.md"),
         ),
         Document(
@@ -80,15 +81,13 @@ def documents(sources: Sources) -> tuple[Document, ...]:
             title="Scraping, rules and queries",
             description="Jobs, scrape intervals, recording rules, exporter arguments.",
             mime_type="text/markdown",
-            observer=Observer.DOCUMENTS,
             read=lambda: _file("docs/prometheus.md"),
         ),
         Document(
             uri="creditlab://docs/drilldown",
             title="From a slow request to its cause",
-            description="How trace, statement, plan, waits and blockers are joined; reasons for missing data.",
+            description="How trace, statement, plan, waits and blockers are joined; missing data.",
             mime_type="text/markdown",
-            observer=Observer.DOCUMENTS,
             read=lambda: _file("docs/drilldown.md"),
         ),
         Document(
@@ -96,7 +95,6 @@ def documents(sources: Sources) -> tuple[Document, ...]:
             title="The workload",
             description="The five services, their operations, target rates and limits.",
             mime_type="text/markdown",
-            observer=Observer.DOCUMENTS,
             read=lambda: _file("docs/workload.md"),
         ),
     )

@@ -1,16 +1,14 @@
-"""Builds the MCP server: tools, resources and prompts, each behind the door of its observer."""
+"""Builds the MCP server: tools, resources and prompts, each behind the doors of its data."""
 
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp.server.mcpserver.prompts import Prompt
 
-from lab.foundation import clock
+from lab.exam.doors import Door
 from lab.foundation.errors import LabError
-from lab.mcp.doors import Doors, Observer
+from lab.mcp.doors import Access
 from lab.mcp.prompts import PROMPTS
 from lab.mcp.resources import Document, NoRunbookError, documents, runbook
 from lab.mcp.sources import Sources
@@ -25,6 +23,7 @@ from lab.mcp.tools.truth import TruthTools
 from workload import __version__
 
 NAME = "credit-lab"
+RUNBOOK = "creditlab://runbooks/{alert}"
 GROUPS: tuple[Callable[[Sources], object], ...] = (
     LabTools, PrometheusTools, DbmTools, ActivityTools, ApmTools, LogTools, TruthTools,
 )  # fmt: skip
@@ -43,9 +42,14 @@ _bytes). Empty fields are left out; `absent` and `note` have the reason. Long re
 No data is not "ok": say that it is unknown."""
 
 
-def build(sources: Sources, doors: Doors) -> MCPServer:
-    """Return the server, ready for a transport."""
-    calls = Calls(doors)
+def build(sources: Sources, opened: Sequence[Door] = tuple(Door)) -> MCPServer:
+    """Return the server, ready for a transport.
+
+    Args:
+        sources: of the tools.
+        opened: the doors of `--with`.
+    """
+    calls = Calls(Access(opened=tuple(opened), settings=sources.settings))
     server: MCPServer = MCPServer(
         NAME,
         title="Credit Lab",
@@ -62,8 +66,14 @@ def build(sources: Sources, doors: Doors) -> MCPServer:
             title=document.title,
             description=document.description,
             mime_type=document.mime_type,
-        )(_reading(document, doors))
-    _add_runbooks(server, doors)
+        )(_reading(document, calls))
+    server.resource(
+        RUNBOOK,
+        name="runbook",
+        title="Runbook of one alert",
+        description="Meaning of an alert, where to look, what to do; by the alert's name.",
+        mime_type="text/markdown",
+    )(_runbook)
     for prompt in PROMPTS:
         server.add_prompt(Prompt.from_function(prompt))
     return server
@@ -78,51 +88,19 @@ def tools(sources: Sources, calls: Calls) -> Iterator[LabTool]:
                 yield LabTool.of(getattr(found, name), calls)
 
 
-def _add_runbooks(server: MCPServer, doors: Doors) -> None:
-    def read(alert: str) -> str:
-        with_door = _recorded(doors, Observer.DOCUMENTS, f"creditlab://runbooks/{alert}")
+def _runbook(alert: str) -> str:
+    try:
+        return runbook(alert)
+    except NoRunbookError as error:
+        raise ResourceNotFoundError(str(error)) from None
+
+
+def _reading(document: Document, calls: Calls) -> Callable[[], Awaitable[str]]:
+    async def read() -> str:
+        uri = document.uri
         try:
-            return with_door(lambda: runbook(alert))
-        except NoRunbookError as error:
-            raise ResourceNotFoundError(str(error)) from None
-
-    server.resource(
-        "creditlab://runbooks/{alert}",
-        name="runbook",
-        title="Runbook of one alert",
-        description="Meaning of an alert, where to look, what to do; by the alert's name.",
-        mime_type="text/markdown",
-    )(read)
-
-
-def _reading(document: Document, doors: Doors) -> Callable[[], str]:
-    def read() -> str:
-        return _recorded(doors, document.observer, document.uri)(document.read)
+            return await calls.run(lambda: calls.guarded(document.needs, uri, uri, document.read))
+        except LabError as error:
+            raise ResourceError(f"{uri}: {error}") from error
 
     return read
-
-
-def _recorded(doors: Doors, observer: Observer, uri: str) -> Callable[[Callable[[], str]], str]:
-    """Return a function that reads a resource, if its observer is open, and records the request."""
-
-    def run(read: Callable[[], str]) -> str:
-        at_ns, started, text, failed = clock.now_ns(), time.monotonic(), "", True
-        try:
-            if reason := doors.closed(observer.value):
-                text = f"{uri} ({observer}) is {reason}"
-                raise ResourceError(text)
-            try:
-                text = read()
-            except LabError as error:
-                text = str(error)
-                raise ResourceError(text) from error
-            failed = False
-        finally:
-            record: dict[str, Any] = {"observer": observer.value, "tool": uri, "arguments": {}}
-            duration_ms = (time.monotonic() - started) * 1000
-            doors.record(
-                **record, answer=text, is_error=failed, at_ns=at_ns, duration_ms=duration_ms
-            )
-        return text
-
-    return run

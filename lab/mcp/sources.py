@@ -1,7 +1,6 @@
 """The sources of the tools: the running lab's Prometheus, store, drilldown and PostgreSQL, read-only."""
 
 from dataclasses import dataclass
-from typing import Self
 
 from lab.clients.promql import PromQL
 from lab.drilldown import Drilldown
@@ -24,19 +23,18 @@ class StoreInContainerError(LabError):
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """The sources of one lab; the settings are read again for each call, since the lab may be restarted."""
+    """The sources of one lab, found again for each call: it may be started or restarted meanwhile.
+
+    `requested` is the mode of `--docker` or `--native`; None: the one that runs.
+    """
 
     settings: LabSettings
-    mode: Mode
+    requested: Mode | None = None
 
-    @classmethod
-    def of(cls, settings: LabSettings, requested: Mode | None = None) -> Self:
-        """Return the sources of the lab that runs, or of the requested mode.
-
-        Raises:
-            NoEngineError: when Docker was requested, and no engine answers.
-        """
-        return cls(settings=settings, mode=mode.decide(settings, requested))
+    @property
+    def mode(self) -> Mode:
+        """The mode of the lab; native when none runs."""
+        return self.requested or next(mode.running(self.settings), Mode.NATIVE)
 
     def running(self) -> LabSettings:
         """Return the settings of the running lab, or the given ones when none runs."""

@@ -1,11 +1,10 @@
-"""One tool of the server: checks the observer's door and the arguments, calls, bounds and records the answer.
+"""One tool of the server: checks arguments and doors, calls, bounds and records the answer.
 
 A subclass of the SDK's Tool, so that errors have the lab's wording: what failed, the value, what was
 expected, what to do next.
 """
 
 import logging
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -15,11 +14,11 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import PrivateAttr, ValidationError
 
-from lab.foundation import clock
+from lab.exam.doors import Door
 from lab.foundation.errors import LabError
 from lab.foundation.suggestions import unknown
 from lab.mcp.answer import MAX_BYTES, encode
-from lab.mcp.doors import Doors, Observer
+from lab.mcp.doors import Access, Needs
 from lab.mcp.schema import shortened
 from workload.errors import WorkloadError
 
@@ -31,13 +30,13 @@ log = logging.getLogger(__name__)
 
 
 class Calls:
-    """The limit for concurrent calls of one server, and its doors."""
+    """The limit for concurrent calls of one server, and its access."""
 
-    def __init__(self, doors: Doors) -> None:
-        self.doors = doors
+    def __init__(self, access: Access) -> None:
+        self.access = access
         self._threads = CapacityLimiter(THREADS)
 
-    async def run(self, function: Callable[[], Any]) -> Any:
+    async def run(self, function: Callable[[], str]) -> str:
         """Call a function in one of a few threads.
 
         Raises:
@@ -49,27 +48,48 @@ class Calls:
             )
         return await to_thread.run_sync(function, limiter=self._threads)
 
+    def guarded(self, needs: Needs, name: str, asked: str, read: Callable[[], str]) -> str:
+        """Read something behind its doors, and record the answer.
 
-def tool(observer: Observer, title: str) -> Callable[[F], F]:
+        Args:
+            needs: the doors.
+            name: of the tool or resource.
+            asked: the request as it is recorded: the name with its arguments.
+            read: returns the answer.
+
+        Raises:
+            LabError: when it is closed, or a source does not answer; errors are recorded, too.
+        """
+        self.access.require(needs, name)
+        try:
+            answer = read()
+        except LabError as error:
+            self.access.record(needs, asked, str(error))
+            raise
+        self.access.record(needs, asked, answer)
+        return answer
+
+
+def tool(title: str, *doors: Door, truth: bool = False) -> Callable[[F], F]:
     """Mark a method as a tool; its name and docstring are what a model reads."""
 
     def mark(function: F) -> F:
-        setattr(function, MARK, (observer, title))
+        setattr(function, MARK, (title, Needs(doors=doors, truth=truth)))
         return function
 
     return mark
 
 
 class LabTool(Tool):
-    """A tool of one observer."""
+    """A tool behind its doors."""
 
-    _observer: Observer = PrivateAttr()
+    _needs: Needs = PrivateAttr()
     _calls: Calls = PrivateAttr()
 
     @classmethod
     def of(cls, function: Callable[..., Any], calls: Calls) -> "LabTool":
         """Return the tool of a marked function; arguments that it does not have are refused."""
-        observer, title = getattr(function, MARK)
+        title, needs = getattr(function, MARK)
         annotations = ToolAnnotations(
             read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
         )
@@ -85,47 +105,30 @@ class LabTool(Tool):
         model.model_config["extra"] = "forbid"
         model.model_rebuild(force=True)
         made.parameters = shortened(model.model_json_schema(by_alias=True))
-        made.meta = {"observer": observer.value}
-        made._observer, made._calls = observer, calls
+        made.meta = {"doors": list(needs.labels)}
+        made._needs, made._calls = needs, calls
         return made
 
     async def run(self, arguments: dict[str, Any], *_: object, **__: object) -> Any:
         """Answer one call with compact JSON.
 
         Raises:
-            ToolError: when the observer is closed, an argument is invalid, or the source does not answer.
+            ToolError: when a door is closed, an argument is invalid, or the source does not answer.
         """
-        at_ns, started = clock.now_ns(), time.monotonic()
-        text, failed = "", True
-        try:
-            text = await self._answer(arguments)
-            failed = False
-        except ToolError as error:
-            text = str(error)
-            raise
-        finally:
-            self._calls.doors.record(
-                observer=self._observer.value,
-                tool=self.name,
-                arguments=arguments,
-                answer=text,
-                is_error=failed,
-                at_ns=at_ns,
-                duration_ms=(time.monotonic() - started) * 1000,
-            )
-        return CallToolResult(content=[TextContent(type="text", text=text)])
-
-    async def _answer(self, arguments: dict[str, Any]) -> str:
-        if reason := self._calls.doors.closed(self._observer.value):
-            raise ToolError(f"{self.name} ({self._observer}) is {reason}")
         try:
             values = self.fn_metadata.validate_arguments(arguments)
         except ValidationError as error:
-            raise ToolError(
-                f"{self.name}: " + "; ".join(_problems(error, [*self._properties]))
-            ) from None
+            problems = _problems(error, [*self.parameters["properties"]])
+            raise ToolError(f"{self.name}: {'; '.join(problems)}") from None
+        asked = " ".join([self.name, *(f"{name}={value}" for name, value in arguments.items())])
+
+        def read() -> str:
+            return bounded(encode(self.fn(**values)))
+
         try:
-            found = await self._calls.run(lambda: self.fn(**values))
+            text = await self._calls.run(
+                lambda: self._calls.guarded(self._needs, self.name, asked, read)
+            )
         except (LabError, WorkloadError) as error:
             raise ToolError(f"{self.name}: {error}") from error
         except OSError as error:
@@ -136,24 +139,19 @@ class LabTool(Tool):
                 f"{self.name} failed by a defect of the lab ({type(error).__name__});"
                 " the server's standard error has the details."
             ) from error
-        return bounded(encode(found), self.name)
-
-    @property
-    def _properties(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.parameters.get("properties", {})
-        return found
+        return CallToolResult(content=[TextContent(type="text", text=text)])
 
 
-def bounded(text: str, name: str) -> str:
+def bounded(text: str) -> str:
     """Return a text that is not too long for a model.
 
     Raises:
-        ToolError: when it is too long.
+        LabError: when it is too long.
     """
     size = len(text.encode())
     if size > 2 * MAX_BYTES:
-        raise ToolError(
-            f"{name}: the answer has {size:,} bytes; at most {2 * MAX_BYTES:,} are returned. Use a shorter"
+        raise LabError(
+            f"the answer has {size:,} bytes; at most {2 * MAX_BYTES:,} are returned. Use a shorter"
             " time range, a lower limit, a larger step or more filters; in PromQL, sum by (...) or topk."
         )
     return text

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from lab.exam.doors import Door
 from lab.foundation.timestamps import NS_PER_S
 from lab.mcp.answer import Page, at
-from lab.mcp.doors import Observer
 from lab.mcp.inputs import Cursor, End, Limit, QueryId, Service, Start, Statement
 from lab.mcp.selection import SQL, Selection
 from lab.mcp.sources import Sources
@@ -39,7 +39,7 @@ class ActivityTools:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
 
-    @tool(Observer.DATADOG, "DBM database load")
+    @tool("DBM database load", Door.DATADOG)
     def dbm_activity(
         self,
         *,
@@ -82,7 +82,7 @@ class ActivityTools:
         ]
         return page.answer(rows, rounds=rounds, interval_s=interval_s, sent_by=source)
 
-    @tool(Observer.DATADOG, "DBM activity samples")
+    @tool("DBM activity samples", Door.DATADOG)
     def dbm_activity_samples(
         self,
         *,
@@ -137,7 +137,7 @@ class ActivityTools:
         )
         return page.answer([_sample(one) for one in found])
 
-    @tool(Observer.DATADOG, "DBM lock waits and blockers")
+    @tool("DBM lock waits and blockers", Door.DATADOG)
     def dbm_blocking(
         self, *, start: Start = "-15m", end: End = None, limit: Limit = 20, cursor: Cursor = None
     ) -> dict[str, Any]:

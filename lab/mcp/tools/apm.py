@@ -9,9 +9,9 @@ from pydantic import Field
 from lab.drilldown import Order, Search
 from lab.drilldown.ids import parse
 from lab.drilldown.trace import TraceSpan
+from lab.exam.doors import Door
 from lab.foundation.timestamps import ms
 from lab.mcp.answer import Page, compact
-from lab.mcp.doors import Observer
 from lab.mcp.inputs import Cursor, End, Limit, Service, Start, TraceId
 from lab.mcp.selection import SQL
 from lab.mcp.sources import Sources
@@ -29,7 +29,7 @@ class ApmTools:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
 
-    @tool(Observer.APM, "Operations with rate, errors, duration")
+    @tool("Operations with rate, errors, duration", Door.APM)
     def apm_operations(
         self, *, start: Start = "-15m", end: End = None, limit: Limit = 50, cursor: Cursor = None
     ) -> dict[str, Any]:
@@ -59,9 +59,10 @@ class ApmTools:
             }
             for (service, operation), found in durations.items()
         ]
-        return page.answer(sorted(rows, key=lambda row: -row["p95_ms"]))
+        rows.sort(key=lambda row: -row["p95_ms"])
+        return page.answer(rows)
 
-    @tool(Observer.APM, "Search traces")
+    @tool("Search traces", Door.APM)
     def apm_search_traces(
         self,
         *,
@@ -105,7 +106,7 @@ class ApmTools:
         )
         return page.answer(self._sources.drilldown().search(wanted))
 
-    @tool(Observer.APM, "Spans of a trace")
+    @tool("Spans of a trace", Door.APM)
     def apm_trace(
         self,
         *,

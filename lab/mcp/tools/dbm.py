@@ -12,10 +12,10 @@ from lab.drilldown import By
 from lab.drilldown.plans.reading import tree
 from lab.drilldown.queries import SQL as DRILLDOWN
 from lab.drilldown.queries import QuerySummary, signatures_of
+from lab.exam.doors import Door
 from lab.foundation.errors import LabError
 from lab.foundation.timestamps import NS_PER_S
 from lab.mcp.answer import Page, at, figure
-from lab.mcp.doors import Observer
 from lab.mcp.inputs import Contains, Cursor, End, Limit, QueryId, Start, Statement
 from lab.mcp.plan_lines import plan_lines
 from lab.mcp.selection import SQL, Selection, queryids_of
@@ -46,7 +46,7 @@ class DbmTools:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
 
-    @tool(Observer.DATADOG, "DBM query metrics")
+    @tool("DBM query metrics", Door.DATADOG)
     def dbm_query_metrics(
         self,
         *,
@@ -87,7 +87,7 @@ class DbmTools:
             limit=page.wanted,
         )
 
-    @tool(Observer.DATADOG, "DBM query metrics over time")
+    @tool("DBM query metrics over time", Door.DATADOG)
     def dbm_query_metrics_over_time(
         self,
         *,
@@ -108,9 +108,10 @@ class DbmTools:
         if queryids is None:
             raise LabError("queryid or statement is missing: dbm_query_metrics lists both.")
         step_s = STEP_S * max(math.ceil(chosen.seconds / MAX_STEPS / STEP_S), 1)
+        since_ns = chosen.since_ns // (step_s * NS_PER_S) * step_s * NS_PER_S
         parameters = {
             "queryids": msgspec.json.encode(queryids).decode(),
-            "since": chosen.since_ns,
+            "since": since_ns,
             "until": chosen.until_ns,
             "step": step_s * NS_PER_S,
             "role": None if role == "all" else role,
@@ -118,7 +119,7 @@ class DbmTools:
         found = reader.rows(DRILLDOWN["calls_over_time"], parameters)
         rows = [
             [
-                at(chosen.since_ns + step * step_s * NS_PER_S),
+                at(since_ns + step * step_s * NS_PER_S),
                 calls,
                 figure(total_ms / calls) if calls else None,
             ]
@@ -132,7 +133,7 @@ class DbmTools:
             "rows": rows,
         }
 
-    @tool(Observer.DATADOG, "DBM plans")
+    @tool("DBM plans", Door.DATADOG)
     def dbm_plans(
         self,
         *,
@@ -183,7 +184,7 @@ class DbmTools:
         )
         return page.answer([_plan(plan, include_plan=include_plan) for plan in found])
 
-    @tool(Observer.DATADOG, "PostgreSQL settings")
+    @tool("PostgreSQL settings", Door.DATADOG)
     def dbm_settings(
         self, *, contains: Contains = None, limit: Limit = 100, cursor: Cursor = None
     ) -> dict[str, Any]:
@@ -192,12 +193,7 @@ class DbmTools:
         Values of settings that are secrets are ?. Units are those of pg_settings: shared_buffers in
         blocks of 8 kB, timeouts and log thresholds in ms.
         """
-        page = Page.of(
-            {"contains": contains},
-            window=lambda: window(None, None, default=DAY, most=DAY),
-            limit=limit,
-            cursor=cursor,
-        )
+        page = Page.of({"contains": contains}, limit=limit, cursor=cursor)
         settings, received = settings_of(self._sources.reader())
         rows = [
             {"name": name, "setting": value}
@@ -206,17 +202,12 @@ class DbmTools:
         ]
         return page.answer(rows, received=received, found=len(rows))
 
-    @tool(Observer.DATADOG, "Schema of the database")
+    @tool("Schema of the database", Door.DATADOG)
     def dbm_schema(
         self, *, contains: Contains = None, limit: Limit = 20, cursor: Cursor = None
     ) -> dict[str, Any]:
         """List the tables that Database Monitoring received, with columns, types and what else was sent."""
-        page = Page.of(
-            {"contains": contains},
-            window=lambda: window(None, None, default=DAY, most=DAY),
-            limit=limit,
-            cursor=cursor,
-        )
+        page = Page.of({"contains": contains}, limit=limit, cursor=cursor)
         rows = [
             table
             for table in tables_of(self._sources.reader())
@@ -224,7 +215,7 @@ class DbmTools:
         ]
         return page.answer(rows, found=len(rows))
 
-    @tool(Observer.DATADOG, "Metrics of the Agent's checks")
+    @tool("Metrics of the Agent's checks", Door.DATADOG)
     def agent_metrics(
         self,
         *,

@@ -11,9 +11,9 @@ from lab.drilldown.execution import ExecutionPlan, StatementExecution
 from lab.drilldown.ids import parse
 from lab.drilldown.report import ReportedStatement, TraceReport
 from lab.drilldown.sessions import BlockingNode, Session
+from lab.exam.doors import Door
 from lab.foundation.errors import DatabaseUnreachableError
 from lab.mcp.answer import compact
-from lab.mcp.doors import Observer
 from lab.mcp.inputs import MAX_TEXT, End, Service, SpanId, Start, TraceId
 from lab.mcp.plan_lines import plan_lines
 from lab.mcp.sources import Sources
@@ -36,7 +36,7 @@ class LabTools:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
 
-    @tool(Observer.LAB, "State of the lab")
+    @tool("State of the lab")
     def lab_status(self) -> dict[str, Any]:
         """Return whether the lab runs, and the state, version and address of each component.
 
@@ -46,7 +46,7 @@ class LabTools:
         found = mode.status(self._sources.mode, self._sources.settings)
         return {"mode": self._sources.mode.value, **dict(compact(found.to_json()))}
 
-    @tool(Observer.LAB, "A trace with its statements explained")
+    @tool("A trace with its statements explained", Door.LOG, Door.APM, Door.DATADOG)
     def lab_trace(
         self,
         *,
@@ -69,7 +69,7 @@ class LabTools:
         report = self._sources.remote_or_local().report(trace_id, service)
         return _report(report)
 
-    @tool(Observer.LAB, "One execution with its plan")
+    @tool("One execution with its plan", Door.LOG, Door.APM, Door.DATADOG)
     def lab_execution(self, trace_id: TraceId, span_id: SpanId) -> dict[str, Any]:
         """Return one execution of a statement, by its span: all plan nodes with rows, own time and blocks.
 
@@ -83,7 +83,7 @@ class LabTools:
             return _report(report, nodes=True)
         return _execution(self._sources.drilldown().execution(trace, span_id.lower()))
 
-    @tool(Observer.LAB, "One statement by both observers")
+    @tool("One statement by both observers", Door.LOG, Door.DATADOG, Door.PROMETHEUS)
     def lab_statement(
         self,
         *,
@@ -114,7 +114,7 @@ class LabTools:
         series["points"] = points[-MAX_POINTS:]
         return dict(compact({**document, "both_observers": series}))
 
-    @tool(Observer.LAB, "Live sessions and the blocking tree")
+    @tool("Live sessions and the blocking tree", Door.SQL)
     def lab_sessions(self) -> dict[str, Any]:
         """Return PostgreSQL's sessions now (pg_stat_activity) and the blocking tree (pg_blocking_pids).
 

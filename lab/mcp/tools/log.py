@@ -7,9 +7,9 @@ from pydantic import Field
 
 from lab.drilldown.ids import parse
 from lab.drilldown.plans.reading import tree
+from lab.exam.doors import Door
 from lab.foundation.timestamps import NS_PER_MS, ms
 from lab.mcp.answer import Page, at
-from lab.mcp.doors import Observer
 from lab.mcp.inputs import Cursor, End, Limit, QueryId, Service, Start, Statement
 from lab.mcp.plan_lines import plan_lines
 from lab.mcp.selection import Selection, queryids_of
@@ -38,7 +38,7 @@ class LogTools:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
 
-    @tool(Observer.LOG, "Events of PostgreSQL's log")
+    @tool("Events of PostgreSQL's log", Door.LOG)
     def log_events(
         self,
         *,
@@ -74,7 +74,7 @@ class LogTools:
         )
         return page.answer([_event(one) for one in found])
 
-    @tool(Observer.LOG, "Logged executions of statements")
+    @tool("Logged executions of statements", Door.LOG)
     def log_executions(
         self,
         *,
@@ -116,7 +116,7 @@ class LogTools:
         )
         return page.answer([_execution(one) for one in found])
 
-    @tool(Observer.LOG, "Executed plans of auto_explain")
+    @tool("Executed plans of auto_explain", Door.LOG)
     def log_plans(
         self,
         *,

@@ -10,14 +10,14 @@ from pydantic import Field
 
 from lab.clients.prometheus import Alert, Prometheus
 from lab.clients.promql import Result, Sampled
+from lab.exam.doors import Door
 from lab.foundation.errors import LabError
 from lab.foundation.timestamps import NS_PER_S
 from lab.mcp.answer import Page, at, figure
-from lab.mcp.doors import Observer
 from lab.mcp.inputs import Contains, Cursor, End, Limit, PromQL, Start
 from lab.mcp.sources import Sources
 from lab.mcp.tool import tool
-from lab.mcp.window import Window, moment_of, window
+from lab.mcp.window import moment_of, window
 from lab.telemetry import redact
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
@@ -34,7 +34,7 @@ class PrometheusTools:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
 
-    @tool(Observer.PROMETHEUS, "PromQL instant query")
+    @tool("PromQL instant query", Door.PROMETHEUS)
     def promql_query(
         self,
         *,
@@ -57,7 +57,7 @@ class PrometheusTools:
         rows = [_instant(series) for series in found.series]
         return {"time": at(round(at_time.timestamp() * NS_PER_S)), **_beside(found), "rows": rows}
 
-    @tool(Observer.PROMETHEUS, "PromQL range query")
+    @tool("PromQL range query", Door.PROMETHEUS)
     def promql_range(
         self,
         *,
@@ -100,7 +100,7 @@ class PrometheusTools:
         first = {"first": at(chosen.since_ns), "step_s": step}
         return {**first, **_beside(found), "rows": rows}
 
-    @tool(Observer.PROMETHEUS, "Series of a selector")
+    @tool("Series of a selector", Door.PROMETHEUS)
     def promql_series(
         self,
         *,
@@ -121,14 +121,14 @@ class PrometheusTools:
 
         Use it to learn the labels of a metric, and their values, before you write a PromQL expression.
         """
-        page = _page(locals(), limit, cursor)
+        page = _page({"selector": selector, "start": start, "end": end}, limit, cursor)
         found = self._sources.promql().label_sets(
             selector, since_s=page.window.since.timestamp(), until_s=page.window.until.timestamp()
         )
         rows = sorted((_safe(labels) for labels in found), key=lambda one: sorted(one.items()))
         return page.answer(rows[: page.wanted], found=len(rows))
 
-    @tool(Observer.PROMETHEUS, "Metrics of Prometheus")
+    @tool("Metrics of Prometheus", Door.PROMETHEUS)
     def prometheus_metrics(
         self, *, contains: Contains = None, limit: Limit = 100, cursor: Cursor = None
     ) -> dict[str, Any]:
@@ -137,7 +137,7 @@ class PrometheusTools:
         pg_* are of postgres_exporter, credit_* of the five services (creditlab://docs/metrics explains
         them), names with colons are recording rules.
         """
-        page = _page({**locals(), "start": None, "end": None}, limit, cursor)
+        page = Page.of({"contains": contains}, limit=limit, cursor=cursor)
         wanted = (contains or "").lower()
         found = self._sources.promql().metrics()
         rows = [
@@ -147,7 +147,7 @@ class PrometheusTools:
         ]
         return page.answer(rows[: page.wanted], found=len(rows))
 
-    @tool(Observer.PROMETHEUS, "Alerts of Prometheus")
+    @tool("Alerts of Prometheus", Door.PROMETHEUS)
     def prometheus_alerts(
         self, *, start: Start = "-1h", end: End = None, limit: Limit = 100, cursor: Cursor = None
     ) -> dict[str, Any]:
@@ -156,7 +156,7 @@ class PrometheusTools:
         `firing_now` is whether it fires at the end of the range. Read creditlab://runbooks/ALERT for
         its meaning and the next steps.
         """
-        page = _page(locals(), limit, cursor, most=DAY)
+        page = _page({"start": start, "end": end}, limit, cursor, most=DAY)
         prometheus = Prometheus(url=self._sources.promql().url)
         chosen = page.window
         found = prometheus.alerts(since_ns=chosen.since_ns, until_ns=chosen.until_ns)
@@ -173,12 +173,12 @@ class PrometheusTools:
 def _page(
     arguments: Mapping[str, Any], limit: int, cursor: str | None, most: timedelta = WEEK
 ) -> Page:
-    chosen = {k: v for k, v in arguments.items() if k not in ("self", "limit", "cursor")}
-
-    def first() -> Window:
-        return window(chosen["start"], chosen["end"], default=HOUR, most=most)
-
-    return Page.of(chosen, window=first, limit=limit, cursor=cursor)
+    return Page.of(
+        arguments,
+        window=lambda: window(arguments["start"], arguments["end"], default=HOUR, most=most),
+        limit=limit,
+        cursor=cursor,
+    )
 
 
 def _beside(found: Result) -> dict[str, Any]:

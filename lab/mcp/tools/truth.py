@@ -11,7 +11,6 @@ from lab.drills.running import Place
 from lab.foundation.outcome import Outcome
 from lab.foundation.paths import Paths
 from lab.mcp.answer import at, compact
-from lab.mcp.doors import Observer
 from lab.mcp.inputs import Limit
 from lab.mcp.sources import Sources
 from lab.mcp.tool import tool
@@ -26,19 +25,18 @@ class TruthTools:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
 
-    @tool(Observer.TRUTH, "Injected faults and verdicts")
+    @tool("Injected faults and verdicts", truth=True)
     def truth_drills(self, limit: Limit = 10) -> dict[str, Any]:
         """List the latest runs of drills (injected faults), and each observer's verdict on each.
 
-        Verdicts are seen, missed or unknown. With the times of injection and heal, the time to the first evidence, and which observer named
-        the statement, the culprit, the plan and the trace. Runs of this machine's lab only; in
-        containers none.
+        Verdicts are seen, missed or unknown, with the time from the proof to the first evidence, and whether
+        the observer named the statement, the culprit, the plan and the trace. Only runs on this machine.
         """
         history = History(Place(Paths.of(self._sources.running())))
         runs = itertools.islice(history.runs(), limit)
         return {"rows": [compact(_run(past, history)) for past in runs]}
 
-    @tool(Observer.TRUTH, "Both observers beside the truth")
+    @tool("Both observers beside the truth", truth=True)
     def truth_compare(
         self,
         *,
@@ -54,7 +52,7 @@ class TruthTools:
         self._sources.reader()  # not with a store in containers
         return dict(compact(run(self._sources.running(), since_s=window_s).to_json()))
 
-    @tool(Observer.TRUTH, "Invariants of money and customers")
+    @tool("Invariants of money and customers", truth=True)
     def truth_invariants(self) -> dict[str, Any]:
         """Check the invariants of money and customers in one snapshot of the database, read-only.
 
