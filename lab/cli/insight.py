@@ -42,7 +42,7 @@ def _slow_trace(drilldown: DrilldownClient, *, with_plan: bool) -> TraceReport |
     """Return a trace; None when the store is empty or does not exist yet."""
     try:
         if with_plan:
-            return drilldown.report_with_plan(clock.now() - HOUR)
+            return drilldown.report_explained(clock.now() - HOUR)
         return drilldown.report(SLOWEST)
     except LabError:
         return None

@@ -23,7 +23,7 @@ def routes(drilldown: Drilldown, access: Access) -> list[Route]:
         "/trace/{key:path}": lambda request: drilldown.report(
             request.path_params["key"], request.query_params.get("service")
         ),
-        "/slowest-with-plan": lambda request: drilldown.report_with_plan(_since(request)),
+        "/slowest-explained": lambda request: drilldown.report_explained(_since(request)),
         "/queries": lambda request: drilldown.queries(_by(request)),
         "/query/{key:path}": lambda request: drilldown.query(request.path_params["key"]),
         "/sessions": lambda _: drilldown.sessions(),

@@ -71,12 +71,14 @@ class Blocker:
 
     Attributes:
         samples: the number of activity samples in which it was blocking; 0 when only the log has it.
+        root: whether it is at the head of the chain: it waits for no other session itself.
         state: of its session, such as `idle in transaction`; None when it was not sampled itself.
         statement, trace_id, span_id, queryid: of its current or last statement.
     """
 
     pid: int
     samples: int
+    root: bool = False
     state: str | None = None
     role: str | None = None
     application: str | None = None
@@ -103,7 +105,8 @@ class StatementExecution:
             statements in one string, and for a cursor and its fetches.
         pid: of the backend.
         failure: PostgreSQL's message and SQLSTATE, from its log.
-        locked_ms: its lock wait time in PostgreSQL's log, which has waits longer than deadlock_timeout.
+        locked_ms: its lock wait time: by PostgreSQL's log, which has waits longer than deadlock_timeout, or
+            between samples that wait for a lock, whichever is longer; at most `client_ms`.
         absent: the reason for each empty field, by its name.
     """
 

@@ -91,7 +91,7 @@ def _execution(evidence: Evidence, found: Trace, span: TraceSpan) -> StatementEx
         executions=on_server,
         waits=waits(samples),
         blocked_by=tuple(blockers(evidence.reader, samples, locks)),
-        locked_ms=locked_ms(locks),
+        locked_ms=locked_ms(locks, samples, span.duration_ms),
         absent=absent,
     )
 

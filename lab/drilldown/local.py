@@ -123,9 +123,9 @@ class Drilldown:
             )
         return self._report(found[0].trace_id)
 
-    def report_with_plan(self, since: datetime) -> TraceReport | None:
-        """Return the slowest trace since then with an execution that has its own plan; None without one."""
-        found = traces.slowest_with_plan(self.reader, since=since)
+    def report_explained(self, since: datetime) -> TraceReport | None:
+        """Return the slowest trace since then that has an executed plan or a lock wait; None without one."""
+        found = traces.slowest_explained(self.reader, since=since)
         return self._report(found) if found else None
 
     def queries(

@@ -46,8 +46,8 @@ class DrilldownClient(Protocol):
     def report(self, key: str, service: str | None = None) -> TraceReport:
         """Return a trace with every statement explained."""
 
-    def report_with_plan(self, since: datetime) -> TraceReport | None:
-        """Return the slowest trace since then that has an execution with its own plan."""
+    def report_explained(self, since: datetime) -> TraceReport | None:
+        """Return the slowest trace since then that has an executed plan or a lock wait."""
 
     def queries(self, by: By = By.TIME) -> tuple[QuerySummary, ...]:
         """Return the top statements of the last hour."""
@@ -87,10 +87,10 @@ class RemoteDrilldown:
         found = self._get(f"/trace/{quote(key, safe='')}", {}, TraceReport)
         return self._linked(found, ids.parse(key).span_id)
 
-    def report_with_plan(self, since: datetime) -> TraceReport | None:
-        """Return the slowest trace since then that has an execution with its own plan."""
+    def report_explained(self, since: datetime) -> TraceReport | None:
+        """Return the slowest trace since then that has an executed plan or a lock wait."""
         wanted = {"since": since.isoformat()}
-        found = self._get("/slowest-with-plan", wanted, TraceReport | None)  # type: ignore[arg-type]
+        found = self._get("/slowest-explained", wanted, TraceReport | None)  # type: ignore[arg-type]
         return self._linked(found) if found else None
 
     def queries(self, by: By = By.TIME) -> tuple[QuerySummary, ...]:

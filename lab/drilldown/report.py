@@ -38,11 +38,16 @@ class ReportedStatement:
     waits: tuple[Wait, ...]
     blocked_by: tuple[Blocker, ...]
     absent: Mapping[str, str]
+    locked_ms: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TraceReport:
-    """What `./creditlab trace --json` prints."""
+    """What `./creditlab trace --json` prints.
+
+    Attributes:
+        database_ms: the time in which a span waited for the database: statements, connects, commits.
+    """
 
     trace_id: str
     service: str
@@ -52,6 +57,7 @@ class TraceReport:
     error: bool
     statements: tuple[ReportedStatement, ...]
     links: Mapping[str, str]
+    database_ms: float = 0.0
 
     @property
     def slowest(self) -> ReportedStatement | None:
@@ -83,6 +89,7 @@ def of(
         error=trace.error,
         statements=tuple(_statement(trace, each) for each in chosen),
         links=links.trace(trace.trace_id, start=trace.start, span_id=span_id),
+        database_ms=trace.database_ms,
     )
 
 
@@ -102,4 +109,5 @@ def _statement(trace: Trace, execution: StatementExecution) -> ReportedStatement
         waits=execution.waits,
         blocked_by=execution.blocked_by,
         absent=execution.absent,
+        locked_ms=execution.locked_ms,
     )

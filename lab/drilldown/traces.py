@@ -118,21 +118,27 @@ def search(reader: Reader, wanted: Search) -> tuple[TraceSummary, ...]:
     return tuple(_summaries(reader, best))
 
 
-def slowest_with_plan(reader: Reader, *, since: datetime, service: str | None = None) -> str | None:
-    """Return the trace of the slowest execution with a logged plan, of those whose spans are stored.
+def slowest_explained(reader: Reader, *, since: datetime, service: str | None = None) -> str | None:
+    """Return the trace of the slowest execution with a logged plan, or the longest logged lock wait.
+
+    Only of executions whose spans are stored.
 
     Args:
         reader: of the store.
         since: the earliest end of the execution.
         service: the calling service.
     """
-    sql = (
-        "SELECT p.trace_id FROM plans p JOIN spans s USING (trace_id, span_id)"
-        " WHERE p.executed AND p.at_ns >= ? AND p.service = coalesce(?, p.service)"
-        " AND EXISTS (SELECT 1 FROM spans r WHERE r.trace_id = p.trace_id AND r.parent_id IS NULL)"
-        " ORDER BY p.duration_ns DESC LIMIT 1"
+    kept = (
+        "JOIN spans s USING (trace_id, span_id) WHERE f.at_ns >= :since"
+        " AND f.service = coalesce(:service, f.service) AND EXISTS"
+        " (SELECT 1 FROM spans r WHERE r.trace_id = f.trace_id AND r.parent_id IS NULL)"
     )
-    found = reader.rows(sql, [nanoseconds(since), service])
+    sql = (
+        f"SELECT f.trace_id, f.duration_ns FROM plans f {kept} AND f.executed"
+        f" UNION ALL SELECT f.trace_id, f.duration_ns FROM events f {kept} AND f.kind = 'lock_wait'"
+        " ORDER BY 2 DESC LIMIT 1"
+    )
+    found = reader.rows(sql, {"since": nanoseconds(since), "service": service})
     return str(found[0][0]) if found else None
 
 

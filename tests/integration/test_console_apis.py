@@ -166,7 +166,7 @@ def test_a_trace_in_grafana_carries_what_the_drilldown_found_out(console: Runnin
         ("/jaeger/api/traces?tags=%7B", 400),
         ("/jaeger/api/dependencies", 404),
         ("/api/drilldown/queries?by=luck", 400),
-        ("/api/drilldown/slowest-with-plan?since=yesterday", 400),
+        ("/api/drilldown/slowest-explained?since=yesterday", 400),
     ],
 )
 def test_a_mistake_is_answered_in_json(console: RunningConsole, path: str, status: int) -> None:
@@ -198,8 +198,8 @@ def test_the_cli_gets_the_same_from_a_container_as_from_the_store(console: Runni
     traceparent = f"00-{of.trace_id(1)}-{of.span_id(2)}-01"
     assert far.report(of.trace_id(1)) == near.report(of.trace_id(1))
     assert far.report(traceparent) == near.report(traceparent)
-    assert far.report_with_plan(moment(START)) == near.report_with_plan(moment(START))
-    assert far.report_with_plan(moment(2 * START)) is None
+    assert far.report_explained(moment(START)) == near.report_explained(moment(START))
+    assert far.report_explained(moment(2 * START)) is None
     assert far.queries(By.ROWS) == near.queries(By.ROWS)
     away = far.sessions()
     assert "No PostgreSQL answers" in away.absent["sessions"]

@@ -45,7 +45,7 @@ SENDS_AWAY = {"id", "q"}
 ALONE = {
     "/traces": ("min_ms", "max_ms", "id"),
     "/go": ("q",),
-    "/api/slowest-with-plan": ("since",),
+    "/api/slowest-explained": ("since",),
     "/jaeger/api/traces": ("start", "end", "limit", "minDuration", "maxDuration", "tags"),
 }
 # Longer ones would make an address that the server refuses as a whole.

@@ -77,7 +77,7 @@ def test_a_duration_that_cannot_be_is_refused(store: Store, duration_ms: float) 
         traces.search(store.reader, Search(min_duration_ms=duration_ms))
 
 
-def test_the_slowest_trace_with_a_plan_has_its_spans(store: Store) -> None:
+def test_the_slowest_trace_with_a_plan_or_a_lock_wait_has_its_spans(store: Store) -> None:
     """The plan is executed, of a span that is stored, in a trace whose root is; by time and service."""
     spans = {number: of.statement(number, ms=100) for number in range(1, 6)}
     roots = [of.root(number) for number in (1, 2, 3, 4)]
@@ -90,10 +90,18 @@ def test_the_slowest_trace_with_a_plan_has_its_spans(store: Store) -> None:
     ]
     store.writer.commit([*roots, *spans.values(), *plans], timeout_s=60)
     since = moment(plans[0].at_ns)
-    assert traces.slowest_with_plan(store.reader, since=since) == of.trace_id(2)
-    assert traces.slowest_with_plan(
+    assert traces.slowest_explained(store.reader, since=since) == of.trace_id(2)
+    assert traces.slowest_explained(
         store.reader, since=since, service="credit-risk"
     ) == of.trace_id(2)
-    assert traces.slowest_with_plan(store.reader, since=since, service="credit-customers") is None
-    assert traces.slowest_with_plan(store.reader, since=moment(plans[1].at_ns)) == of.trace_id(2)
-    assert traces.slowest_with_plan(store.reader, since=moment(plans[1].at_ns + 10**6)) is None
+    assert traces.slowest_explained(store.reader, since=since, service="credit-customers") is None
+    assert traces.slowest_explained(store.reader, since=moment(plans[1].at_ns)) == of.trace_id(2)
+    assert traces.slowest_explained(store.reader, since=moment(plans[1].at_ns + 10**6)) is None
+    # Longer than any plan, but of a trace that is not stored; then of one that is.
+    waits = [
+        of.lock_wait(spans[5], ms=90, blocked_by=7),
+        of.lock_wait(spans[1], ms=80, blocked_by=7),
+    ]
+    store.writer.commit(waits, timeout_s=60)
+    since = moment(spans[1].start_ns)
+    assert traces.slowest_explained(store.reader, since=since) == of.trace_id(1)

@@ -7,6 +7,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from lab.cli.views import figures, plan
+from lab.drilldown import insight
 from lab.drilldown.execution import Blocker, PlanSource
 from lab.drilldown.report import ReportedStatement, TraceReport
 
@@ -20,7 +21,8 @@ SOURCES = {
 
 def render(report: TraceReport) -> RenderableType:
     """Return the trace, with its slowest statement in detail."""
-    parts: list[RenderableType] = [_heading(report), Text(), _statements(report)]
+    where = Text(insight.sentence(report))
+    parts: list[RenderableType] = [_heading(report), where, Text(), _statements(report)]
     if report.slowest:
         parts += [Text(), *_explained(report.slowest, alone=len(report.statements) == 1)]
     parts += [Text(), *_links(report)]
@@ -28,26 +30,16 @@ def render(report: TraceReport) -> RenderableType:
 
 
 def in_brief(report: TraceReport) -> Text:
-    """Return one line each for the trace, its slowest statement, that statement's plan, and the address."""
+    """Return one line each for the trace, where its time went, its slowest statement, and the address."""
     what = f"{report.service} {report.operation}, {figures.ms(report.duration_ms)}"
-    lines = [Text.assemble(("  A slow trace  ", "bold"), what)]
+    lines = [
+        Text.assemble(("  A slow trace  ", "bold"), what),
+        Text.assemble(("    time        ", "dim"), insight.sentence(report)),
+    ]
     if report.slowest:
-        lines += [
-            Text.assemble(("    statement   ", "dim"), _statement_line(report.slowest)),
-            Text.assemble(("    plan        ", "dim"), plan_line(report.slowest)),
-        ]
+        lines.append(Text.assemble(("    statement   ", "dim"), _statement_line(report.slowest)))
     lines.append(Text.assemble(("    see         ", "dim"), report.links["console"]))
     return Text("\n").join(lines)
-
-
-def plan_line(statement: ReportedStatement) -> str:
-    """Return a statement's plan, or why there is none, in one line, with its source."""
-    found = statement.plan
-    if found.source is PlanSource.NONE:
-        return found.note or "none"
-    kind = "as executed" if found.source is PlanSource.EXECUTED else "estimated"
-    note = f" ({found.note})" if found.note else ""
-    return f"{kind}: {found.worst_node}{note}"
 
 
 def _heading(report: TraceReport) -> Text:
@@ -87,6 +79,8 @@ def _explained(statement: ReportedStatement, *, alone: bool) -> Iterator[Rendera
     if statement.server_ms is not None:
         times += f", server {figures.ms(statement.server_ms)}"
     yield Text(f"{times}.")
+    if statement.locked_ms:
+        yield Text(insight.of_statement(statement), style="yellow")
     if statement.error:
         yield Text(
             f"It failed: {statement.failure or 'the reason is not in the log'}.", style="bold red"
@@ -97,7 +91,8 @@ def _explained(statement: ReportedStatement, *, alone: bool) -> Iterator[Rendera
         waits = ", ".join(f"{w.type}/{w.event} {w.samples}x" for w in statement.waits)
         yield Text(f"Sampled while it ran: {waits}.")
     for blocker in statement.blocked_by:
-        yield Text(f"Blocked by {_who(blocker)}.", style="yellow")
+        head = ", at the head of the chain" if blocker.root else ""
+        yield Text(f"Blocked by {_who(blocker)}{head}.", style="yellow")
     yield from _executions(statement)
     yield Text()
     yield Text.assemble(

@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from lab.console.pages import asking
 from lab.console.pages.site import Page, Redirect
-from lab.drilldown import Drilldown, ids
+from lab.drilldown import Drilldown, ids, insight, report
 from lab.drilldown.links import trace_path
 from lab.drilldown.trace import Trace, TraceSpan
 from lab.drilldown.traces import Order, Search
@@ -60,8 +60,10 @@ def one(drilldown: Drilldown, request: Request) -> Page:
     """Show one trace as a waterfall."""
     found = ids.parse(request.path_params["trace_id"])
     trace = drilldown.trace(found.trace_id)
+    where = insight.sentence(report.of(trace, drilldown.executions(trace), drilldown.links))
     values = {
         "trace": trace,
+        "where": where,
         "bars": list(_bars(trace)),
         "left_out": max(len(trace.spans) - MAX_BARS, 0),
         "database_ms": trace.database_ms,

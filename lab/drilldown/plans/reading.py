@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from lab.drilldown.plans import wording as plan_words
+from lab.drilldown.plans.early_stop import may_stop_early
 from lab.drilldown.plans.forest import Entry, Forest
 from lab.drilldown.plans.outside import jit_ms, outside
 from lab.drilldown.plans.own import Own, OwnTimes, own_blocks, times_of
@@ -102,7 +103,7 @@ def _node(
         rows=rows,
         loops=loops,
         removed_rows=_removed(raw) * (loops or 0),
-        misestimate=_misestimate(raw.get("Plan Rows", 0), rows),
+        misestimate=_misestimate(forest, entry, rows),
         cost=raw.get("Total Cost", 0.0),
         total_ms=round(times.total[number], 3) if times else None,
         self_ms=own_ms,
@@ -127,9 +128,15 @@ def _removed(raw: Mapping[str, Any]) -> float:
     return float(sum(v for k, v in raw.items() if k.startswith("Rows Removed by ")))
 
 
-def _misestimate(estimated: float, rows: float | None) -> float | None:
-    """Return actual divided by estimated rows; both are at least 1, as the planner estimates at least 1."""
-    return None if rows is None else round(max(rows, 1.0) / max(estimated, 1.0), 4)
+def _misestimate(forest: Forest, entry: Entry, rows: float | None) -> float | None:
+    """Return actual divided by estimated rows; both are at least 1, as the planner estimates at least 1.
+
+    None for too few rows of a node that may have been stopped early, as below a LIMIT.
+    """
+    if rows is None:
+        return None
+    ratio = round(max(rows, 1.0) / max(entry.raw.get("Plan Rows", 0), 1.0), 4)
+    return None if ratio < 1 and may_stop_early(forest, entry) else ratio
 
 
 def _label(raw: Mapping[str, Any]) -> str:

@@ -35,7 +35,8 @@ class Node:
         rows: per loop, actual; None in an estimated plan or of a node that was never executed.
         loops: the number of executions; 0 when it was never executed, None in an estimated plan.
         removed_rows: rows removed by its filters, over all loops.
-        misestimate: actual rows divided by estimated rows.
+        misestimate: actual rows divided by estimated rows; None when it had fewer but may have been stopped
+            before its last row.
         cost: the planner's, children included.
         total_ms: inclusive time over all loops; below a Gather, of the slowest process; None when it was
             not measured.

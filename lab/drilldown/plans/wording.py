@@ -9,6 +9,8 @@ from lab.drilldown.plans.tree import MISESTIMATED, Node, Outside
 
 # Causes that explain less than this share of the time outside leave the rest unknown.
 EXPLAINED = 0.5
+# A node of an estimated plan with less is not the cause of anything: one cost unit is one page read.
+LEAST_COST = 0.5
 # JIT compilation below this share of the plan's time is not reported.
 JIT_SHARE = 0.1
 
@@ -17,6 +19,9 @@ def sentence(node: Node, root: Node, outside: Outside | None, jit_ms: float | No
     """Return where a plan spent its time: in its slowest node, and outside the plan if mostly there."""
     if node.self_ms is None or root.total_ms is None:
         measured = "was not executed" if root.loops is None else "was executed with TIMING OFF"
+        if node.own_cost < LEAST_COST:
+            whole = f"the planner estimates its whole cost at {root.cost:,.2f} units"
+            return f"No node of the plan stands out: {whole}; the plan {measured}."
         cost = f"{node.own_cost:,.0f} of the planner's cost units"
         return f"{node.label}, most expensive node (estimate): {cost}; the plan {measured}."
     mostly_outside = outside is not None and outside.mostly
