@@ -137,7 +137,7 @@ def wired_service(service: Service, settings: Settings, tracing: Tracing | None 
         settings,
         service=service.dd_service,
         size=settings.workload_pool_size or settings.workload_threads,
-        telemetry=DatabaseTelemetry(metrics, service.dd_service),
+        telemetry=DatabaseTelemetry(metrics, service.dd_service, (tracing or NoTracing()).active),
     )
     instance = uuid4()
     runner = Runner(

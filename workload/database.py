@@ -90,8 +90,8 @@ class Telemetry(Protocol):
     def timed_out(self) -> None:
         """No connection of the pool became free within WORKLOAD_POOL_TIMEOUT_SECONDS."""
 
-    def executed(self, statement: Statement, seconds: float) -> None:
-        """A statement succeeded."""
+    def executed(self, statement: Statement, seconds: float, rows: int) -> None:
+        """A statement succeeded, and returned or wrote rows; -1 when the driver does not know."""
 
     def wrote(self, table: str, action: str, rows: int) -> None:
         """A statement wrote rows; the transaction may still be rolled back."""
@@ -232,7 +232,7 @@ class Session:
         cursor.execute(statement.sql, parameters)
         rows: list[Row] = cursor.fetchall() if cursor.description else []
         count = cursor.rowcount
-        self._telemetry.executed(statement, perf_counter() - started)
+        self._telemetry.executed(statement, perf_counter() - started, count)
         if statement.writes:
             self._report_writes(statement, rows, count)
         return rows, count

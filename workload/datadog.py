@@ -46,6 +46,11 @@ class DatadogTracing:
         ) as span:
             yield _Span(span)
 
+    def active(self) -> dict[str, str] | None:
+        """Return the exemplar labels of the operation that this thread runs; None without one."""
+        root = self._tracer.current_root_span()
+        return _Span(root).exemplar() if root else None
+
     def flush(self) -> None:
         """Send the buffered spans."""
         self._tracer.flush()  # type: ignore[no-untyped-call]

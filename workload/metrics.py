@@ -94,6 +94,12 @@ TABLE = (
         labels=("service", "statement"),
     ),
     Declaration(
+        name="credit_statement_rows",
+        kind=Counter,
+        help="Rows that statements returned or wrote, as the client received them",
+        labels=("service", "statement"),
+    ),
+    Declaration(
         name="credit_rows_attempted",
         kind=Counter,
         help="Rows written by statements, rolled back or not, as n_tup_ins, n_tup_upd, n_tup_del count",

@@ -58,7 +58,7 @@ class RunningService:
             settings,
             service=name,
             size=settings.workload_pool_size or service.threads(settings),
-            telemetry=DatabaseTelemetry(metrics, name),
+            telemetry=DatabaseTelemetry(metrics, name, tracing.active),
         )
         self.runner = Runner(
             service,

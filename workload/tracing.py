@@ -31,6 +31,9 @@ class Tracing(Protocol):
     def operation(self, service: str, operation: str) -> AbstractContextManager[Span]:
         """Open the root span of an operation for the duration of a `with` block."""
 
+    def active(self) -> dict[str, str] | None:
+        """Return the exemplar labels of the operation that this thread runs; None without one."""
+
     def flush(self) -> None:
         """Send the buffered spans; return when they are sent or dropped."""
 
@@ -53,6 +56,10 @@ class NoTracing:
         """Open nothing."""
         del service, operation
         return self._span
+
+    def active(self) -> None:
+        """Return None: no operation has a span."""
+        return
 
     def flush(self) -> None:
         """Do nothing."""

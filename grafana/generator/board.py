@@ -12,6 +12,7 @@ from grafana_foundation_sdk.builders.dashboard import (
     DashboardLink,
     QueryVariable,
     Row,
+    TextBoxVariable,
 )
 from grafana_foundation_sdk.models import dashboard as models
 
@@ -20,7 +21,7 @@ from grafana.generator.panels import Panel
 from grafana.generator.source import PROMETHEUS
 
 TAG = "credit-lab"
-OVERVIEW, QUERIES, QUERY, TABLES, SESSIONS, INTERNALS, OBSERVERS, SHOP = (
+OVERVIEW, QUERIES, QUERY, TABLES, SESSIONS, INTERNALS, OBSERVERS, COMPARISON, SHOP = (
     f"credit-lab-{name}"
     for name in (
         "overview",
@@ -30,6 +31,7 @@ OVERVIEW, QUERIES, QUERY, TABLES, SESSIONS, INTERNALS, OBSERVERS, SHOP = (
         "sessions",
         "internals",
         "observers",
+        "comparison",
         "shop",
     )
 )
@@ -43,6 +45,8 @@ DATADOG_HOSTS = (
     "ap2.datadoghq.com",
     "app.ddog-gov.com",
 )
+# With the default CONSOLE_PORT; Grafana does not expand environment variables in dashboards.
+CONSOLE = "http://127.0.0.1:8088"
 ALL = models.VariableOption(selected=True, text=["All"], value=["$__all"])
 
 
@@ -74,7 +78,7 @@ def board(
         .tooltip(models.DashboardCursorSync.CROSSHAIR)
         .annotations(list(ANNOTATIONS))
     )
-    for variable in (*variables, _datadog()):
+    for variable in (*variables, _datadog(), _console()):
         built = built.with_variable(variable)
     for destination in _links():
         built = built.link(destination)
@@ -168,7 +172,22 @@ def to_board(uid: str) -> str:
     return f"/d/{uid}?{_KEPT}"
 
 
-_KEPT = "${__url_time_range}&${datadog:queryparam}"
+def to_statement() -> str:
+    """Return the address of the query detail for a row that has the column statement, of all its queryids."""
+    return f"/d/{QUERY}?var-statement=${{__data.fields.statement}}&{_KEPT}"
+
+
+def in_console() -> str:
+    """Return the address in the console of a statement, for a row that has the column statement."""
+    return "${console}/queries/${__data.fields.statement:percentencode}"
+
+
+def in_dbm() -> str:
+    """Return the address of DBM's samples of a statement, for a row that has the column statement."""
+    return "https://${datadog}/databases/samples?query=statement:${__data.fields.statement}"
+
+
+_KEPT = "${__url_time_range}&${datadog:queryparam}&${console:queryparam}"
 
 
 def _links() -> list[DashboardLink]:
@@ -195,6 +214,12 @@ def _links() -> list[DashboardLink]:
             "DBM: samples", "databases/samples", "Executions, explain plans, blocking sessions"
         ),
         datadog("APM: traces", "apm/traces", "The requests of the same services"),
+        DashboardLink("Console")
+        .type(models.DashboardLinkType.LINK)
+        .url("${console}/")
+        .icon("external link")
+        .tooltip("The lab's own pages: traces, executed plans, sessions, drills")
+        .target_blank(True),
     ]
 
 
@@ -212,4 +237,15 @@ def _datadog() -> CustomVariable:
                 for host in DATADOG_HOSTS
             ]
         )
+    )
+
+
+def _console() -> TextBoxVariable:
+    return (
+        TextBoxVariable("console")
+        .label("Console")
+        .description("Address of the lab's console for your browser: the target of links to it")
+        .default_value(CONSOLE)
+        .current(models.VariableOption(selected=True, text=CONSOLE, value=CONSOLE))
+        .options([models.VariableOption(selected=True, text=CONSOLE, value=CONSOLE)])
     )

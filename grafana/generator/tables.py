@@ -1,6 +1,6 @@
 """The table panel: values of several queries, joined on their labels."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from grafana_foundation_sdk.builders import common, table
@@ -34,7 +34,7 @@ def rows(
     *columns: Column,
     labels: Mapping[str, int],
     sort: str,
-    links: Mapping[str, DashboardLink] | None = None,
+    links: Mapping[str, Sequence[DashboardLink]] | None = None,
     width: int = WHOLE,
     height: int = 10,
 ) -> table.Panel:
@@ -93,7 +93,9 @@ def rows(
             DynamicConfigValue(id_val="custom.filterable", value=True),
         ]
         if links and label in links:
-            look.append(DynamicConfigValue(id_val="links", value=[links[label].build()]))
+            look.append(
+                DynamicConfigValue(id_val="links", value=[one.build() for one in links[label]])
+            )
         panel = panel.override_by_name(label, look)
     return panel
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from anyio import to_thread
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from lab.console import api, jaeger, reported
 from lab.console.guard import Guarded
+from lab.console.host import HostMetrics
 from lab.console.metrics import ConsoleMetrics
 from lab.console.pages import PAGES, Access, Site
 from lab.console.sampling import SamplingWatch
@@ -130,6 +131,8 @@ def build(settings: LabSettings) -> Console:
     metrics = ConsoleMetrics(registry)
     drills = SummaryFile(paths)
     registry.register(Mark(drills))
+    registry.register(HostMetrics())
+    ProcessCollector(registry=registry)
     writer = Writer(paths.store, Bounds.of(settings), metrics)
     redact.use_file(paths.name_key)
     directory = settings.postgres_log_dir or paths.postgres / "data" / "log"

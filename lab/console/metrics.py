@@ -12,8 +12,16 @@ from typing import TypeAlias
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from lab.console.rates import Rate
+from lab.foundation.timestamps import NS_PER_S
 from lab.telemetry.intake.metric_names import KEPT_METRICS, KEPT_SERVICE_CHECKS
-from lab.telemetry.store import QueryMetrics, Record
+from lab.telemetry.store import (
+    ActivityRound,
+    ActivitySample,
+    MetricPoint,
+    QueryMetrics,
+    Record,
+    Span,
+)
 
 Metric: TypeAlias = Counter | Gauge
 
@@ -48,6 +56,9 @@ COUNTERS = MappingProxyType({
     "lab_dbm_statement_rows": ("Rows received by DBM", ("queryid", "role", "source")),
 })  # fmt: skip
 GAUGES = MappingProxyType({
+    "lab_observer_newest_timestamp_seconds": (
+        "Time of the newest data received from an observer, in seconds since 1970", ("observer",),
+    ),
     "lab_intake_metric_names": (
         "Names of metrics and service checks received since the start, at most 5,000 of either", ("kept",),
     ),
@@ -67,6 +78,14 @@ STORE_FAILURES = MappingProxyType(
     }
 )
 OTHERS = "other"
+# By the kind of record that the intake stores; the names are those of lab/judge.
+OBSERVER_OF: Mapping[type, str] = MappingProxyType({
+    QueryMetrics: "datadog_dbm",
+    ActivityRound: "datadog_dbm",
+    ActivitySample: "datadog_dbm",
+    MetricPoint: "datadog_metrics",
+    Span: "datadog_apm",
+})  # fmt: skip
 MAX_FORMS = 5
 MAX_METRIC_NAMES = 5_000
 # The limit of Datadog's API.
@@ -87,6 +106,7 @@ class ConsoleMetrics:
         }
         self._statements: set[tuple[str, str, str]] = set()
         self._lock = Lock()
+        self._newest: dict[str, int] = {}
         self.spans = Rate()
         self.dbm_events = Rate()
         self.log_lines = Rate()
@@ -137,10 +157,28 @@ class ConsoleMetrics:
             self.unread_forms.add(form)
 
     def offered(self, records: Sequence[Record]) -> None:
-        """Count the query metrics among records that the store's writer accepted."""
+        """Count the query metrics among accepted records of the intake, and set the time of the newest."""
+        newest: dict[str, int] = {}
         for record in records:
             if isinstance(record, QueryMetrics):
                 self._statement(record)
+            if (observer := OBSERVER_OF.get(type(record))) is not None:
+                newest[observer] = max(newest.get(observer, 0), _time_ns(record))
+        for observer, at_ns in newest.items():
+            self.newest(observer, at_ns)
+
+    def newest(self, observer: str, at_ns: int) -> None:
+        """Set the time of an observer's newest data, in nanoseconds since 1970, unless newer are known."""
+        with self._lock:
+            if at_ns <= self._newest.get(observer, 0):
+                return
+            self._newest[observer] = at_ns
+        gauge = self._gauges["lab_observer_newest_timestamp_seconds"]
+        gauge.labels(observer=observer).set(at_ns / NS_PER_S)
+
+    def read_until(self, at_ns: int) -> None:
+        """Set the time up to which PostgreSQL's log was read, in nanoseconds since 1970."""
+        self.newest("postgres_log", at_ns)
 
     def written(self, table: str, records: int) -> None:
         """Count committed records."""
@@ -222,3 +260,9 @@ class ConsoleMetrics:
     def _count(self, name: str, amount: float, **labels: str) -> None:
         counter = self._counters[name]
         (counter.labels(**labels) if labels else counter).inc(amount)
+
+
+def _time_ns(record: Record) -> int:
+    if isinstance(record, Span):
+        return record.start_ns + record.duration_ns
+    return int(getattr(record, "at_ns", 0))

@@ -15,9 +15,19 @@ from typing import Any
 import pytest
 
 from lab.clients.database import Role, rows
+from lab.drills.assessment import Assessment
+from lab.drills.journal import Journal, Step
+from lab.drills.runner import Run
+from lab.drills.running import Place
+from lab.foundation import statefile
+from lab.foundation.paths import Paths
 from lab.foundation.readiness import await_state
+from lab.judge.evidence import Observer
+from lab.judge.readings import Seen
+from lab.judge.verdicts import Verdict
 from lab.stack.native.cluster import Cluster
 from tests.dashboards import FILES, Target, filled, load, targets, variables
+from tests.fix_embedded import observed
 from tests.fix_postgres import Database
 from tests.fix_prometheus import (
     Prometheus,
@@ -37,6 +47,8 @@ DATA_SECONDS = 90
 SHOWN_SECONDS = 60
 SCRAPE_SECONDS = 3
 MARKED_SECONDS = 120
+# Tables that are empty while the observers agree.
+GOOD_IF_EMPTY = {"Only the exporter", "Only DBM"}
 DASHBOARDS = {file.stem: load(file) for file in FILES}
 each_dashboard = pytest.mark.parametrize("name", DASHBOARDS)
 
@@ -57,13 +69,29 @@ def prometheus(
     """Prometheus, once it has seen the services, the exporter and its own rules at work."""
     folder = tmp_path_factory.mktemp("dashboards")
     settings = exporter_settings(database, folder)
+    judge_a_drill(Place(Paths.of(settings)))
     with (
-        running_service("all", settings, folder),
+        observed(settings) as (settings, console),
+        running_service("all", settings, folder, {"DD_TRACE_AGENT_URL": console.url}),
         running_service("shop", settings, folder),
         running_exporter(settings, exporter_command(settings)),
         running_prometheus(settings, "proposals", "shop", interval_s=SCRAPE_SECONDS) as prometheus,
     ):
         yield prometheus
+
+
+def judge_a_drill(place: Place) -> None:
+    """Write the journal and the verdicts of a drill that every observer detected."""
+    run = "0" * 12
+    done = Run(
+        run=run, drill="row-lock", intensity=1.0, injected_ns=1, proven_ns=2, proof="", pids=(),
+        held=True, healed_ns=3,
+    )  # fmt: skip
+    verdicts = tuple(Verdict(observer=one, seen=Seen.SEEN, after_s=1.0) for one in Observer)
+    assessment = Assessment(run=done, verdicts=verdicts, other_alerts=())
+    statefile.write(place.runs / f"{run}.json", assessment.encoded())
+    Journal(place.journal).write(run, "row-lock", Step.INJECT)
+    Journal(place.journal).write(run, "row-lock", Step.VERDICT)
 
 
 def ask(prometheus: Prometheus, where: str, path: str, **parameters: str) -> Any:
@@ -125,7 +153,11 @@ def test_every_query_of_every_panel_returns_data(prometheus: Prometheus, name: s
         if not all(options_of(prometheus, v.selector, v.label, {}) for v in first(dashboard)):
             return "a variable offers nothing"
         values = chosen(prometheus, dashboard)
-        missing = [t.where for t in targets(dashboard) if not has_data(prometheus, t, values)]
+        missing = [
+            t.where
+            for t in targets(dashboard)
+            if t.where.split(", ")[1] not in GOOD_IF_EMPTY and not has_data(prometheus, t, values)
+        ]
         return f"no data for {missing}" if missing else None
 
     await_state(f"every panel of {name} has data", empty, within_s=DATA_SECONDS)

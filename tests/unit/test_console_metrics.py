@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from lab.console import metrics as module
 from lab.console.metrics import MAX_FORMS, STORE_FAILURES, ConsoleMetrics
 from lab.console.rates import WINDOW_S, Rate
+from lab.foundation.timestamps import NS_PER_S
 from tests import evidence as of
 
 
@@ -131,3 +132,17 @@ def test_a_rate_is_the_mean_of_the_last_minute(monkeypatch: pytest.MonkeyPatch) 
     assert rate.per_second() == pytest.approx(14 / WINDOW_S)
     now[0] += 3_600
     assert rate.per_second() == 0
+
+
+def test_the_newest_data_of_each_observer_have_a_time(registered: Registered) -> None:
+    """Of a span its end; older data that arrive later do not set it back."""
+    name = "lab_observer_newest_timestamp_seconds"
+    span = of.root(1, start_ns=5 * NS_PER_S, duration_ns=NS_PER_S)
+    delta = replace(of.deltas(7), at_ns=9 * NS_PER_S)
+    registered.metrics.offered([span, delta, replace(delta, at_ns=4 * NS_PER_S)])
+    registered.metrics.offered([replace(delta, at_ns=8 * NS_PER_S)])
+    registered.metrics.read_until(7 * NS_PER_S)
+    assert registered.value(name, observer="datadog_apm") == 6
+    assert registered.value(name, observer="datadog_dbm") == 9
+    assert registered.value(name, observer="postgres_log") == 7
+    assert registered.value(name, observer="datadog_metrics") is None

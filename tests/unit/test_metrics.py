@@ -7,6 +7,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 
 from workload.metrics import TABLE, Declaration, Metrics
 from workload.process import new_registry
+from workload.statements import STATEMENTS
+from workload.telemetry import EXEMPLAR_S, DatabaseTelemetry
 
 UNITS = ("_seconds", "_brl", "_rate", "_multiplier", "_connections", "_info")
 NAME = re.compile(r"credit_[a-z]+(_[a-z]+)*")
@@ -74,3 +76,17 @@ def test_a_page_says_nothing_of_creation_times() -> None:
     assert "credit_arrivals_total{" in page
     assert "_created" not in page
     assert "process_cpu_seconds_total" in page
+
+
+def test_a_statement_has_its_rows_and_from_a_millisecond_on_an_exemplar() -> None:
+    """The driver's -1, of a statement without a number of rows, adds none."""
+    registry = CollectorRegistry()
+    ids = {"trace_id": "0" * 32, "span_id": "0" * 16}
+    telemetry = DatabaseTelemetry(Metrics(registry), "credit-risk", lambda: ids)
+    statement = STATEMENTS["customer_by_cpf"]
+    telemetry.executed(statement, EXEMPLAR_S / 2, 3)
+    telemetry.executed(statement, EXEMPLAR_S, -1)
+    labels = {"service": "credit-risk", "statement": "customer_by_cpf"}
+    assert registry.get_sample_value("credit_statement_rows_total", labels) == 3
+    [family] = [f for f in registry.collect() if f.name == "credit_statement_duration_seconds"]
+    assert [s.exemplar.value for s in family.samples if s.exemplar] == [EXEMPLAR_S]

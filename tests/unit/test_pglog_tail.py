@@ -19,6 +19,8 @@ class LogTally(Tally):
     def lines(self, count: int) -> None:
         self.counts["lines"] += count
 
+    def read_until(self, at_ns: int) -> None: ...
+
     def unreadable(self, reason: str) -> None:
         self.counts[f"unreadable {reason}"] += 1
 

@@ -1,6 +1,7 @@
-"""The eight dashboards, one module each; `BOARDS` builds them in the order of their numbers."""
+"""The nine dashboards, one module each; `BOARDS` builds them in the order of their numbers."""
 
 from grafana.generator.boards import (
+    comparison,
     internals,
     observers,
     overview,
@@ -19,5 +20,6 @@ BOARDS = (
     sessions.build,
     internals.build,
     observers.build,
+    comparison.build,
     shop.build,
 )

@@ -177,7 +177,7 @@ def _statements() -> Panel:
         ),
         labels={"user": 180, "statement": 260, "service": 180, "queryid": 220},
         sort="execution time",
-        links={"queryid": link("Detail of this statement", to_query())},
+        links={"queryid": [link("Detail of this statement", to_query())]},
         height=10,
     )
 

@@ -158,8 +158,8 @@ def _database() -> list[Panel]:
             labels={"statement": 240, "service": 180, "user": 150, "queryid": 210},
             sort="total time",
             links={
-                "statement": link("Detail of this statement", to_query()),
-                "queryid": link("Detail of this statement", to_query()),
+                "statement": [link("Detail of this statement", to_query())],
+                "queryid": [link("Detail of this statement", to_query())],
             },
             height=13,
         ),

@@ -145,8 +145,8 @@ def _table() -> Panel:
         labels={"statement": 195, "service": 150, "user": 90, "queryid": 188},
         sort="total time",
         links={
-            "statement": link("Detail of this statement", to_query()),
-            "queryid": link("Detail of this statement", to_query()),
+            "statement": [link("Detail of this statement", to_query())],
+            "queryid": [link("Detail of this statement", to_query())],
         },
         height=19,
     )

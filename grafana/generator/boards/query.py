@@ -288,6 +288,6 @@ def _identity() -> Panel:
         ),
         labels={"statement": 260, "service": 200, "user": 180, "queryid": 240},
         sort="total time",
-        links={"queryid": link("Only this queryid", to_query())},
+        links={"queryid": [link("Only this queryid", to_query())]},
         height=7,
     )

@@ -15,7 +15,7 @@ def build() -> Dashboard:
     """Return the dashboard."""
     return board(
         SHOP,
-        "8 Shop",
+        "9 Shop",
         "The shop's pages and their statements, clicks and rows, and the dead tuples of carts.",
         Section(title="Is it the code or the database?", panels=_time()),
         Section(title="One click, one row", panels=_rows()),

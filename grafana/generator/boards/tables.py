@@ -165,7 +165,7 @@ def _summary() -> Panel:
         Column(title="vacuums", unit=style.EXACT, expr=grown("autovacuum_count"), decimals=0),
         labels={"table": 170},
         sort="size",
-        links={"table": link("Only this table", to_table())},
+        links={"table": [link("Only this table", to_table())]},
         height=13,
     )
 

@@ -84,7 +84,7 @@ class Worker:
             self._settings,
             service=SERVICE,
             size=self._threads,
-            telemetry=DatabaseTelemetry(self._metrics, SERVICE),
+            telemetry=DatabaseTelemetry(self._metrics, SERVICE, spans.active),
         )
         return {
             name: Runner(

@@ -170,7 +170,7 @@ def prometheus(launch: Launch) -> Command:
             f"--storage.tsdb.retention.time={settings.prometheus_retention}",
             f"--storage.tsdb.retention.size={settings.prometheus_retention_size}",
             f"--web.listen-address={settings.bind_address}:{settings.prometheus_port}",
-            "--enable-feature=exemplar-storage",
+            "--enable-feature=exemplar-storage,extra-scrape-metrics",
         ),
         environment={**plain(), **program.environment()},
         version=program.version,

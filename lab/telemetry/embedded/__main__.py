@@ -7,7 +7,7 @@ import threading
 import time
 from types import MappingProxyType
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, make_wsgi_app
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, make_wsgi_app
 
 from lab.clients import database
 from lab.foundation.addresses import reachable
@@ -145,6 +145,7 @@ def main() -> None:
     settings = LabSettings.load()
     redact.use_file(Paths.of(settings).name_key)
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
     try:
         serve(
             Guarded(make_wsgi_app(registry), RequestPolicy.of(settings)),

@@ -28,6 +28,9 @@ class Telemetry(Protocol):
     def lines(self, count: int) -> None:
         """`count` lines were read and stored."""
 
+    def read_until(self, at_ns: int) -> None:
+        """Every line that was written before this time is stored; nanoseconds since 1970."""
+
     def unreadable(self, reason: str) -> None:
         """A line or a plan could not be parsed."""
 
@@ -74,6 +77,7 @@ class LogReader:
             self._writer.commit(records, timeout_s=COMMIT_TIMEOUT_S)
             self._tail.advance(piece)
             self._telemetry.lines(len(piece.lines))
+            self._telemetry.read_until(piece.position.at_ns)
             total += len(piece.lines)
             if self._stop.is_set():
                 break
@@ -103,6 +107,7 @@ class LogReader:
         if piece := self._tail.nothing_new(clock.now_ns()):
             self._writer.commit([piece.position], timeout_s=COMMIT_TIMEOUT_S)
             self._tail.advance(piece)
+            self._telemetry.read_until(piece.position.at_ns)
 
     def _records(self, piece: Piece) -> Sequence[Record]:
         records: list[Record] = []
