@@ -8,9 +8,13 @@ from lab.telemetry.store import (
     ActivitySample,
     Event,
     Execution,
+    MetricPoint,
+    MetricSeries,
+    MetricType,
     Participant,
     Plan,
     QueryMetrics,
+    Record,
     Snapshot,
     Source,
     Span,
@@ -170,3 +174,13 @@ def deltas(queryid: int, *, after_s: float = 10, **fields: Any) -> QueryMetrics:
         "temp_blks_written": 0, "wal_bytes": 0,
     }  # fmt: skip
     return QueryMetrics(**{**known, **fields})
+
+
+def metric(name: str, *points: tuple[int, float], **tags: str) -> list[Record]:
+    """A gauge of the check's with its points: nanoseconds since 1970, and value."""
+    kept = tuple(sorted(f"{key}:{value}" for key, value in tags.items()))
+    series = MetricSeries(
+        key=hash((name, kept)), source=Source.EMBEDDED, host="here", name=name, type=MetricType.GAUGE,
+        interval_s=15.0, tags=kept, seen_ns=max(at_ns for at_ns, _ in points),
+    )  # fmt: skip
+    return [series, *(MetricPoint(series=series.key, at_ns=at, value=v) for at, v in points)]

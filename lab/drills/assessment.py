@@ -18,7 +18,7 @@ from lab.foundation.reporter import Reporter
 from lab.foundation.settings import LabSettings
 from lab.foundation.timestamps import NS_PER_S
 from lab.judge.collect import collect
-from lab.judge.evidence import Truth
+from lab.judge.evidence import EVALUATED_EVERY_NS, Evidence, Observer, Truth
 from lab.judge.readings import GRACE_NS
 from lab.judge.verdicts import Verdict, judge
 from lab.telemetry import redact
@@ -30,7 +30,8 @@ BEFORE_NS = 20 * NS_PER_S
 # After this the fault has left the one-minute rates that signals use, and a scrape has followed.
 FORGOTTEN_NS = 50 * NS_PER_S + BEFORE_NS
 # Deltas are sent every 10 s, and the store writes with a delay.
-SETTLES_NS = GRACE_NS + 5 * NS_PER_S
+ARRIVES_NS = 5 * NS_PER_S
+SETTLES_NS = GRACE_NS + ARRIVES_NS
 QUERYIDS = """
 SELECT DISTINCT queryid FROM pg_stat_statements
 WHERE query ~ %s AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"""
@@ -50,6 +51,10 @@ class Assessment:
     other_alerts: tuple[str, ...]
     datadog: str = ""
 
+    def of(self, observer: Observer) -> Verdict | None:
+        """Return the verdict on an observer; None in a run of a version that did not judge it."""
+        return next((one for one in self.verdicts if one.observer is observer), None)
+
     def to_json(self) -> dict[str, Any]:
         """`{"ok", "result", "run": {"drill", ...}, "verdicts": [{"observer", "seen", ...}], ...}`."""
         document: dict[str, Any] = msgspec.to_builtins(self)
@@ -62,12 +67,13 @@ class Assessment:
 
 
 def assess(drill: Drill, run: Run, settings: LabSettings, reporter: Reporter) -> Assessment:
-    """Return the verdicts on a run; returns 25 s after its heal."""
+    """Return the verdicts on a run.
+
+    Returns 25 s after its heal, and with monitors not before the evaluation at the next whole minute.
+    """
     reporter.begin("verdicts")
     if run.proven_ns is not None:
-        await_moment(
-            "delayed evidence has arrived", run.healed_ns + SETTLES_NS, watch=reporter.wait
-        )
+        await_moment("delayed evidence has arrived", window(drill, run)[1], watch=reporter.wait)
     assessment = judge_again(drill, run, settings)
     _keep(assessment, settings)
     seen = sum(verdict.seen == "seen" for verdict in assessment.verdicts)
@@ -77,14 +83,46 @@ def assess(drill: Drill, run: Run, settings: LabSettings, reporter: Reporter) ->
 
 def judge_again(drill: Drill, run: Run, settings: LabSettings) -> Assessment:
     """Return the verdicts on a run by the current rules, from data in Prometheus and the store."""
-    truth = _truth(drill, run, settings)
-    evidence = collect(
-        settings,
-        drill.signals,
-        since_ns=run.injected_ns - BEFORE_NS,
-        until_ns=run.healed_ns + SETTLES_NS,
+    since_ns, until_ns = window(drill, run)
+    evidence = collect(settings, drill.signals, since_ns=since_ns, until_ns=until_ns)
+    return judged(
+        drill,
+        run,
+        evidence,
+        queryids=_queryids(drill, settings),
+        activity_s=settings.embedded_agent_activity_seconds,
     )
-    verdicts = tuple(judge(evidence, truth, drill.signals, drill.alerts))
+
+
+def window(drill: Drill, run: Run) -> tuple[int, int]:
+    """Return the time range of a run's evidence, in nanoseconds since 1970."""
+    until_ns = run.healed_ns + SETTLES_NS
+    if drill.monitors:
+        # A monitor is evaluated each minute: once more after the heal.
+        evaluated_ns = (run.healed_ns // EVALUATED_EVERY_NS + 1) * EVALUATED_EVERY_NS
+        until_ns = max(until_ns, evaluated_ns + ARRIVES_NS)
+    return run.injected_ns - BEFORE_NS, until_ns
+
+
+def judged(
+    drill: Drill,
+    run: Run,
+    evidence: Evidence,
+    *,
+    queryids: frozenset[int],
+    activity_s: float | None = None,
+) -> Assessment:
+    """Return the verdicts on a run from its evidence.
+
+    Args:
+        drill: with its signals and alerts.
+        run: of that drill.
+        evidence: of the range of `window`.
+        queryids: of the statements at fault.
+        activity_s: the embedded agent's activity interval in seconds; None: not known.
+    """
+    truth = _truth(drill, run, queryids)
+    verdicts = tuple(judge(evidence, truth, drill.signals, drill.alerts, drill.monitors))
     others = {
         alert.name
         for alert in evidence.alerts
@@ -98,11 +136,11 @@ def judge_again(drill: Drill, run: Run, settings: LabSettings) -> Assessment:
         run=run,
         verdicts=verdicts,
         other_alerts=tuple(sorted(others)),
-        datadog=label_of_all(sources, settings.embedded_agent_activity_seconds),
+        datadog=label_of_all(sources, activity_s),
     )
 
 
-def _truth(drill: Drill, run: Run, settings: LabSettings) -> Truth:
+def _truth(drill: Drill, run: Run, queryids: frozenset[int]) -> Truth:
     known = {**STATEMENTS, **drill.sql}
     return Truth(
         drill=drill.name,
@@ -113,7 +151,7 @@ def _truth(drill: Drill, run: Run, settings: LabSettings) -> Truth:
         texts=frozenset(
             redact.statement(known[name].sql).text for name in drill.statements if name in known
         ),
-        queryids=_queryids(drill, settings),
+        queryids=queryids,
         services=drill.services,
         pids=frozenset(run.pids),
     )

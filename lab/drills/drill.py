@@ -49,8 +49,10 @@ class Drill:
         sql: the drill's own statements, by name.
         statements: names of the statements at fault, as in their comments.
         services: the cause: credit-drill, or the service that runs the statement.
-        signals: what each observer is expected to show; one without a signal is expected to miss the fault.
+        signals: what each observer is expected to show; one without a signal does not cover the fault.
         alerts: alerts of prometheus/rules/alerts.yml that must fire.
+        monitors: monitors of datadog/monitors, by the name of the file, that are about this fault; whether
+            they fire within the drill is measured, not required.
         runbook: heading of docs/alerts.md.
         aliases: other names, such as the seed lab's.
         proves_within_s: deadline of the proof, in seconds from the injection.
@@ -70,6 +72,7 @@ class Drill:
     services: frozenset[str] = frozenset({"credit-drill"})
     signals: tuple[Signal, ...] = ()
     alerts: tuple[str, ...] = ()
+    monitors: tuple[str, ...] = ()
     runbook: str
     aliases: tuple[str, ...] = ()
     proves_within_s: float = 30.0

@@ -12,12 +12,14 @@ from lab.judge.readings import Seen
 from lab.judge.verdicts import Verdict
 
 # The plot, in SVG units: names on the left, seconds on the right.
-LEFT, WIDTH, LINE, TOP = 190, 560, 22, 30
+LEFT, WIDTH, LINE, TOP = 190, 560, 26, 30
 COLOURS = {
     Observer.METRICS: "#e6522c",
     Observer.ALERTS: "#8c2f14",
     Observer.DBM: "#632ca6",
     Observer.APM: "#a86bd8",
+    Observer.CHECK: "#c24a93",
+    Observer.MONITORS: "#7a2e5c",
     Observer.LOG: "#336791",
 }
 
@@ -63,12 +65,14 @@ def html(matrix: Matrix) -> str:
 def markdown(matrix: Matrix) -> str:
     """Return the matrix as a Markdown table, for a page such as docs/blind-spots.md."""
     head = ["drill", *TITLES.values()]
-    rows = ([f"`{row.run.drill}`", *map(_cell, row.verdicts)] for row in matrix.rows)
+    rows = ([f"`{row.run.drill}`", *map(_cell, map(row.of, TITLES))] for row in matrix.rows)
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _cell(verdict: Verdict) -> str:
+def _cell(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return "-"
     if verdict.after_s is None:
         return verdict.seen.value
     return f"**{verdict.after_s:.0f} s** {letters(verdict)}".strip()
@@ -87,14 +91,14 @@ def plot(matrix: Matrix) -> Plot:
     for number, row in enumerate(matrix.rows):
         y = TOP + LINE * number + LINE / 2
         names.append((y, row.run.drill))
-        for place, verdict in enumerate(row.verdicts):
-            if verdict.after_s is not None:
+        for place, verdict in enumerate(map(row.of, TITLES)):
+            if verdict is not None and verdict.after_s is not None:
                 title = TITLES[verdict.observer]
                 dots.append(
                     Dot(
                         x=LEFT + WIDTH * verdict.after_s / last,
                         # Side by side where they coincide, in the order of the legend.
-                        y=y + (place - 2) * 3,
+                        y=y + (place - len(TITLES) // 2) * 3,
                         colour=COLOURS[verdict.observer],
                         says=f"{row.run.drill}: {title} after {verdict.after_s:.1f} s",
                     )

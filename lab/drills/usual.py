@@ -1,7 +1,8 @@
 """Signals that many drills share: those that an engineer would check first."""
 
 from lab.foundation.timestamps import NS_PER_MS
-from lab.judge.signals import Deltas, Metric, Resources, Sessions, Signal, Slow, Spans
+from lab.judge.evidence import Observer
+from lab.judge.signals import Deltas, Metric, Query, Resources, Sessions, Signal, Slow, Spans
 from lab.telemetry.store import ActivitySample, QueryMetrics
 
 # A statement that is executed rarely, such as a report, may be slow without a fault. All observers count
@@ -13,6 +14,47 @@ sum by (statement, service) (statement:pg_stat_statements_seconds:rate1m{user="c
 AT_LEAST = 2
 # Executions in a row: one or two heavy reports, by chance one after the other, are no fault either.
 IN_A_ROW = 5
+
+RELATIONS = "relations"
+ACTIVITY = "collect_activity_metrics"
+# Wait events of the type Lock; the check's metric has no type.
+LOCKS = (
+    "advisory,applytransaction,extend,frozenid,object,page,relation,spectoken,transactionid,tuple,userlock,"
+    "virtualxid"
+)
+LOCK_WAITS = Query(
+    says="sessions that wait for a lock",
+    query=f"sum:postgresql.activity.wait_event{{wait_event IN ({LOCKS})}}",
+    needs=ACTIVITY,
+    above=2,
+)
+IDLE_TRANSACTION = Query(
+    says="seconds since the oldest transaction of an application with an idle one began",
+    query=(
+        "clamp_max(sum:postgresql.transactions.idle_in_transaction{*} by {db,user,app}, 1)"
+        " * max:postgresql.activity.xact_start_age{*} by {db,user,app}"
+    ),
+    needs=ACTIVITY,
+    above=5,
+    times=3,
+)
+FAILED_OPERATIONS = Query(
+    says="failed operations in 10 s, by service, in trace metrics",
+    observer=Observer.APM,
+    query="sum:trace.credit.operation.errors{*} by {service}.as_count()",
+    above=0,
+)
+
+
+def rows_scanned(table: str) -> Query:
+    """Rows of a table read by sequential scans, in the check's metrics."""
+    return Query(
+        says=f"rows a second of {table} read by sequential scans",
+        query=f"sum:postgresql.seq_rows_read{{table:{table}}}",
+        needs=RELATIONS,
+        above=10_000,
+        times=3,
+    )
 
 
 def _of_application(delta: QueryMetrics) -> float:

@@ -8,7 +8,19 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lab.clients.prometheus import Alert, Series
-from lab.telemetry.store import ActivitySample, Event, Execution, Plan, QueryMetrics, Span
+from lab.foundation.timestamps import NS_PER_S
+from lab.telemetry.store import (
+    ActivitySample,
+    Event,
+    Execution,
+    Plan,
+    QueryMetrics,
+    ServiceCheck,
+    Span,
+)
+
+# Datadog evaluates a monitor once a minute.
+EVALUATED_EVERY_NS = 60 * NS_PER_S
 
 
 class Observer(StrEnum):
@@ -18,6 +30,8 @@ class Observer(StrEnum):
     ALERTS = "prometheus_alerts"
     DBM = "datadog_dbm"
     APM = "datadog_apm"
+    CHECK = "datadog_metrics"
+    MONITORS = "datadog_monitors"
     LOG = "postgres_log"
 
 
@@ -26,6 +40,8 @@ TITLES = {
     Observer.ALERTS: "Prometheus alerts",
     Observer.DBM: "Datadog DBM",
     Observer.APM: "Datadog APM",
+    Observer.CHECK: "Datadog metrics",
+    Observer.MONITORS: "Datadog monitors",
     Observer.LOG: "PostgreSQL log",
 }
 
@@ -58,12 +74,49 @@ class Gap:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MetricTrack:
+    """One series of a metric of Datadog's: points as nanoseconds since 1970, and value, oldest first.
+
+    `tags` contain the host, in lower case and with underscores, as Datadog stores them. `is_count`: each
+    point is the increase since the previous one. `interval_s` is the time between two points.
+    """
+
+    name: str
+    tags: Mapping[str, str]
+    is_count: bool
+    interval_s: float
+    points: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MonitorResult:
+    """The result of a monitor over a window.
+
+    Attributes:
+        alerts: one for each group and change to the state alert.
+        held_ns: when its condition was met at all, also between two evaluations; ascending.
+        doubt: why its silence is no evidence; None when it could be evaluated all the time.
+        data_ns: the times of its data, of all groups.
+        allowed_gap_ns: a longer time without data is a gap.
+    """
+
+    alerts: tuple[Alert, ...] = ()
+    held_ns: tuple[int, ...] = ()
+    doubt: str | None = None
+    data_ns: tuple[int, ...] = ()
+    allowed_gap_ns: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Evidence:
     """The data of the observers between `since_ns` and `until_ns`.
 
-    `series` is by PromQL expression. `last_data_ns` is the time of the newest record of each observer; an
-    observer without one delivered nothing, or did not answer (then `unavailable` has the reason). `gaps` has
-    the observers that deliver every few seconds, with or without a fault; the log is not one of them.
+    `series` is by PromQL expression, `metrics` by name of the metric, `monitors` by name of the file in
+    datadog/monitors. `metrics` begin earlier, by the longest window of a monitor. `rounds_ns` are the times
+    of all activity samples, also of those without a session. `last_data_ns` is the time of the newest record
+    of each observer; an observer without one delivered nothing, or did not answer (then `unavailable` has the
+    reason). `gaps` has the observers that deliver every few seconds, with or without a fault; the log is not
+    one of them.
     """
 
     since_ns: int
@@ -71,9 +124,13 @@ class Evidence:
     series: Mapping[str, tuple[Series, ...]] = field(default_factory=dict)
     alerts: tuple[Alert, ...] = ()
     activity: tuple[ActivitySample, ...] = ()
+    rounds_ns: tuple[int, ...] = ()
     deltas: tuple[QueryMetrics, ...] = ()
     estimated: tuple[Plan, ...] = ()
     spans: tuple[Span, ...] = ()
+    metrics: Mapping[str, tuple[MetricTrack, ...]] = field(default_factory=dict)
+    checks: tuple[ServiceCheck, ...] = ()
+    monitors: Mapping[str, MonitorResult] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
     executions: tuple[Execution, ...] = ()
     executed: tuple[Plan, ...] = ()

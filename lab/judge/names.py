@@ -24,7 +24,7 @@ NOTHING = Names()
 def of_labels(labels: Mapping[str, str]) -> Names:
     """Return the names in the labels of a series; a queryid counts as the name of its statement."""
     queryid = labels.get("queryid", "")
-    services = {labels.get(name, "") for name in ("service", "application_name")}
+    services = {labels.get(name, "") for name in ("service", "application_name", "app")}
     return Names(
         statements=_some(labels.get("statement", "").split("|")),
         queryids=frozenset({int(queryid)}) if queryid.lstrip("-").isdecimal() else frozenset(),

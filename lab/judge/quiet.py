@@ -12,7 +12,7 @@ from lab.foundation.timestamps import NS_PER_S
 from lab.judge.evidence import Evidence, Observer, Truth
 from lab.judge.readings import Seen
 from lab.judge.signals import Signal
-from lab.judge.verdicts import STALE_NS, judge
+from lab.judge.verdicts import judge, stale_ns
 
 # Labels of an alert that do not identify its subject.
 NOT_IDENTIFYING = frozenset({"alertname", "severity", "job", "instance"})
@@ -51,7 +51,9 @@ def false_positives(
         since_ns: the start of the window, taken as the injection of each fault.
         until_ns: the end of the window, taken as the healing of each fault.
     """
-    yield from _fired(evidence.alerts, since_ns, until_ns)
+    yield from _fired(Observer.ALERTS, evidence.alerts, since_ns, until_ns)
+    of_monitors = [alert for result in evidence.monitors.values() for alert in result.alerts]
+    yield from _fired(Observer.MONITORS, of_monitors, since_ns, until_ns)
     for drill, expected in signals.items():
         nothing = Truth(drill=drill, injected_ns=since_ns, proven_ns=since_ns, healed_ns=until_ns)
         for verdict in judge(evidence, nothing, expected, ()):
@@ -64,7 +66,9 @@ def false_positives(
                 )
 
 
-def _fired(alerts: Iterable[Alert], since_ns: int, until_ns: int) -> Iterator[FalsePositive]:
+def _fired(
+    observer: Observer, alerts: Iterable[Alert], since_ns: int, until_ns: int
+) -> Iterator[FalsePositive]:
     """Yield one false positive per alert name: an alert that fires for five services is one."""
     first: dict[str, FalsePositive] = {}
     for alert in alerts:
@@ -74,7 +78,7 @@ def _fired(alerts: Iterable[Alert], since_ns: int, until_ns: int) -> Iterator[Fa
         about = [f"{k}={v}" for k, v in sorted(alert.labels.items()) if k not in NOT_IDENTIFYING]
         when = "before the window" if at_ns < since_ns else "within the window"
         says = " ".join([f"fired {when}", *about])
-        alarm = FalsePositive(observer=Observer.ALERTS, what=alert.name, says=says, at_ns=at_ns)
+        alarm = FalsePositive(observer=observer, what=alert.name, says=says, at_ns=at_ns)
         if alert.name not in first or at_ns < first[alert.name].at_ns:
             first[alert.name] = alarm
     yield from first.values()
@@ -87,7 +91,7 @@ def without_data(evidence: Evidence, *, until_ns: int) -> dict[Observer, str]:
         last_data_ns = evidence.last_data_ns.get(observer)
         if last_data_ns is None:
             found.setdefault(observer, "it delivered nothing")
-        elif last_data_ns < until_ns - STALE_NS:
+        elif last_data_ns < until_ns - stale_ns(observer):
             found.setdefault(
                 observer, f"its freshest data were {(until_ns - last_data_ns) / NS_PER_S:.0f} s old"
             )

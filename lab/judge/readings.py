@@ -3,13 +3,14 @@
 Thresholds are relative to the values just before the fault, so that a high load is not taken for a fault.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 
 from lab.clients.prometheus import Alert
 from lab.foundation.timestamps import NS_PER_S
-from lab.judge.evidence import Evidence, Truth
+from lab.judge.evidence import EVALUATED_EVERY_NS, Evidence, MonitorResult, Truth
 from lab.judge.names import Names, of_labels, together
 from lab.judge.signals import Signal
 from lab.judge.tracks import Point, Track
@@ -17,6 +18,8 @@ from lab.judge.tracks import Point, Track
 # Data of one scrape or collection interval after the healing still show the fault; later data do not count.
 GRACE_NS = 20 * NS_PER_S
 THOUSAND = 1000
+NOT_COVERED = "not covered: it has no signal for this"
+NOT_COVERED_BY_A_MONITOR = "not covered: no monitor is about this"
 
 
 class Seen(StrEnum):
@@ -69,6 +72,8 @@ def reading(signal: Signal, evidence: Evidence, truth: Truth) -> Reading:
         return Reading(
             says=f"{signal.says}: above the threshold before the fault", seen=Seen.UNKNOWN
         )
+    if doubt := signal.doubt(evidence, truth):
+        return Reading(says=doubt, seen=Seen.UNKNOWN)
     return Reading(says=f"{signal.says}: did not rise", seen=Seen.MISSED)
 
 
@@ -97,7 +102,9 @@ def _stays_above(track: Track, above: float, truth: Truth) -> bool:
     return max(during, default=0.0) > above
 
 
-def alert_readings(found: Iterable[Alert], truth: Truth, names: Sequence[str]) -> Iterator[Reading]:
+def alert_readings(
+    found: Iterable[Alert], truth: Truth, names: Sequence[str], *, grace_ns: int = GRACE_NS
+) -> Iterator[Reading]:
     """Yield the result of each of these alerts that fired, or one result if none did."""
     fired = False
     for alert in found:
@@ -106,7 +113,7 @@ def alert_readings(found: Iterable[Alert], truth: Truth, names: Sequence[str]) -
         fired = True
         if alert.firing_ns < truth.injected_ns:
             yield Reading(says=f"{alert.name} fired before the fault", seen=Seen.UNKNOWN)
-        elif alert.firing_ns > truth.healed_ns + GRACE_NS:
+        elif alert.firing_ns > truth.healed_ns + grace_ns:
             after = (alert.firing_ns - truth.healed_ns) / NS_PER_S
             yield Reading(
                 says=f"{alert.name} fired only {after:.0f} s after the heal", seen=Seen.MISSED
@@ -120,3 +127,35 @@ def alert_readings(found: Iterable[Alert], truth: Truth, names: Sequence[str]) -
             )
     if not fired:
         yield Reading(says=f"none of {', '.join(names) or 'the alerts'} fired", seen=Seen.MISSED)
+
+
+def monitor_readings(
+    results: Mapping[str, MonitorResult], truth: Truth, names: Sequence[str]
+) -> Iterator[Reading]:
+    """Yield the result of each of these monitors of Datadog's, or that none belongs to the fault."""
+    for name in names:
+        found = results.get(name, MonitorResult(doubt=f"{name} was not evaluated"))
+        readings = list(alert_readings(found.alerts, truth, [name], grace_ns=EVALUATED_EVERY_NS))
+        shown = [r for r in readings if r.seen is not Seen.MISSED]
+        until_ns = truth.healed_ns + GRACE_NS
+        held_ns = [at for at in found.held_ns if truth.injected_ns <= at <= until_ns]
+        if shown:
+            yield from shown
+        elif held_ns:
+            says = f"{name}: its condition was met, but not at an evaluation, one each minute"
+            yield Reading(says=says, seen=Seen.UNKNOWN)
+        elif found.doubt:
+            yield Reading(says=found.doubt, seen=Seen.UNKNOWN)
+        elif _has_gap(found, truth):
+            says = f"{name}: a gap in the data during the fault"
+            yield Reading(says=says, seen=Seen.UNKNOWN)
+        else:
+            yield from readings
+    if not names:
+        yield Reading(says=NOT_COVERED_BY_A_MONITOR, seen=Seen.MISSED)
+
+
+def _has_gap(found: MonitorResult, truth: Truth) -> bool:
+    times = [truth.injected_ns, *found.data_ns, truth.healed_ns]
+    during = sorted(min(max(at, truth.injected_ns), truth.healed_ns) for at in times)
+    return max(b - a for a, b in pairwise(during)) > found.allowed_gap_ns

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 from lab.foundation.timestamps import NS_PER_S
-from lab.judge.evidence import Evidence, Observer
+from lab.judge.evidence import Evidence, Observer, Truth
+from lab.judge.metric_query import Expression, parse, selects
+from lab.judge.metric_values import SPARSE, evaluate, runs_of
 from lab.judge.names import (
     NOTHING,
     Names,
@@ -27,6 +29,8 @@ from lab.telemetry.store import ActivitySample, Event, Execution, QueryMetrics, 
 INTERVAL_NS = 10 * NS_PER_S
 # Operations in the one or two minutes of a drill's evidence: about one in four seconds.
 OFTEN = 20
+# The status of a service check.
+CRITICAL = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,11 @@ class _Signal:
     above: float
     times: float = 2.0
     points: int = 1
+
+    def doubt(self, evidence: Evidence, truth: Truth) -> str | None:
+        """Return why the absence of a rise is no evidence; None when it is."""
+        del evidence, truth
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,18 +73,105 @@ class Sessions(_Signal):
     like: Callable[[ActivitySample], bool]
 
     def tracks(self, evidence: Evidence) -> Iterator[Track]:
-        """Yield one track; samples without a matching session count as zero."""
-        rounds: defaultdict[int, list[ActivitySample]] = defaultdict(list)
+        """Yield one track; samples without a matching session, or without any, count as zero."""
+        rounds: dict[int, list[ActivitySample]] = {at_ns: [] for at_ns in evidence.rounds_ns}
         for sample in evidence.activity:
-            rounds[sample.at_ns].append(sample)
+            rounds.setdefault(sample.at_ns, []).append(sample)
         yield tuple(self._point(at_ns, sessions) for at_ns, sessions in sorted(rounds.items()))
 
+    def _found(self, sessions: Sequence[ActivitySample]) -> list[ActivitySample]:
+        return [sample for sample in sessions if self.like(sample)]
+
     def _point(self, at_ns: int, sessions: Sequence[ActivitySample]) -> Point:
-        found = [sample for sample in sessions if self.like(sample)]
+        found = self._found(sessions)
         blockers = {pid for sample in found for pid in sample.blocking_pids}
         # With the blocking sessions, which Datadog links from the waiting ones.
         named = (sample for sample in sessions if sample.pid in blockers or sample in found)
         return Point(at_ns=at_ns, value=len(found), names=together(map(of_session, named)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MutualBlocks(Sessions):
+    """The number of sessions in one activity sample that wait for each other, directly or in a circle."""
+
+    like: Callable[[ActivitySample], bool] = lambda sample: bool(sample.blocking_pids)
+
+    def _found(self, sessions: Sequence[ActivitySample]) -> list[ActivitySample]:
+        blocked_by = {s.pid: set(s.blocking_pids) for s in sessions if self.like(s)}
+
+        def waits_for_itself(pid: int) -> bool:
+            reached: set[int] = set()
+            left = set(blocked_by[pid])
+            while left:
+                other = left.pop()
+                reached.add(other)
+                left |= blocked_by.get(other, set()) - reached
+            return pid in reached
+
+        return [s for s in sessions if s.pid in blocked_by and waits_for_itself(s.pid)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query(_Signal):
+    """A query of Datadog's metrics; each group of tags is a track, with the names in its tags.
+
+    Attributes:
+        query: in the subset of lab/judge/metric_query.py.
+        observer: to which the metric belongs: the check's to Datadog metrics, those that Datadog computes
+            from DBM or from spans to DBM and APM.
+        needs: the option of the check without which it does not send the metric; empty for its defaults.
+    """
+
+    query: str
+    observer: Observer = Observer.CHECK
+    needs: str = ""
+
+    @property
+    def expression(self) -> Expression:
+        """The parsed query."""
+        return parse(self.query)
+
+    def tracks(self, evidence: Evidence) -> Iterator[Track]:
+        """Yield each group, from the beginning of the window on."""
+        for group, values in evaluate(self.expression, evidence.metrics).items():
+            names = of_labels(dict(group))
+            yield tuple(
+                Point(at_ns=at_ns, value=value, names=names)
+                for at_ns, value in values.items()
+                if evidence.since_ns <= at_ns <= evidence.until_ns
+            )
+
+    def doubt(self, evidence: Evidence, truth: Truth) -> str | None:
+        """Return that the metric has no points, or none for a part of the fault."""
+        names = sorted({select.metric for select in selects(self.expression)})
+        for name in names:
+            if name not in SPARSE and not any(t.points for t in evidence.metrics.get(name, ())):
+                return f"{self.says}: no points of {name}"
+        runs = runs_of(self.expression, evidence.metrics)
+        gap_ns = runs.longest_gap_ns(truth.injected_ns, truth.healed_ns)
+        if gap_ns > runs.allowed_gap_ns:
+            return f"{self.says}: no points for {gap_ns / NS_PER_S:.0f} s of the fault"
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checks(_Signal):
+    """1 for each run of a service check with the status critical, 0 for the others."""
+
+    observer: ClassVar[Observer] = Observer.CHECK
+    name: str
+
+    def tracks(self, evidence: Evidence) -> Iterator[Track]:
+        """Yield one track."""
+        own = sorted((c.at_ns, c.status) for c in evidence.checks if c.name == self.name)
+        yield tuple(Point(at_ns=at_ns, value=float(status == CRITICAL)) for at_ns, status in own)
+
+    def doubt(self, evidence: Evidence, truth: Truth) -> str | None:
+        """Return that the service check did not run while the fault was active."""
+        during = (c for c in evidence.checks if truth.injected_ns <= c.at_ns <= truth.healed_ns)
+        if any(check.name == self.name for check in during):
+            return None
+        return f"{self.says}: no runs of {self.name}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,5 +331,15 @@ class Slow(_Signal):
 
 
 Signal: TypeAlias = (
-    Metric | Sessions | Deltas | Spans | Resources | NoSpans | NoData | Events | Slow
+    Metric
+    | Sessions
+    | Query
+    | Checks
+    | Deltas
+    | Spans
+    | Resources
+    | NoSpans
+    | NoData
+    | Events
+    | Slow
 )

@@ -11,12 +11,23 @@ from enum import StrEnum
 from lab.clients.prometheus import Alert
 from lab.foundation.timestamps import NS_PER_S
 from lab.judge.evidence import Evidence, Observer, Truth
+from lab.judge.metric_values import MOST_INTERVALS
 from lab.judge.names import Names, together
-from lab.judge.readings import GRACE_NS, Reading, Seen, alert_readings, reading
+from lab.judge.readings import (
+    GRACE_NS,
+    NOT_COVERED,
+    Reading,
+    Seen,
+    alert_readings,
+    monitor_readings,
+    reading,
+)
 from lab.judge.signals import Signal
 
-# Twice the longest delivery interval of all observers: an observer with older data has stopped.
+# An observer with older data has stopped: twice the longest delivery interval of all observers but one.
 STALE_NS = 30 * NS_PER_S
+# The check runs every 15 s, and a run may be late.
+STALE_CHECK_NS = round(MOST_INTERVALS * 15 * NS_PER_S)
 
 
 class Depth(StrEnum):
@@ -51,7 +62,11 @@ class Verdict:
 
 
 def judge(
-    evidence: Evidence, truth: Truth, signals: Sequence[Signal], alerts: Sequence[str]
+    evidence: Evidence,
+    truth: Truth,
+    signals: Sequence[Signal],
+    alerts: Sequence[str],
+    monitors: Sequence[str] = (),
 ) -> list[Verdict]:
     """Return a verdict for each observer.
 
@@ -60,8 +75,17 @@ def judge(
         truth: the ground truth.
         signals: of this fault; an observer without a signal is expected to miss it.
         alerts: the names of the alerts that belong to this fault.
+        monitors: the names of Datadog's monitors that belong to it.
     """
-    return [_judge(observer, evidence, truth, signals, alerts) for observer in Observer]
+    names = {Observer.ALERTS: alerts, Observer.MONITORS: monitors}
+    return [
+        _judge(observer, evidence, truth, signals, names.get(observer, ())) for observer in Observer
+    ]
+
+
+def stale_ns(observer: Observer) -> int:
+    """Return the age from which an observer's newest data are stale, and the length of a gap."""
+    return STALE_CHECK_NS if observer is Observer.CHECK else STALE_NS
 
 
 def _judge(
@@ -69,7 +93,7 @@ def _judge(
     evidence: Evidence,
     truth: Truth,
     signals: Sequence[Signal],
-    alerts: Sequence[str],
+    alerting: Sequence[str],
 ) -> Verdict:
     def unknown(reason: str) -> Verdict:
         return Verdict(observer=observer, seen=Seen.UNKNOWN, says=(reason,))
@@ -80,8 +104,12 @@ def _judge(
         return unknown(evidence.unavailable[observer])
     times: tuple[AlertTimes, ...] = ()
     if observer is Observer.ALERTS:
-        readings = list(alert_readings(evidence.alerts, truth, alerts))
-        times = _times(evidence.alerts, truth, alerts)
+        readings = list(alert_readings(evidence.alerts, truth, alerting))
+        times = _times(evidence.alerts, truth, alerting)
+    elif observer is Observer.MONITORS:
+        readings = list(monitor_readings(evidence.monitors, truth, alerting))
+        fired = [alert for result in evidence.monitors.values() for alert in result.alerts]
+        times = _times(fired, truth, alerting)
     else:
         own = [signal for signal in signals if signal.observer is observer]
         readings = [reading(signal, evidence, truth) for signal in own]
@@ -107,20 +135,20 @@ def _not_shown(
     last_data_ns = evidence.last_data_ns.get(observer)
     if last_data_ns is None:
         return Seen.UNKNOWN, ("it delivered nothing in this time",)
-    if last_data_ns < truth.healed_ns - STALE_NS:
+    if last_data_ns < truth.healed_ns - stale_ns(observer):
         age = (truth.healed_ns - last_data_ns) / NS_PER_S
         return Seen.UNKNOWN, (f"its freshest data were {age:.0f} s old when the fault was healed",)
     if gap := evidence.gaps.get(observer):
         # Data from after the healing are new, but do not cover the fault.
         without_data_ns = min(gap.end_ns, truth.healed_ns) - max(gap.begin_ns, truth.injected_ns)
-        if without_data_ns > STALE_NS:
+        if without_data_ns > stale_ns(observer):
             return Seen.UNKNOWN, (
                 f"it delivered nothing for {without_data_ns / NS_PER_S:.0f} s of the fault",
             )
     doubtful = tuple(dict.fromkeys(r.says for r in readings if r.seen is Seen.UNKNOWN))
     if doubtful:
         return Seen.UNKNOWN, doubtful
-    return Seen.MISSED, tuple(r.says for r in readings) or ("it has no signal for this",)
+    return Seen.MISSED, tuple(r.says for r in readings) or (NOT_COVERED,)
 
 
 def _times(found: Iterable[Alert], truth: Truth, names: Sequence[str]) -> tuple[AlertTimes, ...]:

@@ -254,9 +254,10 @@ def test_each_record_is_evidence_of_the_observer_that_held_it(kept: Kept) -> Non
     assert found.last_data_ns == {
         Observer.DBM: at_ns + 9 * NS,
         Observer.APM: at_ns + 3 * NS,
+        Observer.MONITORS: at_ns + 9 * NS,
         Observer.LOG: at_ns + 4 * NS,
     }
-    assert found.gaps.keys() == {Observer.DBM, Observer.APM}
+    assert found.gaps.keys() == {Observer.DBM, Observer.APM, Observer.CHECK}
     later = collect(kept.settings, (), since_ns=at_ns + 10 * NS, until_ns=at_ns + 20 * NS)
     assert (later.spans, later.events, later.activity, later.last_data_ns) == ((), (), (), {})
 
@@ -266,13 +267,15 @@ def test_an_assessment_waits_for_late_evidence_and_is_kept(
 ) -> None:
     """It is put together only when nothing can come any more, written as JSON, and noted in the journal."""
     monkeypatch.setattr(assessment, "SETTLES_NS", 2 * NS)
+    monkeypatch.setattr(assessment, "EVALUATED_EVERY_NS", NS)
+    monkeypatch.setattr(assessment, "ARRIVES_NS", NS)
     begin_ns = clock.now_ns() - 60 * NS
     kept.add(*looks(begin_ns, *range(5, 90, 10)), idle_session(begin_ns + 30 * NS))
     reporter = Told()
     run = run_of(begin_ns)
     found = assessment.assess(IDLE, run, kept.settings, reporter)
     assert clock.now_ns() >= run.healed_ns + 2 * NS
-    assert reporter.ends == ["verdicts 1 of 5 observers saw it"]
+    assert reporter.ends == ["verdicts 1 of 7 observers saw it"]
     place = Place(Paths.of(kept.settings))
     assert (place.runs / f"{run.run}.json").read_bytes() == found.encoded()
     assert [path.name for path in place.runs.iterdir()] == [f"{run.run}.json"]
@@ -297,6 +300,7 @@ class Lively:
         self._kept.add(
             root,
             evidence.sample(None, at_ns=now_ns, pid=7, state="idle"),
+            *evidence.metric("postgresql.uptime", (now_ns, 1_000.0)),
             log_read(now_ns),
             *self.more(now_ns),
         )

@@ -1,6 +1,7 @@
 """Drills in a terminal, line by line: verdicts, the matrix, and minutes without a fault."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -8,11 +9,12 @@ from rich.console import Console, RenderableType
 
 from lab.cli.views import drills as view
 from lab.drills.assessment import Assessment
+from lab.drills.catalogue import DRILLS
 from lab.drills.matrix import LEGEND, Matrix
 from lab.drills.quiet import Watch
 from lab.drills.runner import Run
 from lab.foundation.processors import MAX_STOLEN
-from lab.judge.evidence import TITLES, Observer
+from lab.judge.evidence import Observer
 from lab.judge.quiet import FalsePositive
 from lab.judge.readings import Seen
 from lab.judge.verdicts import AlertTimes, Depth, Verdict
@@ -60,10 +62,39 @@ def test_verdicts_say_when_how_exactly_and_by_what() -> None:
 def test_the_matrix_has_a_letter_for_each_depth() -> None:
     found = Matrix(machine="2 processors", at_ns=AT_NS, rows=(assessed(),))
     assert lines(view.matrix(found)) == [
-        " ".join(["drill", *TITLES.values()]),
-        "deadlocks ● 12 s ST ○ missed",
-        f"{LEGEND}. On 2 processors.",
+        "Prom. Prom. Datadog Datadog Datadog Datadog",
+        "drill metrics alerts DBM APM metrics monitor log",
+        "deadlocks - ○ 12 ST - - - -",
+        f"{view.CELLS} {LEGEND}. On 2 processors.",
     ]
+
+
+def test_the_matrix_fits_into_eighty_columns() -> None:
+    """With all observers and every drill: no cell but one of a hundred seconds is folded, no heading cut."""
+    seen = Verdict(observer=Observer.DBM, seen=Seen.SEEN, after_s=99.4, depths=tuple(Depth))
+    rows = tuple(
+        Assessment(
+            run=replace(RUN, drill=name),
+            verdicts=tuple(replace(seen, observer=observer) for observer in Observer),
+            other_alerts=(),
+        )
+        for name in DRILLS
+    )
+    screen = Console(file=io.StringIO(), width=80)
+    screen.print(view.matrix(Matrix(machine="2 processors", at_ns=AT_NS, rows=rows)))
+    text = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in text
+    assert text.count("99 SCPT") == len(DRILLS) * len(Observer)
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
+
+
+def test_a_monitor_has_no_pending_state() -> None:
+    fired = Verdict(
+        observer=Observer.MONITORS, seen=Seen.SEEN, after_s=20.0, depths=(Depth.DETECTED,),
+        says=("Deadlock fired",), alerts=(AlertTimes(name="Deadlock", pending_s=20.0, firing_s=20.0),),
+    )  # fmt: skip
+    shown = lines(view.verdicts(Assessment(run=RUN, verdicts=(fired,), other_alerts=())))
+    assert shown[-1] == "Deadlock: firing after 20 s"
 
 
 def watched(**fields: object) -> Watch:

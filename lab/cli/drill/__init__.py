@@ -24,6 +24,11 @@ group = CommandGroup(
         "Show the blind-spot matrix of the latest run of each drill.",
     ),
     LazyCommand(
+        "judge",
+        "lab.cli.drill.judge:judge",
+        "Judge a recording of an Agent's data again.",
+    ),
+    LazyCommand(
         "quiet",
         "lab.cli.drill.report:quiet",
         "Watch a lab without a fault: every detection is a false positive.",

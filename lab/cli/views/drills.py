@@ -15,6 +15,7 @@ from lab.foundation.processors import MAX_STOLEN
 from lab.foundation.timestamps import moment
 from lab.judge.evidence import TITLES, Observer
 from lab.judge.readings import Seen
+from lab.judge.signals import Query, Signal
 from lab.judge.verdicts import Verdict
 
 MARKS = {
@@ -22,6 +23,18 @@ MARKS = {
     Seen.MISSED: ("○ missed", "red"),
     Seen.UNKNOWN: ("? unknown", "yellow"),
 }
+
+# At most seven characters a line: seven observers fit into 80 columns.
+HEADINGS = {
+    Observer.METRICS: "Prom.\nmetrics",
+    Observer.ALERTS: "Prom.\nalerts",
+    Observer.DBM: "Datadog\nDBM",
+    Observer.APM: "Datadog\nAPM",
+    Observer.CHECK: "Datadog\nmetrics",
+    Observer.MONITORS: "Datadog\nmonitor",
+    Observer.LOG: "\nlog",
+}
+CELLS = "Seconds from the proof to the first evidence; ○ missed, ? unknown, - not judged."
 
 
 def catalogue(drills: Iterable[Drill]) -> RenderableType:
@@ -52,9 +65,11 @@ def description(drill: Drill) -> RenderableType:
     lines.add_row("runbook", f"docs/alerts.md#{drill.runbook.lower()}")
     lines.add_row("duration", f"{drill.duration_s:g} s from proof to heal; --for changes it")
     for observer, title in TITLES.items():
-        own = [signal.says for signal in drill.signals if signal.observer is observer]
+        own = [_signal(signal) for signal in drill.signals if signal.observer is observer]
+        if observer is Observer.MONITORS:
+            own = list(drill.monitors)
         if observer is not Observer.ALERTS:
-            lines.add_row(title, "\n".join(own) or Text("expected to miss it", style="yellow"))
+            lines.add_row(title, "\n".join(own) or Text("not covered", style="yellow"))
     heading = Text.assemble((drill.name, "bold"), "  ", drill.title)
     return Padding(Group(heading, lines), (0, 2), expand=False)
 
@@ -86,15 +101,16 @@ def verdicts(assessment: Assessment) -> RenderableType:
 
 def matrix(found: Matrix) -> RenderableType:
     """Return drills by observers: the verdict, seconds after the proof, and a letter for each detail."""
-    lines = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("drill", *TITLES.values()):
-        lines.add_column(heading)
+    lines = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+    lines.add_column("\ndrill", no_wrap=True)
+    for observer in TITLES:
+        lines.add_column(HEADINGS[observer])
     for row in found.rows:
-        lines.add_row(Text(row.run.drill, style="bold"), *map(_cell, row.verdicts))
-    notes = [Text(f"{LEGEND}. On {found.machine}.", style="dim")]
+        lines.add_row(Text(row.run.drill, style="bold"), *map(_cell, map(row.of, TITLES)))
+    notes = [Text(f"{CELLS} {LEGEND}. On {found.machine}.", style="dim")]
     if found.datadog:
         notes.append(Text(f"Datadog's data: {found.datadog}.", style="dim"))
-    return Padding(Group(lines, *notes), (1, 2), expand=False)
+    return Padding(Group(lines, *notes), (1, 1), expand=False)
 
 
 def quiet(found: Watch) -> RenderableType:
@@ -123,19 +139,33 @@ def quiet(found: Watch) -> RenderableType:
     return Padding(Group(*([lines] if found.alarms else []), *notes, f"{judged}: {fired}."), (1, 2))
 
 
-def _cell(verdict: Verdict) -> Text:
+def _cell(verdict: Verdict | None) -> Text:
+    if verdict is None:
+        return Text("-", style="dim")
     mark, style = MARKS[verdict.seen]
     if verdict.after_s is None:
-        return Text(mark, style=style)
+        return Text(mark.split()[0], style=style)
     letters = "".join(LETTERS.get(depth, "") for depth in verdict.depths)
-    return Text.assemble((f"● {verdict.after_s:.0f} s", style), f" {letters}")
+    return Text.assemble((f"{verdict.after_s:.0f}", style), f" {letters}")
+
+
+def _signal(signal: Signal) -> str:
+    return (
+        f"{signal.says} (needs {signal.needs})"
+        if isinstance(signal, Query) and signal.needs
+        else signal.says
+    )
 
 
 def _times(verdict: Verdict) -> Sequence[str]:
     def after(seconds: float | None) -> str:
         return "never" if seconds is None else f"after {seconds:.0f} s"
 
+    # A monitor of Datadog's has no state pending.
+    pending = verdict.observer is not Observer.MONITORS
     return [
-        f"{alert.name}: pending {after(alert.pending_s)}, firing {after(alert.firing_s)}"
+        f"{alert.name}: "
+        + (f"pending {after(alert.pending_s)}, " if pending else "")
+        + f"firing {after(alert.firing_s)}"
         for alert in verdict.alerts
     ]

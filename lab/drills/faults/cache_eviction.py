@@ -4,8 +4,8 @@ from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
-from lab.drills.usual import time_by_statement
-from lab.judge.signals import Deltas, Metric, Sessions
+from lab.drills.usual import RELATIONS, time_by_statement
+from lab.judge.signals import Deltas, Metric, Query, Sessions
 
 SQL = statements("""
 -- name: read_archive
@@ -78,7 +78,7 @@ DRILL = Drill(
     place=170,
     title="a table larger than shared_buffers is read repeatedly",
     hypothesis=(
-        "Prometheus shows the hit ratio of the table, and blocks read from the others. DBM shows"
+        "Both stacks show the hit ratio of the table, and blocks read from the others. DBM shows"
         " blocks read by statement. Neither shows whose blocks were evicted."
     ),
     acts_as="credit_owner creates and drops a table; credit_app reads it.",
@@ -102,6 +102,13 @@ DRILL = Drill(
             above=50,
             times=3,
         ),
+        Query(
+            says="blocks a second read into the cache, by table",
+            query="sum:postgresql.heap_blocks_read{*} by {table}",
+            needs=RELATIONS,
+            above=50,
+            times=3,
+        ),
         Deltas(
             says="blocks read into the cache in 10 s, by statement",
             measure=lambda d: d.shared_blks_read,
@@ -118,6 +125,7 @@ DRILL = Drill(
         ),
     ),
     alerts=("CacheHitRatioLow",),
+    monitors=("CacheHitRatioLow",),
     runbook="CacheHitRatioLow",
     proves_within_s=120.0,
 )

@@ -4,7 +4,7 @@ from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
-from lab.judge.signals import Deltas, Events, Metric
+from lab.judge.signals import Deltas, Events, Metric, Query
 
 SQL = statements("""
 -- name: import_lines
@@ -57,7 +57,7 @@ DRILL = Drill(
     place=180,
     title="an import forces one checkpoint after the other",
     hypothesis=(
-        "Prometheus counts forced checkpoints, and WAL. The log has a line for each checkpoint. DBM has the"
+        "Both stacks count forced checkpoints, and WAL. The log has a line for each checkpoint. DBM has the"
         " WAL of each statement, so it names the writer."
     ),
     acts_as=(
@@ -82,6 +82,18 @@ DRILL = Drill(
             above=500_000,
             times=3,
         ),
+        Query(
+            says="checkpoints forced in 15 s",
+            query="sum:postgresql.bgwriter.checkpoints_requested{*}.as_count()",
+            above=0,
+            points=2,
+        ),
+        Query(
+            says="WAL in 15 s, bytes",
+            query="sum:postgresql.wal.bytes{*}.as_count()",
+            above=7_500_000,
+            times=3,
+        ),
         Deltas(
             says="WAL in 10 s, bytes by statement",
             measure=lambda d: float(d.wal_bytes),
@@ -96,6 +108,7 @@ DRILL = Drill(
         ),
     ),
     alerts=("CheckpointPressure",),
+    monitors=("CheckpointPressure",),
     runbook="CheckpointPressure",
     proves_within_s=120.0,
 )

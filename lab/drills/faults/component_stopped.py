@@ -15,6 +15,7 @@ def _stopped(
     signals: tuple[Signal, ...],
     runbook: str,
     alerts: tuple[str, ...] = (),
+    monitors: tuple[str, ...] = (),
     services: frozenset[str] = frozenset(),
 ) -> Drill:
     return Drill(
@@ -30,6 +31,7 @@ def _stopped(
         services=services,
         signals=signals,
         alerts=alerts,
+        monitors=monitors,
         runbook=runbook,
     )
 
@@ -46,6 +48,7 @@ AGENT = _stopped(
     signals=(
         Metric(says="scrapes of the lab's own that fail", expr='1 - up{job="lab"}', above=0.5),
     ),
+    monitors=("ExporterBlind",),
     runbook="ExporterBlind",
 )
 EXPORTER = _stopped(
@@ -82,5 +85,6 @@ SERVICE = _stopped(
         NoSpans(says="seconds without a span, by service", above=20),
     ),
     alerts=("ServiceDown",),
+    monitors=("ServiceDown",),
     runbook="ServiceDown",
 )

@@ -3,8 +3,10 @@
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
+from lab.drills.usual import ACTIVITY
 from lab.foundation.errors import DatabaseError
-from lab.judge.signals import Events, Metric, Sessions
+from lab.judge.evidence import Observer
+from lab.judge.signals import Events, Metric, Query, Sessions
 
 COUNT = "SELECT pid, application_name FROM pg_stat_activity WHERE usename = 'credit_app'"
 LIMIT = "SELECT rolconnlimit FROM pg_roles WHERE rolname = 'credit_app'"
@@ -35,8 +37,8 @@ DRILL = Drill(
     place=100,
     title="one application opens all sessions that the role may have",
     hypothesis=(
-        "Prometheus shows the role near its limit, and the sessions by application. DBM shows active"
-        " sessions, and these are idle. Pooled connections stay open, so only new ones are refused."
+        "Both stacks count the sessions by application: DBM's activity events count idle ones, too, although"
+        " its samples show only active ones. Pooled connections stay open, so only new ones are refused."
     ),
     acts_as="credit_app: its sessions are idle. The other roles have their own limits, and can connect.",
     inject=inject,
@@ -56,8 +58,27 @@ DRILL = Drill(
             above=20,
             like=lambda s: s.role == "credit_app" and s.backend_type == "client backend",
         ),
+        # Computed from all sessions of an activity event, idle ones included.
+        Query(
+            says="connections by application",
+            observer=Observer.DBM,
+            query="sum:postgresql.connections{user:credit_app} by {app}",
+            above=20,
+        ),
+        Query(
+            says="sessions by application",
+            query="sum:postgresql.activity.wait_event{user:credit_app} by {app}",
+            needs=ACTIVITY,
+            above=20,
+        ),
+        Query(
+            says="share of max_connections in use",
+            query="max:postgresql.percent_usage_connections{*}",
+            above=0.3,
+        ),
         Events(says="refusals in the log", above=0, like=lambda e: e.sqlstate == REFUSED),
     ),
     alerts=("ConnectionsNearLimit",),
+    monitors=("ConnectionsNearLimit", "ConnectionsNearLimit-credit_app"),
     runbook="ConnectionsNearLimit",
 )

@@ -7,8 +7,8 @@ from lab.drills.drill import Drill, Proof
 from lab.drills.lasting import SERVER_SECONDS, MinimumDuration
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
-from lab.drills.usual import long_statements, time_by_statement
-from lab.judge.signals import Metric, Sessions
+from lab.drills.usual import ACTIVITY, long_statements, time_by_statement
+from lab.judge.signals import Metric, Query, Sessions
 
 SQL = statements(f"""
 -- name: fingerprint_customers
@@ -64,6 +64,16 @@ DRILL = Drill(
             says="active sessions without a wait event",
             expr='wait_event:pg_active_sessions:count{wait_event="CPU"}',
             above=1,
+        ),
+        Query(
+            says="sessions without a wait event, by application",
+            query=(
+                "sum:postgresql.activity.wait_event{wait_event:nowaitevent, backend_type:client_backend}"
+                " by {app}"
+            ),
+            needs=ACTIVITY,
+            above=1,
+            points=2,
         ),
         *time_by_statement(busy=0.2),
         Sessions(

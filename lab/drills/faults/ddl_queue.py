@@ -4,6 +4,7 @@ from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
+from lab.drills.usual import FAILED_OPERATIONS, LOCK_WAITS
 from lab.judge.signals import Events, Metric, Sessions, Spans
 
 SQL = statements("""
@@ -77,9 +78,11 @@ DRILL = Drill(
         Sessions(
             says="sessions with a blocking pid", above=1, like=lambda s: bool(s.blocking_pids)
         ),
+        LOCK_WAITS,
         Spans(
             says="failed spans of statements", above=0, like=lambda s: s.error and s.kind == "sql"
         ),
+        FAILED_OPERATIONS,
         Events(says="lock waits in the log", above=1, like=lambda e: e.kind == "lock_wait"),
     ),
     alerts=(
@@ -89,5 +92,6 @@ DRILL = Drill(
         "ExporterBlind",
         "WorkloadErrors",
     ),
+    monitors=("SessionsBlocked", "LongTransaction", "WorkloadErrors"),
     runbook="LongLockWait",
 )

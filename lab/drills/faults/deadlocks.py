@@ -6,7 +6,7 @@ from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
-from lab.judge.signals import Events, Metric, Spans
+from lab.judge.signals import Events, Metric, MutualBlocks, Query, Spans
 
 SQL = statements("""
 -- name: touch_customer
@@ -51,8 +51,8 @@ DRILL = Drill(
     place=40,
     title="transactions that lock the same rows in opposite orders",
     hypothesis=(
-        "Both stacks count deadlocks. Only the log names both statements, with both pids;"
-        " spans show the error of the canceled one."
+        "Both stacks count deadlocks. An activity sample may contain the sessions that block each other. The"
+        " log names both statements, with both pids; spans show the error of the canceled one."
     ),
     acts_as="credit_app: it may change customers; every transaction is rolled back.",
     inject=inject,
@@ -64,12 +64,19 @@ DRILL = Drill(
         Metric(
             says="deadlocks in a minute", expr="increase(pg_stat_database_deadlocks[1m])", above=0
         ),
+        MutualBlocks(says="sessions that block each other", above=1),
+        Query(
+            says="deadlocks in 15 s",
+            query="sum:postgresql.deadlocks.count{*} by {db}.as_count()",
+            above=0,
+        ),
         Events(says="deadlocks in the log", above=0, like=lambda e: e.kind == "deadlock"),
         Spans(
             says="failed spans of statements", above=0, like=lambda s: s.error and s.kind == "sql"
         ),
     ),
     alerts=("Deadlock",),
+    monitors=("Deadlock",),
     runbook="Deadlock",
     aliases=("deadlock",),
 )

@@ -7,8 +7,9 @@ from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
+from lab.drills.usual import IDLE_TRANSACTION, RELATIONS
 from lab.foundation.timestamps import NS_PER_S
-from lab.judge.signals import Deltas, Events, Metric, Sessions
+from lab.judge.signals import Deltas, Events, Metric, Query, Sessions
 
 SQL = statements("""
 -- name: open_snapshot
@@ -104,6 +105,13 @@ DRILL = Drill(
                 and s.at_ns - s.xact_start_ns > LONG_NS
             ),
         ),
+        IDLE_TRANSACTION,
+        Query(
+            says="dead tuples of customers",
+            query="sum:postgresql.dead_rows{table:customers}",
+            needs=RELATIONS,
+            above=1000,
+        ),
         Deltas(
             says="rows in 10 s, by statement",
             measure=lambda d: d.rows,
@@ -122,6 +130,7 @@ DRILL = Drill(
         ),
     ),
     alerts=("DeadTuplesGrow", "IdleInTransaction"),
+    monitors=("DeadTuplesGrow", "IdleInTransaction", "LongTransaction"),
     runbook="DeadTuplesGrow",
     proves_within_s=90.0,
 )

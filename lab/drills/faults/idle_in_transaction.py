@@ -4,6 +4,7 @@ from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
+from lab.drills.usual import IDLE_TRANSACTION
 from lab.foundation.timestamps import NS_PER_S
 from lab.judge.signals import Metric, Sessions
 
@@ -77,7 +78,9 @@ DRILL = Drill(
                 and s.at_ns - s.xact_start_ns > LONG_NS
             ),
         ),
+        IDLE_TRANSACTION,
     ),
     alerts=("IdleInTransaction",),
+    monitors=("IdleInTransaction",),
     runbook="IdleInTransaction",
 )

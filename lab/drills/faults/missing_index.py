@@ -5,7 +5,7 @@ import re
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
-from lab.drills.usual import time_by_statement
+from lab.drills.usual import rows_scanned, time_by_statement
 from lab.foundation.settings import ROOT
 from lab.judge.signals import Metric
 
@@ -68,8 +68,10 @@ DRILL = Drill(
             above=10_000,
             times=3,
         ),
+        rows_scanned("credit_proposals"),
         *time_by_statement(busy=0.02, points=3),
     ),
     alerts=("SequentialScanSurge",),
+    monitors=("SequentialScanSurge",),
     runbook="SequentialScanSurge",
 )

@@ -4,7 +4,7 @@ from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
-from lab.judge.signals import Deltas, Metric, Spans
+from lab.judge.signals import Deltas, Metric, Query, Spans
 
 SQL = statements("""
 -- name: try_product
@@ -42,7 +42,7 @@ DRILL = Drill(
     place=150,
     title="an application rolls most of its transactions back",
     hypothesis=(
-        "Prometheus shows the share of rollbacks, and not their source. DBM shows the calls of a statement"
+        "Both stacks count the rollbacks, and not their source. DBM shows the calls of a statement"
         " that does not fail. Spans show the ROLLBACKs and the service that sent them."
     ),
     acts_as="credit_app: it reads, and rolls back.",
@@ -55,6 +55,12 @@ DRILL = Drill(
         Metric(
             says="rollbacks a second",
             expr='rate(pg_stat_database_xact_rollback{datname!~"template.*|postgres"}[1m])',
+            above=2,
+            times=3,
+        ),
+        Query(
+            says="rollbacks a second",
+            query="sum:postgresql.rollbacks{*} by {db}",
             above=2,
             times=3,
         ),
@@ -73,5 +79,6 @@ DRILL = Drill(
         ),
     ),
     alerts=("RollbackStorm",),
+    monitors=("RollbackStorm",),
     runbook="RollbackStorm",
 )

@@ -6,6 +6,7 @@ from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
+from lab.drills.usual import LOCK_WAITS
 from lab.judge.signals import Events, Metric, Sessions, Spans
 
 SQL = statements("""
@@ -85,6 +86,7 @@ DRILL = Drill(
         Sessions(
             says="sessions with a blocking pid", above=1, like=lambda s: bool(s.blocking_pids)
         ),
+        LOCK_WAITS,
         Spans(
             says="operations of a service, ms",
             above=2000,
@@ -94,6 +96,7 @@ DRILL = Drill(
         Events(says="lock waits in the log", above=1, like=lambda e: e.kind == "lock_wait"),
     ),
     alerts=("SessionsBlocked", "LongLockWait"),
+    monitors=("SessionsBlocked",),
     runbook="SessionsBlocked",
     aliases=("blocking",),
 )

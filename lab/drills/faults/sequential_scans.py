@@ -4,7 +4,7 @@ from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
-from lab.drills.usual import time_by_statement
+from lab.drills.usual import rows_scanned, time_by_statement
 from lab.judge.signals import Metric
 
 SQL = statements("""
@@ -55,9 +55,11 @@ DRILL = Drill(
             above=10_000,
             times=3,
         ),
+        rows_scanned("installments"),
         *time_by_statement(busy=0.2),
     ),
     alerts=("SequentialScanSurge",),
+    monitors=("SequentialScanSurge",),
     runbook="SequentialScanSurge",
     aliases=("seq-scan",),
 )

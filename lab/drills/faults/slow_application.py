@@ -3,7 +3,7 @@
 from lab.clients.services import ServiceClient, clients
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
-from lab.judge.signals import Metric, Resources
+from lab.judge.signals import Metric, Query, Resources
 
 SERVICE = "customers"
 DELAY_S = 2.0
@@ -73,6 +73,12 @@ DRILL = Drill(
             expr="sum by (service) (rate(credit_arrivals_dropped_total[1m]))",
             above=0,
         ),
+        Query(
+            says="operations dropped in an interval, by service",
+            query="sum:credit.arrivals_dropped.count{*} by {service}.as_count()",
+            needs="openmetrics.d",
+            above=0,
+        ),
         Resources(
             says="ms of operations in 10 s, by operation",
             above=5000,
@@ -82,5 +88,6 @@ DRILL = Drill(
         ),
     ),
     alerts=("WorkloadLate", "WorkloadDrops"),
+    monitors=("WorkloadLate", "WorkloadDrops"),
     runbook="WorkloadLate",
 )

@@ -5,7 +5,7 @@ from typing import Any
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
-from lab.drills.usual import IN_A_ROW, time_by_statement
+from lab.drills.usual import IN_A_ROW, rows_scanned, time_by_statement
 from lab.judge.signals import Metric, Slow
 
 # The result of ANALYZE with a single contract: one distinct value, no most common values.
@@ -86,10 +86,12 @@ DRILL = Drill(
             above=10_000,
             times=3,
         ),
+        rows_scanned("installments"),
         *time_by_statement(busy=0.2),
         Slow(says="executions in the log, ms", above=100, points=IN_A_ROW),
     ),
     alerts=("StatementSlower", "SequentialScanSurge"),
+    monitors=("StatementSlower", "SequentialScanSurge"),
     runbook="StatementSlower",
     proves_within_s=60.0,
 )

@@ -5,7 +5,7 @@ from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Session, statements
 from lab.drills.usual import time_by_statement
-from lab.judge.signals import Deltas, Events, Metric
+from lab.judge.signals import Deltas, Events, Metric, Query
 
 SQL = statements("""
 -- name: sort_installments
@@ -64,6 +64,11 @@ DRILL = Drill(
             expr="sum by (queryid) (rate(pg_stat_statements_temp_blocks_written_total[1m]))",
             above=10,
         ),
+        Query(
+            says="bytes a second of temporary files",
+            query="sum:postgresql.temp_bytes{*} by {db}",
+            above=100_000,
+        ),
         *time_by_statement(busy=0.2),
         Deltas(
             says="temporary blocks in 10 s, by statement",
@@ -73,5 +78,6 @@ DRILL = Drill(
         Events(says="temporary files in the log", above=0, like=lambda e: e.kind == "temp_file"),
     ),
     alerts=("TempFileSpill",),
+    monitors=("TempFileSpill",),
     runbook="TempFileSpill",
 )

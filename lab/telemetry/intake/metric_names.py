@@ -29,8 +29,11 @@ RATES = """commits function.calls heap_blocks_hit heap_blocks_read rollbacks row
     rows_updated seq_rows_read temp_bytes"""
 MONOTONIC_COUNTS = """autovacuumed bgwriter.checkpoints_requested bgwriter.checkpoints_timed
     blk_read_time blk_write_time deadlocks.count wal.bytes"""
+# Of the services, by the Agent's openmetrics check: a counter and the parts of a histogram.
+OF_SERVICES = "arrivals_dropped.count start_delay_seconds.count start_delay_seconds.sum"
 KEPT_METRICS = MappingProxyType(
-    {
+    {f"credit.{name}": CheckType.MONOTONIC_COUNT for name in OF_SERVICES.split()}
+    | {
         f"postgresql.{name}": check_type
         for check_type, names in (
             (CheckType.GAUGE, GAUGES),
