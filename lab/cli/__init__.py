@@ -95,6 +95,11 @@ app = Root(
         "Serve the lab's evidence to AI agents and scripts: a Model Context Protocol server, read-only.",
     ),
     LazyCommand(
+        "exam",
+        "lab.cli.exam:group",
+        "Take an exam: find an unknown fault with the evidence of selected observers.",
+    ),
+    LazyCommand(
         "psql",
         "lab.cli.psql:psql",
         "Open psql in the lab's database; further arguments are psql's own.",

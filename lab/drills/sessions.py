@@ -1,8 +1,8 @@
 """The sessions of a drill: threads that execute statements in PostgreSQL until the drill ends them.
 
-Their application name is `credit-drill`, and they are traced like the five services, so that observers
-can name them. PostgreSQL checks once a second whether the client is still connected: the sessions of a
-killed runner end by themselves, also in the middle of a statement.
+Their application name is `credit-drill` (in an exam, that of the culprit), and they are traced like the five
+services, so that observers can name them. PostgreSQL checks once a second whether the client is still
+connected: the sessions of a killed runner end by themselves, also in the middle of a statement.
 """
 
 import threading
@@ -32,9 +32,9 @@ PREPARE = (
 )
 
 
-def statements(text: str) -> Mapping[str, Statement]:
-    """Return a drill's statements by name; the format is that of workload/sql."""
-    return {statement.name: statement for statement in parse(text, service=APPLICATION)}
+def statements(text: str, service: str = APPLICATION) -> Mapping[str, Statement]:
+    """Return statements by name, a drill's or those of a service; the format is that of workload/sql."""
+    return {statement.name: statement for statement in parse(text, service=service)}
 
 
 class Session:
@@ -63,8 +63,11 @@ Work = Callable[[Session], object]
 class Sessions:
     """All sessions of one run; `end` ends them, also in the middle of a statement."""
 
-    def __init__(self, settings: LabSettings, tracing: Tracing) -> None:
+    def __init__(
+        self, settings: LabSettings, tracing: Tracing, application: str = APPLICATION
+    ) -> None:
         self._settings = settings
+        self._application = application
         self._tracing = tracing
         self._ending = threading.Event()
         self._lock = threading.Lock()
@@ -126,7 +129,7 @@ class Sessions:
 
     def _attempt(self, role: Role, name: str, work: Work) -> None:
         try:
-            with self._session(role) as session, self._tracing.operation(APPLICATION, name):
+            with self._session(role) as session, self._tracing.operation(self._application, name):
                 work(session)
         except DatabaseError as error:
             self._note(error)
@@ -148,7 +151,7 @@ class Sessions:
             try:
                 with self._session(role) as session:
                     while not self._ending.is_set():
-                        with self._tracing.operation(APPLICATION, name):
+                        with self._tracing.operation(self._application, name):
                             work(session)
                         session.idle(every_s)
             except DatabaseError as error:
@@ -157,7 +160,7 @@ class Sessions:
     @contextmanager
     def _session(self, role: Role) -> Iterator[Session]:
         target = database.dsn(self._settings, role)
-        with database.connect(target, application_name=APPLICATION) as connection:
+        with database.connect(target, application_name=self._application) as connection:
             with self._lock:
                 self._connections.add(connection)
             try:

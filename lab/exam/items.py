@@ -39,7 +39,7 @@ AFFECTED = MappingProxyType({
     "missing-index": MappingProxyType({
         "credit_proposals_customer": ("credit-customers",),
         "credit_contracts_customer": ("credit-underwriting",),
-        "credit_transactions_contract": ("credit-customers",),
+        "installments_open_due": ("credit-servicing",),
     }),
     "stale-statistics": MappingProxyType({
         "installments": ("credit-underwriting", "credit-customers"),

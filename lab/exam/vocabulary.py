@@ -47,6 +47,8 @@ APPLICATIONS = (
     "back-office",
     "billing-batch",
 )
+# The application of what is conspicuous and harmless.
+OPERATIONS = "ops-scripts"
 # Names that may be answered as an object, besides the names of statements and queryids.
 TABLES = (
     "customers",

@@ -55,6 +55,9 @@ class LabSettings(Settings):
     seed_scale: float = Field(1.0, ge=MIN_SCALE, le=MAX_SCALE)
     seed_random_seed: int = Field(15, ge=MIN_BIGINT, le=MAX_BIGINT)
 
+    # The latest onset of an exam's fault, in seconds after `exam start`; an item has at most 30.
+    exam_onset_s: float = Field(30.0, ge=0, le=30)
+
     startup_timeout_s: int = Field(120, ge=1, le=MAX_SECONDS)
     lab_state_dir: Path = ROOT / ".lab"
 

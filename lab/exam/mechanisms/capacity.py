@@ -1,0 +1,126 @@
+"""Limits of the server: sessions of a role, dead tuples under a snapshot, WAL between checkpoints."""
+
+import itertools
+from collections.abc import Mapping
+from functools import partial
+
+from lab.clients.database import Role
+from lab.drills.drill import Proof
+from lab.drills.scene import Scene
+from lab.drills.sessions import Session, statements
+from lab.exam.items import Fault
+from lab.exam.mechanisms.mechanism import Mechanism, pids, texts
+from lab.foundation.errors import DatabaseError
+from workload.statements import Statement
+
+LIMIT = "SELECT rolconnlimit FROM pg_roles WHERE rolname = 'credit_app'"
+TOO_MANY = "too many connections"
+DEAD = """
+SELECT n_dead_tup, n_dead_tup::float / greatest(n_live_tup + n_dead_tup, 1)
+FROM pg_stat_user_tables WHERE relname = %s"""
+HOLDERS = """
+SELECT pid FROM pg_stat_activity
+WHERE application_name = %s AND backend_xmin IS NOT NULL AND state = 'idle in transaction'"""
+MUCH = 0.2
+PARTS = 20
+WAL_SIZE = "64MB"
+LINES = 500
+FORCED = "SELECT checkpoints_req FROM pg_stat_bgwriter"
+STAGING = "import_staging"
+
+
+def _exhaust(scene: Scene, fault: Fault) -> None:
+    del fault
+    scene.sessions.exhaust(Role.APP, scene.value(LIMIT))
+
+
+def _prove_exhausted(scene: Scene, fault: Fault) -> Proof:
+    own = pids(scene, fault)
+    try:
+        scene.act(Role.APP, "SELECT 1")
+    except DatabaseError as error:
+        refused = TOO_MANY in str(error)
+        says = f"{len(own)} sessions of the application; one more is refused"
+        return Proof(holds=refused and bool(own), says=says if refused else str(error), pids=own)
+    return Proof(holds=False, says=f"{len(own)} sessions, and one more is accepted", pids=own)
+
+
+def _old(fault: Fault) -> Mapping[str, Statement]:
+    return texts(
+        fault,
+        f"""
+-- name: APP_quarter
+-- The first statement of a long report.
+SELECT count(*) FROM TABLE
+-- name: APP_refresh
+-- A part of the rows, to the same values.
+UPDATE TABLE SET SAME = SAME WHERE KEY %% {PARTS} = %(part)s
+""",
+    )
+
+
+def _hold(statement: Statement, session: Session) -> None:
+    session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+    session.run(statement)
+    session.idle()
+
+
+def _refresh(statement: Statement, parts: "itertools.cycle[int]", session: Session) -> None:
+    session.run(statement, part=next(parts))
+
+
+def _snapshot(scene: Scene, fault: Fault) -> None:
+    quarter, refresh = _old(fault).values()
+    scene.sessions.once(Role.APP, "quarter", partial(_hold, quarter))
+    work = partial(_refresh, refresh, itertools.cycle(range(PARTS)))
+    scene.sessions.repeat(Role.APP, "refresh", work, every_s=0.5 / scene.intensity)
+
+
+def _prove_snapshot(scene: Scene, fault: Fault) -> Proof:
+    [[dead, share]] = scene.ask(DEAD, [fault.victim])
+    holders = frozenset(pid for (pid,) in scene.ask(HOLDERS, [fault.culprits[0]]))
+    return Proof(
+        holds=bool(holders) and share > MUCH,
+        says=f"{dead} tuples of {fault.victim} are dead, {share:.0%}; {len(holders)} old snapshot",
+        pids=holders,
+    )
+
+
+def _staging(fault: Fault) -> Mapping[str, Statement]:
+    application = fault.culprits[0]
+    return statements(
+        f"""
+-- name: {application.partition("-")[0]}_load
+-- Four megabytes of lines that cannot be compressed.
+INSERT INTO {STAGING} SELECT string_agg(md5(random()::text), '')
+FROM generate_series(1, 125000) n GROUP BY n %% %(lines)s
+""",
+        service=application,
+    )
+
+
+def _load(statement: Statement, session: Session) -> None:
+    session.run(statement, lines=LINES)
+    session.execute(f"TRUNCATE {STAGING}")
+
+
+def _wal(scene: Scene, fault: Fault) -> None:
+    scene.since("checkpoints", lambda: scene.value(FORCED))
+    scene.act(Role.SUPERUSER, f"ALTER SYSTEM SET max_wal_size = '{WAL_SIZE}'")
+    scene.act(Role.SUPERUSER, "SELECT pg_reload_conf()")
+    scene.act(Role.OWNER, f"DROP TABLE IF EXISTS {STAGING}")
+    scene.act(Role.OWNER, f"CREATE TABLE {STAGING} (line text) WITH (autovacuum_enabled = false)")
+    [load] = _staging(fault).values()
+    work = partial(_load, load)
+    scene.sessions.repeat(Role.OWNER, "load", work, count=scene.times(1), every_s=0.3)
+
+
+def _prove_wal(scene: Scene, fault: Fault) -> Proof:
+    forced = scene.since("checkpoints", lambda: scene.value(FORCED))
+    says = f"{forced:.0f} checkpoints were forced by the volume of WAL"
+    return Proof(holds=forced > 1, says=says, pids=pids(scene, fault))
+
+
+EXHAUST = Mechanism(inject=_exhaust, prove=_prove_exhausted)
+SNAPSHOT = Mechanism(inject=_snapshot, prove=_prove_snapshot, sql=_old)
+WAL = Mechanism(inject=_wal, prove=_prove_wal, sql=_staging)

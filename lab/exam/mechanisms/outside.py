@@ -1,0 +1,105 @@
+"""Faults without sessions of their own: an index, statistics, a slow service, a stopped component."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from lab.clients.database import Role
+from lab.clients.services import ServiceClient, clients
+from lab.drills import processes
+from lab.drills.drill import Proof
+from lab.drills.faults import stale_statistics
+from lab.drills.processes import Stoppage
+from lab.drills.scene import Scene
+from lab.exam.items import Fault
+from lab.exam.mechanisms.mechanism import Mechanism
+from workload.statements import STATEMENTS, Statement
+
+# The statements whose plan an index decides, and those of old statistics.
+USED_BY = {
+    "credit_proposals_customer": ("customer_history",),
+    "credit_contracts_customer": ("customer_exposure",),
+    "installments_open_due": ("mark_overdue",),
+    "installments": ("customer_exposure", "account_statement"),
+}
+TABLE = "SELECT tablename FROM pg_indexes WHERE schemaname = 'public' AND indexname = %s"
+SCANS = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = %s"
+DELAY_S = 2.0
+DELAY_SUM = "credit_start_delay_seconds_sum"
+PREFIX = "credit-"
+
+
+def _statements(fault: Fault) -> Mapping[str, Statement]:
+    return {name: STATEMENTS[name] for name in USED_BY.get(fault.victim, ())}
+
+
+def _drop(scene: Scene, fault: Fault) -> None:
+    [[table]] = scene.ask(TABLE, [fault.victim])
+    scene.memo["table"] = table
+    scene.since("scans", lambda: scene.value(SCANS, [table]))
+    scene.act(Role.OWNER, f"DROP INDEX {fault.victim}")
+
+
+def _prove_drop(scene: Scene, fault: Fault) -> Proof:
+    gone = not scene.ask(TABLE, [fault.victim])
+    table = scene.memo["table"]
+    scans = scene.since("scans", lambda: scene.value(SCANS, [table]))
+    return Proof(
+        holds=gone and scans > 0,
+        says=f"{fault.victim} is {'missing' if gone else 'present'}, {table} was scanned {scans:.0f} times",
+    )
+
+
+def _age(scene: Scene, fault: Fault) -> None:
+    del fault
+    stale_statistics.inject(scene)
+
+
+def _prove_aged(scene: Scene, fault: Fault) -> Proof:
+    del fault
+    return stale_statistics.prove(scene)
+
+
+def _client(scene: Scene, service: str) -> ServiceClient:
+    name = service.removeprefix(PREFIX)
+    [found] = [client for client in clients(scene.settings) if client.name == name]
+    return found
+
+
+def _start_delay(client: ServiceClient) -> float:
+    return sum(sample.value for sample in client.samples() if sample.name == DELAY_SUM)
+
+
+def _slow(scene: Scene, fault: Fault) -> None:
+    client = _client(scene, fault.victim)
+    scene.since("start_delay", partial(_start_delay, client))
+    client.set_delay(DELAY_S * scene.intensity)
+
+
+def _prove_slow(scene: Scene, fault: Fault) -> Proof:
+    client = _client(scene, fault.victim)
+    # The delay expires after five minutes.
+    client.set_delay(DELAY_S * scene.intensity)
+    delay = scene.since("start_delay", partial(_start_delay, client))
+    set_to = float(client.health()["delay_s"])
+    says = f"operations of {fault.victim} start {set_to:g} s late, {delay:.1f} s in total"
+    return Proof(holds=set_to > 0 and delay > 0, says=says)
+
+
+def _component(fault: Fault) -> Stoppage:
+    name = fault.victim.removeprefix(PREFIX)
+    column = "application_name" if fault.victim.startswith(PREFIX) else "usename"
+    return Stoppage(component=name, column=column, value=fault.victim)
+
+
+def _stop(scene: Scene, fault: Fault) -> None:
+    processes.stop(scene.settings, _component(fault).component)
+
+
+def _prove_stopped(scene: Scene, fault: Fault) -> Proof:
+    return _component(fault).prove(scene)
+
+
+INDEX = Mechanism(inject=_drop, prove=_prove_drop, sql=_statements)
+STATISTICS = Mechanism(inject=_age, prove=_prove_aged, sql=_statements)
+SLOW = Mechanism(inject=_slow, prove=_prove_slow)
+STOPPED = Mechanism(inject=_stop, prove=_prove_stopped)

@@ -1,0 +1,74 @@
+"""The truth about an exam's faults, collected before it ends: names, queryids, pids, references."""
+
+from contextlib import suppress
+from typing import Any
+
+from lab.drills.catalogue import DRILLS
+from lab.drills.scene import Scene
+from lab.exam.cast import Actor
+from lab.exam.log import TrueFault
+from lab.exam.requests import METRIC
+from lab.foundation.errors import LabError
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
+from lab.judge.signals import Events, Metric, Slow
+from lab.telemetry.store import Reader
+
+QUERYIDS = """
+SELECT DISTINCT queryid::text FROM pg_stat_statements
+WHERE query ~ %s AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+TRACES = """
+SELECT DISTINCT trace_id FROM spans WHERE service = ? AND start_ns BETWEEN ? AND ? LIMIT 2000"""
+PREFIXES = ("pg_", "credit_", "lab_", "statement:", "service:", "wait_event:")
+
+
+def collect(actor: Actor, settings: LabSettings, ended_ns: int) -> TrueFault:
+    """Return the truth about one fault; a source that does not answer has no references."""
+    fault, report = actor.part.fault, actor.last
+    onset_ns = report.injected_ns if report else ended_ns
+    names = tuple(actor.part.mechanism.sql(fault))
+    queryids = _queryids(settings, names)
+    pids = tuple(str(pid) for pid in sorted(actor.pids))
+    references = [
+        *(f"plan:{queryid}" for queryid in queryids),
+        *(f"sample:{pid}" for pid in sorted({*pids, *actor.chain})),
+        *_series(fault.kind),
+        *(f"trace:{trace}" for trace in _traces(settings, fault.culprits, onset_ns, ended_ns)),
+    ]
+    if any(isinstance(signal, Events | Slow) for signal in DRILLS[fault.kind].signals):
+        references.append("log:")
+    return TrueFault(
+        kind=fault.kind,
+        objects=(*names, fault.victim, *queryids),
+        culprits=(*fault.culprits, *pids),
+        heads=tuple(sorted(actor.heads)),
+        chain=tuple(sorted(actor.chain)),
+        onset_ns=onset_ns,
+        evidence=tuple(dict.fromkeys(references)),
+    )
+
+
+def _queryids(settings: LabSettings, names: tuple[str, ...]) -> tuple[str, ...]:
+    found: list[tuple[Any, ...]] = []
+    if names:
+        with suppress(LabError):
+            pattern = f"statement='({'|'.join(names)})'"
+            found = Scene.read_only(settings).ask(QUERYIDS, [pattern])
+    return tuple(sorted(queryid for (queryid,) in found))
+
+
+def _series(kind: str) -> list[str]:
+    signals = [signal for signal in DRILLS[kind].signals if isinstance(signal, Metric)]
+    names = {name for signal in signals for name in METRIC.findall(signal.expr)}
+    return sorted(f"series:{name}" for name in names if name.startswith(PREFIXES) or name == "up")
+
+
+def _traces(
+    settings: LabSettings, services: tuple[str, ...], since_ns: int, until_ns: int
+) -> list[str]:
+    reader = Reader(Paths.of(settings).store)
+    found: list[tuple[Any, ...]] = []
+    for service in services:
+        with suppress(LabError):
+            found += reader.rows(TRACES, (service, since_ns, until_ns))
+    return sorted({trace for (trace,) in found})
