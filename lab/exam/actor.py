@@ -17,7 +17,7 @@ from lab.drills.drill import Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import Sessions
 from lab.exam.items import Fault
-from lab.exam.mechanisms import MECHANISMS, Mechanism, herring
+from lab.exam.mechanisms import MECHANISMS, PREPARED, Mechanism, herring
 from lab.exam.secrecy import be_unreadable
 from lab.foundation import clock
 from lab.foundation.errors import LabError
@@ -30,14 +30,20 @@ ENDS_WITHIN_S = 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """What an actor does: a fault, or something harmless by its name."""
+    """What an actor does: a fault, something harmless by its name, or nothing (`idle`).
+
+    Every exam has the same number of actors: the process list must not show how many faults there are.
+    """
 
     fault: Fault
     herring: str = ""
+    idle: bool = False
 
     @property
     def mechanism(self) -> Mechanism:
         """How it is injected and proven."""
+        if self.idle:
+            return Mechanism(inject=lambda *_: None, prove=lambda *_: PREPARED)
         return herring(self.herring) if self.herring else MECHANISMS[self.fault.kind]
 
 

@@ -33,6 +33,8 @@ from lab.foundation.timestamps import NS_PER_S
 PROVEN_WITHIN_S = 150.0
 CHECK_EVERY_S = 0.5
 VERIFY_WINDOW_S = 1.0
+# Two faults and something harmless.
+ACTORS = 3
 OBSERVER_STOPPED = {"datadog": "agent-stopped", "postgres_exporter": "exporter-stopped"}
 INTERRUPTED = "the exam process was ended by a signal"
 STOPPED = "it was stopped before the clock started"
@@ -114,9 +116,10 @@ class _Exam:
         statefile.write_json(self._files.snapshot, self._snapshot)
         self._place.write(self._record)
         self._wait(min(self._item.onset_s, self._settings.exam_onset_s))
-        for name in self._item.herrings:
-            fault = Fault(kind=OPERATIONS, victim="", culprits=(OPERATIONS,))
-            self._harmless.append(Actor(Part(fault=fault, herring=name.value)))
+        fault = Fault(kind=OPERATIONS, victim="", culprits=(OPERATIONS,))
+        parts = [Part(fault=fault, herring=name.value) for name in self._item.herrings]
+        parts += [Part(fault=fault, idle=True)] * (ACTORS - len(parts) - len(self._item.faults))
+        self._harmless = [Actor(part) for part in parts]
         if self._item.without_data:
             processes.stop(self._settings, self._item.without_data)
         self._faults = [Actor(Part(fault=fault)) for fault in self._item.faults]

@@ -13,4 +13,9 @@ group = CommandGroup(
     LazyCommand("stop", "lab.cli.exam.taking:stop", "End the exam without an answer, or heal a killed one."),
     LazyCommand("list", "lab.cli.exam.results:list_all", "Show the exams with their scores, newest first."),
     LazyCommand("report", "lab.cli.exam.results:report", "Show an exam: truth, answer, score, requests."),
+    LazyCommand(
+        "check",
+        "lab.cli.exam.results:check",
+        "Run items without a player: each must be proven, healed and verified. All: about an hour.",
+    ),
 )  # fmt: skip

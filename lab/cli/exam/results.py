@@ -4,17 +4,20 @@ import json
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from lab.cli.views import exam as view
-from lab.exam import ending, session
+from lab.exam import checking, ending, session
 from lab.exam import report as reporting
 from lab.exam.errors import ExamError
 from lab.exam.place import Place
+from lab.foundation.outcome import Outcome
 from lab.foundation.settings import LabSettings
 from lab.stack.mode import running_settings
+from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson
-from lab.terminal.screen import err, out
+from lab.terminal.screen import Screen, err, out
 
 
 def list_all(as_json: AsJson = False) -> None:
@@ -48,3 +51,28 @@ def report(
         out.print_json(json.dumps(result.to_json()))
     elif html is None:
         out.print(view.result(result))
+
+
+def check(
+    items: Annotated[
+        str | None, typer.Option(help="Only these, by number: 0,12,64.", metavar="A,B")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Chooses culprits and intensities.")] = 15,
+    as_json: AsJson = False,
+) -> None:
+    """Run items without a player: each must be proven, healed and verified. All: about an hour.
+
+    Exit status 1 when one failed, 2 when one could not be verified.
+    """
+    settings = running_settings(LabSettings.load())
+    chosen = checking.numbers(items)
+    found = []
+    with interruptible(), Screen() as screen:
+        for checked in checking.check(chosen, settings, seed=seed, reporter=screen):
+            found.append(checked)
+            screen.done(f"{checked.number} {checked.template}", checked.problem or checked.verified)
+    if as_json:
+        out.print_json(json.dumps(msgspec.to_builtins(found)))
+    else:
+        out.print(view.checked(found))
+    raise typer.Exit(Outcome.worst(each.outcome for each in found).exit_status)

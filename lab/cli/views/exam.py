@@ -7,6 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from lab.exam.checking import Checked
 from lab.exam.doors import describe
 from lab.exam.ending import Result
 from lab.exam.place import Record, State
@@ -106,6 +107,22 @@ def result(found: Result) -> RenderableType:
         )
     )
     return Padding(Group(*parts), (0, 2), expand=False)
+
+
+def checked(found: Sequence[Checked]) -> RenderableType:
+    """Return one line for each item that was run."""
+    lines = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("item", "", "proven after", "right answer", "result"):
+        lines.add_column(heading, overflow="fold")
+    for each in found:
+        lines.add_row(
+            str(each.number),
+            each.template,
+            "" if each.proven_s is None else f"{each.proven_s:.0f} s",
+            "" if each.oracle is None else f"{each.oracle:.0%}",
+            Text(each.problem, style="red") if each.problem else each.verified,
+        )
+    return Padding(lines, (0, 2), expand=False)
 
 
 def _components(components: dict[str, float]) -> Table:

@@ -6,6 +6,6 @@ lab/exam/restoring.py.
 """
 
 from lab.exam.mechanisms.mechanism import Mechanism
-from lab.exam.mechanisms.registry import MECHANISMS, herring
+from lab.exam.mechanisms.registry import MECHANISMS, PREPARED, herring
 
-__all__ = ["MECHANISMS", "Mechanism", "herring"]
+__all__ = ["MECHANISMS", "PREPARED", "Mechanism", "herring"]

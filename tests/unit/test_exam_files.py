@@ -1,0 +1,146 @@
+"""The files of an exam: answers, hints and results, damaged ones, and an exam whose process died."""
+
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lab.exam import ending, session
+from lab.exam.errors import ExamError
+from lab.exam.form import Answer, Finding
+from lab.exam.place import Place, Record, State
+from lab.exam.scoring import grade
+from lab.exam.session import Options
+from lab.foundation import clock, statefile
+from lab.foundation.settings import LabSettings
+from lab.foundation.timestamps import NS_PER_S
+from tests.fix_reporter import Told
+
+EXAM = "0123456789ab"
+MINUTE_NS = 60 * NS_PER_S
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabSettings:
+    monkeypatch.setenv("LAB_STATE_DIR", str(tmp_path))
+    return LabSettings.load()
+
+
+def _write(
+    settings: LabSettings, state: State, *, left_ns: int = MINUTE_NS, alive: bool = True
+) -> Place:
+    place = Place(settings)
+    now_ns = clock.now_ns()
+    place.write(
+        Record(
+            exam=EXAM,
+            state=state,
+            doors=("log",),
+            minutes=15.0,
+            commitment="0" * 64,
+            pid=os.getpid() if alive else 2**22,
+            created=psutil.Process().create_time(),
+            started_ns=now_ns - MINUTE_NS,
+            clock_ns=None if state is State.PREPARING else now_ns - MINUTE_NS,
+            deadline_ns=None if state is State.PREPARING else now_ns + left_ns,
+        )
+    )
+    return place
+
+
+ANSWER = Answer(findings=(Finding(kind="burst"),))
+
+
+def test_without_an_exam_there_is_nothing_to_answer_or_to_stop(settings: LabSettings) -> None:
+    with pytest.raises(ExamError, match="No exam is running"):
+        session.answer(settings, ANSWER, Told())
+    with pytest.raises(ExamError, match="No exam is running"):
+        session.hint(settings)
+    assert session.stop(settings, Told()) is None
+    assert session.results(settings) == []
+
+
+def test_an_answer_before_the_clock_and_after_the_deadline_is_refused(
+    settings: LabSettings,
+) -> None:
+    _write(settings, State.PREPARING)
+    with pytest.raises(ExamError, match="has not started"):
+        session.answer(settings, ANSWER, Told())
+    place = _write(settings, State.RUNNING, left_ns=-1)
+    with pytest.raises(ExamError, match="the answer does not count"):
+        session.answer(settings, ANSWER, Told())
+    _write(settings, State.OVER)
+    with pytest.raises(ExamError, match=f"{EXAM} is over"):
+        session.answer(settings, ANSWER, Told())
+    assert not place.files(EXAM).answer.exists()
+
+
+def test_only_the_first_answer_counts(settings: LabSettings) -> None:
+    place = _write(settings, State.RUNNING)
+    first = ending.Submitted(at_ns=clock.now_ns(), answer=ANSWER)
+    statefile.write_json(place.files(EXAM).answer, first)
+    with pytest.raises(ExamError, match="only the first counts"):
+        session.answer(settings, ANSWER, Told())
+    assert ending.submitted(place.files(EXAM)) == first
+
+
+def test_a_damaged_answer_is_no_answer(settings: LabSettings) -> None:
+    place = _write(settings, State.RUNNING)
+    statefile.write(place.files(EXAM).answer, b'{"at_ns": 1, "answer": {"findings": [], ')
+    assert ending.submitted(place.files(EXAM)) is None
+
+
+def test_hints_are_counted_and_end(settings: LabSettings) -> None:
+    place = _write(settings, State.RUNNING)
+    texts = [session.hint(settings).text for _ in session.HINTS]
+    assert texts == list(session.HINTS)
+    with pytest.raises(ExamError, match="All 3 hints"):
+        session.hint(settings)
+    record = place.current()
+    assert record is not None
+    log = ending.log_of(record, place.files(EXAM), ended_ns=1)
+    assert len(log.hints) == 3
+
+
+def test_a_second_exam_is_refused(settings: LabSettings) -> None:
+    _write(settings, State.RUNNING)
+    with pytest.raises(ExamError, match=f"Exam {EXAM} is running"):
+        session.start(settings, Options(), Told())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (Options(seed=-1), "--seed -1"),
+        (Options(number=1000), "--item 1000"),
+        (Options(minutes=0.5), "--minutes 0.5"),
+        (Options(minutes=float("nan")), "--minutes nan"),
+    ],
+)
+def test_options_out_of_range_are_refused(
+    settings: LabSettings, options: Options, message: str
+) -> None:
+    with pytest.raises(ExamError, match=message):
+        session.start(settings, options, Told())
+
+
+def test_an_exam_whose_process_died_is_void_with_its_reason(settings: LabSettings) -> None:
+    place = _write(settings, State.RUNNING, alive=False)
+    assert session.current(settings) is None
+    record = place.current()
+    assert record is not None
+    assert record.state is State.OVER
+    assert "killed" in record.says
+    [result] = session.results(settings)
+    assert result.grade.score is None
+    assert result.grade == grade(result.log)
+
+
+def test_an_unknown_exam_and_a_damaged_result_are_reported(settings: LabSettings) -> None:
+    place = Place(settings)
+    with pytest.raises(ExamError, match="no result of exam"):
+        ending.read(place, EXAM)
+    statefile.write(place.files(EXAM).result, b"{")
+    with pytest.raises(ExamError, match="damaged"):
+        ending.read(place, EXAM)
