@@ -7,8 +7,10 @@ import typer
 
 from lab.cli import account
 from lab.cli.views.doctor import render
-from lab.clients import database
+from lab.clients import database, refusals
+from lab.clients.database import Role
 from lab.doctor import examine
+from lab.foundation.errors import DatabaseError
 from lab.foundation.settings import LabSettings
 from lab.stack.mode import running_settings
 from lab.terminal.options import AsJson
@@ -34,9 +36,13 @@ def doctor(
     """
     # The key belongs to the lab: the Agent of another database has its own.
     key = account.checked_key() if dsn is None else None
-    if dsn is None:
-        dsn = database.dsn(running_settings(LabSettings.load()), database.Role.SUPERUSER)
-    report = examine(dsn, datadog_role=datadog_role, exporter_role=exporter_role)
+    own = None if dsn else database.dsn(running_settings(LabSettings.load()), Role.SUPERUSER)
+    try:
+        report = examine(own or dsn or "", datadog_role=datadog_role, exporter_role=exporter_role)
+    except DatabaseError as error:
+        if not own:
+            error.args = (refusals.of_another_server(str(error)),)
+        raise
     if as_json:
         out.print_json(json.dumps({**report.to_json(), **account.as_json(key)}))
     else:

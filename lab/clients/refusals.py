@@ -23,9 +23,14 @@ _ATTEMPT = re.compile(
     r'connection to server (?:at "(?P<host>[^"]{0,300}+)"(?: \((?P<address>[^)]{0,100}+)\))?+'
     r', port (?P<port>\d{1,5}+)|on socket "(?P<socket>[^"]{0,300}+)") failed: '
 )
-_CHECK_ADDRESS = (
-    "Check the address in the connection string; of the lab's own database, `./creditlab status`."
+# Advice that holds for the lab's own database only; `of_another_server` removes it.
+_SEE_STATUS = "; of the lab's own database, `./creditlab status`"
+_OWN_PASSWORDS = (
+    " The lab's own passwords are read from the environment and from .env, and were set when the role was"
+    " created."
 )
+_UP_CREATES = " `./creditlab up` creates the lab's."
+_CHECK_ADDRESS = f"Check the address in the connection string{_SEE_STATUS}."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +60,13 @@ def error(message: str, options: Mapping[str, str]) -> DatabaseError:
         tried = "".join(f"\n  {r.where or 'not tried'}: {r.reason}" for r in found)
         sorted_error.args = (f"{sorted_error}\nAll that was tried:{tried}",)
     return sorted_error
+
+
+def of_another_server(message: str) -> str:
+    """Return an error's message without the advice that holds for the lab's own database only."""
+    for advice in (_SEE_STATUS, _OWN_PASSWORDS, _UP_CREATES):
+        message = message.replace(advice, "")
+    return message
 
 
 def _refusals(message: str) -> Iterator[Refusal]:
@@ -107,9 +119,7 @@ def _answered(where: str, role: str, reason: str, options: Mapping[str, str]) ->
     database = options.get("dbname", role)
     if "password authentication failed" in reason:
         return PasswordRefusedError(
-            f"PostgreSQL at {where} refuses the password of role {role}.\nCheck it. The lab's own"
-            " passwords are read from the environment and from .env, and were set when the role was"
-            " created.",
+            f"PostgreSQL at {where} refuses the password of role {role}.\nCheck it.{_OWN_PASSWORDS}",
             sqlstate="28P01",
         )
     if "no password supplied" in reason:
@@ -124,7 +134,7 @@ def _answered(where: str, role: str, reason: str, options: Mapping[str, str]) ->
         )
     if re.match(r'database "[^"]*" does not exist|no such database', reason):
         return DatabaseAbsentError(
-            f'PostgreSQL at {where} has no database "{database}". `./creditlab up` creates the lab\'s.',
+            f'PostgreSQL at {where} has no database "{database}".{_UP_CREATES}',
             sqlstate="3D000",
         )
     if "pg_hba.conf" in reason:

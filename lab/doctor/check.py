@@ -20,6 +20,13 @@ class Status(StrEnum):
         return Outcome.FAILED if self is Status.MISSING else Outcome(self.value)
 
 
+class Need(StrEnum):
+    """Whether an observer works at all without a requirement."""
+
+    REQUIRED = "required"
+    RECOMMENDED = "recommended"
+
+
 class Then(StrEnum):
     """What a fix needs after its statements to take effect."""
 
@@ -58,6 +65,8 @@ class Check:
         title: the requirement, as text.
         found: the state of the database.
         impact: the data that are missing without it.
+        need: whether an observer works at all without it.
+        cost: what meeting the requirement costs a production server; empty when it costs nothing of note.
         fix: None when nothing is to be done.
     """
 
@@ -67,6 +76,8 @@ class Check:
     found: str
     impact: str
     fix: Fix | None = None
+    need: Need = Need.RECOMMENDED
+    cost: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The doctor's rules, as functions of facts: what no server of this machine can show."""
 
 import json
+import re
 from dataclasses import replace
 from io import StringIO
 
@@ -8,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from lab.cli.views.doctor import render
+from lab.clients import refusals
 from lab.doctor import Check, Report, Status, Then
 from lab.doctor.facts import (
     Attempt,
@@ -18,7 +20,7 @@ from lab.doctor.facts import (
     Setting,
     StatementTexts,
 )
-from lab.doctor.rules import judge
+from lab.doctor.rules import judge, weight
 
 GOOD_SETTINGS = {
     "auto_explain.log_analyze": "on",
@@ -262,6 +264,30 @@ def test_the_view_shows_every_fix_whole_in_a_narrow_terminal() -> None:
     assert f"{len(examined.missing)} of {len(examined.checks)} missing" in words
 
 
+def test_the_verdict_comes_first_and_what_is_required_before_what_is_recommended() -> None:
+    """A warning names what a fix costs in production."""
+    timing = replace(GOOD.settings["track_io_timing"], value="off")
+    bare = replace(with_setting("track_io_timing", timing), has_query_id=False)
+    shown = StringIO()
+    Console(width=200, file=shown).print(render(report(bare)))
+    text = shown.getvalue()
+    assert text.splitlines()[1].startswith("2 of ")
+    assert "missing (1 required, 1 recommended)" in text.splitlines()[1]
+    shown_lines = [line.strip() for line in text.splitlines()]
+    required, recommended = shown_lines.index("required"), shown_lines.index("recommended")
+    at = {
+        name: text[: text.index(name)].count("\n")
+        for name in ("a query id", "I/O time is measured")
+    }
+    assert required < at["a query id"] < recommended < at["I/O time is measured"]
+    assert "What it costs in production: two clock reads for each block" in text
+
+
+def test_every_cost_and_need_is_of_a_check_that_there_is() -> None:
+    names = {check.name for check in judge(GOOD)}
+    assert names >= weight.REQUIRED | weight.COSTS.keys()
+
+
 def report(facts: Facts) -> Report:
     return Report(
         server_version=facts.server_version,
@@ -363,3 +389,18 @@ def test_statement_texts_that_cannot_be_read_are_reported(
     check = find(replace(GOOD, texts=texts), "statement_texts")
     assert (check.status, words in check.found) == (status, True)
     assert (check.fix is None) is (status is Status.OK)
+
+
+def test_advice_about_the_labs_own_database_is_not_given_for_another_server() -> None:
+    """Those who check a server of their own have no `./creditlab status` of it."""
+    attempt = 'connection to server at "db.example.org", port 5432 failed: '
+    for reason in (
+        "Connection refused",
+        'FATAL:  database "x" does not exist',
+        "FATAL:  password authentication failed for user",
+    ):
+        own = str(refusals.error(attempt + reason, {"dbname": "x"}))
+        assert re.search(r"creditlab|lab's own", own)
+        other = refusals.of_another_server(own)
+        assert not re.search(r"creditlab|lab's own", other)
+        assert other.startswith("PostgreSQL at db.example.org:5432") or "No PostgreSQL" in other

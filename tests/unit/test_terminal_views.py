@@ -368,10 +368,31 @@ def test_sessions_show_who_waits_for_whom_and_what_runs() -> None:
         f"│ └── 2 credit-risk active 2.0 s pay trace {'a' * 32}",
         "├── a prepared transaction: see pg_prepared_xacts",
         "└── 99 a background process, or already ended",
-        "pid who state waits for transaction query statement",
-        "1 credit_app idle in transaction 1 min 15 s 1.2 s SELECT 1",
-        "2 credit-risk active Lock/tuple 1 min 15 s 1.2 s pay",
+        "pid who waits for open statement state query",
+        "1 credit_app 1 min 15 s SELECT 1 idle in transaction -",
+        "2 credit-risk Lock/tuple 1 min 15 s pay active 1.2 s",
     ]
+
+
+def test_sessions_fit_into_80_columns_with_whole_pids_and_one_line_each() -> None:
+    """As with a DBA's terminal beside the editor: columns and traces are left out, pids are not shortened."""
+    chain = [
+        session(
+            16_580 + number, service="credit-underwriting", statement="insert_contract", trace_id="a" * 32,
+            wait_event_type="Lock", wait_event="transactionid", blocked_by=(16_579 + number,),
+        )
+        for number in range(6)
+    ]  # fmt: skip
+    node = BlockingNode(pid=16_585, waiting=())
+    for number in reversed(range(5)):
+        node = BlockingNode(pid=16_580 + number, waiting=(node,))
+    found = replace(found_sessions(*chain), blocking=(node,))
+    shown = lines(sessions.render(found), 80)
+    assert all(len(line) <= 78 for line in shown)
+    assert "a" * 8 not in "".join(shown)
+    assert len(shown) == 2 + 6 + 1 + 6
+    assert all(any(f" {each.pid} " in f" {line} " for line in shown[-6:]) for each in chain)
+    assert sum("trace " + "a" * 32 in line for line in lines(sessions.render(found), 160)) == 6
 
 
 def test_nobody_waits_and_nothing_runs() -> None:
@@ -384,10 +405,11 @@ def test_nobody_waits_and_nothing_runs() -> None:
         5, role=None, application=None, backend_type="autovacuum worker", text="x" * 61
     )
     last = squeezed(sessions.render(found_sessions(background)))[-1]
-    assert last.startswith("5 autovacuum worker active")
-    assert last.endswith(" " + "x" * 59 + "…")
-    assert squeezed(sessions.render(found_sessions(session(5, text="x" * 60))))[-1].endswith(
-        " " + "x" * 60
+    assert last.startswith("5 autovacuum worker ")
+    assert f" {'x' * 33}… active" in last
+    assert (
+        f" {'x' * 34} active"
+        in squeezed(sessions.render(found_sessions(session(5, text="x" * 34))))[-1]
     )
 
 

@@ -1,4 +1,4 @@
-"""The report of `doctor`, rendered for a terminal: all checks, then the fixes as statements to copy."""
+"""The report of `doctor`, rendered for a terminal: the verdict, all checks, then the fixes to copy."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lab.doctor.check import Check, Fix, Report, Status, Then
+from lab.doctor.check import Check, Fix, Need, Report, Status, Then
 from lab.foundation.outcome import Outcome
 
 _MARKS = {
@@ -24,13 +24,16 @@ _THEN = {
 
 
 def render(report: Report) -> RenderableType:
-    """Return a table of all checks, then each that is not ok with its fix, then the verdict."""
-    table = Table("", "what an observer needs", "found", box=None, pad_edge=False)
-    for check in report.checks:
-        table.add_row(_MARKS[check.status], check.title, Text(check.found, style="dim"))
+    """Return the verdict, a table of all checks by need, then each that is not ok with its fix."""
     head = f"PostgreSQL {report.server_version}, database {report.database}, role {report.role}"
     if report.is_standby:
         head += ", a standby"
+    table = Table("", "requirement", "found", box=None, pad_edge=False, header_style="dim")
+    for need in Need:
+        table.add_row("", Text(need.value, style="bold"))
+        for check in report.checks:
+            if check.need is need:
+                table.add_row(_MARKS[check.status], check.title, Text(check.found, style="dim"))
     titles = {check.name: check.title for check in report.checks}
     todo = [
         part for check in report.checks if check.fix for part in _advice(check, check.fix, titles)
@@ -38,13 +41,15 @@ def render(report: Report) -> RenderableType:
     if todo:
         how = "To fix, as a superuser, in this database, statement by statement:"
         todo = [Text(), Text(how), *todo]
-    return Group(Text(head, style="bold"), Text(), table, *todo, Text(), _verdict(report))
+    return Group(Text(head, style="bold"), _verdict(report), Text(), table, *todo)
 
 
 def _advice(check: Check, fix: Fix, titles: dict[str, str]) -> Iterator[RenderableType]:
     yield Text()
     yield Text.assemble(_MARKS[check.status], "  ", (check.title, "bold"))
     yield Padding(Text(f"What you lose without it: {check.impact}"), (0, 0, 0, 4))
+    if check.cost:
+        yield Padding(Text(f"What it costs in production: {check.cost}.", "yellow"), (0, 0, 0, 4))
     if fix.after:
         yield Padding(Text(f"First: {titles[fix.after]}"), (0, 0, 0, 4))
     for statement in fix.statements:
@@ -64,9 +69,10 @@ def _verdict(report: Report) -> Text:
     unknown = sum(check.status is Status.UNKNOWN for check in report.checks)
     rest = f", {unknown} unknown" if unknown else ""
     if report.missing:
-        return Text(
-            f"{len(report.missing)} of {len(report.checks)} missing{rest}", style="bold red"
-        )
+        required = sum(check.need is Need.REQUIRED for check in report.missing)
+        parts = f"{required} required, {len(report.missing) - required} recommended"
+        text = f"{len(report.missing)} of {len(report.checks)} missing ({parts}){rest}"
+        return Text(text, style="bold red" if required else "bold yellow")
     said = f"Nothing is missing in {len(report.checks)} checks{rest}"
     if report.outcome is Outcome.OK:
         return Text(said, style="bold green")

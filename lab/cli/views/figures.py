@@ -79,6 +79,20 @@ def grid(*columns: str, right: tuple[str, ...] = (), wraps: str | None = None) -
     return table
 
 
+class OneLine:
+    """A text on one line; its last part is left out where it does not fit, and the rest is shortened."""
+
+    def __init__(self, text: Text, last: Text) -> None:
+        self._text, self._last = text, last
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the line."""
+        whole = self._text + self._last
+        shown = whole if whole.cell_len <= options.max_width else self._text
+        shown.no_wrap, shown.overflow = True, "ellipsis"
+        yield shown
+
+
 class Fitting:
     """A table that drops its last columns in a narrow terminal."""
 

@@ -15,11 +15,14 @@ STATES = {
     "idle in transaction": "yellow",
     "idle in transaction (aborted)": "red",
 }
-TEXT_WIDTH = 60
+TEXT_WIDTH = 34
 
 
 def render(found: Sessions) -> RenderableType:
-    """Return the blocking tree and the busy sessions; idle sessions are only counted."""
+    """Return the blocking tree and the busy sessions; idle sessions are only counted.
+
+    `open` is the age of the transaction, `query` that of the running statement.
+    """
     if reason := found.absent.get("sessions"):
         return Padding(Text(reason, style="bold red"), (0, 2))
     known = {session.pid: session for session in found.sessions}
@@ -52,37 +55,39 @@ def _grow(branch: Tree, node: BlockingNode, known: Mapping[int, Session]) -> Non
         _grow(own, waiting, known)
 
 
-def _line(pid: int, session: Session | None) -> Text:
+def _line(pid: int, session: Session | None) -> RenderableType:
     if pid == PREPARED_TRANSACTION:
         return Text("a prepared transaction: see pg_prepared_xacts", style="bold")
     if session is None:
         return Text(f"{pid}  a background process, or already ended", style="dim")
-    return Text.assemble(
+    line = Text.assemble(
         (f"{pid}", "bold"),
         f"  {_who(session)}  ",
         (session.state or "", STATES.get(session.state or "", "")),
         f" {figures.seconds(session.state_age_s)}  ",
         (_what(session), "cyan"),
-        (f"  trace {session.trace_id}" if session.trace_id else "", "dim"),
     )
+    trace = f"  trace {session.trace_id}" if session.trace_id else ""
+    return figures.OneLine(line, Text(trace, style="dim"))
 
 
 def _table(sessions: list[Session]) -> RenderableType:
-    numbers = ("transaction", "query")
-    columns = ("pid", "who", "state", "waits for", *numbers, "statement")
-    table = figures.grid(*columns, right=numbers, wraps="statement")
+    numbers = ("open", "query")
+    # A narrow terminal shows the first columns; none is shortened.
+    columns = ("pid", "who", "waits for", "open", "statement", "state", "query")
+    table = figures.grid(*columns, right=numbers)
     for each in sessions:
         waits = f"{each.wait_event_type}/{each.wait_event}" if each.wait_event else ""
         table.add_row(
             str(each.pid),
             _who(each),
-            Text(each.state or "", style=STATES.get(each.state or "", "")),
             Text(waits, style="yellow" if each.blocked_by else "dim"),
             figures.seconds(each.transaction_age_s),
-            figures.seconds(each.query_age_s),
             Text(_what(each), style="cyan"),
+            Text(each.state or "", style=STATES.get(each.state or "", "")),
+            figures.seconds(each.query_age_s) if each.state == "active" else "-",
         )
-    return table
+    return figures.Fitting(table)
 
 
 def _who(session: Session) -> str:

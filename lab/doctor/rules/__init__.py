@@ -6,6 +6,7 @@ from dataclasses import replace
 from lab.doctor.check import Check
 from lab.doctor.facts import Facts
 from lab.doctor.rules import log, plans, roles, statements
+from lab.doctor.rules.weight import weighed
 
 
 def judge(facts: Facts) -> tuple[Check, ...]:
@@ -16,7 +17,7 @@ def judge(facts: Facts) -> tuple[Check, ...]:
         plans.checks(facts),
         log.checks(facts),
     )
-    checks = tuple(check for group in groups for check in group)
+    checks = tuple(weighed(check) for group in groups for check in group)
     return tuple(map(_on_primary, checks)) if facts.is_standby else checks
 
 
