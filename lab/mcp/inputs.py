@@ -12,14 +12,14 @@ Start = Annotated[
     str | None,
     Field(
         max_length=40,
-        description="Start of the time range: RFC 3339 (2026-01-31T09:30:00Z), or relative to now (-15m).",
+        description="Start of the time range: RFC 3339 (2026-01-31T09:30:00Z), or before the end (-15m).",
     ),
 ]
 End = Annotated[
     str | None,
     Field(
         max_length=40,
-        description="End of the time range, in the same forms. Default: now.",
+        description="End of the time range: RFC 3339, or before now (-5m). Default: now.",
     ),
 ]
 Limit = Annotated[

@@ -36,13 +36,18 @@ class Calls:
         self.access = access
         self._threads = CapacityLimiter(THREADS)
 
+    @property
+    def waiting(self) -> int:
+        """The number of calls that wait for a thread."""
+        return self._threads.statistics().tasks_waiting
+
     async def run(self, function: Callable[[], str]) -> str:
         """Call a function in one of a few threads.
 
         Raises:
             LabError: when too many calls wait already.
         """
-        if self._threads.statistics().tasks_waiting >= MAX_WAITING:
+        if self.waiting >= MAX_WAITING:
             raise LabError(
                 f"Too many concurrent calls: {THREADS} run and {MAX_WAITING} wait. Call again later."
             )

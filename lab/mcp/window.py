@@ -16,7 +16,7 @@ ABSOLUTE = re.compile(
     r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})",
     re.ASCII,
 )
-FORMS = "RFC 3339 with a time zone, such as 2026-01-31T09:30:00Z, or relative to now, such as -15m or -90s"
+FORMS = "RFC 3339 with a time zone, such as 2026-01-31T09:30:00Z, or relative, such as -15m or -90s"
 
 
 class TimeRangeError(LabError):
@@ -46,8 +46,13 @@ class Window:
         return nanoseconds(self.until)
 
 
-def moment_of(text: str, name: str) -> datetime:
+def moment_of(text: str, name: str, *, before: datetime | None = None) -> datetime:
     """Parse a time in UTC.
+
+    Args:
+        text: the time.
+        name: the argument's name.
+        before: what a relative time is relative to; None for now.
 
     Raises:
         TimeRangeError: with the argument's name, the value and the accepted forms.
@@ -56,8 +61,10 @@ def moment_of(text: str, name: str) -> datetime:
     if given == "now":
         return clock.now()
     if found := RELATIVE.fullmatch(given):
-        with suppress(OverflowError):
-            return clock.now() - timedelta(**{UNITS[found[2]]: int(found[1])})
+        try:
+            return (before or clock.now()) - timedelta(**{UNITS[found[2]]: int(found[1])})
+        except OverflowError:
+            raise TimeRangeError(f"{name}={given!r} is out of range. Expected: {FORMS}.") from None
     if ABSOLUTE.fullmatch(given):
         with suppress(ValueError, OverflowError):
             return datetime.fromisoformat(given.upper()).astimezone(UTC)
@@ -77,10 +84,8 @@ def window(start: str | None, end: str | None, *, default: timedelta, most: time
         TimeRangeError: when a time is malformed, the end is not after the start, or the range is too long.
     """
     until = moment_of(end, "end") if end else clock.now()
-    try:
-        since = moment_of(start, "start") if start else until - default
-    except OverflowError:
-        raise TimeRangeError(f"end={end!r} is out of range. Expected: {FORMS}.") from None
+    span = f"-{default.total_seconds():.0f}s"
+    since = moment_of(start or span, "start", before=until)
     if since >= until:
         raise TimeRangeError(
             f"start {since:%Y-%m-%dT%H:%M:%SZ} is not before end {until:%Y-%m-%dT%H:%M:%SZ}."

@@ -102,6 +102,10 @@ HOW = {
     "drill quiet": How(values={"--for": "10m"}, begun="drills/lock"),
     "drill random": How(values={"--seed": "15", "--every": "5m", "--intensity": "0.5"}, begun=RUNS),
     "drill stop": How(alone=True),
+    "mcp": How(
+        values={"--with": "prometheus", "--port": "0"},
+        elsewhere="tests/integration/test_mcp_transports.py; the last but one of test_drilldown.py",
+    ),
     "psql": How(values={"--role": "datadog"}),
     "test": How(elsewhere=".ci/run is this command"),
     "bench seed": How(values={"--scale": "0.01"}, elsewhere=BENCH),

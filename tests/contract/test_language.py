@@ -28,7 +28,7 @@ PROSE: Mapping[str, tuple[str, ...]] = {
     "lab/drilldown": (".py", ".sql"),
     "lab/judge": (".py",),
     "lab/verify": (".py", ".sql"),
-    "lab/drills": (".py", ".html"), "lab/cli": (".py",), "lab/bench": (".py",),
+    "lab/drills": (".py", ".html"), "lab/mcp": (".py", ".sql"), "lab/cli": (".py",), "lab/bench": (".py",),
     "workload": (".py", ".sql", ".html"), "grafana/generator": (".py",), "k8s": (".py",),
 }  # fmt: skip
 # Each word or phrase, as a regular expression between word boundaries, and what to write.

@@ -46,7 +46,7 @@ class LabTools:
         found = mode.status(self._sources.mode, self._sources.settings)
         return {"mode": self._sources.mode.value, **dict(compact(found.to_json()))}
 
-    @tool("A trace with its statements explained", Door.LOG, Door.APM, Door.DATADOG)
+    @tool("A trace with its statements explained", Door.LOG, Door.APM, Door.DATADOG, Door.SQL)
     def lab_trace(
         self,
         *,
@@ -69,7 +69,7 @@ class LabTools:
         report = self._sources.remote_or_local().report(trace_id, service)
         return _report(report)
 
-    @tool("One execution with its plan", Door.LOG, Door.APM, Door.DATADOG)
+    @tool("One execution with its plan", Door.LOG, Door.APM, Door.DATADOG, Door.SQL)
     def lab_execution(self, trace_id: TraceId, span_id: SpanId) -> dict[str, Any]:
         """Return one execution of a statement, by its span: all plan nodes with rows, own time and blocks.
 

@@ -22,6 +22,7 @@ from lab.telemetry import redact
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
 POINTS, MAX_POINTS, MAX_VALUES = 60, 600, 6_000
+FIRING = 'ALERTS{alertstate="firing"}'
 # Labels with names that a user of the database chooses.
 NAMED = re.compile(
     r"(?:use|rol|dat|rel|schema|index|application_|slot_)?name|user|database|db|role|table"
@@ -157,15 +158,11 @@ class PrometheusTools:
         its meaning and the next steps.
         """
         page = _page({"start": start, "end": end}, limit, cursor, most=DAY)
-        prometheus = Prometheus(url=self._sources.promql().url)
-        chosen = page.window
+        promql, chosen = self._sources.promql(), page.window
+        firing = promql.instant(FIRING, at_s=chosen.until.timestamp(), limit=MAX_VALUES)
+        now = {tuple(sorted(series.labels.items())) for series in firing.series}
+        prometheus = Prometheus(url=promql.url, timeout_s=promql.timeout_s)
         found = prometheus.alerts(since_ns=chosen.since_ns, until_ns=chosen.until_ns)
-        now = {
-            tuple(sorted(series.labels.items()))
-            for series in self._sources.promql()
-            .instant('ALERTS{alertstate="firing"}', at_s=chosen.until.timestamp(), limit=10_000)
-            .series
-        }
         rows = sorted((_alert(one, now) for one in found), key=lambda row: str(row["first_seen"]))
         return page.answer(rows)
 
