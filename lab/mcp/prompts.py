@@ -8,7 +8,7 @@ TRACE = """Explain why the trace {trace_id} of the Credit Lab was slow. Use the 
 
 1. lab_trace with this trace: which statement has the largest client_ms?
 2. Compare client_ms with server_ms. If client_ms is much larger, the time is in the network, the connection
-   pool or the service: say so, and check apm_trace for self_ms of the spans.
+   pool or the service: report that, and check apm_trace for self_ms of the spans.
 3. If the waits are of type Lock, name the blocking session and its statement (blocked_by); follow its
    trace_id with lab_trace until a session that is not blocked.
 4. Otherwise read the plan with lab_execution: the slowest node, its rows beside the estimated rows, its

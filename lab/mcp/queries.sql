@@ -1,17 +1,17 @@
 -- The tools' queries of the store. SQLite; `:name` are parameters.
 
 -- name: activity_by
--- Activity samples of Database Monitoring in a time range, counted by one column.
+-- Activity samples in a time range, counted by one column.
 SELECT coalesce({column}, '(none)') AS value, count(*), count(DISTINCT pid), min(at_ns), max(at_ns),
        sum(blocking_pids <> '[]')
 FROM activity
-WHERE at_ns >= :since AND at_ns < :until AND source IN ('agent', 'embedded') AND (:state IS NULL OR state = :state)
+WHERE at_ns >= :since AND at_ns < :until AND {sources} AND (:state IS NULL OR state = :state)
 GROUP BY 1 ORDER BY 2 DESC LIMIT :limit
 
 -- name: rounds
 -- The number of activity samples of all sessions, with their interval as the sender states it.
 SELECT count(*), max(interval_s), max(source) FROM activity_rounds
-WHERE at_ns >= :since AND at_ns < :until AND source IN ('agent', 'embedded')
+WHERE at_ns >= :since AND at_ns < :until AND {sources}
 
 -- name: roots
 -- The root spans of one service: operation, duration and error of each.

@@ -39,7 +39,7 @@ Join keys: traceparent (trace_id, span_id) leads from a span to the log line, th
 samples of exactly that execution; queryid (a string) leads from there to query metrics and to the label
 queryid of pg_stat_statements_* in PromQL. Times are RFC 3339 in UTC; units are in the names (_ms, _s,
 _bytes). Empty fields are left out; `absent` and `note` have the reason. Long results have next_cursor.
-No data is not "ok": say that it is unknown."""
+No data is not "ok": report it as unknown."""
 
 
 def build(sources: Sources, opened: Sequence[Door] = tuple(Door)) -> MCPServer:

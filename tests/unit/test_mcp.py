@@ -24,7 +24,7 @@ from lab.mcp.doors import Access, Needs
 from lab.mcp.server import build
 from lab.mcp.sources import Sources
 from lab.stack.mode import Mode
-from lab.telemetry.store import Bounds, Snapshot, Writer
+from lab.telemetry.store import Bounds, Record, Snapshot, Writer
 from tests import evidence as of
 from tests.fix_postgres import free_port
 from tests.fix_store import HOUR_NS, Tally
@@ -40,7 +40,7 @@ HOSTILE = (
 def settings_in(state: Path) -> LabSettings:
     """Return the settings of a lab that does not run: nothing listens on its ports."""
     return LabSettings(
-        _env_file=None,  # type: ignore[call-arg]
+        _env_file=None,
         lab_state_dir=state,
         postgres_port=free_port(),
         prometheus_port=free_port(),
@@ -60,7 +60,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sources]:
     blocker = of.sample(
         None, at_ns=of.START, pid=7, application="migration", state="idle in transaction"
     )
-    records = [
+    records: list[Record] = [
         of.root(1), of.root(2, ms=3), slow, fast, of.known(), of.thresholds(),
         of.logged(slow, ms=380), of.plan(slow, ms=379), of.plan(fast, executed=False),
         of.lock_wait(slow, ms=300, blocked_by=7), of.deltas(of.QUERYID, calls=5), blocker,
@@ -162,7 +162,7 @@ def test_an_answer_is_bounded_in_bytes(settings: LabSettings) -> None:
     """Rows that are too many for a model come in pages, whatever the limit is."""
     text = "SELECT " + ", ".join(f"column_{i}" for i in range(60))
     numbers = range(1, 400)
-    records = [
+    records: list[Record] = [
         record
         for number in numbers
         for record in (of.known(number, name=f"query_{number}", text=text), of.deltas(number))
@@ -270,7 +270,10 @@ def test_with_one_door_only_its_tools_answer(sources: Sources) -> None:
         doors = {tool.name: (tool.meta or {})["doors"] for tool in await lab.tools()}
         closed = {name for name, answer in found.items() if "closed: " in answer.text}
         assert closed == {name for name, needed in doors.items() if set(needed) - {"log"}}
-        assert "needs apm and datadog and sql; this server was started with log" in found["lab_trace"].text
+        assert (
+            "needs apm and datadog and sql; this server was started with log"
+            in found["lab_trace"].text
+        )
         assert not found["log_events"].failed
         assert "CREATE TABLE" in await lab.read("creditlab://schema")
         with pytest.raises(MCPError, match="closed"):

@@ -15,10 +15,10 @@ from lab.mcp.selection import SQL, Selection
 from lab.mcp.sources import Sources
 from lab.mcp.tool import tool
 from lab.mcp.window import Window, window
-from lab.telemetry.store import ActivitySample, Reader
+from lab.telemetry.store import SENT_TO_DATADOG, ActivitySample, Reader, Source
+from lab.telemetry.store.senders import label
 
 HALF, DAY = timedelta(minutes=30), timedelta(days=1)
-DBM = "source IN ('agent', 'embedded')"
 MAX_BLOCKED = 5_000
 Column = Literal[
     "wait_event", "state", "statement", "queryid", "service", "application", "role", "pid"
@@ -65,9 +65,13 @@ class ActivityTools:
             "limit": page.wanted,
         }
         parameters |= {"state": None if state == "any" else state}
-        sql = SQL["activity_by"].format(column=COLUMNS.get(group_by, group_by))
+        sql = SQL["activity_by"].format(
+            column=COLUMNS.get(group_by, group_by), sources=SENT_TO_DATADOG
+        )
         found = reader.rows(sql, parameters)
-        rounds, interval_s, source = reader.rows(SQL["rounds"], parameters)[0]
+        rounds, interval_s, source = reader.rows(
+            SQL["rounds"].format(sources=SENT_TO_DATADOG), parameters
+        )[0]
         rows = [
             {
                 group_by: value,
@@ -80,7 +84,12 @@ class ActivityTools:
             }
             for value, samples, pids, first_ns, last_ns, blocked in found
         ]
-        return page.answer(rows, rounds=rounds, interval_s=interval_s, sent_by=source)
+        return page.answer(
+            rows,
+            rounds=rounds,
+            interval_s=interval_s,
+            sent_by=label(Source(source), interval_s) if source else None,
+        )
 
     @tool("DBM activity samples", Door.DATADOG)
     def dbm_activity_samples(
@@ -117,7 +126,7 @@ class ActivityTools:
             "only_blocked": only_blocked,
         }  # fmt: skip
         page = _page(arguments, limit, cursor)
-        chosen = Selection.during(page.window).where(DBM)
+        chosen = Selection.during(page.window).where(SENT_TO_DATADOG)
         chosen.equal(
             pid=pid,
             state=None if state == "any" else state,
@@ -148,7 +157,7 @@ class ActivityTools:
         """
         page = _page({"start": start, "end": end}, limit, cursor)
         reader = self._sources.reader()
-        chosen = Selection.during(page.window).where(DBM).where("blocking_pids <> '[]'")
+        chosen = Selection.during(page.window).where(SENT_TO_DATADOG).where("blocking_pids <> '[]'")
         blocked = reader.select(
             ActivitySample,
             chosen.condition,
@@ -205,7 +214,7 @@ def _blockers(
     waiting = {one.pid for one in blocked}
     for pid, samples in counts.most_common():
         victims = [one for one in blocked if pid in one.blocking_pids]
-        chosen = Selection.during(window).where(DBM).equal(pid=pid)
+        chosen = Selection.during(window).where(SENT_TO_DATADOG).equal(pid=pid)
         # Its sample in a round in which it blocked; later it may run another statement.
         chosen.where("at_ns <= ?", victims[0].at_ns)
         own = reader.select(

@@ -23,8 +23,9 @@ from lab.mcp.sources import Sources
 from lab.mcp.tool import tool
 from lab.mcp.window import window
 from lab.stack.mode import Mode
-from lab.telemetry.store import Plan, Reader, Snapshot
+from lab.telemetry.store import Plan, Reader, Snapshot, Source
 from lab.telemetry.store.metric_values import points_of
+from lab.telemetry.store.senders import label_of_all
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MAX_STEPS, STEP_S = 360, 10
@@ -73,8 +74,7 @@ class DbmTools:
         )
         found = self._top(page, by, role)
         rows = [_summary(one) for one in found]
-        source = {one.source.value for one in found}
-        return page.answer(rows, sent_by=", ".join(sorted(source)) or None)
+        return page.answer(rows, sent_by=label_of_all(one.source for one in found))
 
     def _top(self, page: Page, by: By, role: str) -> tuple[QuerySummary, ...]:
         if self._sources.mode is Mode.DOCKER:
@@ -251,10 +251,11 @@ class DbmTools:
         reader, chosen = self._sources.reader(), page.window
         if name is None:
             found = reader.rows(SQL["metric_names"], {"since": chosen.since_ns})
-            return page.answer([
-                {"name": each, "type": kind, "series": count, "last": at(seen_ns), "sent_by": source}
-                for each, kind, count, seen_ns, source in found
-            ])  # fmt: skip
+            names = [
+                {"name": each, "type": kind, "series": count, "last": at(seen_ns)}
+                for each, kind, count, seen_ns, _ in found
+            ]
+            return page.answer(names, sent_by=label_of_all(Source(row[-1]) for row in found))
         series = points_of(
             reader, name, since_ns=chosen.since_ns, until_ns=chosen.until_ns, tags=tags or ()
         )

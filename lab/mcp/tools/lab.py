@@ -9,6 +9,7 @@ from pydantic import Field
 from lab.drilldown import to_json
 from lab.drilldown.execution import ExecutionPlan, StatementExecution
 from lab.drilldown.ids import parse
+from lab.drilldown.insight import sentence
 from lab.drilldown.report import ReportedStatement, TraceReport
 from lab.drilldown.sessions import BlockingNode, Session
 from lab.exam.doors import Door
@@ -62,9 +63,10 @@ class LabTools:
         """Explain one trace: each statement with client and server time, its plan, wait events and blockers.
 
         The first step for "why was this request slow": client_ms much above server_ms is network, pool
-        or client; waits of type Lock lead to blocked_by. plan.source is executed (auto_explain, of
-        exactly this execution), estimated (DBM) or none; `note` and `absent` have the true reason for
-        what is missing. lab_execution returns all nodes of a plan. `service` applies to slowest only.
+        or client; waits of type Lock lead to blocked_by. `insight` has where the time went. plan.source
+        is executed (auto_explain, of exactly this execution), estimated (DBM) or none; `note` and
+        `absent` have the true reason for what is missing. lab_execution returns all nodes of a plan.
+        `service` applies to slowest only.
         """
         report = self._sources.remote_or_local().report(trace_id, service)
         return _report(report)
@@ -152,6 +154,8 @@ def _report(report: TraceReport, *, nodes: bool = False) -> dict[str, Any]:
         "start": report.start,
         "duration_ms": report.duration_ms,
         "error": report.error,
+        "insight": sentence(report),
+        "database_ms": report.database_ms,
         "statements_found": len(report.statements),
         "statements": [
             _statement(one, nodes=nodes) for one in report.statements if one.span_id in ids

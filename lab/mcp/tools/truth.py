@@ -29,8 +29,9 @@ class TruthTools:
     def truth_drills(self, limit: Limit = 10) -> dict[str, Any]:
         """List the latest runs of drills (injected faults), and each observer's verdict on each.
 
-        Verdicts are seen, missed or unknown, with the time from the proof to the first evidence, and whether
-        the observer named the statement, the culprit, the plan and the trace. Only runs on this machine.
+        Verdicts are seen, missed or unknown, with the time from the proof to the first evidence, and
+        whether the observer named the statement, the culprit, the plan and the trace. Only runs on this
+        machine.
         """
         history = History(Place(Paths.of(self._sources.running())))
         runs = itertools.islice(history.runs(), limit)
