@@ -8,7 +8,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
-from grafana_foundation_sdk.builders import common, stat, statetimeline, text, timeseries
+from grafana_foundation_sdk.builders import (
+    common,
+    logs,
+    stat,
+    statetimeline,
+    table,
+    text,
+    timeseries,
+)
 from grafana_foundation_sdk.builders.dashboard import DashboardLink, FieldColor, ThresholdsConfig
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as models
@@ -20,6 +28,8 @@ from grafana_foundation_sdk.models.common import (
     GraphThresholdsStyleMode,
     LegendDisplayMode,
     LegendPlacement,
+    LogsDedupStrategy,
+    LogsSortOrder,
     SortOrder,
     StackingMode,
     TooltipDisplayMode,
@@ -36,7 +46,7 @@ from grafana_foundation_sdk.models.dashboard import (
 from grafana_foundation_sdk.models.text import TextMode
 
 from grafana.generator import style
-from grafana.generator.source import PROMETHEUS, Query
+from grafana.generator.source import LOG, PROMETHEUS, TRACES, Query, TraceSearch, log_lines
 
 T = TypeVar("T")
 Panel: TypeAlias = Builder[models.Panel]
@@ -214,6 +224,40 @@ def timeline(
     for ref, query in named(queries):
         panel = panel.with_target(query.over_time(ref))
     return panel
+
+
+def log(title: str, description: str, expr: str, *, width: int = WHOLE) -> logs.Panel:
+    """Return the newest lines of PostgreSQL's log that match a LogQL expression."""
+    return (
+        logs.Panel()
+        .title(title)
+        .description(description)
+        .datasource(LOG)
+        .span(width)
+        .height(12)
+        .show_time(True)
+        .wrap_log_message(True)
+        .enable_log_details(True)
+        .sort_order(LogsSortOrder.DESCENDING)
+        .dedup_strategy(LogsDedupStrategy.NONE)
+        .with_target(log_lines(expr))
+    )
+
+
+def traces(title: str, description: str, search: TraceSearch, *, width: int = WHOLE) -> Panel:
+    """Return the traces of a search, the longest first; their ids open the trace in Grafana."""
+    return (
+        table.Panel()
+        .title(title)
+        .description(description)
+        .datasource(TRACES)
+        .span(width)
+        .height(12)
+        .no_value("No trace of this statement in this time range")
+        .sort_by([common.TableSortByFieldState().display_name("Duration").desc(True)])
+        .footer(common.TableFooterOptions().show(False).reducer([]).enable_pagination(True))
+        .with_target(search)
+    )
 
 
 def note(title: str, markdown: str) -> text.Panel:

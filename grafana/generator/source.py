@@ -1,12 +1,22 @@
-"""The data source of the panels: the provisioned Prometheus, by its fixed uid, and queries for it."""
+"""The data sources of the panels, by their fixed uids, and queries for them."""
 
 from dataclasses import dataclass
 
+from grafana_foundation_sdk.builders import loki
 from grafana_foundation_sdk.builders.prometheus import Dataquery
+from grafana_foundation_sdk.cog import variants
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models import loki as loki_models
 from grafana_foundation_sdk.models.dashboard import DataSourceRef
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat, QueryEditorMode
 
 PROMETHEUS = DataSourceRef(type_val="prometheus", uid="credit-lab-prometheus")
+# The lab's console, by Jaeger's and by Loki's query API.
+TRACES = DataSourceRef(type_val="jaeger", uid="credit-lab-traces")
+LOG = DataSourceRef(type_val="loki", uid="credit-lab-log")
+
+
+LINES = 200
 
 
 def grown_by(counter: str) -> str:
@@ -50,3 +60,38 @@ class Query:
             .legend_format(self.legend or "__auto")
             .editor_mode(QueryEditorMode.CODE)
         )
+
+
+def log_lines(expr: str) -> loki.Dataquery:
+    """Return a query for lines of PostgreSQL's log, in LogQL."""
+    return (
+        loki.Dataquery()
+        .datasource(LOG)
+        .ref_id("A")
+        .expr(expr)
+        .editor_mode(loki_models.QueryEditorMode.CODE)
+        .query_type(loki_models.LokiQueryType.RANGE)
+        .max_lines(LINES)
+    )
+
+
+class TraceSearch(variants.Dataquery, Builder[variants.Dataquery]):
+    """A search of the Jaeger data source, for which the SDK has no model."""
+
+    def __init__(self, *, service: str, tags: str, limit: int) -> None:
+        self._query = {
+            "datasource": {"type": TRACES.type_val, "uid": TRACES.uid},
+            "refId": "A",
+            "queryType": "search",
+            "service": service,
+            "tags": tags,
+            "limit": limit,
+        }
+
+    def build(self) -> variants.Dataquery:
+        """Return itself."""
+        return self
+
+    def to_json(self) -> dict[str, object]:
+        """Return the JSON object that Grafana reads."""
+        return self._query

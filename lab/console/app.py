@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from lab.console import api, jaeger, reported
+from lab.console import api, jaeger, loki, reported
 from lab.console.guard import Guarded
 from lab.console.host import HostMetrics
 from lab.console.metrics import ConsoleMetrics
@@ -154,6 +154,7 @@ def build(settings: LabSettings) -> Console:
         apis=[
             *api.routes(drilldown, access),
             *jaeger.routes(drilldown, access),
+            *loki.routes(drilldown, access),
             reported.route(drills, access),
         ],
         sampling=SamplingWatch(Reader(paths.store)),

@@ -1,7 +1,7 @@
 """The part of Jaeger's query API that Grafana's Jaeger data source needs to search and show traces.
 
 docs/adr/0006-jaeger-query-api.md has the reasons. Times are microseconds here. The span of a statement has
-the results of the drilldown for its execution as tags that begin with `lab.`.
+the results of the drilldown for its execution as tags that begin with `lab.`, as logs and as references.
 """
 
 import re
@@ -12,18 +12,23 @@ from typing import Any
 import msgspec
 from starlette.routing import Route
 
+from lab.console import jaeger_events
 from lab.console.answering import Access, Handler, JsonEndpoints
-from lab.drilldown import Drilldown, Search
+from lab.drilldown import Drilldown, Order, Search
 from lab.drilldown.execution import StatementExecution
 from lab.drilldown.ids import parse
 from lab.drilldown.trace import Trace, TraceSpan
+from lab.foundation import clock
 from lab.foundation.errors import LabError
-from lab.foundation.timestamps import EPOCH
+from lab.foundation.timestamps import EPOCH, NS_PER_MS
 
 PREFIX = "/jaeger/api"
 DEFAULT_LIMIT = 20
 # A search by tags reads this many times the requested number of traces.
 SEARCHED = 10
+HOUR_MS = 3_600_000
+# A tag of a search, not of a span: `lab.order=slowest` returns the slowest traces instead of the newest.
+ORDER = "lab.order"
 MAX_DURATION = 60
 # A match begins only at the start of a number: a search for \d+ in a million digits would be quadratic.
 DURATION = re.compile(r"(?<![0-9.])([0-9]++(?:\.[0-9]++)?)(us|µs|ms|s|m|h)")
@@ -42,6 +47,7 @@ def routes(drilldown: Drilldown, access: Access) -> list[Route]:
             drilldown.operations(request.path_params["service"])
         ),
         "/traces": lambda request: _enveloped(_found(drilldown, request.query_params)),
+        "/dependencies": lambda request: _dependencies(drilldown, request.query_params),
         "/traces/{trace_id}": lambda request: _enveloped(
             [_one(drilldown, request.path_params["trace_id"])]
         ),
@@ -55,6 +61,17 @@ def _enveloped(data: Sequence[object], errors: Sequence[object] | None = None) -
     return {"data": data, "total": len(data), "limit": 0, "offset": 0, "errors": errors}
 
 
+def _dependencies(drilldown: Drilldown, parameters: Mapping[str, str]) -> object:
+    """Return the calls between services and their database; the times are milliseconds here."""
+    now_ms = clock.now_ns() // NS_PER_MS
+    until_ms = _number(parameters, "endTs", now_ms)
+    since_ms = until_ms - _number(parameters, "lookback", HOUR_MS)
+    calls = drilldown.dependencies(since_ns=since_ms * NS_PER_MS, until_ns=until_ms * NS_PER_MS)
+    return _enveloped([
+        {"parent": parent, "child": child, "callCount": count} for parent, child, count in calls
+    ])  # fmt: skip
+
+
 def _one(drilldown: Drilldown, trace_id: str) -> object:
     """Return one trace; Jaeger's clients omit leading zeros of its id."""
     trace = drilldown.trace(parse(trace_id.zfill(32)).trace_id)
@@ -65,6 +82,7 @@ def _one(drilldown: Drilldown, trace_id: str) -> object:
 def _found(drilldown: Drilldown, parameters: Mapping[str, str]) -> list[object]:
     """Return the traces of a search, in Jaeger's parameters; `error=true` is a tag there."""
     tags = _tags(parameters.get("tags", ""))
+    order = Order.SLOWEST if tags.pop(ORDER, "") == Order.SLOWEST.value else Order.NEWEST
     error = {"true": True, "false": False}.get(tags.pop("error", ""))
     limit = int(_number(parameters, "limit", DEFAULT_LIMIT))
     wanted = Search(
@@ -75,6 +93,7 @@ def _found(drilldown: Drilldown, parameters: Mapping[str, str]) -> list[object]:
         error=error,
         since=_moment(parameters, "start"),
         until=_moment(parameters, "end"),
+        order=order,
         limit=limit * SEARCHED if tags else limit,
     )
     traces = (drilldown.trace(summary.trace_id) for summary in drilldown.search(wanted))
@@ -102,14 +121,14 @@ def _document(trace: Trace, known: Mapping[str, StatementExecution]) -> dict[str
                 "operationName": span.statement or span.resource
                 if span.depth == 0
                 else _name(span),
-                "references": _references(trace, span),
+                "references": _references(trace, span, known.get(span.span_id)),
                 "startTime": (span.start - EPOCH) // timedelta(microseconds=1),
                 "duration": round(span.duration_ms * 1_000),
                 "tags": [
                     {"key": key, "type": _type(value), "value": value}
                     for key, value in _span_tags(span, known.get(span.span_id))
                 ],
-                "logs": [],
+                "logs": jaeger_events.logs(known[span.span_id]) if span.span_id in known else [],
                 "processID": processes[span.service],
                 "warnings": None,
             }
@@ -123,10 +142,13 @@ def _name(span: TraceSpan) -> str:
     return span.statement or span.name
 
 
-def _references(trace: Trace, span: TraceSpan) -> list[dict[str, str]]:
-    if span.parent_id is None:
-        return []
-    return [{"refType": "CHILD_OF", "traceID": trace.trace_id, "spanID": span.parent_id}]
+def _references(
+    trace: Trace, span: TraceSpan, execution: StatementExecution | None
+) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = []
+    if span.parent_id is not None:
+        found.append({"refType": "CHILD_OF", "traceID": trace.trace_id, "spanID": span.parent_id})
+    return found + (jaeger_events.references(execution) if execution else [])
 
 
 def _span_tags(

@@ -10,13 +10,24 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from lab.clients.prometheus import Prometheus
-from lab.drilldown import executions, ids, queries, query, report, sessions, trace, traces
+from lab.drilldown import (
+    executions,
+    ids,
+    queries,
+    query,
+    report,
+    server_log,
+    sessions,
+    trace,
+    traces,
+)
 from lab.drilldown.errors import NotFoundError
 from lab.drilldown.execution import StatementExecution
 from lab.drilldown.links import Links
 from lab.drilldown.queries import APPLICATION, By, QuerySummary
 from lab.drilldown.query import Query
 from lab.drilldown.report import TraceReport
+from lab.drilldown.server_log import LogLine, LogWindow
 from lab.drilldown.sessions import Sessions
 from lab.drilldown.trace import Trace
 from lab.drilldown.traces import Order, Search, TraceSummary
@@ -65,6 +76,14 @@ class Drilldown:
             LabError: when there is no such service, naming the nearest.
         """
         return traces.operations(self.reader, service)
+
+    def dependencies(self, *, since_ns: int, until_ns: int) -> list[tuple[str, str, int]]:
+        """Return the statements of each service in a window: service, database, number."""
+        return traces.dependencies(self.reader, since_ns=since_ns, until_ns=until_ns)
+
+    def server_log(self, window: LogWindow) -> list[LogLine]:
+        """Return lines of PostgreSQL's log."""
+        return server_log.lines(self.reader, window)
 
     def search(self, wanted: Search) -> tuple[TraceSummary, ...]:
         """Return the traces that match a search.

@@ -27,6 +27,12 @@ SELECT service FROM found WHERE service IS NOT NULL
 """  # DISTINCT would read the whole index; this reads one entry for each service.
 
 
+# The other end of every statement's span.
+DATABASE = "postgres"
+DEPENDENCIES = """SELECT service, count(*) FROM spans
+WHERE start_ns >= ? AND start_ns < ? AND kind = 'sql' GROUP BY service ORDER BY service"""
+
+
 class Order(StrEnum):
     """The order of the traces found."""
 
@@ -73,6 +79,12 @@ class TraceSummary:
 def services(reader: Reader) -> tuple[str, ...]:
     """Return the services of root spans; none before the first trace."""
     return tuple(name for (name,) in reader.rows(SERVICES))
+
+
+def dependencies(reader: Reader, *, since_ns: int, until_ns: int) -> list[tuple[str, str, int]]:
+    """Return the statements of each service in a window: service, database, number."""
+    found = reader.rows(DEPENDENCIES, [since_ns, until_ns])
+    return [(service, DATABASE, count) for service, count in found if service != DATABASE]
 
 
 def operations(reader: Reader, service: str) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """grafana/: the committed dashboards against their generator, the SDK's models, and what a reader needs."""
 
+import copy
 import itertools
 import json
 import re
@@ -64,7 +65,10 @@ def test_the_generator_is_deterministic() -> None:
 def test_a_dashboard_loads_into_the_models_and_comes_back_the_same(file: Path) -> None:
     register_default_plugins()
     committed = load(file)
-    returned = json.loads(JSONEncoder().encode(Dashboard.from_json(load(file))))
+    for panel in panels(committed):
+        # The SDK has no model of the Jaeger data source's query.
+        panel.update({"targets": []} if panel.get("datasource", {}).get("type") == "jaeger" else {})
+    returned = json.loads(JSONEncoder().encode(Dashboard.from_json(copy.deepcopy(committed))))
     for annotation in committed["annotations"]["list"]:
         # Prometheus annotations have two texts that the models leave out.
         assert annotation.pop("titleFormat")
@@ -115,7 +119,7 @@ def test_every_panel_says_in_words_what_it_shows(file: Path) -> None:
 @each_dashboard
 def test_every_value_has_a_unit(file: Path) -> None:
     for panel in panels(load(file)):
-        if panel["type"] == "table":
+        if panel["type"] == "table" and "transformations" in panel:
             with_unit = {
                 override["matcher"]["options"]
                 for override in panel["fieldConfig"]["overrides"]
@@ -123,7 +127,7 @@ def test_every_value_has_a_unit(file: Path) -> None:
             }
             [organize] = [t for t in panel["transformations"] if t["id"] == "organize"]
             assert set(organize["options"]["renameByName"].values()) == with_unit, panel["title"]
-        elif panel["type"] != "text":
+        elif panel["type"] not in ("text", "logs", "table"):
             assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
 
 
@@ -137,24 +141,23 @@ def test_an_empty_panel_says_why_instead_of_no_data(file: Path) -> None:
 @each_dashboard
 def test_everything_reads_the_provisioned_data_source_by_its_uid(file: Path) -> None:
     dashboard = load(file)
-    source = data_source()
-    reference = {"type": source["type"], "uid": source["uid"]}
+    sources = [data_source(), data_source(TRACES_SOURCE), data_source("credit-lab-log")]
+    references = [{"type": source["type"], "uid": source["uid"]} for source in sources]
     with_panels = [p for panel in panels(dashboard) for p in (panel, *panel.get("targets", []))]
     readers = [
         *(reader for reader in with_panels if reader.get("type") != "text"),
         *(v for v in dashboard["templating"]["list"] if v["type"] == "query"),
         *dashboard["annotations"]["list"],
     ]
-    assert [reader for reader in readers if reader["datasource"] != reference] == []
+    assert [reader for reader in readers if reader["datasource"] not in references] == []
 
 
 @each_dashboard
 def test_the_variables_that_are_used_are_those_that_are_declared(file: Path) -> None:
     dashboard = load(file)
     declared = names_of_variables(dashboard)
-    used = {
-        name for target in targets(dashboard) for name in VARIABLE.findall(target.expr)
-    } - BUILT_IN.keys()
+    queries = [json.dumps(panel.get("targets", [])) for panel in panels(dashboard)]
+    used = {name for query in queries for name in VARIABLE.findall(query)} - BUILT_IN.keys()
     by_links = {name for url in urls(dashboard) for name in VARIABLE.findall(url)}
     by_variables = {
         name
@@ -259,12 +262,21 @@ def test_traces_come_from_the_console_with_its_token() -> None:
     assert grafana["environment"]["CONSOLE_TOKEN"] == console["environment"]["LAB_CONSOLE_TOKEN"]
 
 
-def test_a_span_leads_to_the_recorded_time_of_its_statement() -> None:
+def test_a_span_leads_to_series_that_exist_by_the_label_that_its_tag_becomes() -> None:
+    """tests/integration/test_dashboards.py evaluates the queries for a statement that runs."""
     link = data_source(TRACES_SOURCE)["jsonData"]["tracesToMetrics"]
     assert link["datasourceUid"] == data_source()["uid"]
-    [query] = link["queries"]
+    assert link["tags"] == [{"key": "lab.statement", "value": "statement"}]
     rules = (ROOT / "prometheus" / "rules" / "recording.yml").read_text()
-    assert f"record: {query['query'].removesuffix('{$$__tags}')}\n" in rules
+    recorded = set(re.findall(r"- record: (\S+)", rules))
+    names = set().union(*(metric_names(query["query"]) for query in link["queries"]))
+    assert {name for name in names if ":" in name} <= recorded
+
+
+def test_the_log_comes_from_the_console_with_its_token() -> None:
+    source, traces = data_source("credit-lab-log"), data_source(TRACES_SOURCE)
+    assert (source["type"], source["url"]) == ("loki", "$CONSOLE_URL")
+    assert source["secureJsonData"] == traces["secureJsonData"]
 
 
 def test_the_least_rate_interval_is_that_of_the_slowest_scrape() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from lab.clients.database import Role, rows
 from lab.drills.assessment import Assessment
@@ -22,6 +23,7 @@ from lab.drills.running import Place
 from lab.foundation import statefile
 from lab.foundation.paths import Paths
 from lab.foundation.readiness import await_state
+from lab.foundation.settings import ROOT
 from lab.judge.evidence import Observer
 from lab.judge.readings import Seen
 from lab.judge.verdicts import Verdict
@@ -189,6 +191,35 @@ def test_every_metric_that_a_panel_reads_is_scraped(prometheus: Prometheus, name
     assert read - scraped - with_the_first_failure == set()
 
 
+def test_every_query_to_which_a_span_leads_returns_data(prometheus: Prometheus) -> None:
+    """Grafana replaces $__tags by the labels of the span's statement."""
+    text = (ROOT / "grafana/provisioning/datasources/prometheus.yml").read_text()
+    [traces] = [
+        source
+        for source in yaml.safe_load(text.replace("$$", "$"))["datasources"]
+        if source["type"] == "jaeger"
+    ]
+    queries = traces["jsonData"]["tracesToMetrics"]["queries"]
+
+    def empty() -> str | None:
+        missing = [
+            query["name"]
+            for query in queries
+            if not has_data(
+                prometheus,
+                Target(
+                    where=query["name"],
+                    expr=query["query"].replace("$__tags", 'statement="customer_by_cpf"'),
+                    instant=False,
+                ),
+                {},
+            )
+        ]
+        return f"no data for {missing}" if missing else None
+
+    await_state("every query of a span has data", empty, within_s=DATA_SECONDS)
+
+
 def test_the_duration_of_operations_leads_to_traces(prometheus: Prometheus) -> None:
     """Each query that draws exemplars has some, and each exemplar names a trace."""
     drawn = [
@@ -198,7 +229,7 @@ def test_the_duration_of_operations_leads_to_traces(prometheus: Prometheus) -> N
         for query in panel.get("targets", [])
         if query.get("exemplar")
     ]
-    assert len(drawn) == 2
+    assert len(drawn) == 3
     for name, expr in drawn:
         series = ask(
             prometheus,

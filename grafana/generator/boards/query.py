@@ -13,8 +13,8 @@ from grafana.generator.board import (
     to_board,
     to_query,
 )
-from grafana.generator.panels import Panel, graph, link, note, number
-from grafana.generator.source import Query
+from grafana.generator.panels import HALF, Panel, graph, link, log, note, number, traces
+from grafana.generator.source import Query, TraceSearch
 from grafana.generator.statements import DETAIL, of_one, per_statement
 from grafana.generator.tables import Column, rows
 
@@ -36,6 +36,7 @@ def build() -> Dashboard:
         Section(title="In this time range", panels=_figures()),
         Section(title="Time", panels=_time()),
         Section(title="Work", panels=_work()),
+        Section(title="Executions: traces and PostgreSQL's log", panels=_executions()),
         Section(title="Identity", panels=[_identity()]),
         variables=[
             choose(
@@ -174,11 +175,17 @@ def _time() -> list[Panel]:
         ),
         graph(
             "Client time: percentiles",
-            "Measured by the service, all executions, not a sample. A p99 far above the p50 means a few"
+            "Measured by the service, all executions, not a sample. Points are executions from 1"
+            " ms on: click one"
+            " to open its trace. A p99 far above the p50 means a few"
             " rows, or a few moments: check for locks at those moments.",
             style.SECONDS,
             *(
-                Query(expr=f"histogram_quantile({quantile}, {buckets})", legend=legend)
+                Query(
+                    expr=f"histogram_quantile({quantile}, {buckets})",
+                    legend=legend,
+                    exemplar=legend == "p99",
+                )
                 for quantile, legend in ((0.5, "p50"), (0.95, "p95"), (0.99, "p99"))
             ),
             colours=style.QUANTILES,
@@ -268,6 +275,29 @@ def _work() -> list[Panel]:
             ),
             empty=NO_OWNER,
             links=[link("Tables", to_board(TABLES))],
+        ),
+    ]
+
+
+def _executions() -> list[Panel]:
+    return [
+        traces(
+            "Slowest traces",
+            "Traces of the service that contain this statement, the slowest of this time range"
+            " first. Click an id"
+            " for its spans: plan, waits, log and the blocking trace are in the details of the"
+            " statement's span.",
+            TraceSearch(
+                service="$owner", tags="lab.statement=$statement lab.order=slowest", limit=20
+            ),
+            width=HALF,
+        ),
+        log(
+            "PostgreSQL's log",
+            "Executions from 100 ms, executed plans from 200 ms, lock waits and errors of this statement,"
+            " without literals. The links of a line open its trace.",
+            '{statement="$statement"}',
+            width=HALF,
         ),
     ]
 
