@@ -254,6 +254,7 @@ def traces(title: str, description: str, search: TraceSearch, *, width: int = WH
         .span(width)
         .height(12)
         .no_value("No trace of this statement in this time range")
+        .min_width(70)
         .sort_by([common.TableSortByFieldState().display_name("Duration").desc(True)])
         .footer(common.TableFooterOptions().show(False).reducer([]).enable_pagination(True))
         .with_target(search)
