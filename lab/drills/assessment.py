@@ -10,6 +10,7 @@ from lab.drills.journal import Journal, Step
 from lab.drills.runner import Run
 from lab.drills.running import Place
 from lab.drills.scene import Scene
+from lab.drills.stretches import append
 from lab.foundation import statefile
 from lab.foundation.errors import DatabaseError
 from lab.foundation.paths import Paths
@@ -20,6 +21,7 @@ from lab.foundation.timestamps import NS_PER_S
 from lab.judge.collect import collect
 from lab.judge.evidence import EVALUATED_EVERY_NS, Evidence, Observer, Truth
 from lab.judge.readings import GRACE_NS
+from lab.judge.tuning import stretch
 from lab.judge.verdicts import Verdict, judge
 from lab.telemetry import redact
 from lab.telemetry.store.senders import label_of_all
@@ -74,8 +76,13 @@ def assess(drill: Drill, run: Run, settings: LabSettings, reporter: Reporter) ->
     reporter.begin("verdicts")
     if run.proven_ns is not None:
         await_moment("delayed evidence has arrived", window(drill, run)[1], watch=reporter.wait)
-    assessment = judge_again(drill, run, settings)
+    evidence = _evidence(drill, run, settings)
+    assessment = _judged(drill, run, evidence, settings)
     _keep(assessment, settings)
+    if run.proven_ns is not None:
+        truth = truth_of(drill, run, frozenset())
+        found = stretch(evidence, truth, {drill.name: drill.signals}, fault=True)
+        append(Place(Paths.of(settings)), found)
     seen = sum(verdict.seen == "seen" for verdict in assessment.verdicts)
     reporter.done("verdicts", f"{seen} of {len(assessment.verdicts)} observers saw it")
     return assessment
@@ -83,8 +90,15 @@ def assess(drill: Drill, run: Run, settings: LabSettings, reporter: Reporter) ->
 
 def judge_again(drill: Drill, run: Run, settings: LabSettings) -> Assessment:
     """Return the verdicts on a run by the current rules, from data in Prometheus and the store."""
+    return _judged(drill, run, _evidence(drill, run, settings), settings)
+
+
+def _evidence(drill: Drill, run: Run, settings: LabSettings) -> Evidence:
     since_ns, until_ns = window(drill, run)
-    evidence = collect(settings, drill.signals, since_ns=since_ns, until_ns=until_ns)
+    return collect(settings, drill.signals, since_ns=since_ns, until_ns=until_ns)
+
+
+def _judged(drill: Drill, run: Run, evidence: Evidence, settings: LabSettings) -> Assessment:
     return judged(
         drill,
         run,
@@ -121,7 +135,7 @@ def judged(
         queryids: of the statements at fault.
         activity_s: the embedded agent's activity interval in seconds; None: not known.
     """
-    truth = _truth(drill, run, queryids)
+    truth = truth_of(drill, run, queryids)
     verdicts = tuple(judge(evidence, truth, drill.signals, drill.alerts, drill.monitors))
     others = {
         alert.name
@@ -140,7 +154,8 @@ def judged(
     )
 
 
-def _truth(drill: Drill, run: Run, queryids: frozenset[int]) -> Truth:
+def truth_of(drill: Drill, run: Run, queryids: frozenset[int]) -> Truth:
+    """Return the ground truth of a run."""
     known = {**STATEMENTS, **drill.sql}
     return Truth(
         drill=drill.name,

@@ -13,7 +13,9 @@ from lab.drills.assessment import BEFORE_NS, FORGOTTEN_NS, SETTLES_NS
 from lab.drills.catalogue import DRILLS
 from lab.drills.healing import heal_leftovers
 from lab.drills.journal import Journal, Step
+from lab.drills.minutes import SIGNALS, quiet_minute
 from lab.drills.running import Place
+from lab.drills.stretches import append
 from lab.foundation import clock, processors
 from lab.foundation.outcome import Outcome
 from lab.foundation.paths import Paths
@@ -29,7 +31,6 @@ from lab.stack.native.records import Record
 
 # The duration of most drills; each stretch is judged as if every fault had been present in it.
 STRETCH_NS = 60 * NS_PER_S
-SIGNALS = {name: drill.signals for name, drill in DRILLS.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +88,7 @@ def watch(settings: LabSettings, *, for_s: float, reporter: Reporter) -> Watch:
             evidence = _evidence(settings, begin_ns, end_ns)
             found = list(false_positives(evidence, SIGNALS, since_ns=begin_ns, until_ns=end_ns))
             alarms += found
+            append(place, quiet_minute(evidence, since_ns=begin_ns, until_ns=end_ns))
             no_data |= without_data(evidence, until_ns=end_ns)
             reporter.done(name, f"{len(found)} false positives" if found else "none")
     return Watch(

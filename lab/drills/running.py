@@ -47,6 +47,11 @@ class Place:
         return self._directory / "journal.jsonl"
 
     @property
+    def minutes(self) -> Path:
+        """Recorded stretches; see lab/drills/stretches.py."""
+        return self.journal.with_name("minutes.jsonl")
+
+    @property
     def runs(self) -> Path:
         """One JSON document for each run that was judged."""
         return self._directory / "runs"

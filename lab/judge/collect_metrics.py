@@ -1,7 +1,7 @@
 """Collects Datadog's metrics of a window, and evaluates the monitors in datadog/monitors over them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from lab.datadog.definitions import FOLDER, Definition, Kind
@@ -103,6 +103,7 @@ def collect(
     checks = reader.select(
         ServiceCheck, "at_ns >= ? AND at_ns <= ?", window, order="at_ns", limit=MOST
     )
+    checks = [replace(check, host=metric_tracks.host(check.source, check.host)) for check in checks]
     metrics = metric_tracks.by_name(tracks)
     results = {
         name: monitors.result(monitor, metrics, checks, since_ns=since_ns, until_ns=until_ns)

@@ -14,23 +14,26 @@ from lab.judge.metric_query import normalized
 from lab.telemetry.store import MetricType, QueryMetrics, Source, Span, TraceStats
 from lab.telemetry.store.metric_values import Points
 
-# `reported_hostname` of datadog/conf.d/postgres.d: the host of all series of the database. The embedded agent
-# sends the name of its machine instead.
+# `reported_hostname` of datadog/conf.d/postgres.d: the host of all series of the database.
 REPORTED_HOST = "credit-lab-postgres"
 QUERIES = "postgresql.queries."
 TRACE = "trace."
 INTERVAL_NS = 10 * NS_PER_S
 
 
+def host(source: Source, sent: str) -> str:
+    """Return the host of a series or service check: the embedded agent sends the name of its machine."""
+    return REPORTED_HOST if source is Source.EMBEDDED else sent
+
+
 def of_points(found: Iterable[Points]) -> Iterator[MetricTrack]:
     """Yield stored series of one metric."""
     for one in found:
         series = one.series
-        host = REPORTED_HOST if series.source is Source.EMBEDDED else series.host
         tags = {key: normalized(value) for key, value in one.tags.items()}
         yield MetricTrack(
             name=series.name,
-            tags={**tags, "host": normalized(host)},
+            tags={**tags, "host": normalized(host(series.source, series.host))},
             is_count=series.type is MetricType.COUNT,
             interval_s=one.interval_s,
             points=one.points,

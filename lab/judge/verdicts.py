@@ -128,23 +128,30 @@ def _judge(
     return Verdict(observer=observer, seen=seen, says=says, alerts=times)
 
 
-def _not_shown(
-    observer: Observer, evidence: Evidence, truth: Truth, readings: Sequence[Reading]
-) -> tuple[Seen, tuple[str, ...]]:
-    """Return missed, which requires data of the time of the fault, or unknown, with the reasons."""
+def without_basis(observer: Observer, evidence: Evidence, truth: Truth) -> str | None:
+    """Return why an observer that showed nothing is unknown; None when its data cover the fault."""
+    if observer in evidence.unavailable:
+        return evidence.unavailable[observer]
     last_data_ns = evidence.last_data_ns.get(observer)
     if last_data_ns is None:
-        return Seen.UNKNOWN, ("it delivered nothing in this time",)
+        return "it delivered nothing in this time"
     if last_data_ns < truth.healed_ns - stale_ns(observer):
         age = (truth.healed_ns - last_data_ns) / NS_PER_S
-        return Seen.UNKNOWN, (f"its freshest data were {age:.0f} s old when the fault was healed",)
+        return f"its freshest data were {age:.0f} s old when the fault was healed"
     if gap := evidence.gaps.get(observer):
         # Data from after the healing are new, but do not cover the fault.
         without_data_ns = min(gap.end_ns, truth.healed_ns) - max(gap.begin_ns, truth.injected_ns)
         if without_data_ns > stale_ns(observer):
-            return Seen.UNKNOWN, (
-                f"it delivered nothing for {without_data_ns / NS_PER_S:.0f} s of the fault",
-            )
+            return f"it delivered nothing for {without_data_ns / NS_PER_S:.0f} s of the fault"
+    return None
+
+
+def _not_shown(
+    observer: Observer, evidence: Evidence, truth: Truth, readings: Sequence[Reading]
+) -> tuple[Seen, tuple[str, ...]]:
+    """Return missed, which requires data of the time of the fault, or unknown, with the reasons."""
+    if reason := without_basis(observer, evidence, truth):
+        return Seen.UNKNOWN, (reason,)
     doubtful = tuple(dict.fromkeys(r.says for r in readings if r.seen is Seen.UNKNOWN))
     if doubtful:
         return Seen.UNKNOWN, doubtful

@@ -34,6 +34,11 @@ group = CommandGroup(
         "Watch a lab without a fault: every detection is a false positive.",
     ),
     LazyCommand(
+        "tune",
+        "lab.cli.drill.tune:tune",
+        "Set thresholds on one half of recorded minutes, and test them on the other.",
+    ),
+    LazyCommand(
         "random",
         "lab.cli.drill.run:run_random",
         "Run drills in random order, until Ctrl-C, for training.",
