@@ -16,6 +16,7 @@ from lab.clients.services import ServiceClient, ServiceUnreachableError, clients
 from lab.foundation import clock
 from lab.foundation.errors import DatabaseError
 from lab.foundation.settings import LabSettings
+from lab.telemetry import redact
 from lab.telemetry.store import Record, TruthReading
 from lab.telemetry.truth.readings import Kind, encoded
 from workload.statements import parse
@@ -118,7 +119,7 @@ class Sampler:
             for query, sql in QUERIES.items():
                 if query != "sizes" or seldom:
                     found[KINDS[query]] = {
-                        str(name): [float(value or 0) for value in values]
+                        _name(query, name): [float(value or 0) for value in values]
                         for name, *values in rows(connection, sql)
                     }
         took_ns = round((time.monotonic() - begun) * 1e9)
@@ -145,3 +146,8 @@ class Sampler:
             self._not_before[service.name] = time.monotonic() + RETRY_S
             self._telemetry.truth_failed(service.name)
             return {}
+
+
+def _name(query: str, name: str) -> str:
+    """Return the name of a row; a table's by the rule for names, because it may contain personal data."""
+    return (redact.label(name) or "") if query in {"tables", "sizes"} else name
