@@ -15,7 +15,15 @@ from lab.foundation.settings import LabSettings
 from lab.foundation.timestamps import NS_PER_S
 
 STEP_S = 2
-UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+UNITS_S = {
+    "ms": 0.001,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3600.0,
+    "d": 86_400.0,
+    "w": 604_800.0,
+    "y": 31_536_000.0,
+}
 
 
 class PrometheusError(LabError):
@@ -70,9 +78,10 @@ class Prometheus:
         own = f"http://{reachable(settings.bind_address)}:{settings.prometheus_port}"
         return cls(url=(settings.prometheus_url or own).rstrip("/"), timeout_s=timeout_s)
 
-    def now(self, expression: str) -> list[Series]:
-        """Return each series of an expression with its value now."""
-        return [_series(row, [row["value"]]) for row in self._get("query", query=expression)]
+    def now(self, expression: str, *, at_ns: int | None = None) -> list[Series]:
+        """Return each series of an expression with its value now, or at a time."""
+        found = self._get("query", query=expression, **_at(at_ns))
+        return [_series(row, [row["value"]]) for row in found]
 
     def series(
         self, expression: str, *, since_ns: int, until_ns: int, step_s: int = STEP_S
@@ -82,9 +91,9 @@ class Prometheus:
         found = self._get("query_range", query=expression, step=step_s, **window)
         return tuple(_series(row, row["values"]) for row in found)
 
-    def raw(self, selector: str, *, window_s: float) -> list[Series]:
-        """Return each series of a selector with its raw samples of the last `window_s` seconds."""
-        found = self._get("query", query=f"{selector}[{window_s:.0f}s]")
+    def raw(self, selector: str, *, window_s: float, at_ns: int | None = None) -> list[Series]:
+        """Return each series of a selector with its raw samples of the `window_s` seconds before a time."""
+        found = self._get("query", query=f"{selector}[{window_s:.0f}s]", **_at(at_ns))
         return [_series(row, row["values"]) for row in found]
 
     def times_ns(self, expression: str, *, since_ns: int, until_ns: int) -> list[int]:
@@ -122,6 +131,18 @@ class Prometheus:
             for target in self._get("targets", state="active")
         )
 
+    def exemplars(self, expression: str, *, since_ns: int, until_ns: int) -> set[str]:
+        """Return the trace ids of the exemplars of an expression's series."""
+        window = {"start": f"{since_ns / NS_PER_S:.3f}", "end": f"{until_ns / NS_PER_S:.3f}"}
+        found = self._get("query_exemplars", query=expression, **window)
+        labels = (one["labels"] for series in found for one in series["exemplars"])
+        return {label["trace_id"] for label in labels if "trace_id" in label}
+
+    def retention_s(self) -> float:
+        """Return how long samples are kept, by the server's flag; a size may end it earlier."""
+        [found] = self._get("status/runtimeinfo")
+        return seconds(str(found["storageRetention"]).partition(" ")[0])
+
     def _get(self, endpoint: str, **parameters: object) -> list[Any]:
         parts = urlsplit(self.url)
         connection = http.client.HTTPConnection(
@@ -141,8 +162,16 @@ class Prometheus:
                 f"Prometheus at {self.url} refuses {query}: {answer.get('error')}"
             )
         data = answer["data"]
-        found: list[Any] = data["activeTargets"] if endpoint == "targets" else data["result"]
+        if endpoint == "targets":
+            data = data["activeTargets"]
+        elif isinstance(data, dict):
+            data = data.get("result", [data])
+        found: list[Any] = data
         return found
+
+
+def _at(at_ns: int | None) -> dict[str, str]:
+    return {} if at_ns is None else {"time": f"{at_ns / NS_PER_S:.3f}"}
 
 
 def _series(row: Mapping[str, Any], points: list[tuple[float, str]]) -> Series:
@@ -159,5 +188,5 @@ def seconds(duration: str) -> float:
     (90.0, 0.5)
     """
     return sum(
-        float(n) * UNITS_S[unit] for n, unit in re.findall(r"(\d{1,18})(ms|[smhd])", duration)
+        float(n) * UNITS_S[unit] for n, unit in re.findall(r"(\d{1,18})(ms|[smhdwy])", duration)
     )

@@ -1,9 +1,25 @@
-"""A comparison as one HTML file without scripts, which can be sent by e-mail."""
+"""A comparison as one HTML file without scripts, which can be sent by e-mail, and as CSV."""
+
+import csv as writers
+import io
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from lab.compare.answers import CLOSE_PERCENT, Comparison, number
+from lab.compare.answers import (
+    CLOSE_PERCENT,
+    EXACT_PERCENT,
+    LEGEND,
+    Answer,
+    Comparison,
+    error_text,
+    number,
+)
 from lab.foundation import clock
+
+PARTS = ("observer", "extrapolation", "resolution", "delay", "within")
+SIDES = ("prometheus", "datadog")
+# Beginnings of a cell that a spreadsheet would run as a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def html(found: Comparison, machine: str) -> str:
@@ -15,6 +31,35 @@ def html(found: Comparison, machine: str) -> str:
         found=found,
         machine=machine,
         figure=number,
+        error_text=error_text,
+        legend=LEGEND,
         close=CLOSE_PERCENT,
+        exact=EXACT_PERCENT,
         at=f"{clock.now():%Y-%m-%d %H:%M} UTC",
     )
+
+
+def csv(found: Comparison) -> str:
+    """Return the questions as CSV: values, errors in per cent, and the parts in the question's unit."""
+    file = io.StringIO()
+    table = writers.writer(file)
+    columns = ("value", "error_percent", *PARTS, "age_s", "resolution_s", "why_not")
+    headings = [f"{side}_{column}" for side in SIDES for column in columns]
+    table.writerow(["group", "question", "unit", "truth", *headings])
+    for row in found.rows:
+        cells: list[object] = [row.group.value, row.question, row.unit, row.truth.value]
+        for answer in (row.prometheus, row.datadog):
+            cells += [answer.value, row.error_percent(answer), *_parts(answer)]
+            cells += [answer.age_s, answer.resolution_s, answer.why_not]
+        table.writerow([_plain(cell) for cell in cells])
+    return file.getvalue()
+
+
+def _parts(answer: Answer) -> list[object]:
+    return [getattr(answer.parts, name) if answer.parts else None for name in PARTS]
+
+
+def _plain(cell: object) -> object:
+    if cell is None:
+        return ""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell

@@ -1,33 +1,119 @@
-"""A comparison, rendered for a terminal."""
+"""A comparison, rendered for a terminal of 80 columns or more."""
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lab.compare.answers import CLOSE_PERCENT, Answer, Compared, Comparison, number
+from lab.compare.answers import (
+    CLOSE_PERCENT,
+    EXACT_PERCENT,
+    LEGEND,
+    Answer,
+    Compared,
+    Comparison,
+    error_text,
+    number,
+)
+
+SIDES = ("prometheus", "datadog")
+# Of a column of values: three of them, two errors and a question fit into 80 columns.
+WIDEST = 14
 
 
 def render(comparison: Comparison) -> RenderableType:
-    """Return the questions, the cost of each role in PostgreSQL, and the observers' other costs."""
-    lines = Table(box=None, pad_edge=False, header_style="dim")
-    lines.add_column("question")
-    lines.add_column("truth", justify="right")
-    lines.add_column("Prometheus", justify="right")
-    lines.add_column("Datadog", justify="right")
-    for row in comparison.rows:
-        lines.add_row(
-            row.question,
-            number(row.truth, row),
-            _answer(row.prometheus, row),
-            _answer(row.datadog, row),
+    """Return the summary, the questions by group, the cost of each role, and the observers' other costs."""
+    notes: dict[str, int] = {}
+    parts: list[RenderableType] = [_head(comparison), _summary(comparison)]
+    parts.append(Text(f"\n{LEGEND}. [n]: cannot answer, see below.", style="dim"))
+    for group, rows in comparison.groups().items():
+        parts += [Text(f"\n{group.value}", style="bold"), _questions(rows, notes)]
+    if notes:
+        parts.append(Text("\ncannot answer", style="bold"))
+        parts += [_note(number_, why_not) for why_not, number_ in notes.items()]
+    title = f"\nCost of each role in PostgreSQL, over {comparison.costs_since_s / 60:.0f} min"
+    parts += [Text(title, style="bold"), _costs(comparison)]
+    title = "\nCost of the observers outside the database (bytes: before compression)"
+    parts += [Text(title, style="bold"), _spent(comparison)]
+    return Padding(Group(*parts), (1, 0))
+
+
+def _table(*columns: str, left: int = 1) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index < left else "right", overflow="fold")
+    return table
+
+
+def _head(comparison: Comparison) -> Text:
+    head = Text(f"The last {comparison.since_s:.0f} s", style="dim")
+    if comparison.since_s < comparison.asked_s - 1:
+        head.append(
+            f" (of {comparison.asked_s:.0f}: the window that both stacks and the truth have)"
         )
-    costs = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
-    costs.add_column("role")
-    for heading in ("calls/s", "ms/s", "share", "blocks/s", "sessions"):
-        costs.add_column(heading, justify="right")
+    head.append(f". Datadog: {comparison.datadog}.")
+    for trouble in comparison.absent:
+        head.append(f"\n{trouble}", style="red")
+    return head
+
+
+def _summary(comparison: Comparison) -> Table:
+    table = _table("\nstack", "\nanswered", f"error\n<= {EXACT_PERCENT:g} %", "\ncannot",
+                   "wrong at own\nmoments", "median\nage", "median\nresolution",
+                   "ms/s in\nPostgreSQL")  # fmt: skip
+    for one in comparison.summaries():
+        table.add_row(
+            one.stack,
+            f"{one.answered} of {one.questions}",
+            str(one.exact),
+            f"{one.cannot_percent:g} %",
+            str(one.observer_errors),
+            _seconds(one.age_s),
+            _seconds(one.resolution_s),
+            "-" if one.ms_per_s is None else f"{one.ms_per_s:.2f}",
+        )
+    return table
+
+
+def _questions(rows: list[Compared], notes: dict[str, int]) -> Table:
+    table = _table("question", "truth", "Prometheus", "%", "Datadog", "%")
+    table.columns[0].min_width = 22
+    for column in (1, 2, 4):
+        table.columns[column].max_width = WIDEST
+    for row in rows:
+        cells: list[Text] = [Text(row.question)]
+        cells.append(Text(_value(row.truth, row, notes), style="" if row.truth.value else "dim"))
+        for side in SIDES:
+            answer: Answer = getattr(row, side)
+            cells.append(
+                Text(_value(answer, row, notes), style="dim" if answer.value is None else "")
+            )
+            cells.append(Text(error_text(row, answer), style=_style(row, answer)))
+        table.add_row(*cells)
+    for column in (3, 5):
+        table.columns[column].no_wrap = True
+    return table
+
+
+def _value(answer: Answer, row: Compared, notes: dict[str, int]) -> str:
+    if answer.value is None:
+        return f"[{notes.setdefault(answer.why_not, len(notes) + 1)}]"
+    return number(answer, row)
+
+
+def _style(row: Compared, answer: Answer) -> str:
+    error = row.error_percent(answer)
+    return "" if error is None else "green" if abs(error) < CLOSE_PERCENT else "yellow"
+
+
+def _note(index: int, why_not: str) -> Padding:
+    return Padding(Text(f"[{index}] {why_not}", style="dim"), 0)
+
+
+def _costs(comparison: Comparison) -> Table:
+    table = _table("role", "calls/s", "ms/s", "share", "blocks/s", "sessions")
     for cost in comparison.costs:
-        costs.add_row(
+        table.add_row(
             cost.role,
             f"{cost.calls_per_s:.2f}",
             f"{cost.ms_per_s:.2f}",
@@ -35,34 +121,16 @@ def render(comparison: Comparison) -> RenderableType:
             f"{cost.blocks_per_s:,.0f}",
             str(cost.sessions),
         )
-    head = Text(f"The last {comparison.since_s:.0f} s. Datadog: {comparison.datadog}.", style="dim")
-    for trouble in comparison.absent:
-        head.append(f"\n{trouble}", style="red")
-    takes = Table(box=None, pad_edge=False, header_style="dim")
-    takes.add_column("observer")
-    takes.add_column("")
-    takes.add_column("figure", justify="right")
+    return table
+
+
+def _spent(comparison: Comparison) -> Table:
+    table = _table("observer", "", "figure", left=2)
     for spent in comparison.spent:
-        takes.add_row(
-            spent.observer,
-            spent.what,
-            Text(str(spent), style="dim" if spent.value is None else ""),
-        )
-    asked = f"Cost of each role in PostgreSQL, over {comparison.costs_since_s / 60:.0f} min"
-    besides = Text(
-        "Cost of the observers outside the database (bytes: before compression)", style="bold"
-    )
-    parts = (head, lines, Text(""), Text(asked, style="bold"), costs, Text(""), besides, takes)
-    return Padding(Group(*parts), (1, 2))
+        figure = Text(str(spent), style="dim" if spent.value is None else "")
+        table.add_row(spent.observer, spent.what, figure)
+    return table
 
 
-def _answer(answer: Answer, row: Compared) -> Text:
-    if answer.value is None:
-        return Text(f"cannot: {answer.why_not}", style="dim")
-    text = Text(number(answer, row))
-    error = row.error_percent(answer)
-    if error is not None:
-        text.append(f" {error:+.1f} %", style="green" if abs(error) < CLOSE_PERCENT else "yellow")
-    if answer.age_s is not None:
-        text.append(f" {answer.age_s:.0f} s old", style="dim")
-    return text
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} s"

@@ -15,13 +15,13 @@ FROM pg_stat_bgwriter b
 CROSS JOIN pg_stat_wal w
 
 -- name: truth_sessions
--- Sessions of clients by state, and ages in seconds.
+-- Sessions of clients by state; age of the oldest transaction and mean age of idle states, in seconds.
 SELECT '', count(*), count(*) FILTER (WHERE state = 'active' AND pid <> pg_backend_pid()),
        count(*) FILTER (WHERE state LIKE 'idle in transaction%%'),
        count(*) FILTER (WHERE wait_event_type = 'Lock'),
        coalesce(extract(epoch FROM max(clock_timestamp() - xact_start)
            FILTER (WHERE pid <> pg_backend_pid())), 0)::float8,
-       coalesce(extract(epoch FROM max(clock_timestamp() - state_change)
+       coalesce(extract(epoch FROM avg(clock_timestamp() - state_change)
            FILTER (WHERE state LIKE 'idle%%')), 0)::float8
 FROM pg_stat_activity
 WHERE backend_type = 'client backend'

@@ -22,7 +22,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType({
     ),
     "server": ("checkpoints_timed", "checkpoints_requested", "wal_bytes", "uptime_s"),
     "sessions": (
-        "clients", "active", "idle_in_transaction", "waiting", "oldest_transaction_s", "oldest_idle_s",
+        "clients", "active", "idle_in_transaction", "waiting", "oldest_transaction_s", "idle_s",
     ),
     # By name of the table.
     "table": (

@@ -1,0 +1,1 @@
+"""The questions of a comparison, by group; each module yields its own."""
