@@ -30,6 +30,9 @@ class DatadogAccount:
         self.dashboards: dict[str, Body] = {}
         # Query of metrics -> its series; each a list of tags and points of (seconds, value).
         self.series: dict[str, list[tuple[list[str], list[tuple[float, float | None]]]]] = {}
+        # Events of Database Monitoring, and the searches for them: parameters and body.
+        self.samples: list[Body] = []
+        self.searches: list[tuple[dict[str, str], Body]] = []
         self.requests: list[tuple[str, str]] = []
         # (method, path) -> answers, each given once: status, body, headers.
         self.instead: dict[tuple[str, str], list[tuple[int, object, dict[str, str]]]] = {}
@@ -80,8 +83,11 @@ class DatadogAccount:
             return 403, {"errors": ["Forbidden"]}, {}
         parameters = {name: values[0] for name, values in parse_qs(url.query).items()}
         parts = url.path.removeprefix("/api/v1/").split("/")
-        if parts[0] == "query":
-            return 200, self._queried(parameters), {}
+        if parts == ["logs-analytics", "list"]:
+            self.searches.append((parameters, body))
+        if parts[0] in {"query", "logs-analytics"}:
+            events = {"status": "done", "result": {"events": self.samples}}
+            return 200, self._queried(parameters) if parts[0] == "query" else events, {}
         if parts[0] == "monitor":
             return self._monitor(method, parts[1:], parameters, body)
         return self._dashboard(method, parts[1:], parameters, body)
@@ -159,6 +165,7 @@ def datadog(monkeypatch: pytest.MonkeyPatch) -> Iterator[DatadogAccount]:
     """An empty account; every `Account` leads to it instead of to Datadog."""
     account = DatadogAccount()
     monkeypatch.setattr(Account, "api_url", account.url)
+    monkeypatch.setattr(Account, "web_url", account.url)
     monkeypatch.setattr(key, "api_url", lambda _: account.url)
     monkeypatch.setenv("DD_API_KEY", API_KEY)
     monkeypatch.setenv("DD_APP_KEY", APP_KEY)

@@ -254,8 +254,10 @@ class Comparison:
         """`{"ok", "result", "summary": {...}, "since_s", "rows": [...], "costs": [...], ...}`."""
         document = asdict(self)
         for row, found in zip(document["rows"], self.rows, strict=True):
-            for side in ("prometheus", "datadog"):
-                row[side]["error_percent"] = found.error_percent(getattr(found, side))
+            for side in ("truth", "prometheus", "datadog"):
+                del row[side]["points"]
+                if side != "truth":
+                    row[side]["error_percent"] = found.error_percent(getattr(found, side))
         summary = {one.stack.lower(): asdict(one) for one in self.summaries()}
         return {
             "ok": self.outcome.ok, "result": self.outcome.value, "summary": summary, **document,

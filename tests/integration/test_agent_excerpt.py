@@ -11,6 +11,7 @@ import pytest
 
 from lab.clients.prometheus import Prometheus
 from lab.compare.intake import Datadog
+from lab.compare.stages import Window
 from lab.console.overview.health import health
 from lab.drilldown.remote import API
 from lab.foundation import clock
@@ -174,7 +175,7 @@ def test_a_sample_without_a_session_keeps_the_activity_fresh(replayed: RunningCo
 def test_columns_are_those_of_the_agents_last_round(replayed: RunningConsole) -> None:
     """One event for each schema, and one row for each table."""
     settings = LabSettings(lab_state_dir=replayed.state)
-    tables = Datadog(settings, 600).tables()
+    tables = Datadog(settings, Window(since_ns=0, now_ns=clock.now_ns())).tables()
     columns = [json.loads(table.payload)["columns"] for table in tables]
     assert sorted(map(len, columns)) == [1, 2]
     assert {table.host for table in tables} == {excerpt.HOST}

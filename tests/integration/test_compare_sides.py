@@ -14,14 +14,16 @@ import pytest
 from lab.clients.database import Role, rows
 from lab.compare.answers import Comparison
 from lab.compare.costs import costs
-from lab.compare.intake import Datadog, Metric
+from lab.compare.intake import Datadog
+from lab.compare.readings import Readings
 from lab.compare.run import run
-from lab.compare.side import Prometheus, Seen, Truth
+from lab.compare.side import Prometheus, Truth
+from lab.compare.stages import Window
 from lab.foundation import clock
 from lab.foundation.paths import Paths
 from lab.foundation.readiness import await_state
 from lab.foundation.settings import ROOT, LabSettings
-from lab.telemetry.store import Bounds, Record, Snapshot, Source, Writer
+from lab.telemetry.store import ActivityRound, Bounds, Reader, Record, Snapshot, Source, Writer
 from tests import evidence
 from tests.fix_postgres import Database, free_port
 from tests.fix_prometheus import exporter_command, running_exporter, running_prometheus
@@ -50,35 +52,44 @@ def settings(database: Database, tmp_path: Path) -> LabSettings:
     return settings
 
 
-def test_datadogs_side_counts_the_window_and_the_applications_role(settings: LabSettings) -> None:
-    """Deltas of before the window, of other roles, and of statements without a name are in no sum."""
+def last_minute() -> Window:
     now_ns = clock.now_ns()
+    return Window(since_ns=now_ns - round(WINDOW_S * NS), now_ns=now_ns)
+
+
+def test_datadogs_side_counts_the_window_and_the_applications_role(settings: LabSettings) -> None:
+    """Deltas of before the window, of other roles, and of other statements are in no sum."""
+    window = last_minute()
+    now_ns = window.now_ns
     keep(
         settings,
         evidence.deltas(1, at_ns=now_ns - 5 * NS, calls=4, exec_time_ms=500.0),
         evidence.deltas(1, at_ns=now_ns - 15 * NS, calls=6, exec_time_ms=1500.0),
-        evidence.deltas(1, at_ns=now_ns - 90 * NS, calls=100, exec_time_ms=1.0),
+        evidence.deltas(1, at_ns=now_ns - 65 * NS, calls=100, exec_time_ms=1.0),
         evidence.deltas(1, at_ns=now_ns - 6 * NS, calls=50, exec_time_ms=1.0, role="datadog"),
         evidence.deltas(2, at_ns=now_ns - 7 * NS, calls=7, exec_time_ms=70.0),
     )
-    side = Datadog(settings, WINDOW_S)
-    assert len(side.deltas) == 4
-    found = side.work({1: "named"})
-    assert found.keys() == {"named"}
-    assert (found["named"].calls, found["named"].seconds) == (10, 2.0)
-    assert found["named"].mean_ms == pytest.approx(200.0)
-    answer = side.work_answer(3.0)
-    assert (answer.value, answer.resolution_s) == (3.0, 10.0)
-    assert answer.age_s is not None
-    assert 5.0 <= answer.age_s < 5.0 + WITHIN_S
+    side = Datadog(settings, window)
+    calls, time = side.statement({1}, "calls"), side.statement({1}, "exec_time_ms")
+    assert calls is not None
+    assert time is not None
+    assert (calls.value, calls.raw, time.value) == (10.0, 10.0, 2000.0)
+    # Deltas cover the time since the round before, which was before the window.
+    assert calls.first.early_ns < now_ns - 65 * NS <= calls.first.late_ns
+    assert calls.newest_ns == now_ns - 5 * NS
+    both = side.statement({1, 2}, "calls")
+    assert both is not None
+    assert both.value == 17.0
+    assert side.statement({3}, "calls") is None
+    observed = side.role("datadog", "calls")
+    assert observed is not None
+    assert observed.value == 50.0
     assert side.source == "the intake: embedded agent, not Datadog's"
     assert side.is_embedded
-    missing = side.metric(Metric(name="postgresql.connections"))
-    assert missing.why_not == "no Agent sent postgresql.connections in the window"
 
 
 def test_an_agent_that_sent_anything_is_datadogs_own(settings: LabSettings) -> None:
-    side = Datadog(settings, WINDOW_S)
+    side = Datadog(settings, last_minute())
     assert (side.source, side.is_embedded) == ("the intake: no data", False)
     assert side.answer(1.0, resolution_s=1.0).age_s is None
     at_ns = clock.now_ns() - NS
@@ -87,7 +98,7 @@ def test_an_agent_that_sent_anything_is_datadogs_own(settings: LabSettings) -> N
         evidence.deltas(1, at_ns=at_ns),
         evidence.deltas(2, at_ns=at_ns, source=Source.AGENT),
     )
-    side = Datadog(settings, WINDOW_S)
+    side = Datadog(settings, last_minute())
     assert (side.source, side.is_embedded) == ("the intake: what the Datadog Agent sent", False)
 
 
@@ -113,7 +124,7 @@ def test_the_last_activity_sample_and_the_newest_snapshot(settings: LabSettings)
         evidence.plan(span, executed=True, ms=1, at_ns=now_ns - NS),
         evidence.plan(span, executed=False, at_ns=now_ns - 2 * NS),
     )
-    side = Datadog(settings, WINDOW_S)
+    side = Datadog(settings, last_minute())
     assert sorted(sample.pid for sample in side.activity) == [1, 2, 3]
     assert sorted(sample.pid for sample in side.last_samples) == [2, 3]
     newest = side.snapshot("pg_settings")
@@ -121,30 +132,40 @@ def test_the_last_activity_sample_and_the_newest_snapshot(settings: LabSettings)
     assert newest.at_ns == now_ns - 20 * NS
     assert side.snapshot("none") is None
     assert [table.kind for table in side.tables()] == ["table public.b", "table public.a"]
-    assert [plan.executed for plan in side.plans()] == [False]
+    assert [plan.executed for plan in side.plans] == [False]
 
 
-def test_what_the_lab_itself_keeps_is_of_the_window(settings: LabSettings) -> None:
-    """The slowest span of a statement, and the executed plans of one; operations and older ones are not."""
-    now_ns = clock.now_ns()
+def test_spans_are_of_the_window(settings: LabSettings) -> None:
+    """Operations by service with their errors and durations; the slowest statement; the callers of one."""
+    window = last_minute()
+    now_ns = window.now_ns
     recent = replace(evidence.statement(1), start_ns=now_ns - 30 * NS, duration_ns=5_000)
+    operation = replace(evidence.root(1), start_ns=now_ns - 30 * NS, duration_ns=10 * NS)
     keep(
         settings,
         recent,
         replace(recent, span_id=evidence.span_id(3), duration_ns=9_000),
         replace(recent, span_id=evidence.span_id(4), duration_ns=99_000, start_ns=now_ns - 61 * NS),
-        replace(evidence.root(1), start_ns=now_ns - 30 * NS, duration_ns=999_000),
+        operation,
+        replace(operation, trace_id=evidence.trace_id(2), error=True, duration_ns=20 * NS),
+        # It ended before the window began.
+        replace(operation, trace_id=evidence.trace_id(3), start_ns=now_ns - 75 * NS),
         evidence.plan(recent, ms=1, at_ns=now_ns - 20 * NS),
         evidence.plan(recent, ms=1, at_ns=now_ns - 61 * NS, table="older"),
         evidence.plan(recent, executed=False, at_ns=now_ns - 20 * NS),
     )
-    side = Seen(settings, WINDOW_S)
-    slowest = side.slowest_statement()
-    assert slowest
-    assert (slowest.span_id, slowest.duration_ns) == (evidence.span_id(3), 9_000)
-    assert side.executed_plans("risk_distribution") == 1
-    assert side.executed_plans("other") == 0
-    assert evidence.trace_id(1) in side.trace_link(evidence.trace_id(1))
+    side = Datadog(settings, window)
+    hits, errors = side.operations("credit-risk"), side.operations("credit-risk", errors=True)
+    assert hits is not None
+    assert errors is not None
+    assert (hits.value, errors.value, hits.newest_ns) == (2.0, 1.0, now_ns - 10 * NS)
+    assert side.operations("credit-proposals") is None
+    assert side.mean_ms(["credit-risk"]) == 15_000.0
+    assert side.slowest() == pytest.approx(0.009)
+    assert side.callers("risk_distribution") == {"credit-risk"}
+    assert side.statement_durations("risk_distribution") == [5_000, 9_000]
+    assert side.executed_shapes("risk_distribution") == {"installments"}
+    assert side.plan_shapes("other") == set()
 
 
 def test_the_truth_knows_the_workloads_names_and_no_others(
@@ -155,8 +176,8 @@ def test_the_truth_knows_the_workloads_names_and_no_others(
         for _ in range(2):
             rows(connection, STATEMENTS["applicant"].sql, {"customer_id": 1})
         rows(connection, "SELECT 1 AS nameless")
-    truth = Truth(settings, Prometheus(settings), WINDOW_S)
-    names = truth.names()
+    truth = Truth(settings)
+    names = truth.names
     assert list(names.values()) == ["applicant"]
     assert all(isinstance(queryid, int) for queryid in names)
     assert truth.answer("SELECT 7").value == 7.0
@@ -175,12 +196,14 @@ def test_the_truth_knows_the_workloads_names_and_no_others(
 
 
 def test_a_prometheus_that_does_not_answer_is_asked_once(settings: LabSettings) -> None:
-    side = Prometheus(settings)
+    side = Prometheus(settings, last_minute())
     assert side.ask("pg_up").why_not == side.trouble
     assert side.trouble
     assert "Prometheus does not answer" in side.trouble
     assert side.by_label("pg_up", "job") == {}
-    assert Truth(settings, side, WINDOW_S).grown("c_total", "statement") == {}
+    assert side.counter("c_total") is None
+    assert side.gauge("c") is None
+    assert side.retention_days() is None
 
 
 class Counting(BaseHTTPRequestHandler):
@@ -239,22 +262,34 @@ def test_how_much_a_counter_has_grown_through_a_restart(
 
         for value in (10.0, 17.0, 3.0, 8.0):
             scraped(value)
-        side = Prometheus(settings)
-        # 7 before the restart, 3 until the first scrape after it, 5 since.
-        assert Truth(settings, side, 600.0).grown("calls_total", "statement") == {"a": 15.0}
-        assert Truth(settings, side, 600.0).grown("none_total", "statement") == {}
         await_state(
             "the exporter was scraped",
             lambda: None if running.query("pg_up") else "not yet",
             within_s=WITHIN_S,
         )
+        now_ns = clock.now_ns()
+        side = Prometheus(settings, Window(since_ns=now_ns - 600 * NS, now_ns=now_ns))
+        grown = side.counter("calls_total")
+        assert grown is not None
+        # 7 before the restart, 3 until the first scrape after it, 5 since.
+        assert grown.raw == 15.0
+        # increase() extrapolates: the window is longer than the time between the samples.
+        assert grown.value > 15.0
+        assert grown.first.early_ns < grown.last.early_ns <= grown.newest_ns < now_ns
+        assert side.counter("none_total") is None
+        newest = side.gauge("calls_total")
+        assert newest is not None
+        assert newest[0].value == 8.0
+        assert newest[1].early_ns <= grown.newest_ns <= newest[1].late_ns
         answer = side.ask('2 * calls_total{statement="a"}')
-        assert (answer.value, answer.resolution_s) == (16.0, 10.0)
+        assert answer.value == 16.0
         assert answer.age_s is not None
         assert 0.0 <= answer.age_s < WITHIN_S
         assert "calls_total" in answer.where
         assert side.ask("no_such_series").why_not == "no such series"
         assert side.by_label("calls_total", "statement") == {"a": 8.0}
+        assert side.retention_days() is not None
+        assert side.exemplars("calls_total") is None
         assert side.trouble is None
 
 
@@ -265,7 +300,7 @@ def test_what_observing_costs_is_by_role(database: Database, settings: LabSettin
     with database.connect(Role.APP) as connection:
         for _ in range(25):
             rows(connection, "SELECT count(*) FROM customers")
-        found, seconds = costs(Truth(settings, Prometheus(settings), WINDOW_S))
+        found, seconds = costs(Truth(settings))
     by_role = {cost.role: cost for cost in found}
     app = by_role["credit_app"]
     assert seconds >= 1.0
@@ -284,21 +319,31 @@ def test_a_comparison_without_prometheus_has_the_reason_and_the_other_answers(
     keep(
         settings,
         evidence.sample(None, at_ns=now_ns - NS, pid=5, blocking_pids=(6,), query_start_ns=now_ns - 3 * NS),
+        ActivityRound(at_ns=now_ns - NS, source=Source.EMBEDDED, interval_s=10.0, sessions=1),
         Snapshot(kind="pg_settings", host="h", at_ns=now_ns - NS, payload=held),
     )  # fmt: skip
     found: Comparison = run(settings, since_s=WINDOW_S)
     by_question = {row.question: row for row in found.rows}
-    assert len(found.absent) == 1
     assert "Prometheus does not answer" in found.absent[0]
+    assert "no readings of ground truth" in found.absent[1]
+    assert len(found.absent) == 2
     memory = by_question["work_mem"]
     assert memory.datadog.value == 4096 * 1024
     assert isinstance(memory.truth.value, float)
     assert memory.prometheus.why_not
-    assert by_question["blocking sessions, now"].datadog.value == "5 by 6"
-    assert by_question["slowest execution"].datadog.value == pytest.approx(2000.0, rel=0.01)
-    size = by_question["size of the database"]
-    assert isinstance(size.truth.value, float)
-    assert size.truth.value > 1e6
+    assert by_question["which session blocks which, now"].datadog.value == "5 by 6"
+    assert by_question["columns of the tables"].prometheus.why_not == "the exporter has no schema"
+    # Without readings there is no truth of counters; without a window all sides still have their reason.
+    assert all(
+        answer.value is not None or answer.why_not
+        for row in found.rows
+        for answer in (row.truth, row.prometheus, row.datadog)
+    )
+
+
+def test_readings_of_a_store_without_any(settings: LabSettings) -> None:
+    reader = Reader(Paths.of(settings).store)
+    assert Readings.since(reader, 0).begins == []
 
 
 def test_the_command_writes_json_a_page_and_its_status(
@@ -307,6 +352,7 @@ def test_the_command_writes_json_a_page_and_its_status(
     """Exit status 2, unknown, as Prometheus did not answer; the window is the requested one."""
     command = [sys.executable, "-P", "-m", "lab", "compare"]
     options = ["--since", "2m", "--html", str(tmp_path / "page.html"), "--json"]
+    options += ["--csv", str(tmp_path / "table.csv")]
     environment = environment_of(
         settings,
         LAB_STATE_DIR=str(settings.lab_state_dir),
@@ -320,7 +366,8 @@ def test_the_command_writes_json_a_page_and_its_status(
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
     document = json.loads(done.stdout)
-    assert document["since_s"] == 120.0
+    assert document["asked_s"] == 120.0
     assert "Prometheus does not answer" in document["absent"][0]
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "size of the database" in page
+    assert "size of the database" in (tmp_path / "table.csv").read_text(encoding="utf-8")

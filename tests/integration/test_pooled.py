@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lab.clients.database import Connection, Role, connect, dsn, rows
-from lab.compare.side import Prometheus, Truth
+from lab.compare.side import Truth
 from lab.doctor import Status, examine
 from lab.drilldown import sessions
 from lab.foundation.errors import DatabaseError
@@ -50,7 +50,7 @@ def live_sessions(settings: LabSettings) -> None:
 
 
 def truth(settings: LabSettings) -> None:
-    side = Truth(settings, Prometheus(settings), 60)
+    side = Truth(settings)
     assert side.ask("SELECT current_user") == [("pg_monitor",)]
 
 

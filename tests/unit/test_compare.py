@@ -1,5 +1,6 @@
 """A comparison: errors against the truth, and what a person reads."""
 
+import csv
 import io
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ from rich.console import Console
 
 from lab.cli.views.compare import render
 from lab.compare import report
-from lab.compare.answers import Answer, Compared, Comparison, Cost, cannot
+from lab.compare.answers import Answer, Compared, Comparison, Cost, Group, Parts, cannot
 from lab.compare.resources import LAB, PROMETHEUS, Spent
 
 COST = Cost(
@@ -27,10 +28,11 @@ SPENT = (
 
 def compared(truth: float | str, told: float | str | None) -> Compared:
     return Compared(
+        group=Group.STATEMENTS,
         question="calls of browse_products",
         unit="ms",
         truth=Answer(value=truth),
-        prometheus=Answer(value=told, age_s=3.0),
+        prometheus=Answer(value=told, age_s=3.0, parts=Parts(extrapolation=2.0, delay=-12.0)),
         datadog=cannot("no deltas"),
     )
 
@@ -73,22 +75,79 @@ def test_the_page_has_every_answer_and_nothing_from_elsewhere() -> None:
     assert "cannot answer: there is no &lt;store&gt;" in page
 
 
-def test_a_person_reads_value_error_age_and_why_not() -> None:
-    found = Comparison(
+def shown(found: Comparison, width: int) -> str:
+    screen = Console(file=io.StringIO(), width=width)
+    screen.print(render(found))
+    return str(screen.file.getvalue())  # type: ignore[attr-defined]
+
+
+def a_comparison() -> Comparison:
+    long = replace(
+        compared(0.0123, 0.02), question="95th percentile of contract_for_statement, caller's time",
+        group=Group.LOAD,
+    )  # fmt: skip
+    text = replace(compared("a", None), truth=Answer(value="31234 by 31235 31236, 31240 by 31234"))
+    return Comparison(
         since_s=300.0,
+        asked_s=600.0,
         datadog="the intake: embedded agent, not Datadog's",
-        rows=(compared(200.0, 190.0), compared(1_234_567.0, None)),
+        rows=(long, compared(200.0, 190.0), compared(1_234_567.0, None), text),
         costs=(COST,),
         costs_since_s=120.0,
         spent=SPENT,
     )
-    screen = Console(file=io.StringIO(), width=150)
-    screen.print(render(found))
-    told = screen.file.getvalue()  # type: ignore[attr-defined]
-    assert "190 ms -5.0 % 3 s old" in told
-    assert "cannot: no deltas" in told
+
+
+def test_a_person_reads_value_error_and_why_not() -> None:
+    """The letter of an error's largest part; reasons as notes; the window that both stacks have."""
+    told = shown(a_comparison(), 150)
+    assert "190 ms -5.0 d" in told
+    assert "[1] no deltas" in told
     assert "1,234,567 ms" in told
     assert "embedded agent, not Datadog's" in told
+    assert "300 s (of 600: the window that both stacks and the truth have)" in told
     assert "0.3 %" in told
     assert "9,000 /min" in told
     assert "cannot answer: there is no <store>" in told
+    assert told.index("load") < told.index("95th percentile") < told.index("statements")
+
+
+def test_it_fits_a_terminal_of_80_columns() -> None:
+    """No line is longer, and no column is squeezed to less than a word."""
+    lines = shown(a_comparison(), 80).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any("95th percentile of" in line for line in lines)
+    assert any("calls of browse_produc" in line for line in lines)
+
+
+def test_the_summary_counts_by_stack() -> None:
+    prometheus, datadog = a_comparison().summaries()
+    assert (prometheus.questions, prometheus.answered, prometheus.cannot_percent) == (4, 2, 50.0)
+    assert (datadog.answered, datadog.cannot_percent, datadog.age_s) == (0, 100.0, None)
+    assert (prometheus.exact, prometheus.observer_errors, prometheus.age_s) == (0, 0, 3.0)
+    assert datadog.ms_per_s == 2.0
+    wrong = replace(compared(200.0, 190.0), datadog=Answer(value=199.0, parts=Parts(observer=-1.0)))
+    _, datadog = replace(a_comparison(), rows=(wrong,)).summaries()
+    assert (datadog.exact, datadog.observer_errors) == (1, 1)
+
+
+def test_json_has_summary_errors_and_no_points() -> None:
+    document = a_comparison().to_json()
+    assert document["summary"]["prometheus"]["answered"] == 2
+    row = document["rows"][1]
+    assert row["group"] == "statements"
+    assert row["prometheus"]["error_percent"] == -5.0
+    assert row["prometheus"]["parts"]["delay"] == -12.0
+    assert "points" not in row["truth"]
+
+
+def test_csv_has_a_line_for_each_question() -> None:
+    """Text of a database that a spreadsheet would take for a formula begins with an apostrophe."""
+    odd = replace(compared("=1+1", None), question="blocking")
+    found = replace(a_comparison(), rows=(*a_comparison().rows, odd))
+    table = list(csv.DictReader(io.StringIO(report.csv(found))))
+    assert len(table) == 5
+    assert table[1]["prometheus_value"] == "190.0"
+    assert table[1]["prometheus_delay"] == "-12.0"
+    assert table[1]["datadog_why_not"] == "no deltas"
+    assert table[4]["truth"] == "'=1+1"

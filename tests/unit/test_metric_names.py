@@ -20,7 +20,7 @@ def used(*files: str) -> set[str]:
 
 def test_every_name_that_is_used_is_kept_and_every_kept_name_is_used() -> None:
     monitors = used("datadog/monitors/*.json", "datadog/dashboards/*.json")
-    questions = used("lab/compare/*.py", "lab/drills/**/*.py", "lab/judge/**/*.py")
+    questions = used("lab/compare/**/*.py", "lab/drills/**/*.py", "lab/judge/**/*.py")
     assert monitors
     assert questions
     assert monitors | questions == set(KEPT_METRICS)

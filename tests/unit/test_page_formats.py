@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.compare.answers import Answer, Compared
+from lab.compare.answers import Answer, Compared, Group
 from lab.compare.answers import number as compared_number
 from lab.console.pages import formats
 from lab.foundation.timestamps import NS_PER_MS, NS_PER_S, NS_PER_US
@@ -103,10 +103,13 @@ def test_a_rate_and_seconds_have_their_units() -> None:
     ("value", "unit", "text"),
     [
         (9_999.0, "", "9,999"), (10_000.0, "ms", "10,000 ms"), (-10_000.0, "", "-10,000"),
-        (0.12345, "s", "0.1235 s"), ("three", "ms", "three"), (None, "ms", "cannot answer"),
+        (0.12345, "s", "0.1235 s"), (12_345_678.0, "B", "12.35 MB"), (0.0, "B", "0 B"),
+        ("three", "ms", "three"), (None, "ms", "cannot answer"),
     ],
 )  # fmt: skip
 def test_a_compared_value_has_its_unit(value: float | str | None, unit: str, text: str) -> None:
     empty = Answer()
-    row = Compared(question="q", unit=unit, truth=empty, prometheus=empty, datadog=empty)
+    row = Compared(
+        group=Group.LOAD, question="q", unit=unit, truth=empty, prometheus=empty, datadog=empty
+    )
     assert compared_number(Answer(value=value), row) == text

@@ -10,6 +10,7 @@ import pytest
 
 from lab.clients.prometheus import Prometheus
 from lab.compare.intake import Datadog
+from lab.compare.stages import Window
 from lab.console.overview import database_load, dbm_source, health
 from lab.drilldown.evidence import Evidence
 from lab.foundation import clock
@@ -36,6 +37,7 @@ from tests.fix_store import Store, Tally
 
 AT = clock.now().replace(second=0, microsecond=0)
 TRACE, SPAN = "67405d1f00000000a1b2c3d4e5f60718", "a1b2c3d4e5f60719"
+HOUR = Window(since_ns=nanoseconds(AT) - 3600 * 10**9, now_ns=nanoseconds(AT) + 3600 * 10**9)
 NOBODY = Prometheus(url="http://127.0.0.1:1")
 
 
@@ -113,7 +115,7 @@ def test_only_what_was_sent_to_datadog_counts_as_datadogs(
     evidence = collect(settings, [], since_ns=begin_ns, until_ns=end_ns)
     assert evidence.activity == ()
     assert Observer.DBM not in evidence.last_data_ns
-    side = Datadog(settings, 3600.0)
+    side = Datadog(settings, HOUR)
     assert (side.activity, side.rounds, side.source) == ([], [], "the intake: no data")
     assert dbm_source(store.reader) is None
     ages = {each.what: each.age_s for each in health(store.reader, NOBODY, at=AT).freshness}
@@ -122,7 +124,7 @@ def test_only_what_was_sent_to_datadog_counts_as_datadogs(
     store.writer.commit(both()[20:], timeout_s=60)
     evidence = collect(settings, [], since_ns=begin_ns, until_ns=end_ns)
     assert {each.source for each in evidence.activity} == {Source.EMBEDDED}
-    assert Datadog(settings, 3600.0).source == "the intake: embedded agent, not Datadog's"
+    assert Datadog(settings, HOUR).source == "the intake: embedded agent, not Datadog's"
 
 
 def test_no_sender_can_send_as_the_lab() -> None:
@@ -151,4 +153,4 @@ def test_another_interval_than_the_agents_is_named(store: Store, settings: LabSe
         f"{named})",
     ]
     store.writer.commit([taken(3, Source.EMBEDDED, 1.0), deltas(Source.EMBEDDED)], timeout_s=60)
-    assert Datadog(settings, 3600.0).source == f"the intake: {named}"
+    assert Datadog(settings, HOUR).source == f"the intake: {named}"
