@@ -18,6 +18,9 @@ class Interrupted(LabError):  # noqa: N818 - a request of the user, not an error
     """Interrupted; processes that this call started are stopped."""
 
 
+HELP = frozenset({"--help", "-h"})
+
+
 class Root(CommandGroup):
     """All commands; an interrupt raises `Interrupted` instead of typer's own exit."""
 
@@ -27,6 +30,16 @@ class Root(CommandGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
             raise Interrupted from interrupt
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command of these arguments; in an exam only when its doors are open."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in self.commands and not HELP & set(rest):
+            # Imported here: the help of the group needs neither settings nor exams.
+            from lab.cli import doors  # noqa: PLC0415
+
+            ctx.call_on_close(doors.enter(name, rest))
+        return name, command, rest
 
 
 # A queryid may be negative, and must not be parsed as an option.

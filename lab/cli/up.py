@@ -19,6 +19,8 @@ from lab.drilldown import to_json
 from lab.drilldown.links import Links
 from lab.drilldown.remote import DrilldownClient
 from lab.drills.healing import heal_abandoned
+from lab.exam import ending
+from lab.exam.place import Place
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
 from lab.seed import SeedReport
@@ -109,6 +111,8 @@ def bring_up(
     with interruptible(), Screen() as screen:
         news = start(settings, asked, screen)
         heal_abandoned(mode.running_settings(settings), screen)
+        # One whose process died, for example with the machine.
+        ending.recover(mode.running_settings(settings), Place(settings))
     status = mode.status(chosen, settings)
     drilldown = drilldown_in(chosen, settings)
     key = account.checked_key()

@@ -19,7 +19,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from lab.console import api, jaeger, loki, reported
+from lab.console import api, exam, jaeger, loki, reported
+from lab.console.doors import Doored
 from lab.console.guard import Guarded
 from lab.console.host import HostMetrics
 from lab.console.metrics import ConsoleMetrics
@@ -52,6 +53,7 @@ class Console:
     sampler: ActivitySampler
     gate: Gate
     policy: RequestPolicy
+    settings: LabSettings
     site: Site
     apis: Sequence[Route]
     sampling: SamplingWatch
@@ -72,7 +74,10 @@ class Console:
         intake = routes(self._offer, self.gate, self.metrics)
         return Starlette(
             routes=[*own, *self.site.routes(), *self.apis, *intake],
-            middleware=[Middleware(Guarded, policy=self.policy)],
+            middleware=[
+                Middleware(Guarded, policy=self.policy),
+                Middleware(Doored, settings=self.settings),
+            ],
             exception_handlers={HTTPException: self._no_such_page},
             lifespan=lifespan,
         )
@@ -150,11 +155,13 @@ def build(settings: LabSettings) -> Console:
         sampler=ActivitySampler(settings, writer.offer, metrics),
         gate=gate,
         policy=policy,
+        settings=settings,
         site=Site(drilldown, access, PAGES),
         apis=[
             *api.routes(drilldown, access),
             *jaeger.routes(drilldown, access),
             *loki.routes(drilldown, access),
+            *exam.routes(settings, access),
             reported.route(drills, access),
         ],
         sampling=SamplingWatch(Reader(paths.store)),

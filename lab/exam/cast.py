@@ -38,13 +38,17 @@ class Actor:
         self._reader.start()
 
     @property
+    def failure(self) -> str:
+        """Why the fault cannot be injected; empty while it can."""
+        if self.last is not None and self.last.failure:
+            return self.last.failure
+        return "" if self._process.poll() is None else "its process has ended"
+
+    @property
     def missing(self) -> str | None:
         """Why the fault is not proven; None when it is."""
         if self.last is None:
-            ended = self._process.poll() is not None
-            return "its process has ended" if ended else "nothing is reported yet"
-        if self.last.failure:
-            return self.last.failure
+            return "nothing is reported yet"
         return None if self.last.holds else self.last.says
 
     def end(self) -> None:

@@ -140,6 +140,8 @@ class _Exam:
         self._place.write(self._record)
 
     def _unproven(self) -> str | None:
+        if failed := [actor.failure for actor in self._faults if actor.failure]:
+            raise ExamError(f"a fault could not be injected: {failed[0]}")
         missing = [seen for actor in self._faults if (seen := actor.missing) is not None]
         return "; ".join(missing) or None
 
@@ -180,6 +182,12 @@ class _Exam:
             if self._snapshot and restoring.started(self._settings) != self._snapshot.started:
                 self._notes.append("PostgreSQL was restarted during the exam")
         faults = tuple(truth.collect(actor, self._settings, ended_ns) for actor in self._faults)
+        clock_ns = self._record.clock_ns
+        observed = [
+            each
+            for actor, fault in zip(self._faults, faults, strict=True)
+            for each in truth.observed(actor, fault, self._settings, clock_ns or ended_ns, ended_ns)
+        ]
         self._end_actors()
         try:
             self._restore()
@@ -193,6 +201,7 @@ class _Exam:
             faults=faults,
             neutral=(OBSERVER_STOPPED[gone],) if gone else (),
             proofs=self._proofs,
+            observed=tuple(observed),
             notes=tuple(self._notes),
         )
         ending.keep(self._place, self._record, log, self._verified())

@@ -84,17 +84,24 @@ class Doors:
                 "Answer it, or end it: ./creditlab exam stop"
             )
 
-    def record(self, door: Door, what: str, content: str | bytes) -> None:
-        """Add a request to the log of the exam: its text, the size of the response, and what it showed."""
+    def record(self, door: Door, what: str, content: str | bytes, *further: Door) -> None:
+        """Add a request to the log of the exam: its text, the size of the response, and what it showed.
+
+        Args:
+            door: the door.
+            what: the request, such as a path or an expression.
+            content: the response.
+            further: other doors that the request needed as well.
+        """
         if self.files is None:
             return
         text = content.decode(errors="replace") if isinstance(content, bytes) else content
         request = Request(
             at_ns=clock.now_ns(),
-            door=door.value,
+            door="+".join(each.value for each in (door, *further)),
             what=what[: requests.MOST_TEXT],
             size=len(text.encode()) if isinstance(content, str) else len(content),
-            shown=requests.shown(door.value, what, text),
+            shown=requests.shown((door.value, *further), what, text),
         )
         requests.append(self.files.requests, request)
 

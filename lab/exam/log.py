@@ -33,6 +33,20 @@ class TrueFault:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Observed:
+    """What one observer had of one fault, by the rules of lab/judge.
+
+    `after_s` is the seconds from the start of the clock to its first evidence, negative before; None: none.
+    """
+
+    kind: str
+    observer: str
+    seen: str
+    after_s: float | None
+    says: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExamLog:
     """A finished exam. Times are nanoseconds since 1970.
 
@@ -51,6 +65,7 @@ class ExamLog:
         requests: through the doors.
         hints: times of the hints.
         answer: None: none was submitted.
+        observed: what each observer had, whether its door was open or not.
         notes: what happened besides, such as a restart of PostgreSQL.
         void: why the exam does not count; empty: it counts.
     """
@@ -70,6 +85,7 @@ class ExamLog:
     requests: tuple[Request, ...] = ()
     hints: tuple[int, ...] = ()
     answer: Answer | None = None
+    observed: tuple[Observed, ...] = ()
     notes: tuple[str, ...] = ()
     void: str = ""
 

@@ -4,6 +4,7 @@ import os
 import secrets
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -18,6 +19,7 @@ from lab.exam.form import Answer
 from lab.exam.items import MAX_SEED, TEMPLATES, draw
 from lab.exam.place import Place, Record, State
 from lab.foundation import clock, statefile
+from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
 from lab.foundation.readiness import NotReadyError, await_state
 from lab.foundation.reporter import Reporter
@@ -51,20 +53,9 @@ def start(settings: LabSettings, options: Options, reporter: Reporter) -> Record
     Raises:
         ExamError: when an exam or a drill is running, the lab is down, or an option is out of range.
     """
-    _check(options)
+    exam, process = launch(settings, options)
     place = Place(settings)
-    _require_free(settings)
-    exam = secrets.token_hex(6)
-    seed = secrets.randbelow(MAX_SEED) if options.seed is None else options.seed
-    order = Order(
-        exam=exam,
-        seed=seed,
-        number=options.number,
-        doors=tuple(door.value for door in options.doors),
-        minutes=float(options.minutes),
-    )
     reporter.begin("exam", exam)
-    process = _spawn(order)
     try:
         await_state(
             "the exam is prepared",
@@ -83,6 +74,26 @@ def start(settings: LabSettings, options: Options, reporter: Reporter) -> Record
     return record
 
 
+def launch(settings: LabSettings, options: Options) -> "tuple[str, subprocess.Popen[bytes]]":
+    """Start the exam process, and return the exam's name and its guardian without waiting.
+
+    Raises:
+        ExamError: as `start`.
+    """
+    _check(options)
+    _require_free(settings)
+    exam = secrets.token_hex(6)
+    seed = secrets.randbelow(MAX_SEED) if options.seed is None else options.seed
+    order = Order(
+        exam=exam,
+        seed=seed,
+        number=options.number,
+        doors=tuple(door.value for door in options.doors),
+        minutes=float(options.minutes),
+    )
+    return exam, _spawn(order)
+
+
 def current(settings: LabSettings) -> Record | None:
     """Return the record of the running exam, None when there is none; a dead one is healed first."""
     place = Place(settings)
@@ -97,11 +108,21 @@ def answer(settings: LabSettings, given: Answer, reporter: Reporter) -> Result:
     Raises:
         ExamError: when no clock runs, the deadline has passed, or an answer was submitted.
     """
+    current(settings)
+    record = submit(settings, given)
+    return _await_result(settings, Place(settings), record, reporter)
+
+
+def submit(settings: LabSettings, given: Answer) -> Record:
+    """Submit the answer, and return the record of its exam without waiting for the result.
+
+    Raises:
+        ExamError: as `answer`.
+    """
     place = Place(settings)
-    record = _running(settings, place)
-    files = place.files(record.exam)
     with ending.form_locked(place):
-        record = place.current() or record
+        record = _running(place)
+        files = place.files(record.exam)
         now_ns = clock.now_ns()
         if record.state is not State.RUNNING or now_ns > (record.deadline_ns or 0):
             raise ExamError(
@@ -111,7 +132,7 @@ def answer(settings: LabSettings, given: Answer, reporter: Reporter) -> Result:
         if files.answer.exists():
             raise ExamError(f"Exam {record.exam} has an answer already; only the first counts.")
         statefile.write_json(files.answer, Submitted(at_ns=now_ns, answer=given))
-    return _await_result(settings, place, record, reporter)
+    return record
 
 
 def hint(settings: LabSettings) -> Hint:
@@ -121,12 +142,11 @@ def hint(settings: LabSettings) -> Hint:
         ExamError: when no clock runs, or no hint is left.
     """
     place = Place(settings)
-    record = _running(settings, place)
-    files = place.files(record.exam)
     with ending.form_locked(place):
+        files = place.files(_running(place).exam)
         given = len(ending.hints(files))
         if given == len(HINTS):
-            raise ExamError(f"All {given} hints of exam {record.exam} were given.")
+            raise ExamError(f"All {given} hints of this exam were given.")
         found = Hint(at_ns=clock.now_ns(), text=HINTS[given])
         statefile.append(files.hints, msgspec.json.encode(found))
     return found
@@ -140,8 +160,24 @@ def stop(settings: LabSettings, reporter: Reporter) -> Result | None:
     record = place.current()
     if record is None or not record.is_open:
         return None
-    statefile.write(place.files(record.exam).stop, b"{}")
+    request_stop(settings)
     return _await_result(settings, place, record, reporter)
+
+
+def stop_before_down(settings: LabSettings, reporter: Reporter) -> None:
+    """End the running exam before the lab stops, if its process is alive; a failure is ignored."""
+    with suppress(LabError):
+        record = Place(settings).current()
+        if record is not None and record.is_open and record.process() is not None:
+            stop(settings, reporter)
+
+
+def request_stop(settings: LabSettings) -> None:
+    """Ask the exam process to end the running exam; it has a result soon."""
+    place = Place(settings)
+    record = place.current()
+    if record is not None and record.is_open:
+        statefile.write(place.files(record.exam).stop, b"{}")
 
 
 def results(settings: LabSettings) -> list[Result]:
@@ -200,10 +236,10 @@ def _unprepared(place: Place, exam: str, process: "subprocess.Popen[bytes]") -> 
     return None if record.state in {State.RUNNING, State.OVER} else "the lab is being observed"
 
 
-def _running(settings: LabSettings, place: Place) -> Record:
-    record = current(settings)
+def _running(place: Place) -> Record:
+    last = place.current()
+    record = last if last is not None and last.is_open else None
     if record is None:
-        last = place.current()
         raise ExamError(
             f"No exam is running; {last.exam} is over.\nIts result: ./creditlab exam report {last.exam}"
             if last

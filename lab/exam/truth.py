@@ -3,15 +3,20 @@
 from contextlib import suppress
 from typing import Any
 
+from lab.drills.assessment import BEFORE_NS
 from lab.drills.catalogue import DRILLS
 from lab.drills.scene import Scene
 from lab.exam.cast import Actor
-from lab.exam.log import TrueFault
+from lab.exam.log import Observed, TrueFault
 from lab.exam.requests import METRIC
 from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
+from lab.judge.collect import collect as collect_evidence
+from lab.judge.evidence import TITLES, Truth
 from lab.judge.signals import Events, Metric, Slow
+from lab.judge.verdicts import judge
+from lab.telemetry import redact
 from lab.telemetry.store import Reader
 
 QUERYIDS = """
@@ -45,6 +50,45 @@ def collect(actor: Actor, settings: LabSettings, ended_ns: int) -> TrueFault:
         chain=tuple(sorted(actor.chain)),
         onset_ns=onset_ns,
         evidence=tuple(dict.fromkeys(references)),
+    )
+
+
+def observed(
+    actor: Actor, fault: TrueFault, settings: LabSettings, clock_ns: int, ended_ns: int
+) -> tuple[Observed, ...]:
+    """Return what each observer had of a fault by the end of the exam; a failure is an unknown verdict."""
+    drill = DRILLS[fault.kind]
+    sql = actor.part.mechanism.sql(actor.part.fault)
+    truth = Truth(
+        drill=fault.kind,
+        injected_ns=fault.onset_ns,
+        proven_ns=clock_ns,
+        healed_ns=ended_ns,
+        statements=frozenset(sql),
+        texts=frozenset(redact.statement(statement.sql).text for statement in sql.values()),
+        queryids=frozenset(int(name) for name in fault.objects if name.lstrip("-").isdecimal()),
+        services=frozenset(actor.part.fault.culprits),
+        pids=frozenset(actor.pids),
+    )
+    try:
+        evidence = collect_evidence(
+            settings, drill.signals, since_ns=fault.onset_ns - BEFORE_NS, until_ns=ended_ns
+        )
+        verdicts = judge(evidence, truth, drill.signals, drill.alerts)
+    except LabError as error:
+        why = str(error).splitlines()[0]
+        return (
+            Observed(kind=fault.kind, observer="all", seen="unknown", after_s=None, says=(why,)),
+        )
+    return tuple(
+        Observed(
+            kind=fault.kind,
+            observer=TITLES[verdict.observer],
+            seen=verdict.seen.value,
+            after_s=verdict.after_s,
+            says=verdict.says,
+        )
+        for verdict in verdicts
     )
 
 

@@ -7,28 +7,11 @@ import pytest
 from lab.exam import doors, requests
 from lab.exam.doors import Door
 from lab.exam.errors import ClosedError, ExamError
-from lab.exam.place import Place, Record, State
+from lab.exam.place import Place, State
 from lab.foundation.settings import LabSettings
+from tests.exam_records import EXAM, begin
 
-EXAM = "0123456789ab"
 TRACE = "0123456789abcdef0123456789abcdef"
-
-
-def _begin(settings: LabSettings, *opened: Door, state: State = State.RUNNING) -> Place:
-    place = Place(settings)
-    place.write(
-        Record(
-            exam=EXAM,
-            state=state,
-            doors=tuple(door.value for door in opened),
-            minutes=15,
-            commitment="0" * 64,
-            pid=1,
-            created=0.0,
-            started_ns=1,
-        )
-    )
-    return place
 
 
 @pytest.fixture
@@ -50,7 +33,7 @@ def test_without_an_exam_everything_is_open_and_nothing_is_recorded(
 
 def test_only_the_open_door_answers(settings: LabSettings) -> None:
     """The message names the open doors."""
-    _begin(settings, Door.PROMETHEUS)
+    begin(settings, Door.PROMETHEUS)
     found = doors.doors(settings)
     found.require(Door.PROMETHEUS)
     with pytest.raises(ClosedError, match=r"Closed in this exam \(open: prometheus\)"):
@@ -61,13 +44,13 @@ def test_only_the_open_door_answers(settings: LabSettings) -> None:
 
 def test_an_exam_that_is_over_closes_nothing(settings: LabSettings) -> None:
     """The record of the last exam stays on disk."""
-    _begin(settings, Door.PROMETHEUS, state=State.OVER)
+    begin(settings, Door.PROMETHEUS, state=State.OVER)
     doors.doors(settings).require(*Door)
 
 
 def test_a_request_is_recorded_with_its_size_and_what_it_showed(settings: LabSettings) -> None:
     """Its references are those that an answer may name."""
-    place = _begin(settings, *Door)
+    place = begin(settings, *Door)
     found = doors.doors(settings)
     found.record(Door.APM, "/traces", f'<a href="/traces/{TRACE}">é</a>')
     found.record(Door.DATADOG, "/sessions", b'{"pid": 4711, "queryid": -1234567890123456789}')

@@ -1,52 +1,26 @@
 """The files of an exam: answers, hints and results, damaged ones, and an exam whose process died."""
 
-import os
 from pathlib import Path
 
-import psutil
 import pytest
 
 from lab.exam import ending, session
+from lab.exam.doors import Door
 from lab.exam.errors import ExamError
 from lab.exam.form import Answer, Finding
-from lab.exam.place import Place, Record, State
+from lab.exam.place import Place, State
 from lab.exam.scoring import grade
 from lab.exam.session import Options
 from lab.foundation import clock, statefile
 from lab.foundation.settings import LabSettings
-from lab.foundation.timestamps import NS_PER_S
+from tests.exam_records import EXAM, begin
 from tests.fix_reporter import Told
-
-EXAM = "0123456789ab"
-MINUTE_NS = 60 * NS_PER_S
 
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabSettings:
     monkeypatch.setenv("LAB_STATE_DIR", str(tmp_path))
     return LabSettings.load()
-
-
-def _write(
-    settings: LabSettings, state: State, *, left_ns: int = MINUTE_NS, alive: bool = True
-) -> Place:
-    place = Place(settings)
-    now_ns = clock.now_ns()
-    place.write(
-        Record(
-            exam=EXAM,
-            state=state,
-            doors=("log",),
-            minutes=15.0,
-            commitment="0" * 64,
-            pid=os.getpid() if alive else 2**22,
-            created=psutil.Process().create_time(),
-            started_ns=now_ns - MINUTE_NS,
-            clock_ns=None if state is State.PREPARING else now_ns - MINUTE_NS,
-            deadline_ns=None if state is State.PREPARING else now_ns + left_ns,
-        )
-    )
-    return place
 
 
 ANSWER = Answer(findings=(Finding(kind="burst"),))
@@ -64,20 +38,20 @@ def test_without_an_exam_there_is_nothing_to_answer_or_to_stop(settings: LabSett
 def test_an_answer_before_the_clock_and_after_the_deadline_is_refused(
     settings: LabSettings,
 ) -> None:
-    _write(settings, State.PREPARING)
+    begin(settings, Door.LOG, state=State.PREPARING)
     with pytest.raises(ExamError, match="has not started"):
         session.answer(settings, ANSWER, Told())
-    place = _write(settings, State.RUNNING, left_ns=-1)
+    place = begin(settings, Door.LOG, state=State.RUNNING, left_ns=-1)
     with pytest.raises(ExamError, match="the answer does not count"):
         session.answer(settings, ANSWER, Told())
-    _write(settings, State.OVER)
+    begin(settings, Door.LOG, state=State.OVER)
     with pytest.raises(ExamError, match=f"{EXAM} is over"):
         session.answer(settings, ANSWER, Told())
     assert not place.files(EXAM).answer.exists()
 
 
 def test_only_the_first_answer_counts(settings: LabSettings) -> None:
-    place = _write(settings, State.RUNNING)
+    place = begin(settings, Door.LOG, state=State.RUNNING)
     first = ending.Submitted(at_ns=clock.now_ns(), answer=ANSWER)
     statefile.write_json(place.files(EXAM).answer, first)
     with pytest.raises(ExamError, match="only the first counts"):
@@ -86,13 +60,13 @@ def test_only_the_first_answer_counts(settings: LabSettings) -> None:
 
 
 def test_a_damaged_answer_is_no_answer(settings: LabSettings) -> None:
-    place = _write(settings, State.RUNNING)
+    place = begin(settings, Door.LOG, state=State.RUNNING)
     statefile.write(place.files(EXAM).answer, b'{"at_ns": 1, "answer": {"findings": [], ')
     assert ending.submitted(place.files(EXAM)) is None
 
 
 def test_hints_are_counted_and_end(settings: LabSettings) -> None:
-    place = _write(settings, State.RUNNING)
+    place = begin(settings, Door.LOG, state=State.RUNNING)
     texts = [session.hint(settings).text for _ in session.HINTS]
     assert texts == list(session.HINTS)
     with pytest.raises(ExamError, match="All 3 hints"):
@@ -104,7 +78,7 @@ def test_hints_are_counted_and_end(settings: LabSettings) -> None:
 
 
 def test_a_second_exam_is_refused(settings: LabSettings) -> None:
-    _write(settings, State.RUNNING)
+    begin(settings, Door.LOG, state=State.RUNNING)
     with pytest.raises(ExamError, match=f"Exam {EXAM} is running"):
         session.start(settings, Options(), Told())
 
@@ -126,7 +100,7 @@ def test_options_out_of_range_are_refused(
 
 
 def test_an_exam_whose_process_died_is_void_with_its_reason(settings: LabSettings) -> None:
-    place = _write(settings, State.RUNNING, alive=False)
+    place = begin(settings, Door.LOG, state=State.RUNNING, alive=False)
     assert session.current(settings) is None
     record = place.current()
     assert record is not None

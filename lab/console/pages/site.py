@@ -173,7 +173,12 @@ def _environment(settings: LabSettings) -> Environment:
         loader=ChoiceLoader(
             [
                 PackageLoader("lab.console.pages"),
-                PrefixLoader({"compare": PackageLoader("lab.compare", ".")}),
+                PrefixLoader(
+                    {
+                        "compare": PackageLoader("lab.compare", "."),
+                        "exam": PackageLoader("lab.exam", "."),
+                    }
+                ),
             ]
         ),
         autoescape=select_autoescape(default=True, default_for_string=True),

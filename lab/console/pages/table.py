@@ -5,6 +5,7 @@ from types import MappingProxyType
 from lab.console.pages import (
     compare,
     drills,
+    exam,
     execution,
     expression,
     go,
@@ -26,6 +27,9 @@ PAGES: MappingProxyType[str, PageHandler] = MappingProxyType(
         "/sessions": sessions.page,
         "/drills": drills.listed,
         "/drills/{run}": drills.one,
+        "/exam": exam.page,
+        "/exam/evidence/{door}": exam.evidence,
+        "/exam/{exam}": exam.debrief,
         "/compare": compare.page,
         "/prometheus": expression.page,
         "/go": go.page,

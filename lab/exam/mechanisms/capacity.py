@@ -51,10 +51,10 @@ def _old(fault: Fault) -> Mapping[str, Statement]:
         f"""
 -- name: APP_quarter
 -- The first statement of a long report.
-SELECT count(*) FROM TABLE
+SELECT count(*) FROM VICTIM
 -- name: APP_refresh
 -- A part of the rows, to the same values.
-UPDATE TABLE SET SAME = SAME WHERE KEY %% {PARTS} = %(part)s
+UPDATE VICTIM SET SAME = SAME WHERE KEY %% {PARTS} = %(part)s
 """,
     )
 

@@ -35,7 +35,7 @@ def _reserve(fault: Fault) -> Mapping[str, Statement]:
 -- name: APP_reserve
 -- Reserve rows for a transfer.
 SELECT count(*) FROM (
-    SELECT KEY FROM TABLE WHERE KEY %% 10 = %(part)s ORDER BY KEY DESC LIMIT 2000 FOR UPDATE
+    SELECT KEY FROM VICTIM WHERE KEY %% 10 = %(part)s ORDER BY KEY DESC LIMIT 2000 FOR UPDATE
 ) reserved
 """,
     )
@@ -76,10 +76,10 @@ def _migration(fault: Fault) -> Mapping[str, Statement]:
         """
 -- name: APP_extract
 -- All rows, for a file.
-SELECT count(*), pg_sleep(3600) FROM TABLE
+SELECT count(*), pg_sleep(3600) FROM VICTIM
 -- name: APP_remark
 -- A column for remarks.
-ALTER TABLE TABLE ADD COLUMN remark text
+ALTER TABLE VICTIM ADD COLUMN remark text
 """,
     )
 
@@ -121,7 +121,7 @@ def _edit(fault: Fault) -> Mapping[str, Statement]:
         """
 -- name: APP_edit
 -- Rows that a clerk has opened.
-UPDATE TABLE SET SAME = SAME WHERE KEY IN (SELECT KEY FROM TABLE ORDER BY KEY DESC LIMIT 5)
+UPDATE VICTIM SET SAME = SAME WHERE KEY IN (SELECT KEY FROM VICTIM ORDER BY KEY DESC LIMIT 5)
 """,
     )
 
@@ -153,7 +153,7 @@ def _merge(fault: Fault) -> Mapping[str, Statement]:
         """
 -- name: APP_merge
 -- One row of a pair that is merged.
-UPDATE TABLE SET SAME = SAME WHERE KEY = (SELECT min(KEY) FROM TABLE WHERE KEY > %(after)s)
+UPDATE VICTIM SET SAME = SAME WHERE KEY = (SELECT min(KEY) FROM VICTIM WHERE KEY > %(after)s)
 """,
     )
 

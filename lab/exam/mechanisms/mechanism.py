@@ -41,11 +41,11 @@ class Mechanism:
 def texts(fault: Fault, text: str) -> Mapping[str, Statement]:
     """Return a fault's statements: `APP` in a name becomes the application's first word.
 
-    `TABLE`, `KEY` and `SAME` become the victim, its key, and a column of it.
+    `VICTIM`, `KEY` and `SAME` become the victim, its key, and a column of it.
     """
     key, same = COLUMNS[fault.victim]
     application = fault.culprits[0]
-    filled = text.replace("APP", application.partition("-")[0]).replace("TABLE", fault.victim)
+    filled = text.replace("APP", application.partition("-")[0]).replace("VICTIM", fault.victim)
     return statements(filled.replace("KEY", key).replace("SAME", same), service=application)
 
 

@@ -53,7 +53,7 @@ def _month(fault: Fault) -> Mapping[str, Statement]:
         f"""
 -- name: APP_month
 -- Rows of the current month.
-SELECT count(*), max(KEY) FROM TABLE WHERE to_char({date}, 'YYYY-MM') = to_char(current_date, 'YYYY-MM')
+SELECT count(*), max(KEY) FROM VICTIM WHERE to_char({date}, 'YYYY-MM') = to_char(current_date, 'YYYY-MM')
 """,
     )
 
@@ -82,7 +82,7 @@ def _pairs(fault: Fault) -> Mapping[str, Statement]:
 -- Rows for each customer, for some months.
 SELECT c.state, count(*), max(t.KEY), {SERVER_SECONDS}
 FROM (SELECT * FROM customers LIMIT %(rows)s) c
-CROSS JOIN (SELECT * FROM TABLE LIMIT %(rows)s) t
+CROSS JOIN (SELECT * FROM VICTIM LIMIT %(rows)s) t
 CROSS JOIN generate_series(1, %(size)s) month
 WHERE c.customer_id + t.KEY > month
 GROUP BY c.state
@@ -113,7 +113,7 @@ def _checksum(fault: Fault) -> Mapping[str, Statement]:
         f"""
 -- name: APP_checksum
 -- A checksum of a few rows.
-SELECT count(*), {SERVER_SECONDS} FROM (SELECT KEY FROM TABLE LIMIT 100) c
+SELECT count(*), {SERVER_SECONDS} FROM (SELECT KEY FROM VICTIM LIMIT 100) c
 CROSS JOIN generate_series(1, %(size)s) n
 WHERE md5(c.KEY::text || n::text || %(rows)s::text) < '0001'
 """,
@@ -141,7 +141,7 @@ def _ranking(fault: Fault) -> Mapping[str, Statement]:
 -- name: APP_ranking
 -- All rows in the order of a report.
 SELECT count(KEY) FROM (
-    SELECT * FROM TABLE WHERE KEY > 0 ORDER BY md5(KEY::text), {DATE[fault.victim]} OFFSET %(skipped)s
+    SELECT * FROM VICTIM WHERE KEY > 0 ORDER BY md5(KEY::text), {DATE[fault.victim]} OFFSET %(skipped)s
 ) ranked
 """,
     )
@@ -171,7 +171,7 @@ def _page(fault: Fault) -> Mapping[str, Statement]:
         f"""
 -- name: APP_line
 -- The figures of one line.
-SELECT count(*), max(KEY) FROM TABLE WHERE {column} = %(id)s
+SELECT count(*), max(KEY) FROM VICTIM WHERE {column} = %(id)s
 -- name: APP_page
 -- The ids of a page.
 SELECT {column} FROM {listed} ORDER BY {column} LIMIT %(lines)s
@@ -211,7 +211,7 @@ def _recent(fault: Fault) -> Mapping[str, Statement]:
         f"""
 -- name: APP_recent
 -- Rows of the last days of the seed.
-SELECT count(*) FROM TABLE WHERE {date} > (SELECT max({date}) FROM TABLE) - interval '30 days'
+SELECT count(*) FROM VICTIM WHERE {date} > (SELECT max({date}) FROM VICTIM) - interval '30 days'
 """,
     )
 
@@ -236,7 +236,7 @@ def _check(fault: Fault) -> Mapping[str, Statement]:
         """
 -- name: APP_check
 -- A row, before a validation.
-SELECT * FROM TABLE ORDER BY KEY LIMIT 1
+SELECT * FROM VICTIM ORDER BY KEY LIMIT 1
 """,
     )
 

@@ -1,0 +1,106 @@
+"""Middleware with the doors of an exam: closed pages and APIs, and the log of requests.
+
+Each path names the observers whose data it shows. Paths that are in no exam, such as the intake, /metrics
+and the pages of the exam itself, are always open.
+"""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from urllib.parse import urlencode
+
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lab.exam.doors import Door, Doors, doors
+from lab.exam.errors import ClosedError
+from lab.foundation.settings import LabSettings
+
+EXPLAINED = (Door.APM, Door.DATADOG, Door.LOG)
+EVERY = tuple(Door)
+# None: closed in every exam, because it names faults or injects them.
+NEEDS: Mapping[str, tuple[Door, ...] | None] = MappingProxyType({
+    r"/": EVERY,
+    r"/traces": (Door.APM,),
+    r"/traces/.+": EXPLAINED,
+    r"/queries(/.*)?": (Door.PROMETHEUS, Door.DATADOG, Door.LOG),
+    r"/sessions": (Door.SQL,),
+    r"/compare": EVERY,
+    r"/prometheus": (Door.PROMETHEUS,),
+    r"/drills(/.*)?": None,
+    r"/api/drilldown/(trace/.*|slowest-[a-z-]+)": EXPLAINED,
+    r"/api/drilldown/(queries|query/.*)": (Door.PROMETHEUS, Door.DATADOG, Door.LOG),
+    r"/api/drilldown/sessions": (Door.SQL,),
+    r"/jaeger/api/(services.*|traces)": (Door.APM,),
+    r"/jaeger/api/traces/.+": EXPLAINED,
+    r"/loki/api/.+": (Door.LOG,),
+    r"/exam/evidence/prometheus": (Door.PROMETHEUS,),
+    r"/exam/evidence/datadog": (Door.DATADOG,),
+    r"/exam/evidence/apm": (Door.APM,),
+    r"/exam/evidence/log": (Door.LOG,),
+    r"/exam/evidence/sql": (Door.SQL,),
+})  # fmt: skip
+OPEN = frozenset({"/go", "/exam", "/exam/{exam}"})
+MAX_RECORDED = 2_000_000
+FORBIDDEN = 403
+
+
+class Doored:
+    """ASGI middleware; a closed page leads to /exam, a closed API answers 403."""
+
+    def __init__(self, app: ASGIApp, settings: LabSettings) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or pass it on and record the response."""
+        found = _needed(scope["path"]) if scope["type"] == "http" else ()
+        if found == ():
+            await self._app(scope, receive, send)
+            return
+        state = await to_thread.run_sync(doors, self._settings)
+        try:
+            if found is None:
+                state.require_none(scope["path"])
+            else:
+                state.require(*found)
+        except ClosedError as error:
+            await _closed(Request(scope), str(error))(scope, receive, send)
+            return
+        if state.exam is None or found is None:
+            await self._app(scope, receive, send)
+            return
+        await self._recorded(state, found, scope, receive, send)
+
+    async def _recorded(
+        self, state: Doors, needed: tuple[Door, ...], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        body = bytearray()
+
+        async def keep(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                body.extend(message.get("body", b"")[: MAX_RECORDED - len(body)])
+            await send(message)
+
+        await self._app(scope, receive, keep)
+        query = scope["query_string"].decode(errors="replace")
+        what = f"{scope['path']}?{query}" if query else scope["path"]
+        first, *further = needed
+        await to_thread.run_sync(lambda: state.record(first, what, bytes(body), *further))
+
+
+def _needed(path: str) -> tuple[Door, ...] | None:
+    """Return the doors that a path needs: none for a path that is always open, None for a closed one."""
+    for pattern, needed in NEEDS.items():
+        if re.fullmatch(pattern, path):
+            return needed
+    return ()
+
+
+def _closed(request: Request, message: str) -> Response:
+    if "text/html" in request.headers.get("accept", ""):
+        where = urlencode({"closed": request.url.path})
+        return RedirectResponse(f"/exam?{where}", status_code=303)
+    return JSONResponse({"errors": [message]}, status_code=FORBIDDEN)

@@ -1,0 +1,29 @@
+"""Mechanisms: every kind has one, its texts are complete, and no name of a fault is in them."""
+
+import pytest
+
+from lab.drills.catalogue import ALIASES, DRILLS
+from lab.exam.items import TEMPLATES, Fault, Herring, draw
+from lab.exam.mechanisms import MECHANISMS, herring
+from lab.exam.vocabulary import KINDS, NOTHING
+
+FAULTS = [
+    pytest.param(fault, id=f"{fault.kind}/{fault.victim}")
+    for number in range(len(TEMPLATES))
+    for fault in draw(15, number).faults
+]
+NAMES = {*DRILLS, *ALIASES, "drill"}
+
+
+def test_every_kind_and_every_herring_has_a_mechanism() -> None:
+    assert set(MECHANISMS) == set(KINDS) - {NOTHING}
+    assert all(herring(each.value) for each in Herring)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_texts_are_complete_and_name_the_culprit_only(fault: Fault) -> None:
+    for statement in MECHANISMS[fault.kind].sql(fault).values():
+        assert not {"APP", "VICTIM", "KEY", "SAME"} & set(statement.sql.replace(".", " ").split())
+        assert f"service='{statement.service}'" in statement.sql
+        words = statement.sql.lower().replace("_", "-")
+        assert not [name for name in NAMES if name in words and name not in {"slow", "cpu"}]
