@@ -33,7 +33,7 @@ NEEDS: Mapping[str, tuple[Door, ...] | None] = MappingProxyType({
     r"/api/drilldown/(trace/.*|slowest-[a-z-]+)": EXPLAINED,
     r"/api/drilldown/(queries|query/.*)": (Door.PROMETHEUS, Door.DATADOG, Door.LOG),
     r"/api/drilldown/sessions": (Door.SQL,),
-    r"/jaeger/api/(services.*|traces)": (Door.APM,),
+    r"/jaeger/api/(?!traces/).+": (Door.APM,),
     r"/jaeger/api/traces/.+": EXPLAINED,
     r"/loki/api/.+": (Door.LOG,),
     r"/exam/evidence/prometheus": (Door.PROMETHEUS,),
