@@ -44,7 +44,7 @@ class Stretch:
 
 @dataclass(frozen=True, kw_only=True)
 class Errors:
-    """False positives of quiet minutes, and misses of faults, with the number of each that was judged."""
+    """False positives in minutes without a fault, and missed faults, with the number judged of each."""
 
     false_positives: int
     minutes: int

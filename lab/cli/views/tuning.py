@@ -11,9 +11,9 @@ from lab.judge.evidence import TITLES
 from lab.judge.tuning import Errors, Stretch, Tuned
 
 NOTE = (
-    "quiet: highest level without a fault; fault: lowest level with it, both in the tuning half. FP and miss:"
-    " false positives of quiet minutes and missed faults of the other half, with the declared threshold, and"
-    " with the tuned one. A hyphen: no such stretch."
+    "base: highest level without a fault; fault: lowest level with it, both in the tuning half. FP and miss:"
+    " false positives and missed faults of the other half, with the declared threshold, and with the tuned"
+    " one. A hyphen: no such stretch."
 )
 
 
@@ -21,7 +21,7 @@ def results(found: Sequence[Tuned], stretches: Sequence[Stretch]) -> RenderableT
     """Return one line for each signal that a recorded stretch has, by drill."""
     lines = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     lines.add_column("signal", ratio=1)
-    for heading in ("quiet", "fault", "above", "FP\nmiss", "tuned", "FP\nmiss"):
+    for heading in ("base", "fault", "above", "FP\nmiss", "tuned", "FP\nmiss"):
         lines.add_column(heading, justify="right")
     drill = ""
     for one in found:
