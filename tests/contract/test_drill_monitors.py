@@ -4,10 +4,11 @@ import json
 
 import yaml
 
+from grafana.generator.boards.comparison import DETECTORS
 from lab.drills.catalogue import DRILLS
 from lab.foundation.settings import ROOT
 from lab.judge.collect_metrics import definitions
-from lab.judge.evidence import Observer
+from lab.judge.evidence import TITLES, Observer
 from lab.judge.metric_query import selects
 from lab.judge.metric_tracks import QUERIES, REPORTED_HOST, TRACE
 from lab.judge.monitors import CheckMonitor
@@ -22,6 +23,10 @@ OTHER_MEANING = {("exporter-stopped", "ExporterBlind"), ("ddl-queue", "ExporterB
 NOT_COVERED = {
     "slow-query", "n-plus-one", "burst", "exporter-stopped", "agent-stopped", "service-stopped",
 }  # fmt: skip
+
+
+def test_the_dashboard_has_a_column_for_each_observer() -> None:
+    assert {observer.value: title for observer, title in TITLES.items()} == DETECTORS
 
 
 def test_a_drill_has_the_monitors_of_its_alerts() -> None:

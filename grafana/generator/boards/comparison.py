@@ -32,6 +32,8 @@ DETECTORS = {
     "prometheus_alerts": "Prometheus alerts",
     "datadog_dbm": "Datadog DBM",
     "datadog_apm": "Datadog APM",
+    "datadog_metrics": "Datadog metrics",
+    "datadog_monitors": "Datadog monitors",
     "postgres_log": "PostgreSQL log",
 }
 KINDS = {
