@@ -63,6 +63,8 @@ LABEL org.opencontainers.image.title="credit-lab" \
 COPY --from=lab-dependencies /opt/venv /opt/venv
 COPY workload workload
 COPY lab lab
+# Runbooks, for the console.
+COPY docs/alerts.md docs/
 RUN python -m compileall -q workload lab \
     && install --directory --owner credit --group credit /var/lib/credit-lab
 USER credit

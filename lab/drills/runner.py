@@ -143,14 +143,17 @@ class _Course:
         self._place.write(self._running)
         reporting.send(self._scene.settings, DrillReport(running=self._running.drill))
         proven_ns, held = None, False
-        injected_ns = self._write(Step.INJECT, intensity=self._running.intensity)
+        lasts_s = self._drill.duration_s if duration_s is None else duration_s
+        injected_ns = self._write(
+            Step.INJECT, intensity=self._running.intensity, duration_s=lasts_s
+        )
         self._reporter.begin("inject", self._drill.title)
         self._drill.inject(self._scene)
         self._reporter.done("inject", self._drill.title)
         proof = self._prove()
         if proof.holds:
             proven_ns = self._write(Step.PROVEN, says=proof.says, pids=sorted(proof.pids))
-            held, pids = self._hold(self._drill.duration_s if duration_s is None else duration_s)
+            held, pids = self._hold(lasts_s)
             proof = replace(proof, pids=proof.pids | pids)
         else:
             self._write(Step.NOT_PROVEN, says=proof.says)

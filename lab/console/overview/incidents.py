@@ -6,7 +6,7 @@ EXPLAINs of DBM that PostgreSQL rejects are not incidents.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -44,7 +44,8 @@ class Incident:
         role: of the affected session.
         service: that ran the statement, if it is one of the lab's.
         statement: the name of the statement.
-        trace_id, span_id: of the last occurrence; None when its statement had no traceparent.
+        trace_id, span_id: of the last occurrence; None when its statement had no traceparent, and no
+            trace_id when the trace is not stored.
         duration_ms: the duration of a lock wait.
         size_bytes: of a temporary file.
     """
@@ -83,7 +84,15 @@ def incidents(
     )
     found = _together(events)[:limit]
     names = _table_names(reader) if any(RELATION.search(one.message) for one in found) else {}
-    return tuple(replace(one, message=_named(one.message, names)) for one in found)
+    stored = _stored(reader, [one.trace_id for one in found if one.trace_id])
+    return tuple(
+        replace(
+            one,
+            message=_named(one.message, names),
+            trace_id=one.trace_id if one.trace_id in stored else None,
+        )
+        for one in found
+    )
 
 
 def refused_explains(reader: Reader, *, since: datetime, until: datetime) -> int:
@@ -108,6 +117,12 @@ def _table_names(reader: Reader) -> Mapping[tuple[int | None, int], str]:
             if found.setdefault(key, table["name"]) != table["name"]:
                 of_several.add(key)
     return {key: name for key, name in found.items() if key not in of_several}
+
+
+def _stored(reader: Reader, trace_ids: Sequence[str]) -> set[str]:
+    """Return the traces of which the store has a span: the log also names those that have expired."""
+    sql = "SELECT DISTINCT trace_id FROM spans WHERE trace_id IN (SELECT value FROM json_each(?))"
+    return {trace_id for (trace_id,) in reader.rows(sql, [json.dumps(list(trace_ids))])}
 
 
 def _named(message: str, names: Mapping[tuple[int | None, int], str]) -> str:

@@ -8,26 +8,29 @@ import msgspec
 from starlette.requests import Request
 
 from lab.console import overview
-from lab.console.pages import asking
+from lab.console.pages import asking, evidence
 from lab.console.pages.faults import bands, history
 from lab.console.pages.overview import load_chart
 from lab.console.pages.site import Page
 from lab.drilldown import Drilldown, NotFoundError
 from lab.drills.assessment import Assessment
 from lab.drills.catalogue import DRILLS
+from lab.drills.coverage import is_covered
 from lab.drills.history import Past, latest
 from lab.drills.journal import Step
 from lab.drills.matrix import LEGEND
 from lab.drills.report import letters
 from lab.foundation import clock
 from lab.foundation.outcome import Outcome
-from lab.foundation.timestamps import moment
+from lab.foundation.timestamps import NS_PER_S, moment
 from lab.judge.evidence import TITLES, Observer
 from lab.judge.verdicts import Verdict
 
 LIMIT = 100
 # Time before and after the fault in a run's chart.
 AROUND = timedelta(minutes=1)
+# A heal of so many seconds is normal; after it, the runner has probably been killed.
+OVERDUE_S = 60.0
 OBSERVERS = {observer.value: title for observer, title in TITLES.items()}
 STEPS: dict[str, str] = {
     Step.INJECT: "injected",
@@ -79,7 +82,14 @@ def listed(drilldown: Drilldown, request: Request) -> Page:
     shown = (runs if everything else latest(runs))[:LIMIT]
     judged = [(past, journal.judged(past)) for past in shown]
     senders = sorted({found.datadog for _, found in judged if found and found.datadog})
+    last = {past.drill: past for past in latest(runs)}
     values = {
+        "catalogue": [
+            (drill, _row(past, journal.judged(past)) if (past := last.get(name)) else None)
+            for name, drill in DRILLS.items()
+        ],
+        "running": [progress(past) for past in runs[:1] if past.healed_ns is None],
+        "covered": _covered,
         "there": journal.is_there,
         "everything": everything,
         "rows": [_row(past, found) for past, found in judged],
@@ -111,9 +121,13 @@ def one(drilldown: Drilldown, request: Request) -> Page:
     load = asking.attempt(
         lambda: overview.database_load(drilldown.reader, since=since, until=until)
     )
+    drill = DRILLS.get(past.drill)
     values = {
         "row": _row(past, judged),
-        "drill": DRILLS.get(past.drill),
+        "drill": drill,
+        "progress": progress(past) if past.healed_ns is None else None,
+        "covered": _covered,
+        "evidence": asking.attempt(lambda: evidence.links(drilldown, drill, begin, end)),
         "judged": judged,
         "proof": _text(past, Step.PROVEN) or _text(past, Step.NOT_PROVEN),
         "intensity": _detail(past, Step.INJECT).get("intensity"),
@@ -125,6 +139,29 @@ def one(drilldown: Drilldown, request: Request) -> Page:
         else None,
     }
     return Page(template="drill.html", values=values)
+
+
+def progress(past: Past) -> str:
+    """Return the state of a run that is not healed yet, with the seconds that are left.
+
+    A runner of an older version did not write the duration into the journal.
+    """
+    proven = past.at(Step.PROVEN)
+    if past.at(Step.HEAL):
+        return f"{past.drill}: healing"
+    if proven is None:
+        return f"{past.drill}: injected, waiting for the proof"
+    given = _detail(past, Step.INJECT).get("duration_s")
+    known = DRILLS.get(past.drill)
+    lasts_s = float(given) if isinstance(given, int | float) else known.duration_s if known else 0.0
+    left_s = lasts_s - (clock.now_ns() - proven.at_ns) / NS_PER_S
+    if left_s < -OVERDUE_S:
+        return f"{past.drill}: not healed; ./creditlab drill stop heals it"
+    return f"{past.drill}: running, {max(left_s, 0):.0f} s left"
+
+
+def _covered(drill: str, observer: Observer) -> bool:
+    return is_covered(DRILLS.get(drill), observer)
 
 
 def _row(past: Past, judged: Assessment | None) -> Row:

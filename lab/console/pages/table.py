@@ -11,6 +11,7 @@ from lab.console.pages import (
     go,
     overview,
     queries,
+    runbook,
     sessions,
     traces,
 )
@@ -30,6 +31,7 @@ PAGES: MappingProxyType[str, PageHandler] = MappingProxyType(
         "/exam": exam.page,
         "/exam/evidence/{door}": exam.evidence,
         "/exam/{exam}": exam.debrief,
+        "/runbook/{alert}": runbook.page,
         "/compare": compare.page,
         "/prometheus": expression.page,
         "/go": go.page,
