@@ -12,6 +12,7 @@ from lab.drills.coverage import is_covered
 from lab.drills.history import Past
 from lab.drills.journal import Entry, Step
 from lab.foundation.settings import LabSettings
+from lab.foundation.timestamps import NS_PER_MS as MS
 from lab.foundation.timestamps import NS_PER_S, moment
 from lab.judge.evidence import Observer
 from tests import evidence as of
@@ -87,7 +88,7 @@ def test_the_evidence_of_a_run_is_of_its_time_and_stored(store: Store) -> None:
     )  # fmt: skip
     settings = LabSettings(_env_file=None, lab_state_dir=store.path.parent)
     drilldown = replace(Drilldown.of(settings), reader=store.reader)
-    since, until = moment(stored.start_ns - 1), moment(stored.start_ns + NS_PER_S)
+    since, until = moment(of.root(1).start_ns - MS), moment(stored.start_ns + NS_PER_S)
     found = evidence.links(drilldown, DRILLS["row-lock-chain"], since, until)
     paths = [link.href for link in found]
     execution = f"/traces/{stored.trace_id}/{stored.span_id}"
