@@ -96,6 +96,11 @@ app = Root(
         "lab.cli.compare:compare",
         "Compare the answers of both observers with the database, and show what observing costs.",
     ),
+    LazyCommand(
+        "tour",
+        "lab.cli.tour:tour",
+        "Show the lab in five steps: load, slow request, incident, two observers, cost.",
+    ),
     LazyCommand("datadog", "lab.cli.datadog:group", "Work with a Datadog account."),
     LazyCommand(
         "drill",

@@ -94,3 +94,13 @@ def test_local_links_of_documents_open(lab: Lab, document: str) -> None:
         if parts.port in PORTS:
             port = getattr(lab.settings, PORTS[parts.port])
             assert get(f"http://127.0.0.1:{port}{parts.path}")[0] == HTTPStatus.OK, url
+
+
+def test_the_tour_runs_its_five_steps_without_a_terminal(lab: Lab) -> None:
+    """With a short incident; each step names its page in the console."""
+    done = lab.run("tour", "--incident", "6", "--lang", "pt")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for number in range(1, 6):
+        assert f"{number}/5 " in done.stdout
+    assert f"http://127.0.0.1:{lab.settings.console_port}/drills" in done.stdout
+    assert "credit_app" in done.stdout

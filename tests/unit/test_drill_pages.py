@@ -1,6 +1,7 @@
 """Pages of drills: the state of a running one, what an observer covers, runbooks, links to evidence."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -22,7 +23,7 @@ NOW_NS = 1_800_000_000 * NS_PER_S
 SECTIONS = runbook.sections(runbook.RUNBOOKS.read_text(encoding="utf-8"))
 
 
-def past(*steps: tuple[Step, float, dict[str, object]]) -> Past:
+def past(*steps: tuple[Step, float, Mapping[str, object]]) -> Past:
     return Past(
         steps=tuple(
             Entry(
@@ -45,7 +46,9 @@ def past(*steps: tuple[Step, float, dict[str, object]]) -> Past:
     ],
 )
 def test_a_running_drill_shows_the_seconds_that_are_left(
-    steps: list[tuple[Step, float, dict[str, object]]], text: str, monkeypatch: pytest.MonkeyPatch
+    steps: list[tuple[Step, float, Mapping[str, object]]],
+    text: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """By the duration of this run; of a runner that did not write it, by the drill's own."""
     monkeypatch.setattr("lab.foundation.clock.now_ns", lambda: NOW_NS)

@@ -13,6 +13,7 @@ from lab.console.pages import (
     queries,
     runbook,
     sessions,
+    tour,
     traces,
 )
 from lab.console.pages.site import PageHandler
@@ -31,6 +32,7 @@ PAGES: MappingProxyType[str, PageHandler] = MappingProxyType(
         "/exam": exam.page,
         "/exam/evidence/{door}": exam.evidence,
         "/exam/{exam}": exam.debrief,
+        "/tour": tour.page,
         "/runbook/{alert}": runbook.page,
         "/compare": compare.page,
         "/prometheus": expression.page,

@@ -241,7 +241,7 @@ document.querySelector(".theme").addEventListener("click", () => theme(true));
 theme(false);
 
 // Keys: / searches, g and a letter opens a page, arrows read a chart.
-const PAGES = { o: "/", t: "/traces", q: "/queries", s: "/sessions", d: "/drills", c: "/compare" };
+const PAGES = { o: "/", t: "/traces", q: "/queries", s: "/sessions", d: "/drills", c: "/compare", l: "/tour" };
 let goes = false;
 document.addEventListener("keydown", (event) => {
   const target = event.target;

@@ -1,0 +1,1 @@
+"""Guided ways to learn with the lab: a tour, an exercise for each drill, a decision sheet."""
