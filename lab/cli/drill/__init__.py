@@ -11,6 +11,16 @@ group = CommandGroup(
         "lab.cli.drill.catalogue:show",
         "Show what a drill does, its roles, and the expected signals.",
     ),
+    LazyCommand(
+        "exercise",
+        "lab.cli.drill.exercise:exercise",
+        "Show a drill as a lesson: symptom, where to look, hints one by one, the answer on request.",
+    ),
+    LazyCommand(
+        "booklet",
+        "lab.cli.drill.exercise:booklet",
+        "Write all exercises as an HTML page to print for a class: answers at the end.",
+    ),
     LazyCommand("run", "lab.cli.drill.run:run_one", "Run a drill to its verdicts."),
     LazyCommand(
         "all",
