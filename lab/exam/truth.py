@@ -74,7 +74,7 @@ def observed(
         evidence = collect_evidence(
             settings, drill.signals, since_ns=fault.onset_ns - BEFORE_NS, until_ns=ended_ns
         )
-        verdicts = judge(evidence, truth, drill.signals, drill.alerts)
+        verdicts = judge(evidence, truth, drill.signals, drill.alerts, drill.monitors)
     except LabError as error:
         why = str(error).splitlines()[0]
         return (

@@ -73,13 +73,12 @@ DRILL = Drill(
             ),
             needs=ACTIVITY,
             above=1,
-            points=2,
         ),
         *time_by_statement(busy=0.2),
         Sessions(
             says="active sessions without a wait event",
             above=1,
-            points=3,
+            points=2,
             like=lambda s: (
                 s.state == "active" and s.wait_event is None and s.backend_type == "client backend"
             ),
