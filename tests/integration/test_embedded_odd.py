@@ -143,10 +143,10 @@ def test_a_row_that_cannot_be_read_is_left_out_and_counted(
     sent = Sent(database)
     real = events.session
 
-    def odd(row: dict[str, Any]) -> dict[str, Any]:
+    def odd(row: dict[str, Any], *, size: int) -> dict[str, Any]:
         if row["application_name"] == "odd":
             raise ValueError(row["pid"])
-        return real(row)
+        return real(row, size=size)
 
     monkeypatch.setattr("lab.telemetry.embedded.events.session", odd)
     target = dsn(database.settings, Role.APP)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lab.telemetry.embedded import delivery
 from lab.telemetry.embedded.deltas import FIGURES, Counters, Key, deltas
-from lab.telemetry.embedded.explain import EVERY_S, PER_SAMPLE, Limits
+from lab.telemetry.embedded.explain import EVERY_S, Limits, NoPlan, refusal
 from tests.fix_postgres import free_port
 
 RESET = datetime(2026, 11, 21, tzinfo=UTC)
@@ -67,21 +67,30 @@ def test_deltas_add_up(history: list[int | str]) -> None:
     assert told == made
 
 
-def test_what_is_explained() -> None:
-    """Each queryid once a minute, a few in a sample, whole statements that EXPLAIN takes."""
+def test_a_statement_is_reported_every_ten_seconds() -> None:
+    """Of each database and signature, as `explained_queries_per_hour_per_query: 360` sets it."""
     limits = Limits()
-    limits.begin_sample()
-    select = "/*traceparent='x'*/ SELECT 1"
-    assert limits.allows(1, select, size=4096, now=0)
-    assert not limits.allows(1, select, size=4096, now=EVERY_S - 1)
-    assert limits.allows(1, select, size=4096, now=EVERY_S)
-    assert not limits.allows(None, select, size=4096, now=0)
-    assert not limits.allows(2, "COMMIT", size=4096, now=0)
-    assert not limits.allows(3, select, size=len(select) + 1, now=0)
-    allowed = [limits.allows(10 + i, select, size=4096, now=0) for i in range(PER_SAMPLE)]
-    assert allowed.count(True) == PER_SAMPLE - 2
-    limits.begin_sample()
-    assert limits.allows(99, "with x as (select 1) table x", size=4096, now=0)
+    assert limits.allows(("creditdb", "a"), now=0)
+    assert not limits.allows(("creditdb", "a"), now=EVERY_S - 1)
+    assert limits.allows(("creditdb", "a"), now=EVERY_S)
+    assert limits.allows(("creditdb", "b"), now=0)
+    assert limits.allows(("other", "a"), now=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("/*traceparent='x'*/ SELECT 1", None),
+        ("with x as (select 1) table x", None),
+        ("COMMIT", NoPlan.NOT_EXPLAINABLE),
+        ("SELECT datadog.explain_statement('SELECT 1')", NoPlan.NOT_EXPLAINABLE),
+        ("SELECT '" + "x" * 90 + "'", NoPlan.TRUNCATED),
+        ("SELECT '" + "x" * 75 + "'", None),
+    ],
+)
+def test_what_is_explained(text: str, reason: NoPlan | None) -> None:
+    """Whole statements that EXPLAIN takes, and not the EXPLAIN of another agent."""
+    assert refusal(text, size=100) is reason
 
 
 def test_deltas_outlive_samples_while_the_intake_is_away(monkeypatch: pytest.MonkeyPatch) -> None:

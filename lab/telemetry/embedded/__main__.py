@@ -1,7 +1,6 @@
 """`python -m lab.telemetry.embedded`: the embedded agent's process; its metrics on EMBEDDED_AGENT_PORT."""
 
 import signal
-import socket
 import sys
 import threading
 import time
@@ -27,6 +26,9 @@ COLLECTORS = MappingProxyType(
     {"metadata": 600, "check_metrics": 15, "statements": 10, "sessions": 1}
 )
 RETRY_S = 2.0
+# `reported_hostname` of datadog/conf.d/postgres.d, by which monitors and dashboards select the database.
+HOST = "credit-lab-postgres"
+CRITICAL = 2
 # The API key that an Agent without a key sends.
 NO_KEY = "0" * 32
 
@@ -44,9 +46,10 @@ class Agent:
         )
         activity_s = settings.embedded_agent_activity_seconds
         self._collector = Collector(
-            host=socket.gethostname(),
+            host=HOST,
             database=settings.postgres_db,
             put=self._delivery.put,
+            tags=tags_of(settings),
             activity_s=activity_s,
         )
         # Data that is collected faster is also sent faster.
@@ -56,6 +59,7 @@ class Agent:
             else Schedule()
         )
         self._ticks = 0
+        self._refused_at = float("-inf")
         self._waiting = Gauge(
             "lab_embedded_waiting_payloads",
             "Payloads that the intake has not accepted yet",
@@ -99,8 +103,16 @@ class Agent:
             except DatabaseError as error:
                 print(f"embedded agent: {error}", file=sys.stderr, flush=True)
                 self._failures.labels("connection").inc()
+                self._report_no_connection()
                 stop.wait(RETRY_S)
         sender.join()
+
+    def _report_no_connection(self) -> None:
+        """Send the service check as critical, at the interval of the check."""
+        now = time.monotonic()
+        if now - self._refused_at >= COLLECTORS["check_metrics"]:
+            self._refused_at = now
+            self._collector.can_connect(CRITICAL)
 
     def _follow(self, connection: database.Connection, stop: threading.Event) -> None:
         next_tick = time.monotonic()
@@ -134,6 +146,15 @@ class Agent:
                 raise
             print(f"embedded agent: {name}: {error}", file=sys.stderr, flush=True)
             self._failures.labels(name).inc()
+
+
+def tags_of(settings: LabSettings) -> tuple[str, ...]:
+    """Return the tags that the check adds to all series and events."""
+    return (
+        f"database_instance:{HOST}",
+        f"env:{settings.dd_env}",
+        f"port:{settings.postgres_port}",
+    )
 
 
 def main() -> None:

@@ -3,9 +3,9 @@
 import sys
 import time
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -17,9 +17,9 @@ from lab.clients.database import Connection, Parameters, Row, read_only, rows
 from lab.foundation import clock
 from lab.foundation.errors import DatabaseError
 from lab.telemetry.embedded import events, metrics
-from lab.telemetry.embedded.delivery import SERIES
+from lab.telemetry.embedded.delivery import SERIES, SERVICE_CHECKS
 from lab.telemetry.embedded.deltas import Counters, deltas
-from lab.telemetry.embedded.explain import Limits
+from lab.telemetry.embedded.explain import Limits, NoPlan, refusal
 from lab.telemetry.redact import InvalidPlanError
 from lab.telemetry.store.senders import DEFAULT_ACTIVITY_S
 from workload.statements import parse
@@ -36,6 +36,8 @@ Read = TypeVar("Read")
 Put = Callable[[str, list[events.Event]], None]
 MAX_TEXTS = 20_000
 SAMPLE_S = 1.0
+# `service` of datadog/conf.d/postgres.d.
+SERVICE = "credit-postgres"
 STATEMENT_TIMEOUT_S = 2.0
 
 
@@ -46,6 +48,9 @@ class Collector:
     host: str
     database: str
     put: Put
+    # Of all events and series, beside those of the embedded agent itself.
+    tags: Sequence[str] = ()
+    service: str = SERVICE
     # Seconds between two activity events; samples between them are only explained.
     activity_s: float = DEFAULT_ACTIVITY_S
     limits: Limits = field(default_factory=Limits)
@@ -57,6 +62,8 @@ class Collector:
     # Texts from pg_stat_activity, for statements whose text pg_stat_statements cannot return.
     _sampled: dict[int, str] = field(default_factory=dict)
     _text_size: int | None = None
+    # Idle sessions whose statement is older have been sampled before.
+    _newest_start: datetime | None = None
     _activity_at_s: float = float("-inf")
 
     def sessions(self, connection: Connection) -> None:
@@ -67,11 +74,18 @@ class Collector:
         """
         if self._text_size is None:
             self._text_size = int(_query(connection, "text_size")[0][0])
+        parameters = {"newest_start": self._newest_start}
         rows_found = [
-            dict(zip(events.SESSION, row, strict=True)) for row in _query(connection, "sessions")
+            dict(zip(events.SESSION, row, strict=True))
+            for row in _query(connection, "sessions", parameters)
         ]
+        starts = [row["query_start"] for row in rows_found]
+        self._newest_start = max((s for s in (self._newest_start, *starts) if s), default=None)
         at_ms = clock.now_s() * 1000
-        found = list(self._readable("sessions", rows_found, events.session))
+        size = self._text_size
+        found = list(
+            self._readable("sessions", rows_found, lambda row: events.session(row, size=size))
+        )
         if len(self._sampled) > MAX_TEXTS:
             self._sampled.clear()
         self._sampled.update((row["query_id"], row["query"]) for row, _ in found if row["query_id"])
@@ -81,14 +95,12 @@ class Collector:
                 for row in _query(connection, "connections")
             ]
             event = events.activity(
-                [session for _, session in found],
+                [session for _, session in found if session["state"] != "idle"],
                 connections,
-                host=self.host,
-                at_ms=at_ms,
+                self._common(at_ms),
                 interval_s=self.activity_s,
             )
             self.put("/api/v2/dbmactivity", [event])
-        self.limits.begin_sample()
         plans = self._readable("sessions", found, lambda one: self._plan(connection, *one))
         self.put("/api/v2/databasequery", [plan for _, plan in plans if plan is not None])
 
@@ -119,7 +131,7 @@ class Collector:
                 "statements", changed.items(), lambda one: events.query(*one, texts)
             )
             if found := [query for _, query in described]:
-                event = events.metrics(found, host=self.host, at_ms=clock.now_s() * 1000)
+                event = events.metrics(found, self._common(clock.now_s() * 1000))
                 self.put("/api/v2/dbmmetrics", [event])
 
     def check_metrics(self, connection: Connection) -> None:
@@ -128,7 +140,9 @@ class Collector:
         Raises:
             DatabaseError: when the session is lost.
         """
-        sampler = self._sampler = self._sampler or metrics.Sampler(host=self.host)
+        sampler = self._sampler = self._sampler or metrics.Sampler(
+            host=self.host, tags=(*events.TAGS, f"service:{self.service}", *self.tags)
+        )
         sampler.begin()
         found: list[events.Event] = []
         for name, query in metrics.QUERIES.items():
@@ -143,6 +157,14 @@ class Collector:
             found.extend(sampler.series(query, found_rows, at_s=clock.now_s()))
         self.put(SERIES, found)
 
+        self.can_connect(0)
+
+    def can_connect(self, status: int) -> None:
+        """Send the service check postgres.can_connect: 0 ok, 2 critical."""
+        tags = [*events.TAGS, f"service:{self.service}", *self.tags, f"db:{self.database}"]
+        run = events.service_check(status, tags, host=self.host, at_s=clock.now_s())
+        self.put(SERVICE_CHECKS, [run])
+
     def metadata(self, connection: Connection) -> None:
         """Send settings and tables.
 
@@ -153,8 +175,8 @@ class Collector:
         settings = _query(connection, "settings")
         columns = _query(connection, "columns")
         found = [
-            events.settings(settings, host=self.host, at_ms=at_ms),
-            events.schema(columns, self.database, host=self.host, at_ms=at_ms),
+            events.settings(settings, self._common(at_ms)),
+            events.schema(columns, self.database, self._common(at_ms)),
         ]
         self.put("/api/v2/dbmmetadata", found)
 
@@ -188,30 +210,27 @@ class Collector:
     def _plan(
         self, connection: Connection, row: dict[str, Any], session: events.Event
     ) -> events.Event | None:
-        queryid, text, database = row["query_id"], row["query"] or "", row["datname"]
+        """Return the sample of a session's statement that is due: its plan, or why it has none."""
+        text, database = row["query"] or "", row["datname"]
         assert self._text_size is not None
-        allowed = database == self.database and self.limits.allows(
-            queryid, text, size=self._text_size, now=time.monotonic()
-        )
-        if not allowed:
+        key = database, str(session["query_signature"])
+        if database != self.database or not self.limits.allows(key, now=time.monotonic()):
             return None
-        event = partial(
-            events.plan,
-            session,
-            ran_for=max(row["now"] - row["query_start"], timedelta(0)),
-            host=self.host,
-            at_ms=clock.now_s() * 1000,
-        )
+        event = partial(events.plan, session, row, self._common(clock.now_s() * 1000))
+        if reason := refusal(text, size=self._text_size):
+            return event(error=reason)
         try:
             ((document,),) = _query(connection, "explain", {"statement": text})
-            definition = msgspec.json.encode(document).decode()
-            return event(definition, None)
+            return event(definition=msgspec.json.encode(document).decode())
         except DatabaseError as error:
             if error.sqlstate is None:
                 raise
-            return event(None, error.sqlstate)
+            return event(error=NoPlan.DATABASE_ERROR, message=f"SQLSTATE {error.sqlstate}")
         except InvalidPlanError:
-            return event(None, "invalid_plan")
+            return event(error=NoPlan.INVALID)
+
+    def _common(self, at_ms: float) -> events.Common:
+        return events.Common(host=self.host, at_ms=at_ms, service=self.service, tags=self.tags)
 
 
 def _query(connection: Connection, query: str, parameters: Parameters | None = None) -> list[Row]:

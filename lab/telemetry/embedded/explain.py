@@ -1,51 +1,70 @@
-"""Rate limits for estimated plans of sampled statements: per sample, and per queryid.
+"""Which sampled statements are explained: rules and rate limit of Datadog's check, as datadog/conf.d sets it.
 
-An EXPLAIN costs the database planning time; the limits keep it low, like those of Datadog's check.
+An EXPLAIN costs the database planning time, and on a locked table the lock time-out of the role.
 """
 
 import re
 from collections import OrderedDict
+from enum import StrEnum
+from typing import TypeAlias
 
 EXPLAINABLE = re.compile(
-    r"\s*(?:select|table|values|insert|update|delete|merge|with)\b", re.IGNORECASE
+    r"\s*(?:select|table|values|insert|update|delete|merge|with)\b(?!\s+datadog\s*\.)",
+    re.IGNORECASE,
 )
 COMMENT = re.compile(r"/\*(?:[^*]|\*(?!/))*+(?:\*/|\Z)")
-PER_SAMPLE = 3
-EVERY_S = 60.0
+# `explained_queries_per_hour_per_query: 360`.
+EVERY_S = 10.0
 REMEMBERED = 5_000
+# PostgreSQL cuts a text between two characters, which have up to six bytes in the check's rule.
+CUT_BYTES = 7
+# Database, and signature of the statement.
+Key: TypeAlias = tuple[str | None, str]
+
+
+class NoPlan(StrEnum):
+    """Why a sample has no plan, by the codes of the check."""
+
+    NOT_EXPLAINABLE = "no_plans_possible"
+    TRUNCATED = "query_truncated"
+    DATABASE_ERROR = "database_error"
+    INVALID = "invalid_result"
 
 
 class Limits:
-    """Decides which statements are explained; for one thread."""
+    """Decides which sampled statements are reported; for one thread."""
 
     def __init__(self) -> None:
-        self._explained: OrderedDict[int, float] = OrderedDict()
-        self._left = 0
+        self._explained: OrderedDict[Key, float] = OrderedDict()
 
-    def begin_sample(self) -> None:
-        """Start a sample, in which up to PER_SAMPLE statements may be explained."""
-        self._left = PER_SAMPLE
-
-    def allows(self, queryid: int | None, text: str, *, size: int, now: float) -> bool:
-        """Whether to explain a statement now; if so, it counts as explained.
+    def allows(self, key: Key, *, now: float) -> bool:
+        """Whether a statement is due; if so, it counts as reported.
 
         Args:
-            queryid: of the statement; None, as for utility statements, is never explained.
-            text: as in pg_stat_activity.
-            size: track_activity_query_size in bytes; a text of that length is truncated, and not explained.
+            key: of the statement.
             now: monotonic seconds.
         """
-        if (
-            queryid is None
-            or self._left == 0
-            or now - self._explained.get(queryid, -EVERY_S) < EVERY_S
-        ):
+        if now - self._explained.get(key, -EVERY_S) < EVERY_S:
             return False
-        if len(text.encode()) >= size - 1 or not EXPLAINABLE.match(COMMENT.sub("", text)):
-            return False
-        self._left -= 1
-        self._explained[queryid] = now
-        self._explained.move_to_end(queryid)
+        self._explained[key] = now
+        self._explained.move_to_end(key)
         while len(self._explained) > REMEMBERED:
             self._explained.popitem(last=False)
         return True
+
+
+def refusal(text: str, *, size: int) -> NoPlan | None:
+    """Return why a statement is not explained; None: it is.
+
+    Args:
+        text: as in pg_stat_activity.
+        size: track_activity_query_size in bytes.
+    """
+    if not EXPLAINABLE.match(COMMENT.sub("", text)):
+        return NoPlan.NOT_EXPLAINABLE
+    return NoPlan.TRUNCATED if is_truncated(text, size=size) else None
+
+
+def is_truncated(text: str, *, size: int) -> bool:
+    """Whether PostgreSQL may have cut a text."""
+    return len(text.encode()) >= size - CUT_BYTES

@@ -14,8 +14,6 @@ from lab.clients.database import Row
 from lab.telemetry.embedded.events import Event
 
 INTERVAL_S = 15
-# The tag of the embedded agent, and `tags` of datadog/conf.d/postgres.d.
-TAGS = ("agent:embedded", "env:lab")
 
 
 class Type(IntEnum):
@@ -40,38 +38,77 @@ QUERIES = MappingProxyType(
         "metrics_databases": Query(
             tags=("db",),
             rates=(
-                "commits", "rollbacks", "rows_inserted", "rows_updated", "rows_deleted", "temp_bytes",
+                "commits", "rollbacks", "rows_inserted", "rows_updated", "rows_deleted", "rows_fetched",
+                "rows_returned", "temp_bytes", "temp_files", "buffer_hit", "disk_read", "deadlocks",
             ),
-            counts=("blk_read_time", "blk_write_time", "deadlocks.count"),
+            counts=(
+                "blk_read_time", "blk_write_time", "deadlocks.count", "checksums.checksum_failures",
+                "sessions.session_time", "sessions.active_time", "sessions.idle_in_transaction_time",
+                "sessions.count", "sessions.abandoned", "sessions.fatal", "sessions.killed",
+                "conflicts.tablespace", "conflicts.lock", "conflicts.snapshot", "conflicts.bufferpin",
+                "conflicts.deadlock",
+            ),
             gauges=("database_size", "before_xid_wraparound"),
         ),
         "metrics_tables": Query(
             tags=("db", "schema", "table"),
             rates=(
-                "rows_inserted", "rows_updated", "rows_deleted", "seq_rows_read", "heap_blocks_hit",
-                "heap_blocks_read",
+                "rows_inserted", "rows_updated", "rows_deleted", "rows_hot_updated", "seq_scans",
+                "seq_rows_read", "index_rel_scans", "index_rel_rows_fetched", "heap_blocks_hit",
+                "heap_blocks_read", "index_blocks_hit", "index_blocks_read",
             ),
-            counts=("autovacuumed",),
-            gauges=("live_rows", "dead_rows"),
+            counts=("vacuumed", "autovacuumed", "analyzed", "autoanalyzed"),
+            gauges=(
+                "live_rows", "dead_rows", "last_vacuum_age", "last_autovacuum_age",
+                "last_analyze_age", "last_autoanalyze_age",
+            ),
         ),
-        "metrics_table_sizes": Query(tags=("db", "schema", "table"), gauges=("total_size",)),
+        "metrics_table_sizes": Query(
+            tags=("db", "schema", "table"),
+            gauges=(
+                "relation_size", "table_size", "index_size", "total_size", "relation.pages",
+                "relation.tuples", "relation.all_visible",
+            ),
+        ),
+        "metrics_table_counts": Query(tags=("db", "schema"), gauges=("table.count",)),
+        "metrics_bloat": Query(tags=("db", "schema", "table"), gauges=("table_bloat",)),
+        "metrics_buffercache": Query(
+            tags=("db", "schema", "relation"),
+            gauges=(
+                "buffercache.used_buffers", "buffercache.usage_count", "buffercache.dirty_buffers",
+                "buffercache.pinning_backends", "buffercache.unused_buffers",
+            ),
+        ),
         "metrics_server": Query(
             tags=(),
             counts=(
-                "bgwriter.checkpoints_requested", "bgwriter.checkpoints_timed", "wal.bytes",
+                "bgwriter.checkpoints_requested", "bgwriter.checkpoints_timed",
+                "bgwriter.write_time", "bgwriter.sync_time", "bgwriter.buffers_checkpoint",
+                "bgwriter.buffers_clean", "bgwriter.maxwritten_clean", "bgwriter.buffers_backend",
+                "bgwriter.buffers_backend_fsync", "bgwriter.buffers_alloc", "wal.bytes", "wal.records",
+                "wal.full_page_images", "wal.buffers_full", "wal.write", "wal.sync", "wal.write_time",
+                "wal.sync_time", "archiver.archived_count", "archiver.failed_count",
             ),
-            gauges=("percent_usage_connections", "uptime"),
+            gauges=(
+                "percent_usage_connections", "max_connections", "uptime", "db.count", "running",
+            ),
         ),
+        "metrics_wal_files": Query(tags=(), gauges=("wal_count", "wal_size", "wal_age")),
         "metrics_activity": Query(
             tags=("db", "user", "app"),
             gauges=(
-                "active_queries", "transactions.idle_in_transaction", "activity.xact_start_age",
+                "active_queries", "waiting_queries", "active_waiting_queries", "transactions.open",
+                "transactions.idle_in_transaction", "activity.xact_start_age",
+                "activity.backend_xid_age", "activity.backend_xmin_age",
             ),
         ),
         "metrics_waits": Query(
             tags=("db", "user", "app", "backend_type", "wait_event"), gauges=("activity.wait_event",)
         ),
-        "metrics_functions": Query(tags=("db", "schema", "function"), rates=("function.calls",)),
+        "metrics_functions": Query(
+            tags=("db", "schema", "function"),
+            rates=("function.calls", "function.total_time", "function.self_time"),
+        ),
         "metrics_locks": Query(
             tags=("db", "schema", "table", "lock_mode", "lock_type", "granted", "fastpath"),
             gauges=("locks",),
@@ -86,6 +123,8 @@ class Sampler:
     """Converts rows to series; keeps the last value of each counter, as the Agent's sampler does."""
 
     host: str
+    # Of all series.
+    tags: Sequence[str] = ()
     _before: dict[Key, tuple[float, float]] = field(default_factory=dict)
     _now: dict[Key, tuple[float, float]] = field(default_factory=dict)
 
@@ -135,6 +174,6 @@ class Sampler:
             "type": kind.value,
             "points": [{"timestamp": int(at_s), "value": value}],
             "interval": INTERVAL_S,
-            "tags": [*tags, *TAGS],
+            "tags": [*tags, *self.tags],
             "resources": [{"type": "host", "name": self.host}],
         }

@@ -23,14 +23,15 @@ WHERE queryid = ANY(%(queryids)s)
 ORDER BY queryid
 
 -- name: sessions
--- Sessions that are not idle, with their wait events and blocking pids.
+-- Client sessions with a statement, and their wait events and blocking pids; idle ones whose statement is new since the last sample.
 SELECT pid, datid, datname, usesysid, usename, application_name, host(client_addr), client_port,
        backend_type, backend_start, backend_xid::text, backend_xmin::text, state, state_change,
        wait_event_type, wait_event, query_id, query, query_start, xact_start, clock_timestamp(),
        CASE WHEN wait_event_type = 'Lock' THEN pg_blocking_pids(pid) ELSE '{}' END
 FROM pg_stat_activity
-WHERE pid <> pg_backend_pid()
-  AND (backend_type <> 'client backend' AND wait_event_type IS DISTINCT FROM 'Activity' OR state <> 'idle')
+WHERE pid <> pg_backend_pid() AND datname IS NOT NULL AND query <> '' AND query_start IS NOT NULL
+  AND state IS NOT NULL
+  AND (state <> 'idle' OR query_start >= coalesce(%(newest_start)s, '-infinity'::timestamptz))
 
 -- name: connections
 -- All client sessions, idle ones too, by the tags of Datadog's postgresql.connections.
