@@ -24,6 +24,7 @@ NEEDED: Mapping[str, Mapping[str, object]] = {
     "apm_trace": {"trace_id": TRACE_ID},
     "lab_execution": {"trace_id": TRACE_ID, "span_id": "0" * 15 + "2"},
     "lab_statement": {"key": "customer_history"},
+    "exam_answer": {"findings": [{"kind": "nothing"}]},
 }
 
 

@@ -39,4 +39,6 @@ def _resolved(value: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[
         found = {**{k: v for k, v in named.items() if k not in OF_TYPES}, **found}
     if isinstance(items := found.get("items"), Mapping):
         found["items"] = _resolved(items, definitions)
+    if isinstance(properties := found.get("properties"), Mapping):
+        found["properties"] = {k: _argument(v, definitions) for k, v in properties.items()}
     return found

@@ -16,6 +16,7 @@ from lab.mcp.tool import MARK, Calls, LabTool
 from lab.mcp.tools.activity import ActivityTools
 from lab.mcp.tools.apm import ApmTools
 from lab.mcp.tools.dbm import DbmTools
+from lab.mcp.tools.exam import ExamTools
 from lab.mcp.tools.lab import LabTools
 from lab.mcp.tools.log import LogTools
 from lab.mcp.tools.prometheus import PrometheusTools
@@ -25,7 +26,7 @@ from workload import __version__
 NAME = "credit-lab"
 RUNBOOK = "creditlab://runbooks/{alert}"
 GROUPS: tuple[Callable[[Sources], object], ...] = (
-    LabTools, PrometheusTools, DbmTools, ActivityTools, ApmTools, LogTools, TruthTools,
+    LabTools, PrometheusTools, DbmTools, ActivityTools, ApmTools, LogTools, TruthTools, ExamTools,
 )  # fmt: skip
 INSTRUCTIONS = """\
 Read-only access to Credit Lab: PostgreSQL 15 under a credit workload of five services, observed by
@@ -33,7 +34,8 @@ Prometheus (postgres_exporter, the services' metrics) and by Datadog (Database M
 
 Tools by observer: promql_* and prometheus_* (Prometheus); dbm_* and agent_metrics (Datadog); apm_*
 (traces); log_* (PostgreSQL's log); lab_* (all joined: start with lab_trace or lab_statement); truth_*
-(injected faults). A closed observer answers "closed": use the others.
+(injected faults); exam_* (the answer form of an exam). A closed observer answers "closed": use the
+others.
 
 Join keys: traceparent (trace_id, span_id) leads from a span to the log line, the plan and the activity
 samples of exactly that execution; queryid (a string) leads from there to query metrics and to the label

@@ -75,11 +75,18 @@ class Calls:
         return answer
 
 
-def tool(title: str, *doors: Door, truth: bool = False) -> Callable[[F], F]:
-    """Mark a method as a tool; its name and docstring are what a model reads."""
+def tool(title: str, *doors: Door, truth: bool = False, writes: bool = False) -> Callable[[F], F]:
+    """Mark a method as a tool; its name and docstring are what a model reads.
+
+    Args:
+        title: for people.
+        doors: that it needs.
+        truth: whether it shows what the lab itself knows of faults.
+        writes: whether it changes anything: only the exam's form does.
+    """
 
     def mark(function: F) -> F:
-        setattr(function, MARK, (title, Needs(doors=doors, truth=truth)))
+        setattr(function, MARK, (title, Needs(doors=doors, truth=truth), writes))
         return function
 
     return mark
@@ -94,9 +101,12 @@ class LabTool(Tool):
     @classmethod
     def of(cls, function: Callable[..., Any], calls: Calls) -> "LabTool":
         """Return the tool of a marked function; arguments that it does not have are refused."""
-        title, needs = getattr(function, MARK)
+        title, needs, writes = getattr(function, MARK)
         annotations = ToolAnnotations(
-            read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+            read_only_hint=not writes,
+            destructive_hint=False,
+            idempotent_hint=not writes,
+            open_world_hint=False,
         )
         made = cls.from_function(
             function,

@@ -204,6 +204,10 @@ def test_an_answer_is_bounded_in_bytes(settings: LabSettings) -> None:
         ("dbm_plans", {"queryid": "12a"}, "queryid='12a': string should match pattern"),
         ("dbm_plans", {"statement": "risk_distributoin"}, "did you mean risk_distribution?"),
         ("dbm_activity", {"group_by": "colour"}, "input should be 'wait_event', 'state'"),
+        ("exam_answer", {"findings": [{"kind": "deadlok"}]}, "did you mean deadlocks?"),
+        ("exam_answer", {"findings": [{"kind": "nothing", "culprti": "x"}]}, "findings.0.culprti"),
+        ("exam_answer", {"findings": [{"kind": "nothing"}]}, "o exam is running"),
+        ("exam_hint", {}, "No exam is running. A person starts one: ./creditlab exam start"),
         ("lab_statement", {"key": "nothing_such"}, 'There is no statement "nothing_such"'),
     ],
 )  # fmt: skip
@@ -245,7 +249,7 @@ def test_a_lab_that_is_down_is_named_by_each_tool(settings: LabSettings) -> None
         status = (await lab.call("lab_status")).json()
         assert {one["state"] for one in status["components"]} == {"stopped"}
         found = await lab.every()
-        for name in found.keys() - {"lab_status", "truth_drills"}:
+        for name in found.keys() - {"lab_status", "truth_drills", "exam_status"}:
             assert found[name].failed, name
             assert "./creditlab" in found[name].text, found[name]
         assert "Deadlock" in await lab.read("creditlab://runbooks")

@@ -37,7 +37,7 @@ class LabTools:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
 
-    @tool("State of the lab")
+    @tool("State of the lab", *Door)
     def lab_status(self) -> dict[str, Any]:
         """Return whether the lab runs, and the state, version and address of each component.
 
