@@ -22,3 +22,9 @@ WHERE parent_id IS NULL AND service = :service AND start_ns >= :since AND start_
 -- The names of the Agent's metrics with series that are not older than a time.
 SELECT name, max(type), count(*), max(seen_ns), max(source) FROM metric_series
 WHERE seen_ns >= :since GROUP BY 1 ORDER BY 1
+
+-- name: newest
+-- The time of the newest data of each stream that the console has received.
+SELECT (SELECT max(start_ns) FROM spans) AS apm,
+       max(coalesce((SELECT max(at_ns) FROM executions), 0), coalesce((SELECT max(at_ns) FROM events), 0)) AS log,
+       (SELECT max(at_ns) FROM query_metrics WHERE {sources}) AS datadog

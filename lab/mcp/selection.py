@@ -7,9 +7,11 @@ from types import MappingProxyType
 
 from lab.drilldown.errors import NotFoundError
 from lab.drilldown.queries import SQL as DRILLDOWN
+from lab.exam.doors import Door
 from lab.foundation.suggestions import unknown
+from lab.mcp.answer import at
 from lab.mcp.window import Window
-from lab.telemetry.store import Reader
+from lab.telemetry.store import SENT_TO_DATADOG, Reader
 from workload.statements import parse
 
 SQL = MappingProxyType({
@@ -78,3 +80,10 @@ def queryids_of(reader: Reader, queryid: str | None, statement: str | None) -> l
         )
     names = "SELECT DISTINCT name FROM statements WHERE name IS NOT NULL ORDER BY 1"
     raise NotFoundError(unknown("statement", key[:60], [row[0] for row in reader.rows(names)]))
+
+
+def newest(reader: Reader, door: Door) -> str:
+    """Return the time of the newest data of an observer, as RFC 3339: whether it still sends."""
+    [(apm_ns, log_ns, datadog_ns)] = reader.rows(SQL["newest"].format(sources=SENT_TO_DATADOG))
+    at_ns = {Door.APM: apm_ns, Door.LOG: log_ns, Door.DATADOG: datadog_ns}[door]
+    return at(at_ns) if at_ns else "nothing was received yet: unknown"

@@ -68,10 +68,8 @@ class ActivityTools:
         sql = SQL["activity_by"].format(
             column=COLUMNS.get(group_by, group_by), sources=SENT_TO_DATADOG
         )
-        found = reader.rows(sql, parameters)
-        rounds, interval_s, source = reader.rows(
-            SQL["rounds"].format(sources=SENT_TO_DATADOG), parameters
-        )[0]
+        found, beside = reader.rows(sql, parameters), _rounds(reader, page.window)
+        rounds = beside["rounds"]
         rows = [
             {
                 group_by: value,
@@ -84,12 +82,7 @@ class ActivityTools:
             }
             for value, samples, pids, first_ns, last_ns, blocked in found
         ]
-        return page.answer(
-            rows,
-            rounds=rounds,
-            interval_s=interval_s,
-            sent_by=label(Source(source), interval_s) if source else None,
-        )
+        return page.answer(rows, **beside)
 
     @tool("DBM activity samples", Door.DATADOG)
     def dbm_activity_samples(
@@ -152,8 +145,10 @@ class ActivityTools:
     ) -> dict[str, Any]:
         """List the sessions that blocked others in a time range, by DBM's activity samples: who blocks whom.
 
-        `root` is true for a blocker that was not blocked itself: the start of the blocking chain. Its
-        state, application, statement and trace are those of its own sample of the same round.
+        `root` is true for a blocker that was not blocked itself: the head of the chain. No rows: no
+        blocking at the time of a sample; waits shorter than interval_s may be missed, log_events has
+        those above deadlock_timeout. Its state, application, statement and trace are those of its own
+        sample of the same round.
         """
         page = _page({"start": start, "end": end}, limit, cursor)
         reader = self._sources.reader()
@@ -169,8 +164,24 @@ class ActivityTools:
         return page.answer(
             rows,
             blocked_samples=len(blocked),
+            **_rounds(reader, page.window),
             note=f"of the last {MAX_BLOCKED:,} samples" if len(blocked) == MAX_BLOCKED else None,
         )
+
+
+def _rounds(reader: Reader, window: Window) -> dict[str, Any]:
+    """Return the number of sampling rounds, their interval and their sender: what could not be seen."""
+    parameters = {"since": window.since_ns, "until": window.until_ns}
+    found = reader.rows(SQL["rounds"].format(sources=SENT_TO_DATADOG), parameters)
+    rounds, interval_s, source = found[0]
+    return {
+        "rounds": rounds,
+        "interval_s": interval_s,
+        "sent_by": label(Source(source), interval_s) if source else None,
+        "absent": None
+        if rounds
+        else {"rows": "no activity sample was received in this time range"},
+    }
 
 
 def _page(arguments: dict[str, Any], limit: int, cursor: str | None) -> Page:

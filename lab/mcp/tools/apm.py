@@ -13,7 +13,7 @@ from lab.exam.doors import Door
 from lab.foundation.timestamps import ms
 from lab.mcp.answer import Page, compact
 from lab.mcp.inputs import Cursor, End, Limit, Service, Start, TraceId
-from lab.mcp.selection import SQL
+from lab.mcp.selection import SQL, newest
 from lab.mcp.sources import Sources
 from lab.mcp.tool import tool
 from lab.mcp.window import window
@@ -60,7 +60,7 @@ class ApmTools:
             for (service, operation), found in durations.items()
         ]
         rows.sort(key=lambda row: -row["p95_ms"])
-        return page.answer(rows)
+        return page.answer(rows, newest_data=newest(drilldown.reader, Door.APM))
 
     @tool("Search traces", Door.APM)
     def apm_search_traces(
@@ -104,7 +104,9 @@ class ApmTools:
             order=order,
             limit=page.wanted,
         )
-        return page.answer(self._sources.drilldown().search(wanted))
+        drilldown = self._sources.drilldown()
+        found = drilldown.search(wanted)
+        return page.answer(found, newest_data=newest(drilldown.reader, Door.APM))
 
     @tool("Spans of a trace", Door.APM)
     def apm_trace(

@@ -18,7 +18,7 @@ from lab.foundation.timestamps import NS_PER_S
 from lab.mcp.answer import Page, at, figure
 from lab.mcp.inputs import Contains, Cursor, End, Limit, QueryId, Start, Statement
 from lab.mcp.plan_lines import plan_lines
-from lab.mcp.selection import SQL, Selection, queryids_of
+from lab.mcp.selection import SQL, Selection, newest, queryids_of
 from lab.mcp.sources import Sources
 from lab.mcp.tool import tool
 from lab.mcp.window import window
@@ -182,7 +182,8 @@ class DbmTools:
             order="at_ns DESC, id DESC",
             limit=page.wanted,
         )
-        return page.answer([_plan(plan, include_plan=include_plan) for plan in found])
+        rows = [_plan(plan, include_plan=include_plan) for plan in found]
+        return page.answer(rows, newest_data=newest(reader, Door.DATADOG))
 
     @tool("PostgreSQL settings", Door.DATADOG)
     def dbm_settings(

@@ -12,7 +12,7 @@ from lab.foundation.timestamps import NS_PER_MS, ms
 from lab.mcp.answer import Page, at
 from lab.mcp.inputs import Cursor, End, Limit, QueryId, Service, Start, Statement
 from lab.mcp.plan_lines import plan_lines
-from lab.mcp.selection import Selection, queryids_of
+from lab.mcp.selection import Selection, newest, queryids_of
 from lab.mcp.sources import Sources
 from lab.mcp.tool import tool
 from lab.mcp.window import window
@@ -65,14 +65,16 @@ class LogTools:
         chosen = Selection.during(page.window).equal(trace_id=_trace(trace_id), pid=pid)
         if kinds:
             chosen.one_of("kind", [kind.value for kind in kinds])
-        found = self._sources.reader().select(
+        reader = self._sources.reader()
+        found = reader.select(
             Event,
             chosen.condition,
             chosen.parameters,
             order="at_ns DESC, id DESC",
             limit=page.wanted,
         )
-        return page.answer([_event(one) for one in found])
+        rows = [_event(one) for one in found]
+        return page.answer(rows, newest_data=newest(reader, Door.LOG))
 
     @tool("Logged executions of statements", Door.LOG)
     def log_executions(
@@ -114,7 +116,8 @@ class LogTools:
         found = reader.select(
             Execution, chosen.condition, chosen.parameters, order=order, limit=page.wanted
         )
-        return page.answer([_execution(one) for one in found])
+        rows = [_execution(one) for one in found]
+        return page.answer(rows, newest_data=newest(reader, Door.LOG))
 
     @tool("Executed plans of auto_explain", Door.LOG)
     def log_plans(
@@ -159,7 +162,8 @@ class LogTools:
             order="duration_ns DESC, id DESC",
             limit=min(page.wanted, MAX_PLANS),
         )
-        return page.answer([_plan(one, include_plan=include_plan) for one in found])
+        rows = [_plan(one, include_plan=include_plan) for one in found]
+        return page.answer(rows, newest_data=newest(reader, Door.LOG))
 
 
 MAX_PLANS = 1_000
