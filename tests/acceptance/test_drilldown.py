@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from pydantic import SecretStr
 
 from lab.clients.database import Role, connect, dsn, rows
 from lab.drilldown import By, Drilldown
@@ -32,6 +33,7 @@ from lab.foundation.readiness import await_state
 from lab.foundation.settings import ROOT
 from lab.foundation.timestamps import NS_PER_S
 from tests.fix_lab import Lab
+from tests.mcp_client import Caller, over_stdio
 
 # The first test brings the lab up, too.
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
@@ -425,6 +427,46 @@ def test_a_mistake_gets_a_sentence(lab: Lab, arguments: tuple[str, ...], said: s
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_mcp_tools_answer_from_this_lab(lab: Lab, chosen: list[StatementExecution]) -> None:
+    """Every tool over stdio; an execution is that of the log; no customer and no password is in an answer."""
+    log = in_the_log(lab)
+    execution = next(each for each in chosen if each.plan.tree and each.plan.tree.nodes > 1)
+    ids = {"trace_id": execution.trace_id, "span_id": execution.span_id}
+    said: list[str] = []
+
+    async def work(mcp: Caller) -> None:
+        statement = execution.statement or ""
+        found = await mcp.every(**ids, start="-1h", statement=statement, include_plan=True)
+        failed = {name: answer.text for name, answer in found.items() if answer.failed}
+        assert failed.keys() == {"exam_answer", "exam_hint"}, failed
+        said.extend(answer.text for answer in found.values())
+        one = found["lab_execution"].json()
+        assert (one["queryid"], one["server_ms"]) == (
+            execution.queryid,
+            log[execution.trace_id, execution.span_id].ms,
+        )
+        tree = execution.plan.tree
+        assert tree
+        lines = [line for line in one["plan"]["nodes"] if "(self_ms=" in line or "(never" in line]
+        assert [line.split(" (")[0].strip().split(": ")[-1] for line in lines] == [
+            each.label for each in tree.root.walk()
+        ]
+        [logged] = found["log_plans"].json()["rows"]
+        assert logged["plan"] == one["plan"]["nodes"]
+        assert found["promql_query"].json()["series_found"] > 5
+        assert "parse error" in (await mcp.call("promql_query", query="rate(")).text
+        assert found["truth_invariants"].json()["result"] == "ok"
+        for resource in (await mcp.client.list_resources()).resources:
+            said.append(await mcp.read(resource.uri))  # noqa: PERF401 - one after the other
+
+    over_stdio(lab.environment, work)
+    with connect(dsn(lab.settings, Role.LAB)) as connection:
+        people = rows(connection, "SELECT cpf, email, phone, full_name FROM customers")
+    secret = [value.get_secret_value() for _, value in lab.settings if isinstance(value, SecretStr)]
+    text = "\n".join(said)
+    assert [value for value in (*secret, *sum(people, ())) if value and value in text] == []
 
 
 def test_up_ends_with_a_slow_trace(lab: Lab) -> None:
