@@ -27,6 +27,8 @@ MAX_ROWS = 10_000
 # Of a list that has no time range.
 NO_TIMES = Window(since=EPOCH, until=EPOCH)
 EMPTY: tuple[object, ...] = ([], {}, (), "")
+# Bytes for the time range and the cursor.
+OTHERS = 400
 # Significant digits of a measured value.
 DIGITS = 6
 
@@ -78,6 +80,19 @@ def at(at_ns: int) -> str:
 def encode(document: object) -> str:
     """Return a document as compact JSON text."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def fitting(rows: Sequence[object], beside: object = None) -> list[Any]:
+    """Return the first rows that fit into one answer, at least one; compact."""
+    chosen: list[Any] = []
+    size = len(encode(compact(beside)).encode()) + OTHERS
+    for row in rows:
+        document = compact(row)
+        size += len(encode(document).encode()) + 1
+        if chosen and size > MAX_BYTES:
+            break
+        chosen.append(document)
+    return chosen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,14 +149,7 @@ class Page:
             rows: up to `wanted` rows in a fixed order.
             beside: further fields of the answer.
         """
-        chosen: list[Any] = []
-        size = len(encode(compact(beside))) + 400
-        for row in rows[self.offset : min(self.offset + self.limit, MAX_ROWS)]:
-            document = compact(row)
-            size += len(encode(document).encode()) + 1
-            if chosen and size > MAX_BYTES:
-                break
-            chosen.append(document)
+        chosen = fitting(rows[self.offset : min(self.offset + self.limit, MAX_ROWS)], beside)
         answer = {**compact(beside), "rows": chosen}
         if self.window != NO_TIMES:
             times = {"start": at(self.window.since_ns), "end": at(self.window.until_ns)}

@@ -12,7 +12,7 @@ from lab.foundation.suggestions import unknown
 from lab.mcp.answer import encode
 from lab.mcp.doors import Needs
 from lab.mcp.sources import Sources
-from lab.mcp.tools.dbm import settings_of
+from lab.mcp.tools.dbm_server import settings_of
 from workload.statements import STATEMENTS
 
 ALERT = re.compile(r"^## (?P<name>[A-Za-z]+)\n(?P<text>(?:(?!^## ).*\n?)*)", re.MULTILINE)

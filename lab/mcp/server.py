@@ -16,6 +16,7 @@ from lab.mcp.tool import MARK, Calls, LabTool
 from lab.mcp.tools.activity import ActivityTools
 from lab.mcp.tools.apm import ApmTools
 from lab.mcp.tools.dbm import DbmTools
+from lab.mcp.tools.dbm_server import DbmServerTools
 from lab.mcp.tools.exam import ExamTools
 from lab.mcp.tools.lab import LabTools
 from lab.mcp.tools.log import LogTools
@@ -26,7 +27,8 @@ from workload import __version__
 NAME = "credit-lab"
 RUNBOOK = "creditlab://runbooks/{alert}"
 GROUPS: tuple[Callable[[Sources], object], ...] = (
-    LabTools, PrometheusTools, DbmTools, ActivityTools, ApmTools, LogTools, TruthTools, ExamTools,
+    LabTools, PrometheusTools, DbmTools, DbmServerTools, ActivityTools, ApmTools, LogTools, TruthTools,
+    ExamTools,
 )  # fmt: skip
 INSTRUCTIONS = """\
 Read-only access to Credit Lab: PostgreSQL 15 under a credit workload of five services, observed by

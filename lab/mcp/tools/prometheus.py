@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ from lab.clients.promql import Result, Sampled
 from lab.exam.doors import Door
 from lab.foundation.errors import LabError
 from lab.foundation.timestamps import NS_PER_S
-from lab.mcp.answer import Page, at, figure
+from lab.mcp.answer import Page, at, figure, fitting
 from lab.mcp.inputs import Contains, Cursor, End, Limit, PromQL, Start
 from lab.mcp.sources import Sources
 from lab.mcp.tool import tool
@@ -55,8 +55,9 @@ class PrometheusTools:
         """
         at_time = moment_of(time, "time")
         found = self._sources.promql().instant(query, at_s=at_time.timestamp(), limit=limit)
-        rows = [_instant(series) for series in found.series]
-        return {"time": at(round(at_time.timestamp() * NS_PER_S)), **_beside(found), "rows": rows}
+        rows = fitting([_instant(series) for series in found.series])
+        time_at = {"time": at(round(at_time.timestamp() * NS_PER_S))}
+        return {**time_at, **_beside(found, rows), "rows": rows}
 
     @tool("PromQL range query", Door.PROMETHEUS)
     def promql_range(
@@ -97,9 +98,9 @@ class PrometheusTools:
             step_s=step,
             limit=max(min(limit, MAX_VALUES // points), 1),
         )
-        rows = [_over_time(series, since_s, step, points) for series in found.series]
+        rows = fitting([_over_time(series, since_s, step, points) for series in found.series])
         first = {"first": at(chosen.since_ns), "step_s": step}
-        return {**first, **_beside(found), "rows": rows}
+        return {**first, **_beside(found, rows), "rows": rows}
 
     @tool("Series of a selector", Door.PROMETHEUS)
     def promql_series(
@@ -178,10 +179,10 @@ def _page(
     )
 
 
-def _beside(found: Result) -> dict[str, Any]:
+def _beside(found: Result, rows: Sequence[object]) -> dict[str, Any]:
     shown: dict[str, Any] = {"result_type": found.type, "series_found": found.found}
-    if found.found > len(found.series):
-        shown["series_shown"] = len(found.series)
+    if found.found > len(rows):
+        shown["series_shown"] = len(rows)
         shown["more"] = "aggregate with sum by (...) or topk, or raise limit"
     if found.warnings:
         shown["warnings"] = list(found.warnings)
