@@ -6,6 +6,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from lab.exam import form, session
+from lab.exam.ending import Result
 from lab.exam.errors import ExamError
 from lab.exam.vocabulary import KINDS
 from lab.foundation import clock
@@ -14,6 +15,7 @@ from lab.mcp.answer import at, compact
 from lab.mcp.sources import Sources
 from lab.mcp.tool import tool
 
+MAX_EVIDENCE = 20
 NONE = "No exam is running. A person starts one: ./creditlab exam start, or the page /exam of the console."
 
 
@@ -119,9 +121,7 @@ class ExamTools:
         }
         given = form.decode(msgspec.json.encode(document))
         result = session.answer(self._sources.running(), given, _NoProgress())
-        found = result.to_json()
-        found["log"].pop("requests", None)
-        return dict(compact(found))
+        return dict(compact(_result(result)))
 
     @tool("Hint of the exam", writes=True)
     def exam_hint(self) -> dict[str, Any]:
@@ -130,3 +130,28 @@ class ExamTools:
         if session.current(settings) is None:
             raise ExamError(NONE)
         return {"hint": session.hint(settings).text}
+
+
+def _result(result: Result) -> dict[str, Any]:
+    """Return the grade beside the truth; `./creditlab exam report` has all of it."""
+    log = result.log
+    truth = [
+        {
+            "kind": fault.kind,
+            "objects": fault.objects,
+            "culprits": fault.culprits,
+            "chain": fault.chain,
+            "onset": at(fault.onset_ns),
+            "evidence": fault.evidence[:MAX_EVIDENCE],
+        }
+        for fault in log.faults
+    ]
+    return {
+        "exam": log.exam,
+        "grade": result.grade,
+        "truth": truth or [{"kind": "nothing"}],
+        "void": log.void,
+        "notes": log.notes,
+        "verified": result.verified,
+        "seed": log.seal.seed if log.seal else None,
+    }
