@@ -18,12 +18,16 @@ from psycopg2.extensions import make_dsn
 from lab.clients.database import Connection, Role, connect, rows
 from lab.foundation.errors import DatabaseError
 from lab.foundation.readiness import await_state
+from lab.mcp.server import build
+from lab.mcp.sources import Sources
+from lab.stack.mode import Mode
 from lab.stack.native.cluster import Cluster
 from lab.telemetry.embedded.__main__ import Agent
 from lab.telemetry.store import Execution, QueryMetrics, Span
 from tests.embedded import deliver
 from tests.fix_console import RunningConsole, start_console
 from tests.fix_postgres import Database
+from tests.mcp_client import Caller, in_process
 from tests.personal import SQL, Technique, combinations
 from tests.personal_payloads import FIELDS
 
@@ -44,14 +48,14 @@ class Watched:
         self.database = database
         self.console = console
         self._log = log
-        settings = database.settings.model_copy(
+        self.settings = database.settings.model_copy(
             update={
                 "console_port": console.port,
                 "bind_address": "127.0.0.1",
                 "lab_state_dir": console.state,
             }
         )
-        self._agent = Agent(settings, CollectorRegistry())
+        self._agent = Agent(self.settings, CollectorRegistry())
         # Activity in each sample.
         self._agent._collector.activity_s = 0
         self.said: list[bytes] = []
@@ -65,6 +69,20 @@ class Watched:
         body = self.console.send("GET", path).body
         self.said.append(body)
         return body
+
+    def ask_mcp(self) -> None:
+        """Call every tool of the MCP server; the answers count as said."""
+
+        async def work(mcp: Caller) -> None:
+            for arguments in (
+                {"start": "-1h"},
+                {"start": "-1h", "include_plan": True, "limit": 500},
+            ):
+                found = await mcp.every(**arguments)
+                assert not found["log_events"].failed, found["log_events"].text
+                self.said += [answer.text.encode() for answer in found.values()]
+
+        in_process(build(Sources(settings=self.settings, requested=Mode.NATIVE)), work)
 
     def everything(self) -> bytes:
         """Return every byte of the store's directory, the log, and what was said."""
@@ -207,6 +225,7 @@ def _read_pages(watched: Watched) -> None:
     """Read every kind of page and answer, of what is stored now; pages are compared by their text."""
     reader = watched.console.reader
     read = watched.read
+    watched.ask_mcp()
     for path in ("/", "/traces", "/queries", "/sessions", "/drills", "/compare", "/metrics", "/healthz",
                  "/api/drilldown/queries", "/jaeger/api/services"):  # fmt: skip
         read(path)
