@@ -91,6 +91,8 @@ def replayed(directory: Path) -> Iterator[Recording]:
         RecordingError: when a file is missing, or is not as documented.
     """
     runs = tuple(sorted(_runs(directory), key=lambda run: run.injected_ns))
+    if not runs:
+        raise RecordingError(f"{directory} has no run: a JSON document of `drill run --json`.")
     with TemporaryDirectory(prefix="creditlab-") as temporary:
         path = Path(temporary) / "store.sqlite"
         times = _Times()
@@ -141,7 +143,10 @@ class _Times:
 def _runs(directory: Path) -> Iterator[Run]:
     for file in sorted(directory.glob("*.json")):
         try:
-            document = json.loads(file.read_text(encoding="utf-8"))["run"]
+            found = json.loads(file.read_text(encoding="utf-8"))
+            if not isinstance(found, dict) or "run" not in found:
+                continue  # another document beside the runs
+            document = found["run"]
             # Of an earlier version `verified` is a Boolean, which says nothing about the observers.
             document = {**document, "verified": None, "verify_says": ""}
             run = msgspec.convert(document, Run)

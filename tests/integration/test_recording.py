@@ -133,10 +133,9 @@ def test_the_command_prints_the_verdicts(
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("x.json", "{}", "is no run"),
+        ("x.json", "{}", "has no run"),
+        ("x.json", "{", "is no run"),
         ("x.json", '{"run": {"drill": "unknown"}}', "is no run"),
-        ("events.jsonl.gz", "no gzip", "cannot be read"),
-        ("note.txt", "", "neither"),
     ],
 )
 def test_a_malformed_recording_is_refused(
@@ -144,4 +143,14 @@ def test_a_malformed_recording_is_refused(
 ) -> None:
     (tmp_path / name).write_text(content, encoding="utf-8")
     with pytest.raises(RecordingError, match=says), replayed(tmp_path):
+        pass
+
+
+def test_files_of_data_are_refused_when_absent_or_damaged(tmp_path: Path) -> None:
+    fault = Fault(drill="deadlocks", proven_ns=recordings.proof_ns())
+    (tmp_path / "run.json").write_text(json.dumps(fault.document()), encoding="utf-8")
+    with pytest.raises(RecordingError, match="neither"), replayed(tmp_path):
+        pass
+    (tmp_path / "events.jsonl.gz").write_bytes(b"no gzip")
+    with pytest.raises(RecordingError, match="cannot be read"), replayed(tmp_path):
         pass

@@ -10,11 +10,17 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from lab.drills import settling
 from lab.drills.catalogue import DRILLS
+from lab.foundation import clock
+from lab.foundation.paths import Paths
 from lab.foundation.readiness import await_state
 from lab.foundation.settings import LabSettings
+from lab.foundation.timestamps import NS_PER_S as NS
+from lab.telemetry.store import Bounds, Writer
+from tests import evidence
 from tests.fix_postgres import free_port
 from tests.fix_prometheus import Prometheus, running_prometheus
 from tests.fix_reporter import Told
+from tests.fix_store import HOUR_NS, Tally
 
 DOWN = 'ALERTS{alertname="ServiceDown"}'
 LONG_AGO = 0
@@ -102,3 +108,22 @@ def test_an_alert_that_does_not_fall_silent_is_told_and_left(
     fires, silent = told.ends
     assert fires.endswith("the alerts of service-stopped are inactive; last seen: ServiceDown")
     assert "Prometheus does not answer" in silent
+
+
+def test_a_monitor_in_the_state_alert_is_waited_for(settings: LabSettings) -> None:
+    """DeadTuplesGrow of the last five minutes, of the next drill's monitors; not one of another drill."""
+    now_ns = clock.now_ns()
+    points = [(now_ns - at_s * NS, 9_000.0) for at_s in range(300, 0, -15)]
+    bounds = Bounds(age_ns=24 * HOUR_NS, size_bytes=10**9)
+    with Writer(Paths.of(settings).store, bounds, Tally()) as writer:
+        for name in ("postgresql.dead_rows", "postgresql.live_rows"):
+            series = evidence.metric(name, *points, table="customers", host="here")
+            writer.commit(series, timeout_s=60)
+    assert (
+        settling._Monitors(DRILLS["held-snapshot"], settings).active() == "monitor DeadTuplesGrow"
+    )
+    assert settling._Monitors(DRILLS["work-mem-spill"], settings).active() is None
+
+
+def test_without_a_store_no_monitor_is_waited_for(settings: LabSettings) -> None:
+    assert settling._Monitors(DRILLS["held-snapshot"], settings).active() is None
