@@ -26,6 +26,10 @@ UNITS_S = {
 }
 
 
+# The severity of Watchdog is none.
+ALERTS = 'ALERTS{severity!="none"}'
+
+
 class PrometheusError(LabError):
     """Prometheus does not answer; check `./creditlab status`."""
 
@@ -103,9 +107,9 @@ class Prometheus:
         return [round(value * NS_PER_S) for value in sorted(values)]
 
     def alerts(self, *, since_ns: int, until_ns: int) -> tuple[Alert, ...]:
-        """Return the alerts that were pending or firing."""
+        """Return the alerts that were pending or firing, without Watchdog, which always fires."""
         first: dict[tuple[tuple[str, str], ...], dict[str, int]] = {}
-        for series in self.series("ALERTS", since_ns=since_ns, until_ns=until_ns):
+        for series in self.series(ALERTS, since_ns=since_ns, until_ns=until_ns):
             labels = dict(series.labels)
             state = labels.pop("alertstate")
             labels.pop("__name__", None)

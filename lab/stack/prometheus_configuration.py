@@ -11,6 +11,8 @@ from lab.foundation.settings import ROOT, LabSettings
 from lab.stack.agent import Agent
 
 _SOURCE = ROOT / "prometheus"
+# Of the links in the rules; Prometheus does not expand variables there.
+DEFAULT_CONSOLE, DEFAULT_GRAFANA = "http://127.0.0.1:8088", "http://127.0.0.1:3001"
 # In prometheus.yml, relative to it.
 CONSOLE_TOKEN = Path("secrets") / "console-token"
 EXPORTER_ARGUMENTS = _SOURCE / "exporter" / "args.txt"
@@ -42,11 +44,21 @@ def configure(directory: Path, settings: LabSettings, services: Mapping[str, int
     statefile.make_directory(directory)
     shutil.copy(_SOURCE / "prometheus.yml", directory)
     shutil.copytree(_SOURCE / "rules", directory / "rules")
+    _write_addresses(directory / "rules" / "alerts.yml", settings)
     write_targets(directory, settings, services)
     token = settings.lab_console_token
     statefile.make_directory(directory / CONSOLE_TOKEN.parent)
     secret = token.get_secret_value() if token else ""
     statefile.write(directory / CONSOLE_TOKEN, secret.encode(), mode=0o600)
+
+
+def _write_addresses(rules: Path, settings: LabSettings) -> None:
+    """Replace the addresses of the default ports in the links of the alerts by this lab's."""
+    text = rules.read_text(encoding="utf-8")
+    console = f"http://{reachable(settings.bind_address)}:{settings.console_port}"
+    grafana = settings.grafana_url or DEFAULT_GRAFANA
+    text = text.replace(DEFAULT_CONSOLE, console).replace(DEFAULT_GRAFANA, grafana)
+    rules.write_text(text, encoding="utf-8")
 
 
 def write_docker_targets(directory: Path, services: Collection[str]) -> None:

@@ -12,7 +12,12 @@ from prometheus_client import Counter, Histogram
 from pydantic import SecretStr
 
 from lab.foundation.settings import ROOT, LabSettings
-from lab.stack.prometheus_configuration import CONSOLE_TOKEN, configure
+from lab.stack.prometheus_configuration import (
+    CONSOLE_TOKEN,
+    DEFAULT_CONSOLE,
+    DEFAULT_GRAFANA,
+    configure,
+)
 from tests.promql import metric_names
 from workload.metrics import TABLE
 from workload.settings import Settings
@@ -73,8 +78,13 @@ def test_promtool_accepts_the_configuration_that_up_writes(
     monitoring: Path, tmp_path: Path
 ) -> None:
     """With the file of the console's token, which the configuration names."""
-    settings = LabSettings(_env_file=None, lab_console_token=SecretStr("t" * 32))
+    settings = LabSettings(
+        _env_file=None, lab_console_token=SecretStr("t" * 32), console_port=18088
+    )
     configure(tmp_path / "etc", settings, {"risk": 8005})
+    rules = (tmp_path / "etc" / "rules" / "alerts.yml").read_text()
+    assert "runbook_url: http://127.0.0.1:18088/alerts/Watchdog\n" in rules
+    assert DEFAULT_CONSOLE not in rules
     token = tmp_path / "etc" / CONSOLE_TOKEN
     assert (token.read_text(), token.stat().st_mode & 0o777) == ("t" * 32, 0o600)
     command = [str(monitoring / "promtool"), "check", "config", "--lint=all", "--lint-fatal"]
@@ -142,8 +152,15 @@ def test_every_alert_has_a_severity_a_runbook_and_a_unit_test() -> None:
     assert [alert["alert"] for alert in alerts] == headings
     tested = "".join(file.read_text() for file in RULE_TESTS)
     for alert in alerts:
-        assert alert["labels"]["severity"] in {"critical", "warning"}
-        assert alert["annotations"]["runbook"] == f"docs/alerts.md#{alert['alert'].lower()}"
+        severities = {"none"} if alert["alert"] == "Watchdog" else {"critical", "warning"}
+        assert alert["labels"]["severity"] in severities
+        notes = alert["annotations"]
+        assert notes["runbook"] == f"docs/alerts.md#{alert['alert'].lower()}"
+        assert notes["runbook_url"] == f"{DEFAULT_CONSOLE}/alerts/{alert['alert']}"
+        board = notes["dashboard_url"].removeprefix(f"{DEFAULT_GRAFANA}/d/")
+        assert (ROOT / "grafana" / "dashboards" / f"{board}.json").is_file()
+        assert notes["summary"]
+        assert notes["description"].endswith(".")
         assert f"runbook: {alert['annotations']['runbook']}\n" in tested
 
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from lab.clients.database import Connection, Role, rows
+from lab.foundation.errors import DatabaseError
 from lab.foundation.readiness import await_state
 from lab.foundation.settings import ROOT
 from tests.fix_postgres import Database
@@ -265,3 +266,24 @@ def select(samples: Iterable[Sample], name: str, **labels: str) -> list[Sample]:
 def value(samples: Iterable[Sample], name: str, **labels: str) -> float:
     [sample] = select(samples, name, **labels)
     return sample.value
+
+
+def test_an_index_that_could_not_be_built_is_counted(
+    database: Database, exporter: Exporter
+) -> None:
+    """A unique index over equal values is left invalid; dropping it ends the alert InvalidIndex."""
+
+    def invalid() -> list[float]:
+        return [s.value for s in exporter.scrape() if s.name == "pg_invalid_indexes_count"]
+
+    assert invalid() == [0]
+    with database.connect(Role.SUPERUSER) as session:
+        rows(session, "CREATE TABLE twice AS SELECT 1 AS one FROM generate_series(1, 2)")
+        with pytest.raises(DatabaseError, match="could not create unique index"):
+            rows(session, "CREATE UNIQUE INDEX CONCURRENTLY twice_one ON twice (one)")
+        await_state(
+            "the invalid index is counted",
+            lambda: None if invalid() == [1] else str(invalid()),
+            within_s=60,
+        )
+        rows(session, "DROP TABLE twice")

@@ -63,7 +63,7 @@ EXPORTER = _stopped(
     signals=(
         Metric(says="scrapes of the exporter that fail", expr='1 - up{job="postgres"}', above=0.5),
     ),
-    alerts=("ExporterBlind",),
+    alerts=("ExporterDown",),
     runbook="ExporterBlind",
 )
 SERVICE = _stopped(
