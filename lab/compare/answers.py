@@ -220,7 +220,7 @@ class Comparison:
 
     Attributes:
         since_s: the window that both stacks and the truth have, up to now.
-        asked_s: the window that was asked for.
+        asked_s: the requested window.
         datadog: the source of the Datadog column.
         costs_since_s: the window of the costs.
         spent: the cost of the observers outside the database.

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from lab.compare.answers import Answer
+from lab.compare.arrived import Arrived
 from lab.compare.readings import Moment
 from lab.compare.side import READ_WITHIN_S, interval_s
 from lab.compare.spans import Spans, quantile
@@ -20,11 +21,13 @@ from lab.telemetry.store import (
     SENT_TO_DATADOG,
     ActivityRound,
     ActivitySample,
+    MetricPoint,
     Plan,
     QueryMetrics,
     Reader,
     Snapshot,
     Source,
+    Span,
     StoreError,
 )
 from lab.telemetry.store.metric_values import Points, current, latest, points_of
@@ -63,13 +66,19 @@ class Datadog:
     """Data received in the window."""
 
     def __init__(
-        self, settings: LabSettings, window: Window, aligned: Window | None = None
+        self,
+        settings: LabSettings,
+        window: Window,
+        aligned: Window | None = None,
+        arrived: Arrived | None = None,
     ) -> None:
         self._reader = Reader(Paths.of(settings).store, timeout_s=READ_WITHIN_S)
         self.window = window
-        self.spans = Spans(self._reader, window)
+        self._arrived = arrived or Arrived()
+        last_span = self._arrived.last(Span)
+        self.spans = Spans(self._reader, window, last_id=last_span)
         # For percentiles, whose truth is read every ten seconds.
-        self._aligned_spans = Spans(self._reader, aligned or window)
+        self._aligned_spans = Spans(self._reader, aligned or window, last_id=last_span)
         self._console = Links.of(settings).console
         self._metrics: dict[tuple[str, tuple[str, ...]], list[Points]] = {}
         self.trouble: str | None = None
@@ -318,6 +327,7 @@ class Datadog:
                     since_ns=self.window.since_ns,
                     until_ns=self.window.now_ns,
                     tags=asked.tags,
+                    last_id=self._arrived.last(MetricPoint),
                 )
             except StoreError as error:
                 self.trouble = str(error)
@@ -325,8 +335,9 @@ class Datadog:
         return self._metrics[key]
 
     def _window(self, record: type[Any], *, before_ns: int = 0) -> list[Any]:
-        condition = f"at_ns >= ? AND at_ns <= ? AND {SENT_TO_DATADOG}"
-        bounds = [self.window.since_ns - before_ns, self.window.now_ns]
+        condition = f"at_ns >= ? AND at_ns <= ? AND id <= ? AND {SENT_TO_DATADOG}"
+        last_id = self._arrived.last(record)
+        bounds = [self.window.since_ns - before_ns, self.window.now_ns, last_id]
         try:
             return self._reader.select(record, condition, bounds, order="at_ns", limit=MOST)
         except StoreError:

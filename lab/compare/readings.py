@@ -82,6 +82,8 @@ class Readings:
         for index, reading in enumerate(readings):
             for kind, named in reading.values.items():
                 for name, values in named.items():
+                    if len(values) != len(COLUMNS.get(kind, ())):
+                        continue
                     indexes, flat = self._rows[kind, name]
                     indexes.append(index)
                     flat.extend(values)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from lab.compare import processes, traffic
 from lab.compare.answers import Comparison
+from lab.compare.arrived import Arrived
 from lab.compare.costs import costs
 from lab.compare.intake import Datadog
 from lab.compare.questions import cost, load, plans, server, sessions, statements, tables
@@ -41,9 +42,9 @@ def run(
     Raises:
         StoreError: when there is no store with the Agent's data.
     """
-    now_ns = clock.now_ns()
-    asked = Window(since_ns=now_ns - round(since_s * NS_PER_S), now_ns=now_ns)
     reader = Reader(Paths.of(settings).store, timeout_s=READ_WITHIN_S)
+    now_ns, arrived = clock.now_ns(), Arrived.at_this_moment(reader)
+    asked = Window(since_ns=now_ns - round(since_s * NS_PER_S), now_ns=now_ns)
     readings = Readings.since(reader, asked.since_ns - BEFORE_NS)
     window = common_window(
         asked,
@@ -52,7 +53,7 @@ def run(
     )
     begin_ns, end_ns = readings.aligned(window.since_ns, window.now_ns)
     aligned = Window(since_ns=begin_ns, now_ns=end_ns)
-    with _datadog(settings, window, aligned, keys) as datadog:
+    with _datadog(settings, (window, aligned), arrived, keys) as datadog:
         case = Case(
             window=window,
             readings=readings,
@@ -91,10 +92,13 @@ def common_window(asked: Window, begins: list[int], oldest: list[int | None]) ->
 
 @contextmanager
 def _datadog(
-    settings: LabSettings, window: Window, aligned: Window, keys: DatadogSettings | None
+    settings: LabSettings,
+    windows: tuple[Window, Window],
+    arrived: Arrived,
+    keys: DatadogSettings | None,
 ) -> Iterator[Datadog]:
     """The source of Datadog's answers: the account if there is one with data, else the intake."""
-    intake = Datadog(settings, window, aligned)
+    intake = Datadog(settings, *windows, arrived)
     if keys is None or keys.dd_api_key is None or keys.dd_app_key is None or intake.is_embedded:
         yield intake
         return
@@ -105,4 +109,4 @@ def _datadog(
 
     account = Account.of(keys)
     with Api(account) as api:
-        yield DatadogAccount(settings, window, aligned, account, api)
+        yield DatadogAccount(settings, *windows, account, api)

@@ -14,6 +14,7 @@ from lab.compare.stages import Observed, Window
 from lab.drilldown.naming import name_of
 from lab.foundation.timestamps import NS_PER_S
 from lab.telemetry.store import Reader, Span, StoreError, TraceStats
+from lab.telemetry.store.metric_values import MAX_ID
 
 OPERATION = "credit.operation"
 MOST = 500_000
@@ -35,8 +36,10 @@ class Ended:
 class Spans:
     """The spans of a window."""
 
-    def __init__(self, reader: Reader, window: Window) -> None:
+    def __init__(self, reader: Reader, window: Window, *, last_id: int = MAX_ID) -> None:
         self._reader = reader
+        # Of the newest span that counts.
+        self._last_id = last_id
         self._window = window
 
     def operations(self, service: str, *, errors: bool = False) -> Observed | None:
@@ -77,7 +80,7 @@ class Spans:
             return []
         marks = ", ".join("?" * len(resources))
         sql = (
-            "SELECT duration_ns FROM spans WHERE kind = 'sql' AND start_ns >= ?"
+            f"SELECT duration_ns FROM spans WHERE {self._counted} AND start_ns >= ?"
             f" AND start_ns + duration_ns <= ? AND resource IN ({marks}) ORDER BY 1 LIMIT {MOST}"
         )
         return [row[0] for row in self._rows(sql, [*self._bounds, *resources])]
@@ -91,7 +94,7 @@ class Spans:
         sql = (
             "SELECT DISTINCT parent.service FROM spans AS own JOIN spans AS parent"
             " ON parent.trace_id = own.trace_id AND parent.span_id = own.parent_id"
-            " WHERE own.kind = 'sql' AND own.start_ns BETWEEN ? AND ?"
+            f" WHERE own.kind = 'sql' AND own.id <= {self._last_id} AND own.start_ns BETWEEN ? AND ?"
             f" AND own.resource IN ({marks})"
         )
         return {row[0] for row in self._rows(sql, [*self._bounds, *resources])}
@@ -99,7 +102,7 @@ class Spans:
     @cached_property
     def _statements(self) -> int:
         sql = (
-            "SELECT count(*) FROM spans WHERE kind = 'sql' AND start_ns + duration_ns > ?"
+            f"SELECT count(*) FROM spans WHERE {self._counted} AND start_ns + duration_ns > ?"
             " AND start_ns + duration_ns <= ? AND start_ns > ?"
         )
         since, now = self._bounds
@@ -111,7 +114,7 @@ class Spans:
         try:
             found = self._reader.select(
                 Span,
-                "kind = 'sql' AND start_ns >= ? AND start_ns <= ?",
+                f"{self._counted} AND start_ns >= ? AND start_ns <= ?",
                 self._bounds,
                 order="duration_ns DESC",
                 limit=1,
@@ -132,6 +135,10 @@ class Spans:
         return self._observed(float(self._statements), newest_ns=self.newest_ns)
 
     @property
+    def _counted(self) -> str:
+        return f"kind = 'sql' AND id <= {self._last_id}"
+
+    @property
     def _bounds(self) -> list[int]:
         return [self._window.since_ns, self._window.now_ns]
 
@@ -144,7 +151,8 @@ class Spans:
     def _operations(self) -> list[Ended]:
         sql = (
             "SELECT service, error, start_ns + duration_ns, duration_ns FROM spans"
-            f" WHERE name = '{OPERATION}' AND parent_id IS NULL AND start_ns > ?"
+            f" WHERE name = '{OPERATION}' AND parent_id IS NULL AND id <= {self._last_id}"
+            " AND start_ns > ?"
             f" AND start_ns + duration_ns > ? AND start_ns + duration_ns <= ? LIMIT {MOST}"
         )
         since, now = self._bounds

@@ -1,11 +1,8 @@
 """Traffic and storage of the observers: bytes scraped and sent, before compression; series, samples, rows."""
 
-import http.client
-import urllib.request
-from collections import defaultdict
 from collections.abc import Iterator
 
-from lab.clients.prometheus import Prometheus, PrometheusError, Target
+from lab.clients.prometheus import Prometheus, PrometheusError
 from lab.compare.resources import DATADOG, LAB, PROMETHEUS, Spent, one_line
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
@@ -13,8 +10,6 @@ from lab.telemetry.store import Reader, StoreError
 from lab.telemetry.store.tables import TABLES
 
 SCRAPE_WITHIN_S = 10.0
-# What Prometheus asks for: exemplars are in this form only.
-ACCEPT = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 ON_DISK = (
     "prometheus_tsdb_storage_blocks_bytes + prometheus_tsdb_wal_storage_size_bytes"
     " + prometheus_tsdb_head_chunks_storage_size_bytes"
@@ -42,38 +37,28 @@ def spent(settings: LabSettings, *, since_s: float) -> Iterator[Spent]:
 
 
 def _scraped(prometheus: Prometheus) -> Iterator[Spent]:
-    """Scrape each target once, as Prometheus does, which has no metric of the scrapes' size."""
-    by_job: defaultdict[str, list[Target]] = defaultdict(list)
-    for target in prometheus.targets():
-        by_job[target.job].append(target)
-    samples = {
-        series.labels["job"]: series.value
-        for series in prometheus.now("sum by (job) (scrape_samples_scraped)")
-    }
-    for job, targets in sorted(by_job.items()):
-        what = f"job {job}: bytes scraped"
-        scrapes = PER_MINUTE / targets[0].every_s
-        try:
-            size = sum(map(_size, targets))
-        except (OSError, http.client.HTTPException) as error:
-            why_not = f"a target does not answer from here: {error}"
-            yield Spent(observer=PROMETHEUS, what=what, unit="kB/min", why_not=why_not)
-        else:
-            value = size * scrapes / 1000
-            yield Spent(observer=PROMETHEUS, what=what, unit="kB/min", value=value)
-        if job in samples:
+    """Yield bytes and samples of each job, by what Prometheus counts of its scrapes.
+
+    A scrape by the lab would fill the exporter's cache, from which Prometheus' next one would be answered.
+    """
+    targets = {target.job: target for target in prometheus.targets()}
+    for what, unit, metric, scale in (
+        ("bytes scraped", "kB/min", "scrape_body_size_bytes", 1000.0),
+        ("samples", "/min", "scrape_samples_scraped", 1.0),
+    ):
+        found = {
+            series.labels["job"]: series.value
+            for series in prometheus.now(f"sum by (job) ({metric})")
+        }
+        for job, target in sorted(targets.items()):
+            scrapes = PER_MINUTE / target.every_s
             yield Spent(
                 observer=PROMETHEUS,
-                what=f"job {job}: samples",
-                unit="/min",
-                value=samples[job] * scrapes,
+                what=f"job {job}: {what}",
+                unit=unit,
+                value=found[job] * scrapes / scale if job in found else None,
+                why_not="" if job in found else f"Prometheus has no {metric} of it",
             )
-
-
-def _size(target: Target) -> int:
-    request = urllib.request.Request(target.url, headers={"Accept": ACCEPT})  # noqa: S310 - Prometheus' own
-    with urllib.request.urlopen(request, timeout=SCRAPE_WITHIN_S) as answer:  # noqa: S310
-        return len(answer.read())
 
 
 def _stored_by(prometheus: Prometheus) -> Iterator[Spent]:

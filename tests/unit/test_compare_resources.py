@@ -49,7 +49,7 @@ def test_where_nothing_runs_there_are_no_figures(
     settings: LabSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither processes, nor Prometheus, nor a store: each has its reason; tracing names its benchmark."""
-    monkeypatch.setattr(docker, "answers", lambda: False)
+    monkeypatch.setattr(docker, "answers", lambda _: False)
     found = gathered(processes.spent(settings), traffic.spent(settings, since_s=60))
     assert {one.observer for one in found} == {PROMETHEUS, DATADOG, LAB}
     assert all(one.value is None and one.why_not for one in found)

@@ -31,10 +31,10 @@ BLOCKED = "SELECT count(*) FROM pg_stat_activity WHERE cardinality(pg_blocking_p
 def compare(case: Case) -> Iterator[Compared]:
     """Yield questions about sessions, transactions and locks."""
     yield gauge_now(
-        case, SESSIONS, "connections of clients", "",
-        key=("sessions", "", "clients"),
-        series='pg_stat_activity_count{backend_type="client backend"}',
-        datadog=Metric(name="postgresql.connections"),
+        case, SESSIONS, "connections of the services", "",
+        key=("sessions", "", "application"),
+        series='pg_stat_activity_count{usename="credit_app"}',
+        datadog=Metric(name="postgresql.connections", tags=("user:credit_app",)),
         points=True,
     )  # fmt: skip
     yield _used(case)

@@ -11,6 +11,7 @@ from lab.telemetry.store.senders import DATADOG_SOURCES
 from lab.telemetry.store.tables import TABLES
 
 MAX_POINTS = 300_000
+MAX_ID = 2**62
 DEFAULT_INTERVAL_S = 15.0
 # A longer time between two points is a gap, as after the sender's restart.
 MOST_INTERVALS = 2.5
@@ -60,6 +61,7 @@ def points_of(
     until_ns: int,
     tags: Sequence[str] = (),
     sources: Sequence[Source] = DATADOG_SOURCES,
+    last_id: int = MAX_ID,
 ) -> list[Points]:
     """Return the series of a metric that have points in (since, until], of the newest point's source only.
 
@@ -70,6 +72,7 @@ def points_of(
         until_ns: inclusive end.
         tags: "key:value"; a series must have all of them.
         sources: sources of the series.
+        last_id: of the newest point that counts.
 
     Raises:
         StoreError: as the reader does.
@@ -85,9 +88,10 @@ def points_of(
     keys = ", ".join(map(str, points))
     sql = (
         f"SELECT series, at_ns, value FROM {TABLES[MetricPoint].name}"
-        f" WHERE series IN ({keys}) AND at_ns > ? AND at_ns <= ? ORDER BY at_ns LIMIT {MAX_POINTS}"
+        f" WHERE series IN ({keys}) AND at_ns > ? AND at_ns <= ? AND id <= ?"
+        f" ORDER BY at_ns LIMIT {MAX_POINTS}"
     )
-    for key, at_ns, value in reader.rows(sql, [since_ns, until_ns]):
+    for key, at_ns, value in reader.rows(sql, [since_ns, until_ns, last_id]):
         points[key].append((at_ns, value))
     return [
         Points(series=replace(one, seen_ns=points[one.key][-1][0]), points=tuple(points[one.key]))

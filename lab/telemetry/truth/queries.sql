@@ -22,7 +22,8 @@ SELECT '', count(*), count(*) FILTER (WHERE state = 'active' AND pid <> pg_backe
        coalesce(extract(epoch FROM max(clock_timestamp() - xact_start)
            FILTER (WHERE pid <> pg_backend_pid())), 0)::float8,
        coalesce(extract(epoch FROM avg(clock_timestamp() - state_change)
-           FILTER (WHERE state LIKE 'idle%%')), 0)::float8
+           FILTER (WHERE state LIKE 'idle%%')), 0)::float8,
+       count(*) FILTER (WHERE usename = 'credit_app')
 FROM pg_stat_activity
 WHERE backend_type = 'client backend'
 

@@ -1,5 +1,7 @@
 """The form of a reading of ground truth: names with values in a fixed order of columns, compressed JSON.
 
+A new column goes to the end: rows with another number of values, of an older version, are ignored.
+
 `counters` are read each second, `buckets` of the services' clocks every ten seconds.
 """
 
@@ -23,6 +25,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "server": ("checkpoints_timed", "checkpoints_requested", "wal_bytes", "uptime_s"),
     "sessions": (
         "clients", "active", "idle_in_transaction", "waiting", "oldest_transaction_s", "idle_s",
+        "application",
     ),
     # By name of the table.
     "table": (
