@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lab.telemetry import redact
+from lab.telemetry.redact import sql
 from lab.telemetry.redact.sql import statement
 from workload.statements import STATEMENTS
 
@@ -77,6 +78,24 @@ def test_no_literal_survives(text: str) -> None:
         start = prefix.rfind(SECRET)
         if start >= 0:
             assert SECRET not in statement(prefix).text
+
+
+PIECES = st.sampled_from([
+    "SELECT", "select", "FROM", "copy", "COPY", "stdin", "STDIN", ";", "maria", "silva", "customers", "a.b",
+    "SubPlan 1", "InitPlan 12.", "E", "x", "U&", "B", "$1", "$a$", "$", "'", "''", "\\", '"', "--", "/*",
+    "*/", ".5", "1e-3", "20261101", " ", "\n", "\x85", "(", ")", ",", "=", "::", "'a'", "E'\\''", '"Col"',
+    "é", "/* a='b' */", "-- x\n", "-", "/", ".", "t1",
+])  # fmt: skip
+
+
+@given(st.lists(PIECES, max_size=14).map("".join))
+@example("COPY t FROM STDIN\n1\tMaria\n")
+@example("copy'a'stdin-- x\nSELECT")
+@example("SELECT a b c 'x'maria silva")
+def test_plain_pieces_give_what_single_tokens_give(text: str) -> None:
+    """Plain SQL between literals is redacted at once; the result is that of token by token."""
+    alone = sql._Lexer(text, sql.TOKEN).redacted()
+    assert sql._Lexer(text).redacted() == alone
 
 
 @given(st.text(alphabet="abE'\"\\$/*-\n 1eUu&xé.;", max_size=60))

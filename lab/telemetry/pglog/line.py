@@ -1,6 +1,7 @@
 """One line of the log, as `log_destination = jsonlog` writes it (PostgreSQL 15 and later)."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, TypeAlias
 
 import msgspec
@@ -39,21 +40,26 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def at_ns(self) -> int:
         """Time of the line in nanoseconds since 1970, with PostgreSQL's resolution of milliseconds."""
-        moment, _, zone = self.timestamp.rpartition(" ")
-        if zone not in UTC_NAMES:
-            raise InvalidLineError(f"log_timezone must be UTC, not {zone[:20]!r}")
-        try:
-            at = datetime.fromisoformat(moment).replace(tzinfo=UTC)
-        except ValueError as error:
-            raise InvalidLineError("no timestamp") from error
-        if not FIRST_YEAR <= at.year <= LAST_YEAR:
-            raise InvalidLineError("a time that does not fit into 64 bits of nanoseconds")
-        return (int(at.timestamp()) * 1000 + at.microsecond // 1000) * 1_000_000
+        return _at_ns(self.timestamp)
 
     @property
     def queryid(self) -> int | None:
         """The queryid; PostgreSQL writes 0 for none."""
         return self.query_id or None
+
+
+@lru_cache(maxsize=256)
+def _at_ns(timestamp: str) -> int:
+    moment, _, zone = timestamp.rpartition(" ")
+    if zone not in UTC_NAMES:
+        raise InvalidLineError(f"log_timezone must be UTC, not {zone[:20]!r}")
+    try:
+        at = datetime.fromisoformat(moment).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise InvalidLineError("no timestamp") from error
+    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        raise InvalidLineError("a time that does not fit into 64 bits of nanoseconds")
+    return (int(at.timestamp()) * 1000 + at.microsecond // 1000) * 1_000_000
 
 
 _decoder = msgspec.json.Decoder(Line)

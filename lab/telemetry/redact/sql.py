@@ -13,10 +13,9 @@ from functools import lru_cache
 
 from lab.telemetry.redact.comments import Comment, comments
 from lab.telemetry.redact.names import hashed, label
-from lab.telemetry.redact.words import keywords
+from lab.telemetry.redact.plain import NAME, PLAIN, collapse, known_word, plain
 
-TOKEN = re.compile(
-    r"""
+TOKENS = rf"""
       (?P<space>\s++)
     | (?P<line_comment>--[^\r\n]*+)
     | (?P<comment>/\*)
@@ -27,17 +26,18 @@ TOKEN = re.compile(
     | (?P<string>(?:[bBxXnN]|[uU]&)?'(?:[^']|'')*+(?:'|\Z))
     | (?P<quoted>(?:[uU]&)?"(?:[^"]|"")*+(?:"|\Z))
     # A plan's numbers of subplans, to which its conditions refer.
-    | (?P<subplan>\b(?:InitPlan|SubPlan)\ [0-9]{1,3}(?![\w.]))
-    | (?P<word>[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*+)
-    | (?P<parameter>\$[0-9]{1,5}+(?![0-9]))
+    | (?P<subplan>\b(?:InitPlan|SubPlan)\ [0-9]{{1,3}}(?![\w.]))
+    | (?P<word>{NAME})
+    | (?P<parameter>\$[0-9]{{1,5}}+(?![0-9]))
     | (?P<dollar>\$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*+)?)\$
         (?:.*?\$(?P=tag)\$|.*+))
     # Greedy: 0x1F, 1_000, 1.5e-3 and any other text that begins with a digit.
     | (?P<number>\.?[0-9](?:[eE][+-][0-9]|[A-Za-z0-9_.])*+)
     | (?P<other>.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+"""
+TOKEN = re.compile(TOKENS, re.VERBOSE | re.DOTALL)
+# Several tokens at once where they need no literal's rules.
+PLAIN_OR_TOKEN = re.compile(rf"(?P<plain>{PLAIN}) | {TOKENS}", re.VERBOSE | re.DOTALL)
 COMMENT_EDGE = re.compile(r"/\*|\*/")
 # With standard_conforming_strings off, a quote after a backslash does not end a string. So the text after a
 # string that ends with a backslash is uncertain; `ESCAPE '\'` is a common exception.
@@ -49,8 +49,6 @@ AFTER_BACKSLASH = re.compile(
 END_OF_COPY = re.compile(r"[;\r\n]")
 UNICODE_ESCAPE = re.compile(r"\\(?:([0-9A-Fa-f]{4})|\+([0-9A-Fa-f]{6}))")
 LITERALS = frozenset({"escape", "string", "dollar", "number"})
-# SQL has at most two names in a row (a column and its alias or type), and one before the first keyword.
-MOST_NAMES_IN_A_ROW = 2
 MAX_CHARACTERS = 1_000_000
 REMEMBERED_CHARACTERS = 20_000
 
@@ -77,10 +75,11 @@ def statement(text: str) -> Redacted:
 
 
 class _Lexer:
-    """Redacts one text, token by token."""
+    """Redacts one text."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, pattern: re.Pattern[str] = PLAIN_OR_TOKEN) -> None:
         self._text = text
+        self._pattern = pattern
         self._kept: list[str] = []
         self._bodies: list[str] = []
         # Indexes in `_kept` of the names since the last token of another kind.
@@ -92,7 +91,7 @@ class _Lexer:
 
     def redacted(self) -> Redacted:
         position = 0
-        while token := TOKEN.match(self._text, position):
+        while token := self._pattern.match(self._text, position):
             position = self._take(token)
         self._end_of_names()
         return Redacted(text="".join(self._kept).strip(), comment=comments(self._bodies))
@@ -100,7 +99,9 @@ class _Lexer:
     def _take(self, token: re.Match[str]) -> int:
         """Redact a token, and return the start of the next one."""
         kind, end = token.lastgroup, token.end()
-        if kind == "comment":
+        if kind == "plain":
+            end = self._plain(token)
+        elif kind == "comment":
             end = _end_of_comment(self._text, end)
             self._bodies.append(self._text[token.end() : end])
             self._kept.append(" ")
@@ -117,9 +118,31 @@ class _Lexer:
                 end = len(self._text)
         return end
 
+    def _plain(self, token: re.Match[str]) -> int:
+        start = token.start()
+        follows_quote = start > 0 and self._text[start - 1] == "'"
+        found = plain(token[0], is_sql=self._is_sql, follows_quote=follows_quote)
+        if self._is_first and found.first:
+            if found.first == "copy":
+                self._pattern = TOKEN
+                return start
+            self._is_first = False
+        self._extend(found.lead, found.lead_names)
+        if found.body is not None:
+            self._end_of_names()
+            self._kept.append(found.body)
+            self._is_sql |= found.has_keyword
+            self._extend(found.trail, found.trail_names)
+        return token.end()
+
+    def _extend(self, parts: tuple[str, ...], names: tuple[int, ...]) -> None:
+        before = len(self._kept)
+        self._names += [before + index for index in names]
+        self._kept += parts
+
     def _word(self, token: re.Match[str]) -> int:
         text = token[0]
-        is_keyword, kept = _known_word(text)
+        is_keyword, kept = known_word(text)
         if is_keyword:
             self._end_of_names()
             self._is_sql = True
@@ -131,6 +154,9 @@ class _Lexer:
         self._kept.append(kept)
         if self._is_first:
             self._is_first, self._is_copy = False, text.lower() == "copy"
+            if self._is_copy:
+                # Its rows begin after a word.
+                self._pattern = TOKEN
         elif self._is_copy and text.lower() == "stdin":
             # Rows follow the statement.
             end = END_OF_COPY.search(self._text, token.end())
@@ -138,18 +164,9 @@ class _Lexer:
         return token.end()
 
     def _end_of_names(self) -> None:
-        """Replace names in a row that are not SQL: a literal without its quotes."""
-        most = MOST_NAMES_IN_A_ROW if self._is_sql else 1
-        if len(self._names) > most:
-            self._kept[self._names[0] :] = ["? "]
         if self._names:
+            collapse(self._kept, self._names, is_sql=self._is_sql)
             self._names = []
-
-
-@lru_cache(maxsize=16_384)
-def _known_word(word: str) -> tuple[bool, str]:
-    """Return whether a word is a keyword, and its redacted form."""
-    return word.lower() in keywords(), label(word) or ""
 
 
 def _lex(text: str) -> Redacted:
