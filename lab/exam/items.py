@@ -38,7 +38,7 @@ VICTIMS = MappingProxyType({
 AFFECTED = MappingProxyType({
     "missing-index": MappingProxyType({
         "credit_proposals_customer": ("credit-customers",),
-        "credit_contracts_customer": ("credit-underwriting",),
+        "credit_proposals_submitted": ("credit-proposals",),
         "installments_open_due": ("credit-servicing",),
     }),
     "stale-statistics": MappingProxyType({
@@ -65,7 +65,7 @@ WITHOUT_DATA = (
     (("slow-query", "credit_contracts"), "datadog"),
     (("n-plus-one", "credit_transactions"), "postgres_exporter"),
     (("idle-in-transaction", "customers"), "postgres_exporter"),
-    (("missing-index", "credit_contracts_customer"), "datadog"),
+    (("missing-index", "credit_proposals_submitted"), "datadog"),
     (("work-mem-spill", "credit_proposals"), "postgres_exporter"),
 )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from lab.exam.ablation import Experiment
 from lab.exam.doors import describe
 from lab.exam.ending import Result
 from lab.exam.log import ExamLog, Observed
@@ -53,10 +54,18 @@ class Timeline:
 
 def page(result: Result) -> str:
     """Return the report as one HTML document."""
-    environment = Environment(
+    return _environment().get_template("report.html").render(values(result))
+
+
+def experiment(found: Experiment) -> str:
+    """Return the page of an experiment: the share solved by each selection of doors, with intervals."""
+    return _environment().get_template("experiment.html").render(found=found)
+
+
+def _environment() -> Environment:
+    return Environment(
         loader=PackageLoader("lab.exam", "."), autoescape=select_autoescape(), trim_blocks=True
     )
-    return environment.get_template("report.html").render(values(result))
 
 
 def values(result: Result) -> dict[str, Any]:

@@ -180,6 +180,15 @@ def request_stop(settings: LabSettings) -> None:
         statefile.write(place.files(record.exam).stop, b"{}")
 
 
+def result(settings: LabSettings, exam: str) -> Result:
+    """Return the result of an exam that is over.
+
+    Raises:
+        ExamError: when there is none.
+    """
+    return ending.read(Place(settings), exam)
+
+
 def results(settings: LabSettings) -> list[Result]:
     """Return the results of all exams, newest first."""
     place = Place(settings)

@@ -18,4 +18,9 @@ group = CommandGroup(
         "lab.cli.exam.results:check",
         "Run items without a player: each must be proven, healed and verified. All: about an hour.",
     ),
+    LazyCommand(
+        "ablation",
+        "lab.cli.exam.results:ablation",
+        "Run items, and show which observer alone, or together, leads to the cause.",
+    ),
 )  # fmt: skip

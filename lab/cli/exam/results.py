@@ -8,6 +8,7 @@ import msgspec
 import typer
 
 from lab.cli.views import exam as view
+from lab.exam import ablation as ablating
 from lab.exam import checking, ending, session
 from lab.exam import report as reporting
 from lab.exam.errors import ExamError
@@ -76,3 +77,36 @@ def check(
     else:
         out.print(view.checked(found))
     raise typer.Exit(Outcome.worst(each.outcome for each in found).exit_status)
+
+
+def ablation(
+    items: Annotated[
+        str, typer.Option(help="A number of items, chosen by the seed; or ITEM,ITEM.", metavar="N")
+    ] = "12",
+    seed: Annotated[int, typer.Option(help="Chooses items, culprits and intensities.")] = 15,
+    player: Annotated[
+        str,
+        typer.Option(
+            help="scripted, or a command that answers for each item and selection of doors."
+        ),
+    ] = ablating.SCRIPTED,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the result as a page.", metavar="FILE")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run items, and show which observer alone, or together, leads to the cause.
+
+    Each item is one exam of two minutes; with a command as player, one exam for each selection of doors.
+    """
+    settings = running_settings(LabSettings.load())
+    chosen = ablating.chosen(items, seed)
+    with interruptible(), Screen() as screen:
+        found = ablating.run(chosen, settings, seed=seed, player=player, reporter=screen)
+    if html is not None:
+        html.write_text(reporting.experiment(found), encoding="utf-8")
+        err.print(f"  Written: {html}")
+    if as_json:
+        out.print_json(json.dumps(msgspec.to_builtins(found)))
+    else:
+        out.print(view.experiment(found))

@@ -7,6 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from lab.exam.ablation import Experiment
 from lab.exam.checking import Checked
 from lab.exam.doors import describe
 from lab.exam.ending import Result
@@ -123,6 +124,26 @@ def checked(found: Sequence[Checked]) -> RenderableType:
             Text(each.problem, style="red") if each.problem else each.verified,
         )
     return Padding(lines, (0, 2), expand=False)
+
+
+def experiment(found: Experiment) -> RenderableType:
+    """Return one line for each selection of doors, then the items that none solves."""
+    lines = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("doors", "items", "solved", "95 %", "score", "seconds", "requests"):
+        lines.add_column(heading, overflow="fold")
+    for row in found.rows:
+        lines.add_row(
+            "+".join(row.doors),
+            str(row.trials),
+            f"{row.solved:.0%}",
+            f"{row.low:.0%} to {row.high:.0%}",
+            f"{row.score:.2f}",
+            "" if row.seconds is None else f"{row.seconds:.0f}",
+            f"{row.requests:.0f}",
+        )
+    unsolved = Text(f"Solved by no selection: {', '.join(found.unsolved) or 'none'}", style="dim")
+    void = Text(f"Void: {', '.join(found.void) or 'none'}", style="dim")
+    return Padding(Group(lines, unsolved, void), (0, 2), expand=False)
 
 
 def _components(components: dict[str, float]) -> Table:

@@ -17,7 +17,7 @@ from workload.statements import STATEMENTS, Statement
 # The statements whose plan an index decides, and those of old statistics.
 USED_BY = {
     "credit_proposals_customer": ("customer_history",),
-    "credit_contracts_customer": ("customer_exposure",),
+    "credit_proposals_submitted": ("product_detail",),
     "installments_open_due": ("mark_overdue",),
     "installments": ("customer_exposure", "account_statement"),
 }
