@@ -132,12 +132,11 @@ class PromQL:
 
 
 def _sampled(row: Mapping[str, Any]) -> Sampled:
-    points = row.get("values") or [row["value"]] if "value" in row or "values" in row else []
+    points = row["values"] if "values" in row else [row["value"]] if "value" in row else []
     # Native histograms have buckets instead of a value.
-    native = [(at, "histogram") for at, _ in row.get("histograms", ())]
-    return Sampled(
-        labels=row["metric"], points=tuple((at, value) for at, value in points or native)
-    )
+    native = row.get("histograms") or ([row["histogram"]] if "histogram" in row else [])
+    shown = [*points, *((at, f"histogram of {each.get('count')} values") for at, each in native)]
+    return Sampled(labels=row["metric"], points=tuple((at, value) for at, value in shown))
 
 
 def _metadata(name: str, scraped: Mapping[str, Sequence[Mapping[str, str]]]) -> Mapping[str, str]:

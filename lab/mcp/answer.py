@@ -27,6 +27,8 @@ MAX_ROWS = 10_000
 # Of a list that has no time range.
 NO_TIMES = Window(since=EPOCH, until=EPOCH)
 EMPTY: tuple[object, ...] = ([], {}, (), "")
+# The same of plans, which may have megabytes each.
+MAX_PLANS = 500
 # Bytes for the time range and the cursor.
 OTHERS = 400
 # Significant digits of a measured value.
@@ -97,12 +99,16 @@ def fitting(rows: Sequence[object], beside: object = None) -> list[Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """One page of a longer result: the number of rows before it, and the time range of all pages."""
+    """One page of a longer result: the number of rows before it, and the time range of all pages.
+
+    `most` is the number of rows that can be reached by following cursors.
+    """
 
     window: Window
     offset: int
     limit: int
     call: str
+    most: int = MAX_ROWS
 
     @classmethod
     def of(
@@ -112,6 +118,7 @@ class Page:
         limit: int,
         cursor: str | None,
         window: Callable[[], Window] = lambda: NO_TIMES,
+        most: int = MAX_ROWS,
     ) -> "Page":
         """Return the first page, or the one that a cursor names.
 
@@ -120,13 +127,14 @@ class Page:
             limit: the maximum number of rows.
             cursor: of the previous answer.
             window: the time range of the first page; later pages have the same one.
+            most: the rows that can be reached: fewer where the source returns no more, or rows are large.
 
         Raises:
             CursorError: when the cursor is malformed, or of other arguments.
         """
         call = encode(dict(arguments))
         if cursor is None:
-            return cls(window=window(), offset=0, limit=limit, call=call)
+            return cls(window=window(), offset=0, limit=limit, call=call, most=most)
         try:
             place, _, seal = base64.urlsafe_b64decode(cursor.encode()).decode().rpartition(" ")
         except ValueError:
@@ -135,12 +143,12 @@ class Page:
             raise CursorError
         offset, since_ns, until_ns = map(int, place.split())
         chosen = Window(since=moment(since_ns), until=moment(until_ns))
-        return cls(window=chosen, offset=offset, limit=limit, call=call)
+        return cls(window=chosen, offset=offset, limit=limit, call=call, most=most)
 
     @property
     def wanted(self) -> int:
         """The number of rows to read from the source: up to the end of this page, and one more."""
-        return min(self.offset + self.limit, MAX_ROWS) + 1
+        return min(self.offset + self.limit, self.most) + 1
 
     def answer(self, rows: Sequence[object], **beside: object) -> dict[str, Any]:
         """Return this page of `rows`, which begin with the first page's; with a cursor when there are more.
@@ -149,7 +157,7 @@ class Page:
             rows: up to `wanted` rows in a fixed order.
             beside: further fields of the answer.
         """
-        chosen = fitting(rows[self.offset : min(self.offset + self.limit, MAX_ROWS)], beside)
+        chosen = fitting(rows[self.offset : min(self.offset + self.limit, self.most)], beside)
         answer = {**compact(beside), "rows": chosen}
         if self.window != NO_TIMES:
             times = {"start": at(self.window.since_ns), "end": at(self.window.until_ns)}
@@ -160,9 +168,9 @@ class Page:
         return answer
 
     def _further(self, end: int) -> dict[str, str]:
-        if end >= MAX_ROWS:
+        if end >= self.most:
             return {
-                "more": f"more than {MAX_ROWS:,} rows: use a shorter time range or more filters"
+                "more": f"more than {self.most:,} rows: use a shorter time range or more filters"
             }
         place = f"{end} {self.window.since_ns} {self.window.until_ns}"
         cursor = f"{place} {_seal(place, self.call)}".encode()

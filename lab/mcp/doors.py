@@ -57,7 +57,8 @@ class Access:
     def record(self, needs: Needs, what: str, answer: str) -> None:
         """Record an answer that passed a door in the log of the running exam, if there is one."""
         if needs.doors:
-            self._exam().record(needs.doors[0], what, answer)
+            first, *further = needs.doors
+            self._exam().record(first, what, answer, *further)
 
     def _exam(self) -> Doors:
         return doors(self.settings)

@@ -40,6 +40,19 @@ difference and its reason, resolution in s, whether it has the plan, the wait ev
 neither shows."""
 
 
+EXAM = """You take an exam of the Credit Lab: an unknown fault may be present, or nothing is wrong. You
+have only the tools of this server, and of those only the open doors. Every request counts; the clock runs.
+
+1. exam_status: open doors, seconds left, kinds of faults, the form of references.
+2. Compare the last two minutes with the time before the clock started, by each open door, as in the prompt
+   diagnose_incident. A conspicuous statement may be harmless; two faults may be present.
+3. Follow each symptom to its head: the session that is not blocked itself, the statement that is new.
+4. Note references while you read: trace ids, queryids of plans, pids, metrics, seconds of log lines. Only
+   what an answer has shown to you counts.
+5. exam_answer once, before the time is over: kind, one object, one culprit, onset in UTC, your confidence.
+   If you found nothing after all open doors, answer nothing: a wrong fault costs more than a missing one."""
+
+
 def explain_slow_trace(
     trace_id: Annotated[
         str, Field(description="A trace id, a traceparent, or slowest.")
@@ -64,7 +77,12 @@ def compare_observers(
     return COMPARE.format(statement=_plain(statement))
 
 
-PROMPTS = (explain_slow_trace, diagnose_incident, compare_observers)
+def take_exam() -> str:
+    """Take the running exam: find its fault behind the open doors, and submit the answer form."""
+    return EXAM
+
+
+PROMPTS = (explain_slow_trace, diagnose_incident, compare_observers, take_exam)
 
 
 def _plain(text: str) -> str:

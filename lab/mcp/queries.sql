@@ -17,6 +17,7 @@ WHERE at_ns >= :since AND at_ns < :until AND {sources}
 -- The root spans of one service: operation, duration and error of each.
 SELECT resource, duration_ns, error FROM spans
 WHERE parent_id IS NULL AND service = :service AND start_ns >= :since AND start_ns < :until
+ORDER BY start_ns DESC LIMIT :limit
 
 -- name: metric_names
 -- The names of the Agent's metrics with series that are not older than a time.

@@ -12,13 +12,15 @@ from lab.stack.docker import lifecycle
 from lab.stack.mode import Mode
 from lab.telemetry.store import Reader
 
+IN_CONTAINER = (
+    "The lab runs in containers, and this tool reads the store's file, which only they have.\n"
+    "Use promql_query, promql_range, lab_trace, lab_execution, lab_statement, dbm_query_metrics or"
+    " lab_sessions: these also work with a lab in containers."
+)
+
 
 class StoreInContainerError(LabError):
-    """The lab runs in containers, and this tool reads the store's file, which only they have.
-
-    Use promql_query, promql_range, lab_trace, lab_top_statements, lab_statement or lab_sessions: these also
-    work with a lab in containers.
-    """
+    """The lab runs in containers, and a tool reads the store's file, which only they have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,7 @@ class Sources:
             StoreInContainerError: when the lab runs in containers.
         """
         if self.mode is Mode.DOCKER:
-            raise StoreInContainerError
+            raise StoreInContainerError(IN_CONTAINER)
         return Drilldown.of(self.running())
 
     def reader(self) -> Reader:

@@ -12,12 +12,15 @@ import pytest
 
 from lab.drilldown import By, Drilldown, to_json
 from lab.foundation.settings import LabSettings
+from lab.mcp.server import build
+from lab.mcp.sources import Sources
 from lab.telemetry.store import Bounds, Record, Writer
 from tests import evidence as of
 from tests.fix_console import RunningConsole, start_console
 from tests.fix_machine import Machine
 from tests.fix_postgres import free_port
 from tests.fix_store import HOUR_NS, Tally
+from tests.mcp_client import Caller, in_process
 
 TOKEN = "s3cret-token"
 GRAFANA = 3001
@@ -159,6 +162,28 @@ def test_a_console_that_is_not_there_is_named(
     complaint = capsys.readouterr().err
     assert f"The console does not answer at 127.0.0.1:{port}" in complaint
     assert "./creditlab logs console" in complaint
+
+
+@pytest.mark.usefixtures("containers")
+def test_mcp_tools_answer_from_the_container(machine: Machine) -> None:
+    """Those that the console can answer; the others name these."""
+
+    async def work(mcp: Caller) -> None:
+        trace = (await mcp.call("lab_trace", trace_id="slowest")).json()
+        assert trace["trace_id"] == TRACE
+        ids = {"trace_id": TRACE, "span_id": of.span_id(2)}
+        execution = (await mcp.call("lab_execution", **ids)).json()
+        assert execution["statements"][0]["plan"]["nodes"][0].startswith("Seq Scan on installments")
+        statement = (await mcp.call("lab_statement", key="risk_distribution")).json()
+        assert statement["slowest"][0]["server_ms"] == 380
+        [listed] = (await mcp.call("dbm_query_metrics")).json()["rows"]
+        assert listed["queryid"] == str(of.QUERYID)
+        assert "No PostgreSQL answers" in (await mcp.call("lab_sessions")).text
+        assert "Prometheus does not answer" in (await mcp.call("promql_query", query="up")).text
+        for name in ("log_events", "dbm_activity", "apm_search_traces", "truth_compare"):
+            assert "Use promql_query" in (await mcp.call(name)).text
+
+    in_process(build(Sources(settings=machine.settings)), work)
 
 
 def test_the_containers_own_token_is_used(

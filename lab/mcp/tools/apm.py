@@ -9,9 +9,10 @@ from pydantic import Field
 from lab.drilldown import Order, Search
 from lab.drilldown.ids import parse
 from lab.drilldown.trace import TraceSpan
+from lab.drilldown.traces import MAX_FOUND
 from lab.exam.doors import Door
 from lab.foundation.timestamps import ms
-from lab.mcp.answer import Page, compact
+from lab.mcp.answer import MAX_ROWS, Page, compact
 from lab.mcp.inputs import Cursor, End, Limit, Service, Start, TraceId
 from lab.mcp.selection import SQL, newest
 from lab.mcp.sources import Sources
@@ -20,6 +21,8 @@ from lab.mcp.window import window
 
 HALF, DAY = timedelta(minutes=30), timedelta(days=1)
 MAX_SPANS = 150
+# Of one service, the latest ones.
+MAX_TRACES = 100_000
 RESOURCE = 200
 
 
@@ -44,7 +47,12 @@ class ApmTools:
         durations: dict[tuple[str, str], list[int]] = {}
         errors: dict[tuple[str, str], int] = {}
         for service in drilldown.services():
-            parameters = {"service": service, "since": chosen.since_ns, "until": chosen.until_ns}
+            parameters = {
+                "service": service,
+                "since": chosen.since_ns,
+                "until": chosen.until_ns,
+                "limit": MAX_TRACES,
+            }
             for operation, duration_ns, error in drilldown.reader.rows(SQL["roots"], parameters):
                 durations.setdefault((service, operation), []).append(duration_ns)
                 errors[service, operation] = errors.get((service, operation), 0) + error
@@ -60,7 +68,9 @@ class ApmTools:
             for (service, operation), found in durations.items()
         ]
         rows.sort(key=lambda row: -row["p95_ms"])
-        return page.answer(rows, newest_data=newest(drilldown.reader, Door.APM))
+        cut = sum(len(found) for found in durations.values()) >= MAX_TRACES
+        note = f"of the latest {MAX_TRACES:,} traces of each service" if cut else None
+        return page.answer(rows, newest_data=newest(drilldown.reader, Door.APM), note=note)
 
     @tool("Search traces", Door.APM)
     def apm_search_traces(
@@ -93,7 +103,8 @@ class ApmTools:
             "start": start, "end": end, "order": order, "service": service, "operation": operation,
             "min_duration_ms": min_duration_ms, "status": status,
         }  # fmt: skip
-        page = _page(arguments, limit, cursor)
+        # One more than `most` is read, and the search returns no more than this.
+        page = _page(arguments, limit, cursor, MAX_FOUND - 1)
         wanted = Search(
             service=service,
             operation=operation,
@@ -140,12 +151,13 @@ class ApmTools:
         return dict(compact(answer))
 
 
-def _page(arguments: dict[str, Any], limit: int, cursor: str | None) -> Page:
+def _page(arguments: dict[str, Any], limit: int, cursor: str | None, most: int = MAX_ROWS) -> Page:
     return Page.of(
         arguments,
         window=lambda: window(arguments["start"], arguments["end"], default=HALF, most=DAY),
         limit=limit,
         cursor=cursor,
+        most=most,
     )
 
 

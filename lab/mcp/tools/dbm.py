@@ -9,12 +9,12 @@ from pydantic import Field
 
 from lab.drilldown import By
 from lab.drilldown.plans.reading import tree
+from lab.drilldown.queries import MAX_LISTED, QuerySummary, signatures_of
 from lab.drilldown.queries import SQL as DRILLDOWN
-from lab.drilldown.queries import QuerySummary, signatures_of
 from lab.exam.doors import Door
 from lab.foundation.errors import LabError
 from lab.foundation.timestamps import NS_PER_S
-from lab.mcp.answer import Page, at, figure
+from lab.mcp.answer import MAX_PLANS, Page, at, figure
 from lab.mcp.inputs import Cursor, End, Limit, QueryId, Start, Statement
 from lab.mcp.plan_lines import plan_lines
 from lab.mcp.selection import Selection, newest, queryids_of
@@ -69,6 +69,7 @@ class DbmTools:
             window=lambda: window(start, end, default=HOUR, most=DAY),
             limit=limit,
             cursor=cursor,
+            most=MAX_LISTED - 1,
         )
         found = self._top(page, by, role)
         rows = [_summary(one) for one in found]
@@ -161,6 +162,7 @@ class DbmTools:
             window=lambda: window(start, end, default=HOUR, most=DAY),
             limit=limit,
             cursor=cursor,
+            most=MAX_PLANS,
         )
         reader = self._sources.reader()
         chosen = Selection.during(page.window).where("NOT executed")

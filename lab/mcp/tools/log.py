@@ -9,7 +9,7 @@ from lab.drilldown.ids import parse
 from lab.drilldown.plans.reading import tree
 from lab.exam.doors import Door
 from lab.foundation.timestamps import NS_PER_MS, ms
-from lab.mcp.answer import Page, at
+from lab.mcp.answer import MAX_PLANS, MAX_ROWS, Page, at
 from lab.mcp.inputs import Cursor, End, Limit, QueryId, Service, Start, Statement
 from lab.mcp.plan_lines import plan_lines
 from lab.mcp.selection import Selection, newest, queryids_of
@@ -149,7 +149,7 @@ class LogTools:
             "start": start, "end": end, "queryid": queryid, "statement": statement, "trace_id": trace_id,
             "span_id": span_id, "include_plan": include_plan,
         }  # fmt: skip
-        page = _page(arguments, limit, cursor)
+        page = _page(arguments, limit, cursor, MAX_PLANS)
         reader = self._sources.reader()
         chosen = Selection.during(page.window).where("executed")
         chosen.equal(trace_id=_trace(trace_id), span_id=span_id.lower() if span_id else None)
@@ -160,21 +160,19 @@ class LogTools:
             chosen.condition,
             chosen.parameters,
             order="duration_ns DESC, id DESC",
-            limit=min(page.wanted, MAX_PLANS),
+            limit=page.wanted,
         )
         rows = [_plan(one, include_plan=include_plan) for one in found]
         return page.answer(rows, newest_data=newest(reader, Door.LOG))
 
 
-MAX_PLANS = 1_000
-
-
-def _page(arguments: dict[str, Any], limit: int, cursor: str | None) -> Page:
+def _page(arguments: dict[str, Any], limit: int, cursor: str | None, most: int = MAX_ROWS) -> Page:
     return Page.of(
         arguments,
         window=lambda: window(arguments["start"], arguments["end"], default=HOUR, most=DAY),
         limit=limit,
         cursor=cursor,
+        most=most,
     )
 
 
