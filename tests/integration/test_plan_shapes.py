@@ -39,10 +39,11 @@ def on_18(cluster18: Cluster) -> Iterator[Connection]:
         yield connection
 
 
-def explain(connection: Connection, shape: Shape, options: str) -> str:
+def explain(connection: Connection, shape: Shape, options: str, *, longer: int = 1) -> str:
+    """Explain a shape; its naps last `longer` times as long."""
     rows(connection, "BEGIN")
     try:
-        for name, value in shape.settings.items():
+        for name, value in {**shape.settings, "nap.longer": str(longer)}.items():
             rows(connection, f"SET LOCAL {name} = '{value}'")
         [[plan]] = rows(connection, f"EXPLAIN ({options}, FORMAT JSON) {shape.sql}")
         return json.dumps(plan)
@@ -50,13 +51,17 @@ def explain(connection: Connection, shape: Shape, options: str) -> str:
         rows(connection, "ROLLBACK")
 
 
-def shows_where_it_waited(definition: str, shape: Shape) -> None:
-    found = check(definition)
-    if shape.slowest:
-        worst = next(node for node in found.root.walk() if node.id == found.worst)
-        assert worst.label.startswith(shape.slowest) or (worst.role or "").startswith(
-            shape.slowest
-        ), found.worst_node
+def shows_where_it_waited(connection: Connection, shape: Shape, options: str) -> None:
+    """On a busy machine another node may take longer than a nap: it is repeated with longer ones."""
+    for longer in (1, 4, 16):
+        found = check(explain(connection, shape, options, longer=longer))
+        worst = next((node for node in found.root.walk() if node.id == found.worst), None)
+        named = worst is not None and any(
+            text.startswith(shape.slowest) for text in (worst.label, worst.role or "")
+        )
+        if named or not shape.slowest:
+            break
+    assert named or not shape.slowest, found.worst_node
     if shape.outside:
         assert shape.outside in found.worst_node
 
@@ -64,25 +69,23 @@ def shows_where_it_waited(definition: str, shape: Shape) -> None:
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
 def test_plans_of_15(on_15: Connection, shape: Shape) -> None:
     """Own times and blocks add up, none is negative, and the node that sleeps is the slowest."""
-    shows_where_it_waited(explain(on_15, shape, OPTIONS["as EXPLAIN does"]), shape)
+    shows_where_it_waited(on_15, shape, OPTIONS["as EXPLAIN does"])
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
 def test_plans_of_18(on_18: Connection, shape: Shape) -> None:
     """The same with the words and the fractional rows of PostgreSQL 18."""
-    shows_where_it_waited(explain(on_18, shape, OPTIONS["as EXPLAIN does"]), shape)
+    shows_where_it_waited(on_18, shape, OPTIONS["as EXPLAIN does"])
 
 
 @pytest.mark.parametrize("options", ["without times", "per worker"])
 def test_plans_with_other_options(on_15: Connection, options: str) -> None:
     """Without times blocks still add up; with times per worker the node that sleeps is named, for certain."""
     for shape in SHAPES:
-        plan = explain(on_15, shape, OPTIONS[options])
-        if options == "without times":
-            check(plan)
-        else:
-            shows_where_it_waited(plan, shape)
-            assert "shared the work" not in check(plan).worst_node
+        if options == "per worker":
+            shows_where_it_waited(on_15, shape, OPTIONS[options])
+        found = check(explain(on_15, shape, OPTIONS[options]))
+        assert options == "without times" or "shared the work" not in found.worst_node
 
 
 def test_plans_that_were_not_executed(on_15: Connection) -> None:

@@ -44,7 +44,8 @@ def test_a_reading_has_the_counters_of_postgres(database: Database, settings: La
         first = decoded(sampler.read(connection)[0])
         [[queryid]] = rows(
             connection,
-            "SELECT queryid::text FROM pg_stat_statements WHERE query LIKE '%statement=''applicant''%'",
+            "SELECT queryid::text FROM pg_stat_statements WHERE query LIKE '%statement=''applicant''%'"
+            " AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())",
         )
     calls = [reading.value("statement", queryid, "calls") for reading in (before, first)]
     assert calls == [1.0, 18.0]

@@ -13,9 +13,9 @@ CREATE TABLE part_2 PARTITION OF part FOR VALUES FROM (100) TO (200) WITH (autov
 CREATE TABLE part_3 PARTITION OF part FOR VALUES FROM (200) TO (300) WITH (autovacuum_enabled = off);
 INSERT INTO part SELECT g % 300, g FROM generate_series(1, 3000) g;
 CREATE FUNCTION nap(s float8) RETURNS int LANGUAGE plpgsql VOLATILE PARALLEL SAFE
-    AS 'BEGIN PERFORM pg_sleep(s); RETURN 1; END';
+    AS 'BEGIN PERFORM pg_sleep(s * coalesce(current_setting(''nap.longer'', true), ''1'')::float8); RETURN 1; END';
 CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql
-    AS 'BEGIN PERFORM pg_sleep(0.3); RETURN NEW; END';
+    AS 'BEGIN PERFORM nap(0.3); RETURN NEW; END';
 CREATE TABLE watched (id int);
 CREATE TRIGGER after_watched AFTER INSERT ON watched FOR EACH STATEMENT EXECUTE FUNCTION audit();
 CREATE TABLE guarded (id int);
