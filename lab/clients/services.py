@@ -143,6 +143,6 @@ def _client(settings: LabSettings, name: str, port: int) -> ServiceClient:
     token = settings.lab_control_token
     return ServiceClient(
         name=name,
-        address=f"{reachable(settings.bind_address)}:{port}",
+        address=f"{name if settings.services_by_name else reachable(settings.bind_address)}:{port}",
         token=token.get_secret_value() if token else None,
     )

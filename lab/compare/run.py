@@ -46,10 +46,12 @@ def run(
     now_ns, arrived = clock.now_ns(), Arrived.at_this_moment(reader)
     asked = Window(since_ns=now_ns - round(since_s * NS_PER_S), now_ns=now_ns)
     readings = Readings.since(reader, asked.since_ns - BEFORE_NS)
+    # From before the window: the first sample within it is up to an interval later.
+    earlier = Window(since_ns=asked.since_ns - BEFORE_NS, now_ns=now_ns)
     window = common_window(
         asked,
         readings.begins,
-        [Prometheus(settings, asked).oldest_ns, Datadog(settings, asked).oldest_ns],
+        [Prometheus(settings, earlier).oldest_ns, Datadog(settings, asked).oldest_ns],
     )
     begin_ns, end_ns = readings.aligned(window.since_ns, window.now_ns)
     aligned = Window(since_ns=begin_ns, now_ns=end_ns)

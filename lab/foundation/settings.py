@@ -44,6 +44,8 @@ class LabSettings(Settings):
     store_max_age_hours: Hours = 24.0
     store_max_bytes: int = Field(2_000_000_000, ge=10_000_000, le=MAX_BIGINT)
 
+    # Whether each service has a host with its own name, as in Docker; else all are at bind_address.
+    services_by_name: bool = False
     # Prometheus, as the console reaches it; None: this machine's prometheus_port.
     prometheus_url: str | None = Field(None, pattern=r"^http://[^\s/]+(/\S*)?$")
     # Prometheus' own pages, as a browser reaches them; None: links to an expression open the console's page.

@@ -7,7 +7,8 @@ from itertools import accumulate
 
 import pytest
 
-from lab.clients.services import ServiceClient, ServiceUnreachableError
+from lab.clients.services import ServiceClient, ServiceUnreachableError, clients
+from lab.foundation.settings import LabSettings
 from tests.fix_postgres import free_port
 from workload.clocks import Clock, Clocks, bucket_of, middle_s
 from workload.http_server import serve
@@ -67,3 +68,11 @@ def test_a_service_serves_its_clocks() -> None:
     absent = ServiceClient(name="risk", address=f"127.0.0.1:{free_port()}")
     with pytest.raises(ServiceUnreachableError):
         absent.clocks(buckets=False)
+
+
+def test_a_service_is_at_its_own_name_in_docker() -> None:
+    """Natively all are at the same address."""
+    native = LabSettings(_env_file=None)
+    docker = native.model_copy(update={"services_by_name": True})
+    assert clients(native)[0].address == f"127.0.0.1:{native.proposals_port}"
+    assert clients(docker)[0].address == f"proposals:{native.proposals_port}"
