@@ -148,6 +148,24 @@ LEGEND = (
 )
 
 
+PARTS = (
+    "The parts of an error add up to it. Observer: not true at the stack's own moments. Extrapolation:"
+    " by increase(), or of a rate. Resolution: between two samples. Delay: after the newest point"
+)
+
+
+def parts_text(row: Compared, answer: Answer) -> str:
+    """Return the parts of an error in percent of the truth, without those that round to 0.
+
+    >>> one = Answer(value=198.0, parts=Parts(delay=-3.0, extrapolation=1.0))
+    >>> asked = {"group": Group.LOAD, "question": "", "unit": "", "truth": Answer(value=200.0)}
+    >>> parts_text(Compared(**asked, prometheus=one, datadog=one), one)
+    'extrapolation +0.5 %, delay -1.5 %'
+    """
+    parts = row.part_percents(answer).items()
+    return ", ".join(f"{name} {value:+.1f} %" for name, value in parts if abs(value) >= SMALL)
+
+
 def error_text(row: Compared, answer: Answer) -> str:
     """Return an error with the letter of its largest part; empty where there is none.
 

@@ -8,15 +8,15 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from lab.compare.answers import (
     CLOSE_PERCENT,
     EXACT_PERCENT,
-    LEGEND,
+    PARTS,
     Answer,
     Comparison,
-    error_text,
     number,
+    parts_text,
 )
 from lab.foundation import clock
 
-PARTS = ("observer", "extrapolation", "resolution", "delay", "within")
+COLUMNS = ("observer", "extrapolation", "resolution", "delay", "within")
 SIDES = ("prometheus", "datadog")
 # Beginnings of a cell that a spreadsheet would run as a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -31,8 +31,8 @@ def html(found: Comparison, machine: str) -> str:
         found=found,
         machine=machine,
         figure=number,
-        error_text=error_text,
-        legend=LEGEND,
+        parts_text=parts_text,
+        legend=PARTS,
         close=CLOSE_PERCENT,
         exact=EXACT_PERCENT,
         at=f"{clock.now():%Y-%m-%d %H:%M} UTC",
@@ -43,7 +43,7 @@ def csv(found: Comparison) -> str:
     """Return the questions as CSV: values, errors in per cent, and the parts in the question's unit."""
     file = io.StringIO()
     table = writers.writer(file)
-    columns = ("value", "error_percent", *PARTS, "age_s", "resolution_s", "why_not")
+    columns = ("value", "error_percent", *COLUMNS, "age_s", "resolution_s", "why_not")
     headings = [f"{side}_{column}" for side in SIDES for column in columns]
     table.writerow(["group", "question", "unit", "truth", *headings])
     for row in found.rows:
@@ -56,7 +56,7 @@ def csv(found: Comparison) -> str:
 
 
 def _parts(answer: Answer) -> list[object]:
-    return [getattr(answer.parts, name) if answer.parts else None for name in PARTS]
+    return [getattr(answer.parts, name) if answer.parts else None for name in COLUMNS]
 
 
 def _plain(cell: object) -> object:

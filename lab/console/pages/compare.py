@@ -10,7 +10,15 @@ from types import MappingProxyType
 
 from starlette.requests import Request
 
-from lab.compare.answers import CLOSE_PERCENT, EXACT_PERCENT, LEGEND, Compared, Comparison, number
+from lab.compare.answers import (
+    CLOSE_PERCENT,
+    EXACT_PERCENT,
+    PARTS,
+    Compared,
+    Comparison,
+    number,
+    parts_text,
+)
 from lab.compare.run import run
 from lab.console.pages import asking
 from lab.console.pages.chart import Chart, Series
@@ -48,7 +56,8 @@ def page(drilldown: Drilldown, request: Request) -> Page:
         "figure": number,
         "close": CLOSE_PERCENT,
         "exact": EXACT_PERCENT,
-        "legend": LEGEND,
+        "legend": PARTS,
+        "parts_text": parts_text,
         "drawn": charts(found.value) if found and found.value else {},
     }
     return Page(template="compare.html", values=values)
