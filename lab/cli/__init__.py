@@ -94,12 +94,17 @@ app = Root(
     LazyCommand(
         "compare",
         "lab.cli.compare:compare",
-        "Compare the answers of both observers with the database, and show what observing costs.",
+        "Compare the answers of both observers with the ground truth, and show what observing costs.",
     ),
     LazyCommand(
         "tour",
         "lab.cli.tour:tour",
         "Show the lab in five steps: load, slow request, incident, two observers, cost.",
+    ),
+    LazyCommand(
+        "sheet",
+        "lab.cli.sheet:decision_sheet",
+        "Show which stack detected which incidents, how soon, in what detail, and at what cost.",
     ),
     LazyCommand("datadog", "lab.cli.datadog:group", "Work with a Datadog account."),
     LazyCommand(

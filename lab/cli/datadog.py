@@ -1,12 +1,15 @@
-"""`datadog push`: creates or updates the monitors and the dashboard of `datadog/` in a Datadog account."""
+"""`datadog push`: monitors and dashboard in an account; `datadog walkthrough`: the way through its pages."""
 
 import json
 from typing import Annotated
 
 import typer
+from rich.markdown import Markdown
 
-from lab.datadog.account import Account
-from lab.foundation.settings import DatadogSettings
+from lab.cli.drilldown import drilldown
+from lab.datadog.account import Account, web_url
+from lab.foundation.errors import LabError
+from lab.foundation.settings import ROOT, DatadogSettings
 from lab.terminal.commands import CommandGroup, LazyCommand
 from lab.terminal.options import AsJson
 from lab.terminal.screen import out
@@ -19,7 +22,29 @@ group = CommandGroup(
         "lab.cli.datadog:push",
         "Create or update the monitors and the dashboard; needs DD_API_KEY and DD_APP_KEY.",
     ),
+    LazyCommand(
+        "walkthrough",
+        "lab.cli.datadog:walkthrough",
+        "Show the way from a key to the plan of a slow request in Datadog's pages, with your links.",
+    ),
 )
+WALKTHROUGH = ROOT / "docs" / "datadog-walkthrough.md"
+
+
+def filled(text: str, site: str, trace_id: str | None) -> str:
+    """Return the walk with the links of a site and, if there is one, of a trace."""
+    text = text.replace(web_url("datadoghq.com"), web_url(site))
+    return text.replace("TRACE_ID", trace_id) if trace_id else text
+
+
+def walkthrough() -> None:
+    """Show the way from a key to the plan of a slow request in Datadog's pages, with your links."""
+    try:
+        trace_id = drilldown(docker=False, native=False).report("slowest").trace_id
+    except LabError:
+        trace_id = None
+    text = WALKTHROUGH.read_text(encoding="utf-8")
+    out.print(Markdown(filled(text, DatadogSettings.load().dd_site, trace_id)))
 
 
 def push(

@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console, RenderableType
 
+from lab.cli.datadog import WALKTHROUGH, filled
 from lab.cli.views import datadog as view
 from lab.datadog.definitions import Kind
 from lab.datadog.difference import Change
@@ -74,3 +75,13 @@ def test_each_step_is_a_line_with_what_differs_below_it() -> None:
 def test_both_values_are_cut_to_where_they_differ(stored: object, ours: object, shown: str) -> None:
     changed = step(Action.UPDATE, Change(field="f", stored=stored, ours=ours))
     assert lines(view.render([changed], dry_run=True))[2].strip() == shown
+
+
+def test_the_walkthrough_has_the_links_of_the_site_and_the_trace() -> None:
+    """Every page that it names is one that the lab links to, or one of Datadog's documentation."""
+    text = WALKTHROUGH.read_text(encoding="utf-8")
+    found = filled(text, "datadoghq.eu", "a" * 32)
+    assert "app.datadoghq.com" not in found
+    assert f"https://app.datadoghq.eu/apm/trace/{'a' * 32}" in found
+    assert "TRACE_ID" in filled(text, "us5.datadoghq.com", None)
+    assert "https://us5.datadoghq.com/databases/list" in filled(text, "us5.datadoghq.com", None)
