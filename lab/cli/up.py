@@ -47,6 +47,7 @@ PAGES = (
     ("postgres_exporter", "Exporter", "/metrics"),
 )
 NEXT = (
+    ("./creditlab tour", "the lab in five steps, in English or Portuguese"),
     ("./creditlab trace", "the slowest trace, its statements, their plans as executed"),
     ("./creditlab queries", "the top statements of the database"),
     ("./creditlab verify", "do the totals and the counters match the database?"),

@@ -3,13 +3,19 @@
 import errno
 import socket
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from shlex import quote
 
 import psutil
 
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
 from lab.stack.component import Component
+
+# Modules that the native lab's own processes run.
+OWN = frozenset({"workload", "lab.console", "lab.telemetry.embedded"})
 
 
 class PortTakenError(LabError):
@@ -32,12 +38,46 @@ def require_free(components: Sequence[Component], settings: LabSettings) -> None
                 f"Port {port}, which {component.name} needs, {problem}: set another with"
                 f" {component.port.upper()}."
             )
+    if problems and (other := _other_lab(components, settings)):
+        problems.insert(0, other)
     if problems:
         raise PortTakenError(
             "\n".join(
                 [*problems, "Nothing was started. Put settings into .env or the environment."]
             )
         )
+
+
+def _other_lab(components: Sequence[Component], settings: LabSettings) -> str | None:
+    """Return how to stop another Credit Lab that listens on these ports; None when no process is of one.
+
+    A process of a lab runs a module of it in the clone; the console has the state directory in its
+    environment.
+    """
+    directory, state = None, None
+    for process in _listening({getattr(settings, component.port) for component in components}):
+        with suppress(psutil.Error):
+            if not OWN.intersection(process.cmdline()):
+                continue
+            directory = process.cwd()
+            state = process.environ().get("LAB_STATE_DIR") or state
+    if directory is None or not (Path(directory) / "creditlab").is_file():
+        return None
+    own = Path(directory) / ".lab"
+    variable = f"LAB_STATE_DIR={quote(state)} " if state and Path(state) != own else ""
+    return (
+        f"Another Credit Lab runs in {directory}, on the ports of this one.\n"
+        f"To stop it: cd {quote(directory)} && {variable}./creditlab down\n"
+        "Or give this one other ports:"
+    )
+
+
+def _listening(ports: Collection[int]) -> Iterator[psutil.Process]:
+    for connection in psutil.net_connections(kind="tcp"):
+        listens = connection.status == psutil.CONN_LISTEN
+        if listens and getattr(connection.laddr, "port", None) in ports and connection.pid:
+            with suppress(psutil.NoSuchProcess):
+                yield psutil.Process(connection.pid)
 
 
 def _given_twice(components: Sequence[Component], settings: LabSettings) -> list[str]:
@@ -69,12 +109,7 @@ def _problem(host: str, port: int) -> str | None:
 
 
 def _process_on(port: int) -> str:
-    for connection in psutil.net_connections(kind="tcp"):
-        listens = connection.status == psutil.CONN_LISTEN
-        if listens and getattr(connection.laddr, "port", None) == port and connection.pid:
-            try:
-                process = psutil.Process(connection.pid)
-                return f"{process.name()} (process {process.pid}, user {process.username()})"
-            except psutil.NoSuchProcess:
-                continue
+    for process in _listening({port}):
+        with suppress(psutil.NoSuchProcess):
+            return f"{process.name()} (process {process.pid}, user {process.username()})"
     return "a process of another user"

@@ -81,3 +81,25 @@ def test_a_connection_to_the_port_does_not_hold_it(tmp_path: Path) -> None:
         assert f"(process {listens.pid}, " in told
         assert str(first.pid) not in told.replace(str(port), "")
         assert f"(process {os.getpid()}, " not in told
+
+
+def test_another_credit_lab_is_recognized_with_its_folder_and_how_to_stop_it(
+    tmp_path: Path,
+) -> None:
+    """By a module of it that a process on one of the ports runs; with its state directory."""
+    clone, port = tmp_path / "another clone", free_port()
+    clone.mkdir()
+    (clone / "creditlab").touch()
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(port), "listens", "-m", "lab.console"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=clone,
+        env={**os.environ, "LAB_STATE_DIR": "/srv/state"},
+    ) as process:  # fmt: skip
+        assert process.stdout
+        assert process.stdout.readline() == "listening\n"
+        text = complaint(port, tmp_path)
+        process.communicate()
+    first, second, *_ = text.splitlines()
+    assert first == f"Another Credit Lab runs in {clone}, on the ports of this one."
+    assert second == f"To stop it: cd '{clone}' && LAB_STATE_DIR=/srv/state ./creditlab down"
+    assert f"Port {port}, which postgres_exporter needs, is in use by" in text
