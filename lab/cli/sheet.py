@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from lab.cli.views import figures
@@ -52,7 +53,7 @@ def decision_sheet(
             out.print(f"  Costs are absent: {made.no_costs}")
 
 
-def _table(made: Sheet) -> figures.Table:
+def _table(made: Sheet) -> Table:
     names = [stack.name for stack in made.stacks]
     table = figures.grid("", *names, right=tuple(names), wraps="")
     table.add_row(

@@ -5,9 +5,11 @@ comment that contains the name. Both are the text of the program's own file, whi
 """
 
 import re
+from collections.abc import Mapping
 from functools import cache
 
 from lab.telemetry import redact
+from lab.telemetry.store import Reader
 from workload.statements import STATEMENTS
 
 # The intake keeps this many characters of a span's resource.
@@ -25,6 +27,18 @@ def name_of(text: str) -> str | None:
     return _catalogue().get(_canonical(text))
 
 
+def names_in(reader: Reader) -> Mapping[str, str]:
+    """Return the named statements of the store by canonical text: those of drills, too."""
+    sql = "SELECT text, name FROM statements WHERE name IS NOT NULL"
+    return {_canonical(text): name for text, name in reader.rows(sql)}
+
+
+def known(text: str, names: Mapping[str, str]) -> str | None:
+    """Return the name of the statement with this text, of the workload or of the store."""
+    canonical = _canonical(text)
+    return _catalogue().get(canonical) or names.get(canonical)
+
+
 @cache
 def _catalogue() -> dict[str, str]:
     return {
@@ -35,4 +49,4 @@ def _catalogue() -> dict[str, str]:
 
 def _canonical(text: str) -> str:
     """Remove blanks, case and forms of parameters, in which drivers and obfuscators differ."""
-    return BLANKS.sub("", PARAMETER.sub("?", text)).lower()
+    return BLANKS.sub("", PARAMETER.sub("?", text).replace("%%", "%")).lower()

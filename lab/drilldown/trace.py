@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from lab.drilldown.errors import NotFoundError
-from lab.drilldown.naming import name_of
+from lab.drilldown.naming import known, name_of, names_in
 from lab.drilldown.sampling import sampled_away
 from lab.foundation import clock
 from lab.foundation.timestamps import moment, ms
@@ -100,6 +100,8 @@ def trace(reader: Reader, trace_id: str) -> Trace:
             " tracers send them about every second."
         )
         raise NotFoundError(f"The store has no trace {trace_id}.\n{why}")
+    unnamed = any(layer(s) is Layer.STATEMENT and name_of(s.resource) is None for s in spans)
+    names = names_in(reader) if unnamed else {}
     root = next((span for span in spans if span.parent_id is None), spans[0])
     return Trace(
         trace_id=trace_id,
@@ -108,7 +110,7 @@ def trace(reader: Reader, trace_id: str) -> Trace:
         start=moment(root.start_ns),
         duration_ms=ms(root.duration_ns),
         error=root.error,
-        spans=tuple(_waterfall(spans, root.start_ns)),
+        spans=tuple(_waterfall(spans, root.start_ns, names)),
     )
 
 
@@ -119,7 +121,7 @@ def layer(span: Span) -> Layer:
     return Layer.DATABASE if "db.system" in span.tags else Layer.APPLICATION
 
 
-def _waterfall(spans: list[Span], start_ns: int) -> Iterator[TraceSpan]:
+def _waterfall(spans: list[Span], start_ns: int, names: Mapping[str, str]) -> Iterator[TraceSpan]:
     """Yield spans depth first; one whose parent is missing, or that is its own ancestor, has depth 0."""
     ids = {span.span_id for span in spans}
     children: dict[str | None, list[Span]] = {}
@@ -131,7 +133,7 @@ def _waterfall(spans: list[Span], start_ns: int) -> Iterator[TraceSpan]:
     def below(span: Span, depth: int) -> Iterator[TraceSpan]:
         seen.add(span.span_id)
         own = children.get(span.span_id, [])
-        yield _bar(span, depth, start_ns, own)
+        yield _bar(span, depth, start_ns, own, names)
         for child in own:
             if child.span_id not in seen:
                 yield from below(child, depth + 1)
@@ -141,7 +143,9 @@ def _waterfall(spans: list[Span], start_ns: int) -> Iterator[TraceSpan]:
             yield from below(span, 0)
 
 
-def _bar(span: Span, depth: int, start_ns: int, children: list[Span]) -> TraceSpan:
+def _bar(
+    span: Span, depth: int, start_ns: int, children: list[Span], names: Mapping[str, str]
+) -> TraceSpan:
     kind = layer(span)
     return TraceSpan(
         span_id=span.span_id,
@@ -151,7 +155,7 @@ def _bar(span: Span, depth: int, start_ns: int, children: list[Span]) -> TraceSp
         service=span.service,
         name=span.name,
         resource=span.resource,
-        statement=name_of(span.resource) if kind is Layer.STATEMENT else None,
+        statement=known(span.resource, names) if kind is Layer.STATEMENT else None,
         start=moment(span.start_ns),
         start_ms=ms(span.start_ns - start_ns),
         duration_ms=ms(span.duration_ns),

@@ -10,6 +10,7 @@ from lab.drilldown import insight
 from lab.drilldown.execution import Blocker, ExecutionPlan, PlanSource
 from lab.drilldown.executions import execution
 from lab.drilldown.report import ReportedStatement, TraceReport
+from lab.drilldown.trace import trace
 from lab.foundation.timestamps import NS_PER_MS as MS
 from lab.telemetry.store import Record
 from tests import evidence as of
@@ -182,3 +183,14 @@ def test_an_estimate_of_nothing_is_no_culprit() -> None:
         "No node of the plan stands out: the planner estimates its whole cost at 0.01 units;"
         " the plan was not executed."
     )
+
+
+def test_a_statement_that_only_the_store_names_has_its_name_in_the_trace_too(store: Store) -> None:
+    """As a drill's: the tracer sends the program's text, with %% for a percent sign, PostgreSQL its own."""
+    span = of.statement(1, resource="SELECT 1 FROM customers WHERE customer_id %% ? = %(link)s")
+    text = "SELECT 1\nFROM customers WHERE customer_id % $1 = $2"
+    named = of.known(7, name="lock_customers", text=text)
+    store.writer.commit([of.root(1), span, named], timeout_s=60)
+    assert [each.statement for each in trace(store.reader, of.trace_id(1)).statements] == [
+        "lock_customers"
+    ]

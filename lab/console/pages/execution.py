@@ -25,7 +25,7 @@ def page(drilldown: Drilldown, request: Request) -> Page:
         "where": insight.of_statement(shown) if found.locked_ms else None,
         "trace": trace,
         "neighbours": _neighbours(trace, span_id),
-        "nodes": _nodes(found.plan.tree) if found.plan.tree else [],
+        "nodes": nodes_of(found.plan.tree) if found.plan.tree else [],
         "most_samples": max((wait.samples for wait in found.waits), default=1),
         "span_links": drilldown.links.trace(trace_id, start=found.start, span_id=span_id),
         "query_links": drilldown.links.query(found.queryid, found.statement),
@@ -43,7 +43,7 @@ def _neighbours(trace: Trace, span_id: str) -> dict[str, TraceSpan | None]:
     }
 
 
-def _nodes(tree: Tree) -> list[tuple[int, Node]]:
+def nodes_of(tree: Tree) -> list[tuple[int, Node]]:
     """Return the plan's nodes with their depths in EXPLAIN's order; of a large plan the slowest ones."""
     shown = {node.id for node in tree.shown(MAX_NODES)}
     rows: list[tuple[int, Node]] = []

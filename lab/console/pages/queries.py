@@ -112,6 +112,7 @@ def one(drilldown: Drilldown, request: Request) -> Page:
         ),
         "query_links": drilldown.links.query(queryid, found.statement),
         "table_links": {table.name: drilldown.links.table(table.name) for table in found.tables},
+        "planned": [each for each in found.slowest if each.has_trace and each.has_plan],
         "slowest_ms": max((each.server_ms for each in found.slowest), default=1.0) or 1.0,
     }
     return Page(template="query.html", values=values)

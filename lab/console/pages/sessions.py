@@ -7,10 +7,12 @@ from starlette.requests import Request
 
 from lab.console.pages.site import Page
 from lab.drilldown import Drilldown
-from lab.drilldown.sessions import BlockingNode
+from lab.drilldown.sessions import BlockingNode, Session
 
 # The list of busy sessions has the same order; this is its short form.
 LONGEST = 5
+# Roles of the observers and of the lab: their queries are hidden, except in a lock wait.
+MONITORING = frozenset({"datadog", "datadog_explain", "postgres_exporter", "lab"})
 
 
 def page(drilldown: Drilldown, request: Request) -> Page:
@@ -18,17 +20,27 @@ def page(drilldown: Drilldown, request: Request) -> Page:
     found = drilldown.sessions()
     by_pid = {session.pid: session for session in found.sessions}
     with_idle = bool(request.query_params.get("idle"))
-    shown = [s for s in found.sessions if with_idle or s.state != "idle"]
+    monitoring = bool(request.query_params.get("monitoring"))
+    busy = [s for s in found.sessions if with_idle or s.state != "idle"]
+    waited_for = {pid for s in found.sessions for pid in s.blocked_by}
+    shown = [s for s in busy if monitoring or not _is_probe(s, waited_for)]
     values = {
         "found": found,
         "states": Counter(s.state or s.backend_type for s in found.sessions).most_common(),
         "with_idle": with_idle,
+        "monitoring": monitoring,
+        "hidden": len(busy) - len(shown),
         "shown": shown,
         "tree": [(depth, pid, by_pid.get(pid)) for depth, pid in _walk(found.blocking, 0)],
         "longest": [by_pid[pid] for pid in found.longest_transactions[:LONGEST]],
         "sessions_links": drilldown.links.sessions(),
     }
     return Page(template="sessions.html", values=values)
+
+
+def _is_probe(session: Session, waited_for: set[int]) -> bool:
+    """Whether it is a session of an observer or of the lab that takes part in no lock wait."""
+    return session.role in MONITORING and not session.blocked_by and session.pid not in waited_for
 
 
 def _walk(nodes: Sequence[BlockingNode], depth: int) -> Iterator[tuple[int, int]]:
