@@ -23,10 +23,12 @@ SURE = 0.6
 # A second finding needs this confidence.
 SECOND = 0.8
 LONG_S = 5.0
-SLOW_MS, QUICK_MS = 250.0, 5.0
-MANY_CALLS, SOME_CALLS = 4000, 300
+SLOW_MS, QUICK_MS, TINY_MS = 250.0, 5.0, 1.0
+MANY_CALLS, SOME_CALLS = 1500, 200
 MUCH_TEMP, MUCH_WAL = 500, 30_000_000
 LATE_MS = 1500.0
+# Statements of several services have this owner.
+KNOWN = frozenset({*SERVICES, "shared", ""})
 BUSY = 0.01
 # Alerts whose runbook names one cause.
 ALERTS = MappingProxyType({
@@ -111,7 +113,7 @@ def _datadog(tables: Sequence[Table]) -> Iterator[Suspicion]:
     yield from _blocking(samples)
     yield from _sessions(samples)
     for row in metrics:
-        if row["service"] not in SERVICES and row["statement"]:
+        if row["service"] not in KNOWN and row["statement"]:
             yield from _of_statement(row)
 
 
@@ -164,7 +166,7 @@ def _of_statement(row: Row) -> Iterator[Suspicion]:
         yield _suspect("work-mem-spill", 0.9, name, who, plan)
     elif int(row["WAL bytes"] or 0) > MUCH_WAL:
         yield _suspect("checkpoint-pressure", 0.8, name, who, plan)
-    elif calls > MANY_CALLS and per_call < QUICK_MS:
+    elif calls > MANY_CALLS and per_call < TINY_MS:
         yield _suspect("n-plus-one", 0.7, name, who, plan)
     elif calls > SOME_CALLS and per_call < QUICK_MS * 4:
         yield _suspect("burst", 0.5, name, who, plan)
@@ -182,7 +184,7 @@ def _prometheus(tables: Sequence[Table]) -> Iterator[Suspicion]:
     foreign = [
         (found["statement"], found["service"])
         for found, value in seconds + calls
-        if found.get("service") not in SERVICES and found.get("statement") and value > BUSY
+        if found.get("service", "") not in KNOWN and found.get("statement") and value > BUSY
     ]
     name, who = foreign[0] if foreign else ("", "")
     for found, _ in alerts:
@@ -196,11 +198,11 @@ def _prometheus(tables: Sequence[Table]) -> Iterator[Suspicion]:
             yield _suspect("connection-exhaustion", 0.7, "credit_app", own,
                            "series:pg_stat_activity_count")  # fmt: skip
     for found, value in seconds:
-        if found.get("service") not in SERVICES and value > 0.2:  # noqa: PLR2004 - of a processor
+        if found.get("service", "") not in KNOWN and value > 0.2:  # noqa: PLR2004 - of a processor
             yield _suspect("slow-query", 0.5, found.get("statement"), found.get("service"),
                            "series:statement:pg_stat_statements_seconds:rate1m")  # fmt: skip
     for found, value in calls:
-        if found.get("service") not in SERVICES and value > 20:  # noqa: PLR2004 - a second
+        if found.get("service", "") not in KNOWN and value > 20:  # noqa: PLR2004 - a second
             yield _suspect("n-plus-one", 0.55, found.get("statement"), found.get("service"),
                            "series:statement:pg_stat_statements_calls:rate1m")  # fmt: skip
 

@@ -18,23 +18,25 @@ from lab.foundation.settings import LabSettings
 from lab.foundation.timestamps import NS_PER_S, moment
 from lab.telemetry.store import Reader
 
-SINCE_S = 300.0
+SINCE_S = 120.0
 MOST = 40
 # The lab's own sampling has this source.
 OWN = "lab"
+# Only roles of the application (credit_app, credit_owner): the observers' own statements are no evidence.
 METRICS = """
 SELECT coalesce(s.name, ''), coalesce(s.owner, ''), cast(m.queryid AS TEXT), m.role, sum(m.calls),
        sum(m.rows), round(sum(m.exec_time_ms)), round(sum(m.exec_time_ms) / max(sum(m.calls), 1), 2),
        sum(m.shared_blks_read), sum(m.temp_blks_written), sum(m.wal_bytes)
 FROM query_metrics m LEFT JOIN (SELECT queryid, max(name) name, max(owner) owner FROM statements
     GROUP BY queryid) s ON s.queryid = m.queryid
-WHERE m.at_ns > ? AND m.source <> ? GROUP BY m.queryid, m.role ORDER BY 7 DESC LIMIT ?"""
+WHERE m.at_ns > ? AND m.source <> ? AND m.role LIKE 'credit%'
+GROUP BY m.queryid, m.role ORDER BY 7 DESC LIMIT ?"""
 SAMPLES = """
 SELECT at_ns, pid, application, role, state, coalesce(wait_event_type || '/' || wait_event, ''),
        coalesce(statement, ''), coalesce(cast(queryid AS TEXT), ''), blocking_pids,
        round((at_ns - coalesce(xact_start_ns, at_ns)) / 1e9, 1), coalesce(trace_id, '')
 FROM activity WHERE at_ns = (SELECT max(at_ns) FROM activity WHERE source <> ?2) AND source <> ?2
-  AND at_ns > ?1 AND backend_type = 'client backend' ORDER BY 10 DESC LIMIT ?3"""
+  AND at_ns > ?1 AND backend_type = 'client backend' AND role LIKE 'credit%' ORDER BY 10 DESC LIMIT ?3"""
 SERVICES = """
 SELECT service, resource, count(*), sum(error), round(sum(duration_ns) / 1e6),
        round(max(duration_ns) / 1e6, 1), max(trace_id)
@@ -49,15 +51,17 @@ FROM events WHERE at_ns > ? AND ? <> '' ORDER BY at_ns DESC LIMIT ?"""
 EXECUTIONS = """
 SELECT at_ns, pid, coalesce(application, ''), coalesce(statement, ''), coalesce(cast(queryid AS TEXT), ''),
        round(duration_ns / 1e6, 1), coalesce(trace_id, '')
-FROM executions WHERE at_ns > ? AND source = 'log' AND ? <> '' ORDER BY duration_ns DESC LIMIT ?"""
+FROM executions WHERE at_ns > ? AND source = 'log' AND ? <> '' AND role LIKE 'credit%'
+ORDER BY duration_ns DESC LIMIT ?"""
 EXPRESSIONS = (
     ("alerts", 'ALERTS{alertstate=~"pending|firing"}'),
     ("seconds a second, by statement",
-     "topk(12, sum by (statement, service) (statement:pg_stat_statements_seconds:rate1m))"),
+     'topk(12, sum by (statement, service) (statement:pg_stat_statements_seconds:rate1m{user=~"credit.+"}))'),
     ("calls a second, by statement",
-     "topk(12, sum by (statement, service) (statement:pg_stat_statements_calls:rate1m))"),
-    ("sessions", "sum by (application_name, state) (pg_stat_activity_count)"),
-    ("longest transaction, s", "max by (application_name, state) (pg_stat_activity_max_tx_duration) > 2"),
+     'topk(12, sum by (statement, service) (statement:pg_stat_statements_calls:rate1m{user=~"credit.+"}))'),
+    ("sessions", 'sum by (application_name, state) (pg_stat_activity_count{usename=~"credit.+"})'),
+    ("longest transaction, s",
+     'max by (application_name, state) (pg_stat_activity_max_tx_duration{usename=~"credit.+"}) > 2'),
     ("blocked sessions", "pg_blocked_sessions_count"),
     ("targets that fail", "up == 0"),
 )  # fmt: skip
@@ -125,7 +129,7 @@ _Shape = Callable[[tuple[Any, ...]], tuple[Any, ...]]
 _QUERIES: MappingProxyType[Door, tuple[tuple[str, tuple[str, ...], str, _Shape], ...]] = (
     MappingProxyType({
         Door.DATADOG: (
-            ("query metrics, 5 minutes",
+            ("query metrics, 2 minutes",
              ("statement", "service", "queryid", "role", "calls", "rows", "ms", "ms per call",
               "blocks read", "temp blocks", "WAL bytes"), METRICS, _as_is),
             ("last activity sample",
@@ -133,7 +137,7 @@ _QUERIES: MappingProxyType[Door, tuple[tuple[str, tuple[str, ...], str, _Shape],
               "blocked by", "transaction s", "trace"), SAMPLES, _timed),
         ),
         Door.APM: (
-            ("spans by service and resource, 5 minutes",
+            ("spans by service and resource, 2 minutes",
              ("service", "resource", "spans", "errors", "ms", "longest ms", "a trace"), SERVICES, _as_is),
             ("slowest root spans", ("time", "trace", "service", "resource", "ms", "error"), SLOWEST, _timed),
         ),
