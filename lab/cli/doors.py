@@ -23,6 +23,7 @@ NEEDS: Mapping[str, tuple[Door, ...] | None] = MappingProxyType({
     "compare": tuple(Door),
     "drill": None,
     "bench": None,
+    "tour": None,
     "verify": None,
     "restart": None,
 })  # fmt: skip

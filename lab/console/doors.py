@@ -42,7 +42,18 @@ NEEDS: Mapping[str, tuple[Door, ...] | None] = MappingProxyType({
     r"/exam/evidence/log": (Door.LOG,),
     r"/exam/evidence/sql": (Door.SQL,),
 })  # fmt: skip
-OPEN = frozenset({"/go", "/exam", "/exam/{exam}"})
+# Documents, and the pages of the exam itself.
+OPEN = frozenset(
+    {
+        "/go",
+        "/exam",
+        "/exam/{exam}",
+        "/tour",
+        "/exercises",
+        "/exercises/{number}",
+        "/runbook/{alert}",
+    }
+)
 MAX_RECORDED = 2_000_000
 FORBIDDEN = 403
 
