@@ -7,6 +7,7 @@ import re
 import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,23 @@ def test_the_output_is_the_protocol_and_ends_with_the_input(environment: dict[st
     result = by_id[3]["result"]
     assert result["isError"]
     assert "./creditlab status" in result["content"][0]["text"]
+
+
+def test_the_script_of_the_document_runs(environment: dict[str, str]) -> None:
+    """As written in docs/mcp.md: it prints the answer of a tool, also of a lab that is down."""
+    document = (ROOT / "docs" / "mcp.md").read_text(encoding="utf-8")
+    [script] = re.findall(r"```python\n(.*?)```", document, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=ENDS_WITHIN_S,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
 
 
 def test_ctrl_c_ends_it_while_it_waits_for_input(environment: dict[str, str]) -> None:

@@ -44,4 +44,5 @@ def test_help_of_a_group_imports_no_command(arguments: list[str]) -> None:
         "lab.bench.seed",
         "lab.foundation.settings",
         "psycopg2",
+        "mcp",
     }
