@@ -9,10 +9,11 @@ from lab.datadog import key
 from lab.datadog.key import KeyCheck, KeyState
 from lab.foundation.settings import DatadogSettings
 from lab.stack.status import Status
+from lab.telemetry.store.senders import CHECK_LABEL
 
 STYLES = {KeyState.VALID: "green", KeyState.REFUSED: "bold red", KeyState.UNKNOWN: "yellow"}
 # In the version of the component that replaces the Agent.
-EMBEDDED = "embedded agent"
+SUBSTITUTES = ("embedded agent", CHECK_LABEL)
 # Datadog's documented installer; the option leaves the machine's own Agent service stopped.
 INSTALL = (
     "DD_API_KEY=YOUR_KEY DD_SITE={site} DD_INSTALL_ONLY=true"
@@ -57,5 +58,6 @@ def install_command(check: KeyCheck | None, status: Status | None) -> str | None
     """Return the command that installs the Agent, if there is a key and no Agent; print it in one line."""
     if check is None or status is None:
         return None
-    is_embedded = any(EMBEDDED in (component.version or "") for component in status.components)
-    return INSTALL.format(site=check.site) if is_embedded else None
+    versions = [component.version or "" for component in status.components]
+    replaced = any(name in version for version in versions for name in SUBSTITUTES)
+    return INSTALL.format(site=check.site) if replaced else None

@@ -10,12 +10,13 @@ from lab.foundation import clock
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.stack.agent import Agent
+from lab.stack.check import CHECK
 from lab.stack.docker import lifecycle as docker
 from lab.stack.docker.compose import ComposeError, Usage
 from lab.stack.mode import Mode, running
 from lab.stack.native import records
 from lab.stack.native.process_cost import cost_of
-from lab.telemetry.store.senders import EMBEDDED_LABEL
+from lab.telemetry.store.senders import CHECK_LABEL, embedded_label
 
 # By component; components that the lab does not run are omitted.
 OBSERVERS = {
@@ -45,11 +46,16 @@ def _native(settings: LabSettings) -> Iterator[Spent]:
     found = {
         record.component: process for record, process in records.living(Paths.of(settings).run)
     }
-    embedded = Agent.of(settings) is None
+    substitute = (
+        CHECK_LABEL
+        if settings.datadog_agent == CHECK
+        else embedded_label(settings.embedded_agent_activity_seconds)
+    )
+    replaced = Agent.of(settings) is None
     for name in (name for name in OBSERVERS if name in found):
         usage = _usage(found[name])
         if usage:
-            known_as = f"{name} ({EMBEDDED_LABEL})" if name == "datadog" and embedded else name
+            known_as = f"{name} ({substitute})" if name == "datadog" and replaced else name
             yield from _figures(name, known_as, usage, "mean")
 
 

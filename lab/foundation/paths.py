@@ -47,6 +47,16 @@ class Paths:
         return self.state / "datadog"
 
     @property
+    def check(self) -> Path:
+        """The virtual environment of Datadog's postgres check, if the lab runs it without the Agent."""
+        return self.state / "check"
+
+    @property
+    def check_python(self) -> Path:
+        """The Python of that environment."""
+        return self.check / "venv" / "bin" / "python"
+
+    @property
     def drills(self) -> Path:
         """The running drill, the journal, and a document for each run; see lab/drills/running.py."""
         return self.state / "drills"

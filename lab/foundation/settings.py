@@ -28,8 +28,11 @@ class LabSettings(Settings):
     console_port: int = Field(8088, ge=1, le=65535)
     # Required when bind_address is not loopback: pages and metrics by Bearer, senders by DD-API-KEY.
     lab_console_token: SecretStr | None = None
-    # `auto`: an Agent 7 of this machine, else the embedded agent; `embedded`; or an Agent's program.
+    # `auto`: an Agent 7 of this machine, else the embedded agent; `embedded`; `check`; or an Agent's program.
     datadog_agent: str = "auto"
+    # For `check`: a checkout of Datadog's integrations-core, and its environment's Python (None: this one).
+    datadog_check_source: Path | None = None
+    datadog_check_python: Path | None = None
     # The embedded agent's own /metrics, or a real Agent's expvar; either sends to the console.
     embedded_agent_port: int = Field(8089, ge=1, le=65535)
     # Seconds between two activity samples of the embedded agent; the Agent's documented default is 10.

@@ -18,9 +18,12 @@ from typing import Self
 from lab.foundation.addresses import reachable
 from lab.foundation.errors import LabError
 from lab.foundation.settings import ROOT, DatadogSettings, LabSettings, with_account_links
+from lab.stack.check import CHECK, Checkout
 from lab.stack.environment import of_settings, plain
 
 AUTO, EMBEDDED = "auto", "embedded"
+# They replace an Agent, and send nothing to Datadog.
+SUBSTITUTES = frozenset({EMBEDDED, CHECK})
 INSTALLED = Path("/opt/datadog-agent/bin/agent/agent")
 AT_LEAST = 7
 ANSWER_S = 20
@@ -44,9 +47,9 @@ class Agent:
 
     @classmethod
     def of(cls, settings: LabSettings) -> Self | None:
-        """Return the Agent of settings that `chosen` returned; None: the embedded agent."""
+        """Return the Agent of settings that `chosen` returned; None: a substitute."""
         found = settings.datadog_agent
-        return None if found in (AUTO, EMBEDDED) else cls(path=Path(found))
+        return None if found == AUTO or found in SUBSTITUTES else cls(path=Path(found))
 
     @property
     def trace_agent(self) -> Path | None:
@@ -82,25 +85,27 @@ class Agent:
     def _no_agent(self, seen: str) -> LabError:
         return LabError(
             f"{self.path} is not a Datadog Agent {AT_LEAST}: {seen}.\n"
-            "Set DATADOG_AGENT to an Agent's program, or to embedded to run without one."
+            "Set DATADOG_AGENT to an Agent's program, or to embedded or check to run without one."
         )
 
 
 def chosen(settings: LabSettings) -> LabSettings:
     """Return settings with `auto` resolved in `datadog_agent`: to the path of an Agent 7, or `embedded`.
 
-    With an Agent, links lead to the account of DD_API_KEY; the embedded agent sends nothing there.
+    With an Agent, links lead to the account of DD_API_KEY; its substitutes send nothing there.
 
     Raises:
-        LabError: when the settings name a program that is not an Agent 7.
+        LabError: when the settings name a program that is not an Agent 7, or no usable source of the check.
     """
     configured = settings.datadog_agent
     if configured == AUTO:
         found = next(_installed(), None)
         settings = settings.model_copy(update={"datadog_agent": str(found) if found else EMBEDDED})
+    elif configured == CHECK:
+        Checkout.examine(settings)
     elif configured != EMBEDDED:
         Agent(path=Path(configured)).version()
-    return settings if settings.datadog_agent == EMBEDDED else with_account_links(settings)
+    return settings if settings.datadog_agent in SUBSTITUTES else with_account_links(settings)
 
 
 def _installed() -> Iterator[Path]:

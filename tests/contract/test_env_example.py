@@ -30,6 +30,8 @@ COMPOSE_ONLY = {
 }
 # Their defaults are places of this clone, or "none": the example shows them empty.
 EMPTY = {
+    "DATADOG_CHECK_SOURCE",
+    "DATADOG_CHECK_PYTHON",
     "DD_API_KEY",
     "DD_APP_KEY",
     "GRAFANA_URL",

@@ -5,6 +5,7 @@ Independent of supervision. A process gets only the secrets that it needs.
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,12 +17,13 @@ from lab.foundation.settings import LabSettings
 from lab.stack import agent
 from lab.stack import prometheus_configuration as monitoring
 from lab.stack.agent import Agent
+from lab.stack.check import CHECK, Checkout
 from lab.stack.components import SERVICES, SHOP
 from lab.stack.environment import of_settings, plain
 from lab.stack.native import binaries
 from lab.stack.native.cluster import Cluster
 from lab.stack.native.command import Command, Launch
-from lab.telemetry.store.senders import embedded_label
+from lab.telemetry.store.senders import CHECK_LABEL, embedded_label
 from workload import __version__
 from workload.settings import Settings
 
@@ -93,12 +95,16 @@ def _program_of_lab(module: str, secrets: set[str], what: str, launch: Launch) -
 
 
 def datadog(launch: Launch) -> Command:
-    """Return the command of the installed Agent, or of the embedded agent without one."""
+    """Return the command of the installed Agent, or of its substitute: embedded agent or Datadog's check."""
     installed = Agent.of(launch.settings)
     if installed:
         return _of_agent(
             installed, launch, [installed.path, "run", "--cfgpath", launch.paths.agent]
         )
+    if launch.settings.datadog_agent == CHECK:
+        version = Checkout.examine(launch.settings).version
+        found = _program_of_lab("lab.telemetry.check", AGENT_SECRETS, "", launch)
+        return replace(found, version=f"{version} ({CHECK_LABEL})")
     what = f" ({embedded_label(launch.settings.embedded_agent_activity_seconds)})"
     return _program_of_lab("lab.telemetry.embedded", AGENT_SECRETS, what, launch)
 

@@ -16,6 +16,7 @@ from lab.foundation.settings import LabSettings
 from lab.stack import agent
 from lab.stack import prometheus_configuration as monitoring
 from lab.stack.agent import Agent
+from lab.stack.check import CHECK, Checkout
 from lab.stack.component import Component
 from lab.stack.components import COMPONENTS, POSTGRES, chosen, selection
 from lab.stack.environment import inherited, of_settings
@@ -164,6 +165,10 @@ class _Start:
         prometheus = binaries.prometheus(say)
         installed = Agent.of(self.settings)
         datadog = f", Datadog Agent {installed.version()}" if installed else ""
+        if self.settings.datadog_agent == CHECK:
+            checkout = Checkout.examine(self.settings)
+            checkout.prepare(self.settings, say)
+            datadog = f", Datadog's postgres check {checkout.version}"
         self.reporter.done(
             "programs",
             f"PostgreSQL {postgres.version}, postgres_exporter {exporter.version},"
