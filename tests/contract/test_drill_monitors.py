@@ -1,6 +1,7 @@
 """Signals and monitors of drills beside their sources: datadog/monitors, the check's options, the alerts."""
 
 import json
+import re
 
 import yaml
 
@@ -73,3 +74,23 @@ def test_a_signal_names_an_option_that_the_lab_sets() -> None:
             if isinstance(signal, Query) and signal.needs:
                 folder = CHECK.parents[1] / signal.needs
                 assert instance.get(signal.needs) or folder.is_dir(), (drill.name, signal.needs)
+
+
+def test_the_document_lists_metrics_options_and_monitors_of_each_drill() -> None:
+    text = (ROOT / "docs" / "drills.md").read_text(encoding="utf-8")
+    section = text.split("| drill | metrics and service checks |")[1].split("\n\n")[0]
+    documented = {
+        cells[1].strip(" `"): [set(re.findall(r"[\w.-]+", cell)) for cell in cells[2:5]]
+        for cells in (line.split("|") for line in section.splitlines() if line.startswith("| `"))
+    }
+    for drill in DRILLS.values():
+        own = [signal for signal in drill.signals if signal.observer is Observer.CHECK]
+        queries = [signal for signal in own if isinstance(signal, Query)]
+        names = {
+            s.metric.removeprefix("postgresql.") for q in queries for s in selects(q.expression)
+        }
+        names |= {signal.name for signal in own if isinstance(signal, Checks)}
+        needs = {query.needs for query in queries if query.needs}
+        expected = [names or {"not", "covered"}, needs or {"none"}, set(drill.monitors) or {"none"}]
+        assert documented[drill.name] == expected, drill.name
+    assert documented.keys() == DRILLS.keys()
