@@ -54,11 +54,11 @@ class Access:
             self._exam().require_none(what)
         self._exam().require(*needs.doors)
 
-    def record(self, needs: Needs, what: str, answer: str) -> None:
-        """Record an answer that passed a door in the log of the running exam, if there is one."""
+    def record(self, needs: Needs, what: str, data: str) -> None:
+        """Record a request and its data, empty for an error, in the log of the running exam."""
         if needs.doors:
             first, *further = needs.doors
-            self._exam().record(first, what, answer, *further)
+            self._exam().record(first, what, data, *further)
 
     def _exam(self) -> Doors:
         return doors(self.settings)

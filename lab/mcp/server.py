@@ -12,7 +12,7 @@ from lab.mcp.doors import Access
 from lab.mcp.prompts import PROMPTS
 from lab.mcp.resources import Document, NoRunbookError, documents, runbook
 from lab.mcp.sources import Sources
-from lab.mcp.tool import MARK, Calls, LabTool
+from lab.mcp.tool import MARK, Calls, LabTool, Reply
 from lab.mcp.tools.activity import ActivityTools
 from lab.mcp.tools.apm import ApmTools
 from lab.mcp.tools.dbm import DbmTools
@@ -100,10 +100,14 @@ def _runbook(alert: str) -> str:
 
 
 def _reading(document: Document, calls: Calls) -> Callable[[], Awaitable[str]]:
+    def reply() -> Reply:
+        text = document.read()
+        return Reply(text=text, data=text)
+
     async def read() -> str:
         uri = document.uri
         try:
-            return await calls.run(lambda: calls.guarded(document.needs, uri, uri, document.read))
+            return await calls.run(lambda: calls.guarded(document.needs, uri, uri, reply))
         except LabError as error:
             raise ResourceError(f"{uri}: {error}") from error
 

@@ -6,6 +6,7 @@ expected, what to do next.
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
@@ -27,6 +28,24 @@ MARK = "_mcp_tool"
 THREADS = 4
 MAX_WAITING = 32
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """An answer: its text, and the part of it that is data of an observer, not an echo of the request."""
+
+    text: str
+    data: str
+
+    @classmethod
+    def of(cls, found: dict[str, Any]) -> "Reply":
+        """Return the reply of a tool; of rows with their time range, the rows are the data.
+
+        Raises:
+            LabError: when it is too long for a model.
+        """
+        text = bounded(encode(found))
+        return cls(text=text, data=encode(found["rows"]) if "rows" in found else text)
 
 
 class Calls:
@@ -53,7 +72,7 @@ class Calls:
             )
         return await to_thread.run_sync(function, limiter=self._threads)
 
-    def guarded(self, needs: Needs, name: str, asked: str, read: Callable[[], str]) -> str:
+    def guarded(self, needs: Needs, name: str, asked: str, read: Callable[[], Reply]) -> str:
         """Read something behind its doors, and record the answer.
 
         Args:
@@ -63,16 +82,16 @@ class Calls:
             read: returns the answer.
 
         Raises:
-            LabError: when it is closed, or a source does not answer; errors are recorded, too.
+            LabError: when it is closed, or a source does not answer: recorded as a request without data.
         """
         self.access.require(needs, name)
         try:
-            answer = read()
-        except LabError as error:
-            self.access.record(needs, asked, str(error))
+            reply = read()
+        except LabError:
+            self.access.record(needs, asked, "")
             raise
-        self.access.record(needs, asked, answer)
-        return answer
+        self.access.record(needs, asked, reply.data)
+        return reply.text
 
 
 def tool(title: str, *doors: Door, truth: bool = False, writes: bool = False) -> Callable[[F], F]:
@@ -137,8 +156,8 @@ class LabTool(Tool):
             raise ToolError(f"{self.name}: {'; '.join(problems)}") from None
         asked = " ".join([self.name, *(f"{name}={value}" for name, value in arguments.items())])
 
-        def read() -> str:
-            return bounded(encode(self.fn(**values)))
+        def read() -> Reply:
+            return Reply.of(self.fn(**values))
 
         try:
             text = await self._calls.run(

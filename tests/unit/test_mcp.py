@@ -18,6 +18,7 @@ from lab.foundation import clock
 from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
+from lab.foundation.timestamps import moment
 from lab.mcp import tool as tools
 from lab.mcp.answer import MAX_BYTES
 from lab.mcp.doors import Access, Needs
@@ -305,6 +306,28 @@ def test_an_exam_closes_doors_and_records_requests(sources: Sources, server: MCP
     assert (request.door, request.what) == ("apm", "apm_search_traces start=-1h")
     assert f"trace:{of.trace_id(1)}" in request.shown
     assert request.size > 100
+
+
+def test_an_exam_records_data_and_no_echo(sources: Sources, server: MCPServer) -> None:
+    """A time that the player has sent is not a log line that was shown; an error shows nothing."""
+    place = exam(sources.settings, Door.LOG)
+    requests = place.files("0123456789ab").requests
+    before = len(read_requests(requests))
+
+    async def work(lab: Caller) -> None:
+        at = f"{moment(of.START - 3_600_000 * of.MS):%Y-%m-%dT%H:%M:%SZ}"
+        later = f"{moment(of.START - 3_599_000 * of.MS):%Y-%m-%dT%H:%M:%SZ}"
+        assert (await lab.call("log_events", start=at, end=later)).json()["rows"] == []
+        assert (await lab.call("log_events", start=later, end=at)).failed
+        assert (await lab.call("log_events", start="-1h")).json()["rows"]
+
+    try:
+        in_process(server, work)
+    finally:
+        exam(sources.settings, Door.LOG, state=State.OVER)
+    empty, failed, full = read_requests(requests)[before:]
+    assert (empty.shown, failed.shown, failed.size) == ((), (), 0)
+    assert [shown for shown in full.shown if shown.startswith("log:")]
 
 
 def test_no_secret_is_in_any_answer(sources: Sources, server: MCPServer) -> None:
