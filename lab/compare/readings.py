@@ -17,6 +17,8 @@ from workload.clocks import middle_s
 # Readings of three hours.
 MOST = 15_000
 ROUNDING = 1e-7
+# LIMIT of truth_statements in lab/telemetry/truth/queries.sql.
+MAX_STATEMENTS = 300
 Key: TypeAlias = tuple[str, str, str]
 
 
@@ -79,6 +81,8 @@ class Readings:
         self._rows: defaultdict[tuple[str, str], tuple[array[int], array[float]]] = defaultdict(
             lambda: (array("l"), array("d"))
         )
+        # The statements with the least time are left out of a reading that is full.
+        self._is_full = [len(one.values.get("statement", ())) >= MAX_STATEMENTS for one in readings]
         for index, reading in enumerate(readings):
             for kind, named in reading.values.items():
                 for name, values in named.items():
@@ -118,7 +122,7 @@ class Readings:
         indexes, flat = self._rows[kind, name]
         values = list(flat[COLUMNS[kind].index(column) :: len(COLUMNS[kind])])
         numbers = list(indexes)
-        if kind == "statement" and numbers[0] > 0:
+        if kind == "statement" and numbers[0] > 0 and not self._is_full[numbers[0] - 1]:
             # It had not been executed before.
             numbers.insert(0, numbers[0] - 1)
             values.insert(0, 0.0)

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.compare.answers import Answer
-from lab.compare.readings import Moment, Readings, Track, continued
+from lab.compare.readings import MAX_STATEMENTS, Moment, Readings, Track, continued
 from lab.compare.run import common_window
 from lab.compare.stages import Observed, Window, answer, counted, gauge
+from lab.foundation.settings import ROOT
 from lab.telemetry.truth.readings import Reading
 from workload.clocks import bucket_of
 
@@ -154,6 +155,18 @@ def test_columns_of_readings() -> None:
     both = found.counter((("clock", "a/statement/x", "count"), ("clock", "b/statement/x", "count")))
     assert both is not None
     assert both.values == [10.0, 12.0]
+
+
+def test_a_full_reading_does_not_show_that_a_statement_is_new() -> None:
+    """It may have had less time than the others, which were read."""
+    one = (50.0, 2.0, 3.0, 4.0, 5.0, 6.0)
+    full: dict[str, tuple[float, ...]] = dict.fromkeys(map(str, range(MAX_STATEMENTS)), one)
+    found = Readings([reading(0, statement=full), reading(1, statement={**full, "new": one})])
+    calls = found.gauge(("statement", "new", "calls"))
+    assert calls is not None
+    assert calls.values == [50.0]
+    sql = (ROOT / "lab/telemetry/truth/queries.sql").read_text(encoding="utf-8")
+    assert f"LIMIT {MAX_STATEMENTS}\n" in sql
 
 
 def test_a_quantile_is_that_of_the_window_and_of_the_clocks() -> None:
