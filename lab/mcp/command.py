@@ -38,8 +38,7 @@ def mcp(
 ) -> None:
     """Serve the lab's evidence to AI agents and scripts: a Model Context Protocol server, read-only.
 
-    Without --http it speaks over stdin and stdout, and a client starts it as a subprocess. It ends with its
-    input, or by Ctrl-C.
+    Without --http it speaks over stdin and stdout, started by a client; it ends with its input, or by Ctrl-C.
     """
     opened = parse(only)
     logging.basicConfig(

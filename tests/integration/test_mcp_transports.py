@@ -1,5 +1,6 @@
 """`./creditlab mcp` as a process: what is on its output, how it ends, and who is let in over HTTP."""
 
+import asyncio
 import http.client
 import json
 import os
@@ -177,6 +178,11 @@ def test_the_sdk_connects_over_http_with_the_token(served: Served) -> None:
         assert len(await lab.tools()) > 20
         assert "There is no store" in (await lab.call("log_events")).text
         assert "CREATE TABLE" in await lab.read("creditlab://schema")
+        together = await asyncio.gather(*(lab.call("log_plans") for _ in range(60)))
+        refused = [answer for answer in together if "Too many concurrent calls" in answer.text]
+        others = [answer for answer in together if answer not in refused]
+        assert others
+        assert all("There is no store" in answer.text for answer in others)
 
     over_http(served.url, served.token, work)
 
