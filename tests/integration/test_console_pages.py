@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -349,9 +350,7 @@ def test_with_a_token_pages_are_for_those_who_know_it(tmp_path: Path, browser: B
     )
     try:
         for path in PAGES:
-            assert (
-                get(running, path.format(trace_id=TRACE, span_id=ROOT, key="1", run=RUN))[0] == 401
-            )
+            assert get(running, re.sub(r"\{[^}]+\}", "1", path))[0] == 401
         assert get(running, "/queries", Authorization=f"Bearer {TOKEN}")[0] == 200
         assert "finds no journal" in get(running, "/drills", Authorization=f"Bearer {TOKEN}")[1]
         seen = visit(browser, running.url)
