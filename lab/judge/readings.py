@@ -19,6 +19,7 @@ from lab.judge.tracks import Point, Track
 GRACE_NS = 20 * NS_PER_S
 THOUSAND = 1000
 NOT_COVERED = "not covered: it has no signal for this"
+NOT_COVERED_BY_AN_ALERT = "not covered: no alert is about this"
 NOT_COVERED_BY_A_MONITOR = "not covered: no monitor is about this"
 
 
@@ -125,8 +126,10 @@ def alert_readings(
                 at_ns=alert.firing_ns,
                 names=of_labels(alert.labels),
             )
-    if not fired:
-        yield Reading(says=f"none of {', '.join(names) or 'the alerts'} fired", seen=Seen.MISSED)
+    if not names:
+        yield Reading(says=NOT_COVERED_BY_AN_ALERT, seen=Seen.MISSED)
+    elif not fired:
+        yield Reading(says=f"none of {', '.join(names)} fired", seen=Seen.MISSED)
 
 
 def monitor_readings(
