@@ -10,6 +10,7 @@ from grafana_foundation_sdk.builders.dashboard import (
     CustomVariable,
     Dashboard,
     DashboardLink,
+    DatasourceVariable,
     QueryVariable,
     Row,
     TextBoxVariable,
@@ -18,7 +19,7 @@ from grafana_foundation_sdk.models import dashboard as models
 
 from grafana.generator.incidents import ANNOTATIONS
 from grafana.generator.panels import Panel
-from grafana.generator.source import PROMETHEUS
+from grafana.generator.source import PROMETHEUS, UID
 
 TAG = "credit-lab"
 OVERVIEW, QUERIES, QUERY, TABLES, SESSIONS, INTERNALS, OBSERVERS, COMPARISON, SHOP = (
@@ -74,11 +75,11 @@ def board(
         .timezone("browser")
         .time("now-30m", "now")
         .refresh("10s")
-        .editable()
+        .readonly()
         .tooltip(models.DashboardCursorSync.CROSSHAIR)
         .annotations(list(ANNOTATIONS))
     )
-    for variable in (*variables, _datadog(), _console()):
+    for variable in (_datasource(), *variables, _datadog(), _console()):
         built = built.with_variable(variable)
     for destination in _links():
         built = built.link(destination)
@@ -182,6 +183,11 @@ def in_console() -> str:
     return "${console}/queries/${__data.fields.statement:percentencode}"
 
 
+def in_alerts() -> str:
+    """Return the address in the console of an alert, for a row that has the column alertname."""
+    return "${console}/alerts/${__data.fields.alertname}"
+
+
 def in_dbm() -> str:
     """Return the address of DBM's samples of a statement, for a row that has the column statement."""
     return "https://${datadog}/databases/samples?query=statement:${__data.fields.statement}"
@@ -248,4 +254,16 @@ def _console() -> TextBoxVariable:
         .default_value(CONSOLE)
         .current(models.VariableOption(selected=True, text=CONSOLE, value=CONSOLE))
         .options([models.VariableOption(selected=True, text=CONSOLE, value=CONSOLE)])
+    )
+
+
+def _datasource() -> DatasourceVariable:
+    """Return the hidden variable $datasource; `?var-datasource=UID` selects another Prometheus."""
+    return (
+        DatasourceVariable("datasource")
+        .label("Data source")
+        .description("The Prometheus that all panels read")
+        .type("prometheus")
+        .current(models.VariableOption(selected=True, text="Prometheus", value=UID))
+        .hide(models.VariableHide.HIDE_VARIABLE)
     )

@@ -25,18 +25,20 @@ class Worded(models.AnnotationQuery):
 class Incident(AnnotationQuery):
     """Builds a mark."""
 
-    def __init__(self, name: str, expr: str, *, colour: str, title: str, text: str = "") -> None:
+    def __init__(
+        self, name: str, expr: str, *, colour: str, title: str, text: str = "", switch: bool = False
+    ) -> None:
         super().__init__()
         worded = Worded()
         worded.title, worded.text = title, text
         self._internal = worded
         self.name(name).datasource(PROMETHEUS).expr(expr).icon_color(colour).enable(True).hide(
-            False
+            not switch
         )
 
 
 FIRING, FIRING_BEFORE = (
-    f'max by (alertname, severity) (ALERTS{{alertstate="firing"}}{before})'
+    f'max by (alertname, severity) (ALERTS{{alertstate="firing", severity!="none"}}{before})'
     for before in ("", " offset 1m")
 )
 
@@ -47,6 +49,7 @@ ANNOTATIONS = (
         f"{FIRING} unless {FIRING_BEFORE}",
         colour=style.RED,
         title="{{alertname}}",
+        switch=True,
         text="{{severity}}",
     ),
     Incident(
@@ -54,6 +57,7 @@ ANNOTATIONS = (
         "max by (drill) (max_over_time(lab_drill_running[1m]))",
         colour="#5794F2",
         title="Drill {{drill}}",
+        switch=True,
     ),
     Incident(
         "Database unreachable",

@@ -149,8 +149,8 @@ def number(
     height: int = NUMBER,
     thresholds: ThresholdsConfig | None = None,
     decimals: int | None = None,
-    trend: bool = True,
-    empty: str = "none",
+    trend: bool = False,
+    empty: str = "no data",
     words: Mapping[str, str] | None = None,
     links: Sequence[DashboardLink] = (),
 ) -> stat.Panel:
@@ -165,7 +165,8 @@ def number(
         height: in grid units of 30 px.
         thresholds: the colours; without thresholds the colour is neutral.
         decimals: shown; by default as many as the value needs.
-        trend: whether a sparkline is drawn behind the value; the query is then a range query.
+        trend: whether a sparkline is drawn behind the value; the query is then a range query, whose last
+            value stays when the source is lost.
         empty: text shown when there is no value.
         words: texts for values that represent a state.
         links: of the value.

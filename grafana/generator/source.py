@@ -10,7 +10,9 @@ from grafana_foundation_sdk.models import loki as loki_models
 from grafana_foundation_sdk.models.dashboard import DataSourceRef
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat, QueryEditorMode
 
-PROMETHEUS = DataSourceRef(type_val="prometheus", uid="credit-lab-prometheus")
+# The variable $datasource: by default the provisioned one, UID.
+UID = "credit-lab-prometheus"
+PROMETHEUS = DataSourceRef(type_val="prometheus", uid="${datasource}")
 # The lab's console, by Jaeger's and by Loki's query API.
 TRACES = DataSourceRef(type_val="jaeger", uid="credit-lab-traces")
 LOG = DataSourceRef(type_val="loki", uid="credit-lab-log")

@@ -82,6 +82,7 @@ PER_SECOND = units.CountsPerSecond
 PER_MINUTE = units.CountsPerMinute
 OPERATIONS = units.OpsPerSecond
 BRL = units.Real
+TIME = units.DatetimeISO
 # Seconds per second: the average number of busy sessions. Grafana has no unit for it.
 SESSIONS = "suffix:sessions"
 # Minimum upper end of an axis: for zeros alone Grafana would use 100, or 10,000 %.

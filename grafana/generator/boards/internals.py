@@ -4,7 +4,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.generator import style
 from grafana.generator.board import INTERNALS, QUERIES, TABLES, Section, board, database, to_board
-from grafana.generator.panels import THIRD, Panel, graph, link, note, number
+from grafana.generator.panels import QUARTER, THIRD, Panel, graph, link, note, number
 from grafana.generator.source import Query, grown_by
 
 BLOCK = 8192
@@ -43,6 +43,7 @@ def build() -> Dashboard:
         Section(title="Write-ahead log", panels=_wal()),
         Section(title="Checkpoints and buffer writes", panels=_checkpoints()),
         Section(title="Reads and temporary files", panels=_reading()),
+        Section(title="Host", panels=_host()),
         Section(title="Settings", panels=_settings()),
         variables=[database()],
     )
@@ -53,7 +54,8 @@ def _now() -> list[Panel]:
         note(
             "How to read this",
             "Use this dashboard when all statements are slow at the same time. **Requested checkpoints**"
-            " mean that max_wal_size is too small for the load; **buffers written by backends** mean that the"
+            " mean that max_wal_size is too small for the load; **buffers written by backends**"
+            " mean that the"
             " background writer cannot keep up; **temporary bytes** mean that work_mem is too small for"
             " some statement.",
         ),
@@ -104,9 +106,48 @@ def _now() -> list[Panel]:
             "Written to temporary files in this time range: sorts and hashes beyond work_mem.",
             style.BYTES,
             Query(expr='sum(increase(pg_stat_database_temp_bytes{datname="$database"}[$__range]))'),
-            trend=False,
             thresholds=style.steps(1e8, 1e9),
             links=[link("Which statement", to_board(QUERIES))],
+        ),
+        number(
+            "Started",
+            "Start of the server. A time within the range is a restart: sessions were lost, the"
+            " cache was cold.",
+            style.TIME,
+            Query(expr="1000 * max(pg_postmaster_start_time_seconds)"),
+            width=QUARTER,
+        ),
+        number(
+            "Oldest multixact",
+            "Multixacts since the oldest one that is not frozen, as a share of the two billion after which"
+            " PostgreSQL stops writing. Autovacuum freezes from 20 %.",
+            style.SHARE,
+            Query(expr="max(pg_multixact_age) / 2e9"),
+            width=QUARTER,
+            thresholds=style.steps(0.25, 0.5),
+            decimals=2,
+        ),
+        number(
+            "Invalid indexes",
+            "Indexes that a failed CREATE INDEX CONCURRENTLY left: writes maintain them, and no"
+            " read uses them.",
+            style.COUNT,
+            Query(expr="sum(pg_invalid_indexes_count)"),
+            width=QUARTER,
+            thresholds=style.steps(1),
+        ),
+        number(
+            "Failing collectors",
+            "Collectors of postgres_exporter that failed in the last scrape, without process_idle,"
+            " which fails"
+            " whenever no session is idle.",
+            style.COUNT,
+            Query(
+                expr='count(pg_scrape_collector_success{collector!="process_idle"} == 0)'
+                " or 0 * max(pg_up == 1)"
+            ),
+            width=QUARTER,
+            thresholds=style.steps(1, 3),
         ),
     ]
 
@@ -151,7 +192,8 @@ def _checkpoints() -> list[Panel]:
     return [
         graph(
             "Checkpoints",
-            "Timed checkpoints are scheduled by checkpoint_timeout. Requested ones mean that max_wal_size was"
+            "Timed checkpoints are scheduled by checkpoint_timeout. Requested ones mean that"
+            " max_wal_size was"
             " reached first (or that someone ran CHECKPOINT).",
             style.COUNT,
             *(
@@ -184,7 +226,8 @@ def _checkpoints() -> list[Panel]:
         ),
         graph(
             "Buffers written, by process",
-            "Bytes per second. The checkpointer should write most of them; a session that must write a buffer"
+            "Bytes per second. The checkpointer should write most of them; a session that must"
+            " write a buffer"
             " before it can use it is delayed.",
             style.BYTES_PER_SECOND,
             *(
@@ -239,6 +282,54 @@ def _reading() -> list[Panel]:
     ]
 
 
+def _host() -> list[Panel]:
+    def rate(series: str) -> str:
+        return f"rate(lab_host_{series}[$__rate_interval])"
+
+    return [
+        graph(
+            "CPU of the host",
+            "Share of all processors, by mode. Steal is time that the hypervisor gave to other"
+            " machines; iowait is"
+            " idle time with a read or write under way.",
+            style.SHARE,
+            Query(
+                expr="sum by (mode) (rate(lab_host_cpu_seconds_total{mode!='idle'}[$__rate_interval]))"
+                " / scalar(max(lab_host_cpus))",
+                legend="{{mode}}",
+            ),
+            width=QUARTER,
+            stacked=True,
+        ),
+        graph(
+            "Memory of the host",
+            "Available memory includes the kernel's cache, which PostgreSQL uses, too. Swap in"
+            " use: too little"
+            " memory for all components.",
+            style.BYTES,
+            Query(expr="max by (kind) (lab_host_memory_bytes)", legend="{{kind}}"),
+            width=QUARTER,
+        ),
+        graph(
+            "Disk of the host",
+            "Bytes per second of all disks.",
+            style.BYTES_PER_SECOND,
+            Query(expr=f"sum by (direction) ({rate('disk_bytes_total')})", legend="{{direction}}"),
+            width=QUARTER,
+        ),
+        graph(
+            "Network of the host",
+            "Bytes per second of all interfaces, loopback included; in a container, of the"
+            " console's network.",
+            style.BYTES_PER_SECOND,
+            Query(
+                expr=f"sum by (direction) ({rate('network_bytes_total')})", legend="{{direction}}"
+            ),
+            width=QUARTER,
+        ),
+    ]
+
+
 def _settings() -> list[Panel]:
     def settings(title: str, unit: str, names: tuple[str, ...], suffix: str) -> Panel:
         return number(
@@ -251,7 +342,6 @@ def _settings() -> list[Panel]:
             ),
             width=THIRD,
             height=8,
-            trend=False,
         )
 
     return [

@@ -25,7 +25,8 @@ def build() -> Dashboard:
     return board(
         OBSERVERS,
         "7 Observers",
-        "The cost of Datadog's Agent, postgres_exporter and the lab itself in the database that they monitor:"
+        "The cost of Datadog's Agent, postgres_exporter and the lab itself in the database that"
+        " they monitor:"
         " time, calls, blocks, sessions; and the resources of Prometheus.",
         Section(title="In this time range", panels=_figures()),
         Section(title="Cost in the database", panels=_database()),
@@ -52,10 +53,9 @@ def _figures() -> list[Panel]:
                 style.SHARE,
                 Query(
                     expr=f'(sum(increase(pg_stat_statements_seconds_total{{user=~"{role}"}}'
-                    f"[$__range])) or vector(0)) / clamp_min({all_time}, 1e-9)"
+                    f"[$__range])) or 0 * max(pg_up == 1)) / clamp_min({all_time}, 1e-9)"
                 ),
                 width=THIRD,
-                trend=False,
                 thresholds=style.steps(0.05, 0.2),
                 decimals=2,
             )
@@ -186,7 +186,8 @@ def _outside() -> list[Panel]:
     return [
         graph(
             "Duration of a scrape",
-            "By job, the slowest target. The database's scrape runs its queries one after the other; at about"
+            "By job, the slowest target. The database's scrape runs its queries one after the"
+            " other; at about"
             " 9 s it times out, and Prometheus has no data.",
             style.SECONDS,
             Query(expr="max by (job) (scrape_duration_seconds)", legend="{{job}}"),
@@ -204,7 +205,9 @@ def _outside() -> list[Panel]:
             "Duration of each collector of the exporter.",
             style.SECONDS,
             Query(
-                expr="topk(6, max by (collector) (pg_scrape_collector_duration_seconds))",
+                expr="max by (collector) (pg_scrape_collector_duration_seconds) and on (collector)"
+                " topk(6, max by (collector)"
+                " (avg_over_time(pg_scrape_collector_duration_seconds[$__range] @ end())))",
                 legend="{{collector}}",
             ),
         ),

@@ -11,18 +11,21 @@ from grafana.generator.board import (
     Section,
     board,
     database,
+    in_alerts,
     service,
     to_board,
     to_query,
 )
 from grafana.generator.boards import services
-from grafana.generator.panels import GRAPH, HALF, THIRD, Panel, graph, link, note, number, timeline
+from grafana.generator.panels import GRAPH, THIRD, Panel, graph, link, note, number, timeline
 from grafana.generator.source import Query
 from grafana.generator.statements import per_statement
 from grafana.generator.tables import Column, rows
 from grafana.generator.waits import active
 
 CHOSEN = 'service=~"$service"'
+# 0 is a value only while the services are scraped.
+IF_UP = '0 * max(up{job="credit"} == 1)'
 
 
 def build() -> Dashboard:
@@ -59,36 +62,47 @@ def _now() -> list[Panel]:
             decimals=1,
         ),
         number(
-            "Errors",
-            "Share of the operations of the last five minutes that ended in an error. Above 1 %, users"
+            "Errors, worst service",
+            "Share of a service's operations of the last five minutes that ended in an error."
+            " Above 1 %, users"
             " are affected: check the database errors below for the class of error.",
             style.SHARE,
-            Query(
-                expr=f'sum(rate(credit_operations_total{{{CHOSEN}, outcome="error"}}[5m]))'
-                f" / clamp_min(sum(rate(credit_operations_total{{{CHOSEN}}}[5m])), 1e-9)"
-            ),
+            Query(expr=f"max(service:credit_operation_errors:ratio_rate5m{{{CHOSEN}}})"),
             thresholds=style.steps(0.001, 0.01),
             decimals=2,
         ),
         number(
-            "95th percentile",
-            "95 % of the operations end within this time. When it rises while the database's active sessions"
-            " do not, the application is the cause: check the pool and the start delay.",
+            "95th percentile, worst service",
+            "95 % of the operations of the slowest service end within this time. When it rises while the"
+            " database's active sessions do not, the application is the cause: check the pool.",
             style.SECONDS,
             Query(
-                expr="histogram_quantile(0.95, sum by (le)"
-                f" (rate(credit_operation_duration_seconds_bucket{{{CHOSEN}}}[5m])))"
+                expr="max(service:credit_operation_duration_seconds:quantile_rate5m"
+                f'{{quantile="0.95", {CHOSEN}}})'
             ),
-            thresholds=style.steps(0.1, 0.5),
-            empty="no operations",
+            thresholds=style.steps(0.5, 2),
         ),
         number(
-            "Active sessions",
-            "Sessions in state active, without the exporter's own. More than"
-            " the number of CPU cores for long means that sessions wait for CPU or for an event.",
+            "Start delay, worst service",
+            "99 % of the operations start within this time after their arrival. It rises before"
+            " durations do:"
+            " all threads or connections of a service are busy.",
+            style.SECONDS,
+            Query(
+                expr="max(service:credit_start_delay_seconds:quantile_rate5m"
+                f'{{quantile="0.99", {CHOSEN}}})'
+            ),
+            thresholds=style.steps(0.05, 0.5),
+        ),
+        number(
+            "Active sessions per core",
+            "Sessions in state active, without the exporter's own, divided by the processors of"
+            " the host. Above 1"
+            " for long means that sessions wait for CPU or for an event.",
             style.COUNT,
-            Query(expr="sum(wait_event:pg_active_sessions:count)"),
-            thresholds=style.steps(4, 12),
+            Query(expr="sum(wait_event:pg_active_sessions:count) / scalar(max(lab_host_cpus))"),
+            thresholds=style.steps(1, 3),
+            decimals=1,
             links=[link("Sessions and waits", to_board(SESSIONS))],
         ),
         number(
@@ -100,13 +114,27 @@ def _now() -> list[Panel]:
             thresholds=style.steps(1, 5),
             links=[link("Sessions and waits", to_board(SESSIONS))],
         ),
-        number(
+        rows(
             "Alerts firing",
-            "Alert rules of prometheus/rules/alerts.yml that fire now; each is also a red annotation on"
-            " every graph. docs/alerts.md has a runbook for each.",
-            style.COUNT,
-            Query(expr='count(ALERTS{alertstate="firing"}) or vector(0)'),
-            thresholds=style.steps(1),
+            "Alert rules of prometheus/rules/alerts.yml that fire now, and since when; each is also a red"
+            " annotation on every graph. Empty: none fires. Click a name for its runbook.",
+            Column(
+                title="active since",
+                unit=style.TIME,
+                expr='1000 * ALERTS_FOR_STATE{severity!="none"}'
+                ' and ignoring (alertstate) ALERTS{alertstate="firing"}',
+            ),
+            labels={
+                "alertname": 240,
+                "severity": 100,
+                "service": 180,
+                "statement": 220,
+                "table": 150,
+                "job": 100,
+            },
+            sort="active since",
+            links={"alertname": [link("Runbook", in_alerts())]},
+            height=6,
         ),
     ]
 
@@ -115,12 +143,26 @@ def _database() -> list[Panel]:
     total, calls = per_statement("seconds_total"), per_statement("calls_total")
     return [
         graph(
-            "Database load: active sessions by wait event",
+            "Database load",
+            "Average number of active sessions of this database, exact: PostgreSQL counts the time"
+            " that sessions"
+            " are active. The dashed line is the number of processors.",
+            style.SESSIONS,
+            Query(
+                expr='sum(rate(pg_stat_database_active_time_seconds_total{datname="$database"}'
+                "[$__rate_interval]))",
+                legend="active",
+            ),
+            Query(expr="max(lab_host_cpus)", legend="processors"),
+            colours={"active": style.BLUE, "processors": style.GREY},
+            links=[link("Sessions and waits", to_board(SESSIONS))],
+        ),
+        graph(
+            "Active sessions by wait event",
             "Each active session has one of these, sampled at each scrape. Green is CPU; a growing red"
             " or blue area is time spent in locks or I/O.",
             style.COUNT,
             Query(expr=active("wait_event_type"), legend="{{wait_event_type}}"),
-            width=HALF,
             colours=style.WAITS,
             stacked=True,
             bars=True,
@@ -139,7 +181,6 @@ def _database() -> list[Panel]:
                 expr='sum(rate(pg_stat_database_xact_rollback{datname="$database"}[$__rate_interval]))',
                 legend="rolled back",
             ),
-            width=HALF,
             colours={"committed": style.GREEN, "rolled back": style.RED},
             links=[link("PostgreSQL internals", to_board(INTERNALS))],
         ),
@@ -186,11 +227,11 @@ def _business() -> list[Panel]:
             " underwriting or servicing stops.",
             style.BRL,
             Query(
-                expr="60 * sum(rate(credit_disbursed_brl_total[$__rate_interval])) or vector(0)",
+                expr=f"60 * sum(rate(credit_disbursed_brl_total[$__rate_interval])) or {IF_UP}",
                 legend="disbursed",
             ),
             Query(
-                expr="60 * sum(rate(credit_paid_brl_total[$__rate_interval])) or vector(0)",
+                expr=f"60 * sum(rate(credit_paid_brl_total[$__rate_interval])) or {IF_UP}",
                 legend="paid by customers",
             ),
             colours={"disbursed": style.BLUE, "paid by customers": style.GREEN},
@@ -200,9 +241,9 @@ def _business() -> list[Panel]:
             "In this time range.",
             style.EXACT,
             Query(
-                expr='sum(increase(credit_proposals_total{status="submitted"}[$__range])) or vector(0)'
+                expr='sum(increase(credit_proposals_total{status="submitted"}[$__range]))'
+                f" or {IF_UP}"
             ),
-            trend=False,
             decimals=0,
             height=GRAPH,
         ),
@@ -211,8 +252,7 @@ def _business() -> list[Panel]:
             "Principal disbursed to customers in this time range. `./creditlab verify` compares it with"
             " the database, exactly.",
             style.BRL,
-            Query(expr="sum(increase(credit_disbursed_brl_total[$__range])) or vector(0)"),
-            trend=False,
+            Query(expr=f"sum(increase(credit_disbursed_brl_total[$__range])) or {IF_UP}"),
             height=GRAPH,
         ),
     ]
@@ -237,22 +277,22 @@ def _watchers() -> list[Panel]:
             style.COUNT,
             Query(
                 expr='count(pg_scrape_collector_success{collector!="process_idle"} == 0)'
-                " or vector(0)"
+                " or 0 * max(pg_up == 1)"
             ),
             height=GRAPH,
             thresholds=style.steps(1, 3),
             links=[link("What the observers cost", to_board(OBSERVERS))],
         ),
         number(
-            "Datadog's questions",
+            "Statements of the Agent",
             "Statements per second by the roles of the Datadog Agent. 0: no Agent queries this database,"
             " and Database Monitoring has no data, even if the Agent's status is OK.",
             style.PER_SECOND,
             Query(
-                expr='sum(rate(pg_stat_statements_calls_total{user=~"datadog.*"}[5m])) or vector(0)'
+                expr='sum(rate(pg_stat_statements_calls_total{user=~"datadog.*"}[5m])) or 0 * max(pg_up == 1)'
             ),
             height=GRAPH,
-            words={"0": "not asking"},
+            words={"0": "no queries"},
             links=[link("What the observers cost", to_board(OBSERVERS))],
         ),
         graph(

@@ -3,7 +3,16 @@
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.generator import style
-from grafana.generator.board import QUERIES, Section, board, choose, service, to_query
+from grafana.generator.board import (
+    QUERIES,
+    Section,
+    board,
+    choose,
+    in_console,
+    in_dbm,
+    service,
+    to_query,
+)
 from grafana.generator.panels import HALF, Panel, graph, link, note, number
 from grafana.generator.source import Query
 from grafana.generator.statements import CHOSEN, names, per_statement
@@ -102,7 +111,8 @@ def _table() -> Panel:
     )
     return rows(
         "Statements",
-        "One row per statement and role, increase in this time range. *per call* are rows; *read* and *temp*"
+        "One row per statement and role, increase in this time range. *per call* are rows; *read*"
+        " and *temp*"
         " are bytes; *I/O* is the share of the time. Red: check the plan,"
         " in Datadog DBM or in PostgreSQL's log (auto_explain, from 200 ms).",
         Column(title="total time", unit=style.SECONDS, expr=total, bar=True),
@@ -145,7 +155,11 @@ def _table() -> Panel:
         labels={"statement": 195, "service": 150, "user": 90, "queryid": 188},
         sort="total time",
         links={
-            "statement": [link("Detail of this statement", to_query())],
+            "statement": [
+                link("Detail of this statement", to_query()),
+                link("In the console", in_console()),
+                link("In Datadog DBM", in_dbm()),
+            ],
             "queryid": [link("Detail of this statement", to_query())],
         },
         height=19,
@@ -153,13 +167,21 @@ def _table() -> Panel:
 
 
 def _graphs() -> list[Panel]:
-    def top(title: str, description: str, unit: str, series: str) -> Panel:
+    def top(title: str, description: str, unit: str, metric: str) -> Panel:
+        """The ten of the whole time range: by step there would be more than ten lines."""
+
+        def by_name(counter: str) -> str:
+            joined = f"{counter} * on (user, queryid) group_left (statement) {names(**CHOSEN)}"
+            return f"sum by (statement) ({joined})"
+
+        now = by_name(f"rate(pg_stat_statements_{metric}[$__rate_interval])")
+        whole = by_name(f"increase(pg_stat_statements_{metric}[$__range] @ end())")
         return graph(
             title,
             description,
             unit,
             Query(
-                expr=f"topk(10, sum by (statement) ({series}{{{SELECTED}}}))",
+                expr=f"{now} and on (statement) topk(10, {whole})",
                 legend="{{statement}}",
             ),
             width=HALF,
@@ -173,14 +195,14 @@ def _graphs() -> list[Panel]:
             "Execution time per second. A statement that rises here without more calls is"
             " slower: a plan change, a missing index, a cold cache, a lock.",
             style.SESSIONS,
-            "statement:pg_stat_statements_seconds:rate1m",
+            "seconds_total",
         ),
         top(
             "By calls",
             "Executions per second. A statement that rises alone is often a loop in the application"
             " (N+1): see its traces.",
             style.PER_SECOND,
-            NAMED,
+            "calls_total",
         ),
     ]
 

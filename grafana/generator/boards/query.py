@@ -87,7 +87,6 @@ def _figures() -> list[Panel]:
             "Executions in this time range.",
             style.EXACT,
             Query(expr=calls),
-            trend=False,
             decimals=0,
             empty=NEVER,
             links=[link("All statements", to_board(QUERIES))],
@@ -97,7 +96,6 @@ def _figures() -> list[Panel]:
             "Execution time in this time range, all executions together.",
             style.SECONDS,
             Query(expr=total),
-            trend=False,
             empty=NEVER,
         ),
         number(
@@ -105,7 +103,6 @@ def _figures() -> list[Panel]:
             "Of one execution on the server.",
             style.SECONDS,
             Query(expr=f"{total} / ({calls} > 0)"),
-            trend=False,
             thresholds=style.steps(0.1, 0.5),
             empty=NEVER,
         ),
@@ -115,7 +112,6 @@ def _figures() -> list[Panel]:
             " can win.",
             style.SHARE,
             Query(expr=f"{total} / sum(increase(pg_stat_statements_seconds_total[$__range]))"),
-            trend=False,
             decimals=1,
             empty=NEVER,
         ),
@@ -126,7 +122,6 @@ def _figures() -> list[Panel]:
             Query(
                 expr=f"{of_one('rows_total', function='increase', window=RANGE)} / ({calls} > 0)"
             ),
-            trend=False,
             decimals=1,
             empty=NEVER,
         ),
@@ -135,7 +130,6 @@ def _figures() -> list[Panel]:
             "Hits as a share of the blocks requested (hits + reads).",
             style.SHARE,
             Query(expr=f"{hit} / (({hit} + {read}) > 0)"),
-            trend=False,
             thresholds=style.falling(0.9, 0.95),
             decimals=1,
             empty="no block requested",

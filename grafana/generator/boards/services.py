@@ -112,4 +112,4 @@ def panels(chosen: str) -> list[Panel]:
 
 
 def _or_zero(expr: str) -> str:
-    return f"{expr} or vector(0)"
+    return f'{expr} or 0 * max(up{{job="credit"}} == 1)'

@@ -58,7 +58,6 @@ def _correlation() -> list[Panel]:
             style.ROWS_PER_SECOND,
             Query(expr=mean.format(expr=f"sum({IN_DATABASE})")),
             width=QUARTER,
-            trend=False,
             decimals=2,
         ),
         number(
@@ -67,7 +66,6 @@ def _correlation() -> list[Panel]:
             style.ROWS_PER_SECOND,
             Query(expr=mean.format(expr=f"sum({BY_APPLICATION}) or 0 * sum({IN_DATABASE})")),
             width=QUARTER,
-            trend=False,
             decimals=2,
         ),
         number(
@@ -77,7 +75,6 @@ def _correlation() -> list[Panel]:
             style.ROWS_PER_SECOND,
             Query(expr=difference),
             width=QUARTER,
-            trend=False,
             decimals=3,
         ),
         number(
@@ -90,7 +87,6 @@ def _correlation() -> list[Panel]:
                 f" / clamp_min({mean.format(expr=f'sum({IN_DATABASE})')}, 1e-9)"
             ),
             width=QUARTER,
-            trend=False,
             thresholds=style.steps(0.05, 0.2),
             decimals=2,
         ),
@@ -161,6 +157,13 @@ def _summary() -> Panel:
             expr='table:pg_heap_cache_hit:ratio_rate5m{table=~"$table"}',
             thresholds=style.falling(0.9, 0.95),
             decimals=1,
+        ),
+        Column(
+            title="last vacuum",
+            unit=style.TIME,
+            expr="1000 * ("
+            + _by_table(f"pg_stat_user_tables_last_autovacuum{{{CHOSEN}}}")
+            + " > 0)",
         ),
         Column(title="vacuums", unit=style.EXACT, expr=grown("autovacuum_count"), decimals=0),
         labels={"table": 170},
