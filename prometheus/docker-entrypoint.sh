@@ -1,8 +1,9 @@
 #!/bin/sh
-# Entry point of Prometheus in compose: writes the console's token, which Prometheus reads only from a file, into a
-# directory in memory, then starts Prometheus with the given arguments.
+# Entry point of Prometheus and Alertmanager in compose: writes the console's token, which both read only from a file,
+# into a directory in memory ($1), then starts the program ($2) with the other arguments.
 set -eu
 umask 077
-printf %s "$CONSOLE_TOKEN" >/etc/prometheus/secrets/console-token
+printf %s "$CONSOLE_TOKEN" >"$1/console-token"
 unset CONSOLE_TOKEN
-exec /bin/prometheus "$@"
+shift
+exec "$@"

@@ -105,7 +105,7 @@ def exporter_command(settings: LabSettings) -> Command:
 @contextmanager
 def running_exporter(settings: LabSettings, command: Command) -> Iterator[Exporter]:
     """Run the exporter."""
-    with _running(command, f"http://127.0.0.1:{settings.exporter_port}/"):
+    with running(command, f"http://127.0.0.1:{settings.exporter_port}/"):
         yield Exporter(port=settings.exporter_port)
 
 
@@ -122,7 +122,7 @@ def running_prometheus(
     configuration = command.directory / "etc" / "prometheus.yml"
     often = re.sub(r"(_interval|_timeout): \d+s", rf"\1: {interval_s}s", configuration.read_text())
     configuration.write_text(often)
-    with _running(command, f"http://127.0.0.1:{settings.prometheus_port}/-/ready"):
+    with running(command, f"http://127.0.0.1:{settings.prometheus_port}/-/ready"):
         yield Prometheus(port=settings.prometheus_port)
 
 
@@ -144,7 +144,7 @@ def exporter(database: Database, tmp_path: Path) -> Iterator[Exporter]:
 
 
 @contextmanager
-def _running(command: Command, ready: str) -> Iterator[None]:
+def running(command: Command, ready: str) -> Iterator[None]:
     log = command.directory / "log"
     with log.open("ab") as output:
         process = subprocess.Popen(

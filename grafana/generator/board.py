@@ -185,7 +185,7 @@ def in_console() -> str:
 
 def in_alerts() -> str:
     """Return the address in the console of an alert, for a row that has the column alertname."""
-    return "${console}/alerts/${__data.fields.alertname}"
+    return "${console}/runbook/${__data.fields.alertname}"
 
 
 def in_dbm() -> str:

@@ -19,11 +19,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from lab.console import api, exam, jaeger, loki, reported
+from lab.console import api, exam, jaeger, loki, notifications, reported
 from lab.console.doors import Doored
 from lab.console.guard import Guarded
 from lab.console.host import HostMetrics
 from lab.console.metrics import ConsoleMetrics
+from lab.console.notifications import NotificationFile
 from lab.console.pages import PAGES, Access, Site
 from lab.console.sampling import SamplingWatch
 from lab.drilldown import Drilldown
@@ -163,6 +164,7 @@ def build(settings: LabSettings) -> Console:
             *loki.routes(drilldown, access),
             *exam.routes(settings, access),
             reported.route(drills, access),
+            notifications.route(NotificationFile(paths), access),
         ],
         sampling=SamplingWatch(Reader(paths.store)),
     )

@@ -32,6 +32,11 @@ class Paths:
         return self.state / "prometheus"
 
     @property
+    def alertmanager(self) -> Path:
+        """Alertmanager's own directory: `etc` (its configuration) and `data`."""
+        return self.state / "alertmanager"
+
+    @property
     def store(self) -> Path:
         """The console's store: a SQLite file, with its write-ahead log and shared memory beside it."""
         return self.state / "store" / "store.sqlite"

@@ -3,6 +3,7 @@
 A new component needs an entry in `COMPONENTS`, and natively one in `COMMANDS`.
 """
 
+import shutil
 from functools import partial
 
 from lab.foundation.errors import LabError
@@ -16,6 +17,8 @@ from lab.stack.component import Component
 SERVICES = ("proposals", "underwriting", "customers", "servicing", "risk")
 # The sixth service; it runs only with `up --shop`.
 SHOP = "shop"
+# The program's name, of the project and of Debian.
+ALERTMANAGER = ("alertmanager", "prometheus-alertmanager")
 
 
 def _answers(port: str, path: str, settings: LabSettings) -> str | None:
@@ -74,6 +77,13 @@ COMPONENTS: dict[str, Component] = {
             stop_within_s=30,
         ),
         Component(
+            name="alertmanager",
+            port="alertmanager_port",
+            probe=partial(_answers, "alertmanager_port", "/-/ready"),
+            proof="alertmanager answers /-/ready",
+            optional=True,
+        ),
+        Component(
             name="datadog",
             port="embedded_agent_port",
             probe=_works,
@@ -94,6 +104,11 @@ COMPONENTS: dict[str, Component] = {
         ),
     )
 }
+
+
+def has_alertmanager() -> bool:
+    """Whether this machine has an Alertmanager installed; natively the lab runs one only then."""
+    return any(shutil.which(name) for name in ALERTMANAGER)
 
 
 def find(name: str) -> Component:
@@ -131,6 +146,8 @@ def selection(
     left_out = set(SERVICES) - set(SERVICES if services is None else services)
     if not (installed and installed.trace_agent):
         left_out.add("trace_agent")
+    if not has_alertmanager():
+        left_out.add("alertmanager")
     if not shop:
         left_out.add(SHOP)
     return tuple(c for c in COMPONENTS.values() if c.name not in left_out)

@@ -9,6 +9,7 @@ from lab.foundation import statefile
 from lab.foundation.addresses import reachable
 from lab.foundation.settings import ROOT, LabSettings
 from lab.stack.agent import Agent
+from lab.stack.components import has_alertmanager
 
 _SOURCE = ROOT / "prometheus"
 # Of the links in the rules; Prometheus does not expand variables there.
@@ -46,10 +47,7 @@ def configure(directory: Path, settings: LabSettings, services: Mapping[str, int
     shutil.copytree(_SOURCE / "rules", directory / "rules")
     _write_addresses(directory / "rules" / "alerts.yml", settings)
     write_targets(directory, settings, services)
-    token = settings.lab_console_token
-    statefile.make_directory(directory / CONSOLE_TOKEN.parent)
-    secret = token.get_secret_value() if token else ""
-    statefile.write(directory / CONSOLE_TOKEN, secret.encode(), mode=0o600)
+    _write_token(directory, settings)
 
 
 def _write_addresses(rules: Path, settings: LabSettings) -> None:
@@ -59,6 +57,24 @@ def _write_addresses(rules: Path, settings: LabSettings) -> None:
     grafana = settings.grafana_url or DEFAULT_GRAFANA
     text = text.replace(DEFAULT_CONSOLE, console).replace(DEFAULT_GRAFANA, grafana)
     rules.write_text(text, encoding="utf-8")
+
+
+def configure_alertmanager(directory: Path, settings: LabSettings) -> None:
+    """Write Alertmanager's configuration: ALERTMANAGER_CONFIG with this lab's console, and its token."""
+    given = settings.alertmanager_config
+    text = (given if given.is_absolute() else ROOT / given).read_text(encoding="utf-8")
+    console = f"http://{reachable(settings.bind_address)}:{settings.console_port}"
+    text = text.replace("http://console:8088", console)
+    text = text.replace("/etc/alertmanager/secrets", str(directory / CONSOLE_TOKEN.parent))
+    statefile.write(directory / "alertmanager.yml", text.encode())
+    _write_token(directory, settings)
+
+
+def _write_token(directory: Path, settings: LabSettings) -> None:
+    token = settings.lab_console_token
+    statefile.make_directory(directory / CONSOLE_TOKEN.parent)
+    secret = token.get_secret_value() if token else ""
+    statefile.write(directory / CONSOLE_TOKEN, secret.encode(), mode=0o600)
 
 
 def write_docker_targets(directory: Path, services: Collection[str]) -> None:
@@ -96,6 +112,7 @@ def _targets(
     return {
         "postgres_exporter": [group(settings.exporter_port, instance=database)],
         "prometheus": [group(settings.prometheus_port)],
+        "alertmanager": [group(settings.alertmanager_port)] if has_alertmanager() else [],
         "lab": [
             group(settings.console_port, component="console"),
             # A real Agent reports its own metrics to the account.

@@ -41,7 +41,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 PROJECT = "credit-lab-test"
 LONG_RUNNING = {
     *("postgres", "proposals", "underwriting", "customers", "servicing", "risk"),
-    *("datadog-agent", "postgres-exporter", "prometheus", "grafana", "console"),
+    *("datadog-agent", "postgres-exporter", "prometheus", "alertmanager", "grafana", "console"),
 }
 WRITTEN = (
     "credit_proposals",
@@ -229,7 +229,7 @@ def test_every_published_port_is_on_loopback_and_answers(containers: Containers)
         for publisher in state["Publishers"] or ()
         if publisher["PublishedPort"]
     ]
-    assert len(published) == 10
+    assert len(published) == 11
     assert {publisher["URL"] for publisher in published} == {"127.0.0.1"}
 
 
@@ -244,7 +244,7 @@ def unseen_targets(containers: Containers, number: int) -> str | None:
 
 
 def test_prometheus_scrapes_every_target(containers: Containers) -> None:
-    await_state("seven targets are up", partial(unseen_targets, containers, 7), within_s=120)
+    await_state("eight targets are up", partial(unseen_targets, containers, 8), within_s=120)
 
 
 def idle_tables(containers: Containers, before: dict[str, int]) -> str | None:
@@ -500,13 +500,13 @@ def test_each_container_comes_back_after_its_process_was_killed(containers: Cont
 
 
 def test_a_service_that_is_not_asked_for_is_gone_and_not_down(containers: Containers) -> None:
-    """With one service and the shop Prometheus scrapes these, the exporter and itself."""
+    """With one service and the shop Prometheus scrapes these, the exporter, the console and itself."""
     told = containers.creditlab("up", "--docker", "--services", "risk", "--shop")
     assert told.returncode == 0, told.stderr
     states = containers.states()
     assert LONG_RUNNING - states.keys() == {"proposals", "underwriting", "customers", "servicing"}
     assert states["shop"]["Health"] == "healthy"
-    await_state("four targets are up", partial(unseen_targets, containers, 4), within_s=120)
+    await_state("five targets are up", partial(unseen_targets, containers, 5), within_s=120)
 
 
 def test_the_shop_is_open_and_its_carts_are_rows(containers: Containers) -> None:

@@ -22,7 +22,7 @@ CONTAINERS: dict[str, dict[str, Any]] = COMPOSE["services"]
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 KNOBS = dict(re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=(.*)$", EXAMPLE, re.MULTILINE))
 REFERENCE = re.compile(r"\$\{([A-Z0-9_]+):-([^}]*)\}")
-IMAGES = ["POSTGRES", "DATADOG_AGENT", "EXPORTER", "PROMETHEUS", "GRAFANA"]
+IMAGES = ["POSTGRES", "DATADOG_AGENT", "EXPORTER", "PROMETHEUS", "ALERTMANAGER", "GRAFANA"]
 OWN_HEALTHCHECK = {*SERVICES, "shop"}  # the image's
 MEBIBYTE = 1 << 20
 
@@ -78,7 +78,7 @@ def test_a_service_holds_no_password_but_its_own() -> None:
 
 def test_only_the_one_address_publishes_anything() -> None:
     published = [port for container in CONTAINERS.values() for port in container.get("ports", [])]
-    assert len(published) == 11
+    assert len(published) == 12
     assert [p for p in published if not p.startswith("${BIND_ADDRESS:-127.0.0.1}:")] == []
 
 

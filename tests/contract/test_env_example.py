@@ -26,6 +26,7 @@ COMPOSE_ONLY = {
     "DATADOG_AGENT_IMAGE",
     "EXPORTER_IMAGE",
     "PROMETHEUS_IMAGE",
+    "ALERTMANAGER_IMAGE",
     "GRAFANA_IMAGE",
 }
 # Their defaults are places of this clone, or "none": the example shows them empty.

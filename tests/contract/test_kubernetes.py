@@ -37,6 +37,7 @@ PLACES = {
     "console": ("postgres", "console"),
     "seed": ("seed", "seed"),
     "prometheus": ("prometheus", "prometheus"),
+    "alertmanager": ("alertmanager", "alertmanager"),
     "grafana": ("grafana", "grafana"),
     "datadog-agent": ("datadog-agent", "agent"),
     **{service: (service, "service") for service in SERVICES},
@@ -104,7 +105,7 @@ def test_the_arguments_are_those_of_compose(service: str) -> None:
     # The superuser comes from the pod itself; in Docker, from the gateway of the compose network.
     there = [default(a).replace(DOCKER_HBA, "pg_hba.conf") for a in asked.get("command", [])]
     assert here.get("args", []) == there
-    own = None if service == "prometheus" else asked.get("entrypoint")
+    own = None if service in ("prometheus", "alertmanager") else asked.get("entrypoint")
     assert here.get("command") == own
 
 
@@ -128,6 +129,7 @@ ELSEWHERE = {
     **{(service, "HEALTH_URL"): None for service in SERVICES},
     # A mounted file.
     ("prometheus", "CONSOLE_TOKEN"): None,
+    ("alertmanager", "CONSOLE_TOKEN"): None,
     ("console", "POSTGRES_HOST"): "127.0.0.1",
     # The superuser is not admitted from the seed's pod, so its password is not given.
     ("seed", "POSTGRES_PASSWORD"): None,
@@ -206,9 +208,9 @@ OTHERWISE = (
 def binds(service: str) -> Iterator[tuple[Path, str]]:
     """Yield the files that Compose mounts into a container, and where."""
     for volume in COMPOSE[service].get("volumes", []):
-        if not isinstance(volume, str) or not volume.startswith("./"):
+        if not isinstance(volume, str) or not default(volume).startswith("./"):
             continue
-        source, target, _ = volume.split(":")
+        source, target, _ = default(volume).split(":")
         if source in OTHERWISE:
             continue
         path = ROOT / source
@@ -222,6 +224,7 @@ def test_the_configuration_files_are_those_of_compose(service: str) -> None:
     objects = overlay("shop")
     pod, name = PLACES[service]
     here = mounted(objects, pods(objects)[pod], name)
+    here.pop("/etc/alertmanager/secrets/console-token", None)
     if service == "prometheus":
         own = {
             "/etc/prometheus/prometheus.yml",
@@ -244,7 +247,10 @@ def test_what_compose_keeps_in_a_volume_is_kept_here() -> None:
     }
     named = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["volumes"]
     assert len(kept) == len(set(named) - {"postgres-log", "datadog-run"})
-    assert kept == {"postgres: data", "postgres: console-data", "prometheus: data", "grafana: data"}
+    assert kept == {
+        *("postgres: data", "postgres: console-data"),
+        *("prometheus: data", "alertmanager: data", "grafana: data"),
+    }
 
 
 def test_the_passwords_of_a_lab_are_those_of_the_example() -> None:

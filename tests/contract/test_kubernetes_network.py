@@ -67,7 +67,8 @@ def test_only_who_must_talks_to_whom(name: str) -> None:
     ports = {service: Settings.model_fields[f"{service}_port"].default for service in services}
     wanted = {("seed", "postgres", 5432), ("datadog-agent", "postgres", 5432)}
     wanted |= {("datadog-agent", "postgres", 8088), ("prometheus", "postgres", 9187)}
-    wanted |= {("prometheus", "postgres", 8088)}
+    wanted |= {("prometheus", "postgres", 8088), ("prometheus", "alertmanager", 9093)}
+    wanted |= {("alertmanager", "postgres", 8088)}
     wanted |= {("grafana", "prometheus", 9090), ("grafana", "postgres", 8088)}
     # The console, which is in the database's pod.
     wanted |= {("postgres", "prometheus", 9090)}

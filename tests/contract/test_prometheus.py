@@ -83,7 +83,7 @@ def test_promtool_accepts_the_configuration_that_up_writes(
     )
     configure(tmp_path / "etc", settings, {"risk": 8005})
     rules = (tmp_path / "etc" / "rules" / "alerts.yml").read_text()
-    assert "runbook_url: http://127.0.0.1:18088/alerts/Watchdog\n" in rules
+    assert "runbook_url: http://127.0.0.1:18088/runbook/Watchdog\n" in rules
     assert DEFAULT_CONSOLE not in rules
     token = tmp_path / "etc" / CONSOLE_TOKEN
     assert (token.read_text(), token.stat().st_mode & 0o777) == ("t" * 32, 0o600)
@@ -99,12 +99,17 @@ def test_the_entry_point_of_compose_writes_the_token_where_the_configuration_rea
     [lab] = [job for job in configuration["scrape_configs"] if job["job_name"] == "lab"]
     assert lab["authorization"] == {"credentials_file": str(CONSOLE_TOKEN)}
     script = (PROMETHEUS / "docker-entrypoint.sh").read_text()
-    assert f">/etc/prometheus/{CONSOLE_TOKEN}\n" in script
+    assert f'>"$1/{CONSOLE_TOKEN.name}"\n' in script
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    [tmpfs] = compose["prometheus"]["tmpfs"]
-    assert tmpfs.startswith(f"/etc/prometheus/{CONSOLE_TOKEN.parent}:")
     token = compose["console"]["environment"]["LAB_CONSOLE_TOKEN"]
-    assert compose["prometheus"]["environment"] == {"CONSOLE_TOKEN": token}
+    for name in ("prometheus", "alertmanager"):
+        directory = f"/etc/{name}/{CONSOLE_TOKEN.parent}"
+        [tmpfs] = compose[name]["tmpfs"]
+        assert tmpfs.startswith(f"{directory}:")
+        assert compose[name]["entrypoint"][2:] == [directory, f"/bin/{name}"]
+        assert compose[name]["environment"] == {"CONSOLE_TOKEN": token}
+    receiver = (PROMETHEUS / "alertmanager.yml").read_text()
+    assert f"{{credentials_file: /etc/alertmanager/{CONSOLE_TOKEN}}}\n" in receiver
 
 
 def test_promtool_notices_a_rule_that_computes_something_else(
@@ -156,7 +161,7 @@ def test_every_alert_has_a_severity_a_runbook_and_a_unit_test() -> None:
         assert alert["labels"]["severity"] in severities
         notes = alert["annotations"]
         assert notes["runbook"] == f"docs/alerts.md#{alert['alert'].lower()}"
-        assert notes["runbook_url"] == f"{DEFAULT_CONSOLE}/alerts/{alert['alert']}"
+        assert notes["runbook_url"] == f"{DEFAULT_CONSOLE}/runbook/{alert['alert']}"
         board = notes["dashboard_url"].removeprefix(f"{DEFAULT_GRAFANA}/d/")
         assert (ROOT / "grafana" / "dashboards" / f"{board}.json").is_file()
         assert notes["summary"]
@@ -206,7 +211,10 @@ def test_docker_targets_are_the_compose_services_at_their_default_ports() -> Non
         for pattern in discovery["files"]
     }
     folder = PROMETHEUS / "targets.docker"
-    assert {file.name for file in folder.glob("*.json")} == wanted
+    assert {file.name for file in folder.glob("*.json")} == wanted | {"alertmanager.json"}
+    [alertmanager] = json.loads((folder / "alertmanager.json").read_text())
+    port = LabSettings.model_fields["alertmanager_port"].default
+    assert alertmanager == {"targets": [f"alertmanager:{port}"]}
     [console] = json.loads((folder / "lab.json").read_text())
     port = LabSettings.model_fields["console_port"].default
     assert console == {"targets": [f"console:{port}"], "labels": {"component": "console"}}

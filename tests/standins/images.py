@@ -25,6 +25,7 @@ TARGETS = {
     "DATADOG_AGENT_IMAGE": "agent",
     "EXPORTER_IMAGE": "exporter",
     "PROMETHEUS_IMAGE": "prometheus",
+    "ALERTMANAGER_IMAGE": "alertmanager",
     "GRAFANA_IMAGE": "grafana",
 }
 # What an installation inside the build needs to know of this machine's network.
@@ -93,7 +94,14 @@ def _context(directory: Path) -> None:
             (host / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, host / name)
     shutil.copy(binaries.prometheus().path, host / "prometheus")
+    _alertmanager(host)
     shutil.copy(binaries.exporter().path, host / "prometheus-postgres-exporter")
+
+
+def _alertmanager(host: Path) -> None:
+    root = binaries.fetch_alertmanager("trixie") / "usr"
+    shutil.copy(root / "bin" / "prometheus-alertmanager", host / "alertmanager")
+    shutil.copytree(root / "share" / "prometheus" / "alertmanager", host / "templates")
 
 
 def _base() -> Path:

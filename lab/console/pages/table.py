@@ -3,6 +3,7 @@
 from types import MappingProxyType
 
 from lab.console.pages import (
+    alerts,
     compare,
     drills,
     exam,
@@ -30,6 +31,7 @@ PAGES: MappingProxyType[str, PageHandler] = MappingProxyType(
         "/queries/{key}": queries.one,
         "/plans": plans.page,
         "/sessions": sessions.page,
+        "/alerts": alerts.page,
         "/drills": drills.listed,
         "/drills/{run}": drills.one,
         "/exam": exam.page,

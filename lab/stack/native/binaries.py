@@ -14,6 +14,7 @@ from pathlib import Path
 from lab.foundation.debian import fetch
 from lab.foundation.errors import LabError
 from lab.foundation.paths import PACKAGES
+from lab.stack.components import ALERTMANAGER
 
 Say = Callable[[str], None]
 
@@ -21,6 +22,7 @@ POSTGRES_MAJOR = 15
 POSTGRES_DIRECTORIES = (Path("/usr/lib/postgresql/15/bin"), Path("/usr/pgsql-15/bin"))
 EXPORTER_AT_LEAST = (0, 17)
 PROMETHEUS_AT_LEAST = (2, 43)
+ALERTMANAGER_AT_LEAST = (0, 26)
 MONITORING = ("prometheus", "promtool", "prometheus-postgres-exporter")
 # Newest first. Debian 13's pair, Prometheus 2.53 and exporter 0.17, runs on older systems, too.
 MONITORING_RELEASES = ("forky", "trixie")
@@ -92,6 +94,34 @@ def prometheus(say: Say = lambda _: None) -> Program:
     return _go_program(
         names=("prometheus",), package="prometheus", at_least=PROMETHEUS_AT_LEAST, say=say
     )
+
+
+def alertmanager() -> Program:
+    """Return the installed Alertmanager; it is not fetched.
+
+    Debian's program reads its templates from /usr/share, so that it does not start from another directory.
+
+    Raises:
+        LabError: when none is installed, or only one that cannot be used.
+    """
+    found = _first_fitting(
+        [Path(path) for name in ALERTMANAGER if (path := shutil.which(name))],
+        lambda version: version >= ALERTMANAGER_AT_LEAST,
+    )
+    if found is None:
+        needed = ".".join(map(str, ALERTMANAGER_AT_LEAST))
+        raise LabError(f"No Alertmanager {needed} or newer is installed.")
+    return found
+
+
+def fetch_alertmanager(release: str, say: Say = lambda _: None) -> Path:
+    """Unpack Alertmanager and amtool of one Debian release; return their root.
+
+    Raises:
+        LabError: when they cannot be fetched.
+    """
+    packages = ("prometheus-alertmanager",)
+    return fetch(packages, release=release, into=PACKAGES / f"alertmanager-{release}", say=say)
 
 
 def promtool(say: Say = lambda _: None) -> Program:

@@ -184,11 +184,33 @@ def prometheus(launch: Launch) -> Command:
     )
 
 
+def alertmanager(launch: Launch) -> Command:
+    """Return the command of Alertmanager, which notifies the console; a single instance."""
+    settings = launch.settings
+    program = binaries.alertmanager()
+    directory = launch.paths.alertmanager
+    monitoring.configure_alertmanager(directory / "etc", settings)
+    statefile.make_directory(directory / "data")
+    return Command(
+        argv=(
+            str(program.path),
+            f"--config.file={directory / 'etc' / 'alertmanager.yml'}",
+            f"--storage.path={directory / 'data'}",
+            "--cluster.listen-address=",
+            f"--web.listen-address={settings.bind_address}:{settings.alertmanager_port}",
+        ),
+        environment={**plain(), **program.environment()},
+        version=program.version,
+        directory=directory,
+    )
+
+
 COMMANDS: dict[str, Callable[[Launch], Command]] = {
     "postgres": postgres,
     **{name: partial(service, name) for name in (*SERVICES, SHOP)},
     "postgres_exporter": exporter,
     "prometheus": prometheus,
+    "alertmanager": alertmanager,
     "datadog": datadog,
     "trace_agent": trace_agent,
     "console": console,
