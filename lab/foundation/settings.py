@@ -23,7 +23,7 @@ class LabSettings(Settings):
     exporter_port: int = Field(9187, ge=1, le=65535)
     prometheus_port: int = Field(9091, ge=1, le=65535)
     alertmanager_port: int = Field(9093, ge=1, le=65535)
-    alertmanager_config: Path = Path("prometheus/alertmanager.yml")
+    alertmanager_config: str = "./prometheus/alertmanager.yml"
     prometheus_retention: str = Field("7d", pattern=r"^\d+[smhdwy]$")
     prometheus_retention_size: str = Field("1GB", pattern=r"^\d+(B|KB|MB|GB|TB)$")
 

@@ -61,7 +61,7 @@ def _write_addresses(rules: Path, settings: LabSettings) -> None:
 
 def configure_alertmanager(directory: Path, settings: LabSettings) -> None:
     """Write Alertmanager's configuration: ALERTMANAGER_CONFIG with this lab's console, and its token."""
-    given = settings.alertmanager_config
+    given = Path(settings.alertmanager_config)
     text = (given if given.is_absolute() else ROOT / given).read_text(encoding="utf-8")
     console = f"http://{reachable(settings.bind_address)}:{settings.console_port}"
     text = text.replace("http://console:8088", console)

@@ -178,8 +178,8 @@ def test_named_volumes_are_all_declared_and_used() -> None:
     used = set()
     for container in CONTAINERS.values():
         for volume in container.get("volumes", []):
-            source = volume["source"] if isinstance(volume, dict) else volume.partition(":")[0]
-            used.add(interpolated(source))
+            text = volume["source"] if isinstance(volume, dict) else volume
+            used.add(interpolated(text).partition(":")[0])
     assert {name for name in used if not name.startswith(".")} == set(COMPOSE["volumes"])
 
 

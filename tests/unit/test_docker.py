@@ -202,7 +202,7 @@ def test_prometheus_scrapes_the_services_that_were_asked_for(
     monkeypatch.setattr(compose, "follow", lambda *_, variables, **__: given.append(variables))
     docker.up(settings, UpOptions(services=("risk", "proposals")), reporter=Told())
     directory = Path(given[0]["PROMETHEUS_TARGETS"])
-    others = {"postgres-exporter:9187", "localhost:9090", "console:8088"}
+    others = {"postgres-exporter:9187", "localhost:9090", "console:8088", "alertmanager:9093"}
     assert scraped(directory) == {"proposals:8001", "risk:8005"} | others
     assert scraped(ROOT / "prometheus" / "targets.docker") > scraped(directory)
     docker.up(settings, UpOptions(services=("risk",)), reporter=Told())
