@@ -41,6 +41,7 @@ OBSERVERS = (Door.PROMETHEUS, Door.DATADOG, Door.APM, Door.LOG)
 # Seconds on the clock at which the scripted player reads.
 MOMENTS_S = (20.0, 45.0, 75.0)
 MINUTES = 5.0
+FORGOTTEN_S = 75.0
 Z = 1.96  # 95 %
 
 
@@ -110,7 +111,11 @@ def run(
         reporter: receives the progress.
     """
     trials: list[Trial] = []
-    for number in items:
+    for place, number in enumerate(items):
+        if place:
+            # The previous fault must have left the one-minute rates and the alerts.
+            forgotten_ns = clock.now_ns() + round(FORGOTTEN_S * NS_PER_S)
+            await_moment("the last fault is forgotten", forgotten_ns, watch=reporter.wait)
         reporter.begin(f"item {number}", TEMPLATES[number].name)
         if player == SCRIPTED:
             trials += _scripted(number, settings, seed, reporter)

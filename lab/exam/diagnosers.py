@@ -59,10 +59,10 @@ class Suspicion:
 
 def diagnose(tables: Tables) -> Answer:
     """Return the answer of the rules of all given doors; `nothing` when no rule applies."""
-    found = [each for door, rule in RULES.items() if door in tables for each in rule(tables[door])]
-    by_kind: dict[str, list[Suspicion]] = defaultdict(list)
-    for suspicion in found:
-        by_kind[suspicion.finding.kind].append(suspicion)
+    by_kind: dict[str, dict[Door, list[Suspicion]]] = defaultdict(lambda: defaultdict(list))
+    for door, rule in RULES.items():
+        for suspicion in rule(tables[door]) if door in tables else ():
+            by_kind[suspicion.finding.kind][door].append(suspicion)
     merged = sorted(map(_merged, by_kind.values()), key=lambda s: -s.weight)
     chosen = merged[:1] + [second for second in merged[1:2] if second.weight >= SECOND]
     if not chosen:
@@ -75,9 +75,12 @@ def diagnose(tables: Tables) -> Answer:
     )
 
 
-def _merged(suspicions: list[Suspicion]) -> Suspicion:
-    """Join what several observers suspect: the fields of the strongest, completed by the others."""
-    ordered = sorted(suspicions, key=lambda s: -s.weight)
+def _merged(by_door: Mapping[Door, list[Suspicion]]) -> Suspicion:
+    """Join what several observers suspect: the fields of the strongest, completed by the others.
+
+    A second observer adds a tenth to the weight; further rows of the same observer add nothing.
+    """
+    ordered = sorted((s for found in by_door.values() for s in found), key=lambda s: -s.weight)
 
     def first(field: str) -> Any:
         return next((v for s in ordered if (v := getattr(s.finding, field))), "")
@@ -89,7 +92,7 @@ def _merged(suspicions: list[Suspicion]) -> Suspicion:
         chain=first("chain") or (),
     )
     evidence = tuple(reference for s in ordered for reference in s.evidence)
-    weight = ordered[0].weight + 0.1 * (len(ordered) - 1)
+    weight = ordered[0].weight + 0.1 * (len(by_door) - 1)
     return Suspicion(weight=min(weight, 1.0), finding=finding, evidence=evidence)
 
 
@@ -214,7 +217,7 @@ def _labels(text: str) -> dict[str, str]:
 
 def _apm(tables: Sequence[Table]) -> Iterator[Suspicion]:
     resources, roots = _rows(tables, 0), _rows(tables, 1)
-    active = {row["service"] for row in resources}
+    active = {row["service"] for row in _rows(tables, 2)}
     for service in SERVICES:
         if active and service not in active:
             yield _suspect("service-stopped", 0.8, service, service)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from lab.clients.prometheus import Prometheus
-from lab.exam.doors import Door
+from lab.exam.doors import Door, doors
 from lab.exam.errors import ExamError
 from lab.foundation import clock
 from lab.foundation.paths import Paths
@@ -44,6 +44,9 @@ FROM spans WHERE start_ns > ? AND ? <> '' GROUP BY service, resource ORDER BY 5 
 SLOWEST = """
 SELECT start_ns, trace_id, service, resource, round(duration_ns / 1e6, 1), error
 FROM spans WHERE start_ns > ? AND ? <> '' AND parent_id IS NULL ORDER BY duration_ns DESC LIMIT ?"""
+ACTIVE = """
+SELECT service, count(*), max(start_ns) FROM spans
+WHERE start_ns > ? AND ? <> '' AND parent_id IS NULL GROUP BY service ORDER BY service LIMIT ?"""
 EVENTS = """
 SELECT at_ns, kind, pid, coalesce(application, ''), coalesce(statement, ''), coalesce(sqlstate, ''),
        coalesce(relation, ''), message, coalesce(trace_id, '')
@@ -79,6 +82,9 @@ class Table:
 def tables(door: Door, settings: LabSettings, since_s: float = SINCE_S) -> tuple[Table, ...]:
     """Return the evidence of one door over the last seconds.
 
+    In an exam not before its start: an earlier fault is no evidence. Spans that show which services are
+    active have the whole range.
+
     Raises:
         ExamError: for `sql`, which has /sessions and psql.
         LabError: when the store or Prometheus does not answer.
@@ -88,12 +94,16 @@ def tables(door: Door, settings: LabSettings, since_s: float = SINCE_S) -> tuple
     if door not in _QUERIES:
         raise ExamError("The door sql has no tables: ./creditlab sessions, ./creditlab psql")
     reader = Reader(Paths.of(settings).store)
-    since_ns = clock.now_ns() - round(since_s * NS_PER_S)
+    whole_ns = clock.now_ns() - round(since_s * NS_PER_S)
+    exam = doors(settings).exam
+    since_ns = max(whole_ns, exam.started_ns) if exam else whole_ns
     return tuple(
         Table(
             title=title,
             columns=columns,
-            rows=tuple(map(shape, reader.rows(sql, (since_ns, OWN, MOST)))),
+            rows=tuple(
+                map(shape, reader.rows(sql, (whole_ns if sql is ACTIVE else since_ns, OWN, MOST)))
+            ),
         )
         for title, columns, sql, shape in _QUERIES[door]
     )
@@ -121,6 +131,10 @@ def _as_is(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return row
 
 
+def _last_timed(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (*row[:-1], f"{moment(row[-1]):%Y-%m-%dT%H:%M:%S}")
+
+
 def _timed(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return (f"{moment(row[0]):%Y-%m-%dT%H:%M:%S}", *row[1:])
 
@@ -140,6 +154,7 @@ _QUERIES: MappingProxyType[Door, tuple[tuple[str, tuple[str, ...], str, _Shape],
             ("spans by service and resource, 2 minutes",
              ("service", "resource", "spans", "errors", "ms", "longest ms", "a trace"), SERVICES, _as_is),
             ("slowest root spans", ("time", "trace", "service", "resource", "ms", "error"), SLOWEST, _timed),
+            ("root spans by service", ("service", "spans", "last"), ACTIVE, _last_timed),
         ),
         Door.LOG: (
             ("events of the server log, newest first",

@@ -10,6 +10,7 @@ from lab.exam.errors import ExamError
 from lab.exam.evidence import Table
 from lab.exam.form import checked
 from lab.exam.items import TEMPLATES
+from lab.exam.vocabulary import SERVICES
 
 METRICS = ("statement", "service", "queryid", "role", "calls", "rows", "ms", "ms per call",
            "blocks read", "temp blocks", "WAL bytes")  # fmt: skip
@@ -110,6 +111,27 @@ def test_without_a_rule_nothing_is_wrong_and_without_data_the_agent_is_stopped()
     assert [
         f.kind for f in diagnose({door: () for door in Door if door is not Door.DATADOG}).findings
     ] == ["nothing"]
+
+
+def test_further_rows_of_one_observer_add_no_weight() -> None:
+    rows = [
+        ("a_month", "back-office", str(n), "credit_app", 20, 20, 400, 20.0, 0, 0, 0)
+        for n in range(9)
+    ]
+    answer = diagnose({Door.DATADOG: _datadog([QUIET, *rows], [_sample(1, "idle", "", "[]")])})
+    assert (answer.findings[0].kind, answer.confidence) == ("sequential-scans", 0.5)
+
+
+def test_a_service_without_root_spans_is_stopped() -> None:
+    columns = ("service", "spans", "last")
+    active = [(name, 5, AT) for name in SERVICES if name != "credit-risk"]
+    found = [
+        Table(title="", columns=("service",), rows=()),
+        Table(title="", columns=("service",), rows=()),
+        Table(title="", columns=columns, rows=tuple(active)),
+    ]
+    [finding] = diagnose({Door.APM: found}).findings
+    assert (finding.kind, finding.culprit) == ("service-stopped", "credit-risk")
 
 
 def test_two_observers_complete_each_other() -> None:

@@ -25,6 +25,7 @@ from lab.telemetry.store import (
     Statement,
     Writer,
 )
+from tests.exam_records import begin
 from tests.fix_store import HOUR_NS, Tally
 
 TRACE = "0123456789abcdef0123456789abcdef"
@@ -91,7 +92,8 @@ def test_datadog_has_what_the_agent_sent(settings: LabSettings) -> None:
 
 
 def test_apm_and_log_have_their_own_records(settings: LabSettings) -> None:
-    resources, roots = tables(Door.APM, settings)
+    resources, roots, active = tables(Door.APM, settings)
+    assert active.rows[0][:2] == ("finance-report", 1)
     assert resources.rows[0][:4] == ("finance-report", "month", 1, 0)
     assert roots.rows[0][1] == TRACE
     events, executions = tables(Door.LOG, settings)
@@ -102,3 +104,14 @@ def test_apm_and_log_have_their_own_records(settings: LabSettings) -> None:
 def test_the_door_sql_has_no_tables(settings: LabSettings) -> None:
     with pytest.raises(ExamError, match="creditlab sessions"):
         tables(Door.SQL, settings)
+
+
+def test_in_an_exam_nothing_before_its_start_is_evidence(settings: LabSettings) -> None:
+    place = begin(settings, *Door)
+    record = place.current()
+    assert record is not None
+    place.write(replace(record, started_ns=clock.now_ns()))
+    assert [table.rows for table in tables(Door.LOG, settings)] == [(), ()]
+    resources, _, active = tables(Door.APM, settings)
+    assert resources.rows == ()
+    assert len(active.rows) == 1

@@ -97,7 +97,7 @@ def ablation(
 ) -> None:
     """Run items, and show which observer alone, or together, leads to the cause.
 
-    Each item is one exam of two minutes; with a command as player, one exam for each selection of doors.
+    Each item takes three minutes; with a command as player, one exam for each selection of doors.
     """
     settings = running_settings(LabSettings.load())
     chosen = ablating.chosen(items, seed)
