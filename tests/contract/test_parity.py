@@ -93,6 +93,20 @@ def test_the_threshold_in_the_query_is_the_one_in_the_options(stem: str) -> None
 
 
 @pytest.mark.parametrize("stem", MONITORS)
+def test_a_monitor_recovers_beyond_its_threshold(stem: str) -> None:
+    """Not those that alert on the first event, and not service checks, which recover by their own count."""
+    body = MONITORS[stem].body
+    thresholds = body["options"]["thresholds"]
+    comparison = COMPARISON.search(body["query"])
+    if comparison is None or not thresholds["critical"] or stem == "CheckpointPressure":
+        assert "critical_recovery" not in thresholds
+    elif comparison[1].startswith("<"):
+        assert thresholds["critical_recovery"] > thresholds["critical"]
+    else:
+        assert 0 < thresholds["critical_recovery"] < thresholds["critical"]
+
+
+@pytest.mark.parametrize("stem", MONITORS)
 def test_a_monitor_says_what_no_data_means_and_reminds(stem: str) -> None:
     options = MONITORS[stem].body["options"]
     tells = options.get("on_missing_data") == "show_and_notify_no_data"
