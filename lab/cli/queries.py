@@ -9,7 +9,9 @@ from lab.cli.drilldown import drilldown
 from lab.cli.views.queries import render, render_one
 from lab.drilldown import By, to_json
 from lab.foundation.errors import LabError
+from lab.foundation.settings import LabSettings
 from lab.foundation.suggestions import unknown
+from lab.stack.mode import running_settings
 from lab.terminal.options import AsJson, Docker, Native
 from lab.terminal.screen import out
 
@@ -30,7 +32,12 @@ def queries(
     if as_json:
         out.print_json(json.dumps(to_json(found)))
     else:
-        out.print(render(found, By(by)))
+        out.print(render(found, By(by), activity_s=_activity_s()))
+
+
+def _activity_s() -> float:
+    """Return the activity interval of the embedded agent of the running lab, in seconds."""
+    return running_settings(LabSettings.load()).embedded_agent_activity_seconds
 
 
 def query(
@@ -45,4 +52,4 @@ def query(
     if as_json:
         out.print_json(json.dumps(to_json(found)))
     else:
-        out.print(render_one(found))
+        out.print(render_one(found, activity_s=_activity_s()))

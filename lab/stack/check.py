@@ -108,14 +108,15 @@ class Checkout:
         marker.unlink(missing_ok=True)
         shutil.rmtree(directory, ignore_errors=True)
         statefile.make_directory(paths.check)
-        self._run([str(interpreter), "-m", "venv", str(directory)], "its environment")
+        options = [] if self.requirements else ["--without-pip"]
+        self._run([str(interpreter), "-m", "venv", *options, str(directory)], "its environment")
         if self.requirements:
             say(f"installing {len(self.requirements)} dependencies of Datadog's check")
             listed = paths.check / "requirements.txt"
             listed.write_text("\n".join(self.requirements) + "\n", encoding="utf-8")
             pip = [str(paths.check_python), "-m", "pip", "install", "--quiet"]
-            options = ["--disable-pip-version-check", "--no-input", "-r", str(listed)]
-            self._run([*pip, *options], "its dependencies")
+            given = ["--disable-pip-version-check", "--no-input", "-r", str(listed)]
+            self._run([*pip, *given], "its dependencies")
         marker.write_text(wanted)
 
     def _python_version(self, interpreter: Path) -> str:

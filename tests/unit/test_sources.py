@@ -8,10 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from lab.cli.views import queries
 from lab.clients.prometheus import Prometheus
 from lab.compare.intake import Datadog
 from lab.compare.stages import Window
 from lab.console.overview import database_load, dbm_source, health
+from lab.console.pages import site
 from lab.drilldown.evidence import Evidence
 from lab.foundation import clock
 from lab.foundation.paths import Paths
@@ -143,7 +145,7 @@ def test_no_sender_can_send_as_the_lab() -> None:
 
 
 def test_another_interval_than_the_agents_is_named(store: Store, settings: LabSettings) -> None:
-    """By `status`, and in the column of `compare`, by the interval that the data state."""
+    """By `status`, commands and pages, and in the column of `compare` by the interval that the data state."""
     fast = settings.model_copy(update={"embedded_agent_activity_seconds": 1})
     named = "embedded agent at 1 s, not the Agent's default 10 s; not Datadog's"
     assert label(Source.EMBEDDED, 1.0) == label_of_all([Source.EMBEDDED, Source.LAB], 1.0) == named
@@ -152,5 +154,8 @@ def test_another_interval_than_the_agents_is_named(store: Store, settings: LabSe
         "embedded agent, not Datadog's)",
         f"{named})",
     ]
+    [note] = queries._source_note({Source.EMBEDDED}, 1.0)
+    assert named in str(note)
+    assert site._environment(fast).globals["embedded"] == named
     store.writer.commit([taken(3, Source.EMBEDDED, 1.0), deltas(Source.EMBEDDED)], timeout_s=60)
     assert Datadog(settings, HOUR).source == f"the intake: {named}"

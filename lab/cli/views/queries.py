@@ -11,14 +11,16 @@ from lab.drilldown.queries import By, QuerySummary
 from lab.drilldown.query import Query
 from lab.drilldown.series import Series
 from lab.telemetry.store import Source
-from lab.telemetry.store.senders import label_of_all
+from lab.telemetry.store.senders import DEFAULT_ACTIVITY_S, label_of_all
 
 LISTED = 20
 SHOWN = 8
 TEXT_WIDTH = 44
 
 
-def render(listed: Sequence[QuerySummary], by: By) -> RenderableType:
+def render(
+    listed: Sequence[QuerySummary], by: By, *, activity_s: float = DEFAULT_ACTIVITY_S
+) -> RenderableType:
     """Return the list, in the given order."""
     if not listed:
         text = "DBM reported no call in the last hour. `./creditlab status` shows whether events arrive."
@@ -52,13 +54,13 @@ def render(listed: Sequence[QuerySummary], by: By) -> RenderableType:
             figures.Fitting(table),
             *notes,
             Text(),
-            *_source_note({q.source for q in listed}),
+            *_source_note({q.source for q in listed}, activity_s),
         ),
         (0, 2),
     )
 
 
-def render_one(query: Query) -> RenderableType:
+def render_one(query: Query, *, activity_s: float = DEFAULT_ACTIVITY_S) -> RenderableType:
     """Return one statement: text, totals, both observers, plans, slowest executions, tables."""
     name = query.statement or "unnamed"
     parts: list[RenderableType] = [
@@ -70,7 +72,7 @@ def render_one(query: Query) -> RenderableType:
         Padding(Text(query.text, style="cyan"), (0, 0, 0, 2)),
         Text(),
         *_totals(query),
-        *_observers(query.series),
+        *_observers(query.series, activity_s),
         *_plans(query),
         *_slowest(query),
         *_tables(query),
@@ -91,7 +93,7 @@ def _totals(query: Query) -> Iterator[RenderableType]:
     yield Text(f"{calls_line}{who}.")
 
 
-def _observers(series: Series) -> Iterator[RenderableType]:
+def _observers(series: Series, activity_s: float) -> Iterator[RenderableType]:
     yield Text()
     yield Text("Both observers, over the steps with data in Prometheus", style="bold")
     table = figures.grid("observer", "calls", "mean", right=("calls", "mean"))
@@ -105,7 +107,7 @@ def _observers(series: Series) -> Iterator[RenderableType]:
     yield table
     for reason in series.absent.values():
         yield Text(f"{reason}.", style="dim")
-    yield from _source_note({Source(series.dbm_source)} if series.dbm_source else set())
+    yield from _source_note({Source(series.dbm_source)} if series.dbm_source else set(), activity_s)
 
 
 def _plans(query: Query) -> Iterator[RenderableType]:
@@ -174,9 +176,9 @@ def _tables(query: Query) -> Iterator[RenderableType]:
         yield Text(f"{reason.splitlines()[0]}", style="dim")
 
 
-def _source_note(sources: set[Source]) -> Iterator[RenderableType]:
+def _source_note(sources: set[Source], activity_s: float) -> Iterator[RenderableType]:
     if {Source.EMBEDDED, Source.CHECK} & sources:
-        yield Text(f"Source of DBM's data: {label_of_all(sources)}.", style="dim")
+        yield Text(f"Source of DBM's data: {label_of_all(sources, activity_s)}.", style="dim")
 
 
 def _one_line(text: str) -> str:
