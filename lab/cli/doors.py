@@ -24,6 +24,7 @@ NEEDS: Mapping[str, tuple[Door, ...] | None] = MappingProxyType({
     "drill": None,
     "bench": None,
     "tour": None,
+    "sheet": None,
     "verify": None,
     "restart": None,
 })  # fmt: skip

@@ -26,6 +26,8 @@ NEEDS: Mapping[str, tuple[Door, ...] | None] = MappingProxyType({
     r"/traces": (Door.APM,),
     r"/traces/.+": EXPLAINED,
     r"/queries(/.*)?": (Door.PROMETHEUS, Door.DATADOG, Door.LOG),
+    r"/plans": EXPLAINED,
+    r"/alerts": (Door.PROMETHEUS,),
     r"/sessions": (Door.SQL,),
     r"/compare": EVERY,
     r"/prometheus": (Door.PROMETHEUS,),

@@ -58,7 +58,7 @@ def test_every_page_and_api_names_its_doors(settings: LabSettings) -> None:
         filled = re.sub(r"\{door\}", "log", path)
         filled = re.sub(r"\{[^}]+\}", "x1", filled)
         matching = [pattern for pattern in NEEDS if re.fullmatch(pattern, filled)]
-        assert bool(matching) != (path in OPEN), path
+        assert bool(matching) != (path in OPEN), f"{path}: NEEDS or OPEN of lab/console/doors.py"
 
 
 def test_every_door_has_a_page() -> None:
