@@ -82,7 +82,8 @@ def counter(
     tracks = [case.readings.counter(leg.keys) for leg in legs]
     window = case.window
     truth = cannot(NO_TRUTH)
-    if all(track is not None for track in tracks):
+    # No leg: a statement that no service of the lab ran, such as a drill's.
+    if legs and all(track is not None for track in tracks):
         grown = [
             leg.scale * (track.at(window.now_ns) - track.at(window.since_ns))
             for leg, track in zip(legs, tracks, strict=True)
@@ -135,7 +136,7 @@ def _side(
     why_not: str,
 ) -> Answer:
     seen = [one for one in found if one is not None]
-    if len(seen) < len(legs):
+    if not legs or len(seen) < len(legs):
         return cannot(why_not)
     pairs = []
     for leg, one in zip(legs, seen, strict=True):
