@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
 import pytest
@@ -17,6 +17,7 @@ from playwright.sync_api import Browser
 
 from lab.bench.large_store import fill
 from lab.console.pages import PAGES
+from lab.console.pages.expression import EXAMPLES
 from lab.drills.journal import Entry, Step
 from lab.drills.running import Place
 from lab.foundation.paths import Paths
@@ -210,6 +211,49 @@ def test_what_is_pasted_leads_to_its_page_by_keyboard(
     with reader.page.expect_navigation():
         reader.page.keyboard.press("Enter")
     assert reader.page.url == f"{reader.base}{leads_to}"
+
+
+def test_a_range_of_a_chart_is_selected_with_the_mouse_and_stays_on_other_pages(
+    reader: Visit,
+) -> None:
+    """Dragging gives `from` and `to`; the menu keeps them; a click on a bar lists the traces of its time."""
+    reader.open("/")
+    box = reader.page.locator("#load .plot").bounding_box()
+    assert box
+    y = box["y"] + box["height"] / 2
+    reader.page.mouse.move(box["x"] + box["width"] * 0.5, y)
+    reader.page.mouse.down()
+    reader.page.mouse.move(box["x"] + box["width"] - 1, y, steps=4)
+    reader.page.mouse.up()
+    reader.page.wait_for_url("**from=*")
+    chosen = parse_qs(urlsplit(reader.page.url).query)
+    assert 400 < int(chosen["to"][0]) - int(chosen["from"][0]) < 500
+    reader.page.click("nav >> text=Queries")
+    reader.page.wait_for_url("**/queries?**")
+    assert parse_qs(urlsplit(reader.page.url).query) == chosen
+    reader.open("/")
+    box = reader.page.locator("#load .plot").bounding_box()
+    assert box
+    reader.page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] / 2)
+    reader.page.wait_for_url("**/traces?from=*")
+    assert reader.complaints == []
+
+
+def test_pages_pause_ids_are_copied_and_a_wrong_parameter_is_reported(reader: Visit) -> None:
+    reader.open("/queries?window=2h&all=1&by=sideways")
+    notes = reader.page.locator("[role=status]").all_inner_texts()
+    assert [note.split(" was ignored")[0] for note in notes] == ['window="2h"', 'by="sideways"']
+    reader.open("/")
+    pause = reader.page.locator(".pause")
+    pause.click()
+    assert (pause.inner_text(), pause.get_attribute("aria-pressed")) == ("Resume", "true")
+    reader.open(f"/traces/{TRACE}")
+    reader.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    reader.page.locator(".copies").first.click()
+    assert reader.page.evaluate("navigator.clipboard.readText()") == TRACE
+    reader.open("/prometheus")
+    assert reader.page.locator(".plain li").count() == len(EXAMPLES)
+    assert reader.complaints == []
 
 
 def test_a_chart_can_be_read_by_keyboard(reader: Visit) -> None:
