@@ -102,6 +102,27 @@ def test_equal_errors_are_one_incident_with_a_count(store: Store) -> None:
     assert (second.title, second.count) == ("Deadlock", 1)
 
 
+def test_the_lock_waits_of_a_statement_are_one_incident_with_the_longest_time(store: Store) -> None:
+    """Those for other transactions, too; those for another table are not."""
+    messages = (
+        "still waiting for ShareLock on transaction 3577",
+        "still waiting for ShareLock on transaction 3578",
+        "still waiting for AccessShareLock on relation 1 of database 2",
+        "still waiting for AccessShareLock on relation 9 of database 2",
+    )
+    waits = [
+        event(s, kind="lock_wait", message=message, duration_ns=s * 10**8)
+        for s, message in enumerate(messages, 5)
+    ]
+    store.writer.commit(waits, timeout_s=60)
+    found = incidents(store.reader, since=AT - WINDOW, until=AT)
+    assert sorted((each.count, each.duration_ms) for each in found) == [
+        (1, 700.0),
+        (1, 800.0),
+        (2, 600.0),
+    ]
+
+
 def test_what_postgresql_refuses_the_observer_is_no_incident(store: Store) -> None:
     """Refused EXPLAINs of the role datadog are counted apart; its other errors and others' refusals stay."""
     refused = [

@@ -1,6 +1,7 @@
 """Recent incidents from PostgreSQL's log: deadlocks, long lock waits, temporary files, errors.
 
-Equal errors of one statement are one incident with a count, so that a burst does not hide other incidents.
+Equal errors of one statement are one incident with a count, so that a burst does not hide other incidents; so
+are its lock waits for several transactions or rows.
 EXPLAINs of DBM that PostgreSQL rejects are not incidents.
 """
 
@@ -23,6 +24,7 @@ REFUSED_EXPLAIN = (
 )
 # PostgreSQL's log identifies a table by its oid.
 RELATION = re.compile(r"relation ([0-9]{1,10}) of database ([0-9]{1,10})")
+NUMBER = re.compile(r"transaction [0-9]{1,10}|tuple \([0-9]{1,10},[0-9]{1,6}\)")
 TABLES = "SELECT payload FROM snapshots WHERE kind LIKE 'table %'"
 TITLES = {
     Kind.DEADLOCK: "Deadlock",
@@ -139,7 +141,8 @@ def _together(events: Iterable[Event]) -> list[Incident]:
         key = (
             event.kind,
             event.sqlstate,
-            event.message,
+            # Lock waits of one statement differ only by the number of the transaction.
+            NUMBER.sub("", event.message) if event.kind == Kind.LOCK_WAIT else event.message,
             event.role,
             event.service,
             event.statement,
