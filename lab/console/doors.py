@@ -25,6 +25,8 @@ NEEDS: Mapping[str, tuple[Door, ...] | None] = MappingProxyType({
     r"/": EVERY,
     r"/traces": (Door.APM,),
     r"/traces/.+": EXPLAINED,
+    r"/map": (Door.APM,),
+    r"/plans": EXPLAINED,
     r"/queries(/.*)?": (Door.PROMETHEUS, Door.DATADOG, Door.LOG),
     r"/plans": EXPLAINED,
     r"/alerts": (Door.PROMETHEUS,),

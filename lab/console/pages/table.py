@@ -15,6 +15,7 @@ from lab.console.pages import (
     plans,
     queries,
     runbook,
+    service_map,
     sessions,
     tour,
     traces,
@@ -24,6 +25,7 @@ from lab.console.pages.site import PageHandler
 PAGES: MappingProxyType[str, PageHandler] = MappingProxyType(
     {
         "/": overview.page,
+        "/map": service_map.page,
         "/traces": traces.search,
         "/traces/{trace_id}": traces.one,
         "/traces/{trace_id}/{span_id}": execution.page,

@@ -145,7 +145,7 @@ document.addEventListener("click", (event) => {
   const here = new URLSearchParams(location.search);
   if (!link || !RANGE.some((name) => here.get(name))) return;
   const url = new URL(link.href);
-  if (!/^\/($|queries|prometheus|traces$)/.test(url.pathname) || RANGE.some((name) => url.searchParams.has(name)) || link.closest(".segments")) return;
+  if (!/^\/($|map|queries|prometheus|traces$)/.test(url.pathname) || RANGE.some((name) => url.searchParams.has(name)) || link.closest(".segments")) return;
   for (const name of RANGE) if (here.get(name)) url.searchParams.set(name, here.get(name));
   link.href = url;
 }, true);
