@@ -3,9 +3,8 @@
 from types import SimpleNamespace
 from typing import cast
 
-from lab.compare.answers import Answer
+from lab.compare.answers import Answer, Group
 from lab.compare.questions.case import Case, counter
-from lab.compare.questions.statements import Group, mean_of_services
 from lab.compare.stages import Window
 
 
@@ -18,9 +17,7 @@ def test_a_counter_without_a_leg_has_no_answer() -> None:
         datadog=SimpleNamespace(trouble=None),
     )
     given = Answer(value=1.0)
-    found = counter(
-        cast("Case", case), Group.STATEMENTS, "mean", "ms", formula=mean_of_services, datadog=given
-    )
+    found = counter(cast("Case", case), Group.STATEMENTS, "mean", "ms", datadog=given)
     assert (found.truth.value, found.prometheus.value, found.datadog) == (None, None, given)
     assert found.truth.why_not
     assert found.prometheus.why_not
