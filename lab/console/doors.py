@@ -28,7 +28,6 @@ NEEDS: Mapping[str, tuple[Door, ...] | None] = MappingProxyType({
     r"/map": (Door.APM,),
     r"/plans": EXPLAINED,
     r"/queries(/.*)?": (Door.PROMETHEUS, Door.DATADOG, Door.LOG),
-    r"/plans": EXPLAINED,
     r"/alerts": (Door.PROMETHEUS,),
     r"/sessions": (Door.SQL,),
     r"/compare": EVERY,
