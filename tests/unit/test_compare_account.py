@@ -9,6 +9,7 @@ import pytest
 
 from lab.compare.account import DatadogAccount
 from lab.compare.intake import Datadog, Metric
+from lab.compare.run import run
 from lab.compare.stages import Window
 from lab.datadog.account import Account
 from lab.datadog.api import Api
@@ -19,6 +20,7 @@ from lab.telemetry.store import Bounds, QueryMetrics, Record, Source, Writer
 from tests import evidence
 from tests.evidence import deltas
 from tests.fix_datadog import DatadogAccount as OnLoopback
+from tests.fix_postgres import free_port
 from tests.fix_store import HOUR_NS, Tally
 
 NS = 1_000_000_000
@@ -165,6 +167,32 @@ def test_a_query_that_is_not_understood_is_a_refusal_too(
     datadog.instead["GET", "/api/v1/query"] = [(200, said, {})]
     assert side.statement({7}, "calls") is None
     assert "could not be parsed" in (side.trouble or "")
+
+
+def test_a_comparison_with_both_keys_asks_the_account(
+    settings: LabSettings, datadog: OnLoopback
+) -> None:
+    """Every question, when the copy has data of an Agent; else, or without keys, the account is not asked."""
+    away = {"postgres_port": free_port(), "prometheus_port": free_port()}
+    settings = settings.model_copy(update=away)
+    kept(settings, delta("aa", 7, Source.EMBEDDED))
+    keys = DatadogSettings.load()
+    assert run(settings, since_s=60, keys=keys).datadog.startswith("the intake: embedded agent")
+    kept(settings, delta("aa", 7))
+    assert run(settings, since_s=60).datadog == "the intake: what the Datadog Agent sent"
+    assert datadog.requests == []
+    datadog.samples = [event("aa", plan="p1")]
+    committed = f"sum:postgresql.commits{{{SCOPE},db:creditdb}}"
+    datadog.series = {committed: [([], [(clock.now_ns() // NS - 5, 5.0)])]}
+    found = run(settings, since_s=60, keys=keys)
+    assert found.datadog.startswith("the API of datadoghq.com")
+    answers = {row.question: row.datadog for row in found.rows}
+    assert answers["statements with a plan"].value == 1.0
+    assert answers["transactions committed"].value == 50.0
+    assert {path for _, path in datadog.requests} == {
+        "/api/v1/query",
+        "/api/v1/logs-analytics/list",
+    }
 
 
 @pytest.mark.parametrize(
