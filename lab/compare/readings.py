@@ -3,10 +3,10 @@
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import accumulate, pairwise
+from functools import cache, partial
+from itertools import accumulate
 from typing import Self, TypeAlias
 
 from lab.telemetry.store import Reader, StoreError, TruthReading
@@ -73,26 +73,29 @@ class Readings:
     """The readings since a time, by column."""
 
     def __init__(
-        self, readings: Sequence[Reading], buckets: Sequence[tuple[int, Buckets]] = ()
+        self,
+        readings: Iterable[Reading],
+        buckets: Sequence[tuple[int, Callable[[], Buckets]]] = (),
     ) -> None:
-        self.begins = [reading.begin_ns for reading in readings]
-        self._ends = [reading.end_ns for reading in readings]
+        """Keep the values of readings in arrays, because their objects take twenty times as much memory.
+
+        Args:
+            readings: oldest first; each is discarded once its values are kept.
+            buckets: time of each reading of the clocks' buckets, and how to decode it.
+        """
+        self.begins: list[int] = []
+        self._ends: list[int] = []
         # By kind and name: numbers of readings, and values of all columns.
         self._rows: defaultdict[tuple[str, str], tuple[array[int], array[float]]] = defaultdict(
             lambda: (array("l"), array("d"))
         )
         # The statements with the least time are left out of a reading that is full.
-        self._is_full = [len(one.values.get("statement", ())) >= MAX_STATEMENTS for one in readings]
+        self._is_full: list[bool] = []
         for index, reading in enumerate(readings):
-            for kind, named in reading.values.items():
-                for name, values in named.items():
-                    if len(values) != len(COLUMNS.get(kind, ())):
-                        continue
-                    indexes, flat = self._rows[kind, name]
-                    indexes.append(index)
-                    flat.extend(values)
+            self._keep(index, reading)
         self._buckets = buckets
         self.counter = cache(self._counter)
+        self._grown = cache(self._all_grown)
 
     @classmethod
     def since(cls, reader: Reader, since_ns: int) -> Self:
@@ -107,8 +110,20 @@ class Readings:
             except StoreError:
                 return []
 
-        buckets = [(one.at_ns, decoded_buckets(one)) for one in of(Kind.BUCKETS)]
-        return cls(list(map(decoded, of(Kind.COUNTERS))), buckets)
+        buckets = [(one.at_ns, partial(decoded_buckets, one)) for one in of(Kind.BUCKETS)]
+        return cls(map(decoded, of(Kind.COUNTERS)), buckets)
+
+    def _keep(self, index: int, reading: Reading) -> None:
+        self.begins.append(reading.begin_ns)
+        self._ends.append(reading.end_ns)
+        self._is_full.append(len(reading.values.get("statement", ())) >= MAX_STATEMENTS)
+        for kind, named in reading.values.items():
+            for name, values in named.items():
+                if len(values) != len(COLUMNS.get(kind, ())):
+                    continue
+                indexes, flat = self._rows[kind, name]
+                indexes.append(index)
+                flat.extend(values)
 
     def names(self, kind: str) -> set[str]:
         """Return the names of a kind."""
@@ -156,22 +171,39 @@ class Readings:
         self, q: float, clocks: Sequence[str], *, since_ns: int, until_ns: int
     ) -> float | None:
         """Return a quantile of the clocks' durations in an aligned range, in seconds; exact to 1 %."""
-        found = [one for one in self._buckets if since_ns <= one[0] <= until_ns]
+        by_clock = self._grown(since_ns, until_ns)
         grown: Counter[int] = Counter()
-        for (_, before), (_, after) in pairwise(found):
-            for name in clocks:
-                grown.update(_growth(before.get(name, {}), after.get(name, {})))
+        for name in clocks:
+            grown.update(by_clock.get(name, {}))
         ordered = sorted(bucket for bucket, count in grown.items() if count > 0)
         totals = list(accumulate(grown[bucket] for bucket in ordered))
         if not totals:
             return None
         return middle_s(ordered[bisect_left(totals, q * totals[-1])])
 
+    def _all_grown(self, since_ns: int, until_ns: int) -> dict[str, Counter[int]]:
+        """Return what the buckets of each clock grew by; one reading is decoded at a time."""
+        decode = [one for at_ns, one in self._buckets if since_ns <= at_ns <= until_ns]
+        grown: defaultdict[str, Counter[int]] = defaultdict(Counter)
+        before: Buckets | None = None
+        for one in decode:
+            after = one()
+            if before is not None:
+                for name, counts in after.items():
+                    if counts != (earlier := before.get(name, {})):
+                        grown[name].update(_growth(earlier, counts))
+            before = after
+        return dict(grown)
+
 
 def _growth(before: dict[int, int], after: dict[int, int]) -> dict[int, int]:
     if any(count > after.get(bucket, 0) for bucket, count in before.items()):
         return after  # the service was restarted
-    return {bucket: count - before.get(bucket, 0) for bucket, count in after.items()}
+    return {
+        bucket: count - before.get(bucket, 0)
+        for bucket, count in after.items()
+        if count != before.get(bucket, 0)
+    }
 
 
 def continued(values: Sequence[float]) -> list[float]:

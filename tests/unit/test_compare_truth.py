@@ -1,6 +1,7 @@
 """The truth at an observer's moments; the parts of an error add up, and exact counters have none."""
 
 import random
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -178,7 +179,7 @@ def test_a_quantile_is_that_of_the_window_and_of_the_clocks() -> None:
         (20 * NS, {"a/operation/x": {slow: 10}}),
         (30 * NS, {"a/operation/x": {slow: 900}}),
     ]
-    found = Readings([], buckets)
+    found = Readings([], [(at_ns, partial(dict, counts)) for at_ns, counts in buckets])
     assert found.aligned(9 * NS, 29 * NS) == (0, 20 * NS)
     assert found.aligned(31 * NS, 32 * NS) == (31 * NS, 32 * NS)
     names = ["a/operation/x"]
