@@ -66,7 +66,7 @@ def run(
         )
         rows = tuple(row for module in QUESTIONS for row in module.compare(case))
         by_role, seconds = costs(case.truth)
-        sides = (case.truth, case.prometheus, case.datadog)
+        sides = (case.truth, case.prometheus, case.datadog, case.datadog.spans)
         absent = [side.trouble for side in sides if side.trouble]
         if not readings.begins:
             absent.append("The lab has no readings of ground truth: the console makes them.")

@@ -38,6 +38,8 @@ class Spans:
 
     def __init__(self, reader: Reader, window: Window, *, last_id: int = MAX_ID) -> None:
         self._reader = reader
+        # The store's first error, such as a time limit; its questions have no answer then.
+        self.trouble: str | None = None
         # Of the newest span that counts.
         self._last_id = last_id
         self._window = window
@@ -176,7 +178,8 @@ class Spans:
     def _rows(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         try:
             return self._reader.rows(sql, parameters)
-        except StoreError:
+        except StoreError as error:
+            self.trouble = self.trouble or str(error)
             return []
 
     def _observed(

@@ -62,3 +62,15 @@ def test_only_what_had_arrived_is_counted(tmp_path: Path) -> None:
 
 def test_without_a_store_everything_counts(tmp_path: Path) -> None:
     assert Arrived.at_this_moment(Reader(tmp_path / "none")) == Arrived()
+
+
+def test_a_store_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    """Its spans are not counted as none in silence."""
+    now_ns = clock.now_ns()
+    side = Datadog(
+        LabSettings(_env_file=None, lab_state_dir=tmp_path), Window(since_ns=0, now_ns=now_ns)
+    )
+    assert side.operations("credit-risk") is None
+    assert side.statement_durations("risk_distribution") == []
+    assert side.spans.trouble
+    assert "There is no store" in side.spans.trouble
