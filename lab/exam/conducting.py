@@ -186,18 +186,19 @@ class _Exam:
         with suppress(LabError):
             if self._snapshot and restoring.started(self._settings) != self._snapshot.started:
                 self._notes.append("PostgreSQL was restarted during the exam")
-        faults = tuple(truth.collect(actor, self._settings, ended_ns) for actor in self._faults)
-        clock_ns = self._record.clock_ns
-        observed = [
-            each
-            for actor, fault in zip(self._faults, faults, strict=True)
-            for each in truth.observed(actor, fault, self._settings, clock_ns or ended_ns, ended_ns)
-        ]
         self._end_actors()
         try:
             self._restore()
         except LabError as error:
             void = void or str(error)
+        # After the heal: it takes some seconds, and needs no fault.
+        faults = tuple(truth.collect(actor, self._settings, ended_ns) for actor in self._faults)
+        clock_ns = self._record.clock_ns or ended_ns
+        observed = [
+            each
+            for actor, fault in zip(self._faults, faults, strict=True)
+            for each in truth.observed(actor, fault, self._settings, clock_ns, ended_ns)
+        ]
         log = ending.log_of(self._record, self._files, ended_ns=ended_ns, void=void)
         gone = self._item.without_data
         log = replace(
