@@ -15,6 +15,7 @@ READS = {
 }  # fmt: skip
 EXCEPTIONS = {
     "lab/foundation/clock.py": "the one source",
+    "lab/telemetry/check/process.py": "a process without the lab's code; a start time that the check reports",
     "workload/engine.py": "the phase of the load's shape, which replicas share; compared with no record",
     "workload/services/underwriting.py": "the day of a decision, as a bank's application reads it",
 }

@@ -131,6 +131,8 @@ ELSEWHERE = {
     ("prometheus", "CONSOLE_TOKEN"): None,
     ("alertmanager", "CONSOLE_TOKEN"): None,
     ("console", "POSTGRES_HOST"): "127.0.0.1",
+    # Each replica has clocks of its own, and a Service's name leads to one of them.
+    ("console", "SERVICES_BY_NAME"): None,
     # The superuser is not admitted from the seed's pod, so its password is not given.
     ("seed", "POSTGRES_PASSWORD"): None,
     ("seed", "POSTGRES_USER"): None,
