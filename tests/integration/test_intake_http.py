@@ -162,15 +162,15 @@ def test_a_real_ddtrace(console: RunningConsole, version: str) -> None:
 
 
 def test_a_token_when_it_is_set(tmp_path: Path) -> None:
-    """With a token, senders give it as API key, readers as bearer; /healthz stays open."""
+    """Agents give it as API key, readers as bearer; a tracer of this machine has none."""
     console = start_console(tmp_path, LAB_CONSOLE_TOKEN="s3cret-token", BIND_ADDRESS="127.0.0.1")
     try:
         body = payloads.v05()
-        assert console.send("POST", "/v0.5/traces", body).status == 403
-        assert console.send("POST", "/v0.5/traces", body, {"DD-API-KEY": "wrong"}).status == 403
-        assert (
-            console.send("POST", "/v0.5/traces", body, {"DD-API-KEY": "s3cret-token"}).status == 200
-        )
+        assert console.send("POST", "/v0.5/traces", body).status == 200
+        wanted = {"s3cret-token": 200, "wrong": 403, "": 403}
+        for token, status in wanted.items():
+            given = {"DD-API-KEY": token} if token else {}
+            assert console.send("POST", "/intake/", b"{}", given).status == status
         assert console.send("GET", "/metrics").status == 401
         bearer = {"Authorization": "Bearer s3cret-token"}
         assert console.send("GET", "/metrics", headers=bearer).status == 200

@@ -10,7 +10,7 @@ from tests.fix_console import start_console
 
 TOKEN = "the right token"
 GUESS = "a-guess-that-no-log-may-hold"
-ROUTES = (("GET", "/metrics"), ("GET", "/api/drilldown/queries"), ("POST", "/v0.5/traces"))
+ROUTES = (("GET", "/metrics"), ("GET", "/api/drilldown/queries"), ("POST", "/intake/"))
 
 
 def test_an_address_is_blocked_for_the_rest_of_its_minute(
@@ -66,7 +66,7 @@ def test_guessing_ends_whatever_way_it_goes(
         assert refused <= {401, 403}
         assert send(TOKEN) in {401, 403, 429}
         right = {"DD-API-KEY": TOKEN}
-        assert console.send("POST", "/v0.5/traces", b"\x92\x90\x90", right).status == 429
+        assert console.send("POST", "/intake/", b"{}", right).status == 429
     finally:
         console.stop()
     told = capfd.readouterr().err

@@ -49,6 +49,8 @@ class Stream:
         answer: body of the response when the request is accepted.
         status: HTTP status of that response.
         methods: HTTP methods.
+        is_tracer: whether tracers send it. Their protocol has no authentication, as they send to an Agent on
+            their own machine: from this machine it needs no token.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Stream:
     answer: bytes = OK
     status: int = 200
     methods: tuple[str, ...] = ("POST", "PUT")
+    is_tracer: bool = False
 
 
 def _stored(read: Callable[[bytes], list[Record]]) -> Callable[[bytes], Decoded]:
@@ -100,8 +103,8 @@ def _service_checks(body: bytes) -> Decoded:
 
 _check_run = Stream(name="check_run", decode=_service_checks)
 _traces = Stream(name="traces_agent", decode=_stored(agent.traces), answer=RATES)
-_v04 = Stream(name="traces_v04", decode=_stored(tracer.v04), answer=RATES)
-_v05 = Stream(name="traces_v05", decode=_stored(tracer.v05), answer=RATES)
+_v04 = Stream(name="traces_v04", decode=_stored(tracer.v04), answer=RATES, is_tracer=True)
+_v05 = Stream(name="traces_v05", decode=_stored(tracer.v05), answer=RATES, is_tracer=True)
 _metadata = Stream(name="host_metadata", decode=_json)
 
 STREAMS = MappingProxyType({
