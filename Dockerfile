@@ -20,7 +20,7 @@ RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --only-bi
 
 
 FROM ${PYTHON_IMAGE} AS base
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 LABEL org.opencontainers.image.vendor="Credit Lab" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.licenses="Apache-2.0"

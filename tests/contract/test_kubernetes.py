@@ -91,7 +91,7 @@ def test_there_is_a_container_for_each_of_composes() -> None:
 @pytest.mark.parametrize("service", PLACES)
 def test_the_image_is_that_of_compose(service: str) -> None:
     # A service that is built names its image where it is built, or inherits the shared one.
-    image = COMPOSE[service].get("image", "credit-lab-workload:${DD_VERSION:-0.1.0}")
+    image = COMPOSE[service].get("image", "credit-lab-workload:${DD_VERSION:-0.2.0}")
     assert container(overlay("shop"), service)["image"] == default(image)
 
 
