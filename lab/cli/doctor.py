@@ -36,11 +36,13 @@ def doctor(
     """
     # The key belongs to the lab: the Agent of another database has its own.
     key = account.checked_key() if dsn is None else None
-    own = None if dsn else database.dsn(running_settings(LabSettings.load()), Role.SUPERUSER)
+    is_own = dsn is None
+    if dsn is None:
+        dsn = database.dsn(running_settings(LabSettings.load()), Role.SUPERUSER)
     try:
-        report = examine(own or dsn or "", datadog_role=datadog_role, exporter_role=exporter_role)
+        report = examine(dsn, datadog_role=datadog_role, exporter_role=exporter_role)
     except DatabaseError as error:
-        if not own:
+        if not is_own:
             error.args = (refusals.of_another_server(str(error)),)
         raise
     if as_json:

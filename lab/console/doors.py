@@ -5,8 +5,6 @@ and the pages of the exam itself, are always open.
 """
 
 import re
-from collections.abc import Mapping
-from types import MappingProxyType
 from urllib.parse import urlencode
 
 from anyio import to_thread
@@ -21,30 +19,30 @@ from lab.foundation.settings import LabSettings
 EXPLAINED = (Door.APM, Door.DATADOG, Door.LOG)
 EVERY = tuple(Door)
 # None: closed in every exam, because it names faults or injects them.
-NEEDS: Mapping[str, tuple[Door, ...] | None] = MappingProxyType({
-    r"/": EVERY,
-    r"/traces": (Door.APM,),
-    r"/traces/.+": EXPLAINED,
-    r"/map": (Door.APM,),
-    r"/plans": EXPLAINED,
-    r"/queries(/.*)?": (Door.PROMETHEUS, Door.DATADOG, Door.LOG),
-    r"/alerts": (Door.PROMETHEUS,),
-    r"/sessions": (Door.SQL,),
-    r"/compare": EVERY,
-    r"/prometheus": (Door.PROMETHEUS,),
-    r"/drills(/.*)?": None,
-    r"/api/drilldown/(trace/.*|slowest-[a-z-]+)": EXPLAINED,
-    r"/api/drilldown/(queries|query/.*)": (Door.PROMETHEUS, Door.DATADOG, Door.LOG),
-    r"/api/drilldown/sessions": (Door.SQL,),
-    r"/jaeger/api/(?!traces/).+": (Door.APM,),
-    r"/jaeger/api/traces/.+": EXPLAINED,
-    r"/loki/api/.+": (Door.LOG,),
-    r"/exam/evidence/prometheus": (Door.PROMETHEUS,),
-    r"/exam/evidence/datadog": (Door.DATADOG,),
-    r"/exam/evidence/apm": (Door.APM,),
-    r"/exam/evidence/log": (Door.LOG,),
-    r"/exam/evidence/sql": (Door.SQL,),
-})  # fmt: skip
+NEEDS: tuple[tuple[re.Pattern[str], tuple[Door, ...] | None], ...] = (
+    (re.compile(r"/"), EVERY),
+    (re.compile(r"/traces"), (Door.APM,)),
+    (re.compile(r"/traces/.+"), EXPLAINED),
+    (re.compile(r"/map"), (Door.APM,)),
+    (re.compile(r"/plans"), EXPLAINED),
+    (re.compile(r"/queries(/.*)?"), (Door.PROMETHEUS, Door.DATADOG, Door.LOG)),
+    (re.compile(r"/alerts"), (Door.PROMETHEUS,)),
+    (re.compile(r"/sessions"), (Door.SQL,)),
+    (re.compile(r"/compare"), EVERY),
+    (re.compile(r"/prometheus"), (Door.PROMETHEUS,)),
+    (re.compile(r"/drills(/.*)?"), None),
+    (re.compile(r"/api/drilldown/(trace/.*|slowest-[a-z-]+)"), EXPLAINED),
+    (re.compile(r"/api/drilldown/(queries|query/.*)"), (Door.PROMETHEUS, Door.DATADOG, Door.LOG)),
+    (re.compile(r"/api/drilldown/sessions"), (Door.SQL,)),
+    (re.compile(r"/jaeger/api/(?!traces/).+"), (Door.APM,)),
+    (re.compile(r"/jaeger/api/traces/.+"), EXPLAINED),
+    (re.compile(r"/loki/api/.+"), (Door.LOG,)),
+    (re.compile(r"/exam/evidence/prometheus"), (Door.PROMETHEUS,)),
+    (re.compile(r"/exam/evidence/datadog"), (Door.DATADOG,)),
+    (re.compile(r"/exam/evidence/apm"), (Door.APM,)),
+    (re.compile(r"/exam/evidence/log"), (Door.LOG,)),
+    (re.compile(r"/exam/evidence/sql"), (Door.SQL,)),
+)  # fmt: skip
 # Documents, and the pages of the exam itself.
 OPEN = frozenset(
     {
@@ -107,8 +105,8 @@ class Doored:
 
 def _needed(path: str) -> tuple[Door, ...] | None:
     """Return the doors that a path needs: none for a path that is always open, None for a closed one."""
-    for pattern, needed in NEEDS.items():
-        if re.fullmatch(pattern, path):
+    for pattern, needed in NEEDS:
+        if pattern.fullmatch(path):
             return needed
     return ()
 

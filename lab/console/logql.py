@@ -181,7 +181,7 @@ def duration_ns(text: str) -> int:
     Raises:
         LogQLError: when it is none.
     """
-    parts = re.findall(r"([0-9]++)(ms|s|m|h|d)", text[:60])
+    parts = re.findall(r"([0-9]{1,18}+)(ms|s|m|h|d)", text[:60])
     total = sum(int(number) * UNITS[unit] for number, unit in parts)
     if not total or "".join(number + unit for number, unit in parts) != text:
         raise LogQLError(f'"{text[:40]}" is not a duration; expected: such as 10s or 1m30s.')

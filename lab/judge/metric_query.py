@@ -26,6 +26,7 @@ BY = re.compile(r"\s*by\s*\{([^{}]*)\}")
 METHOD = re.compile(r"\.([a-z_]+)\(([^()]*)\)")
 IN = re.compile(r"(?P<key>[\w.-]+)\s+(?P<no>NOT\s+)?IN\s*\((?P<values>[^()]*)\)")
 TAG = re.compile(r"(?P<no>NOT\s+|!)?(?P<key>[\w.-]+):(?P<values>[\w.*/-]+)")
+JOINED = re.compile(r"\s*+,|\s++AND\s")
 KEY = re.compile(r"[\w.-]+")
 
 
@@ -240,7 +241,7 @@ def _scope(text: str) -> tuple[Condition, ...]:
         conditions.append(Condition(key=found["key"], values=values, negated=bool(found["no"])))
         at = found.end()
         if text[at:].strip():
-            joined = re.compile(r"\s*,|\s+AND\s").match(text, at)
+            joined = JOINED.match(text, at)
             if joined is None:
                 raise UnsupportedQueryError(f"unsupported scope: {text[at:].strip()[:60]}")
             at = joined.end()

@@ -143,14 +143,14 @@ def test_both_observers_answer_and_are_near_the_truth(lab: Lab) -> None:
     found = lab.json("compare", "--since", "3m")
     assert found["datadog"] == "the intake: embedded agent, not Datadog's"
     rows = {row["question"]: row for row in found["rows"]}
-    calls = next(row for name, row in rows.items() if name.startswith("calls of "))
+    calls = [row for name, row in rows.items() if name.startswith("calls of ")]
     for side in ("prometheus", "datadog"):
-        assert calls[side]["value"] == pytest.approx(calls["truth"]["value"], rel=0.3)
-        assert calls[side]["age_s"] < 60
-        # At its own moments a stack counts exactly what PostgreSQL counts; not a drill's new statement, nor
-        # calls while a drill had stopped the stack.
-        counted = [row[side] for name, row in rows.items() if name.startswith("calls of ")]
-        assert 0.0 in [one["parts"]["observer"] for one in counted]
+        # Not each statement: a rate does not see the first calls of a new one, nor those while a drill had
+        # stopped the stack. At its own moments a stack counts exactly what PostgreSQL counts.
+        truths = [(row[side], row["truth"]["value"]) for row in calls]
+        assert any(one["value"] == pytest.approx(truth, rel=0.3) for one, truth in truths)
+        assert all(one["age_s"] < 60 for one, _ in truths)
+        assert 0.0 in [one["parts"]["observer"] for one, _ in truths]
         assert found["summary"][side]["cannot_percent"] <= 8.0
     assert len(rows) == len(found["rows"]) >= 60
     assert rows["which session blocks which, now"]["prometheus"]["value"] is None

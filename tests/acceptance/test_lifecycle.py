@@ -105,7 +105,7 @@ def test_status_says_what_runs_and_where(lab: Lab) -> None:
         assert psutil.pid_exists(component["pid"])
     addresses = {component["name"]: component["address"] for component in status["components"]}
     assert addresses["postgres"] == f"127.0.0.1:{lab.settings.postgres_port}"
-    assert addresses["prometheus"] == f"http://127.0.0.1:{lab.settings.prometheus_port}"
+    assert addresses["prometheus"] == f"127.0.0.1:{lab.settings.prometheus_port}"
     assert lab.run("status").returncode == 0
 
 
@@ -219,7 +219,7 @@ def test_settings_of_now_do_not_hide_the_lab_that_runs(lab: Lab) -> None:
     shown, told = process.communicate(timeout=COMMAND_SECONDS)
     assert process.returncode == 0
     assert "other values of PROMETHEUS_PORT; `./creditlab restart` applies yours" in told
-    assert f"http://127.0.0.1:{lab.settings.prometheus_port}" in shown
+    assert f"127.0.0.1:{lab.settings.prometheus_port}" in shown
 
 
 def test_psql_asks_the_running_database(lab: Lab) -> None:

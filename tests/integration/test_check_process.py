@@ -46,6 +46,8 @@ def prepared(tmp_path: Path) -> dict[str, str]:
 COMMAND = [sys.executable, "-P", "-m", "lab.telemetry.check"]
 
 
+# The check has an environment of its own, without the shift of the clock.
+@pytest.mark.real_clock
 def test_what_the_check_sends_is_stored_as_the_checks(
     tmp_path: Path, console: RunningConsole
 ) -> None:

@@ -179,7 +179,10 @@ def test_exemplars_lead_from_a_histogram_to_a_trace(traced: Traced) -> None:
         page = answer.read().decode()
     exemplars = {(m["trace"], m["span"]) for m in EXEMPLAR.finditer(page)}
     assert exemplars
-    assert {m["series"] for m in EXEMPLAR.finditer(page)} == {"credit_operation_duration_seconds"}
+    assert {m["series"] for m in EXEMPLAR.finditer(page)} == {
+        "credit_operation_duration_seconds",
+        "credit_statement_duration_seconds",
+    }
 
     def known() -> bool:
         roots = traced.of("credit.operation")

@@ -60,6 +60,7 @@ def test_the_script_gets_what_is_drawn() -> None:
     drawn = chart([0, 5], [1.23456, None], stacked=True, bands=[band])
     assert drawn.data() == {
         "unit": "ms",
+        "step": 0,
         "times": [0, 5],
         "stacked": True,
         "series": [{"label": "s0", "css": "c0", "values": [1.235, None]}],

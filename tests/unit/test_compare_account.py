@@ -175,10 +175,11 @@ def test_a_comparison_with_both_keys_asks_the_account(
     """Every question, when the copy has data of an Agent; else, or without keys, the account is not asked."""
     away = {"postgres_port": free_port(), "prometheus_port": free_port()}
     settings = settings.model_copy(update=away)
-    kept(settings, delta("aa", 7, Source.EMBEDDED))
+    now = delta("aa", 7, at_ns=clock.now_ns() - NS)
+    kept(settings, replace(now, source=Source.EMBEDDED))
     keys = DatadogSettings.load()
     assert run(settings, since_s=60, keys=keys).datadog.startswith("the intake: embedded agent")
-    kept(settings, delta("aa", 7))
+    kept(settings, now)
     assert run(settings, since_s=60).datadog == "the intake: what the Datadog Agent sent"
     assert datadog.requests == []
     datadog.samples = [event("aa", plan="p1")]
@@ -203,12 +204,12 @@ def test_whose_data_these_are(
     settings: LabSettings, sources: list[Source], *, embedded: bool
 ) -> None:
     """The account is queried unless only the embedded agent collects, which sends nothing there."""
-    kept(settings, *(delta("aa", 7, source=source) for source in sources))
+    kept(settings, *(replace(delta("aa", 7), source=source) for source in sources))
     assert Datadog(settings, WINDOW).is_embedded is embedded
 
 
-def delta(signature: str, queryid: int, source: Source = Source.AGENT) -> QueryMetrics:
-    return deltas(queryid, at_ns=(NOW - 1) * NS, source=source, signature=signature)
+def delta(signature: str, queryid: int, at_ns: int = (NOW - 1) * NS) -> QueryMetrics:
+    return deltas(queryid, at_ns=at_ns, source=Source.AGENT, signature=signature)
 
 
 def event(signature: str, plan: str | None = None, service: str | None = None) -> dict[str, Any]:
