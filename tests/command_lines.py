@@ -16,6 +16,7 @@ LINES = re.compile(
 # Placeholders of the documents, and the values that replace them.
 PLACEHOLDERS = {
     "NAME": "idle-in-transaction", "QUERYID|NAME": "customer_history", "SERVICE": "risk", "FILE": "m.html",
+    "NUMBER": "1", "DIRECTORY": "recording",
     "[slowest|TRACE_ID|TRACEPARENT]": "slowest", "[--by": "--by", "time|calls|mean|rows|io]": "calls",
     "[--service": "--service", "S]": "customers",
 }  # fmt: skip

@@ -7,7 +7,9 @@ from typing import Any, get_type_hints
 from lab.cli import app
 from lab.terminal.commands import LazyCommand
 
-PLACEHOLDERS = {"name": "idle-in-transaction", "key": "customer_history"}
+PLACEHOLDERS = {"name": "idle-in-transaction", "file": "booklet.html", "recording": "recording"}
+# A drill of an exercise, a statement of a query.
+KEYS = {"exercise": "idle-in-transaction", "query": "customer_history"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +35,14 @@ class Command:
 
     @property
     def arguments(self) -> list[str]:
-        """Return something for each argument without which the command cannot be parsed."""
-        return [
-            PLACEHOLDERS[parameter.name]
-            for parameter in self.command.params
-            if parameter.param_type_name == "argument" and parameter.required
-        ]
+        """Return something for each argument and option without which the command cannot be parsed."""
+        given = {**PLACEHOLDERS, "key": KEYS.get(self.words[-1], "")}
+        needed: list[str] = []
+        for parameter in self.command.params:
+            if parameter.required:
+                option = parameter.param_type_name == "option"
+                needed += [*parameter.opts[:option], given[parameter.name]]
+        return needed
 
     def parse(self, *arguments: str) -> dict[str, Any]:
         """Parse a command line of this command as typer does; nothing is run."""

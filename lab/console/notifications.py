@@ -69,7 +69,7 @@ class NotificationFile:
     """The notifications of one console; a damaged file counts as empty."""
 
     def __init__(self, paths: Paths) -> None:
-        self._path: Path = paths.state / "alerts" / "received.json"
+        self._path: Path = paths.alerts / "received.json"
         self._lock = Lock()
 
     def read(self) -> Received:

@@ -113,7 +113,7 @@ class Place:
     """The exams of one lab."""
 
     def __init__(self, settings: LabSettings) -> None:
-        self._directory = Paths.of(settings).state / "exam"
+        self._directory = Paths.of(settings).exams
 
     @property
     def _current(self) -> Path:

@@ -67,6 +67,21 @@ class Paths:
         return self.state / "drills"
 
     @property
+    def exams(self) -> Path:
+        """The running exam, and a directory for each exam; see lab/exam/place.py."""
+        return self.state / "exam"
+
+    @property
+    def alerts(self) -> Path:
+        """The notifications that the console has received."""
+        return self.state / "alerts"
+
+    @property
+    def mcp_token(self) -> Path:
+        """The token of the MCP server over HTTP."""
+        return self.state / "mcp.token"
+
+    @property
     def logs(self) -> Path:
         """One rotated log file per component."""
         return self.state / "logs"

@@ -131,7 +131,7 @@ def listening(port: int) -> Iterator[socket.socket]:
 
 def token_file(settings: LabSettings) -> Path:
     """Return the file with the token, readable by its owner only."""
-    return Paths.of(settings).state / "mcp.token"
+    return Paths.of(settings).mcp_token
 
 
 def token_of(settings: LabSettings) -> str:

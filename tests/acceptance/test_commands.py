@@ -63,6 +63,7 @@ class How:
 REFUSED = frozenset({2})
 RUNS = "drills/running.json"
 LIFECYCLE = "tests/acceptance/test_lifecycle.py"
+EXAMS = "tests/acceptance/test_exam.py: while an exam is running, no drill may run beside it"
 BENCH = "tests/integration/test_bench_NAME.py: the command in its shortest form, on a server of the tests"
 # As in the documents: Ctrl-C ends the run, not the time.
 LASTS = {"--for": "10m", "--intensity": "0.5"}
@@ -91,9 +92,19 @@ HOW = {
     ),
     "verify": How(alone=True),
     # Both observers need some minutes of data to answer everything.
-    "compare": How(values={"--since": "5m", "--html": "compare.html"}, statuses=frozenset({0, 1, 2})),
+    "compare": How(
+        values={"--since": "5m", "--html": "compare.html", "--csv": "compare.csv"},
+        statuses=frozenset({0, 1, 2}),
+    ),
+    "tour": How(
+        values={"--lang": "pt", "--step": "1", "--incident": "6"},
+        elsewhere="tests/acceptance/test_first_minutes.py: one of its steps is a drill",
+    ),
+    # There may be no drill that was judged.
+    "sheet": How(values={"--html": "sheet.html"}, statuses=frozenset({0, 2})),
     # There is no key, so that no account is asked.
     "datadog push": How(statuses=REFUSED),
+    "datadog walkthrough": How(),
     "drill list": How(),
     "drill show": How(),
     "drill run": How(values=LASTS, begun=RUNS),
@@ -102,6 +113,36 @@ HOW = {
     "drill quiet": How(values={"--for": "10m"}, begun="drills/lock"),
     "drill random": How(values={"--seed": "15", "--every": "5m", "--intensity": "0.5"}, begun=RUNS),
     "drill stop": How(alone=True),
+    "drill exercise": How(values={"--hints": "2"}),
+    "drill booklet": How(),
+    # There is no recording; with one: tests/integration/test_recording.py.
+    "drill judge": How(values={"--recording": "recording", "--html": "j.html"}, statuses=REFUSED),
+    # Nor is there a minute of this lab before a drill was judged.
+    "drill tune": How(values={"--recording": "recording"}, statuses=frozenset({0, 2})),
+    "exam start": How(
+        values={"--seed": "15", "--item": "0", "--with": "log", "--minutes": "1"}, elsewhere=EXAMS
+    ),
+    "exam status": How(),
+    "exam kinds": How(),
+    # No exam is running, and none was taken.
+    "exam hint": How(statuses=REFUSED),
+    "exam answer": How(
+        values={
+            "--object": "customers", "--culprit": "risk", "--chain": "11,12",
+            "--onset": "2026-11-28T19:03:26", "--also": "burst", "--also-object": "customers",
+            "--also-culprit": "risk", "--confidence": "0.9", "--evidence": "sample:11",
+            "--form": "answer.json",
+        },
+        statuses=REFUSED,
+    ),
+    "exam stop": How(),
+    "exam list": How(),
+    "exam report": How(values={"--html": "exam.html"}, statuses=REFUSED),
+    "exam check": How(values={"--items": "0", "--seed": "15"}, elsewhere=EXAMS),
+    "exam ablation": How(
+        values={"--items": "0,", "--seed": "15", "--player": "scripted", "--html": "experiment.html"},
+        elsewhere="tests/unit/test_exam_ablation.py; here each item would take three minutes",
+    ),
     "mcp": How(
         values={"--with": "prometheus", "--port": "0"},
         elsewhere="tests/integration/test_mcp_transports.py; the last but one of test_drilldown.py",
@@ -120,7 +161,11 @@ HOW = {
     "bench pages": How(values={"--spans": "1000", "--times": "1"}, elsewhere=BENCH),
 }  # fmt: skip
 GOES_ON = {("logs", "--follow"), ("logs", "-f")}
-ELSEWHERE = {("up", "--foreground"): LIFECYCLE}
+ELSEWHERE = {
+    ("up", "--foreground"): LIFECYCLE,
+    # It asks the engine when a tool is called.
+    ("mcp", "--docker"): "tests/integration/test_mcp_transports.py",
+}
 TOGETHER = "all options"
 COMMANDS = {command.name: command for command in all_commands()}
 
@@ -148,12 +193,11 @@ class Call:
 
     @property
     def is_run_here(self) -> bool:
+        if {(self.command.name, word) for word in self.arguments} & set(ELSEWHERE):
+            return False
         if "--docker" in self.arguments:
             return True  # no engine answers, so that it changes nothing
-        if self.how.once:
-            return self.source == TOGETHER
-        named = {(self.command.name, word) for word in self.arguments}
-        return not self.how.elsewhere and not named & set(ELSEWHERE)
+        return self.source == TOGETHER if self.how.once else not self.how.elsewhere
 
     @property
     def lasts(self) -> bool:
@@ -165,6 +209,8 @@ class Call:
         """The exit statuses that are right for this call."""
         if "--docker" in self.arguments or "..." in self.variables.values():
             return REFUSED  # no engine answers; no key is valid
+        if self.variables.get("DATADOG_AGENT") == "check":
+            return REFUSED  # there is no checkout of the check
         if self.lasts:
             return frozenset({INTERRUPTED})
         return self.how.statuses

@@ -10,10 +10,14 @@ from rich.text import Text
 from lab.learn import exercises
 from lab.terminal.screen import out
 
+MOST_HINTS = 20
+
 
 def exercise(
     key: Annotated[str, typer.Argument(metavar="NUMBER|DRILL", help="1 to 22, or a drill's name.")],
-    hints: Annotated[int, typer.Option(help="Show so many hints.", min=0, metavar="N")] = 0,
+    hints: Annotated[
+        int, typer.Option(help="Show so many hints.", min=0, max=MOST_HINTS, metavar="N")
+    ] = 0,
     answer: Annotated[bool, typer.Option("--answer", help="Show the answer.")] = False,
 ) -> None:
     """Show a drill as a lesson: symptom, where to look, hints one by one, the answer on request."""

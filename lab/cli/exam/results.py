@@ -12,6 +12,7 @@ from lab.exam import ablation as ablating
 from lab.exam import checking, ending, session
 from lab.exam import report as reporting
 from lab.exam.errors import ExamError
+from lab.exam.items import MAX_SEED
 from lab.exam.place import Place
 from lab.foundation.outcome import Outcome
 from lab.foundation.settings import LabSettings
@@ -58,7 +59,9 @@ def check(
     items: Annotated[
         str | None, typer.Option(help="Only these, by number: 0,12,64.", metavar="A,B")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Chooses culprits and intensities.")] = 15,
+    seed: Annotated[
+        int, typer.Option(help="Chooses culprits and intensities.", min=0, max=MAX_SEED)
+    ] = 15,
     as_json: AsJson = False,
 ) -> None:
     """Run items without a player: each must be proven, healed and verified. All: about an hour.
@@ -83,7 +86,9 @@ def ablation(
     items: Annotated[
         str, typer.Option(help="A number of items, chosen by the seed; or ITEM,ITEM.", metavar="N")
     ] = "12",
-    seed: Annotated[int, typer.Option(help="Chooses items, culprits and intensities.")] = 15,
+    seed: Annotated[
+        int, typer.Option(help="Chooses items, culprits and intensities.", min=0, max=MAX_SEED)
+    ] = 15,
     player: Annotated[
         str,
         typer.Option(

@@ -13,6 +13,7 @@ from lab.exam import doors, form, session
 from lab.exam.ending import Result
 from lab.exam.errors import FormError
 from lab.exam.form import Answer
+from lab.exam.items import MAX_SEED, TEMPLATES
 from lab.foundation.settings import LabSettings
 from lab.stack.mode import running_settings
 from lab.terminal.interruption import interruptible
@@ -26,10 +27,18 @@ MAX_FORM_BYTES = 100_000
 
 def start(
     seed: Annotated[
-        int | None, typer.Option(help="The same seed has the same fault; by default it is secret.")
+        int | None,
+        typer.Option(
+            help="The same seed has the same fault; by default it is secret.", min=0, max=MAX_SEED
+        ),
     ] = None,
     item: Annotated[
-        int | None, typer.Option(help="A template by its number, instead of the seed's choice.")
+        int | None,
+        typer.Option(
+            help="A template by its number, instead of the seed's choice.",
+            min=0,
+            max=len(TEMPLATES) - 1,
+        ),
     ] = None,
     observers: Annotated[
         str,

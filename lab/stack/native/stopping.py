@@ -152,7 +152,9 @@ def _forget(paths: Paths) -> None:
 
 def _wipe(paths: Paths) -> None:
     _remove(paths.postgres, paths.prometheus, paths.agent, paths.store.parent, paths.logs)
-    _remove(paths.drills)
+    _remove(
+        paths.alertmanager, paths.check, paths.drills, paths.exams, paths.alerts, paths.mcp_token
+    )
     _remove(paths.up_options, *paths.state.glob(f"*{statefile.DAMAGED}"))
 
 
