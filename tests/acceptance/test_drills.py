@@ -145,13 +145,21 @@ def test_both_observers_answer_and_are_near_the_truth(lab: Lab) -> None:
     rows = {row["question"]: row for row in found["rows"]}
     calls = [row for name, row in rows.items() if name.startswith("calls of ")]
     for side in ("prometheus", "datadog"):
-        # Not each statement: a rate does not see the first calls of a new one, nor those while a drill had
-        # stopped the stack. At its own moments a stack counts exactly what PostgreSQL counts.
+        # In a window with drills a rate misses the first calls of a new statement, and those while the stack
+        # was stopped: each error is explained. At its own moments a stack counts what PostgreSQL counts.
         truths = [(row[side], row["truth"]["value"]) for row in calls]
-        assert any(one["value"] == pytest.approx(truth, rel=0.3) for one, truth in truths)
-        assert all(one["age_s"] < 60 for one, _ in truths)
+        for one, truth in truths:
+            parts = [
+                one["parts"][name] for name in ("observer", "extrapolation", "resolution", "delay")
+            ]
+            assert truth + sum(parts) == pytest.approx(one["value"], abs=0.01), one
+            assert one["age_s"] < 60
         assert 0.0 in [one["parts"]["observer"] for one, _ in truths]
-        assert found["summary"][side]["cannot_percent"] <= 8.0
+        # The statements with most time are the drills' here, of which no service measures anything.
+        cannot = [
+            r for r in found["rows"] if r[side]["value"] is None and r["group"] != "statements"
+        ]
+        assert len(cannot) <= 0.08 * len(rows), cannot
     assert len(rows) == len(found["rows"]) >= 60
     assert rows["which session blocks which, now"]["prometheus"]["value"] is None
     assert rows["work_mem"]["datadog"]["value"] == rows["work_mem"]["truth"]["value"] == 8 * 2**20
