@@ -1,6 +1,7 @@
 """Exams, rendered for a terminal."""
 
 from collections.abc import Sequence
+from math import ceil
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -27,10 +28,8 @@ def begun(record: Record) -> RenderableType:
     lines.add_column(overflow="fold")
     lines.add_row("exam", Text(record.exam, style="bold"))
     if record.state is State.RUNNING:
-        left = seconds_left(record)
-        lines.add_row(
-            "time left", f"{left // 60:.0f} min {left % 60:02.0f} s of {record.minutes:g}"
-        )
+        minutes, seconds = divmod(ceil(seconds_left(record)), 60)
+        lines.add_row("time left", f"{minutes} min {seconds:02} s of {record.minutes:g}")
     else:
         lines.add_row("state", record.state.value)
     lines.add_row("open doors", describe(record.doors))
@@ -100,6 +99,12 @@ def result(found: Result) -> RenderableType:
     parts: list[RenderableType] = [heading, facts]
     for each in grade.faults:
         parts.append(Text(f"\n{each.kind}: answered {each.answered or 'nothing'}", style="bold"))
+        parts.append(
+            Text(
+                f"Credit for the class {each.credit:.1f}, times the weighted mean of what applies.",
+                style="dim",
+            )
+        )
         parts.append(_components(each.components))
     parts.append(
         Text(
