@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lab import verify
+from lab.clients.database import Row
 from lab.foundation.readiness import await_state
 from tests.fix_postgres import Database
 from tests.fix_workload import Process, ask, one, running_service
@@ -20,11 +21,17 @@ READS = (
     "product_performance",
     "delinquency_ageing",
 )
-KEPT = """
-SELECT (SELECT count(*) FROM audit_log),
-       (SELECT count(*) FROM credit_proposals, seed_manifest WHERE proposal_id > max_proposal_id),
-       (SELECT count(*) FROM credit_contracts, seed_manifest WHERE contract_id > max_contract_id),
-       (SELECT count(*) FROM installments, seed_manifest WHERE contract_id > max_contract_id)
+NEWEST = """
+SELECT max(at), (SELECT max(proposal_id) FROM credit_proposals),
+       (SELECT max(contract_id) FROM credit_contracts)
+FROM audit_log
+"""
+# What is left of the rows that were there at that moment, the seed's apart, which stay.
+LEFT = """
+SELECT (SELECT count(*) FROM audit_log WHERE at <= %s),
+       (SELECT count(*) FROM credit_proposals WHERE proposal_id > max_proposal_id AND proposal_id <= %s),
+       (SELECT count(*) FROM credit_contracts WHERE contract_id > max_contract_id AND contract_id <= %s)
+FROM seed_manifest
 """
 SEEDED_CONTRACTS = """
 SELECT count(*) FROM credit_contracts, seed_manifest WHERE contract_id <= max_contract_id
@@ -39,11 +46,22 @@ def await_operations(process: Process, count: float) -> None:
     await_state(f"{count:.0f} operations are done", fewer, within_s=SOON_SECONDS)
 
 
+def await_their_end(database: Database, newest: Row) -> None:
+    """Return when no row is left of those that were written before a moment."""
+
+    def some() -> str | None:
+        [left] = ask(database, LEFT, *newest)
+        return f"audit records, proposals, contracts: {left}" if any(left) else None
+
+    await_state("every row of that moment is archived", some, within_s=SOON_SECONDS)
+
+
 @pytest.mark.timeout(180)
-def test_under_load_the_rows_kept_reach_a_plateau(seeded: Database, tmp_path: Path) -> None:
-    """Three times the operations leave no more rows behind, the books stay sound, the seed is all there.
+def test_under_load_every_row_leaves(seeded: Database, tmp_path: Path) -> None:
+    """Whatever was written is gone while the load goes on, the books stay sound, the seed is all there.
 
     A few seconds of retention stand for the hours of a running lab, a high load of writes for its days.
+    No number of rows is expected: how many are written within the retention is the machine's speed.
     """
     settings = seeded.settings.model_copy(
         update={
@@ -57,14 +75,10 @@ def test_under_load_the_rows_kept_reach_a_plateau(seeded: Database, tmp_path: Pa
     [contracts] = ask(seeded, SEEDED_CONTRACTS)
     with running_service("all", settings, tmp_path, {"DD_TRACE_ENABLED": "false"}) as process:
         await_operations(process, 1500)
-        [early] = ask(seeded, KEPT)
-        await_operations(process, 4500)
-        [late] = ask(seeded, KEPT)
-        written = one(
-            seeded, "SELECT (SELECT sum(rows) FROM audit_summary) + count(*) FROM audit_log"
-        )
+        [newest] = ask(seeded, NEWEST)
+        await_their_end(seeded, newest)
+        archived = one(seeded, "SELECT sum(rows) FROM audit_summary")
         report = verify.run(seeded.settings, window_s=1.0)
-    assert all(after < 1.5 * before + 100 for before, after in zip(early, late, strict=True))
     assert ask(seeded, SEEDED_CONTRACTS) == [contracts]
-    assert written > 3 * late[0]
+    assert archived >= 1500
     assert [check for check in report.checks if check.ok is False] == []

@@ -15,6 +15,11 @@ BY_APPLICATION = 'table_action:credit_rows_attempted:rate1m{table=~"$table"}'
 # A table and action that no service writes: the application's side is 0.
 DIFFERENCE = f"({IN_DATABASE} - ({BY_APPLICATION} or 0 * {IN_DATABASE}))"
 VERBS = {"insert": "INSERT", "update": "UPDATE", "delete": "DELETE"}
+# The later of the two: by autovacuum, or by a person.
+LAST_VACUUM = (
+    f"(pg_stat_user_tables_last_autovacuum{{{CHOSEN}}} > pg_stat_user_tables_last_vacuum{{{CHOSEN}}}"
+    f" or pg_stat_user_tables_last_vacuum{{{CHOSEN}}})"
+)
 
 
 def build() -> Dashboard:
@@ -161,9 +166,7 @@ def _summary() -> Panel:
         Column(
             title="last vacuum",
             unit=style.TIME,
-            expr="1000 * ("
-            + _by_table(f"pg_stat_user_tables_last_autovacuum{{{CHOSEN}}}")
-            + " > 0)",
+            expr=f"1000 * ({_by_table(LAST_VACUUM)} > 0)",
         ),
         Column(title="vacuums", unit=style.EXACT, expr=grown("autovacuum_count"), decimals=0),
         labels={"table": 170},
