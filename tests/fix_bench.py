@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lab.bench import group
+from lab.bench.machine import Load, reasons
 from lab.foundation.settings import LabSettings
 from lab.stack.environment import of_settings
 from lab.stack.native.cluster import Cluster
@@ -22,7 +23,8 @@ def bench(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Bench:
-    """Call a benchmark by its arguments; return the document that it prints. Its state is in `tmp_path`."""
+    """Call a benchmark by its arguments; return the document that it prints, without
+    the conditions of the machine, which each has. Its state is in `tmp_path`."""
     own = {"lab_state_dir": tmp_path / "state", "postgres_log_dir": tmp_path}
     settings = cluster.settings.model_copy(update=own)
     for name, value in of_settings(settings, LabSettings.model_fields).items():
@@ -32,6 +34,14 @@ def bench(
     def called(*arguments: str) -> Any:
         capsys.readouterr()
         group.main([*arguments, "--json"], standalone_mode=False)
-        return json.loads(capsys.readouterr().out)
+        document = json.loads(capsys.readouterr().out)
+        machine = document.pop("machine")
+        assert machine["processors"] >= 1
+        assert {"lab", "python"} <= machine["versions"].keys()
+        assert machine["load"]["seconds"] > 0
+        assert len(list(reasons(Load(**machine["load"]), machine["claim"]))) == len(
+            machine["noise"]
+        )
+        return document
 
     return called

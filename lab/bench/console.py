@@ -5,7 +5,6 @@ and a console, at a constant rate; each round has a turn of every state, so that
 affects all states. Ratios are to the turn with the console in the same round.
 """
 
-import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,20 +18,22 @@ from rich.table import Table
 
 from lab import seed as seeding
 from lab.bench.load.services import DELAY, Counts, counted, idle, quantile, running
+from lab.bench.machine import publish, watched
 from lab.bench.own_console import OwnConsole, own_console
-from lab.bench.scratch import checkpoint, scratch_database
+from lab.bench.scratch import checkpoint, postgres_version, scratch_database
 from lab.clients.services import ServiceClient
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
-from lab.stack.mode import running_settings
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
 from lab.terminal.progress import bar
-from lab.terminal.screen import Screen, err, out
+from lab.terminal.screen import Screen, err
 from workload.limits import MAX_LOAD
 from workload.services import SERVICES
 
 DATABASE = "creditlab_bench_console"
+# Rates are paired within a round.
+CLAIM = 0.1
 SCALE = 0.1
 # Pools, caches and the tracers' queues settle after a change; a tracer's timeout is two seconds.
 SETTLE_S = 3.0
@@ -83,17 +84,20 @@ def console(
     as_json: AsJson = False,
 ) -> None:
     """Measure the services with the console on, stopped, killed, frozen, and with a full disk."""
-    settings = running_settings(LabSettings.load())
-    with interruptible(), Screen() as screen, scratch_database(settings, DATABASE) as scratch:
+    settings = LabSettings.load()
+    with (
+        interruptible(),
+        watched(CLAIM, postgres_version()) as watch,
+        Screen() as screen,
+        scratch_database(settings, DATABASE) as scratch,
+    ):
         with bar(err) as progress:
             seeding.ensure(scratch.model_copy(update={"seed_scale": SCALE}), progress=progress)
         checkpoint(scratch)
         screen.begin("rounds")
         states = measure(scratch, load, rounds=rounds, seconds=seconds, say=screen.wait)
-    if as_json:
-        out.print_json(json.dumps({name: asdict(state) for name, state in states.items()}))
-    else:
-        out.print(_table(states, load))
+    document = {"states": {name: asdict(state) for name, state in states.items()}}
+    publish(watch, document, lambda: _table(states, load), as_json=as_json)
 
 
 def measure(

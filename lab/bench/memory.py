@@ -1,11 +1,10 @@
 """`bench memory`: does the memory of the console or of the agent grow while the lab runs?
 
-It starts nothing: it samples the running lab, and fits a straight line through the samples after the
+It samples the running lab, or one that it starts, and fits a straight line through the samples after the
 warm-up, in which caches fill. A leak is a constant slope; an hour shows it.
 """
 
 import csv
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,16 +17,21 @@ import psutil
 import typer
 from rich.table import Table
 
+from lab.bench.machine import publish, watched
+from lab.bench.own_lab import measured_lab
 from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
+from lab.stack.native import records
 from lab.stack.native.records import Record
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
-from lab.terminal.screen import Screen, out
+from lab.terminal.screen import Screen
 
 COMPONENTS = ("console", "datadog")
 EVERY_S = 10.0
+# Memory does not depend on the load of the processors.
+CLAIM = 0.5
 WARM_UP = 0.25
 MB = 1_000_000
 S_PER_HOUR = 3600
@@ -53,17 +57,21 @@ def memory(
     as_json: AsJson = False,
 ) -> None:
     """Measure the memory growth of the running lab's console and agent."""
-    processes = _running(Paths.of(LabSettings.load()))
-    with interruptible(), Screen() as screen:
+    with (
+        interruptible(),
+        measured_lab(LabSettings.load()) as settings,
+        watched(CLAIM) as watch,
+        Screen() as screen,
+    ):
+        watch.include(process for _, process in records.living(Paths.of(settings).run))
+        processes = _running(Paths.of(settings))
         screen.begin("memory")
         seen = _watch(processes, minutes * 60, screen.wait)
     if samples:
         _write(samples, seen)
     found = {name: growth([(at, row[name]) for at, row in seen]) for name in processes}
-    if as_json:
-        out.print_json(json.dumps({name: asdict(one) for name, one in found.items()}))
-    else:
-        out.print(_table(found, minutes))
+    document = {"components": {name: asdict(one) for name, one in found.items()}}
+    publish(watch, document, lambda: _table(found, minutes), as_json=as_json)
 
 
 def growth(samples: Sequence[tuple[float, float]]) -> Growth:

@@ -6,7 +6,6 @@ after the other, each over its own connection.
 """
 
 import http.client
-import json
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -18,16 +17,18 @@ import typer
 from rich.table import Table
 
 from lab.bench.large_store import fill
+from lab.bench.machine import publish, watched
 from lab.bench.own_console import OwnConsole, own_console
 from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
 from lab.stack.native.process_cost import cost_of
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson
-from lab.terminal.screen import Screen, out
+from lab.terminal.screen import Screen
 
 ANSWER_S = 30
 MB = 1_000_000
+CLAIM = 0.1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,13 +61,10 @@ def pages(
     as_json: AsJson = False,
 ) -> None:
     """Measure the console's pages on a large store."""
-    with interruptible(), Screen() as screen:
+    with interruptible(), watched(CLAIM) as watch, Screen() as screen:
         screen.begin("store and pages")
         result = measure(spans, times)
-    if as_json:
-        out.print_json(json.dumps(asdict(result)))
-    else:
-        out.print(_table(result))
+    publish(watch, asdict(result), lambda: _table(result), as_json=as_json)
 
 
 def measure(spans: int, times: int) -> Result:

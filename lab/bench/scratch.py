@@ -1,44 +1,76 @@
-"""A scratch database: the lab's schema, empty, on the lab's server, dropped when the benchmark ends."""
+"""A scratch database: the lab's empty schema, on the running lab's server or on one of the benchmark."""
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from lab.bench.own_server import own_server
 from lab.clients.database import Role, connect, dsn, identifier, rows
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
+from lab.stack.mode import running_settings
 from lab.stack.native.binaries import postgres_bin
 from lab.stack.native.cluster import Cluster
 
 
 @contextmanager
 def scratch_database(settings: LabSettings, name: str) -> Iterator[LabSettings]:
-    """Yield settings that point to a new database of this name, initialized by postgres/init.
+    """Yield settings that point to a new database, initialized by postgres/init.
 
-    A database left by an interrupted run is dropped first; at the end it is dropped in any case.
+    When the lab's server accepts connections, the database is created there with this name, and dropped
+    at the end in any case; one left by an interrupted run is dropped first. Else a temporary server is
+    started.
 
     Raises:
-        DatabaseError: the server does not answer, or the superuser's password is wrong.
+        DatabaseError: the superuser's password of the running server is wrong.
+        LabError: a server does not start.
     """
-    scratch = settings.model_copy(update={"postgres_db": name})
-    program = postgres_bin()
-    cluster = Cluster(
-        settings=scratch,
-        state=Paths.of(settings).postgres,
-        bin=program.path.parent,
-        libraries=program.libraries,
-    )
+    running = running_settings(settings)
+    cluster = _cluster(running.model_copy(update={"postgres_db": name}))
+    if not cluster.is_ready():
+        with _temporary_server(settings) as own:
+            yield own
+        return
     try:
-        _drop(settings, name)
+        _drop(running, name)
         cluster.initialise()
-        yield scratch
+        yield cluster.settings
     finally:
-        _drop(settings, name)
+        _drop(running, name)
+
+
+def postgres_version() -> dict[str, str]:
+    """Return the version of PostgreSQL for the conditions of a measurement."""
+    return {"postgresql": postgres_bin().version}
 
 
 def checkpoint(settings: LabSettings) -> None:
     """Run CHECKPOINT: dirty buffers of earlier work must not slow down the next measurement."""
     with connect(dsn(settings, Role.SUPERUSER)) as connection:
         rows(connection, "CHECKPOINT")
+
+
+@contextmanager
+def _temporary_server(settings: LabSettings) -> Iterator[LabSettings]:
+    parent = Paths.of(settings).state
+    parent.mkdir(parents=True, exist_ok=True)
+    with (
+        # On the lab's disk: /tmp may be in memory, where a commit is too fast.
+        tempfile.TemporaryDirectory(prefix="bench-", dir=parent) as directory,
+        own_server(settings, Path(directory)) as own,
+    ):
+        yield own
+
+
+def _cluster(settings: LabSettings) -> Cluster:
+    program = postgres_bin()
+    return Cluster(
+        settings=settings,
+        state=Paths.of(settings).postgres,
+        bin=program.path.parent,
+        libraries=program.libraries,
+    )
 
 
 def _drop(settings: LabSettings, name: str) -> None:

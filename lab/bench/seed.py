@@ -5,7 +5,6 @@ foreign keys and four-column rows of one pattern; so the ratio is the cost of pl
 comparison of equal work.
 """
 
-import json
 import os
 import subprocess
 from dataclasses import asdict, dataclass
@@ -16,19 +15,20 @@ import typer
 from rich.table import Table
 
 from lab import seed as seeding
-from lab.bench.scratch import checkpoint, scratch_database
+from lab.bench.machine import publish, watched
+from lab.bench.scratch import checkpoint, postgres_version, scratch_database
 from lab.clients.database import Role
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
-from lab.stack.mode import running_settings
 from lab.stack.native.binaries import postgres_bin
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
 from lab.terminal.progress import bar
-from lab.terminal.screen import err, out
+from lab.terminal.screen import err
 from workload.limits import MAX_SCALE, MIN_SCALE
 
 DATABASE = "creditlab_bench_seed"
+CLAIM = 0.1
 # Scale 1 of pgbench: 1 branch, 10 tellers, 100,000 accounts.
 PGBENCH_ROWS = 100_011
 
@@ -84,17 +84,14 @@ def seed(
     as_json: AsJson = False,
 ) -> None:
     """Load the seed and a pgbench database of as many rows, and compare."""
-    settings = running_settings(LabSettings.load())
-    with interruptible():
+    settings = LabSettings.load()
+    with interruptible(), watched(CLAIM, postgres_version()) as watch:
         result = measure(settings, scale)
-    if as_json:
-        out.print_json(json.dumps(result.to_json()))
-    else:
-        out.print(_table(result))
+    publish(watch, result.to_json(), lambda: _table(result), as_json=as_json)
 
 
 def measure(settings: LabSettings, scale: float) -> Result:
-    """Load both into a scratch database of the running server, one after the other.
+    """Load both into a scratch database, one after the other.
 
     Raises:
         LabError: the server does not answer, or pgbench is not in the directory of `postgres`, or fails.

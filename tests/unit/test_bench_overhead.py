@@ -13,8 +13,8 @@ from rich.console import Console
 from lab.bench.overhead.command import tables
 from lab.bench.overhead.measure import Plan, Result, Turn
 from lab.bench.overhead.modes import MODES, UNOBSERVED, order
-from lab.bench.overhead.process import running
 from lab.bench.overhead.ratios import ROUNDS_AT_LEAST, Verdict, difference, ratio
+from lab.bench.process import running
 from lab.foundation.errors import LabError
 from lab.foundation.readiness import await_state
 from lab.stack.environment import plain

@@ -1,7 +1,5 @@
 """The command and its table."""
 
-import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from threading import Event
@@ -14,14 +12,19 @@ from rich.text import Text
 
 from lab.bench.cost.figures import Cost, between
 from lab.bench.cost.reading import Reading, bytes_of_spans, read
+from lab.bench.machine import publish, watched
+from lab.bench.own_lab import measured_lab
+from lab.bench.scratch import postgres_version
 from lab.foundation.errors import LabError
+from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
-from lab.stack.mode import running_settings
+from lab.stack.native import records
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
-from lab.terminal.screen import Screen, out
+from lab.terminal.screen import Screen
 from workload.limits import MAX_SECONDS
 
+CLAIM = 0.1
 TOO_SHORT = (
     "The window has no operation, no span or no sample.\n"
     "Check that the lab is under load (./creditlab status), or use a longer window: --seconds 120"
@@ -40,18 +43,16 @@ def cost(
     as_json: AsJson = False,
 ) -> None:
     """Measure the unit costs of an operation, a span and a series, in CPU time and bytes."""
-    settings = running_settings(LabSettings.load())
-    with interruptible(), Screen() as screen:
+    with (
+        interruptible(),
+        measured_lab(LabSettings.load()) as settings,
+        watched(CLAIM, postgres_version()) as watch,
+        Screen() as screen,
+    ):
+        watch.include(process for _, process in records.living(Paths.of(settings).run))
         screen.begin("cost", f"measuring the processes of the lab for {seconds:g} s")
         found = measure(settings, seconds)
-    machine = {"cores": os.cpu_count(), "load_average": os.getloadavg()[0]}
-    if as_json:
-        out.print_json(json.dumps({**asdict(found), **machine}))
-    else:
-        out.print(Group(*_tables(found)))
-        out.print(
-            f"{machine['cores']} cores, load average {machine['load_average']:.1f}", style="dim"
-        )
+    publish(watch, asdict(found), lambda: Group(*_tables(found)), as_json=as_json)
 
 
 def measure(settings: LabSettings, seconds: float) -> Cost:

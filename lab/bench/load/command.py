@@ -1,6 +1,5 @@
 """The command and its tables."""
 
-import json
 import os
 from typing import Annotated
 
@@ -22,17 +21,19 @@ from lab.bench.load.measure import (
     measure,
 )
 from lab.bench.load.scenarios import MIX, SCENARIOS
-from lab.bench.scratch import checkpoint, scratch_database
+from lab.bench.machine import publish, watched
+from lab.bench.scratch import checkpoint, postgres_version, scratch_database
 from lab.foundation.processors import MAX_STOLEN
 from lab.foundation.settings import LabSettings
-from lab.stack.mode import running_settings
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
 from lab.terminal.progress import bar
-from lab.terminal.screen import err, out
+from lab.terminal.screen import err
 from workload.limits import MAX_ARRIVALS_PER_S, MAX_SCALE
 
 DATABASE = "creditlab_bench_load"
+# Ratios are paired within a round.
+CLAIM = 0.05
 CONNECTIONS_PER_CORE = 4
 # The targets of this benchmark.
 TPS_RATIO = 0.8
@@ -64,22 +65,23 @@ def load(
     as_json: AsJson = False,
 ) -> None:
     """Compare the load engine with pgbench, with the same SQL and number of connections."""
-    settings = running_settings(LabSettings.load())
+    settings = LabSettings.load()
     plan = Plan(
         seconds=seconds,
         rounds=rounds,
         connections=CONNECTIONS_PER_CORE * (os.cpu_count() or 1),
         rate=rate,
     )
-    with interruptible(), scratch_database(settings, DATABASE) as scratch:
+    with (
+        interruptible(),
+        watched(CLAIM, postgres_version()) as watch,
+        scratch_database(settings, DATABASE) as scratch,
+    ):
         with bar(err) as progress:
             seeding.ensure(scratch.model_copy(update={"seed_scale": scale}), progress=progress)
         checkpoint(scratch)
         result = _measure(scratch, plan)
-    if as_json:
-        out.print_json(json.dumps(result.to_json()))
-    else:
-        out.print(_tables(result))
+    publish(watch, result.to_json(), lambda: _tables(result), as_json=as_json)
 
 
 def _measure(settings: LabSettings, plan: Plan) -> Result:

@@ -1,6 +1,5 @@
 """The command and its table."""
 
-import json
 import os
 import tempfile
 from pathlib import Path
@@ -14,21 +13,23 @@ from rich.table import Table
 from rich.text import Text
 
 from lab import seed as seeding
+from lab.bench.machine import publish, watched
 from lab.bench.overhead.measure import Plan, Result, measure
 from lab.bench.overhead.modes import ALWAYS_ON, MODES, SCRAPE_EVERY_S, UNOBSERVED
 from lab.bench.overhead.ratios import ROUNDS_AT_LEAST, Estimate, Verdict
-from lab.bench.overhead.server import own_server
-from lab.bench.scratch import checkpoint
+from lab.bench.own_server import own_server
+from lab.bench.scratch import checkpoint, postgres_version
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.stack.native import records
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
 from lab.terminal.progress import bar
-from lab.terminal.screen import err, out, warn
+from lab.terminal.screen import err, warn
 from workload.limits import MAX_SCALE
 
 CONNECTIONS_PER_CORE = 4
+CLAIM = 0.05
 STYLES = {
     Verdict.UNKNOWN: "yellow",
     Verdict.SAME: "dim",
@@ -74,12 +75,9 @@ def overhead(
         processes=os.cpu_count() or 1,
         connections=CONNECTIONS_PER_CORE * (os.cpu_count() or 1),
     )
-    with interruptible():
+    with interruptible(), watched(CLAIM, postgres_version()) as watch:
         result = run(settings, plan, scale)
-    if as_json:
-        out.print_json(json.dumps(result.to_json()))
-    else:
-        out.print(tables(result))
+    publish(watch, result.to_json(), lambda: tables(result), as_json=as_json)
 
 
 def run(settings: LabSettings, plan: Plan, scale: float) -> Result:

@@ -15,9 +15,9 @@ from lab.bench.load.engine import Engine, engine
 from lab.bench.load.scenarios import MIX
 from lab.bench.overhead.modes import ALWAYS_ON, MODES, SCRAPE_EVERY_S, UNOBSERVED, Mode, order
 from lab.bench.overhead.observers import observed, observer, scraped, sink
-from lab.bench.overhead.process import Process
 from lab.bench.overhead.ratios import Estimate, difference, ratio
 from lab.bench.overhead.server import set_auto_explain
+from lab.bench.process import Process
 from lab.foundation.settings import LabSettings
 
 Progress = Callable[[str], None]

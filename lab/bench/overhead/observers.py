@@ -13,8 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from time import monotonic
 
-from lab.bench.overhead.process import Process, running
 from lab.bench.own_console import free_port
+from lab.bench.process import Process, running
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
 from lab.stack.components import SERVICES, find

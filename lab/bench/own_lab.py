@@ -1,0 +1,76 @@
+"""The lab that a benchmark measures: the running one, or one that it starts natively and removes."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab.bench.own_console import free_port
+from lab.foundation.errors import LabError
+from lab.foundation.paths import Paths
+from lab.foundation.settings import ROOT, LabSettings
+from lab.stack.environment import inherited
+from lab.stack.mode import running, running_settings
+from lab.terminal.screen import err
+
+MODULE = (sys.executable, "-P", "-m", "lab")
+SCALE = "0.1"
+LAST_LINES = 12
+
+
+@contextmanager
+def measured_lab(settings: LabSettings) -> Iterator[LabSettings]:
+    """Yield the settings of the running lab, or of a lab on free ports at the default load.
+
+    Raises:
+        LabError: when a lab must be started, and does not start.
+    """
+    if next(running(settings), None):
+        yield running_settings(settings)
+        return
+    parent = Paths.of(settings).state
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=parent) as directory:
+        own = _on_free_ports(settings, Path(directory) / "lab")
+        environment = _environment(own)
+        try:
+            err.print(f"  No lab runs: starting one at scale {SCALE} for the measurement.")
+            _call(environment, "up", "--native", "--scale", SCALE)
+            yield running_settings(own)
+        finally:
+            subprocess.run(
+                [*MODULE, "down", "--native", "--wipe"],
+                env=environment, cwd=ROOT, capture_output=True, check=False,
+            )  # fmt: skip
+
+
+def _on_free_ports(settings: LabSettings, state: Path) -> LabSettings:
+    ports = {name: free_port() for name in LabSettings.model_fields if name.endswith("_port")}
+    own = {"lab_state_dir": state, "postgres_log_dir": None, "datadog_agent": "embedded"}
+    return settings.model_copy(update={**ports, **own})
+
+
+def _environment(own: LabSettings) -> dict[str, str]:
+    names = [name for name in LabSettings.model_fields if name.endswith("_port")]
+    addresses = {name.upper(): str(getattr(own, name)) for name in names}
+    return {
+        **inherited(),
+        **addresses,
+        "LAB_STATE_DIR": str(own.lab_state_dir),
+        "DATADOG_AGENT": own.datadog_agent,
+        # A lab in containers has other ports, and is not meant here.
+        "DOCKER_HOST": f"unix://{own.lab_state_dir}/no-engine",
+    }
+
+
+def _call(environment: dict[str, str], *arguments: str) -> None:
+    command = [*MODULE, *arguments]
+    done = subprocess.run(
+        command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = "\n".join(os.linesep.join((done.stdout, done.stderr)).splitlines()[-LAST_LINES:])
+        raise LabError(f"The benchmark's lab did not start (`{' '.join(arguments)}`):\n{said}")
