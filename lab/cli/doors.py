@@ -4,13 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from lab.exam import ending
-from lab.exam.doors import Door, doors
+from lab.exam.doors import EXPLAINED, Door, doors
 from lab.exam.place import Place
 from lab.foundation.settings import LabSettings
 from lab.stack.mode import running_settings
 from lab.terminal.screen import out
 
-EXPLAINED = (Door.APM, Door.DATADOG, Door.LOG)
 STATEMENTS = (Door.PROMETHEUS, Door.DATADOG, Door.LOG)
 # None: closed in every exam. Commands that are not here show no evidence of a fault.
 NEEDS: Mapping[str, tuple[Door, ...] | None] = MappingProxyType({

@@ -5,6 +5,7 @@ and the pages of the exam itself, are always open.
 """
 
 import re
+from http import HTTPStatus
 from urllib.parse import urlencode
 
 from anyio import to_thread
@@ -12,17 +13,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lab.exam.doors import Door, Doors, doors
+from lab.exam.doors import EXPLAINED, Door, Doors, doors
 from lab.exam.errors import ClosedError
 from lab.foundation.settings import LabSettings
 
-EXPLAINED = (Door.APM, Door.DATADOG, Door.LOG)
 EVERY = tuple(Door)
 # None: closed in every exam, because it names faults or injects them.
 NEEDS: tuple[tuple[re.Pattern[str], tuple[Door, ...] | None], ...] = (
     (re.compile(r"/"), EVERY),
     (re.compile(r"/traces"), (Door.APM,)),
-    (re.compile(r"/traces/.+"), EXPLAINED),
+    (re.compile(r"/traces/[^/]+"), (Door.APM,)),
+    (re.compile(r"/traces/[^/]+/.+"), EXPLAINED),
     (re.compile(r"/map"), (Door.APM,)),
     (re.compile(r"/plans"), EXPLAINED),
     (re.compile(r"/queries(/.*)?"), (Door.PROMETHEUS, Door.DATADOG, Door.LOG)),
@@ -34,8 +35,7 @@ NEEDS: tuple[tuple[re.Pattern[str], tuple[Door, ...] | None], ...] = (
     (re.compile(r"/api/drilldown/(trace/.*|slowest-[a-z-]+)"), EXPLAINED),
     (re.compile(r"/api/drilldown/(queries|query/.*)"), (Door.PROMETHEUS, Door.DATADOG, Door.LOG)),
     (re.compile(r"/api/drilldown/sessions"), (Door.SQL,)),
-    (re.compile(r"/jaeger/api/(?!traces/).+"), (Door.APM,)),
-    (re.compile(r"/jaeger/api/traces/.+"), EXPLAINED),
+    (re.compile(r"/jaeger/api/.+"), (Door.APM,)),
     (re.compile(r"/loki/api/.+"), (Door.LOG,)),
     (re.compile(r"/exam/evidence/prometheus"), (Door.PROMETHEUS,)),
     (re.compile(r"/exam/evidence/datadog"), (Door.DATADOG,)),
@@ -43,6 +43,8 @@ NEEDS: tuple[tuple[re.Pattern[str], tuple[Door, ...] | None], ...] = (
     (re.compile(r"/exam/evidence/log"), (Door.LOG,)),
     (re.compile(r"/exam/evidence/sql"), (Door.SQL,)),
 )  # fmt: skip
+# One trace: with all of these doors open, its executions as well.
+JOINED = re.compile(r"/traces/[^/]+|/jaeger/api/traces/.+")
 # Documents, and the pages of the exam itself.
 OPEN = frozenset(
     {
@@ -56,7 +58,6 @@ OPEN = frozenset(
     }
 )
 MAX_RECORDED = 2_000_000
-FORBIDDEN = 403
 
 
 class Doored:
@@ -78,6 +79,8 @@ class Doored:
                 state.require_none(scope["path"])
             else:
                 state.require(*found)
+                if JOINED.fullmatch(scope["path"]) and state.is_open(*EXPLAINED):
+                    found = EXPLAINED
         except ClosedError as error:
             await _closed(Request(scope), str(error))(scope, receive, send)
             return
@@ -90,9 +93,12 @@ class Doored:
         self, state: Doors, needed: tuple[Door, ...], scope: Scope, receive: Receive, send: Send
     ) -> None:
         body = bytearray()
+        statuses: list[int] = []
 
         async def keep(message: Message) -> None:
-            if message["type"] == "http.response.body":
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+            elif message["type"] == "http.response.body":
                 body.extend(message.get("body", b"")[: MAX_RECORDED - len(body)])
             await send(message)
 
@@ -100,7 +106,10 @@ class Doored:
         query = scope["query_string"].decode(errors="replace")
         what = f"{scope['path']}?{query}" if query else scope["path"]
         first, *further = needed
-        await to_thread.run_sync(lambda: state.record(first, what, bytes(body), *further))
+        failed = statuses != [HTTPStatus.OK]
+        await to_thread.run_sync(
+            lambda: state.record(first, what, bytes(body), *further, failed=failed)
+        )
 
 
 def _needed(path: str) -> tuple[Door, ...] | None:
@@ -115,4 +124,4 @@ def _closed(request: Request, message: str) -> Response:
     if "text/html" in request.headers.get("accept", ""):
         where = urlencode({"closed": request.url.path})
         return RedirectResponse(f"/exam?{where}", status_code=303)
-    return JSONResponse({"errors": [message]}, status_code=FORBIDDEN)
+    return JSONResponse({"errors": [message]}, status_code=HTTPStatus.FORBIDDEN)

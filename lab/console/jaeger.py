@@ -18,6 +18,7 @@ from lab.drilldown import Drilldown, Order, Search
 from lab.drilldown.execution import StatementExecution
 from lab.drilldown.ids import parse
 from lab.drilldown.trace import Trace, TraceSpan
+from lab.exam.doors import EXPLAINED, doors
 from lab.foundation import clock
 from lab.foundation.errors import LabError
 from lab.foundation.timestamps import EPOCH, NS_PER_MS
@@ -73,9 +74,13 @@ def _dependencies(drilldown: Drilldown, parameters: Mapping[str, str]) -> object
 
 
 def _one(drilldown: Drilldown, trace_id: str) -> object:
-    """Return one trace; Jaeger's clients omit leading zeros of its id."""
+    """Return one trace; Jaeger's clients omit leading zeros of its id.
+
+    In an exam without the doors of its executions it has the spans only.
+    """
     trace = drilldown.trace(parse(trace_id.zfill(32)).trace_id)
-    known = {each.span_id: each for each in drilldown.executions(trace)}
+    explained = doors(drilldown.settings).is_open(*EXPLAINED)
+    known = {each.span_id: each for each in drilldown.executions(trace)} if explained else {}
     return _document(trace, known)
 
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from lab.exam import players, session
 from lab.exam.ending import Result
-from lab.exam.errors import ExamError
+from lab.exam.errors import ExamError, VoidError
 from lab.exam.items import TEMPLATES
 from lab.exam.scoring import grade
 from lab.exam.session import Options
-from lab.foundation.errors import LabError
 from lab.foundation.outcome import Outcome
 from lab.foundation.reporter import Reporter
 from lab.foundation.settings import LabSettings
@@ -68,9 +67,7 @@ def check(
         reporter.begin(TEMPLATES[number].name)
         try:
             session.start(settings, options, reporter)
-        except LabError as error:
-            if session.current(settings) is not None:
-                raise
+        except VoidError as error:
             yield _failed(number, str(error).splitlines()[0])
             continue
         result = session.stop(settings, reporter)

@@ -30,6 +30,10 @@ class Door(StrEnum):
     SQL = "sql"
 
 
+# Of an execution: its span, its activity samples and its lines of the server log.
+EXPLAINED = (Door.APM, Door.DATADOG, Door.LOG)
+
+
 def parse(given: str) -> tuple[Door, ...]:
     """Return the doors of `--with`: `all`, or names separated by commas.
 
@@ -84,7 +88,9 @@ class Doors:
                 "Answer it, or end it: ./creditlab exam stop"
             )
 
-    def record(self, door: Door, what: str, content: str | bytes, *further: Door) -> None:
+    def record(
+        self, door: Door, what: str, content: str | bytes, *further: Door, failed: bool = False
+    ) -> None:
         """Add a request to the log of the exam: its text, the size of the response, and what it showed.
 
         Args:
@@ -92,6 +98,7 @@ class Doors:
             what: the request, such as a path or an expression.
             content: the response.
             further: other doors that the request needed as well.
+            failed: whether the response is an error, which shows nothing.
         """
         if self.files is None:
             return
@@ -101,7 +108,7 @@ class Doors:
             door="+".join(each.value for each in (door, *further)),
             what=what[: requests.MOST_TEXT],
             size=len(text.encode()) if isinstance(content, str) else len(content),
-            shown=requests.shown((door.value, *further), what, text),
+            shown=() if failed else requests.shown((door.value, *further), what, text),
         )
         requests.append(self.files.requests, request)
 

@@ -13,3 +13,7 @@ class ClosedError(ExamError):
 
 class FormError(ExamError):
     """The answer form is not filled in correctly; nothing was submitted."""
+
+
+class VoidError(ExamError):
+    """The exam was void before its clock started: a fault was not proven, or it was stopped."""

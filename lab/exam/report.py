@@ -9,9 +9,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from lab.exam.ablation import Experiment
 from lab.exam.doors import describe
 from lab.exam.ending import Result
+from lab.exam.experiment import Experiment
 from lab.exam.log import ExamLog, Observed
 from lab.exam.scoring import WEIGHTS
 from lab.foundation.timestamps import NS_PER_S, moment

@@ -1,5 +1,7 @@
 """The log of requests through the doors, and the identifiers of evidence that a response showed.
 
+What the request itself names is not shown by its echo in the response: not in a form, a link or a URL.
+
 A reference of an answer is `KIND:ID`: `trace:` and 32 hexadecimal digits, `plan:` and a queryid, `sample:`
 and the pid of a session, `series:` and the name of a metric, `log:` and the second of a line.
 """
@@ -8,6 +10,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote_plus
 
 import msgspec
 
@@ -24,6 +27,13 @@ PID = re.compile(r"\bpids?\b[^0-9a-z]{1,12}([0-9]{1,8})\b", re.IGNORECASE)
 # A pid at the begin of a line: of a table, or of a tree.
 FIRST = re.compile(r"^[^0-9A-Za-z\n]{0,40}([0-9]{2,8}) {2,}", re.MULTILINE)
 SECOND = re.compile(r"(20[0-9]{2}-[01][0-9]-[0-3][0-9])[T ]([0-2][0-9]:[0-5][0-9]:[0-5][0-9])")
+# Of a page: forms with the values of the request, and help texts.
+WITHOUT_DATA = re.compile(
+    r"<textarea.*?</textarea>|<input[^>]*>|<section[^>]* data-no-evidence.*?</section>", re.DOTALL
+)
+LINK = re.compile(r"\b(?:href|action)=\"[^\"]*\"")
+# A tool's response without rows.
+EMPTY = frozenset({"", "[]", "{}"})
 METRIC = re.compile(r"(?<![\"'A-Za-z0-9_:])[a-z_:][a-zA-Z0-9_:]{2,100}(?![A-Za-z0-9_:(\"'])")
 
 
@@ -44,24 +54,40 @@ class Request:
 def shown(doors: Collection[str], what: str, content: str) -> tuple[str, ...]:
     """Return the references that a response through these doors contains, sorted.
 
-    >>> shown({"prometheus"}, "rate(pg_locks_count[1m])", "")
+    Those of the request's query do not count. Metrics of an expression do when the response has series.
+
+    >>> shown({"prometheus"}, "promql_query query=rate(pg_locks_count[1m])", '[{"value": 1}]')
     ('series:pg_locks_count',)
+    >>> shown({"prometheus"}, "promql_query query=pg_no_such_metric", "[]")
+    ()
     >>> shown({"datadog"}, "/sessions", '{"pid": 4711}')
     ('sample:4711',)
     """
     opened = set(doors)
-    text = content[:MOST_CONTENT]
+    path, _, query = what.partition("?")
+    text = WITHOUT_DATA.sub("", content[:MOST_CONTENT])
     found: set[str] = set()
     if opened & {"apm", "datadog", "log"}:
-        found |= {f"trace:{each}" for each in TRACE.findall(text + what)}
+        found |= {f"trace:{each}" for each in TRACE.findall(text)}
     if opened & {"datadog", "log", "sql"}:
-        found |= {f"plan:{each}" for each in QUERYID.findall(text + what)}
+        found |= {f"plan:{each}" for each in QUERYID.findall(text)}
         found |= {f"sample:{each}" for each in (*PID.findall(text), *FIRST.findall(text))}
     if "log" in opened:
         found |= {f"log:{day}T{time}" for day, time in SECOND.findall(text)}
-    if "prometheus" in opened:
-        found |= {f"series:{each}" for each in METRIC.findall(f"{what}\n{text}") if "_" in each}
+    found -= _named(unquote_plus(query))
+    if "prometheus" in opened and text.strip() not in EMPTY:
+        # A page shows the expression beside its series; of a tool, the request has it.
+        asked = "" if path.startswith("/") else what
+        series = METRIC.findall(f"{asked}\n{LINK.sub('', text)}")
+        found |= {f"series:{each}" for each in series if "_" in each}
     return tuple(sorted(found)[:MOST_SHOWN])
+
+
+def _named(query: str) -> set[str]:
+    """Return everything that a query could name: a trace, a queryid, a pid, a second."""
+    words = {each.lstrip(sign) for each in re.findall(r"-?[0-9a-f]+", query) for sign in ("", "-")}
+    seconds = {f"log:{day}T{time}" for day, time in SECOND.findall(query)}
+    return seconds | {f"{kind}:{word}" for word in words for kind in ("trace", "plan", "sample")}
 
 
 def append(path: Path, request: Request) -> None:

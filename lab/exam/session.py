@@ -14,7 +14,7 @@ from lab.exam import ending
 from lab.exam.conducting import Order
 from lab.exam.doors import Door
 from lab.exam.ending import Hint, Result, Submitted
-from lab.exam.errors import ExamError
+from lab.exam.errors import ExamError, VoidError
 from lab.exam.form import Answer
 from lab.exam.items import MAX_SEED, TEMPLATES, draw
 from lab.exam.place import Place, Record, State
@@ -52,6 +52,7 @@ def start(settings: LabSettings, options: Options, reporter: Reporter) -> Record
 
     Raises:
         ExamError: when an exam or a drill is running, the lab is down, or an option is out of range.
+        VoidError: when a fault was not proven, or the exam was stopped before.
     """
     exam, process = launch(settings, options)
     place = Place(settings)
@@ -69,7 +70,7 @@ def start(settings: LabSettings, options: Options, reporter: Reporter) -> Record
     record = place.current()
     assert record is not None
     if record.state is State.OVER:
-        raise ExamError(f"Exam {exam} is void: {record.says}.\nThe lab is restored. Start another.")
+        raise VoidError(f"Exam {exam} is void: {record.says}.\nThe lab is restored. Start another.")
     reporter.done("exam", f"{exam}: the clock runs")
     return record
 

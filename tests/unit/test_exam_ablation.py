@@ -1,16 +1,29 @@
 """The experiment: rules of the scripted diagnosers, selections of doors, intervals, and its page."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
-from lab.exam import ablation, report
-from lab.exam.ablation import Trial
+from lab.exam import ablation, report, session
 from lab.exam.diagnosers import diagnose
 from lab.exam.doors import Door
-from lab.exam.errors import ExamError
+from lab.exam.ending import Result
+from lab.exam.errors import ExamError, VoidError
 from lab.exam.evidence import Table
+from lab.exam.experiment import Trial, summarized
 from lab.exam.form import checked
 from lab.exam.items import TEMPLATES
+from lab.exam.place import Record
+from lab.exam.players import PLAYERS
+from lab.exam.scoring import grade
+from lab.exam.session import Options
 from lab.exam.vocabulary import SERVICES
+from lab.foundation.settings import LabSettings
+from lab.foundation.timestamps import NS_PER_S
+from tests.exam_logs import START_NS, unanswered
+from tests.exam_records import begin
+from tests.fix_reporter import Told
 
 METRICS = ("statement", "service", "queryid", "role", "calls", "rows", "ms", "ms per call",
            "blocks read", "temp blocks", "WAL bytes")  # fmt: skip
@@ -72,6 +85,12 @@ def test_a_blocking_chain_is_found_with_its_head() -> None:
         ("11", "10"),
     )
     assert "sample:10" in answer.evidence
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabSettings:
+    monkeypatch.setenv("LAB_STATE_DIR", str(tmp_path))
+    return LabSettings.load()
 
 
 @pytest.mark.parametrize(
@@ -143,8 +162,98 @@ def test_two_observers_complete_each_other() -> None:
 
 
 def test_selections_are_each_alone_pairs_and_all() -> None:
-    found = ablation.selections()
+    found = ablation.selections("each")
     assert len(found) == len(set(found)) == 4 + 6 + 1
+    assert ablation.selections("log, apm") == ((Door.APM, Door.LOG),)
+    assert ablation.selections("all") == (ablation.OBSERVERS,)
+    for wrong in ("sql", "log,sql", "lgo", ""):
+        with pytest.raises(ExamError):
+            ablation.selections(wrong)
+
+
+def test_a_player_is_scripted_or_a_program_that_exists() -> None:
+    """An experiment of an hour is refused at once when its player cannot be started."""
+    for name in ("scripted", *PLAYERS, f"{sys.executable} player.py"):
+        assert ablation.player(name) == name
+    for wrong in ("scriptd", "", "no-such-program --model x", "'unbalanced"):
+        with pytest.raises(ExamError, match="--player"):
+            ablation.player(wrong)
+
+
+READINGS = [
+    ablation.Reading(
+        at_ns=START_NS + second * NS_PER_S,
+        tables={
+            Door.DATADOG: _datadog([QUIET], CHAIN),
+            Door.LOG: [Table(title="events", columns=EVENTS, rows=())],
+            Door.APM: (),
+            Door.PROMETHEUS: (),
+        },
+    )
+    for second in (60, 90)
+]
+NUMBER = {template.name: number for number, template in enumerate(TEMPLATES)}
+LOCKS = NUMBER["row-lock-chain/customers"]
+UNPROVEN = NUMBER["burst/credit_analysis"]
+
+
+@pytest.mark.parametrize(
+    ("opened", "player", "kinds", "requests"),
+    [
+        ((Door.DATADOG,), "scripted", ["row-lock-chain"], 1),
+        ((Door.LOG,), "scripted", ["nothing"], 2),
+        ((Door.DATADOG, Door.LOG), "scripted", ["row-lock-chain"], 2),
+        ((Door.LOG,), "oracle", ["row-lock-chain"], 1),
+        ((Door.LOG,), "nothing", ["nothing"], 1),
+    ],
+)
+def test_every_selection_reads_the_same_readings_through_its_doors_only(
+    opened: tuple[Door, ...], player: str, kinds: list[str], requests: int
+) -> None:
+    """A player that is sure answers at the first reading; the log has its requests and what they showed."""
+    found = ablation.played(unanswered(LOCKS), opened, READINGS, player)
+    assert found.answer
+    assert [finding.kind for finding in found.answer.findings] == kinds
+    assert len(found.requests) == requests
+    assert {request.door for request in found.requests} == {door.value for door in opened}
+    shown = {reference for request in found.requests for reference in request.shown}
+    assert ("sample:10" in shown) == (Door.DATADOG in opened)
+    trial = Trial.of(LOCKS, "row-lock-chain/customers", found)
+    assert trial.solved == (kinds == ["row-lock-chain"])
+
+
+def test_a_void_exam_is_a_void_trial_and_the_experiment_continues(
+    settings: LabSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first item is not proven, the second is solved through each selection."""
+
+    def start(_settings: LabSettings, options: Options, _reporter: object) -> Record:
+        if options.number == UNPROVEN:
+            raise VoidError("Exam 0123456789ab is void: PostgreSQL shows nothing.")
+        record = begin(settings, *Door).current()
+        assert record
+        return record
+
+    monkeypatch.setattr(session, "start", start)
+    log = unanswered(LOCKS)
+    graded = Result(log=log, grade=grade(log), verified="ok")
+    monkeypatch.setattr(session, "stop", lambda *_: graded)
+    monkeypatch.setattr(ablation, "FORGOTTEN_S", 0.0)
+    monkeypatch.setattr(ablation, "MOMENTS_S", (0.0,))
+    monkeypatch.setattr(ablation, "_read", lambda *_: READINGS[0])
+    design = ablation.Design(
+        items=(UNPROVEN, LOCKS),
+        seed=15,
+        player="scripted",
+        selections=((Door.DATADOG,), (Door.LOG,)),
+    )
+    found = summarized(list(ablation.run(design, settings, Told())), seed=15, player="scripted")
+    assert [(trial.item, trial.solved) for trial in found.trials] == [
+        (UNPROVEN, False), (UNPROVEN, False), (LOCKS, True), (LOCKS, False)
+    ]  # fmt: skip
+    assert found.void == (TEMPLATES[UNPROVEN].name,)
+    assert "shows nothing" in found.trials[0].void
+    assert [(row.doors, row.solved) for row in found.rows] == [(("datadog",), 1), (("log",), 0)]
 
 
 def _trial(item: int, doors: tuple[str, ...], *, solved: bool, score: float | None = 0.5) -> Trial:
@@ -162,7 +271,7 @@ def test_the_result_has_intervals_difficulty_and_unsolved_items() -> None:
         _trial(1, ("apm",), solved=False),
         _trial(2, ("log",), solved=False, score=None),
     ]
-    found = ablation.summarized(trials, seed=1, player="scripted")
+    found = summarized(trials, seed=1, player="scripted")
     assert [(row.doors, row.solved, row.trials) for row in found.rows] == [
         (("log",), 0.5, 2),
         (("apm",), 0.0, 2),

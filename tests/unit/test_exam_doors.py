@@ -54,7 +54,7 @@ def test_a_request_is_recorded_with_its_size_and_what_it_showed(settings: LabSet
     found = doors.doors(settings)
     found.record(Door.APM, "/traces", f'<a href="/traces/{TRACE}">é</a>')
     found.record(Door.DATADOG, "/sessions", b'{"pid": 4711, "queryid": -1234567890123456789}')
-    found.record(Door.PROMETHEUS, 'rate(pg_locks_count{mode="x"}[1m])', "[]")
+    found.record(Door.PROMETHEUS, 'rate(pg_locks_count{mode="x"}[1m])', '[{"value": 1}]')
     found.record(Door.LOG, "/log", "2026-11-28 19:03:26.123 UTC [77] deadlock detected")
     apm, datadog, prometheus, log = requests.read(place.files(EXAM).requests)
     assert apm.shown == (f"trace:{TRACE}",)

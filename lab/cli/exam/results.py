@@ -12,13 +12,14 @@ from lab.exam import ablation as ablating
 from lab.exam import checking, ending, session
 from lab.exam import report as reporting
 from lab.exam.errors import ExamError
+from lab.exam.experiment import Experiment, Trial, summarized
 from lab.exam.items import MAX_SEED
 from lab.exam.place import Place
 from lab.foundation.outcome import Outcome
 from lab.foundation.settings import LabSettings
 from lab.stack.mode import running_settings
 from lab.terminal.interruption import interruptible
-from lab.terminal.options import AsJson
+from lab.terminal.options import AsJson, number
 from lab.terminal.screen import Screen, err, out
 
 
@@ -83,18 +84,34 @@ def check(
 
 
 def ablation(
+    *,
     items: Annotated[
         str, typer.Option(help="A number of items, chosen by the seed; or ITEM,ITEM.", metavar="N")
     ] = "12",
     seed: Annotated[
         int, typer.Option(help="Chooses items, culprits and intensities.", min=0, max=MAX_SEED)
     ] = 15,
+    observers: Annotated[
+        str,
+        typer.Option(
+            "--with",
+            help="each: every observer alone, in pairs, and all; or one selection: log,apm.",
+            metavar="A,B",
+        ),
+    ] = ablating.EACH,
     player: Annotated[
         str,
         typer.Option(
-            help="scripted, or a command that answers for each item and selection of doors."
+            help="scripted; nothing, random, loudest, stuffing or oracle; or a command that answers.",
+            metavar="NAME",
         ),
     ] = ablating.SCRIPTED,
+    minutes: Annotated[
+        float,
+        typer.Option(
+            help="Time that a command has for its answer.", parser=number(1, 120), metavar="N"
+        ),
+    ] = ablating.MINUTES,
     html: Annotated[
         Path | None, typer.Option(help="Write the result as a page.", metavar="FILE")
     ] = None,
@@ -102,12 +119,28 @@ def ablation(
 ) -> None:
     """Run items, and show which observer alone, or together, leads to the cause.
 
-    Each item takes three minutes; with a command as player, one exam for each selection of doors.
+    Each item takes three minutes; with a command as player, one exam for each selection of doors. Ctrl-C
+    shows the result of the items until then.
     """
     settings = running_settings(LabSettings.load())
-    chosen = ablating.chosen(items, seed)
-    with interruptible(), Screen() as screen:
-        found = ablating.run(chosen, settings, seed=seed, player=player, reporter=screen)
+    design = ablating.Design(
+        items=ablating.chosen(items, seed),
+        seed=seed,
+        player=ablating.player(player),
+        selections=ablating.selections(observers),
+        minutes=minutes,
+    )
+    trials: list[Trial] = []
+    try:
+        with interruptible(), Screen() as screen:
+            for trial in ablating.run(design, settings, screen):
+                trials.append(trial)  # noqa: PERF402 - those until an interruption are shown
+    finally:
+        if trials:
+            _show(summarized(trials, seed=seed, player=player), html, as_json=as_json)
+
+
+def _show(found: Experiment, html: Path | None, *, as_json: bool) -> None:
     if html is not None:
         html.write_text(reporting.experiment(found), encoding="utf-8")
         err.print(f"  Written: {html}")

@@ -8,10 +8,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lab.exam.ablation import Experiment
 from lab.exam.checking import Checked
 from lab.exam.doors import describe
 from lab.exam.ending import Result
+from lab.exam.experiment import Experiment
 from lab.exam.place import Record, State
 from lab.exam.scoring import WEIGHTS
 from lab.exam.session import seconds_left

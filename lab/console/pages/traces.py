@@ -11,6 +11,7 @@ from lab.drilldown import Drilldown, ids, insight, report
 from lab.drilldown.links import trace_path
 from lab.drilldown.trace import Trace, TraceSpan
 from lab.drilldown.traces import Order, Search
+from lab.exam.doors import EXPLAINED, doors
 
 LIMIT = 100
 DEFAULT_WINDOW = "1h"
@@ -57,13 +58,16 @@ def search(drilldown: Drilldown, request: Request) -> Page | Redirect:
 
 
 def one(drilldown: Drilldown, request: Request) -> Page:
-    """Show one trace as a waterfall."""
+    """Show one trace as a waterfall; in an exam without the doors of its executions, the spans only."""
     found = ids.parse(request.path_params["trace_id"])
     trace = drilldown.trace(found.trace_id)
-    where = insight.sentence(report.of(trace, drilldown.executions(trace), drilldown.links))
+    explained = doors(drilldown.settings).is_open(*EXPLAINED)
     values = {
         "trace": trace,
-        "where": where,
+        "explained": explained,
+        "where": insight.sentence(report.of(trace, drilldown.executions(trace), drilldown.links))
+        if explained
+        else "",
         "bars": list(_bars(trace)),
         "left_out": max(len(trace.spans) - MAX_BARS, 0),
         "database_ms": trace.database_ms,
