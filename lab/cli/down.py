@@ -28,6 +28,6 @@ def down(
     chosen = [mode.decide(settings, asked)] if asked else mode.to_stop(settings)
     with Screen() as screen:
         session.stop_before_down(mode.running_settings(settings), screen)
-        ran = [mode.down(each, settings, wipe=wipe, reporter=screen) for each in chosen]
+        ran = [each.down(wipe=wipe, reporter=screen) for each in chosen]
     if not any(ran):
         err.print("  The lab was not running.")

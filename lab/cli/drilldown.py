@@ -1,12 +1,9 @@
-"""The data source of the drilldown commands: the files of a native lab, or the console of a container."""
+"""The data source of the drilldown commands: the files of the lab, or the console of a container."""
 
-from lab.drilldown import Drilldown
-from lab.drilldown.remote import DrilldownClient, RemoteDrilldown
+from lab.drilldown.remote import DrilldownClient, client
 from lab.foundation.settings import LabSettings
 from lab.stack import mode
-from lab.stack import up_options as memory
-from lab.stack.docker import lifecycle
-from lab.stack.mode import Mode
+from lab.stack.backend import Backend
 
 
 def drilldown(*, docker: bool, native: bool) -> DrilldownClient:
@@ -15,14 +12,10 @@ def drilldown(*, docker: bool, native: bool) -> DrilldownClient:
     Raises:
         LabError: when both modes are requested.
     """
-    settings = LabSettings.load()
-    return drilldown_in(
-        mode.decide(settings, mode.requested(docker=docker, native=native)), settings
-    )
+    requested = mode.requested(docker=docker, native=native)
+    return drilldown_of(mode.decide(LabSettings.load(), requested))
 
 
-def drilldown_in(chosen: Mode, settings: LabSettings) -> DrilldownClient:
-    """Return the drilldown of the running lab in a mode; that of a container is queried over HTTP."""
-    if chosen is Mode.DOCKER:
-        return RemoteDrilldown.of(lifecycle.reader_settings(settings))
-    return Drilldown.of(memory.running_settings(settings))
+def drilldown_of(backend: Backend) -> DrilldownClient:
+    """Return the drilldown of the running lab."""
+    return client(backend.running_settings(), has_store=backend.has_store)

@@ -14,7 +14,7 @@ def restart(*, docker: Docker = False, native: Native = False) -> None:
     """Stop the lab and start it with the same options; changed settings take effect."""
     settings = LabSettings.load()
     chosen = mode.decide(settings, mode.requested(docker=docker, native=native))
-    known = UpOptions.read(mode.up_options_file(chosen, settings)) or UpOptions()
+    known = UpOptions.read(chosen.up_options_file) or UpOptions()
     with Screen() as screen:
-        mode.down(chosen, settings, wipe=False, reporter=screen)
-    bring_up(replace(known, settings={}), asked_mode=chosen)
+        chosen.down(wipe=False, reporter=screen)
+    bring_up(replace(known, settings={}), asked_mode=chosen.mode)

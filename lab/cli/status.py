@@ -20,8 +20,7 @@ def status(*, docker: Docker = False, native: Native = False, as_json: AsJson = 
     Exit status 0 when all requested components work, 1 when one does not, 2 when that is unknown.
     """
     settings = LabSettings.load()
-    chosen = mode.decide(settings, mode.requested(docker=docker, native=native))
-    found = mode.status(chosen, settings)
+    found = mode.decide(settings, mode.requested(docker=docker, native=native)).status()
     key = account.checked_key()
     if as_json:
         out.print_json(json.dumps({**found.to_json(), **account.as_json(key)}))

@@ -1,7 +1,6 @@
 """`up`: starts the lab."""
 
 import json
-import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -11,8 +10,8 @@ from rich.text import Text
 from lab import seed
 from lab.cli import account, insight
 from lab.cli.dotenv import warn_of_unknown
-from lab.cli.drilldown import drilldown_in
-from lab.cli.logs import show_containers, show_new_lines
+from lab.cli.drilldown import drilldown_of
+from lab.cli.logs import show
 from lab.cli.views.status import next_steps, table
 from lab.cli.views.trace import in_brief
 from lab.drilldown import to_json
@@ -21,15 +20,10 @@ from lab.drilldown.remote import DrilldownClient
 from lab.drills.healing import heal_abandoned
 from lab.exam import ending
 from lab.exam.place import Place
-from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
 from lab.seed import SeedReport
 from lab.stack import mode
-from lab.stack.docker import lifecycle
-from lab.stack.mode import Mode
-from lab.stack.native import logs as native_logs
-from lab.stack.native import starting
-from lab.stack.native.starting import RequiredSettings
+from lab.stack.backend import Backend, Mode, RequiredSettings
 from lab.stack.status import Status
 from lab.stack.up_options import UpOptions
 from lab.terminal.interruption import interruptible
@@ -108,14 +102,14 @@ def bring_up(
     chosen = mode.decide(settings, asked_mode)
     mode.require_alone(chosen, settings)
     warn_of_unknown()
-    start = _in_containers if chosen is mode.Mode.DOCKER else _natively
     with interruptible(), Screen() as screen:
-        news = start(settings, asked, screen)
-        heal_abandoned(mode.running_settings(settings), screen)
+        news = _start(chosen, asked, screen)
+        running = chosen.running_settings()
+        heal_abandoned(running, screen)
         # One whose process died, for example with the machine.
-        ending.recover(mode.running_settings(settings), Place(settings))
-    status = mode.status(chosen, settings)
-    drilldown = drilldown_in(chosen, settings)
+        ending.recover(running, Place(settings))
+    status = chosen.status()
+    drilldown = drilldown_of(chosen)
     key = account.checked_key()
     if as_json:
         seen = insight.slow_trace(drilldown)
@@ -127,33 +121,22 @@ def bring_up(
         out.print_json(json.dumps(report))
     else:
         install = account.install_command(key, status)
-        links = Links.of(mode.running_settings(settings))
+        links = Links.of(running)
         _show(status, links, news=news, notes=account.notes(key, status), install=install)
         _show_trace(drilldown, wait=news and settings.dd_trace_enabled and not foreground)
     if foreground:
-        _stay(chosen, settings)
+        _stay(chosen)
 
 
-def _in_containers(settings: LabSettings, asked: UpOptions, screen: Screen) -> bool:
-    """Start the lab; return True, as Compose does not report whether anything was started."""
-    lifecycle.up(settings, asked, reporter=screen)
-    return True
-
-
-def _natively(settings: LabSettings, asked: UpOptions, screen: Screen) -> bool:
+def _start(backend: Backend, asked: UpOptions, screen: Screen) -> bool:
     """Start the lab; return whether anything had to be started."""
-    if sys.platform != "linux":
-        raise LabError("Without Docker the lab needs Linux. Start Docker: ./creditlab up --docker")
-    outcome = starting.up(
-        settings,
-        asked,
-        reporter=screen,
-        seed=lambda used, required: _seed(used, required, screen),
+    result = backend.up(
+        asked, reporter=screen, seed=lambda used, required: _seed(used, required, screen)
     )
     screen.close()
-    for note in outcome.notes:
+    for note in result.notes:
         warn(note)
-    return bool(outcome.started)
+    return bool(result.started)
 
 
 def _seed(settings: LabSettings, required: RequiredSettings, screen: Screen) -> SeedReport:
@@ -202,16 +185,14 @@ def _show_trace(drilldown: DrilldownClient, *, wait: bool) -> None:
         out.print("  No trace has reached the console yet. Later: ./creditlab trace", style="dim")
 
 
-def _stay(chosen: Mode, settings: LabSettings) -> None:
+def _stay(backend: Backend) -> None:
 
     try:
         with interruptible():
             err.print("  Ctrl-C stops the lab.", style="bold")
-            if chosen is mode.Mode.DOCKER:
-                show_containers(None, follow=True, tail=0)
-            else:
-                show_new_lines(native_logs.names(), settings)
+            for line in backend.logs(None, follow=True, tail=0):
+                show(line)
     except KeyboardInterrupt:
         err.print()
     with Screen() as screen:
-        mode.down(chosen, settings, wipe=False, reporter=screen)
+        backend.down(wipe=False, reporter=screen)

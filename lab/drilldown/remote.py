@@ -16,7 +16,7 @@ import msgspec
 from lab.drilldown import ids
 from lab.drilldown.errors import MalformedIdError, NotFoundError
 from lab.drilldown.links import Links
-from lab.drilldown.local import SLOWEST
+from lab.drilldown.local import SLOWEST, Drilldown
 from lab.drilldown.queries import By, QuerySummary
 from lab.drilldown.query import Query
 from lab.drilldown.report import TraceReport
@@ -127,6 +127,11 @@ class RemoteDrilldown:
         if response.status != http.HTTPStatus.OK:
             raise STATUS.get(response.status, LabError)(_error_message(body, response.status))
         return msgspec.json.decode(body, type=kind)
+
+
+def client(settings: LabSettings, *, has_store: bool) -> DrilldownClient:
+    """Return the drilldown on the store's file, or without the file that of the console, over HTTP."""
+    return Drilldown.of(settings) if has_store else RemoteDrilldown.of(settings)
 
 
 def _error_message(body: bytes, status: int) -> str:

@@ -1,20 +1,14 @@
-"""Stops and starts components of the lab, natively by supervisord and in containers by Compose."""
+"""Stops and starts components of the lab."""
 
 from dataclasses import dataclass
 from functools import partial
 
 from lab.drills.drill import Proof
 from lab.drills.scene import Scene
-from lab.foundation.errors import LabError
-from lab.foundation.paths import Paths
 from lab.foundation.readiness import await_state
 from lab.foundation.settings import LabSettings
-from lab.stack import mode
 from lab.stack.components import COMPONENTS
-from lab.stack.docker import compose
-from lab.stack.docker.lifecycle import container_of
-from lab.stack.mode import Mode
-from lab.stack.native.supervision import Supervisor
+from lab.stack.mode import require_running
 
 STARTS_WITHIN_S = 90.0
 ACTS_AS = "no role: a component of the lab is stopped and started."
@@ -51,10 +45,7 @@ class Stoppage:
 
 def stop(settings: LabSettings, name: str) -> None:
     """Stop a component and wait for its end; without effect on a stopped component."""
-    if _mode(settings) is Mode.DOCKER:
-        compose.follow("stop", container_of(name), say=lambda _: None)
-    else:
-        Supervisor(Paths.of(settings)).stop_components([COMPONENTS[name]])
+    require_running(settings).stop_component(name)
 
 
 def start(settings: LabSettings, name: str) -> None:
@@ -64,17 +55,5 @@ def start(settings: LabSettings, name: str) -> None:
         NotReadyError: when it is not ready in time.
     """
     component = COMPONENTS[name]
-    if _mode(settings) is Mode.DOCKER:
-        compose.follow("start", container_of(name), say=lambda _: None)
-    else:
-        supervisor = Supervisor(Paths.of(settings))
-        if not supervisor.processes()[name].is_up:
-            supervisor.start_component(name)
+    require_running(settings).start_component(name)
     await_state(component.proof, partial(component.probe, settings), within_s=STARTS_WITHIN_S)
-
-
-def _mode(settings: LabSettings) -> Mode:
-    runs = next(mode.running(settings), None)
-    if runs is None:
-        raise LabError("The lab is down. Start it: ./creditlab up")
-    return runs

@@ -14,8 +14,6 @@ from msgspec import UNSET, UnsetType
 from lab.foundation.addresses import reachable
 from lab.foundation.settings import LabSettings
 from lab.stack import mode
-from lab.stack.docker import lifecycle
-from lab.stack.mode import Mode
 
 PATH = "/api/drills/summary"
 ANSWERED_WITHIN_S = 5.0
@@ -45,10 +43,11 @@ class DrillReport:
 
 
 def send(settings: LabSettings, report: DrillReport) -> None:
-    """Send a report if the lab runs in Docker; a console that does not answer is no error."""
-    if next(mode.running(settings), None) is not Mode.DOCKER:
+    """Send a report to a console that cannot read the journal; one that does not answer is no error."""
+    backend = next(mode.running(settings), None)
+    if backend is None or backend.has_store:
         return
-    settings = lifecycle.reader_settings(settings)
+    settings = backend.running_settings()
     token = settings.lab_console_token
     headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
     connection = http.client.HTTPConnection(

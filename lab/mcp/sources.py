@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 from lab.clients.promql import PromQL
 from lab.drilldown import Drilldown
-from lab.drilldown.remote import DrilldownClient, RemoteDrilldown
+from lab.drilldown.remote import DrilldownClient, client
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
-from lab.stack import mode, up_options
-from lab.stack.docker import lifecycle
-from lab.stack.mode import Mode
+from lab.stack import mode
+from lab.stack.backend import Backend, Mode
 from lab.telemetry.store import Reader
 
 IN_CONTAINER = (
@@ -34,15 +33,20 @@ class Sources:
     requested: Mode | None = None
 
     @property
-    def mode(self) -> Mode:
-        """The mode of the lab; native when none runs."""
-        return self.requested or next(mode.running(self.settings), Mode.NATIVE)
+    def backend(self) -> Backend:
+        """The backend of the lab; native when none runs."""
+        if self.requested:
+            return mode.backend(self.requested, self.settings)
+        return mode.current(self.settings)
+
+    @property
+    def has_store(self) -> bool:
+        """Whether this machine has the store's file."""
+        return self.backend.has_store
 
     def running(self) -> LabSettings:
         """Return the settings of the running lab, or the given ones when none runs."""
-        if self.mode is Mode.DOCKER:
-            return lifecycle.running_settings(self.settings)
-        return up_options.running_settings(self.settings)
+        return self.backend.running_settings()
 
     def promql(self) -> PromQL:
         """Return the client of Prometheus."""
@@ -54,9 +58,10 @@ class Sources:
         Raises:
             StoreInContainerError: when the lab runs in containers.
         """
-        if self.mode is Mode.DOCKER:
+        backend = self.backend
+        if not backend.has_store:
             raise StoreInContainerError(IN_CONTAINER)
-        return Drilldown.of(self.running())
+        return Drilldown.of(backend.running_settings())
 
     def reader(self) -> Reader:
         """Return the reader of the store.
@@ -68,6 +73,5 @@ class Sources:
 
     def remote_or_local(self) -> DrilldownClient:
         """Return the drilldown, of a lab in containers that of its console."""
-        if self.mode is Mode.DOCKER:
-            return RemoteDrilldown.of(lifecycle.reader_settings(self.settings))
-        return self.drilldown()
+        backend = self.backend
+        return client(backend.running_settings(), has_store=backend.has_store)

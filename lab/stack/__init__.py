@@ -1,1 +1,1 @@
-"""Starting, status and stopping of the lab, natively or in containers; `mode` selects the backend."""
+"""Life cycle of the lab, natively or in containers: `backend` is the protocol, `mode` selects one."""

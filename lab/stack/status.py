@@ -80,6 +80,11 @@ class Status:
         }
 
 
+def completed(found: Status, settings: LabSettings) -> Status:
+    """Return the status with paused services, and with the rates of the intake."""
+    return replace(with_paused(found, settings), intake=IntakeRates.fetch(settings))
+
+
 def with_paused(found: Status, settings: LabSettings) -> Status:
     """Return the status with paused services as `paused`, which is not ok."""
 

@@ -11,7 +11,6 @@ from typing import Any, Self
 from pydantic import SecretStr
 
 from lab.foundation import statefile
-from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.foundation.statefile import DamagedError
 from lab.stack.components import SERVICES
@@ -128,9 +127,3 @@ def public(settings: LabSettings) -> dict[str, Any]:
 def secrets(settings: LabSettings) -> dict[str, SecretStr]:
     """Return the secret settings."""
     return {name: value for name, value in settings if isinstance(value, SecretStr)}
-
-
-def running_settings(settings: LabSettings) -> LabSettings:
-    """Return the settings of the native lab that runs, or the given ones when none does."""
-    options = UpOptions.read(Paths.of(settings).up_options)
-    return options.running(settings) if options else settings

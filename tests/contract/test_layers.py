@@ -46,6 +46,7 @@ def test_the_tree_keeps_its_contracts(clone: Path) -> None:
             "import lab.stack.docker.compose",
             "backends of the stack",
         ),
+        ("lab/cli/logs.py", "import lab.stack.docker.backend", "which backend runs"),
         ("lab/judge/verdicts.py", "import lab.judge.collect", "Verdicts are computed"),
         ("lab/console/rates.py", "import rich.table", "write to a terminal"),
         ("lab/console/rates.py", "import lab.terminal.screen", "write to a terminal"),

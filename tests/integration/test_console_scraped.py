@@ -15,8 +15,7 @@ from lab.foundation.paths import Paths
 from lab.foundation.readiness import await_state
 from lab.foundation.settings import LabSettings
 from lab.stack import mode
-from lab.stack.docker import lifecycle
-from lab.stack.mode import Mode
+from lab.stack.docker.backend import DockerBackend
 from tests.dashboards import FILES, load
 from tests.fix_console import start_console
 from tests.fix_postgres import free_port
@@ -78,8 +77,8 @@ def test_a_console_in_a_container_exports_the_drills_that_are_reported_to_it(
     settings = LabSettings(
         _env_file=None, lab_console_token=SecretStr(TOKEN), console_port=console.port
     )
-    monkeypatch.setattr(mode, "running", lambda _: iter([Mode.DOCKER]))
-    monkeypatch.setattr(lifecycle, "reader_settings", lambda settings: settings)
+    monkeypatch.setattr(mode, "running", lambda _: iter([DockerBackend(settings=settings)]))
+    monkeypatch.setattr(DockerBackend, "running_settings", lambda _: settings)
     found = Detection(drill="row-lock", observer="datadog_dbm", seen="seen", after_s=4.5)
     try:
         reporting.send(settings, DrillReport(running="row-lock", detections=(found,)))

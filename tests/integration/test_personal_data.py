@@ -20,7 +20,7 @@ from lab.foundation.errors import DatabaseError
 from lab.foundation.readiness import await_state
 from lab.mcp.server import build
 from lab.mcp.sources import Sources
-from lab.stack.mode import Mode
+from lab.stack.backend import Mode
 from lab.stack.native.cluster import Cluster
 from lab.telemetry.embedded.__main__ import Agent
 from lab.telemetry.store import Execution, QueryMetrics, Span

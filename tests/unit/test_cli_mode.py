@@ -7,8 +7,9 @@ import pytest
 
 from lab.foundation.errors import LabError
 from lab.stack import mode
+from lab.stack.backend import Mode
 from lab.stack.docker.compose import NoEngineError
-from lab.stack.mode import Mode, OtherModeError
+from lab.stack.mode import OtherModeError
 from lab.stack.up_options import UpOptions
 from tests.fix_machine import Machine
 
@@ -16,28 +17,28 @@ from tests.fix_machine import Machine
 def test_without_an_engine_the_mode_is_native_at_once(machine: Machine) -> None:
     """A docker program without an engine behind it is as good as none, and is asked once."""
     machine.has_no_engine()
-    assert mode.decide(machine.settings) is Mode.NATIVE
+    assert mode.decide(machine.settings).mode is Mode.NATIVE
     assert (machine.directory / "calls").read_text().splitlines() == ["version"]
 
 
 def test_with_an_engine_the_mode_is_docker(machine: Machine) -> None:
     machine.has_engine()
-    assert mode.decide(machine.settings) is Mode.DOCKER
+    assert mode.decide(machine.settings).mode is Mode.DOCKER
 
 
 def test_what_runs_decides(machine: Machine) -> None:
     """A native lab is found first, and then the engine is not even asked."""
     machine.has_engine()
     machine.runs_natively()
-    assert mode.decide(machine.settings) is Mode.NATIVE
+    assert mode.decide(machine.settings).mode is Mode.NATIVE
     assert not (machine.directory / "calls").exists()
 
 
 def test_what_was_asked_for_decides_over_what_runs(machine: Machine) -> None:
     machine.runs_natively()
     machine.has_engine()
-    assert mode.decide(machine.settings, Mode.DOCKER) is Mode.DOCKER
-    assert mode.decide(machine.settings, Mode.NATIVE) is Mode.NATIVE
+    assert mode.decide(machine.settings, Mode.DOCKER).mode is Mode.DOCKER
+    assert mode.decide(machine.settings, Mode.NATIVE).mode is Mode.NATIVE
 
 
 def test_docker_is_refused_where_it_is_not(machine: Machine) -> None:
@@ -67,7 +68,7 @@ def test_up_in_containers_beside_a_native_lab_is_refused(machine: Machine) -> No
     machine.has_engine()
     machine.runs_natively()
     with pytest.raises(OtherModeError, match=r"down --native"):
-        mode.require_alone(Mode.DOCKER, machine.settings)
+        mode.require_alone(mode.backend(Mode.DOCKER, machine.settings), machine.settings)
 
 
 def test_status_of_containers(
@@ -129,7 +130,7 @@ def test_down_keeps_the_scale_of_the_data_and_wipe_forgets_it(
     machine.runs_containers()
     assert call("up", "--scale", "0.1", "--load", "2") == 0
     assert call("down") == 0
-    file = mode.up_options_file(Mode.DOCKER, machine.settings)
+    file = mode.backend(Mode.DOCKER, machine.settings).up_options_file
     known = UpOptions.read(file)
     assert known is not None
     assert known.left_by_down(machine.settings) == UpOptions(scale=0.1)

@@ -10,9 +10,8 @@ from lab.compare import processes, traffic
 from lab.compare.resources import DATADOG, LAB, PROMETHEUS, gathered
 from lab.foundation.settings import LabSettings
 from lab.stack.docker import compose
-from lab.stack.docker import lifecycle as docker
+from lab.stack.docker.backend import DockerBackend
 from lab.stack.docker.compose import ComposeError, Usage
-from lab.stack.mode import Mode
 from lab.stack.native.records import Record
 from tests.fix_postgres import free_port, settings_for
 
@@ -49,7 +48,7 @@ def test_where_nothing_runs_there_are_no_figures(
     settings: LabSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither processes, nor Prometheus, nor a store: each has its reason; tracing names its benchmark."""
-    monkeypatch.setattr(docker, "answers", lambda _: False)
+    monkeypatch.setattr(DockerBackend, "available", lambda _: False)
     found = gathered(processes.spent(settings), traffic.spent(settings, since_s=60))
     assert {one.observer for one in found} == {PROMETHEUS, DATADOG, LAB}
     assert all(one.value is None and one.why_not for one in found)
@@ -79,7 +78,7 @@ def test_containers_are_reported_by_component(
         return subprocess.CompletedProcess(command, 0, "\n".join(map(json.dumps, rows)), "")
 
     monkeypatch.setattr(compose, "_run", run)
-    monkeypatch.setattr(processes, "running", lambda _: iter([Mode.DOCKER]))
+    monkeypatch.setattr(processes, "running", lambda _: iter([DockerBackend(settings=settings)]))
     cpu, memory = processes.spent(settings)
     assert (cpu.what, cpu.value) == ("postgres_exporter: CPU, now", 1.5)
     assert memory.value == pytest.approx(20.97, abs=0.01)
@@ -91,8 +90,8 @@ def test_an_engine_that_refuses_is_quoted(
     def refuse() -> dict[str, Usage]:
         raise ComposeError("permission denied")
 
-    monkeypatch.setattr(docker, "usage", refuse)
-    monkeypatch.setattr(processes, "running", lambda _: iter([Mode.DOCKER]))
+    monkeypatch.setattr(compose, "usage", refuse)
+    monkeypatch.setattr(processes, "running", lambda _: iter([DockerBackend(settings=settings)]))
     assert {str(one) for one in processes.spent(settings)} == {"cannot answer: permission denied"}
 
 

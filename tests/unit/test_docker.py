@@ -13,14 +13,21 @@ from lab.foundation.paths import Paths
 from lab.foundation.settings import ROOT, LabSettings
 from lab.stack import components
 from lab.stack.docker import compose
-from lab.stack.docker import lifecycle as docker
+from lab.stack.docker.backend import DockerBackend, explained
 from lab.stack.docker.compose import ComposeError, Container, EngineTimeoutError, NoEngineError
+from lab.stack.docker.examination import datadog_mode, examine
 from lab.stack.ports import PortTakenError
 from lab.stack.status import State
 from lab.stack.up_options import UpOptions
 from tests.fix_reporter import Told
 
 SERVICES = ["postgres", "seed", "proposals", "risk", "datadog-agent", "postgres-exporter"]
+
+
+def up(settings: LabSettings, options: UpOptions) -> None:
+    """Start the lab in containers."""
+    backend = DockerBackend(settings=settings)
+    backend.up(options, reporter=Told(), seed=lambda *_: pytest.fail("the containers seed"))
 
 
 def row(service: str, **facts: Any) -> Container:
@@ -52,7 +59,7 @@ def test_status_names_components_as_native_mode_does(told: list[Container]) -> N
     """The seed is no component; a service that was left out is off, and in nobody's way."""
     told += [row(s) for s in SERVICES if s not in ("seed", "risk")]
     told.append(row("seed", State="exited", Health="", Publishers=None))
-    found = docker.status()
+    found = examine()
     assert (found.mode, found.outcome) == ("docker", Outcome.OK)
     assert [c.name for c in found.components] == [
         *("postgres", "proposals", "risk", "datadog", "postgres_exporter"),
@@ -65,7 +72,7 @@ def test_status_names_components_as_native_mode_does(told: list[Container]) -> N
 
 
 def test_nothing_there_is_stopped_and_not_ready(told: list[Container]) -> None:
-    found = docker.status()
+    found = examine()
     assert told == []
     assert found.outcome is Outcome.FAILED
     assert {c.state for c in found.components} == {State.STOPPED}
@@ -86,7 +93,7 @@ def test_a_containers_state_is_told_in_the_labs_words(
     told: list[Container], state: str, health: str, expected: State
 ) -> None:
     told.append(row("postgres", State=state, Health=health))
-    assert docker.status().components[0].state == expected
+    assert examine().components[0].state == expected
 
 
 @pytest.mark.parametrize(
@@ -99,7 +106,7 @@ def test_a_containers_state_is_told_in_the_labs_words(
 )
 def test_a_taken_port_names_its_setting(told: list[Container], complaint: str) -> None:
     del told
-    problem = docker._explained(ComposeError(complaint), LabSettings(_env_file=None))
+    problem = explained(ComposeError(complaint), LabSettings(_env_file=None))
     assert isinstance(problem, PortTakenError)
     assert "set another with PROMETHEUS_PORT" in str(problem)
 
@@ -109,7 +116,7 @@ def test_a_container_that_does_not_work_speaks_for_itself(
 ) -> None:
     told += [row("postgres"), row("seed", State="exited", Health="", ExitCode=2)]
     monkeypatch.setattr(compose, "lines", lambda *_: iter(["PostgreSQL refuses the password"]))
-    problem = docker._explained(ComposeError("exit 2"), LabSettings(_env_file=None))
+    problem = explained(ComposeError("exit 2"), LabSettings(_env_file=None))
     assert str(problem) == (
         "The container seed does not work. Its last lines:\nPostgreSQL refuses the password"
     )
@@ -124,21 +131,21 @@ def test_a_container_that_does_not_work_speaks_for_itself(
     ],
 )
 def test_where_the_agent_sends_is_told(environment: dict[str, str], mode: str) -> None:
-    assert mode in docker.datadog_mode(environment)
+    assert mode in datadog_mode(environment)
 
 
 def test_a_malformed_key_is_refused_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compose, "environment_of", lambda _: {"DD_API_KEY": "not-a-key"})
     monkeypatch.setattr(compose, "require_engine", lambda: None)
     with pytest.raises(LabError, match=r"it has 9 characters") as raised:
-        docker.up(LabSettings(_env_file=None), UpOptions(), reporter=Told())
+        up(LabSettings(_env_file=None), UpOptions())
     assert "not-a-key" not in str(raised.value)
 
 
 def test_an_unknown_component_is_answered_with_those_there_are(told: list[Container]) -> None:
     del told
     with pytest.raises(LabError, match=r"did you mean datadog\?"):
-        docker.logs("datadoc", follow=False, tail=1)
+        DockerBackend(settings=LabSettings(_env_file=None)).logs("datadoc", follow=False, tail=1)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +171,9 @@ def test_what_is_missing_of_docker_is_said_with_the_way_out(
     with pytest.raises(NoEngineError, match=message) as raised:
         compose.require_engine()
     assert "up --native" in str(raised.value)
-    assert not docker.answers(LabSettings(_env_file=None, lab_state_dir=tmp_path))
+    assert not DockerBackend(
+        settings=LabSettings(_env_file=None, lab_state_dir=tmp_path)
+    ).available()
 
 
 def test_an_engine_that_hangs_is_unknown_when_the_lab_was_started_in_it(
@@ -178,10 +187,10 @@ def test_an_engine_that_hangs_is_unknown_when_the_lab_was_started_in_it(
     monkeypatch.setattr(compose, "ANSWERS_WITHIN_S", 0.1)
     monkeypatch.setattr(compose, "RUNNING_ANSWERS_WITHIN_S", 0.2)
     settings = LabSettings(_env_file=None, lab_state_dir=tmp_path)
-    assert not docker.answers(settings)
+    assert not DockerBackend(settings=settings).available()
     UpOptions().write(Paths.of(settings).docker_up_options)
     with pytest.raises(EngineTimeoutError, match=r"within 0\.2 s"):
-        docker.answers(settings)
+        DockerBackend(settings=settings).available()
 
 
 def scraped(directory: Path) -> set[str]:
@@ -200,16 +209,16 @@ def test_prometheus_scrapes_the_services_that_were_asked_for(
     monkeypatch.setattr(compose, "require_engine", lambda: None)
     monkeypatch.setattr(compose, "environment_of", lambda _: {})
     monkeypatch.setattr(compose, "follow", lambda *_, variables, **__: given.append(variables))
-    docker.up(settings, UpOptions(services=("risk", "proposals")), reporter=Told())
+    up(settings, UpOptions(services=("risk", "proposals")))
     directory = Path(given[0]["PROMETHEUS_TARGETS"])
     others = {"postgres-exporter:9187", "localhost:9090", "console:8088", "alertmanager:9093"}
     assert scraped(directory) == {"proposals:8001", "risk:8005"} | others
     assert scraped(ROOT / "prometheus" / "targets.docker") > scraped(directory)
-    docker.up(settings, UpOptions(services=("risk",)), reporter=Told())
+    up(settings, UpOptions(services=("risk",)))
     assert scraped(directory) == {"risk:8005"} | others
-    docker.up(settings, UpOptions(services=tuple(components.SERVICES)), reporter=Told())
+    up(settings, UpOptions(services=tuple(components.SERVICES)))
     assert "PROMETHEUS_TARGETS" not in given[2]
-    docker.up(settings, UpOptions(shop=True), reporter=Told())
+    up(settings, UpOptions(shop=True))
     assert scraped(directory) == {"shop:5000"} | scraped(ROOT / "prometheus" / "targets.docker")
 
 
@@ -220,7 +229,7 @@ def test_down_asks_for_the_volumes_only_when_the_data_are_to_go(
     asked: list[Sequence[str]] = []
     monkeypatch.setattr(compose, "require_engine", lambda: None)
     monkeypatch.setattr(compose, "follow", lambda *arguments, **_: asked.append(arguments))
-    assert not docker.down(settings, wipe=False, reporter=Told())
+    assert not DockerBackend(settings=settings).down(wipe=False, reporter=Told())
     told.append(row("postgres"))
-    assert docker.down(settings, wipe=True, reporter=Told())
+    assert DockerBackend(settings=settings).down(wipe=True, reporter=Told())
     assert asked == [("down",), ("down", "--volumes")]

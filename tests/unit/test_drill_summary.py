@@ -22,8 +22,7 @@ from lab.judge.evidence import Observer
 from lab.judge.readings import Seen
 from lab.judge.verdicts import Verdict
 from lab.stack import mode
-from lab.stack.docker import lifecycle
-from lab.stack.mode import Mode
+from lab.stack.docker.backend import DockerBackend
 from tests.fix_postgres import free_port
 
 SEEN = Detection(drill="row-lock", observer="datadog_dbm", seen="seen", after_s=4.5)
@@ -65,8 +64,8 @@ def test_a_console_that_does_not_answer_does_not_fail_the_drill(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = LabSettings(_env_file=None, lab_state_dir=tmp_path, console_port=free_port())
-    monkeypatch.setattr(mode, "running", lambda _: iter([Mode.DOCKER]))
-    monkeypatch.setattr(lifecycle, "reader_settings", lambda settings: settings)
+    monkeypatch.setattr(mode, "running", lambda _: iter([DockerBackend(settings=settings)]))
+    monkeypatch.setattr(DockerBackend, "running_settings", lambda _: settings)
     reporting.send(settings, DrillReport(running="row-lock"))
 
 

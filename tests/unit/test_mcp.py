@@ -24,7 +24,7 @@ from lab.mcp.answer import MAX_BYTES
 from lab.mcp.doors import Access, Needs
 from lab.mcp.server import build
 from lab.mcp.sources import Sources
-from lab.stack.mode import Mode
+from lab.stack.backend import Mode
 from lab.telemetry.store import Bounds, Record, Snapshot, Writer
 from tests import evidence as of
 from tests.fix_postgres import free_port

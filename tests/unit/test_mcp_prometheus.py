@@ -15,7 +15,7 @@ from lab.foundation.settings import LabSettings
 from lab.mcp.answer import MAX_BYTES
 from lab.mcp.server import build
 from lab.mcp.sources import Sources
-from lab.stack.mode import Mode
+from lab.stack.backend import Mode
 from tests.mcp_client import Answer, Caller, in_process
 
 NOW = 1_700_000_000

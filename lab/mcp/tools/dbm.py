@@ -21,7 +21,6 @@ from lab.mcp.selection import Selection, newest, queryids_of
 from lab.mcp.sources import Sources
 from lab.mcp.tool import tool
 from lab.mcp.window import window
-from lab.stack.mode import Mode
 from lab.telemetry.store import Plan
 from lab.telemetry.store.senders import label_of_all
 
@@ -76,7 +75,7 @@ class DbmTools:
         return page.answer(rows, sent_by=label_of_all(one.source for one in found))
 
     def _top(self, page: Page, by: By, role: str) -> tuple[QuerySummary, ...]:
-        if self._sources.mode is Mode.DOCKER:
+        if not self._sources.has_store:
             return self._sources.remote_or_local().queries(by)
         return self._sources.drilldown().queries(
             by,

@@ -20,8 +20,6 @@ from lab.mcp.plan_lines import plan_lines
 from lab.mcp.sources import Sources
 from lab.mcp.tool import tool
 from lab.mcp.window import window
-from lab.stack import mode
-from lab.stack.mode import Mode
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MAX_STATEMENTS = 40
@@ -44,8 +42,8 @@ class LabTools:
         Call it first, and when another tool reports that a source does not answer. It also has what the
         intake receives: spans, DBM events and log lines per second.
         """
-        found = mode.status(self._sources.mode, self._sources.settings)
-        return {"mode": self._sources.mode.value, **dict(compact(found.to_json()))}
+        found = self._sources.backend.status()
+        return {"mode": found.mode, **dict(compact(found.to_json()))}
 
     @tool("A trace with its statements explained", Door.LOG, Door.APM, Door.DATADOG, Door.SQL)
     def lab_trace(
@@ -79,7 +77,7 @@ class LabTools:
         Server executions below one span (executemany, cursors) are listed each with its own plan.
         """
         trace = parse(trace_id).trace_id
-        if self._sources.mode is Mode.DOCKER:
+        if not self._sources.has_store:
             key = f"00-{trace}-{span_id.lower()}-01"
             report = self._sources.remote_or_local().report(key)
             return _report(report, nodes=True)
@@ -105,7 +103,7 @@ class LabTools:
         `both_observers` has calls and mean time by Prometheus and by DBM, and their difference. `plans`
         is the history of plan shapes with the time of each change. At most 24 hours.
         """
-        if self._sources.mode is Mode.DOCKER:
+        if not self._sources.has_store:
             found = self._sources.remote_or_local().query(key)
         else:
             chosen = window(start, end, default=HOUR, most=DAY)

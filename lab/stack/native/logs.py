@@ -39,7 +39,7 @@ def file_of(component: str, paths: Paths) -> Path:
 
 def tail(path: Path, lines: int) -> list[str]:
     """Return the last lines of a file; none when it does not exist, or is not a regular file."""
-    if not path.is_file():
+    if not lines or not path.is_file():
         return []
     try:
         with path.open("rb") as file:

@@ -1,9 +1,8 @@
 """`up`: starts the native lab, or its missing components; on failure it restores the previous state."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from lab.clients.services import clients, shop_client
 from lab.foundation import statefile
@@ -16,6 +15,7 @@ from lab.foundation.settings import LabSettings
 from lab.stack import agent
 from lab.stack import prometheus_configuration as monitoring
 from lab.stack.agent import Agent
+from lab.stack.backend import RequiredSettings, Seed, UpResult
 from lab.stack.check import CHECK, Checkout
 from lab.stack.component import Component
 from lab.stack.components import COMPONENTS, POSTGRES, chosen, selection
@@ -29,28 +29,11 @@ from lab.stack.ports import require_free
 from lab.stack.up_options import UpOptions
 from workload.limits import MAX_ARRIVALS_PER_S
 
-if TYPE_CHECKING:
-    from lab.seed import SeedReport
-
 MAX_STARTS = 3
 LOG_LINES = 8
 
-# Names of the seed's settings that an existing seed must match; for others the database's value applies.
-RequiredSettings = Collection[str]
-# Seeds a database with the schema, unless it is seeded.
-Seed = Callable[[LabSettings, RequiredSettings], "SeedReport"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """Result of `up`: the started components, in order, and notes for the user."""
-
-    settings: LabSettings
-    started: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-
-
-def up(settings: LabSettings, requested: UpOptions, *, reporter: Reporter, seed: Seed) -> Outcome:
+def up(settings: LabSettings, requested: UpOptions, *, reporter: Reporter, seed: Seed) -> UpResult:
     """Start the selected components that do not run yet; on failure stop those that this call started.
 
     Args:
@@ -122,7 +105,7 @@ class _Start:
         self.launch = Launch(settings=settings, services=chosen(options.services, shop=shop))
         self.wanted = selection(options.services, Agent.of(settings), shop=shop)
 
-    def from_nothing(self, known: UpOptions) -> Outcome:
+    def from_nothing(self, known: UpOptions) -> UpResult:
         """Start supervisord and all selected components."""
         require_free(self.wanted, self.settings)
         self._find_programs()
@@ -136,7 +119,7 @@ class _Start:
             undo.pop_all()
         return started
 
-    def complete(self, requested: UpOptions, known: UpOptions) -> Outcome:
+    def complete(self, requested: UpOptions, known: UpOptions) -> UpResult:
         """Start missing components of a running lab, stop those that are not selected, set the load."""
         processes = self.supervisor.processes()
         failing = [c for c in self.wanted if processes[c.name].keeps_failing]
@@ -175,7 +158,7 @@ class _Start:
             f" Prometheus {prometheus.version}{datadog}",
         )
 
-    def _start(self, components: Sequence[Component]) -> Outcome:
+    def _start(self, components: Sequence[Component]) -> UpResult:
         if POSTGRES in components:
             self._start_postgres()
         others = [c for c in components if c is not POSTGRES]
@@ -185,7 +168,7 @@ class _Start:
         for component in self.wanted:
             if component is not POSTGRES or POSTGRES not in components:
                 self._await(component, report=component in others)
-        return Outcome(settings=self.settings, started=tuple(c.name for c in components))
+        return UpResult(started=tuple(c.name for c in components))
 
     def _start_postgres(self) -> None:
         server, _ = cluster(self.launch)
