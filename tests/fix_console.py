@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from lab.foundation.readiness import await_state
 from lab.foundation.settings import ROOT
 from lab.telemetry.store import Reader
 from tests.fix_postgres import free_port
@@ -90,19 +90,22 @@ def start_console(state: Path, log: Path | None = None, /, **environment: str) -
             stderr=output,
         )
     console = RunningConsole(port=port, state=state, process=process)
-    deadline = time.monotonic() + START_S
-    while True:
+
+    def silent() -> str | None:
+        assert process.poll() is None, f"the console ended with status {process.returncode}"
         try:
-            if console.send("GET", "/healthz").status == http.client.OK:
-                return console
+            status = console.send("GET", "/healthz").status
         except OSError as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                seen = f"{error}, exit status {process.poll()}"
-                process.kill()
-                process.wait()
-                raise AssertionError(
-                    f"no answer of the console within {START_S} s: {seen}"
-                ) from None
+            return str(error)
+        return None if status == http.client.OK else f"status {status}"
+
+    try:
+        await_state("the console answers /healthz", silent, within_s=START_S)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return console
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from lab.clients.database import Role, connect, rows
 from lab.foundation.debian import fetch
 from lab.foundation.errors import DatabaseError, LabError
 from lab.foundation.paths import PACKAGES
+from lab.foundation.readiness import await_state
 from lab.stack.native.binaries import Program, _fetched
 from tests.fix_postgres import Database, free_port
 
@@ -104,14 +104,13 @@ server_reset_query = {reset}
 
 
 def _await_answer(behind: Database, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
+    def silent() -> str | None:
         try:
             with connect(behind.dsn(Role.LAB)) as connection:
                 rows(connection, "SELECT 1")
-                return
         except DatabaseError as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(
-                    f"PgBouncer did not answer: {error}\n{log.read_text()}"
-                ) from error
+            assert process.poll() is None, f"PgBouncer ended:\n{log.read_text()}"
+            return f"{error}\n{log.read_text()}"
+        return None
+
+    await_state("PgBouncer answers", silent, within_s=START_SECONDS)

@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import pytest
 
 from lab.clients.database import Connection, Role, connect, dsn, rows
 from lab.foundation.errors import LabError
+from lab.foundation.readiness import await_state
 from lab.foundation.settings import LabSettings
 from lab.stack.native.binaries import Program, postgres_bin
 from lab.stack.native.cluster import Cluster
@@ -89,11 +89,15 @@ def running(cluster: Cluster) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("ab") as output:
         command = _by_this_clock(cluster.command())
         server = subprocess.Popen(command, stdout=output, stderr=output)
+
+    def starting() -> str | None:
+        if cluster.is_ready():
+            return None
+        assert server.poll() is None, f"PostgreSQL ended:\n{log.read_text()}"
+        return log.read_text() or "no line in its log"
+
     try:
-        deadline = time.monotonic() + START_SECONDS
-        while not cluster.is_ready():
-            if server.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"PostgreSQL was not ready:\n{log.read_text()}")
+        await_state("PostgreSQL is ready", starting, within_s=START_SECONDS)
         yield server
     finally:
         server.send_signal(signal.SIGINT)

@@ -1,6 +1,5 @@
 """The doctor on real servers: it finds each defect, and its own fixes remove it."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from lab.clients.database import Role, connect, dsn, rows
 from lab.doctor import Check, Report, Status, Then, examine
 from lab.foundation.errors import DatabaseError
+from lab.foundation.readiness import await_state
 from lab.stack.native.binaries import Program
 from lab.stack.native.cluster import Cluster
 from tests.fix_postgres import NOT_DURABLE, Database, free_port, running, settings_for
@@ -94,10 +94,14 @@ def run(target: str, statements: tuple[str, ...]) -> None:
 
 def examined_until(target: str, name: str, status: Status) -> Check:
     """Examine until the server has taken in a reload, which it does in its own time."""
-    deadline = time.monotonic() + RELOAD_SECONDS
-    while (check := find(examine(target), name)).status is not status:
-        assert time.monotonic() < deadline, f"waited for {name} to be {status}, last saw {check}"
-    return check
+    seen: list[Check] = []
+
+    def another() -> str | None:
+        seen.append(find(examine(target), name))
+        return None if seen[-1].status is status else str(seen[-1])
+
+    await_state(f"{name} is {status}", another, within_s=RELOAD_SECONDS)
+    return seen[-1]
 
 
 @pytest.mark.parametrize("role", [Role.SUPERUSER, Role.DATADOG])
@@ -195,11 +199,12 @@ def test_examining_changes_nothing(database: Database) -> None:
         examine(database.dsn(Role.SUPERUSER))
         assert rows(connection, written) == before
         sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '%%doctor%%'"
-        deadline = time.monotonic() + RELOAD_SECONDS
-        while (seen := rows(connection, sessions, [])) != [(0,)]:
-            assert time.monotonic() < deadline, (
-                f"waited for the doctor's session to end; seen: {seen}"
-            )
+
+        def sessions_left() -> str | None:
+            [[left]] = rows(connection, sessions, [])
+            return f"{left} sessions" if left else None
+
+        await_state("the doctor's session ends", sessions_left, within_s=RELOAD_SECONDS)
 
 
 @pytest.fixture

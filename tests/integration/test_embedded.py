@@ -6,11 +6,10 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -20,6 +19,7 @@ from lab.foundation.readiness import await_state
 from lab.foundation.settings import ROOT
 from lab.telemetry.embedded.__main__ import Agent
 from lab.telemetry.store import ActivitySample, Plan, QueryMetrics, Snapshot, Source, Statement
+from tests.awaiting import found_within
 from tests.embedded import deliver
 from tests.fix_console import RunningConsole
 from tests.fix_postgres import Database, free_port
@@ -37,15 +37,9 @@ CUSTOMER = (
     "INSERT INTO customers (cpf, full_name, email, phone, birth_date, city, state, monthly_income)"
     f" VALUES ('{CPF}', 'n', 'e', 'p', '1980-01-02', 'c', 'SP', 1)"
 )
-T = TypeVar("T")
 
 
-def until(what: str, look: Callable[[], list[T]]) -> list[T]:
-    deadline = time.monotonic() + DEADLINE_S
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-    raise AssertionError(f"Waited {DEADLINE_S} s until {what}; last seen: {found}")
+until = partial(found_within, DEADLINE_S)
 
 
 class Driven:

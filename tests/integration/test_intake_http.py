@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import zlib
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +14,7 @@ from typing import TypeVar
 import pytest
 import zstandard
 
+from lab.foundation.readiness import await_state
 from lab.foundation.settings import ROOT
 from lab.telemetry.store import ActivitySample, Plan, QueryMetrics, Record, Span
 from tests import payloads
@@ -31,14 +31,15 @@ def zstd(body: bytes) -> bytes:
 
 
 def stored(console: RunningConsole, kind: type[R], count: int, trace_id: str = "") -> list[R]:
-    deadline = time.monotonic() + DEADLINE_S
     condition = "trace_id = ?" if trace_id else "? = ''"
     found: list[R] = []
-    while time.monotonic() < deadline:
-        found = console.reader.select(kind, condition, [trace_id])
-        if len(found) >= count:
-            return found
-    raise AssertionError(f"{len(found)} {kind.__name__} records within {DEADLINE_S} s, not {count}")
+
+    def fewer() -> str | None:
+        found[:] = console.reader.select(kind, condition, [trace_id])
+        return None if len(found) >= count else f"{len(found)} records"
+
+    await_state(f"{count} {kind.__name__} records are stored", fewer, within_s=DEADLINE_S)
+    return found
 
 
 def test_an_agents_requests(console: RunningConsole) -> None:

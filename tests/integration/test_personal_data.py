@@ -246,16 +246,22 @@ def _read_pages(watched: Watched) -> None:
 
 def _find(watched: Watched, cases: Sequence[Technique]) -> None:
     """Fail with the techniques whose values are found anywhere, in any case of letters."""
-    text = watched.everything()
-    folded = text.decode("utf-8", "replace").lower()
+    text = watched.everything().decode("utf-8", "replace").lower()
+    # Bytes: a letter of the text has four where any of them needs four.
+    folded = text.encode()
     found = [
         (case.place, case.spelling, value)
         for case in cases
-        for value in case.values
-        if value.lower() in folded or json.dumps(value)[1:-1].lower() in folded
+        for value in dict.fromkeys(case.values)
+        if any(form in folded for form in _forms(value))
     ]
-    shown = [(*what, _around(folded, what[2].lower())) for what in found[:20]]
+    shown = [(*what, _around(text, what[2].lower())) for what in found[:20]]
     assert not found, f"{len(found)} values found:\n" + "\n".join(map(str, shown))
+
+
+def _forms(value: str) -> set[bytes]:
+    """Return a value in small letters as it may be stored: as it is, and as JSON escapes it."""
+    return {value.lower().encode(), json.dumps(value)[1:-1].lower().encode()}
 
 
 def _around(text: str, value: str) -> str:

@@ -14,6 +14,7 @@ from lab.foundation.errors import DatabaseError
 from lab.stack.native.cluster import Cluster
 from lab.telemetry.pglog import LogReader
 from lab.telemetry.store import Event, Execution, Plan, Statement
+from tests.awaiting import found_within
 from tests.fix_postgres import Database
 from tests.fix_store import Store
 from tests.unit.test_pglog_tail import LogTally
@@ -41,12 +42,11 @@ class Follower:
         self._reader = LogReader(cluster.data / "log", store.reader, store.writer, self.tally)
 
     def until(self, what: str, look: Callable[[], list[T]]) -> list[T]:
-        deadline = time.monotonic() + DEADLINE_S
-        while time.monotonic() < deadline:
+        def read() -> list[T]:
             self._reader.catch_up()
-            if found := look():
-                return found
-        raise AssertionError(f"no {what} within {DEADLINE_S} s; {self.tally.counts}")
+            return look()
+
+        return found_within(DEADLINE_S, what, read)
 
     def event(self, kind: str, number: int) -> Event:
         condition = "kind = ? AND span_id = ?"
