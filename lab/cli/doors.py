@@ -20,12 +20,17 @@ NEEDS: Mapping[str, tuple[Door, ...] | None] = MappingProxyType({
     "psql": (Door.SQL,),
     "logs": (Door.LOG,),
     "compare": tuple(Door),
+    # They name stopped components, sessions and settings, whatever observer shows them.
+    "status": tuple(Door),
+    "doctor": tuple(Door),
     "drill": None,
     "bench": None,
     "tour": None,
     "sheet": None,
     "verify": None,
     "restart": None,
+    # It would start what the fault has stopped.
+    "up": None,
 })  # fmt: skip
 # Of the groups above: these neither inject a fault nor show one.
 HARMLESS = MappingProxyType({"drill": frozenset({"list", "show", "stop"})})
@@ -39,13 +44,13 @@ def enter(name: str, arguments: Sequence[str]) -> Callable[[], None]:
     Raises:
         ClosedError: when the running exam does not have its doors.
     """
-    if name not in NEEDS:
-        return _nothing
-    if arguments and arguments[0] in HARMLESS.get(name, ()):
+    if name not in NEEDS or (arguments and arguments[0] in HARMLESS.get(name, ())):
         return _nothing
     settings = LabSettings.load()
     found = doors(settings)
     if found.exam is not None and found.exam.process() is None:
+        if name == "up":
+            return _nothing  # it heals when PostgreSQL runs
         ending.recover(running_settings(settings), Place(settings))
         found = doors(settings)
     needed = NEEDS[name]

@@ -30,6 +30,7 @@ from lab.console.sampling import SamplingWatch
 from lab.drilldown import Drilldown
 from lab.drills.mark import Mark
 from lab.drills.summary import SummaryFile
+from lab.exam.doors import Door, doors
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.telemetry import redact
@@ -90,11 +91,13 @@ class Console:
         return taken
 
     async def _healthz(self, _: Request) -> Response:
+        """Answer the state of the console; in an exam with closed doors nothing of the observers."""
         metrics = self.metrics
+        document = {"service": "console", "version": __version__, "state": "running"}
+        if not await to_thread.run_sync(self._all_doors_open):
+            return JSONResponse(document)
         return JSONResponse({
-            "service": "console",
-            "version": __version__,
-            "state": "running",
+            **document,
             "log_trouble": metrics.log_trouble,
             "sampling_trouble": metrics.activity_trouble,
             "store_trouble": metrics.store_trouble,
@@ -109,6 +112,9 @@ class Console:
             "store_bytes": metrics.used_bytes,
             "refused_records": dict(metrics.refused_records),
         })  # fmt: skip
+
+    def _all_doors_open(self) -> bool:
+        return doors(self.settings).is_open(*Door)
 
     async def _no_such_page(self, request: Request, error: Exception) -> Response:
         """Answer 404 with a page for browsers, and with JSON for programs."""

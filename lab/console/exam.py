@@ -69,8 +69,14 @@ def _start(settings: LabSettings, fields: Fields) -> None:
         wanted = float(minutes)
     except ValueError:
         raise ExamError(f'minutes "{minutes[:40]}": a number from 1 to 120 is expected.') from None
-    opened = doors.parse(fields.get("with") or doors.ALL)
-    session.launch(settings, Options(doors=opened, minutes=wanted))
+    if settings.services_by_name:
+        raise ExamError(
+            "The lab runs in containers.\nStart the exam beside them: ./creditlab exam start"
+        )
+    if not fields.get("with"):
+        raise ExamError("No door is open: at least one observer is expected.")
+    opened = doors.parse(fields["with"])
+    session.begin(settings, Options(doors=opened, minutes=wanted))
 
 
 def _answer(settings: LabSettings, fields: Fields) -> None:

@@ -75,6 +75,25 @@ def start(settings: LabSettings, options: Options, reporter: Reporter) -> Record
     return record
 
 
+def begin(settings: LabSettings, options: Options) -> Record:
+    """Start an exam, and return its record without waiting for the clock.
+
+    Raises:
+        ExamError: as `start`.
+    """
+    exam, process = launch(settings, options)
+    place = Place(settings)
+
+    def unrecorded() -> str | None:
+        record = _record(place, exam, process)
+        return None if record else "the exam process starts"
+
+    await_state("the exam has begun", unrecorded, within_s=PREPARED_WITHIN_S)
+    record = place.current()
+    assert record is not None
+    return record
+
+
 def launch(settings: LabSettings, options: Options) -> "tuple[str, subprocess.Popen[bytes]]":
     """Start the exam process, and return the exam's name and its guardian without waiting.
 
@@ -234,14 +253,22 @@ def _spawn(order: Order) -> "subprocess.Popen[bytes]":
     return process
 
 
-def _unprepared(place: Place, exam: str, process: "subprocess.Popen[bytes]") -> str | None:
+def _record(place: Place, exam: str, process: "subprocess.Popen[bytes]") -> Record | None:
+    """Return the record of an exam that was launched; None before the exam process has written it."""
     record = place.current()
-    if record is None or record.exam != exam:
-        if process.poll() is not None:
-            raise ExamError(
-                "The exam process ended before it began; see `./creditlab status`.\n"
-                "A drill may hold the lock: ./creditlab drill stop"
-            )
+    if record is not None and record.exam == exam:
+        return record
+    if process.poll() is not None:
+        raise ExamError(
+            "The exam process ended before it began; see `./creditlab status`.\n"
+            "A drill may hold the lock: ./creditlab drill stop"
+        )
+    return None
+
+
+def _unprepared(place: Place, exam: str, process: "subprocess.Popen[bytes]") -> str | None:
+    record = _record(place, exam, process)
+    if record is None:
         return "the exam process starts"
     return None if record.state in {State.RUNNING, State.OVER} else "the lab is being observed"
 

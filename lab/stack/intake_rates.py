@@ -26,11 +26,11 @@ class IntakeRates:
 
     @classmethod
     def fetch(cls, settings: LabSettings) -> "IntakeRates | None":
-        """Return the console's values; None when it does not answer."""
+        """Return the console's values; None when it does not answer, or an exam has closed doors."""
         page = probes.page(settings, settings.console_port, "/healthz")
-        if page is None:
+        health = json.loads(page) if page is not None else {}
+        if "rates" not in health:
             return None
-        health = json.loads(page)
         return cls(
             **health["rates"],
             store_bytes=health["store_bytes"],

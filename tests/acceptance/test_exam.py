@@ -6,6 +6,7 @@ import re
 import signal
 import sqlite3
 import subprocess
+import sys
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -133,11 +134,10 @@ def test_a_sealed_exam_names_no_fault_and_is_graded(lab: Lab, tmp_path: Path) ->
 
 
 def test_items_of_each_sort_are_proven_healed_and_verified(lab: Lab) -> None:
-    """A healthy one, one with an observer without data, a missing index and a slow service."""
+    """A healthy one, one with an observer without data, and a slow service."""
     chosen = (
         "nothing/vacuum",
         "row-lock-chain/credit_proposals without datadog",
-        "missing-index/credit_proposals_customer",
         "slow-application/credit-customers",
     )
     numbers = ",".join(str(NUMBER[name]) for name in chosen)
@@ -145,6 +145,25 @@ def test_items_of_each_sort_are_proven_healed_and_verified(lab: Lab) -> None:
     found = json.loads(done.stdout)
     assert done.returncode == 0, (found, done.stderr)
     assert [each["template"] for each in found] == list(chosen)
+
+
+def test_an_mcp_client_takes_the_exams_of_an_experiment(lab: Lab, tmp_path: Path) -> None:
+    """The example of docs/, as a command line: it finds the deadlocks in the log, and submits the form."""
+    page = tmp_path / "experiment.html"
+    done = lab.run(
+        "exam", "ablation", "--items", f"{NUMBER['deadlocks/customers']},", "--with", "log",
+        "--player", f"{sys.executable} -P {ROOT}/docs/examples/exam_player.py",
+        "--html", str(page), "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    [trial] = json.loads(done.stdout)["trials"]
+    assert (trial["doors"], trial["answered"]) == (["log"], ["deadlocks"]), done.stderr
+    assert trial["solved"], trial
+    assert trial["requests"] > 0
+    assert trial["score"] > 0.6
+    assert "deadlocks/customers" in page.read_text(encoding="utf-8")
+    wrong = lab.run("exam", "ablation", "--player", "no-such-program")
+    assert (wrong.returncode, "no such player" in wrong.stderr) == (2, True)
 
 
 def _over(lab: Lab, exam: str) -> str | None:

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from lab.cli import app, doors
+from lab.cli.exam import results
 from lab.exam import requests
 from lab.exam.doors import Door
-from lab.exam.errors import ClosedError
+from lab.exam.errors import ClosedError, ExamError
 from lab.foundation.settings import LabSettings
+from lab.stack.docker.backend import DockerBackend
 from lab.terminal.screen import out
 from tests.exam_records import EXAM, begin
 
@@ -19,8 +21,8 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabSettings:
     return LabSettings.load()
 
 
-# Commands that show nothing of a fault. `down` and `up` end an exam, `status` shows what runs.
-OPEN = {"up", "down", "status", "doctor", "datadog", "mcp", "exam", "test"}
+# Commands that show nothing of a fault; `down` ends an exam.
+OPEN = {"down", "datadog", "mcp", "exam", "test"}
 
 
 def test_every_command_has_doors_or_is_listed_as_open() -> None:
@@ -35,8 +37,28 @@ def test_a_closed_command_names_the_open_doors(settings: LabSettings) -> None:
         doors.enter("sessions", [])
     with pytest.raises(ClosedError, match="creditlab drill is closed"):
         doors.enter("drill", ["run", "deadlocks"])
+    with pytest.raises(ClosedError, match="creditlab up is closed"):
+        doors.enter("up", [])
     doors.enter("drill", ["list"])
-    doors.enter("status", [])
+
+
+def test_up_after_a_crash_is_open(settings: LabSettings) -> None:
+    """The machine stopped during an exam: `up` starts PostgreSQL, and heals then."""
+    begin(settings, Door.LOG, alive=False)
+    doors.enter("up", [])
+
+
+@pytest.mark.parametrize("command", ["status", "doctor", "compare"])
+def test_what_shows_stopped_components_needs_every_door(
+    settings: LabSettings, command: str
+) -> None:
+    """`status` would name the stopped service, exporter or Agent."""
+    begin(settings, Door.LOG, Door.APM)
+    with pytest.raises(ClosedError, match=r"open: log, apm"):
+        doors.enter(command, [])
+    begin(settings, *Door)
+    doors.enter(command, [])
+    out.record = False
 
 
 def test_what_a_command_prints_is_recorded(settings: LabSettings) -> None:
@@ -58,3 +80,13 @@ def test_without_an_exam_nothing_is_recorded(settings: LabSettings, tmp_path: Pa
     assert settings.lab_state_dir == tmp_path
     doors.enter("sessions", [])()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_scripted_player_is_refused_for_a_lab_in_containers(
+    settings: LabSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the store every table would be empty, and each answer "the Agent is stopped"."""
+    assert settings.lab_state_dir
+    monkeypatch.setattr(results, "current", lambda _: DockerBackend(settings=settings))
+    with pytest.raises(ExamError, match="in containers"):
+        results.ablation(items="0,")

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -13,13 +14,14 @@ from starlette.testclient import TestClient
 
 from lab.console import api, jaeger, loki
 from lab.console import exam as forms
+from lab.console.app import build
 from lab.console.doors import NEEDS, OPEN, Doored
 from lab.console.pages import PAGES
 from lab.console.pages.access import Access
 from lab.drilldown import Drilldown
 from lab.exam import requests
 from lab.exam.doors import Door
-from lab.foundation.settings import LabSettings
+from lab.foundation.settings import ROOT, LabSettings
 from lab.telemetry.intake import Gate
 from tests.exam_records import EXAM, begin
 
@@ -135,3 +137,24 @@ def test_a_start_with_a_wrong_value_is_refused(posting: TestClient) -> None:
     assert "There+is+no+door" in done.headers["location"]
     done = posting.post("/exam/start", data={"with": "log", "minutes": "soon"})
     assert "a+number+from+1+to+120" in done.headers["location"]
+
+
+def test_a_start_without_a_door_is_refused(posting: TestClient) -> None:
+    """All checkboxes are off."""
+    done = posting.post("/exam/start", data={"minutes": "15"})
+    assert "No+door+is+open" in done.headers["location"]
+
+
+def test_the_console_in_a_container_starts_no_exam(settings: LabSettings) -> None:
+    """It could stop no component, and heal nothing: docker-compose.yml names it so."""
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    assert compose["services"]["console"]["environment"]["SERVICES_BY_NAME"] == "true"
+    inside = settings.model_copy(update={"services_by_name": True})
+    client = TestClient(
+        Starlette(routes=forms.routes(inside, Access(Gate(None), None))), follow_redirects=False
+    )
+    done = client.post("/exam/start", data={"with": "log", "minutes": "15"})
+    assert "runs+in+containers" in done.headers["location"]
+    page = TestClient(build(inside).application(), base_url="http://127.0.0.1").get("/exam")
+    assert "cannot inject a fault" in page.text
+    assert 'action="/exam/start"' not in page.text

@@ -117,6 +117,17 @@ def test_what_a_request_names_is_not_shown_by_its_echo(
     assert not named & set(request.shown), path
 
 
+def test_the_console_reports_no_observer_behind_a_closed_door(
+    settings: LabSettings, client: TestClient
+) -> None:
+    """/healthz has the rate of the Agent's events, which is 0 when the Agent is stopped."""
+    assert "rates" in client.get("/healthz").json()
+    begin(settings, Door.PROMETHEUS)
+    assert client.get("/healthz").json().keys() == {"service", "version", "state"}
+    begin(settings, *Door)
+    assert "rates" in client.get("/healthz").json()
+
+
 def test_the_metrics_of_an_expression_are_shown_by_its_series() -> None:
     """An aggregation has no name in its result; a page without series, or its examples, shows none."""
     asked = "promql_query query=sum(pg_locks_count)"

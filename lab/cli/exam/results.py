@@ -17,7 +17,8 @@ from lab.exam.items import MAX_SEED
 from lab.exam.place import Place
 from lab.foundation.outcome import Outcome
 from lab.foundation.settings import LabSettings
-from lab.stack.mode import running_settings
+from lab.stack.backend import Mode
+from lab.stack.mode import current, running_settings
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
 from lab.terminal.screen import Screen, err, out
@@ -130,6 +131,11 @@ def ablation(
         selections=ablating.selections(observers),
         minutes=minutes,
     )
+    if design.is_scripted and current(settings).mode is Mode.DOCKER:
+        raise ExamError(
+            "The lab runs in containers: a scripted player cannot read the store of its console.\n"
+            "Use a native lab (./creditlab up --native), or a command as player."
+        )
     trials: list[Trial] = []
     try:
         with interruptible(), Screen() as screen:

@@ -15,7 +15,8 @@ from lab.exam.errors import FormError
 from lab.exam.form import Answer
 from lab.exam.items import MAX_SEED, TEMPLATES
 from lab.foundation.settings import LabSettings
-from lab.stack.mode import running_settings
+from lab.stack.backend import Mode
+from lab.stack.mode import current, running_settings
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
 from lab.terminal.screen import Screen, err, out
@@ -23,6 +24,11 @@ from lab.terminal.screen import Screen, err, out
 Object = Annotated[str, typer.Option(help="A statement, queryid, table, index or component.")]
 Culprit = Annotated[str, typer.Option(help="An application, a service or the pid of a session.")]
 MAX_FORM_BYTES = 100_000
+IN_CONTAINERS = (
+    "The lab runs in containers: its console does not see this exam.\n"
+    "  Its pages are neither closed nor recorded, and no trace counts as evidence.\n"
+    "  Use the commands, ./creditlab mcp and Prometheus."
+)
 
 
 def start(
@@ -55,6 +61,8 @@ def start(
     """Start an exam; returns when its clock runs."""
     options = session.Options(seed=seed, number=item, doors=doors.parse(observers), minutes=minutes)
     settings = running_settings(LabSettings.load())
+    if current(settings).mode is Mode.DOCKER:
+        err.print(f"  {IN_CONTAINERS}")
     with interruptible(), Screen() as screen:
         record = session.start(settings, options, screen)
     if as_json:

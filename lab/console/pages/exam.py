@@ -25,6 +25,13 @@ WHERE = {
     Door.LOG: (("/exam/evidence/log", "Events and executions"),),
     Door.SQL: (("/sessions", "Sessions"),),
 }
+ABOUT = {
+    Door.PROMETHEUS.value: "metrics of postgres_exporter and the services, alerts",
+    Door.DATADOG.value: "query metrics and activity samples",
+    Door.APM.value: "traces",
+    Door.LOG.value: "the server log",
+    Door.SQL.value: "live sessions, psql",
+}
 SHOWN = 12
 
 
@@ -49,7 +56,9 @@ def page(drilldown: Drilldown, request: Request) -> Page:
         "tables": TABLES,
         "services": SERVICES,
         "references": REFERENCES,
-        "all_doors": [door.value for door in Door],
+        "all_doors": ABOUT,
+        "in_container": drilldown.settings.services_by_name,
+        "finished": _row(place, record.exam) if record and not running else None,
         "error": asking.word(request, "error"),
         "closed": asking.word(request, "closed"),
         "given": request.query_params,

@@ -200,7 +200,19 @@ function copies(root) {
   }
 }
 
-// Refresh: fetch the page again and replace its live parts, except a part with the focus or a selection.
+// A countdown, by this machine's own monotonic clock: data-left has seconds.
+function tick() {
+  for (const part of document.querySelectorAll("[data-left]")) {
+    part.until ??= performance.now() + 1000 * part.dataset.left;
+    const left = Math.max(0, Math.ceil((part.until - performance.now()) / 1000));
+    part.textContent = `${Math.floor(left / 60)}:${pad(left % 60)}`;
+  }
+}
+tick();
+if (document.querySelector("[data-left]")) setInterval(tick, 1000);
+
+// Refresh: fetch the page again and replace its live parts, except a part with the focus or a selection. A page whose
+// state has changed is loaded again.
 let paused = false;
 async function refresh() {
   if (paused || drag || document.hidden || document.querySelector(".chart.reads")) return;
@@ -215,6 +227,10 @@ async function refresh() {
   }
   document.body.classList.remove("away");
   const fresh = new DOMParser().parseFromString(text, "text/html");
+  if (fresh.querySelector("main").dataset.state !== document.querySelector("main").dataset.state) {
+    location.reload();
+    return;
+  }
   for (const part of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(part.id);
     if (!next || part.contains(document.activeElement) || part.contains(getSelection()?.anchorNode) && !getSelection().isCollapsed) continue;
@@ -223,6 +239,7 @@ async function refresh() {
     copies(next);
     part.replaceWith(next);
   }
+  tick();
 }
 
 // Colours: system, light, dark.
