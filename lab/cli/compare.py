@@ -8,6 +8,7 @@ import typer
 
 from lab.cli.views.compare import render
 from lab.compare import report
+from lab.compare.answers import Group
 from lab.compare.run import run
 from lab.drills.matrix import machine
 from lab.foundation.settings import DatadogSettings, LabSettings
@@ -15,11 +16,30 @@ from lab.stack.mode import running_settings
 from lab.terminal.options import AsJson, seconds
 from lab.terminal.screen import Screen, out
 
+GROUPS = {group.name.lower(): group for group in Group}
+
+
+def _group(text: str) -> Group:
+    if text not in GROUPS:
+        raise typer.BadParameter(f"{text} is no group of questions: {', '.join(GROUPS)}.")
+    return GROUPS[text]
+
 
 def compare(
     since: Annotated[
-        float, typer.Option(help="The window, up to now.", parser=seconds, metavar="TIME")
+        float,
+        typer.Option(
+            help="The window, up to now.", parser=seconds, metavar="TIME", show_default="10 min"
+        ),
     ] = 600.0,
+    group: Annotated[
+        Group | None,
+        typer.Option(
+            help=f"Print only the questions of one group: {', '.join(GROUPS)}.",
+            parser=_group,
+            metavar="GROUP",
+        ),
+    ] = None,
     html: Annotated[
         Path | None, typer.Option(help="Write it as a page here.", metavar="FILE")
     ] = None,
@@ -44,5 +64,5 @@ def compare(
     if as_json:
         out.print_json(json.dumps(found.to_json()))
     else:
-        out.print(render(found))
+        out.print(render(found, only=group))
     raise typer.Exit(found.outcome.exit_status)

@@ -25,8 +25,16 @@ WAITS = {
 }
 LOOK = {Language.EN: "What to observe:", Language.PT: "Observe:"}
 END = {
-    Language.EN: "End of the tour. Next, an exercise for each drill: {}/exercises",
-    Language.PT: "Fim do tour. A seguir, um exercício para cada drill: {}/exercises",
+    Language.EN: (
+        "End of the tour. Next:",
+        "an exercise for each drill, with hints:  {}/exercises",
+        "an exam, an unknown fault and a score:   {}/exam  or  ./creditlab exam start",
+    ),
+    Language.PT: (
+        "Fim do tour. A seguir:",
+        "um exercício para cada drill, com dicas:       {}/exercises",
+        "um exame, uma falha desconhecida e uma nota:   {}/exam  ou  ./creditlab exam start",
+    ),
 }
 
 
@@ -61,7 +69,8 @@ def tour(
             return
         failed += [command for command in one.commands if _run(command)]
         _explain(one, chosen, console)
-    out.print(f"  {END[chosen].format(console)}", soft_wrap=True)
+    for line in END[chosen]:
+        out.print(f"  {line.format(console)}", soft_wrap=True)
     if failed:
         raise typer.Exit(1)
 

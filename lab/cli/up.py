@@ -180,7 +180,7 @@ def _show_trace(drilldown: DrilldownClient, *, wait: bool) -> None:
     except KeyboardInterrupt:
         report = None
     if report:
-        out.print(in_brief(report), soft_wrap=True)
+        out.print(in_brief(report))
     else:
         out.print("  No trace has reached the console yet. Later: ./creditlab trace", style="dim")
 

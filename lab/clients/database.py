@@ -11,7 +11,7 @@ from io import BytesIO
 from typing import Any, TypeAlias
 
 import psycopg2
-from psycopg2 import extensions
+from psycopg2 import errorcodes, extensions
 
 from lab.clients import dsn as malformed
 from lab.clients import refusals
@@ -102,11 +102,13 @@ def read_only(
     statement_timeout_s: float | None = None,
     lock_timeout_s: float | None = None,
     one_snapshot: bool = False,
+    roll_back: bool = False,
 ) -> Iterator[None]:
-    """Run a block in one read-only transaction that is rolled back; its settings end with it.
+    """Run a block in one read-only transaction; its settings end with it.
 
-    The session keeps no setting: behind a pooler in transaction mode another client uses it next. Requires
-    autocommit.
+    It is committed: a reader that rolls back each second counts in pg_stat_database.xact_rollback, so that a
+    healthy server seems to roll back a tenth of its transactions. The session keeps no setting: behind a
+    pooler in transaction mode another client uses it next. Requires autocommit.
 
     Args:
         connection: an open session.
@@ -114,6 +116,8 @@ def read_only(
         statement_timeout_s: in seconds; None keeps the session's.
         lock_timeout_s: in seconds; None keeps the session's.
         one_snapshot: whether all statements use one snapshot (REPEATABLE READ).
+        roll_back: end with ROLLBACK also on success, so that a function of a foreign database that the block
+            calls leaves no setting either.
 
     Raises:
         DatabaseError: as `rows` does; 42501 when the session may not take the role.
@@ -125,13 +129,27 @@ def read_only(
     for name, value in (("statement", statement_timeout_s), ("lock", lock_timeout_s)):
         if value is not None:
             begin.append(f"SET LOCAL {name}_timeout = {round(value * 1000)}")
+    end = "ROLLBACK"
     try:
         _begin(connection, "; ".join(begin))
         yield
+        end = end if roll_back else "COMMIT"
     finally:
-        # A lost session has no transaction to roll back, and the error that ended it is the one to report.
+        # A lost session has no transaction to end, and the error that ended it is the one to report.
         with suppress(DatabaseError):
-            rows(connection, "ROLLBACK")
+            rows(connection, end)
+
+
+def condition(sqlstate: str) -> str | None:
+    """Return the name of an SQLSTATE as words, or None for an unknown one.
+
+    >>> condition("0A000"), condition("55P03"), condition("XX9")
+    ('feature not supported', 'lock not available', None)
+    """
+    try:
+        return str(errorcodes.lookup(sqlstate)).replace("_", " ").lower()
+    except KeyError:
+        return None
 
 
 def rows(connection: Connection, sql: str, parameters: Parameters | None = None) -> list[Row]:

@@ -58,7 +58,7 @@ def read(connection: Connection, *, datadog_role: str, exporter_role: str) -> Fa
     Raises:
         DatabaseError: when the session's own identity cannot be read, or the connection is lost.
     """
-    with read_only(connection):
+    with read_only(connection, roll_back=True):
         return _facts(connection, datadog_role, exporter_role)
 
 

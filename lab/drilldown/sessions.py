@@ -21,6 +21,8 @@ TIMEOUT_S = 2.0
 # The pid that pg_blocking_pids returns for a lock held by a prepared transaction.
 PREPARED_TRANSACTION = 0
 LONGEST = 10
+# Characters of an unnamed statement in a sentence.
+STATEMENT_WIDTH = 60
 QUERIES = MappingProxyType({
     statement.name: statement.sql
     for statement in parse(
@@ -114,6 +116,46 @@ class Sessions:
     blocking: tuple[BlockingNode, ...]
     longest_transactions: tuple[int, ...]
     absent: Mapping[str, str] = field(default_factory=dict)
+
+
+def root_causes(found: Sessions) -> tuple[str, ...]:
+    """Return a sentence for each head of a blocking chain: its session, its statement, whom it blocks.
+
+    >>> root_causes(Sessions(at=clock.now(), sessions=(), blocking=(), longest_transactions=()))
+    ()
+    """
+    known = {session.pid: session for session in found.sessions}
+    return tuple(_root_cause(node, known) for node in found.blocking)
+
+
+def _root_cause(node: BlockingNode, known: Mapping[int, Session]) -> str:
+    below = dict.fromkeys(_below(node))
+    waiting = [known[pid] for pid in below if pid in known]
+    services = sorted({who for s in waiting if (who := s.service or s.application)})
+    longest = max((s.query_age_s or 0.0 for s in waiting), default=0.0)
+    count = f"{len(below)} session{'' if len(below) == 1 else 's'}"
+    of = f" of {', '.join(services)}" if services else ""
+    return f"{_head(node.pid, known.get(node.pid))} blocks {count}{of}; the longest waits {longest:.1f} s."
+
+
+def _below(node: BlockingNode) -> Iterator[int]:
+    for each in node.waiting:
+        yield each.pid
+        yield from _below(each)
+
+
+def _head(pid: int, session: Session | None) -> str:
+    if session is None:
+        return f"pid {pid} (already ended)" if pid else "A prepared transaction (pg_prepared_xacts)"
+    age = f"{session.transaction_age_s:.1f} s" if session.transaction_age_s is not None else ""
+    what = session.statement or " ".join(session.text.split())[:STATEMENT_WIDTH]
+    last = "statement" if session.state == "active" else "last statement"
+    parts = [
+        session.service or session.application or session.role or session.backend_type,
+        f"{session.state or ''} {age}".strip(),
+        f"{last} {what}" if what else "",
+    ]
+    return f"pid {pid} ({', '.join(part for part in parts if part)})"
 
 
 def live(settings: LabSettings) -> Sessions:

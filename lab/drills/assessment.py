@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from lab.drills import coverage
 from lab.drills.drill import Drill
 from lab.drills.journal import Journal, Step
 from lab.drills.runner import Run
@@ -83,8 +84,7 @@ def assess(drill: Drill, run: Run, settings: LabSettings, reporter: Reporter) ->
         truth = truth_of(drill, run, frozenset())
         found = stretch(evidence, truth, {drill.name: drill.signals}, fault=True)
         append(Place(Paths.of(settings)), found)
-    seen = sum(verdict.seen == "seen" for verdict in assessment.verdicts)
-    reporter.done("verdicts", f"{seen} of {len(assessment.verdicts)} observers saw it")
+    reporter.done("verdicts", f"{coverage.seen(drill, assessment.verdicts)} observers saw it")
     return assessment
 
 

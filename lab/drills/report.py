@@ -1,10 +1,12 @@
 """The blind-spot matrix as one HTML file, with its plot as SVG: no script and no further file."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from lab.drills.catalogue import DRILLS
+from lab.drills.coverage import NOT_COVERED, result
 from lab.drills.matrix import LEGEND, LETTERS, Matrix
 from lab.foundation.timestamps import moment
 from lab.judge.evidence import TITLES, Observer
@@ -58,23 +60,35 @@ def html(matrix: Matrix) -> str:
         letters=letters,
         plot=plot(matrix),
         at=f"{moment(matrix.at_ns):%Y-%m-%d %H:%M} UTC",
-        counts={seen.value: matrix.count(seen) for seen in Seen},
+        counts=_counts(matrix),
+        result=result,
     )
+
+
+def _counts(matrix: Matrix) -> Counter[str]:
+    """Return the number of verdicts by result; also of those that no run has."""
+    shown = (
+        result(DRILLS.get(row.run.drill), each) for row in matrix.rows for each in row.verdicts
+    )
+    return Counter({**dict.fromkeys((*Seen, NOT_COVERED), 0), **Counter(shown)})
 
 
 def markdown(matrix: Matrix) -> str:
     """Return the matrix as a Markdown table, for a page such as docs/blind-spots.md."""
     head = ["drill", *TITLES.values()]
-    rows = ([f"`{row.run.drill}`", *map(_cell, map(row.of, TITLES))] for row in matrix.rows)
+    rows = (
+        [f"`{row.run.drill}`", *(_cell(row.run.drill, row.of(observer)) for observer in TITLES)]
+        for row in matrix.rows
+    )
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _cell(verdict: Verdict | None) -> str:
+def _cell(drill: str, verdict: Verdict | None) -> str:
     if verdict is None:
         return "-"
     if verdict.after_s is None:
-        return verdict.seen.value
+        return result(DRILLS.get(drill), verdict)
     return f"**{verdict.after_s:.0f} s** {letters(verdict)}".strip()
 
 

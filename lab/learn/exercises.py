@@ -23,11 +23,11 @@ PLACES = {
     Observer.METRICS: "Grafana, dashboards Overview, Sessions, Queries and Tables; console, /prometheus",
     Observer.ALERTS: "Grafana, Alerting; console, /prometheus?expr=ALERTS",
     Observer.DBM: "Datadog, Databases: the host's Active Connections, Query Metrics, Samples and Explain"
-    " Plans; console, /, /sessions and /queries",
+    " Plans; console, /sessions, /queries and the overview",
     Observer.APM: "Datadog, APM: Traces, with the SQL Queries of a trace; console, /traces",
     Observer.CHECK: "Datadog, Metrics Explorer: postgresql.*; the dashboard Credit Lab",
     Observer.MONITORS: "Datadog, Monitors: tag service:credit-lab",
-    Observer.LOG: "`./creditlab logs postgres`; console, incidents on /",
+    Observer.LOG: "`./creditlab logs postgres`; console, incidents on the overview",
 }
 
 

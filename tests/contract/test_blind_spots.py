@@ -9,7 +9,7 @@ from lab.foundation.settings import ROOT
 from lab.judge.evidence import TITLES
 
 DOCS = ROOT / "docs"
-CELL = re.compile(r"missed|unknown|-|\*\*\d+ s\*\*( S?C?P?T?)?")
+CELL = re.compile(r"missed|not covered|unknown|-|\*\*\d+ s\*\*( S?C?P?T?)?")
 
 
 def rows() -> dict[str, list[str]]:

@@ -10,6 +10,7 @@ from lab.foundation.errors import (
     DatabaseUnreachableError,
     PasswordRefusedError,
 )
+from lab.foundation.readiness import await_state
 from tests.fix_postgres import Database, free_port
 
 
@@ -125,3 +126,24 @@ def test_passwords_of_any_characters_survive_the_connection_string(database: Dat
         finally:
             default = database.settings.lab_db_password.get_secret_value()
             rows(connection, "ALTER ROLE lab PASSWORD %s", [default])
+
+
+def test_a_reader_does_not_count_as_rollbacks(database: Database) -> None:
+    """RollbackStorm compares rollbacks with commits: the lab's samples, each second, were a tenth of them."""
+    rolled_back = "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()"
+    target = dsn(database.settings, Role.LAB)
+    with connect(target) as reader:
+        [[before]] = rows(reader, rolled_back)
+        # A session's counters are complete when it has ended.
+        with connect(target) as sampler:
+            for _ in range(5):
+                with read_only(sampler, role="pg_monitor", statement_timeout_s=5):
+                    rows(sampler, "SELECT 1")
+            with read_only(sampler, roll_back=True):
+                rows(sampler, "SELECT 1")
+        await_state(
+            "the session's counters are there",
+            lambda: None if rows(reader, rolled_back) != [(before,)] else f"{before} rollbacks",
+            within_s=60,
+        )
+        assert rows(reader, rolled_back) == [(before + 1,)]

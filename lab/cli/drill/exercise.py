@@ -36,6 +36,8 @@ def exercise(
         parts.append(
             Text("The answer, and the command that starts the fault: --answer", style="dim")
         )
+        alone = "Alone, without its name: ./creditlab exam start; the fault is then a random one."
+        parts.append(Text(alone, style="dim"))
     for part in parts:
         out.print(Padding(part, (0, 2)))
 

@@ -1,6 +1,7 @@
 """A comparison, rendered for a terminal of 80 columns or more."""
 
-from rich.console import Group, RenderableType
+from rich.console import Group as Stack
+from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -12,6 +13,7 @@ from lab.compare.answers import (
     Answer,
     Compared,
     Comparison,
+    Group,
     error_text,
     number,
 )
@@ -21,21 +23,28 @@ SIDES = ("prometheus", "datadog")
 WIDEST = 14
 
 
-def render(comparison: Comparison) -> RenderableType:
-    """Return the summary, the questions by group, the cost of each role, and the observers' other costs."""
+def render(comparison: Comparison, *, only: Group | None = None) -> RenderableType:
+    """Return the summary, the questions by group, the cost of each role, and the observers' other costs.
+
+    With `only`, the summary and the questions of that group.
+    """
     notes: dict[str, int] = {}
     parts: list[RenderableType] = [_head(comparison), _summary(comparison)]
     parts.append(Text(f"\n{LEGEND}. [n]: cannot answer, see below.", style="dim"))
     for group, rows in comparison.groups().items():
+        if only not in (None, group):
+            continue
         parts += [Text(f"\n{group.value}", style="bold"), _questions(rows, notes)]
     if notes:
         parts.append(Text("\ncannot answer", style="bold"))
         parts += [_note(number_, why_not) for why_not, number_ in notes.items()]
+    if only is not None:
+        return Padding(Stack(*parts), (1, 0))
     title = f"\nCost of each role in PostgreSQL, over {comparison.costs_since_s / 60:.0f} min"
     parts += [Text(title, style="bold"), _costs(comparison)]
     title = "\nCost of the observers outside the database (bytes: before compression)"
     parts += [Text(title, style="bold"), _spent(comparison)]
-    return Padding(Group(*parts), (1, 0))
+    return Padding(Stack(*parts), (1, 0))
 
 
 def _table(*columns: str, left: int = 1) -> Table:

@@ -8,6 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.drills.assessment import Assessment
+from lab.drills.catalogue import DRILLS
+from lab.drills.coverage import NOT_COVERED, result
 from lab.drills.drill import Drill
 from lab.drills.matrix import LEGEND, LETTERS, Matrix
 from lab.drills.quiet import Watch
@@ -19,9 +21,10 @@ from lab.judge.signals import Query, Signal
 from lab.judge.verdicts import Verdict
 
 MARKS = {
-    Seen.SEEN: ("● seen", "green"),
-    Seen.MISSED: ("○ missed", "red"),
-    Seen.UNKNOWN: ("? unknown", "yellow"),
+    Seen.SEEN.value: ("● seen", "green"),
+    Seen.MISSED.value: ("○ missed", "red"),
+    Seen.UNKNOWN.value: ("? unknown", "yellow"),
+    NOT_COVERED: ("· not covered", "dim"),
 }
 
 # At most seven characters a line: seven observers fit into 80 columns.
@@ -34,7 +37,7 @@ HEADINGS = {
     Observer.MONITORS: "Datadog\nmonitor",
     Observer.LOG: "\nlog",
 }
-CELLS = "Seconds from the proof to the first evidence; ○ missed, ? unknown, - not judged."
+CELLS = "Seconds from the proof to the first evidence; ○ missed, · not covered, ? unknown, - not judged."
 
 
 def catalogue(drills: Iterable[Drill]) -> RenderableType:
@@ -83,7 +86,7 @@ def verdicts(assessment: Assessment) -> RenderableType:
     lines.add_column("detail")
     lines.add_column("evidence", overflow="fold")
     for verdict in assessment.verdicts:
-        mark, style = MARKS[verdict.seen]
+        mark, style = _mark(assessment.run.drill, verdict)
         lines.add_row(
             TITLES[verdict.observer],
             Text(mark, style=style),
@@ -106,7 +109,8 @@ def matrix(found: Matrix) -> RenderableType:
     for observer in TITLES:
         lines.add_column(HEADINGS[observer])
     for row in found.rows:
-        lines.add_row(Text(row.run.drill, style="bold"), *map(_cell, map(row.of, TITLES)))
+        cells = [_cell(row.run.drill, row.of(observer)) for observer in TITLES]
+        lines.add_row(Text(row.run.drill, style="bold"), *cells)
     notes = [Text(f"{CELLS} {LEGEND}. On {found.machine}.", style="dim")]
     if found.datadog:
         notes.append(Text(f"Datadog's data: {found.datadog}.", style="dim"))
@@ -139,10 +143,14 @@ def quiet(found: Watch) -> RenderableType:
     return Padding(Group(*([lines] if found.alarms else []), *notes, f"{judged}: {fired}."), (1, 2))
 
 
-def _cell(verdict: Verdict | None) -> Text:
+def _mark(drill: str, verdict: Verdict) -> tuple[str, str]:
+    return MARKS[result(DRILLS.get(drill), verdict)]
+
+
+def _cell(drill: str, verdict: Verdict | None) -> Text:
     if verdict is None:
         return Text("-", style="dim")
-    mark, style = MARKS[verdict.seen]
+    mark, style = _mark(drill, verdict)
     if verdict.after_s is None:
         return Text(mark.split()[0], style=style)
     letters = "".join(LETTERS.get(depth, "") for depth in verdict.depths)

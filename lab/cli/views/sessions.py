@@ -8,7 +8,13 @@ from rich.text import Text
 from rich.tree import Tree
 
 from lab.cli.views import figures
-from lab.drilldown.sessions import PREPARED_TRANSACTION, BlockingNode, Session, Sessions
+from lab.drilldown.sessions import (
+    PREPARED_TRANSACTION,
+    BlockingNode,
+    Session,
+    Sessions,
+    root_causes,
+)
 
 STATES = {
     "active": "green",
@@ -33,7 +39,9 @@ def render(found: Sessions) -> RenderableType:
         f"  {len(busy)} busy, {idle} idle",
         (f"  {found.at:%H:%M:%S} UTC", "dim"),
     )
-    parts: list[RenderableType] = [heading, Text(), _blocking(found, known), Text()]
+    causes = [Text(f"Root cause: {text}", style="yellow") for text in root_causes(found)]
+    causes += [Text()] if causes else []
+    parts: list[RenderableType] = [heading, Text(), *causes, _blocking(found, known), Text()]
     if busy:
         parts.append(_table(busy))
     return Padding(Group(*parts), (0, 2), expand=False)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from lab.cli.views import figures, plan
@@ -29,17 +30,20 @@ def render(report: TraceReport) -> RenderableType:
     return Padding(Group(*parts), (0, 2), expand=False)
 
 
-def in_brief(report: TraceReport) -> Text:
-    """Return one line each for the trace, where its time went, its slowest statement, and the address."""
+def in_brief(report: TraceReport) -> RenderableType:
+    """Return the trace, where its time went, its slowest statement and the address, wrapped beside labels."""
     what = f"{report.service} {report.operation}, {figures.ms(report.duration_ms)}"
-    lines = [
-        Text.assemble(("  A slow trace  ", "bold"), what),
-        Text.assemble(("    time        ", "dim"), insight.sentence(report)),
-    ]
+    lines = Table.grid(padding=(0, 2, 0, 0))
+    lines.add_column(style="dim", no_wrap=True)
+    lines.add_column(overflow="fold")
+    lines.add_row("time", insight.sentence(report))
     if report.slowest:
-        lines.append(Text.assemble(("    statement   ", "dim"), _statement_line(report.slowest)))
-    lines.append(Text.assemble(("    see         ", "dim"), report.links["console"]))
-    return Text("\n").join(lines)
+        lines.add_row("statement", _statement_line(report.slowest))
+    heading = Text.assemble(("A slow trace  ", "bold"), what)
+    link = Text.assemble(("see        ", "dim"), report.links["console"])
+    return Padding(
+        Group(heading, Padding(lines, (0, 2)), Padding(link, (0, 2))), (0, 2), expand=False
+    )
 
 
 def _heading(report: TraceReport) -> Text:

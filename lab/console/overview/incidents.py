@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from lab.clients.database import condition
 from lab.foundation.timestamps import moment, ms, nanoseconds
 from lab.telemetry.pglog.events import Kind
 from lab.telemetry.store import Event, Reader
@@ -26,6 +27,7 @@ REFUSED_EXPLAIN = (
 RELATION = re.compile(r"relation ([0-9]{1,10}) of database ([0-9]{1,10})")
 NUMBER = re.compile(r"transaction [0-9]{1,10}|tuple \([0-9]{1,10},[0-9]{1,6}\)")
 TABLES = "SELECT payload FROM snapshots WHERE kind LIKE 'table %'"
+UNKNOWN_MESSAGE = "?"
 TITLES = {
     Kind.DEADLOCK: "Deadlock",
     Kind.LOCK_WAIT: "Lock wait",
@@ -151,6 +153,13 @@ def _together(events: Iterable[Event]) -> list[Incident]:
     return [_incident(group) for group in groups.values()]
 
 
+def _message(event: Event) -> str:
+    """Return the message; one that matches no known template was stored as `?`, and has only its SQLSTATE."""
+    if event.message != UNKNOWN_MESSAGE:
+        return event.message
+    return condition(event.sqlstate or "") or "the message is not stored"
+
+
 def _incident(group: list[Event]) -> Incident:
     last = group[0]
     kind = Kind(last.kind)
@@ -159,7 +168,7 @@ def _incident(group: list[Event]) -> Incident:
         at=moment(last.at_ns),
         kind=kind,
         title=TITLES[kind],
-        message=last.message,
+        message=_message(last),
         count=len(group),
         sqlstate=last.sqlstate,
         role=last.role,

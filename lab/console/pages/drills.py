@@ -9,13 +9,14 @@ from starlette.requests import Request
 
 from lab.console import overview
 from lab.console.pages import asking, evidence
+from lab.console.pages.cause import of_run
 from lab.console.pages.faults import bands, history
 from lab.console.pages.overview import load_chart
 from lab.console.pages.site import Page
 from lab.drilldown import Drilldown, NotFoundError
 from lab.drills.assessment import Assessment
 from lab.drills.catalogue import DRILLS
-from lab.drills.coverage import is_covered
+from lab.drills.coverage import is_covered, seen
 from lab.drills.history import Past, latest
 from lab.drills.journal import Step
 from lab.drills.matrix import LEGEND
@@ -90,6 +91,7 @@ def listed(drilldown: Drilldown, request: Request) -> Page:
         ],
         "running": [progress(past) for past in runs[:1] if past.healed_ns is None],
         "covered": _covered,
+        "seen": seen,
         "there": journal.is_there,
         "everything": everything,
         "rows": [_row(past, found) for past, found in judged],
@@ -129,6 +131,7 @@ def one(drilldown: Drilldown, request: Request) -> Page:
         "covered": _covered,
         "evidence": asking.attempt(lambda: evidence.links(drilldown, drill, begin, end)),
         "judged": judged,
+        "cause": asking.attempt(lambda: of_run(drilldown, drill, begin, end)).value,
         "proof": _text(past, Step.PROVEN) or _text(past, Step.NOT_PROVEN),
         "intensity": _detail(past, Step.INJECT).get("intensity"),
         "lines": [_line(entry.at_ns, entry.step, entry.detail) for entry in past.steps],

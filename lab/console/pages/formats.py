@@ -1,6 +1,9 @@
 """Formats of figures on all pages: with unit, and with the significant digits."""
 
+import re
 from math import isfinite
+
+from markupsafe import Markup, escape
 
 from lab.foundation.timestamps import NS_PER_MS, NS_PER_S, NS_PER_US
 
@@ -10,6 +13,10 @@ NOTHING = "\u2013"
 GAP = "\u202f"
 THOUSAND, MILLION = 1_000.0, 1_000_000.0
 NEARLY_ALL = 0.9995
+BACKTICKS = re.compile(r"`([^`]{1,400})`")
+CONSOLE_PATH = re.compile(
+    r"(?<![\w/.&])/(?:alerts|compare|drills|exam|exercises|map|prometheus|queries|sessions|traces)\b(?:\?expr=\w+)?"
+)
 BYTES = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -51,6 +58,18 @@ def signed_milliseconds(ms: float | None) -> str:
 def seconds(s: float | None) -> str:
     """Write a duration given in seconds."""
     return duration(None if s is None else s * NS_PER_S)
+
+
+def whole_seconds(s: float) -> str:
+    r"""Write a duration that is a setting, without the digits of a measurement.
+
+    >>> whole_seconds(45.0), whole_seconds(60.0), whole_seconds(75.0)
+    ('45\u202fs', '1\u202fmin', '1\u202fmin 15\u202fs')
+    """
+    minutes, rest = divmod(round(s), S_PER_MINUTE)
+    parts = [f"{minutes}{GAP}min"] if minutes else []
+    parts += [f"{rest}{GAP}s"] if rest or not minutes else []
+    return " ".join(parts)
 
 
 def number(value: float | None) -> str:
@@ -151,6 +170,17 @@ def sentence(text: str) -> str:
     'No sample of pg_stat_activity'
     """
     return text[:1].upper() + text[1:]
+
+
+def code(text: str) -> Markup:
+    """Write a text as HTML: `...` as code, and paths of the console, such as /sessions, as links.
+
+    >>> code("see `psql` & /traces")
+    Markup('see <code>psql</code> &amp; <a href="/traces">/traces</a>')
+    """
+    escaped = str(escape(text))
+    marked = BACKTICKS.sub(r"<code>\1</code>", escaped)
+    return Markup(CONSOLE_PATH.sub(r'<a href="\g<0>">\g<0></a>', marked))  # noqa: S704 - escaped above
 
 
 def _digits(value: float) -> str:

@@ -2,24 +2,19 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 
 from starlette.requests import Request
 
 from lab.console import overview
 from lab.console.overview import DatabaseLoad, ServicesHealth, WaitEvent
-from lab.console.overview.incidents import Incident
 from lab.console.pages import asking, colours
+from lab.console.pages.cause import causes
 from lab.console.pages.chart import Band, Chart, Series, sparkline
 from lab.console.pages.faults import bands
 from lab.console.pages.site import Page
-from lab.drilldown import Drilldown, insight, report
-from lab.foundation.errors import LabError
-from lab.telemetry.pglog.events import Kind
+from lab.drilldown import Drilldown
 
 TOP_STATEMENTS = 10
-# Lock waits whose cause is read from the samples, of those that are listed.
-EXPLAINED = 3
 # Rare wait events are summed, so that the legend is readable; more than the number of wait classes.
 MAX_LAYERS = 12
 OTHERS = "others"
@@ -49,7 +44,7 @@ def page(drilldown: Drilldown, request: Request) -> Page:
             lambda: drilldown.queries(since=since, until=until, limit=TOP_STATEMENTS)
         ),
         "incidents": found,
-        "causes": _causes(drilldown, found.value or ()),
+        "causes": causes(drilldown, found.value or ()),
         "refused": asking.attempt(
             lambda: overview.refused_explains(reader, since=since, until=until)
         ).value,
@@ -57,20 +52,6 @@ def page(drilldown: Drilldown, request: Request) -> Page:
         "service_links": {name: drilldown.links.service(name) for name in names},
     }
     return Page(template="overview.html", values=values)
-
-
-def _causes(drilldown: Drilldown, incidents: Sequence[Incident]) -> dict[str, str]:
-    """Return the cause of the latest lock waits by trace: who holds the lock, with which statement."""
-    causes = {}
-    waits = [one for one in incidents if one.kind is Kind.LOCK_WAIT and one.trace_id]
-    for one in waits[:EXPLAINED]:
-        with suppress(LabError):
-            trace = drilldown.trace(one.trace_id or "")
-            execution = drilldown.execution(trace, one.span_id or "")
-            [statement] = report.of(trace, [execution], drilldown.links).statements
-            if statement.locked_ms:
-                causes[trace.trace_id] = insight.of_statement(statement)
-    return causes
 
 
 def load_chart(load: DatabaseLoad, faults: Sequence[Band] = ()) -> Chart:

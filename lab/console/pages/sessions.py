@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from lab.console.pages.site import Page
 from lab.drilldown import Drilldown
-from lab.drilldown.sessions import BlockingNode, Session
+from lab.drilldown.sessions import BlockingNode, Session, root_causes
 
 # The list of busy sessions has the same order; this is its short form.
 LONGEST = 5
@@ -32,6 +32,7 @@ def page(drilldown: Drilldown, request: Request) -> Page:
         "hidden": len(busy) - len(shown),
         "shown": shown,
         "tree": [(depth, pid, by_pid.get(pid)) for depth, pid in _walk(found.blocking, 0)],
+        "root_causes": root_causes(found),
         "longest": [by_pid[pid] for pid in found.longest_transactions[:LONGEST]],
         "sessions_links": drilldown.links.sessions(),
     }

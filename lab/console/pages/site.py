@@ -191,6 +191,7 @@ def _environment(settings: LabSettings) -> Environment:
         "ms": formats.milliseconds,
         "signed_ms": formats.signed_milliseconds,
         "seconds": formats.seconds,
+        "whole_seconds": formats.whole_seconds,
         "number": formats.number,
         "compact": formats.compact,
         "per_second": formats.per_second,
@@ -199,6 +200,7 @@ def _environment(settings: LabSettings) -> Environment:
         "age": formats.age,
         "figure": formats.figure,
         "sentence": formats.sentence,
+        "code": formats.code,
         "service": colours.of_service,
     })  # fmt: skip
     environment.globals.update(

@@ -8,8 +8,24 @@ from lab.drilldown import Drilldown
 from lab.learn.tour import Language, steps
 
 LABELS = {
-    Language.EN: {"title": "Tour", "look": "What to observe", "open": "Open the page"},
-    Language.PT: {"title": "Tour", "look": "O que observar", "open": "Abrir a página"},
+    Language.EN: {
+        "title": "Tour",
+        "look": "What to observe",
+        "open": "Open the page",
+        "next": "Next, find a fault yourself. An exercise starts with a symptom and has hints. An exam"
+        " starts a fault without naming it, opens the observers that you select, and gives a score.",
+        "exam": "Start an exam",
+        "exercises": "Exercises",
+    },
+    Language.PT: {
+        "title": "Tour",
+        "look": "O que observar",
+        "open": "Abrir a página",
+        "next": "A seguir, encontre uma falha. Um exercício começa com um sintoma e tem dicas. Um exame"
+        " cria uma falha sem nome, abre os observadores que você escolhe e dá uma nota.",
+        "exam": "Iniciar um exame",
+        "exercises": "Exercícios",
+    },
 }
 
 
