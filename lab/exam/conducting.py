@@ -166,7 +166,7 @@ class _Exam:
         assert self._record.deadline_ns is not None
         lasts_ns = round(self._item.duration_s * NS_PER_S)
         active = True
-        while not (self._files.answer.exists() or self._files.stop.exists()):
+        while not self._files.is_ended():
             now_ns = clock.now_ns()
             if now_ns >= self._record.deadline_ns:
                 break

@@ -98,6 +98,10 @@ class Files:
         """Exists when the player has ended the exam without an answer."""
         return self.directory / "stop.json"
 
+    def is_ended(self) -> bool:
+        """Whether the player has answered, or ended the exam."""
+        return self.answer.exists() or self.stop.exists()
+
     @property
     def snapshot(self) -> Path:
         """The state of the lab before the injection; see lab/exam/restoring.py."""

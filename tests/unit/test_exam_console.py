@@ -158,3 +158,18 @@ def test_the_console_in_a_container_starts_no_exam(settings: LabSettings) -> Non
     page = TestClient(build(inside).application(), base_url="http://127.0.0.1").get("/exam")
     assert "cannot inject a fault" in page.text
     assert 'action="/exam/start"' not in page.text
+
+
+def test_the_page_follows_the_exam(settings: LabSettings) -> None:
+    """Its clock counts down, and it shows no form any more when the answer is submitted."""
+    client = TestClient(build(settings).application(), base_url="http://127.0.0.1")
+    assert 'data-state="none"' in client.get("/exam").text
+    place = begin(settings, Door.LOG)
+    running = client.get("/exam").text
+    assert re.search(r'data-left="[0-9.]+"', running)
+    assert f'data-state="{EXAM}running" data-refresh="5"' in running
+    place.files(EXAM).answer.parent.mkdir()
+    place.files(EXAM).answer.write_text("{}")
+    graded = client.get("/exam").text
+    assert f'data-state="{EXAM}grading" data-refresh="2"' in graded
+    assert 'action="/exam/answer"' not in graded

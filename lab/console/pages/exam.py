@@ -42,9 +42,13 @@ def page(drilldown: Drilldown, request: Request) -> Page:
     running = record if record and record.is_open else None
     opened = [door for door in Door if running and door.value in running.doors]
     deadline_ns = running.deadline_ns if running else None
+    state = running.state if running else State.OVER
+    if running and state is State.RUNNING and place.files(running.exam).is_ended():
+        state = State.GRADING  # the exam process notices it within a second
     values = {
         "record": running,
-        "running": running is not None and running.state is State.RUNNING,
+        "state": state,
+        "running": state is State.RUNNING,
         "left": seconds_left(running) if running else 0,
         "deadline": moment(deadline_ns) if deadline_ns else None,
         "doors": describe(running.doors) if running else "",
