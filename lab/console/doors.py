@@ -69,7 +69,7 @@ class Doored:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass it on and record the response."""
-        found = _needed(scope["path"]) if scope["type"] == "http" else ()
+        found = _needed(Request(scope)) if scope["type"] == "http" else ()
         if found == ():
             await self._app(scope, receive, send)
             return
@@ -112,16 +112,24 @@ class Doored:
         )
 
 
-def _needed(path: str) -> tuple[Door, ...] | None:
+def _needed(request: Request) -> tuple[Door, ...] | None:
     """Return the doors that a path needs: none for a path that is always open, None for a closed one."""
+    path = request.scope["path"]
+    if path == "/metrics" and _is_person(request):
+        return (Door.PROMETHEUS,)
     for pattern, needed in NEEDS:
         if pattern.fullmatch(path):
             return needed
     return ()
 
 
+def _is_person(request: Request) -> bool:
+    """Whether a browser asks, not Prometheus, an Agent or a script."""
+    return "text/html" in request.headers.get("accept", "")
+
+
 def _closed(request: Request, message: str) -> Response:
-    if "text/html" in request.headers.get("accept", ""):
+    if _is_person(request):
         where = urlencode({"closed": request.url.path})
         return RedirectResponse(f"/exam?{where}", status_code=303)
     return JSONResponse({"errors": [message]}, status_code=HTTPStatus.FORBIDDEN)

@@ -302,6 +302,11 @@ def _await_result(
         await_state(
             "the exam has a result", unfinished, within_s=ENDS_WITHIN_S, watch=reporter.wait
         )
+    except KeyboardInterrupt:
+        reporter.done(
+            "heal", f"continues without this command: ./creditlab exam report {record.exam}"
+        )
+        raise
     except NotReadyError as error:
         raise ExamError(f"{error}\nLater: ./creditlab exam report {record.exam}") from error
     reporter.done("heal", "the lab is restored")

@@ -89,6 +89,19 @@ def test_a_closed_page_leads_to_the_exam_and_a_closed_api_says_so(
     assert requests.read(place.files(EXAM).requests) == ()
 
 
+def test_the_scraped_metrics_are_evidence_of_prometheus_for_a_person(
+    settings: LabSettings, client: TestClient
+) -> None:
+    """Prometheus and the Agent scrape them in every exam."""
+    begin(settings, Door.LOG)
+    page = client.get("/metrics", headers={"accept": "text/html,*/*"})
+    assert page.headers["location"] == "/exam?closed=%2Fmetrics"
+    scraped = client.get("/metrics", headers={"accept": "application/openmetrics-text,*/*"})
+    assert scraped.status_code == 200
+    begin(settings, Door.PROMETHEUS)
+    assert client.get("/metrics", headers={"accept": "text/html"}).status_code == 200
+
+
 def test_an_open_page_is_recorded_with_what_it_showed(
     settings: LabSettings, client: TestClient
 ) -> None:
