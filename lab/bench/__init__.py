@@ -21,6 +21,11 @@ group = CommandGroup(
         "Measure the cost of exporter, agent, tracing, auto_explain and all of them for the load.",
     ),
     LazyCommand(
+        "propagation",
+        "lab.bench.propagation.command:propagation",
+        "Compare DBM propagation by driver and route: linked executions, plans, statements, p99, CPU.",
+    ),
+    LazyCommand(
         "cost",
         "lab.bench.cost.command:cost",
         "Measure the unit costs of an operation, a span and a series, in CPU time and bytes.",

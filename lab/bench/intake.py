@@ -8,6 +8,7 @@ other work on the machine reduces the latter.
 import http.client
 import json
 import random
+import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -21,11 +22,13 @@ import msgspec
 import typer
 from rich.table import Table
 
+from lab.bench.cost.reading import bytes_of_spans
 from lab.bench.machine import publish, watched
 from lab.bench.own_console import OwnConsole, own_console
 from lab.foundation import clock
 from lab.foundation.errors import LabError
 from lab.foundation.readiness import await_state
+from lab.foundation.timestamps import NS_PER_S
 from lab.stack.native.process_cost import cost_of
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson
@@ -41,6 +44,8 @@ MSGPACK = {"Content-Type": "application/msgpack"}
 SPANS_PER_TRACE = 5
 TRACES_PER_PAYLOAD = 40
 PLAN_EVERY = 10
+# Different numbers of returned rows.
+MOST_ROWS = 20
 MB = 1_000_000
 # CPU time is measured, which waiting does not change.
 CLAIM = 0.1
@@ -48,7 +53,13 @@ CLAIM = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One run: `*_per_cpu_s` is per second of the console's processor time; memory in megabytes."""
+    """One run.
+
+    Attributes:
+        spans_per_cpu_s, log_lines_per_cpu_s: per second of the console's CPU time.
+        rss_mb, peak_rss_mb: resident memory in megabytes, at the end and at most.
+        span_bytes: of a span in the store with its indexes; None where SQLite has no dbstat.
+    """
 
     spans: int
     spans_per_s: float
@@ -57,6 +68,8 @@ class Result:
     log_lines_per_s: float
     log_lines_per_cpu_s: float
     rss_mb: float
+    peak_rss_mb: float
+    span_bytes: float | None
 
 
 def intake(
@@ -100,7 +113,16 @@ def measure(spans: int, lines: int) -> Result:
             log_lines_per_s=lines / lines_s,
             log_lines_per_cpu_s=lines / lines_cpu,
             rss_mb=cost_of(console.process).resident / MB,
+            peak_rss_mb=_peak_bytes(console.process.pid) / MB,
+            span_bytes=bytes_of_spans(console.store),
         )
+
+
+def _peak_bytes(pid: int) -> int:
+    """Return the maximum of a process' resident memory since its start."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    [peak] = re.findall(r"^VmHWM:\s+([0-9]+) kB$", status, re.MULTILINE)
+    return int(peak) * 1024
 
 
 def _log_directory(state: Path) -> Path:
@@ -175,7 +197,8 @@ def _trace(rng: random.Random, names: list[str], index: Callable[[str], int]) ->
     root = rng.getrandbits(64) | 1
     start = clock.now_ns() - rng.randrange(10**9)
     meta = {
-        "_dd.p.tid": "6b020ce300000000", "_dd.p.dm": "-0", "language": "python", "env": "lab",
+        # The high half of a trace id, as ddtrace's: seconds since 1970, and zeros.
+        "_dd.p.tid": f"{start // NS_PER_S:08x}00000000", "_dd.p.dm": "-0", "language": "python", "env": "lab",
         "runtime-id": "5930500ad4514dc488dc323f054c2c9a", "credit.outcome": "ok", "version": __version__,
     }  # fmt: skip
     rows = [_row(index, "operation", "worker", (trace_id, root, 0, start), meta)]
@@ -198,7 +221,8 @@ def _row(
     ids: tuple[int, int, int, int],
     meta: dict[str, str],
 ) -> list[object]:
-    metrics = {"_sampling_priority_v1": 1.0, "_dd.measured": 1.0, "db.row_count": 3.0}
+    row_count = float(ids[1] % MOST_ROWS)
+    metrics = {"_sampling_priority_v1": 1.0, "_dd.measured": 1.0, "db.row_count": row_count}
     return [
         index("credit-servicing"),
         index("postgres.query" if kind == "sql" else "credit.operation"),
@@ -238,7 +262,11 @@ def _log_lines(count: int) -> Iterator[bytes]:
 
 
 def _table(result: Result) -> Table:
-    table = Table(title=f"The console on one core, {result.rss_mb:.0f} MB", title_justify="left")
+    each = "" if result.span_bytes is None else f"; {result.span_bytes:.0f} bytes per span"
+    table = Table(
+        title=f"The console on one core, {result.rss_mb:.0f} MB (peak {result.peak_rss_mb:.0f} MB){each}",
+        title_justify="left",
+    )
     table.add_column("")
     for heading in ("count", "per second", "per second of processor time"):
         table.add_column(heading, justify="right")

@@ -24,6 +24,11 @@ class Process:
         self._process = process
         self._log = log
 
+    @property
+    def running(self) -> psutil.Popen:
+        """The process itself, for its CPU time."""
+        return self._process
+
     def await_ready(self, probe: Callable[[], str | None], within_s: float) -> None:
         """Wait until the probe reports no reason.
 

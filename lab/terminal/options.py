@@ -5,7 +5,7 @@ typer passes the option's default to a parser, too. It is already a number, so e
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -54,6 +54,21 @@ def number(least: float, most: float) -> Callable[[str | float], float]:
         return value
 
     return read
+
+
+def chosen(given: str | None, option: str, kind: str, known: Sequence[str]) -> tuple[str, ...]:
+    """Return those of the known names that a list A,B has, in any case of letters; all without the option.
+
+    Raises:
+        typer.BadParameter: for an unknown name.
+    """
+    by_name = {name.casefold(): name for name in known}
+    wanted = names(given, option, kind) or tuple(known)
+    if unknown := [name for name in wanted if name.casefold() not in by_name]:
+        raise typer.BadParameter(
+            f"{option}: there is no {kind} {unknown[0][:40]!r}; expected {', '.join(known)}."
+        )
+    return tuple(by_name[name.casefold()] for name in wanted)
 
 
 def names(given: str | None, option: str, kind: str) -> tuple[str, ...] | None:

@@ -154,6 +154,10 @@ HOW = {
         values={"--seconds": "1", "--rounds": "1", "--rate": "100", "--scale": "0.01"}, elsewhere=BENCH
     ),
     "bench overhead": How(values={"--seconds": "1", "--rounds": "1", "--scale": "0.01"}, elsewhere=BENCH),
+    "bench propagation": How(
+        values={"--rounds": "1", "--executions": "40", "--drivers": "psycopg2", "--routes": "direct"},
+        elsewhere=BENCH,
+    ),
     "bench cost": How(values={"--seconds": "15"}, alone=True, once=True),
     "bench intake": How(values={"--spans": "1000", "--lines": "100"}, elsewhere=BENCH),
     "bench console": How(values={"--seconds": "1", "--rounds": "1", "--load": "1"}, elsewhere=BENCH),

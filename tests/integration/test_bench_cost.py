@@ -27,7 +27,7 @@ from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.stack.native.records import Record
-from lab.telemetry.store import Bounds, Writer
+from lab.telemetry.store import Bounds, Reader, Writer
 from tests.fix_postgres import Database
 from tests.fix_store import Tally
 from workload.services import SERVICES
@@ -180,7 +180,7 @@ def test_a_store_without_spans_has_no_size_of_one(tmp_path: Path) -> None:
     path.parent.mkdir()
     with Writer(path, Bounds.of(settings), Tally()):
         pass
-    assert bytes_of_spans(settings) is None
+    assert bytes_of_spans(Reader(path)) is None
 
 
 def test_a_lab_without_load_is_refused(lab: LabSettings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,11 +72,13 @@ def test_the_consoles_intake() -> None:
         intake.Result(
             spans=1_000, spans_per_s=2_000.4, spans_per_cpu_s=3_000.0,
             log_lines=100, log_lines_per_s=4_000.0, log_lines_per_cpu_s=5_000.0, rss_mb=61.4,
+            peak_rss_mb=80.4, span_bytes=251.2,
         )
     )  # fmt: skip
     assert row(table, "spans") == ["1,000", "2,000", "3,000"]
     assert row(table, "log", "lines") == ["100", "4,000", "5,000"]
-    assert ["The", "console", "on", "one", "core,", "61", "MB"] in lines(table)
+    text = " ".join(word for words in lines(table) for word in words)
+    assert "The console on one core, 61 MB (peak 80 MB); 251 bytes per span" in text
 
 
 def test_the_consoles_pages() -> None:

@@ -204,7 +204,7 @@ def test_a_row_that_this_version_cannot_read_is_no_traceback(store: Store) -> No
     store.writer.commit([EXECUTION, SPAN], timeout_s=60)
     other = sqlite3.connect(store.path)
     other.execute("UPDATE executions SET source = 'telepathy'")
-    other.execute("UPDATE spans SET tags = '{'")
+    other.execute("UPDATE span_rows SET tags = '{'")
     other.commit()
     other.close()
     for table in (st.Execution, st.Span):

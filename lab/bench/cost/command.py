@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.bench.cost.figures import Cost, between
-from lab.bench.cost.reading import Reading, bytes_of_spans, read
+from lab.bench.cost.reading import STORE_S, Reading, bytes_of_spans, read
 from lab.bench.machine import publish, watched
 from lab.bench.own_lab import measured_lab
 from lab.bench.scratch import postgres_version
@@ -19,6 +19,7 @@ from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.stack.native import records
+from lab.telemetry.store import Reader
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
 from lab.terminal.screen import Screen
@@ -67,9 +68,13 @@ def measure(settings: LabSettings, seconds: float) -> Cost:
     if not _same(first, last):
         raise LabError("A component was started or ended during the measurement. Measure again.")
     try:
-        return between(first, last, span_bytes=bytes_of_spans(settings))
+        return between(first, last, span_bytes=bytes_of_spans(_store(settings)))
     except ZeroDivisionError:
         raise LabError(TOO_SHORT) from None
+
+
+def _store(settings: LabSettings) -> Reader:
+    return Reader(Paths.of(settings).store, timeout_s=STORE_S)
 
 
 def _same(first: Reading, last: Reading) -> bool:

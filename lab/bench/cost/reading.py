@@ -35,7 +35,7 @@ GROUP BY rolname
 """
 BYTES_OF_SPANS = """
 SELECT sum(pgsize) FROM dbstat
-WHERE name IN (SELECT name FROM sqlite_master WHERE tbl_name = 'spans')
+WHERE name IN (SELECT name FROM sqlite_master WHERE tbl_name IN ('span_rows', 'texts'))
 """
 
 
@@ -93,12 +93,11 @@ def read(settings: LabSettings) -> Reading:
     )
 
 
-def bytes_of_spans(settings: LabSettings) -> float | None:
-    """Return the bytes of a span in the console's store, its indexes included.
+def bytes_of_spans(reader: Reader) -> float | None:
+    """Return the bytes of a span in a store, its indexes and its share of repeated texts included.
 
     None where this Python's SQLite has no dbstat, or where there is no span yet.
     """
-    reader = Reader(Paths.of(settings).store, timeout_s=STORE_S)
     [(spans,)] = reader.rows("SELECT count(*) FROM spans")
     with suppress(StoreError):
         [(used,)] = reader.rows(BYTES_OF_SPANS)

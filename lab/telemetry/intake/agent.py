@@ -8,7 +8,7 @@ from lab.telemetry.intake import idx
 from lab.telemetry.intake.errors import collected, malformed, unread_form
 from lab.telemetry.intake.limits import MAX_CHUNKS, MAX_SPAN_BYTES, MAX_SPANS
 from lab.telemetry.intake.protobuf import message, newer_fields
-from lab.telemetry.intake.spans import RawSpan, chunk
+from lab.telemetry.intake.spans import RawSpan, Redacted, chunk
 from lab.telemetry.store import Record
 
 
@@ -37,15 +37,16 @@ def _tracer(data: bytes, env: str) -> Iterator[Record]:
         "language": tracer.languageName,
     }
     common = {key: kept for key, value in stated.items() if (kept := redact.label(value))}
+    redacted = Redacted()
     for part in tracer.chunks:
-        yield from _chunk(part, common)
+        yield from _chunk(part, common, redacted)
 
 
-def _chunk(data: bytes, common: Mapping[str, str]) -> Iterator[Record]:
+def _chunk(data: bytes, common: Mapping[str, str], redacted: Redacted) -> Iterator[Record]:
     spans = message("TraceChunk", data).spans
     if len(spans) > MAX_SPANS:
         raise malformed(f"more than {MAX_SPANS} spans in a chunk")
-    yield from chunk(spans, _span, common)
+    yield from chunk(spans, _span, common, redacted)
 
 
 def _span(data: bytes) -> RawSpan:

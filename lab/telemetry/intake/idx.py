@@ -10,7 +10,7 @@ from lab.telemetry import redact
 from lab.telemetry.intake.errors import malformed
 from lab.telemetry.intake.limits import MAX_CHUNKS, MAX_SPANS, MAX_STRINGS
 from lab.telemetry.intake.protobuf import message
-from lab.telemetry.intake.spans import HIGH_BITS_TAG, RawSpan, chunk
+from lab.telemetry.intake.spans import HIGH_BITS_TAG, RawSpan, Redacted, chunk
 from lab.telemetry.store import Record
 
 # SpanKind of OpenTelemetry; 0 is unspecified.
@@ -41,8 +41,9 @@ def tracer_payload(data: bytes, env: str) -> Iterator[Record]:
         "language": texts[payload.languageName],
     }
     common = {key: kept for key, value in stated.items() if (kept := redact.label(value))}
+    redacted = Redacted()
     for part in payload.chunks:
-        yield from _chunk(part, texts, common)
+        yield from _chunk(part, texts, common, redacted)
 
 
 class _Texts:
@@ -59,7 +60,9 @@ class _Texts:
         return self._strings[number]
 
 
-def _chunk(data: bytes, texts: _Texts, common: Mapping[str, str]) -> Iterator[Record]:
+def _chunk(
+    data: bytes, texts: _Texts, common: Mapping[str, str], redacted: Redacted
+) -> Iterator[Record]:
     found = message("IdxTraceChunk", data)
     if len(found.spans) > MAX_SPANS:
         raise malformed(f"more than {MAX_SPANS} spans in a chunk")
@@ -73,7 +76,7 @@ def _chunk(data: bytes, texts: _Texts, common: Mapping[str, str]) -> Iterator[Re
         number, one = numbered
         return _span(one, trace_id, texts, *(({}, {}) if number else first))
 
-    yield from chunk(list(enumerate(found.spans)), read, common)
+    yield from chunk(list(enumerate(found.spans)), read, common, redacted)
 
 
 def _span(

@@ -12,14 +12,16 @@ from msgspec import Meta
 
 from lab.telemetry.intake.errors import collected, malformed
 from lab.telemetry.intake.limits import MAX_CHUNKS, MAX_SPANS, MAX_STRINGS, MAX_TAGS
-from lab.telemetry.intake.spans import RawSpan, chunk
+from lab.telemetry.intake.spans import RawSpan, Redacted, chunk
 from lab.telemetry.store import Record
 
 Float: TypeAlias = float
 Tags = Meta(max_length=MAX_TAGS)
+# Of the table of strings; a negative one would count from its end.
+Index: TypeAlias = Annotated[int, Meta(ge=0)]
 RowV05: TypeAlias = tuple[
-    int, int, int, int, int, int, int, int, int,
-    Annotated[dict[int, int], Tags], Annotated[dict[int, Float], Tags], int,
+    Index, Index, Index, int, int, int, int, int, int,
+    Annotated[dict[Index, Index], Tags], Annotated[dict[Index, Float], Tags], Index,
 ]  # fmt: skip
 Chunk: TypeAlias = Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=MAX_SPANS)]
 # Decoded chunk by chunk, so that a payload of too many spans is refused before all of it is built.
@@ -59,12 +61,13 @@ def v05(body: bytes) -> list[Record]:
     """
     try:
         strings, chunks = _v05.decode(body)
+        redacted = Redacted()
 
         def read(row: msgspec.Raw) -> RawSpan:
             return _of_row(_span_v05.decode(row), strings)
 
         parts = map(_chunk.decode, chunks)
-        return collected(chain.from_iterable(chunk(part, read, {}) for part in parts))
+        return collected(chain.from_iterable(chunk(part, read, {}, redacted) for part in parts))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise malformed(f"not v0.5 traces: {error}") from error
     except IndexError as error:
@@ -79,7 +82,8 @@ def v04(body: bytes) -> list[Record]:
     """
     try:
         parts = map(_chunk.decode, _v04.decode(body))
-        return collected(chain.from_iterable(chunk(part, _of_map, {}) for part in parts))
+        redacted = Redacted()
+        return collected(chain.from_iterable(chunk(part, _of_map, {}, redacted) for part in parts))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise malformed(f"not v0.4 traces: {error}") from error
 
@@ -99,8 +103,6 @@ def _of_row(row: RowV05, strings: list[str]) -> RawSpan:
         metrics,
         kind,
     ) = row
-    if min(service, name, resource, kind) < 0 or any(k < 0 or v < 0 for k, v in meta.items()):
-        raise IndexError
     return RawSpan(
         service=strings[service],
         name=strings[name],

@@ -9,7 +9,7 @@ from lab.foundation import statefile
 from lab.telemetry.store.errors import StoreDamagedError, StoreError
 from lab.telemetry.store.tables import TABLES
 
-VERSION = 5
+VERSION = 6
 APPLICATION_ID = 0x43724C62  # "CrLb"
 SCHEMA = Path(__file__).with_name("schema.sql")
 BUSY_TIMEOUT_S = 5.0
@@ -150,7 +150,7 @@ def _configure(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = wal")
     connection.execute("PRAGMA synchronous = normal")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
-    connection.execute("PRAGMA cache_size = -32000")
+    connection.execute("PRAGMA cache_size = -16000")
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

@@ -10,6 +10,7 @@ from typing import Self
 
 from lab.foundation.settings import LabSettings
 from lab.telemetry.store.tables import TABLES
+from lab.telemetry.store.texts import RENEW_NS
 from lab.telemetry.store.window import AHEAD_NS
 
 SLICE_ROWS = 5_000
@@ -34,10 +35,10 @@ class Bounds:
         )
 
 
-TIMED = tuple((table.name, table.time) for table in TABLES.values() if table.time)
+TIMED = tuple((table.stored, table.time) for table in TABLES.values() if table.time)
 # Tables whose records are kept for a shorter time than the others'.
 SHORTER = tuple(
-    (table.name, table.time, table.age_ns)
+    (table.stored, table.time, table.age_ns)
     for table in TABLES.values()
     if table.time and table.age_ns
 )
@@ -73,6 +74,17 @@ def retain(connection: sqlite3.Connection, bounds: Bounds, *, now_ns: int) -> It
         horizon = oldest + max(round((now_ns - oldest) * SHARE), 1_000_000)
         yield from _delete_before(connection, horizon)
     connection.execute("PRAGMA incremental_vacuum(2000)").fetchall()
+
+
+def retain_texts(connection: sqlite3.Connection) -> int:
+    """Delete the texts that no span has any more; return their number.
+
+    A text's `seen_ns` is at most RENEW_NS older than the last row with its id, and a span starts before it is
+    written, at most AHEAD_NS in the future. So no span that starts after the oldest one has an older text.
+    """
+    [[oldest]] = connection.execute("SELECT min(start_ns) FROM span_rows").fetchall()
+    condition = "true" if oldest is None else f"seen_ns < {oldest - RENEW_NS - AHEAD_NS}"
+    return connection.execute(f"DELETE FROM texts WHERE {condition}").rowcount
 
 
 def _oldest(connection: sqlite3.Connection) -> int | None:

@@ -2,17 +2,26 @@
 -- Executed once, into an empty file. Raise VERSION in lab/telemetry/store/file.py with every change of a table; a file
 -- with an older index is only slower.
 
-CREATE TABLE spans (
+-- Repeated texts: see lab/telemetry/store/texts.py.
+CREATE TABLE texts (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, seen_ns INTEGER NOT NULL) STRICT;
+CREATE INDEX texts_seen ON texts (seen_ns);
+
+-- `resource` and `tags` are texts, or ids of table `texts`.
+CREATE TABLE span_rows (
     id INTEGER PRIMARY KEY,
     trace_id TEXT NOT NULL, span_id TEXT NOT NULL, parent_id TEXT,
-    service TEXT NOT NULL, name TEXT NOT NULL, resource TEXT NOT NULL, kind TEXT NOT NULL,
-    start_ns INTEGER NOT NULL, duration_ns INTEGER NOT NULL, error INTEGER NOT NULL, tags TEXT NOT NULL
+    service TEXT NOT NULL, name TEXT NOT NULL, resource ANY NOT NULL, kind TEXT NOT NULL,
+    start_ns INTEGER NOT NULL, duration_ns INTEGER NOT NULL, error INTEGER NOT NULL, tags ANY NOT NULL
 ) STRICT;
+CREATE VIEW spans AS SELECT id, id AS rowid, trace_id, span_id, parent_id, service, name, kind, start_ns, duration_ns, error,
+    CASE typeof(resource) WHEN 'integer' THEN (SELECT text FROM texts WHERE texts.id = resource) ELSE resource END AS resource,
+    CASE typeof(tags) WHEN 'integer' THEN (SELECT text FROM texts WHERE texts.id = tags) ELSE tags END AS tags
+FROM span_rows;
 -- Unique, so that a payload sent again by a sender that saw no answer counts once.
-CREATE UNIQUE INDEX spans_ids ON spans (trace_id, span_id);
-CREATE INDEX spans_start ON spans (start_ns);
+CREATE UNIQUE INDEX spans_ids ON span_rows (trace_id, span_id);
+CREATE INDEX spans_start ON span_rows (start_ns);
 -- Has all columns of the search for traces, so that it reads no row that it does not return.
-CREATE INDEX spans_roots ON spans (service, start_ns, duration_ns, error, resource) WHERE parent_id IS NULL;
+CREATE INDEX spans_roots ON span_rows (service, start_ns, duration_ns, error, resource) WHERE parent_id IS NULL;
 
 CREATE TABLE statements (
     key TEXT PRIMARY KEY, queryid INTEGER, signature TEXT, name TEXT, owner TEXT, text TEXT NOT NULL,

@@ -43,6 +43,8 @@ class Table(Generic[R]):
     """A table of the store.
 
     Attributes:
+        stored: the table of the rows, where `name` is a view of it.
+        repeated: indexes of the columns whose texts go into the dictionary (texts.py).
         time: the column that retention uses, None where rows are few and kept.
         age_ns: the maximum age of a row, where it is below that of the whole store.
     """
@@ -52,6 +54,8 @@ class Table(Generic[R]):
     columns: tuple[str, ...]
     readers: tuple[Callable[[Any], Any] | None, ...]
     json: tuple[int, ...]
+    stored: str
+    repeated: tuple[int, ...]
     insert: str
     time: str | None
     age_ns: int | None = None
@@ -86,6 +90,8 @@ def _table(
     time: str | None,
     conflict: str = "",
     age_ns: int | None = None,
+    stored: str | None = None,
+    repeated: tuple[str, ...] = (),
 ) -> Table[R]:
     hints = get_type_hints(record)
     columns = tuple(f.name for f in fields(record))
@@ -97,7 +103,9 @@ def _table(
         columns=columns,
         readers=tuple(_reader(hints[c], is_plain=p) for c, p in zip(columns, plain, strict=True)),
         json=tuple(i for i, is_plain in enumerate(plain) if not is_plain),
-        insert=f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({holes}) {conflict}".rstrip(),
+        stored=stored or name,
+        repeated=tuple(map(columns.index, repeated)),
+        insert=f"INSERT INTO {stored or name} ({', '.join(columns)}) VALUES ({holes}) {conflict}".rstrip(),
         time=time,
         age_ns=age_ns,
     )
@@ -131,7 +139,14 @@ TABLES: MappingProxyType[type[Any], Table[Any]] = MappingProxyType(
     {
         table.record: table
         for table in (
-            _table("spans", Span, time="start_ns", conflict=IGNORE),
+            _table(
+                "spans",
+                Span,
+                time="start_ns",
+                conflict=IGNORE,
+                stored="span_rows",
+                repeated=("resource", "tags"),
+            ),
             _table("statements", Statement, time="seen_ns", conflict=STATEMENT_SEEN_AGAIN),
             _table("executions", Execution, time="at_ns"),
             _table("plans", Plan, time="at_ns", conflict=IGNORE),

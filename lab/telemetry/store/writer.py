@@ -9,18 +9,20 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from lab.foundation import clock
 from lab.telemetry.store.errors import StoreDamagedError, StoreError, StoreTimeoutError
 from lab.telemetry.store.file import is_damage, open_for_writing, renewed, require_sound, suspect
 from lab.telemetry.store.records import Record
-from lab.telemetry.store.retention import Bounds, retain, used_bytes
-from lab.telemetry.store.tables import TABLES
+from lab.telemetry.store.retention import Bounds, retain, retain_texts, used_bytes
+from lab.telemetry.store.tables import TABLES, Table
+from lab.telemetry.store.texts import Texts
 from lab.telemetry.store.window import timely
 
 # A queued span takes about a kilobyte: some 60 MB of the 320 MB limit of the console's container.
@@ -65,6 +67,7 @@ class Writer:
         self._path = path
         self._connection = open_for_writing(path)
         self._renewed_at = float("-inf")
+        self._texts = Texts()
         self._bounds = bounds
         self._telemetry = telemetry
         self._batches: deque[_Batch] = deque()
@@ -184,15 +187,32 @@ class Writer:
         try:
             for kind, records in by_table.items():
                 table = TABLES[kind]
-                rows = map(table.row, records)
+                rows = self._rows(table, records)
                 counts[table.name] = self._connection.executemany(table.insert, rows).rowcount
             self._connection.execute("COMMIT")
         except BaseException:
+            self._texts.forget()
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
         for name, count in counts.items():
             self._telemetry.written(name, count)
+
+    def _rows(self, table: Table[Any], records: Sequence[Record]) -> Iterator[tuple[Any, ...]]:
+        rows = map(table.row, records)
+        return (
+            map(partial(self._encoded, table.repeated, clock.now_ns()), rows)
+            if table.repeated
+            else rows
+        )
+
+    def _encoded(
+        self, repeated: tuple[int, ...], now_ns: int, row: tuple[Any, ...]
+    ) -> tuple[Any, ...]:
+        values = list(row)
+        for index in repeated:
+            values[index] = self._texts.encoded(values[index], self._connection, now_ns)
+        return tuple(values)
 
     def _replace_store(self, why: str) -> bool:
         """Set the damaged store aside; False when that was just done: a broken disk must not cause a loop."""
@@ -201,6 +221,7 @@ class Writer:
         self._renewed_at = time.monotonic()
         self._connection.close()
         self._connection = renewed(self._path, why)
+        self._texts.forget()
         self._telemetry.lost("store_damaged", 0)
         return True
 
@@ -232,6 +253,8 @@ class Writer:
             for deleted in retain(self._connection, self._bounds, now_ns=clock.now_ns()):
                 self._telemetry.expired(deleted)
                 self._write_between_slices()
+            if retain_texts(self._connection):
+                self._texts.forget()
             self._telemetry.size(used_bytes(self._connection), self._pending)
         except sqlite3.Error as error:
             if is_damage(error):

@@ -1,0 +1,1 @@
+"""`bench propagation`: DBM propagation of ddtrace by driver, with and without PgBouncer."""
