@@ -14,7 +14,8 @@ from queue import SimpleQueue
 from lab.terminal.interruption import interruptible
 from tests.mutation import reach
 from tests.mutation.choice import Choice
-from tests.mutation.clone import Clone, cloned
+from tests.mutation.clone import cloned
+from tests.mutation.prefork import Prefork
 from tests.mutation.sample import drawn
 from tests.mutation.trial import SLOWER, START_S, Outcome, Trial, run, tried
 
@@ -57,21 +58,21 @@ def _measure(arguments: argparse.Namespace) -> int:
     choice = Choice(reach=known, limit_s=arguments.limit)
     mutants = drawn(arguments.seed, arguments.sample, only=arguments.only)
     with ExitStack() as stack:
-        clones: SimpleQueue[Clone] = SimpleQueue()
+        free: SimpleQueue[Prefork] = SimpleQueue()
         for _ in range(arguments.processes):
-            clones.put(stack.enter_context(cloned()))
+            free.put(stack.enter_context(Prefork(stack.enter_context(cloned()))))
         pool = ThreadPoolExecutor(arguments.processes)
         # After Ctrl-C the mutants that are under way are still tried.
         stack.callback(pool.shutdown, cancel_futures=True)
 
         def one(number: int) -> Trial:
             tests = choice.tests(mutants[number])
-            clone = clones.get()
+            prefork = free.get()
             try:
                 seconds = sum(known.seconds[test] for test in tests)
-                trial = tried(mutants[number], tests, seconds, clone)
+                trial = tried(mutants[number], tests, seconds, prefork)
             finally:
-                clones.put(clone)
+                free.put(prefork)
             print(
                 f"{time.strftime('%H:%M:%S')} {number + 1:3}/{len(mutants)} {trial.outcome:9}"
                 f" {trial.tests:4} tests  {trial.mutant}\n    {trial.by}",
@@ -80,17 +81,17 @@ def _measure(arguments: argparse.Namespace) -> int:
             return trial
 
         trials = list(pool.map(one, range(len(mutants))))
-        trials = list(_confirmed(trials, known, clones.get()))
+        trials = list(_confirmed(trials, known, free.get()))
     _report(trials, arguments.seed)
     return 0
 
 
-def _confirmed(trials: Sequence[Trial], known: reach.Reach, clone: Clone) -> Iterator[Trial]:
+def _confirmed(trials: Sequence[Trial], known: reach.Reach, prefork: Prefork) -> Iterator[Trial]:
     """Run what killed a mutant without the mutant: a test that fails then, too, proves nothing."""
     by = {trial.by for trial in trials if trial.by in known.seconds}
     wrong = set()
     for test in sorted(by):
-        status, _ = run([test], clone, within_s=START_S + SLOWER * known.seconds[test])
+        status, _ = run([test], prefork, within_s=START_S + SLOWER * known.seconds[test])
         if status != 0:
             wrong.add(test)
     for trial in trials:

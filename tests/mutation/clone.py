@@ -34,12 +34,9 @@ class Clone:
         return next((self.root / ".venv" / "lib").glob("python3*/site-packages"))
 
     def environment(self, **more: str) -> dict[str, str]:
-        """Return the caller's environment without what leads Python elsewhere.
-
-        No byte code is written: two versions of a file within one second would be taken for the same.
-        """
+        """Return the caller's environment without what leads Python elsewhere."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "COVERAGE_"))}
-        return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **more}
+        return {**kept, **more}
 
 
 @contextmanager

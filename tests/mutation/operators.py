@@ -77,13 +77,16 @@ class _Chosen:
 
     def mutation_positions(self, node: Any) -> Iterator[Position]:
         """Yield where it can change a node."""
+        positions = [*self._operator.mutation_positions(node)]
+        if not positions:
+            return
         if search_ancestor(node, "decorator", "annassign", "tfpdef") and node.type != "number":
             return
         if node.type == "number" and (search_ancestor(node, "decorator") or not _is_small(node)):
             return
         if node.type == "if_stmt" and node.children[1].get_code().strip() == "TYPE_CHECKING":
             return
-        yield from self._operator.mutation_positions(node)
+        yield from positions
 
 
 def _is_small(number: Any) -> bool:

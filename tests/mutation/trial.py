@@ -3,23 +3,25 @@
 import json
 import os
 import re
-import signal
-import subprocess
-from collections.abc import Sequence
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import count
+from pathlib import Path
 
 from tests.mutation import reviewed
 from tests.mutation.chosen import NAMES
-from tests.mutation.clone import Clone
+from tests.mutation.prefork import Prefork
 from tests.mutation.sample import Mutant
 
 # Of what the tests took when they were recorded, and what starting takes.
 SLOWER, START_S = 4.0, 60.0
 # What took longer is tried once more, in so many times that time.
 AGAIN = 3.0
-ENDS_WITHIN_S = 30.0
+# Of files with a mutant in them, in whole seconds: no two have the same.
+TIMES = count(int(time.time()))
 FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
 NO_TESTS = 5
 
@@ -45,24 +47,19 @@ class Trial:
     by: str = ""
 
 
-def tried(mutant: Mutant, tests: Sequence[str], seconds: float, clone: Clone) -> Trial:
+def tried(mutant: Mutant, tests: Sequence[str], seconds: float, prefork: Prefork) -> Trial:
     """Run the tests on a mutant; `seconds` is what they took without it."""
     if why := reviewed.reason(mutant.file, mutant.before, mutant.after):
         return Trial(mutant=mutant, outcome=Outcome.EQUIVALENT, by=why)
     if not tests:
         return Trial(mutant=mutant, outcome=Outcome.UNREACHED)
-    file = clone.root / mutant.file
-    before = file.read_text(encoding="utf-8")
     within_s = START_S + SLOWER * seconds
-    file.write_text(mutant.text, encoding="utf-8")
-    try:
-        status, output = run(tests, clone, within_s=within_s)
+    with _written(prefork.clone.root / mutant.file, mutant.text):
+        status, output = run(tests, prefork, within_s=within_s)
         if status is None:  # by chance, on a busy machine?
-            status, output = run(tests, clone, within_s=AGAIN * within_s)
-    finally:
-        file.write_text(before, encoding="utf-8")
+            status, output = run(tests, prefork, within_s=AGAIN * within_s)
     if status is None:
-        slow = run(tests, clone, within_s=AGAIN * within_s)[0] is None
+        slow = run(tests, prefork, within_s=AGAIN * within_s)[0] is None
         outcome = Outcome.INVALID if slow else Outcome.TIMEOUT
         return Trial(mutant=mutant, outcome=outcome, tests=len(tests))
     failed = FAILED.search(output)
@@ -74,42 +71,25 @@ def tried(mutant: Mutant, tests: Sequence[str], seconds: float, clone: Clone) ->
     )
 
 
-def run(tests: Sequence[str], clone: Clone, *, within_s: float) -> tuple[int | None, str]:
+@contextmanager
+def _written(file: Path, text: str) -> Iterator[None]:
+    """Put a text in the place of a file's, with another time: byte code of both within a second differs by it."""
+    before, at = file.read_text(encoding="utf-8"), file.stat()
+    file.write_text(text, encoding="utf-8")
+    os.utime(file, (at.st_atime, next(TIMES)))
+    try:
+        yield
+    finally:
+        file.write_text(before, encoding="utf-8")
+        os.utime(file, ns=(at.st_atime_ns, at.st_mtime_ns))
+
+
+def run(tests: Sequence[str], prefork: Prefork, *, within_s: float) -> tuple[int | None, str]:
     """Run tests until one fails; return pytest's exit status, None for a time-out, and its output."""
-    names = clone.root.parent / "tests.json"
+    names = prefork.clone.root.parent / "tests.json"
     names.write_text(json.dumps(list(tests)), encoding="utf-8")
     files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
-    command = [
-        str(clone.python), "-P", "-m", "pytest", "-x", "-q", "-p", "tests.mutation.chosen",
-        "-p", "no:cacheprovider", "--tb=no", "-rfE", *files,
+    arguments = [
+        "-x", "-q", "-p", "tests.mutation.chosen", "-p", "no:cacheprovider", "--tb=no", "-rfE", *files,
     ]  # fmt: skip
-    process = subprocess.Popen(
-        command,
-        cwd=clone.root,
-        env=clone.environment(**{NAMES: str(names)}),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-    try:
-        output, _ = process.communicate(timeout=within_s)
-    except subprocess.TimeoutExpired:
-        _end(process)
-        return None, ""
-    except BaseException:
-        _end(process)
-        raise
-    return process.returncode, output
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """End what hangs: as Ctrl-C first, so that fixtures stop their servers; then the whole group."""
-    for number in (signal.SIGINT, signal.SIGKILL):
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=ENDS_WITHIN_S)
-            return
+    return prefork.run(arguments, {NAMES: str(names)}, within_s=within_s)
