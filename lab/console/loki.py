@@ -81,7 +81,8 @@ def _instant(drilldown: Drilldown, parameters: Mapping[str, str]) -> object:
     if query.range_ns is None:
         window = {"start": str(at_ns - HOUR_NS), "end": str(at_ns + 1)}
         return _range(drilldown, {**parameters, **window})
-    window_ns = LogWindow(since_ns=at_ns - query.range_ns, until_ns=at_ns + 1)
+    # As at a step: the range (time - range, time].
+    window_ns = LogWindow(since_ns=at_ns - query.range_ns + 1, until_ns=at_ns + 1)
     counts = Counter(_group(query, line) for line in _found(drilldown, query, window_ns))
     vector = [
         {"metric": dict(group), "value": [at_ns / NS_PER_S, str(count)]}

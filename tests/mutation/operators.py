@@ -84,6 +84,9 @@ class _Chosen:
             return
         if node.type == "number" and (search_ancestor(node, "decorator") or not _is_small(node)):
             return
+        # The star that begins a function's keyword-only parameters is no operator.
+        if node.parent is not None and node.parent.type == "parameters":
+            return
         if node.type == "if_stmt" and node.children[1].get_code().strip() == "TYPE_CHECKING":
             return
         yield from positions

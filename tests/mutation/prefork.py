@@ -1,7 +1,7 @@
 """A process that has imported pytest and the libraries, and forks for each run of tests.
 
-Importing them takes longer than most unit tests. Nothing of the tree is imported before the fork: each run reads
-the files as they are then.
+Importing them takes longer than most unit tests. Nothing of the tree is imported before the fork: each
+run reads the files as they are then.
 """
 
 import gc
@@ -59,7 +59,7 @@ class Prefork:
     def run(
         self, arguments: Sequence[str], environment: Mapping[str, str], *, within_s: float
     ) -> tuple[int | None, str]:
-        """Run pytest; return its exit status, None when it did not end within so many seconds, and its output."""
+        """Run pytest; return its exit status, None when it did not end within `within_s`, and its output."""
         assert self._process.stdin
         request = json.dumps({"arguments": arguments, "environment": environment})
         self._process.stdin.write(f"{request}\n".encode())

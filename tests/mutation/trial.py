@@ -73,7 +73,7 @@ def tried(mutant: Mutant, tests: Sequence[str], seconds: float, prefork: Prefork
 
 @contextmanager
 def _written(file: Path, text: str) -> Iterator[None]:
-    """Put a text in the place of a file's, with another time: byte code of both within a second differs by it."""
+    """Replace the text of a file, and its time: Python compares byte code with it in whole seconds."""
     before, at = file.read_text(encoding="utf-8"), file.stat()
     file.write_text(text, encoding="utf-8")
     os.utime(file, (at.st_atime, next(TIMES)))
