@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 
 from lab.console import jaeger, logql, loki
 from lab.console.logql import Filter
+from lab.console.logql_pattern import LogQLError
 from lab.console.pages.access import Access
 from lab.drilldown import Drilldown
 from lab.drilldown.server_log import LogLine, LogWindow
@@ -15,7 +16,7 @@ from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.telemetry.intake import Gate
-from lab.telemetry.store import Bounds, Writer
+from lab.telemetry.store import Bounds, Record, Writer
 from tests import evidence
 from tests.evidence import MS, REPORT, START
 from tests.fix_store import HOUR_NS, Tally
@@ -39,7 +40,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
     with Writer(
         Paths.of(settings).store, Bounds(age_ns=HOUR_NS, size_bytes=10**9), Tally()
     ) as writer:
-        records = [
+        records: list[Record] = [
             evidence.root(1, ms=400),
             evidence.root(2, ms=700, error=True, tags={"region": "south"}),
             evidence.root(3, ms=500, service="credit-customers", resource="lookup"),
@@ -272,7 +273,7 @@ def test_a_condition_on_a_label_is_whole_and_one_on_a_line_is_not() -> None:
     ],
 )  # fmt: skip
 def test_a_query_that_is_not_understood_is_refused(query: str) -> None:
-    with pytest.raises(logql.LogQLError):
+    with pytest.raises(LogQLError):
         logql.parse(query)
 
 
