@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from lab.clients.database import Role
+from lab.drills import processes
 from lab.drills.scene import Scene
 from lab.exam import restoring
 from lab.exam.errors import ExamError
@@ -122,7 +123,7 @@ def test_what_ran_before_and_does_not_answer_is_started(monkeypatch: pytest.Monk
     }
     begun: list[str] = []
     monkeypatch.setattr(restoring, "COMPONENTS", components)
-    monkeypatch.setattr(restoring.processes, "start", lambda _, name: begun.append(name))
+    monkeypatch.setattr(processes, "start", lambda _, name: begun.append(name))
     restoring._start(LabSettings(_env_file=None), SNAPSHOT, restoring.STOPPABLE)
     assert begun == ["postgres"]
 
