@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lab.foundation.settings import ROOT, LabSettings
+from lab.stack.native.backend import NativeBackend
 from tests.fix_postgres import free_port
 
 COMMAND_SECONDS = 600
@@ -41,6 +42,12 @@ class Lab:
         done = self.run(*arguments, "--json")
         assert done.stdout, done.stderr
         answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+    def status(self) -> dict[str, Any]:
+        """Return what `status --json` prints of the components, without the start of a process."""
+        printed = json.dumps(NativeBackend(settings=self.settings).status().to_json())
+        answer: dict[str, Any] = json.loads(printed)
         return answer
 
     def pid(self, component: str) -> int:

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.acceptance
 
 LOAD = "10"
 RETURN_SECONDS = 60
-WORK = 20
+WORK = 10
 PAGES = 40
 PAGE_SECONDS = 60
 NAMES = 50
@@ -101,6 +101,8 @@ def test_kills_under_load_lose_nothing(lab: Lab, request: pytest.FixtureRequest)
             within_s=RETURN_SECONDS,
         )
         resumed.append(monotonic() - returned)
+    # What follows needs some work of the services, and not all that the machine can do.
+    assert lab.run("up", "--load", "1").returncode == 0
     report = lab.json("verify")
     assert report["ok"] is True, [check for check in report["checks"] if not check["ok"]]
     print(
@@ -142,9 +144,6 @@ def of_a_visit(trace: Trace) -> bool:
 
 def test_no_customer_is_known_by_what_is_kept_or_shown(lab: Lab) -> None:
     """After all that: no CPF, name, address or number in the store, our logs, or the console's pages."""
-    assert (
-        lab.run("up", "--load", "1").returncode == 0
-    )  # readers need not wait for ten times the writes
     with connect(dsn(lab.settings, Role.OWNER)) as connection:
         customers = rows(connection, "SELECT cpf, full_name, email, phone FROM customers")
     files = [*(lab.state / "store").iterdir(), *(lab.state / "logs").iterdir()]
