@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -37,15 +38,15 @@ def test(context: typer.Context) -> None:
     """Check style and types, then run the tests, twice; with arguments, only pytest with these."""
     if context.args:
         raise typer.Exit(_run("pytest", *context.args))
-    statuses = [_run(*check) for check in CHECKS]
-    for check, status in zip(CHECKS, statuses, strict=True):
-        if status:
-            typer.secho(f"{' '.join(check)} failed, see above", fg="red", err=True)
     with TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
-        # In parallel, as both wait for most of their time.
-        with _shifted(output) as shifted:
+        # In parallel: tests wait for most of their time, and start when the checks have not ended.
+        with ThreadPoolExecutor(max_workers=1) as beside, _shifted(output) as shifted:
+            checks = beside.submit(_checked)
             status, closing = _followed("pytest", *COMPLETE)
-            statuses += [status, shifted.wait() if shifted else 0]
+            statuses = [*checks.result(), status, shifted.wait() if shifted else 0]
+        for check, status in zip(CHECKS, statuses, strict=False):
+            if status:
+                typer.secho(f"{' '.join(check)} failed, see above", fg="red", err=True)
         output.seek(0)
         typer.secho(f"── the same with a clock {AHEAD_DAYS} days ahead", dim=True, err=True)
         shutil.copyfileobj(output, sys.stdout)
@@ -74,6 +75,24 @@ def _shifted(output: TextIO) -> Iterator[subprocess.Popen[bytes] | None]:
         stack.callback(process.wait)
         stack.callback(process.terminate)
         yield process
+
+
+def _checked() -> list[int]:
+    """Run the checks, and show what each one printed when it has ended."""
+    statuses = []
+    for check in CHECKS:
+        command = _command(*check)
+        done = subprocess.run(
+            **{**command, "args": ["nice", f"-n{NICER}", *command["args"]]},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        typer.echo(done.stdout, nl=False)
+        statuses.append(done.returncode)
+    return statuses
 
 
 def _run(*command: str) -> int:

@@ -80,6 +80,24 @@ def test_a_pass_that_cannot_be_shifted_is_reported(
     )
 
 
+def test_a_failed_check_fails_the_command(
+    passes: Passes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """It runs beside the tests; what it printed is shown, and its name again at the end."""
+    passes("pass", "pass")
+    monkeypatch.setattr(clock_shift, "PACKAGES", tmp_path)
+    monkeypatch.setattr(debian, "machine_archives", lambda: iter(()))
+    monkeypatch.setattr(command, "CHECKS", (("absent_check", "--all"),))
+    assert run() == 1
+    printed = capfd.readouterr()
+    assert "No module named absent_check" in printed.out
+    assert "absent_check --all failed, see above" in printed.err
+    assert "1 passed" in printed.out.splitlines()[-1]
+
+
 @pytest.mark.skipif(not list(machine_archives()), reason="needs a Debian")
 @pytest.mark.parametrize(
     ("bodies", "closing"),
