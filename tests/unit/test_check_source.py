@@ -98,7 +98,7 @@ def test_its_environment_is_created_once_and_again_when_its_contents_change(
     other = settings.model_copy(update={"datadog_check_source": broken})
     with pytest.raises(LabError, match="its dependencies cannot be prepared") as failed:
         Checkout.examine(other).prepare(other, said.append)
-    assert "pip install" in str(failed.value)
+    assert f"-m pip --python {Paths.of(other).check_python} install" in str(failed.value)
 
 
 def test_a_python_that_is_too_old_is_refused(settings: LabSettings, tmp_path: Path) -> None:
