@@ -101,7 +101,7 @@ class Telemetry(Protocol):
 
 
 class _Pool:
-    """A LIFO pool of at most `size` connections; connections are opened on demand, and kept.
+    """A LIFO pool of at most `size` sessions, each with a connection; they are opened on demand, and kept.
 
     Safe to use from many threads: each operation on the collections is atomic.
     """
@@ -117,15 +117,60 @@ class _Pool:
         self._free: SimpleQueue[None] = SimpleQueue()
         for _ in range(size):
             self._free.put(None)
-        self.idle: deque[psycopg2.extensions.connection] = deque()
-        self.busy: set[psycopg2.extensions.connection] = set()
+        self.idle: deque[Session] = deque()
 
-    def take(self, *, autocommit: bool) -> psycopg2.extensions.connection:
-        """Check out a connection; wait if all are in use.
+    @property
+    def busy(self) -> int:
+        return self._size - self._free.qsize()
+
+    def take(self, *, transaction: bool) -> "Session":
+        """Check out a session; wait if all are in use.
 
         Raises:
             PoolTimeoutError: when all connections stayed in use for `timeout_s`.
+            UnreachableError: when a new connection is refused.
         """
+        try:
+            self._free.get_nowait()
+            self._telemetry.waited(0.0)
+        except Empty:
+            self._wait()
+        try:
+            try:
+                session = self.idle.pop()
+            except IndexError:
+                session = self._open()
+            session.begin(transaction=transaction)
+        except BaseException:
+            self._free.put(None)
+            raise
+        return session
+
+    def give_back(self, session: "Session", *, broken: bool) -> None:
+        if broken:
+            # The others are probably broken as well: close them, and open a new one.
+            self.close_idle()
+        else:
+            self.idle.append(session)
+        self._free.put(None)
+
+    def close_idle(self) -> None:
+        while self.idle:
+            with suppress(IndexError):
+                self.idle.pop().close()
+
+    def connect(self) -> psycopg2.extensions.connection:
+        connection: psycopg2.extensions.connection = psycopg2.connect(**self._parameters)
+        return connection
+
+    def _open(self) -> "Session":
+        try:
+            return Session(self.connect(), self, self._telemetry)
+        except psycopg2.OperationalError as error:
+            self._telemetry.failed(errorcodes.CONNECTION_EXCEPTION)
+            raise UnreachableError(_first_line(error)) from None
+
+    def _wait(self) -> None:
         started = perf_counter()
         try:
             self._free.get(timeout=self._timeout_s)
@@ -137,64 +182,38 @@ class _Pool:
             ) from None
         finally:
             self._telemetry.waited(perf_counter() - started)
-        try:
-            connection = self._next()
-            # Setting it yields to other threads, even if the value does not change.
-            if connection.autocommit is not autocommit:
-                connection.autocommit = autocommit
-        except BaseException:
-            self._free.put(None)
-            raise
-        self.busy.add(connection)
-        return connection
-
-    def give_back(self, connection: psycopg2.extensions.connection) -> None:
-        self.busy.discard(connection)
-        try:
-            if connection.closed:
-                # The others are probably broken as well: close them, and open a new one.
-                self.close_idle()
-            else:
-                self.idle.append(connection)
-        finally:
-            self._free.put(None)
-
-    def connect(self) -> psycopg2.extensions.connection:
-        connection: psycopg2.extensions.connection = psycopg2.connect(**self._parameters)
-        return connection
-
-    def close_idle(self) -> None:
-        while self.idle:
-            with suppress(IndexError):
-                self.idle.pop().close()
-
-    def _next(self) -> psycopg2.extensions.connection:
-        try:
-            return self.idle.pop()
-        except IndexError:
-            return self.connect()
 
 
 class Session:
-    """One connection of the pool for the duration of a `with` block.
+    """One connection of the pool, checked out until the end of a `with` block.
 
     The block is a transaction, committed at its end and rolled back on an error; or each statement is.
+    The object, with its cursor, is used again for the connection's next checkout.
     """
 
     __slots__ = ("_connection", "_cursor", "_pool", "_telemetry", "_transaction")
 
-    def __init__(self, pool: _Pool, telemetry: Telemetry, *, transaction: bool) -> None:
+    def __init__(
+        self, connection: psycopg2.extensions.connection, pool: _Pool, telemetry: Telemetry
+    ) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
         self._pool = pool
         self._telemetry = telemetry
-        self._transaction = transaction
+        self._transaction = True
+
+    def begin(self, *, transaction: bool) -> None:
+        """Prepare the connection for a block."""
+        # Setting it yields to other threads, even if the value does not change.
+        if transaction is not self._transaction:
+            self._connection.autocommit = not transaction
+            self._transaction = transaction
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
     def __enter__(self) -> Self:
-        try:
-            self._connection = self._pool.take(autocommit=not self._transaction)
-        except psycopg2.OperationalError as error:
-            self._telemetry.failed(errorcodes.CONNECTION_EXCEPTION)
-            raise UnreachableError(_first_line(error)) from None
-        self._cursor = self._connection.cursor()
         return self
 
     def __exit__(
@@ -204,7 +223,7 @@ class Session:
             error = self._commit()
         if error is not None:
             self._roll_back()
-        self._pool.give_back(self._connection)
+        self._pool.give_back(self, broken=self._connection.closed != 0)
         if isinstance(error, psycopg2.Error):
             sqlstate = error.pgcode or errorcodes.CONNECTION_EXCEPTION
             self._telemetry.failed(sqlstate)
@@ -268,7 +287,6 @@ class Database:
     def __init__(
         self, settings: Settings, *, service: str, size: int, telemetry: Telemetry
     ) -> None:
-        self._telemetry = telemetry
         self._pool = _Pool(
             size,
             telemetry,
@@ -288,7 +306,7 @@ class Database:
     @property
     def busy(self) -> int:
         """Connections in use."""
-        return len(self._pool.busy)
+        return self._pool.busy
 
     @property
     def idle(self) -> int:
@@ -302,7 +320,7 @@ class Database:
             PoolTimeoutError, UnreachableError, ConnectionLostError, ContentionError,
             StatementFailedError: see each.
         """
-        return Session(self._pool, self._telemetry, transaction=False)
+        return self._pool.take(transaction=False)
 
     def transaction(self) -> Session:
         """A session whose block is one transaction: committed at its end, rolled back on an error.
@@ -311,7 +329,7 @@ class Database:
             PoolTimeoutError, UnreachableError, ConnectionLostError, ContentionError,
             StatementFailedError: see each.
         """
-        return Session(self._pool, self._telemetry, transaction=True)
+        return self._pool.take(transaction=True)
 
     def close_idle(self) -> None:
         """Close the connections that are not in use; their backends end and flush their statistics."""

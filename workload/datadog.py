@@ -4,24 +4,35 @@ The only module that imports ddtrace; see workload/tracing.py for when.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from typing import Self
 
 from ddtrace import config, patch
 from ddtrace.trace import Span, TraceFilter, Tracer, tracer
 
+from workload.exemplars import SpanIds
+
 
 class _Span:
+    """A root span, active for the duration of a `with` block."""
+
+    __slots__ = ("_span",)
+
     def __init__(self, span: Span) -> None:
         self._span = span
 
-    def exemplar(self) -> dict[str, str]:
-        return {
-            "trace_id": f"{self._span.trace_id:032x}",
-            "span_id": f"{self._span.span_id:016x}",
-        }
+    def __enter__(self) -> Self:
+        return self
 
-    def tag(self, tags: Mapping[str, str | int | float]) -> None:
+    def __exit__(self, *error: object) -> None:
+        self._span.finish()
+
+    @property
+    def ids(self) -> SpanIds:
+        return SpanIds(self._span.trace_id, self._span.span_id)
+
+    def tag(self, outcome: str, tags: Mapping[str, str | int | float]) -> None:
+        self._span.set_tag("credit.outcome", outcome)
         for key, value in tags.items():
             if isinstance(value, str):
                 self._span.set_tag(key, value)
@@ -38,18 +49,18 @@ class DatadogTracing:
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
 
-    @contextmanager
-    def operation(self, service: str, operation: str) -> Iterator[_Span]:
+    def operation(self, service: str, operation: str) -> _Span:
         """Open a root span named credit.operation."""
-        with self._tracer.trace(
-            "credit.operation", service=service, resource=operation, span_type="worker"
-        ) as span:
-            yield _Span(span)
+        return _Span(
+            self._tracer.trace(
+                "credit.operation", service=service, resource=operation, span_type="worker"
+            )
+        )
 
-    def active(self) -> dict[str, str] | None:
-        """Return the exemplar labels of the operation that this thread runs; None without one."""
+    def active(self) -> SpanIds | None:
+        """Return the ids of the operation that this thread runs; None without one."""
         root = self._tracer.current_root_span()
-        return _Span(root).exemplar() if root else None
+        return SpanIds(root.trace_id, root.span_id) if root else None
 
     def flush(self) -> None:
         """Send the buffered spans."""

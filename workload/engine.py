@@ -68,6 +68,11 @@ class Engine:
         self._workers = threads
         self._settings = settings
         self._metrics = metrics
+        self._start_delay = metrics.histogram("credit_start_delay_seconds", service=service)
+        self._arrived, self._dropped = (
+            {o.name: metrics.counter(name, service=service, operation=o.name) for o in operations}
+            for name in ("credit_arrivals", "credit_arrivals_dropped")
+        )
         self._run = run
         self._share = share
         self._load = settings.workload_load
@@ -168,12 +173,9 @@ class Engine:
             delay = monotonic() - arrival.at
             try:
                 if delay > self._settings.workload_queue_seconds:
-                    self._count("credit_arrivals_dropped", arrival.operation)
+                    self._dropped[arrival.operation.name].inc()
                 else:
-                    self._metrics.histogram(
-                        "credit_start_delay_seconds", service=self._service
-                    ).observe(delay)
-                    self._metrics.clocks.of(self._service, "start", "delay").observe(delay)
+                    self._start_delay.observe(delay)
                     self._run(arrival.operation)
             finally:
                 with self._settled:
@@ -209,12 +211,12 @@ class Engine:
         return min(self._rates_valid_until, next_due)
 
     def _enqueue(self, arrival: _Due) -> None:
-        self._count("credit_arrivals", arrival.operation)
+        self._arrived[arrival.operation.name].inc()
         if len(self._queue) < MAX_QUEUE:
             self._unfinished += 1
             self._queue.append(arrival)
         else:
-            self._count("credit_arrivals_dropped", arrival.operation)
+            self._dropped[arrival.operation.name].inc()
 
     def _rates_at(self, now: float) -> list[float]:
         """Return the rate of each operation, and export it as a metric."""
@@ -244,6 +246,3 @@ class Engine:
                 MAX_ARRIVALS_PER_S,
             )
         return [rate * MAX_ARRIVALS_PER_S / total for rate in rates]
-
-    def _count(self, metric: str, operation: Operation) -> None:
-        self._metrics.counter(metric, service=self._service, operation=operation.name).inc()

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from functools import cached_property
 from uuid import UUID, uuid4
 
 from workload.database import Database, Session
@@ -61,19 +60,24 @@ class Facts:
         )
 
 
+# Of an operation that reads.
+NO_FACTS = Facts()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
     """The result of an operation. Tags are set on its root span and never contain personal data."""
 
     outcome: Outcome = Outcome.OK
-    facts: Facts = Facts()
+    facts: Facts = NO_FACTS
     tags: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
 NOTHING = Result(outcome=Outcome.NOTHING)
 
 
-@dataclass(frozen=True, kw_only=True)
+# Not frozen: each field of a frozen dataclass costs a function call, per operation.
+@dataclass(kw_only=True, slots=True)
 class Call:
     """One operation under way: service, operation id, and the database."""
 
@@ -85,11 +89,14 @@ class Call:
     database: Database
     reference: Reference
     span: Span
+    _operation_id: UUID | None = field(default=None, init=False)
 
-    @cached_property
+    @property
     def operation_id(self) -> UUID:
         """The id of the operation in the database, the same for all attempts; reads need none."""
-        return uuid4()
+        if self._operation_id is None:
+            self._operation_id = uuid4()
+        return self._operation_id
 
     def autocommit(self) -> Session:
         """A session in autocommit mode."""

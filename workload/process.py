@@ -34,7 +34,7 @@ DRAIN_S = 10.0
 
 def new_registry() -> CollectorRegistry:
     """Return a registry with the metrics of this process: CPU, memory, garbage collection."""
-    # A _created series for every counter would double the series in Prometheus, without use.
+    # A _created series for every counter of the shop would double its series in Prometheus, without use.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
@@ -93,10 +93,6 @@ class RunningService:
         pool = {"idle": lambda: self.database.idle, "busy": lambda: self.database.busy}
         for state, count in pool.items():
             metrics.gauge("credit_pool_connections", service=name, state=state).set_function(count)
-        for operation in self.service.operations:
-            labels = {"service": name, "operation": operation.name}
-            metrics.counter("credit_arrivals", **labels)
-            metrics.counter("credit_arrivals_dropped", **labels)
         metrics.preset("credit_database_errors", "sqlstate_class", ERROR_CLASSES, service=name)
         own = (s for s in STATEMENTS.values() if s.service in {name, "shared"})
         for write in (write for statement in own for write in statement.writes):

@@ -69,7 +69,7 @@ class Runner:
     @property
     def delay_s(self) -> float:
         """Delay of each operation before its first statement, in seconds."""
-        return self._delay_s if monotonic() < self._delayed_until else 0.0
+        return self._delay_s if self._delay_s and monotonic() < self._delayed_until else 0.0
 
     def set_delay(self, seconds: float) -> None:
         """Set the delay, for a drill; 0 ends it."""
@@ -88,8 +88,8 @@ class Runner:
                 result = self._failed(operation, span, error)
             except Exception as error:  # noqa: BLE001 - a worker thread must outlive any operation
                 result = self._failed(operation, span, error, exc_info=True)
-            span.tag({"credit.outcome": result.outcome.value, **result.tags})
-            tally.ended(result, monotonic() - started, span.exemplar())
+            span.tag(result.outcome, result.tags)
+            tally.ended(result, monotonic() - started, span.ids)
         return result
 
     def _attempt(self, operation: Operation, tally: Tally, span: Span) -> Result:
@@ -147,6 +147,6 @@ class Runner:
         self, operation: Operation, span: Span, error: Exception, *, exc_info: bool = False
     ) -> Result:
         span.fail(error)
-        fields = {"operation": operation.name, **(span.exemplar() or {})}
+        fields = {"operation": operation.name, **(span.ids.labels() if span.ids else {})}
         log.error("%s", error, extra={"fields": fields}, exc_info=exc_info)
         return Result(outcome=Outcome.ERROR)

@@ -3,8 +3,9 @@
 The lookup of a metric by its labels costs as much as the count, and an operation has six metrics.
 """
 
+from workload.exemplars import SpanIds
 from workload.metrics import Metrics
-from workload.operation import STATUSES, Outcome, Result
+from workload.operation import NO_FACTS, STATUSES, Facts, Outcome, Result
 from workload.retry import REASONS
 
 
@@ -18,7 +19,6 @@ class Tally:
             for outcome in Outcome
         }
         self._duration = metrics.histogram("credit_operation_duration_seconds", **labels)
-        self._clock = metrics.clocks.of(service, "operation", operation)
         self._error_clock = metrics.clocks.of(service, "error", operation)
         self._retries = {
             reason: metrics.counter("credit_operation_retries", reason=reason, **labels)
@@ -31,14 +31,16 @@ class Tally:
         self._disbursed = metrics.counter("credit_disbursed_brl", service=service)
         self._paid = metrics.counter("credit_paid_brl", service=service)
 
-    def ended(self, result: Result, seconds: float, exemplar: dict[str, str] | None) -> None:
+    def ended(self, result: Result, seconds: float, ids: SpanIds | None) -> None:
         """Count an operation that ended after the given seconds, retries included."""
         self._ended[result.outcome].inc()
-        self._duration.observe(seconds, exemplar)
-        self._clock.observe(seconds)
+        self._duration.observe(seconds, ids)
         if result.outcome is Outcome.ERROR:
             self._error_clock.observe(seconds)
-        facts = result.facts
+        if result.facts is not NO_FACTS:
+            self._count(result.facts)
+
+    def _count(self, facts: Facts) -> None:
         if facts.proposal:
             self._proposals[facts.proposal].inc()
         if facts.disbursed:

@@ -9,17 +9,19 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
+from workload.exemplars import SpanIds
 from workload.settings import Settings
 
 
 class Span(Protocol):
     """The root span of one operation."""
 
-    def exemplar(self) -> dict[str, str] | None:
-        """Labels for a Prometheus exemplar: trace id (32 hex digits) and span id (16)."""
+    @property
+    def ids(self) -> SpanIds | None:
+        """Its ids; None without tracing."""
 
-    def tag(self, tags: Mapping[str, str | int | float]) -> None:
-        """Set tags; none may contain personal data."""
+    def tag(self, outcome: str, tags: Mapping[str, str | int | float]) -> None:
+        """Set the outcome and other tags; none may contain personal data."""
 
     def fail(self, error: BaseException) -> None:
         """Mark the span as failed."""
@@ -31,18 +33,17 @@ class Tracing(Protocol):
     def operation(self, service: str, operation: str) -> AbstractContextManager[Span]:
         """Open the root span of an operation for the duration of a `with` block."""
 
-    def active(self) -> dict[str, str] | None:
-        """Return the exemplar labels of the operation that this thread runs; None without one."""
+    def active(self) -> SpanIds | None:
+        """Return the ids of the operation that this thread runs; None without one."""
 
     def flush(self) -> None:
         """Send the buffered spans; return when they are sent or dropped."""
 
 
 class _NoSpan:
-    def exemplar(self) -> None:
-        return None
+    ids = None
 
-    def tag(self, tags: Mapping[str, str | int | float]) -> None: ...
+    def tag(self, outcome: str, tags: Mapping[str, str | int | float]) -> None: ...
 
     def fail(self, error: BaseException) -> None: ...
 

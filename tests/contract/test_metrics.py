@@ -6,7 +6,6 @@ import urllib.request
 from pathlib import Path
 
 import yaml
-from prometheus_client import Counter, Gauge, Histogram
 
 from lab.foundation.readiness import await_state
 from lab.foundation.settings import ROOT
@@ -14,7 +13,7 @@ from lab.stack.native.binaries import promtool
 from tests.fix_postgres import Database
 from tests.fix_workload import running_service
 from tests.promql import metric_names
-from workload.metrics import TABLE, Declaration
+from workload.metrics import TABLE, Declaration, Kind
 
 PAGE = (ROOT / "docs" / "metrics.md").read_text()
 ROW = re.compile(
@@ -22,20 +21,21 @@ ROW = re.compile(
     re.MULTILINE,
 )
 EXAMPLES = re.findall(r"```promql\n(.*?)```", PAGE, re.DOTALL)
-TYPES = {Counter: "counter", Gauge: "gauge", Histogram: "histogram"}
 UNITS = {"_seconds": "seconds", "_brl_total": "BRL", "_rate": "operations per second"}
 SOON_SECONDS = 120
 
 
 def stored(declaration: Declaration) -> str:
-    return f"{declaration.name}_total" if declaration.kind is Counter else declaration.name
+    return f"{declaration.name}_total" if declaration.kind is Kind.COUNTER else declaration.name
 
 
 def series() -> set[str]:
     """Return the names of all samples that the table's metrics become."""
     parts = ("_bucket", "_count", "_sum")
     return {
-        f"{stored(d)}{part}" for d in TABLE for part in (parts if d.kind is Histogram else ("",))
+        f"{stored(d)}{part}"
+        for d in TABLE
+        for part in (parts if d.kind is Kind.HISTOGRAM else ("",))
     }
 
 
@@ -45,7 +45,7 @@ def test_the_page_lists_every_metric_in_the_order_of_the_table() -> None:
         (row["name"], row["type"], tuple(re.findall(r"`(\w+)`", row["labels"])))
         for row in ROW.finditer(PAGE)
     ]
-    assert listed == [(stored(d), TYPES[d.kind], d.labels) for d in TABLE]
+    assert listed == [(stored(d), d.kind, d.labels) for d in TABLE]
 
 
 def test_a_unit_in_the_name_is_the_unit_on_the_page() -> None:

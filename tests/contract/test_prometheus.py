@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import yaml
-from prometheus_client import Counter, Histogram
 from pydantic import SecretStr
 
 from lab.foundation.settings import ROOT, LabSettings
@@ -19,7 +18,7 @@ from lab.stack.prometheus_configuration import (
     configure,
 )
 from tests.promql import metric_names
-from workload.metrics import TABLE
+from workload.metrics import TABLE, Kind
 from workload.settings import Settings
 
 PROMETHEUS = ROOT / "prometheus"
@@ -47,9 +46,9 @@ def workload_series() -> set[str]:
     """Return every series name that the services' metrics become in Prometheus."""
     names: set[str] = set()
     for metric in TABLE:
-        if metric.kind is Counter:
+        if metric.kind is Kind.COUNTER:
             names.add(f"{metric.name}_total")
-        elif metric.kind is Histogram:
+        elif metric.kind is Kind.HISTOGRAM:
             names |= {f"{metric.name}_{part}" for part in ("bucket", "count", "sum")}
         else:
             names.add(metric.name)

@@ -36,7 +36,7 @@ def test_an_operation_without_a_connection_fails_in_time_and_is_counted(
                 held.enter_context(wired.database.autocommit())
             assert wired.database.busy == SIZE
             with pytest.raises(PoolTimeoutError, match=r"all 2 connections.*0\.2 s.*POOL_SIZE"):
-                thread.submit(wired.database.autocommit().__enter__).result(ENDS_WITHIN_S)
+                thread.submit(wired.database.autocommit).result(ENDS_WITHIN_S)
             ended = thread.submit(wired.run, "lookup").result(ENDS_WITHIN_S)
             assert ended.outcome is Outcome.ERROR
             assert wired.value("credit_pool_timeouts_total") == 2

@@ -19,6 +19,7 @@ from tests.fix_prometheus import (
     running_exporter,
     running_prometheus,
 )
+from workload.exemplars import SpanIds
 from workload.metrics import Metrics
 from workload.process import new_registry
 from workload.statements import STATEMENTS
@@ -74,7 +75,7 @@ class Service:
                 ("credit_start_delay_seconds", {"service": "credit-proposals"}),
             ):
                 self.metrics.histogram(histogram, **labels).observe(
-                    0.003, exemplar={"trace_id": TRACE_ID}
+                    0.003, SpanIds(trace_id=int(TRACE_ID, 16), span_id=1)
                 )
 
 
@@ -187,4 +188,6 @@ def test_labels_name_database_and_service_once_and_exemplars_the_trace(
         start="0",
         end="9999999999",
     )
-    assert [exemplar["labels"] for exemplar in series["exemplars"]] == [{"trace_id": TRACE_ID}]
+    assert [exemplar["labels"] for exemplar in series["exemplars"]] == [
+        {"trace_id": TRACE_ID, "span_id": f"{1:016x}"}
+    ]

@@ -3,9 +3,10 @@
 import re
 
 import pytest
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 
-from workload.metrics import TABLE, Declaration, Metrics
+from workload.exemplars import SpanIds
+from workload.metrics import TABLE, Declaration, Kind, Metrics
 from workload.process import new_registry
 from workload.statements import STATEMENTS
 from workload.telemetry import EXEMPLAR_S, DatabaseTelemetry
@@ -24,11 +25,11 @@ def test_a_name_obeys_the_rules_of_prometheus(declaration: Declaration) -> None:
     """Application prefix, base units, plural for what is counted; suffixes are the type's to add."""
     assert NAME.fullmatch(declaration.name)
     assert not declaration.name.endswith(("_total", "_count", "_sum", "_bucket", "_milliseconds"))
-    if declaration.kind is Counter:
+    if declaration.kind is Kind.COUNTER:
         assert declaration.name.endswith(("s", "_brl", "_attempted", "_dropped"))
     else:
         assert declaration.name.endswith(UNITS)
-    assert (declaration.kind is Histogram) == declaration.name.endswith("_seconds")
+    assert (declaration.kind is Kind.HISTOGRAM) == declaration.name.endswith("_seconds")
     assert declaration.labels[0] == "service"
 
 
@@ -81,7 +82,7 @@ def test_a_page_says_nothing_of_creation_times() -> None:
 def test_a_statement_has_its_rows_and_from_a_millisecond_on_an_exemplar() -> None:
     """The driver's -1, of a statement without a number of rows, adds none."""
     registry = CollectorRegistry()
-    ids = {"trace_id": "0" * 32, "span_id": "0" * 16}
+    ids = SpanIds(trace_id=1, span_id=2)
     telemetry = DatabaseTelemetry(Metrics(registry), "credit-risk", lambda: ids)
     statement = STATEMENTS["customer_by_cpf"]
     telemetry.executed(statement, EXEMPLAR_S / 2, 3)
@@ -89,4 +90,6 @@ def test_a_statement_has_its_rows_and_from_a_millisecond_on_an_exemplar() -> Non
     labels = {"service": "credit-risk", "statement": "customer_by_cpf"}
     assert registry.get_sample_value("credit_statement_rows_total", labels) == 3
     [family] = [f for f in registry.collect() if f.name == "credit_statement_duration_seconds"]
-    assert [s.exemplar.value for s in family.samples if s.exemplar] == [EXEMPLAR_S]
+    [exemplar] = [sample.exemplar for sample in family.samples if sample.exemplar]
+    assert exemplar.value == EXEMPLAR_S
+    assert exemplar.labels == {"trace_id": f"{1:032x}", "span_id": f"{2:016x}"}

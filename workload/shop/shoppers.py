@@ -54,8 +54,8 @@ class Visitor:
         )
         self._rng = call.random
         # W3C's header: the shop's spans continue the trace of the visit.
-        ids = call.span.exemplar()
-        trace = f"00-{ids['trace_id']}-{ids['span_id']}-01" if ids else None
+        ids = call.span.ids
+        trace = f"00-{ids.trace_id:032x}-{ids.span_id:016x}-01" if ids else None
         self._headers = {"traceparent": trace} if trace else {}
         self._cookie = ""
         self.page = Page(status=HTTPStatus.OK, text="")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from workload.metrics import SECONDS
+from workload.clocks import SECONDS
 
 SESSION_S = 300.0
 MAX_SESSIONS = 10_000

@@ -7,10 +7,9 @@ import random
 import threading
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
 from uuid import uuid4
 
-import psycopg2.extensions
+import psycopg2
 
 from workload.database import Database, Row, Session
 from workload.operation import Call, Operation, Outcome, Result
@@ -24,7 +23,8 @@ class BareDatabase(Database):
     """One permanent connection for each thread."""
 
     def __init__(self, settings: Settings, *, service: str) -> None:
-        super().__init__(settings, service=service, size=1, telemetry=_Nobody())
+        self._telemetry = _Nobody()
+        super().__init__(settings, service=service, size=1, telemetry=self._telemetry)
         self._own = threading.local()
 
     def autocommit(self) -> Session:
@@ -37,7 +37,8 @@ class BareDatabase(Database):
 
     def _session(self, *, transaction: bool) -> Session:
         if not hasattr(self._own, "session"):
-            self._own.session = _BareSession(self._pool.connect())
+            connection = self._pool.connect()
+            self._own.session = _BareSession(connection, self._pool, self._telemetry)
         session: _BareSession = self._own.session
         session.begin(transaction=transaction)
         return session
@@ -75,22 +76,9 @@ class BareRunner:
 
 
 class _BareSession(Session):
-    """A thread's only session: it executes statements by the driver, without metrics."""
+    """A thread's only session: it executes statements by the driver, without pool and metrics."""
 
     __slots__ = ()
-
-    def __init__(self, connection: psycopg2.extensions.connection) -> None:
-        self._connection = connection
-        self._cursor = connection.cursor()
-        self._transaction = False
-
-    def begin(self, *, transaction: bool) -> None:
-        self._transaction = transaction
-        if self._connection.autocommit is transaction:
-            self._connection.autocommit = not transaction
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(
         self, _: object, error: BaseException | None, traceback: TracebackType | None

@@ -15,14 +15,16 @@ from json import dumps, loads
 from time import monotonic, process_time
 from uuid import uuid4
 
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry
 
 from lab.bench.load.bare import BareRunner
 from lab.bench.load.job import Done, Job
 from lab.bench.load.scenarios import SCENARIOS, Scenario, find
 from workload import tracing
+from workload.clocks import Clock
 from workload.database import Database
 from workload.engine import Engine
+from workload.exemplars import SpanIds
 from workload.metrics import Metrics
 from workload.operation import Operation, Outcome, Result
 from workload.runner import Runner
@@ -35,16 +37,18 @@ BARE = "bare"
 DRAIN_S = 30.0
 
 
-class _Kept(Histogram):
+class _Kept(Clock):
     """Keeps each value: a p99 from buckets would have the precision of a bucket."""
 
+    __slots__ = ("values",)
+
     def __init__(self) -> None:
-        super().__init__("start_delay_seconds", "kept", registry=None)
+        super().__init__()
         self.values: list[float] = []
 
-    def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
-        del exemplar
-        self.values.append(amount)
+    def observe(self, seconds: float, ids: SpanIds | None = None) -> None:
+        del ids
+        self.values.append(seconds)
 
 
 class _Metrics(Metrics):
@@ -54,7 +58,7 @@ class _Metrics(Metrics):
         super().__init__(CollectorRegistry())
         self.start_delays = _Kept()
 
-    def _histogram(self, name: str, **labels: str) -> Histogram:
+    def _histogram(self, name: str, **labels: str) -> Clock:
         if name == "credit_start_delay_seconds":
             return self.start_delays
         return super()._histogram(name, **labels)
