@@ -10,7 +10,7 @@ from lab import seed
 from lab.bench.load import services
 from lab.bench.load.bare import BareRunner
 from lab.bench.load.engine import Engine, engine
-from lab.bench.load.measure import ARRANGEMENTS, CONTESTANTS, PGBENCH
+from lab.bench.load.measure import ARRANGEMENTS, CONTESTANTS, FLOOR, PGBENCH
 from lab.bench.load.pgbench import Pgbench
 from lab.bench.load.scenarios import MIX, SCENARIOS, Scenario, Share
 from lab.bench.load.scripts import Sample, one_of, write
@@ -60,7 +60,7 @@ def test_all_send_the_same_statements(database: Database, pgbench: Pgbench, shar
     """By queryid, so by structure, types of literals included."""
     alone = Scenario(name="alone", what="one operation", shares=(share,))
     forget(database)
-    assert pgbench.saturate(alone, seconds=1) > 0
+    assert pgbench.saturate(alone, seconds=1).tps > 0
     by_pgbench = set(ask(database, SENT))
     wired = wired_service(SERVICES[share.service], database.settings)
     wired.runner.run(share.operation)  # reads the reference data, once
@@ -125,6 +125,8 @@ def test_a_run_measures_everybody(bench: Bench, monkeypatch: pytest.MonkeyPatch)
         assert set(one["tps"]) == set(CONTESTANTS)
         assert min(one["tps"].values()) > 0
         assert one["ratios"] == {n: one["tps"][n] / one["tps"][PGBENCH] for n in CONTESTANTS}
+        assert one["of_driver"] == {n: one["tps"][n] / one["tps"][f] for n, f in FLOOR.items()}
+        assert min(one["cpu_us"].values()) > 0
     mix = found["scenarios"][MIX.name]
     assert found["ratio"] == max(mix["ratios"][name] for name in ARRANGEMENTS)
     assert found["engine_tps"] == mix["tps"][found["engine"]]

@@ -10,10 +10,11 @@ from rich.text import Text
 
 from lab.bench import console, intake, pages, seed
 from lab.bench.load import command as load
+from lab.bench.load.job import Saturated
 from lab.bench.load.measure import (
     ARRANGEMENTS,
     CONTESTANTS,
-    DRIVER,
+    FLOOR,
     PGBENCH,
     PROCESSES,
     THREADS,
@@ -22,6 +23,7 @@ from lab.bench.load.measure import (
     Result,
     Saturation,
     StartDelays,
+    saturation,
 )
 from lab.bench.load.scenarios import SCENARIOS
 from lab.bench.load.services import RateRun
@@ -119,21 +121,33 @@ def test_ratios_of_a_console_that_is_away_are_to_the_same_round() -> None:
 
 
 def contestants(tps: Sequence[float]) -> Saturation:
-    of = dict(zip(CONTESTANTS, tps, strict=True))
-    return Saturation(tps=of, ratios={name: value / of[PGBENCH] for name, value in of.items()})
+    """Three rounds, of which the second is on a machine half as fast."""
+    return saturation(
+        [
+            {
+                name: Saturated(tps=speed * one, cpu_us=1e6 / one)
+                for name, one in zip(CONTESTANTS, tps, strict=True)
+            }
+            for speed in (1.0, 0.5, 1.0)
+        ]
+    )
+
+
+# pgbench; driver and engine with threads, with processes, traced.
+RATES = (1000, 840, 800, 750, 720, 400, 390)
 
 
 def load_result(**services: object) -> Result:
-    """All targets are met by default: a ratio to pgbench of 0.8, and no start delay."""
+    """All targets are met by default: 0.95 of the driver's rate, and no start delay."""
     held = {
         "asked_rate": 200.0, "arrival_rate": 200.0, "operation_rate": 190.0, "dropped": 0, "errors": 3,
         "start_delay_p99": 0.0499, "processors": Shares(busy=0.5, stolen=MAX_STOLEN / 2),
     }  # fmt: skip
     return Result(
         plan=Plan(seconds=2, rounds=3, connections=8, rate=500.0),
-        saturation={one.name: contestants([1000, 950, 800, 700, 600]) for one in SCENARIOS},
+        saturation={one.name: contestants(RATES) for one in SCENARIOS},
         start_delays=StartDelays(
-            p50_ms={PGBENCH: 0.5, PROCESSES: 0.75}, p99_ms={PGBENCH: 2.0, PROCESSES: 4.0}, ratio=2.0
+            p50_ms={PGBENCH: 0.5, PROCESSES: 0.75}, p99_ms={PGBENCH: 2.0, PROCESSES: 2.0}, ratio=1.0
         ),
         services=RateRun(**{**held, **services}),  # type: ignore[arg-type]
     )
@@ -146,28 +160,39 @@ def styles(table: Table, number: int) -> list[str]:
 
 
 def test_what_the_engine_does_at_saturation() -> None:
-    """The better arrangement of the load engine is judged, by its ratio to pgbench."""
+    """The better arrangement and the traced one are judged, by their ratio to the driver in the same one."""
     result = load_result()
-    for name, ratio in zip(CONTESTANTS, ("1.00", "0.95", "0.80", "0.70", "0.60"), strict=True):
-        figures = row(load._saturation(result), name)
-        assert figures[1::2] == [ratio] * len(SCENARIOS)
-    assert [styles(load._saturation(result), n) for n in range(len(CONTESTANTS))] == [
-        [], [], ["green"] * len(SCENARIOS), [], [],
-    ]  # fmt: skip
-    slow = contestants([1000, 950, 700, 799, 600])
+    table = load._saturation(result)
+    assert row(table, PGBENCH) == ["1,000", "1.00"] * len(SCENARIOS)
+    assert row(table, THREADS) == ["800", "0.80", "0.95", "1,250"] * len(SCENARIOS)
+    assert row(table, "driver,", THREADS) == ["840", "0.84", "1,190"] * len(SCENARIOS)
+    assert row(table, TRACED) == ["390", "0.39", "0.97", "2,564"] * len(SCENARIOS)
+    green = ["green"] * len(SCENARIOS)
+    assert [styles(table, n) for n in range(len(CONTESTANTS))] == [[], [], green, [], [], [], green]
+    slow = contestants((1000, 840, 700, 900, 799, 400, 390))
     assert slow.best == PROCESSES
-    _, judged = load._beside_pgbench(slow, PROCESSES)
+    judged = load._cells(slow, PROCESSES)[2]
     assert isinstance(judged, Text)
     assert str(judged.style) == "bold red"
-    assert load._beside_pgbench(slow, THREADS) == ("700", "0.70")
-    assert set(ARRANGEMENTS) < set(CONTESTANTS) >= {DRIVER, TRACED}
+    assert load._cells(slow, THREADS) == ("700", "0.70", "0.83", "1,429")
+    assert set(CONTESTANTS) == {PGBENCH, TRACED, *ARRANGEMENTS, *FLOOR.values()}
+
+
+def test_a_rate_of_the_engine_is_compared_within_its_round() -> None:
+    """A machine that gets slower changes no ratio; CPU per operation is the median of the rounds."""
+    found = contestants(RATES)
+    assert found.of_driver[THREADS] == pytest.approx(800 / 840)
+    assert found.ratios[TRACED] == pytest.approx(0.39)
+    assert found.tps[THREADS] == 800
+    assert found.cpu_us[FLOOR[TRACED]] == pytest.approx(2500)
+    assert PGBENCH not in found.cpu_us
 
 
 def test_the_engines_start_delay_beside_pgbenchs() -> None:
-    """Twice pgbench's is still good."""
+    """As much as pgbench's is still good."""
     table = load._start_delays(load_result())
     assert row(table, "p50") == ["0.50", "0.75"]
-    assert row(table, "p99") == ["2.00", "4.00", "2.00"]
+    assert row(table, "p99") == ["2.00", "2.00", "1.00"]
     assert styles(table, 1) == ["green"]
     assert "At 500 operations/s" in " ".join(lines(table)[0])
 
@@ -202,7 +227,9 @@ def test_the_document_holds_the_mix_and_every_scenario() -> None:
     assert {name: document[name] for name in ("engine", "engine_tps", "pgbench_tps", "ratio")} == {
         "engine": THREADS, "engine_tps": 800, "pgbench_tps": 1000, "ratio": 0.8,
     }  # fmt: skip
-    assert (document["driver_ratio"], document["engine_traced_tps"]) == (0.95, 600)
-    assert (document["lateness_p99_ms"], document["pgbench_lateness_p99_ms"]) == (4.0, 2.0)
-    assert (document["lateness_ratio"], document["rounds"]) == (2.0, 3)
+    assert (document["driver_ratio"], document["engine_traced_tps"]) == (0.84, 390)
+    assert document["engine_of_driver"] == pytest.approx(800 / 840)
+    assert document["traced_of_driver"] == pytest.approx(0.975)
+    assert (document["lateness_p99_ms"], document["pgbench_lateness_p99_ms"]) == (2.0, 2.0)
+    assert (document["lateness_ratio"], document["rounds"]) == (1.0, 3)
     assert set(document["scenarios"]) == {one.name for one in SCENARIOS}  # type: ignore[call-overload]

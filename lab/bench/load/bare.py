@@ -1,6 +1,7 @@
-"""The operations on the driver alone: no pool, no metrics, no spans, no retry.
+"""The operations on the driver alone: no pool, no metrics, no retry.
 
-The result is the upper bound for an engine: the throughput of psycopg2 and of the operations' own Python.
+The result is the upper bound for an engine: the throughput of psycopg2 and of the operations' own Python;
+with tracing, also of ddtrace, which wraps the cursor, beneath a root span for each operation.
 """
 
 import random
@@ -11,12 +12,12 @@ from uuid import uuid4
 
 import psycopg2
 
+from workload import tracing
 from workload.database import Database, Row, Session
 from workload.operation import Call, Operation, Outcome, Result
 from workload.reference import Reference
 from workload.settings import Settings
 from workload.statements import Statement
-from workload.tracing import NoTracing
 
 
 class BareDatabase(Database):
@@ -54,7 +55,7 @@ class BareRunner:
         self._database = BareDatabase(settings, service=service)
         self._random = random.Random(settings.workload_random_seed)
         self._reference = Reference(self._database, self._random)
-        self._tracing = NoTracing()
+        self._tracing = tracing.start(settings, service)
 
     def run(self, operation: Operation) -> Result:
         """Execute one operation; an error of the database is a result, too."""

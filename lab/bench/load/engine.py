@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from json import dumps, loads
 
 from lab.bench.load.ending import end_all
-from lab.bench.load.job import Done, Job
+from lab.bench.load.job import Done, Job, Saturated
 from lab.bench.load.scenarios import SCENARIOS, Scenario
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
@@ -27,14 +27,17 @@ class Engine:
         for scenario in SCENARIOS:
             self._do(Job(scenario=scenario.name, seconds=WARM_UP_S))
 
-    def saturate(self, scenario: Scenario, *, seconds: float) -> float:
-        """Return operations per second in a closed loop.
+    def saturate(self, scenario: Scenario, *, seconds: float) -> Saturated:
+        """Return the rate of a closed loop.
 
         Raises:
             LabError: when a process or an operation fails.
         """
         done = self._do(Job(scenario=scenario.name, seconds=seconds))
-        return sum(one.operations / one.seconds for one in done)
+        return Saturated(
+            tps=sum(one.operations / one.seconds for one in done),
+            cpu_us=1e6 * sum(one.cpu_seconds for one in done) / sum(one.operations for one in done),
+        )
 
     def start_delays(self, scenario: Scenario, *, seconds: float, rate: float) -> list[float]:
         """Return the start delay of each operation at `rate` per second over all, in seconds.

@@ -27,3 +27,11 @@ class Done:
     durations: list[float]
     cpu_seconds: float
     statements: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Saturated:
+    """Operations per second of a contestant in a closed loop, and its CPU time per operation (0: unknown)."""
+
+    tps: float
+    cpu_us: float = 0.0

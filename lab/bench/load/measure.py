@@ -6,12 +6,13 @@ A figure is the median over the rounds, and a ratio the median of the rounds' ra
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from statistics import median, quantiles
 
 from lab.bench.load.engine import Engine, engine
+from lab.bench.load.job import Saturated
 from lab.bench.load.pgbench import Pgbench
 from lab.bench.load.scenarios import MIX, SCENARIOS
 from lab.bench.load.services import RateRun, run_at_rate
@@ -20,16 +21,17 @@ from lab.foundation.settings import LabSettings
 Progress = Callable[[str], None]
 
 PGBENCH = "pgbench"
-# The operations on psycopg2 alone, as THREADS: the upper bound for an engine.
-DRIVER = "driver"
 # Threads of one process, and of one process for each core.
 THREADS = "threads"
 PROCESSES = "processes"
-# As PROCESSES.
+# As PROCESSES, with spans.
 TRACED = "traced"
 SERVICES_S = 30.0
 ARRANGEMENTS = (THREADS, PROCESSES)
-CONTESTANTS = (PGBENCH, DRIVER, *ARRANGEMENTS, TRACED)
+ENGINES = (*ARRANGEMENTS, TRACED)
+# The same operations on psycopg2 alone: the upper bound for each of them.
+FLOOR = {name: f"driver, {name}" for name in ENGINES}
+CONTESTANTS = (PGBENCH, *(one for name in ENGINES for one in (FLOOR[name], name)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,10 +56,19 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Saturation:
-    """Operations per second at saturation, by contestant, and the ratios to pgbench."""
+    """Operations at saturation, by contestant.
+
+    Attributes:
+        tps: operations per second.
+        ratios: to pgbench.
+        of_driver: of each engine to the bare driver in the same arrangement.
+        cpu_us: CPU time of the client per operation, in microseconds; pgbench's is unknown.
+    """
 
     tps: Mapping[str, float]
     ratios: Mapping[str, float]
+    of_driver: Mapping[str, float]
+    cpu_us: Mapping[str, float]
 
     @property
     def best(self) -> str:
@@ -91,7 +102,9 @@ class Result:
             "engine_tps": mix.tps[mix.best],
             "pgbench_tps": mix.tps[PGBENCH],
             "ratio": mix.ratios[mix.best],
-            "driver_ratio": mix.ratios[DRIVER],
+            "driver_ratio": mix.ratios[FLOOR[mix.best]],
+            "engine_of_driver": mix.of_driver[mix.best],
+            "traced_of_driver": mix.of_driver[TRACED],
             "engine_traced_tps": mix.tps[TRACED],
             "lateness_p99_ms": self.start_delays.p99_ms[PROCESSES],
             "pgbench_lateness_p99_ms": self.start_delays.p99_ms[PGBENCH],
@@ -109,7 +122,7 @@ def measure(settings: LabSettings, plan: Plan, progress: Progress) -> Result:
     Raises:
         LabError: when a contestant fails.
     """
-    tps: defaultdict[str, list[dict[str, float]]] = defaultdict(list)
+    turns: defaultdict[str, list[dict[str, Saturated]]] = defaultdict(list)
     delays_of_rounds: list[dict[str, tuple[float, float]]] = []
     # First, while the data is unchanged: the other turns submit tens of thousands of proposals.
     progress(f"the five services at {plan.rate:g} operations/s")
@@ -125,7 +138,7 @@ def measure(settings: LabSettings, plan: Plan, progress: Progress) -> Result:
                     turn[name] = contestants[name].saturate(
                         scenario, seconds=plan.seconds * scenario.lengthened
                     )
-                tps[scenario.name].append(turn)
+                turns[scenario.name].append(turn)
             delays = {}
             for name in (PGBENCH, PROCESSES):
                 progress(f"round {number}: {plan.rate:g} operations/s, {name}")
@@ -135,7 +148,7 @@ def measure(settings: LabSettings, plan: Plan, progress: Progress) -> Result:
             delays_of_rounds.append(delays)
     return Result(
         plan=plan,
-        saturation={name: _saturation(turns) for name, turns in tps.items()},
+        saturation={name: saturation(of_rounds) for name, of_rounds in turns.items()},
         start_delays=_start_delays(delays_of_rounds),
         services=services,
     )
@@ -157,17 +170,30 @@ def _contestants(
 
     return {
         PGBENCH: Pgbench(settings, connections=plan.connections),
-        DRIVER: our_engine(1, bare=True),
         THREADS: our_engine(1),
+        FLOOR[THREADS]: our_engine(1, bare=True),
         PROCESSES: our_engine(plan.processes),
+        FLOOR[PROCESSES]: our_engine(plan.processes, bare=True),
         TRACED: our_engine(plan.processes, traced=True),
+        FLOOR[TRACED]: our_engine(plan.processes, traced=True, bare=True),
     }
 
 
-def _saturation(turns: list[dict[str, float]]) -> Saturation:
+def saturation(turns: Sequence[Mapping[str, Saturated]]) -> Saturation:
+    """Return the medians over the rounds, and of the rounds' ratios."""
+
+    def ratio(name: str, other: str) -> float:
+        return median(turn[name].tps / turn[other].tps for turn in turns)
+
     return Saturation(
-        tps={name: median(turn[name] for turn in turns) for name in CONTESTANTS},
-        ratios={name: median(turn[name] / turn[PGBENCH] for turn in turns) for name in CONTESTANTS},
+        tps={name: median(turn[name].tps for turn in turns) for name in CONTESTANTS},
+        ratios={name: ratio(name, PGBENCH) for name in CONTESTANTS},
+        of_driver={name: ratio(name, FLOOR[name]) for name in ENGINES},
+        cpu_us={
+            name: median(turn[name].cpu_us for turn in turns)
+            for name in CONTESTANTS
+            if name != PGBENCH
+        },
     )
 
 

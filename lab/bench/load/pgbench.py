@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from lab.bench.load.job import Saturated
 from lab.bench.load.scenarios import Scenario
 from lab.bench.load.scripts import Sample, write
 from lab.clients.database import Role
@@ -29,8 +30,8 @@ class Pgbench:
         self._connections = connections
         self._sample = Sample.of(settings)
 
-    def saturate(self, scenario: Scenario, *, seconds: float) -> float:
-        """Return transactions per second in a closed loop.
+    def saturate(self, scenario: Scenario, *, seconds: float) -> Saturated:
+        """Return the rate of a closed loop.
 
         Raises:
             LabError: when pgbench is missing or fails.
@@ -39,7 +40,7 @@ class Pgbench:
             with tempfile.TemporaryDirectory(prefix="creditlab-bench-") as folder:
                 output = self._run(Path(folder), scenario, seconds)
             if found := TPS.search(output):
-                return float(found[1])
+                return Saturated(tps=float(found[1]))
         raise LabError(f"pgbench reported no tps in {ATTEMPTS} attempts:\n{output}")
 
     def start_delays(self, scenario: Scenario, *, seconds: float, rate: float) -> list[float]:
