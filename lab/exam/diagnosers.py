@@ -30,6 +30,8 @@ LATE_MS = 1500.0
 # Statements of several services have this owner.
 KNOWN = frozenset({*SERVICES, "shared", ""})
 BUSY = 0.01
+# A pending alert may never fire; data that is missing at one moment may be late. Neither is sure.
+PENDING, ABSENT = 0.6, 0.55
 # Alerts whose runbook names one cause.
 ALERTS = MappingProxyType({
     "Deadlock": ("deadlocks", 0.9),
@@ -111,7 +113,7 @@ def _suspect(kind: str, weight: float, name: object, who: object, *evidence: str
 def _datadog(tables: Sequence[Table]) -> Iterator[Suspicion]:
     metrics, samples = _rows(tables, 0), _rows(tables, 1)
     if not samples and not metrics:
-        yield _suspect("agent-stopped", 0.7, "datadog", "datadog")
+        yield _suspect("agent-stopped", ABSENT, "datadog", "datadog")
         return
     yield from _blocking(samples)
     yield from _sessions(samples)
@@ -192,6 +194,8 @@ def _prometheus(tables: Sequence[Table]) -> Iterator[Suspicion]:
     name, who = foreign[0] if foreign else ("", "")
     for found, _ in alerts:
         kind, weight = ALERTS.get(found.get("alertname", ""), ("", 0.0))
+        if found.get("alertstate") == "pending":
+            weight *= PENDING
         if kind:
             culprit = found.get("service") or found.get("application_name") or who
             yield _suspect(kind, weight, name or found.get("relname"), culprit, "series:ALERTS")
@@ -220,7 +224,7 @@ def _apm(tables: Sequence[Table]) -> Iterator[Suspicion]:
     active = {row["service"] for row in _rows(tables, 2)}
     for service in SERVICES:
         if active and service not in active:
-            yield _suspect("service-stopped", 0.8, service, service)
+            yield _suspect("service-stopped", ABSENT, service, service)
     late = Counter(row["service"] for row in roots if float(row["ms"] or 0) > LATE_MS)
     for service, count in late.items():
         if count > 5 and service in SERVICES:  # noqa: PLR2004 - some slow ones are ordinary

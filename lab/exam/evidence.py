@@ -56,8 +56,9 @@ SELECT at_ns, pid, coalesce(application, ''), coalesce(statement, ''), coalesce(
        round(duration_ns / 1e6, 1), coalesce(trace_id, '')
 FROM executions WHERE at_ns > ? AND source = 'log' AND ? <> '' AND role LIKE 'credit%'
 ORDER BY duration_ns DESC LIMIT ?"""
+ALERTS = 'ALERTS{alertstate=~"pending|firing"}'
 EXPRESSIONS = (
-    ("alerts", 'ALERTS{alertstate=~"pending|firing"}'),
+    ("alerts", ALERTS),
     ("seconds a second, by statement",
      'topk(12, sum by (statement, service) (statement:pg_stat_statements_seconds:rate1m{user=~"credit.+"}))'),
     ("calls a second, by statement",
@@ -82,20 +83,20 @@ class Table:
 def tables(door: Door, settings: LabSettings, since_s: float = SINCE_S) -> tuple[Table, ...]:
     """Return the evidence of one door over the last seconds.
 
-    In an exam not before its start: an earlier fault is no evidence. Spans that show which services are
-    active have the whole range.
+    In an exam not before its start: an earlier fault is no evidence, nor an alert that was active then.
+    Spans that show which services are active have the whole range.
 
     Raises:
         ExamError: for `sql`, which has /sessions and psql.
         LabError: when the store or Prometheus does not answer.
     """
+    exam = doors(settings).exam
     if door is Door.PROMETHEUS:
-        return _prometheus(settings)
+        return _prometheus(settings, exam.started_ns if exam else None)
     if door not in _QUERIES:
         raise ExamError("The door sql has no tables: ./creditlab sessions, ./creditlab psql")
     reader = Reader(Paths.of(settings).store)
     whole_ns = clock.now_ns() - round(since_s * NS_PER_S)
-    exam = doors(settings).exam
     since_ns = max(whole_ns, exam.started_ns) if exam else whole_ns
     return tuple(
         Table(
@@ -109,21 +110,32 @@ def tables(door: Door, settings: LabSettings, since_s: float = SINCE_S) -> tuple
     )
 
 
-def _prometheus(settings: LabSettings) -> tuple[Table, ...]:
+def expression(text: str, started_ns: int | None) -> str:
+    """Return a PromQL expression; in an exam that of the alerts without those of its start.
+
+    >>> expression("up == 0", 5)
+    'up == 0'
+    """
+    if text != ALERTS or started_ns is None:
+        return text
+    return f"{ALERTS} unless ignoring (alertstate) {ALERTS} @ {started_ns // NS_PER_S}"
+
+
+def _prometheus(settings: LabSettings, started_ns: int | None) -> tuple[Table, ...]:
     prometheus = Prometheus.of(settings)
     return tuple(
         Table(
-            title=f"{title}: {expression}",
+            title=f"{title}: {text}",
             columns=("labels", "value"),
             rows=tuple(
                 (
                     ", ".join(f"{k}={v}" for k, v in sorted(series.labels.items())),
                     round(series.value, 3),
                 )
-                for series in prometheus.now(expression)[:MOST]
+                for series in prometheus.now(text)[:MOST]
             ),
         )
-        for title, expression in EXPRESSIONS
+        for title, text in ((title, expression(text, started_ns)) for title, text in EXPRESSIONS)
     )
 
 

@@ -59,7 +59,13 @@ def page(result: Result) -> str:
 
 def experiment(found: Experiment) -> str:
     """Return the page of an experiment: the share solved by each selection of doors, with intervals."""
-    return _environment().get_template("experiment.html").render(found=found)
+    answers = {(trial.template, trial.doors): trial for trial in found.trials}
+    selections = list(dict.fromkeys(trial.doors for trial in found.trials))
+    return (
+        _environment()
+        .get_template("experiment.html")
+        .render(found=found, answers=answers, selections=selections)
+    )
 
 
 def _environment() -> Environment:

@@ -96,6 +96,7 @@ def test_a_sealed_exam_names_no_fault_and_is_graded(lab: Lab, tmp_path: Path) ->
     leaks = {place: match[0] for place, text in found.items() if (match := LEAK.search(text))}
     assert leaks == {}
     assert len([place for place in found if place.startswith("store")]) > 5
+    assert "unless ignoring (alertstate)" in found["/exam/evidence/prometheus"]
 
     closed = lab.run("drill", "run", "deadlocks")
     assert closed.returncode == 2

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lab.exam import ablation, report, session
-from lab.exam.diagnosers import diagnose
+from lab.exam.diagnosers import SURE, diagnose
 from lab.exam.doors import Door
 from lab.exam.ending import Result
 from lab.exam.errors import ExamError, VoidError
@@ -151,6 +151,17 @@ def test_a_service_without_root_spans_is_stopped() -> None:
     ]
     [finding] = diagnose({Door.APM: found}).findings
     assert (finding.kind, finding.culprit) == ("service-stopped", "credit-risk")
+
+
+@pytest.mark.parametrize(("state", "is_sure"), [("firing", True), ("pending", False)])
+def test_a_pending_alert_is_not_sure(state: str, is_sure: bool) -> None:
+    """And missing data may be late: the diagnoser reads again."""
+    alert = f"__name__=ALERTS, alertname=Deadlock, alertstate={state}, severity=warning"
+    tables = [Table(title="alerts", columns=("labels", "value"), rows=((alert, 1.0),))]
+    answer = diagnose({Door.PROMETHEUS: tables})
+    assert [finding.kind for finding in answer.findings] == ["deadlocks"]
+    assert (answer.confidence >= SURE) == is_sure
+    assert diagnose({Door.DATADOG: _datadog([], [])}).confidence < SURE
 
 
 def test_two_observers_complete_each_other() -> None:

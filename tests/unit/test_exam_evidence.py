@@ -8,7 +8,7 @@ import pytest
 
 from lab.exam.doors import Door
 from lab.exam.errors import ExamError
-from lab.exam.evidence import tables
+from lab.exam.evidence import expression, tables
 from lab.foundation import clock
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
@@ -115,3 +115,13 @@ def test_in_an_exam_nothing_before_its_start_is_evidence(settings: LabSettings) 
     resources, _, active = tables(Door.APM, settings)
     assert resources.rows == ()
     assert len(active.rows) == 1
+
+
+def test_alerts_of_an_earlier_fault_are_no_evidence() -> None:
+    """In an exam: those that were pending or firing at its start, whatever their state is now."""
+    active = 'ALERTS{alertstate=~"pending|firing"}'
+    assert expression(active, None) == active
+    started_ns = 1_795_906_154 * NS_PER_S
+    assert expression(active, started_ns) == (
+        f"{active} unless ignoring (alertstate) {active} @ 1795906154"
+    )
