@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from lab.seed.people import _FIRST_NAMES, _LAST_NAMES
+from lab.seed.people import name_pools
 from lab.telemetry.redact.words import people
 from workload import cpf
 
@@ -234,8 +234,9 @@ class Technique:
 def persons(rng: random.Random) -> Iterator[Person]:
     """Yield persons, none twice, whose names stand for a person wherever they stand."""
     known = people()
-    given = [n for n in _FIRST_NAMES if len(n) >= LEAST_NAME and plain(n).lower() in known]
-    surnames = [n for n in _LAST_NAMES if len(n) >= LEAST_NAME and plain(n).lower() in known]
+    firsts, lasts = name_pools()
+    given = [n for n in firsts if len(n) >= LEAST_NAME and plain(n).lower() in known]
+    surnames = [n for n in lasts if len(n) >= LEAST_NAME and plain(n).lower() in known]
     while True:
         yield Person(
             cpf=cpf.from_base(rng.randrange(100_000_000, cpf.BASES)),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from lab.exam import ending
+from lab.exam import abandoned
 from lab.exam.doors import EXPLAINED, Door, doors
 from lab.exam.place import Place
 from lab.foundation.settings import LabSettings
@@ -51,7 +51,7 @@ def enter(name: str, arguments: Sequence[str]) -> Callable[[], None]:
     if found.exam is not None and found.exam.process() is None:
         if name == "up":
             return _nothing  # it heals when PostgreSQL runs
-        ending.recover(running_settings(settings), Place(settings))
+        abandoned.recover(running_settings(settings), Place(settings))
         found = doors(settings)
     needed = NEEDS[name]
     if needed is None:

@@ -1,6 +1,8 @@
 """The slow trace that `up` prints at its end, with its statement and plan."""
 
-from lab.drilldown.local import HOUR, SLOWEST
+from datetime import timedelta
+
+from lab.drilldown.ids import SLOWEST
 from lab.drilldown.remote import DrilldownClient
 from lab.drilldown.report import TraceReport
 from lab.foundation import clock
@@ -10,6 +12,7 @@ from lab.terminal.screen import Screen
 
 # Spans are sent once a second, and the slow reports of credit-risk run every eight seconds.
 PATIENCE_S = 9.0
+HOUR = timedelta(hours=1)
 
 
 def await_one(drilldown: DrilldownClient, screen: Screen) -> TraceReport | None:

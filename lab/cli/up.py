@@ -18,7 +18,7 @@ from lab.drilldown import to_json
 from lab.drilldown.links import Links
 from lab.drilldown.remote import DrilldownClient
 from lab.drills.healing import heal_abandoned
-from lab.exam import ending
+from lab.exam import abandoned
 from lab.exam.place import Place
 from lab.foundation.settings import LabSettings
 from lab.seed import SeedReport
@@ -107,7 +107,7 @@ def bring_up(
         running = chosen.running_settings()
         heal_abandoned(running, screen)
         # One whose process died, for example with the machine.
-        ending.recover(running, Place(settings))
+        abandoned.recover(running, Place(settings))
     status = chosen.status()
     drilldown = drilldown_of(chosen)
     key = account.checked_key()

@@ -2,18 +2,21 @@
 
 import http.client
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from prometheus_client.parser import text_string_to_metric_families
 
+from lab.clients import exposition
+from lab.clients.exposition import Sample
 from lab.foundation.addresses import reachable
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
-from workload.services import SERVICES
 
+__all__ = ["NAMES", "Sample", "ServiceClient", "ServiceUnreachableError", "clients", "shop_client"]
+
+# In the order of workload.services.SERVICES, whose import loads their operations and the driver.
+NAMES = ("proposals", "underwriting", "customers", "servicing", "risk")
 TIMEOUT_S = 5.0
 # A pause returns when the last running operation has ended: the duration of the longest operation.
 PAUSE_TIMEOUT_S = 40.0
@@ -22,15 +25,6 @@ _clocks = msgspec.json.Decoder(dict[str, tuple[int, float, dict[int, int]]])
 
 class ServiceUnreachableError(LabError):
     """A service does not answer; check `./creditlab status` and `./creditlab logs`."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sample:
-    """One sample of a service's /metrics page."""
-
-    name: str
-    labels: Mapping[str, str]
-    value: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,11 +54,7 @@ class ServiceClient:
         """Return every sample of /metrics."""
         page = self._request("GET", "/metrics")
         try:
-            return [
-                Sample(name=sample.name, labels=sample.labels, value=sample.value)
-                for family in text_string_to_metric_families(page.decode())
-                for sample in family.samples
-            ]
+            return list(exposition.samples(page.decode()))
         except ValueError:
             raise self._unexpected_answer("/metrics", page) from None
 
@@ -131,7 +121,7 @@ class ServiceClient:
 
 def clients(settings: LabSettings) -> list[ServiceClient]:
     """Return a client for each of the five services, running or not."""
-    return [_client(settings, name, service.port(settings)) for name, service in SERVICES.items()]
+    return [_client(settings, name, getattr(settings, f"{name}_port")) for name in NAMES]
 
 
 def shop_client(settings: LabSettings) -> ServiceClient:

@@ -3,8 +3,6 @@
 import csv as writers
 import io
 
-from jinja2 import Environment, PackageLoader, select_autoescape
-
 from lab.compare.answers import (
     CLOSE_PERCENT,
     EXACT_PERCENT,
@@ -15,6 +13,7 @@ from lab.compare.answers import (
     parts_text,
 )
 from lab.foundation import clock
+from lab.foundation.templates import render
 
 COLUMNS = ("observer", "extrapolation", "resolution", "delay", "within")
 SIDES = ("prometheus", "datadog")
@@ -24,10 +23,9 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def html(found: Comparison, machine: str) -> str:
     """Return the report; `machine` is a short description of the machine."""
-    environment = Environment(
-        loader=PackageLoader("lab.compare", "."), autoescape=select_autoescape(), trim_blocks=True
-    )
-    return environment.get_template("report.html").render(
+    return render(
+        "lab.compare",
+        "report.html",
         found=found,
         machine=machine,
         figure=number,

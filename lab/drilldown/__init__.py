@@ -5,18 +5,17 @@ converts to JSON; queryids are decimal text, because a JSON number cannot hold t
 field is in the object's `absent`, under the field's name.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-import msgspec
+from lab.foundation.facade import exports
 
-from lab.drilldown.errors import MalformedIdError, NotFoundError
-from lab.drilldown.local import Drilldown
-from lab.drilldown.queries import By
-from lab.drilldown.traces import Order, Search
+if TYPE_CHECKING:
+    from lab.drilldown.documents import to_json
+    from lab.drilldown.errors import MalformedIdError, NotFoundError
+    from lab.drilldown.local import Drilldown
+    from lab.drilldown.queries import By
+    from lab.drilldown.traces import Order, Search
+else:
+    __getattr__ = exports(__name__, "errors", "documents", "queries", "traces", "local")
 
 __all__ = ["By", "Drilldown", "MalformedIdError", "NotFoundError", "Order", "Search", "to_json"]
-
-
-def to_json(answer: object) -> Any:
-    """Convert an object of the drilldown to JSON types; times are ISO 8601 in UTC."""
-    return msgspec.to_builtins(answer)

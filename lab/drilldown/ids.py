@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from lab.drilldown.errors import MalformedIdError
 
+# In place of an id.
+SLOWEST = "slowest"
 TRACE_ID = re.compile(r"[0-9a-f]{32}")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 

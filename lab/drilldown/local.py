@@ -38,7 +38,6 @@ from lab.telemetry import redact
 from lab.telemetry.store import Reader
 
 HOUR = timedelta(hours=1)
-SLOWEST = "slowest"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +128,7 @@ class Drilldown:
             NotFoundError: when the store has no such trace.
             LabError: when there is no such service, naming the nearest.
         """
-        if key != SLOWEST:
+        if key != ids.SLOWEST:
             ref = ids.parse(key)
             return self._report(ref.trace_id, ref.span_id)
         hour_ago = clock.now() - HOUR

@@ -16,7 +16,6 @@ import msgspec
 from lab.drilldown import ids
 from lab.drilldown.errors import MalformedIdError, NotFoundError
 from lab.drilldown.links import Links
-from lab.drilldown.local import SLOWEST, Drilldown
 from lab.drilldown.queries import By, QuerySummary
 from lab.drilldown.query import Query
 from lab.drilldown.report import TraceReport
@@ -81,9 +80,9 @@ class RemoteDrilldown:
 
     def report(self, key: str, service: str | None = None) -> TraceReport:
         """Return a trace with every statement explained."""
-        if key == SLOWEST:
+        if key == ids.SLOWEST:
             wanted = {"service": service} if service else {}
-            return self._linked(self._get(f"/trace/{SLOWEST}", wanted, TraceReport))
+            return self._linked(self._get(f"/trace/{ids.SLOWEST}", wanted, TraceReport))
         found = self._get(f"/trace/{quote(key, safe='')}", {}, TraceReport)
         return self._linked(found, ids.parse(key).span_id)
 
@@ -131,7 +130,12 @@ class RemoteDrilldown:
 
 def client(settings: LabSettings, *, has_store: bool) -> DrilldownClient:
     """Return the drilldown on the store's file, or without the file that of the console, over HTTP."""
-    return Drilldown.of(settings) if has_store else RemoteDrilldown.of(settings)
+    if not has_store:
+        return RemoteDrilldown.of(settings)
+    # Imported here: the readers of every source, which the objects of an answer do not need.
+    from lab.drilldown.local import Drilldown  # noqa: PLC0415
+
+    return Drilldown.of(settings)
 
 
 def _error_message(body: bytes, status: int) -> str:

@@ -6,10 +6,10 @@ that failed is retried.
 
 from contextlib import suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 from lab.clients.database import Role
 from lab.drills import catalogue, reporting
-from lab.drills.drill import Drill
 from lab.drills.errors import NotHealedError, UnknownDrillError
 from lab.drills.journal import Journal, Step
 from lab.drills.reporting import DrillReport
@@ -25,6 +25,9 @@ from lab.foundation.settings import LabSettings
 from lab.foundation.statefile import DamagedError
 from lab.stack import probes
 from workload.tracing import NoTracing
+
+if TYPE_CHECKING:
+    from lab.drills.drill import Drill
 
 RECOVERS_WITHIN_S = 60.0
 ROLES = (Role.APP, Role.OWNER, Role.LAB)
@@ -96,7 +99,7 @@ def _by_journal(place: Place) -> Running | None:
     return Running(run=begun.run, drill=begun.drill, intensity=1.0, pid=1, began_ns=begun.at_ns)
 
 
-def heal(drill: Drill, scene: Scene, running: Running, place: Place, reporter: Reporter) -> None:
+def heal(drill: "Drill", scene: Scene, running: Running, place: Place, reporter: Reporter) -> None:
     """End the sessions, undo what outlives them, and wait until PostgreSQL shows no session of the drill.
 
     Raises:

@@ -1,6 +1,7 @@
 """Signal levels of minutes without a fault and of drills, from evidence and from recordings."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 
 from lab.drills.assessment import BEFORE_NS, FORGOTTEN_NS, SETTLES_NS, truth_of, window
 from lab.drills.catalogue import DRILLS
@@ -8,16 +9,22 @@ from lab.drills.recording import Recording
 from lab.drills.runner import Run
 from lab.foundation.timestamps import NS_PER_S
 from lab.judge.evidence import Evidence, Truth
+from lab.judge.signals import Signal
 from lab.judge.tuning import Stretch, stretch
 
-SIGNALS = {name: drill.signals for name, drill in DRILLS.items()}
 MINUTE_NS = 60 * NS_PER_S
+
+
+@cache
+def signals_by_drill() -> Mapping[str, Sequence[Signal]]:
+    """Return the signals of every drill, by its name."""
+    return {name: drill.signals for name, drill in DRILLS.items()}
 
 
 def quiet_minute(evidence: Evidence, *, since_ns: int, until_ns: int) -> Stretch:
     """Return the levels of all signals in a minute without a fault."""
     nothing = Truth(drill="", injected_ns=since_ns, proven_ns=since_ns, healed_ns=until_ns)
-    return stretch(evidence, nothing, SIGNALS, fault=False)
+    return stretch(evidence, nothing, signals_by_drill(), fault=False)
 
 
 def of_run(run: Run, evidence: Evidence) -> Stretch | None:
@@ -37,7 +44,7 @@ def of_recording(recording: Recording) -> Iterator[Stretch]:
         found = of_run(run, recording.evidence(signals, since_ns=since_ns, until_ns=until_ns))
         if found is not None:
             yield found
-    every = [signal for declared in SIGNALS.values() for signal in declared]
+    every = [signal for declared in signals_by_drill().values() for signal in declared]
     for since_ns in _quiet_minutes(recording):
         until_ns = since_ns + MINUTE_NS
         evidence = recording.evidence(

@@ -13,7 +13,7 @@ from lab.drills.assessment import BEFORE_NS, FORGOTTEN_NS, SETTLES_NS
 from lab.drills.catalogue import DRILLS
 from lab.drills.healing import heal_leftovers
 from lab.drills.journal import Journal, Step
-from lab.drills.minutes import SIGNALS, quiet_minute
+from lab.drills.minutes import quiet_minute, signals_by_drill
 from lab.drills.running import Place
 from lab.drills.stretches import append
 from lab.foundation import clock, processors
@@ -86,7 +86,9 @@ def watch(settings: LabSettings, *, for_s: float, reporter: Reporter) -> Watch:
             reporter.begin(name, "watching")
             await_moment(f"{name} is over", end_ns + SETTLES_NS, watch=reporter.wait)
             evidence = _evidence(settings, begin_ns, end_ns)
-            found = list(false_positives(evidence, SIGNALS, since_ns=begin_ns, until_ns=end_ns))
+            found = list(
+                false_positives(evidence, signals_by_drill(), since_ns=begin_ns, until_ns=end_ns)
+            )
             alarms += found
             append(place, quiet_minute(evidence, since_ns=begin_ns, until_ns=end_ns))
             no_data |= without_data(evidence, until_ns=end_ns)
@@ -110,7 +112,7 @@ def _stretches(since_ns: int, count: int) -> Iterator[tuple[int, int]]:
 
 def _evidence(settings: LabSettings, begin_ns: int, end_ns: int) -> Evidence:
     """Collect evidence as after a drill: from before the minute until delayed evidence has arrived."""
-    signals = [signal for expected in SIGNALS.values() for signal in expected]
+    signals = [signal for expected in signals_by_drill().values() for signal in expected]
     return collect(settings, signals, since_ns=begin_ns - BEFORE_NS, until_ns=end_ns + SETTLES_NS)
 
 

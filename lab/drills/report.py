@@ -3,11 +3,10 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, select_autoescape
-
 from lab.drills.catalogue import DRILLS
 from lab.drills.coverage import NOT_COVERED, result
 from lab.drills.matrix import LEGEND, LETTERS, Matrix
+from lab.foundation.templates import render
 from lab.foundation.timestamps import moment
 from lab.judge.evidence import TITLES, Observer
 from lab.judge.readings import Seen
@@ -48,10 +47,9 @@ class Plot:
 
 def html(matrix: Matrix) -> str:
     """Return the report."""
-    environment = Environment(
-        loader=PackageLoader("lab.drills", "."), autoescape=select_autoescape(), trim_blocks=True
-    )
-    return environment.get_template("report.html").render(
+    return render(
+        "lab.drills",
+        "report.html",
         matrix=matrix,
         drills=DRILLS,
         titles=TITLES,

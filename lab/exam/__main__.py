@@ -12,7 +12,7 @@ from types import FrameType
 
 import msgspec
 
-from lab.exam import ending
+from lab.exam import abandoned
 from lab.exam.conducting import Order, conduct
 from lab.exam.place import Place
 from lab.exam.secrecy import be_unreadable
@@ -36,7 +36,7 @@ def main() -> None:
         os._exit(_conducted(order, settings))
     _attend(child)
     with suppress(LabError):
-        ending.recover(settings, Place(settings))
+        abandoned.recover(settings, Place(settings))
 
 
 def _conducted(order: Order, settings: LabSettings) -> int:

@@ -140,15 +140,12 @@ def read(place: Place, exam: str) -> Result:
     return found
 
 
-def recover(settings: LabSettings, place: Place) -> Record | None:
-    """Heal and void an exam whose process died; return its record, None when there is nothing to do.
+def heal(settings: LabSettings, place: Place, record: Record) -> Record:
+    """Heal and void an exam whose process died, and return its record.
 
     Raises:
         ExamError: when the lab could not be restored; the next call tries again.
     """
-    record = place.current()
-    if record is None or not record.is_open or record.process() is not None:
-        return None
     done: list[Record] = []
 
     def healed() -> str | None:

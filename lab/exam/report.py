@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, select_autoescape
-
 from lab.exam.doors import describe
 from lab.exam.ending import Result
 from lab.exam.experiment import Experiment
 from lab.exam.log import ExamLog, Observed
 from lab.exam.scoring import WEIGHTS
+from lab.foundation.templates import render
 from lab.foundation.timestamps import NS_PER_S, moment
 
 # The plot, in SVG units: names on the left, seconds on the right.
@@ -54,23 +53,15 @@ class Timeline:
 
 def page(result: Result) -> str:
     """Return the report as one HTML document."""
-    return _environment().get_template("report.html").render(values(result))
+    return render("lab.exam", "report.html", **values(result))
 
 
 def experiment(found: Experiment) -> str:
     """Return the page of an experiment: the share solved by each selection of doors, with intervals."""
     answers = {(trial.template, trial.doors): trial for trial in found.trials}
     selections = list(dict.fromkeys(trial.doors for trial in found.trials))
-    return (
-        _environment()
-        .get_template("experiment.html")
-        .render(found=found, answers=answers, selections=selections)
-    )
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("lab.exam", "."), autoescape=select_autoescape(), trim_blocks=True
+    return render(
+        "lab.exam", "experiment.html", found=found, answers=answers, selections=selections
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from lab.drills.running import Place as Drills
-from lab.exam import ending
+from lab.exam import abandoned, ending
 from lab.exam.conducting import Order
 from lab.exam.doors import Door
 from lab.exam.ending import Hint, Result, Submitted
@@ -117,7 +117,7 @@ def launch(settings: LabSettings, options: Options) -> "tuple[str, subprocess.Po
 def current(settings: LabSettings) -> Record | None:
     """Return the record of the running exam, None when there is none; a dead one is healed first."""
     place = Place(settings)
-    ending.recover(settings, place)
+    abandoned.recover(settings, place)
     record = place.current()
     return record if record and record.is_open else None
 
@@ -175,7 +175,7 @@ def hint(settings: LabSettings) -> Hint:
 def stop(settings: LabSettings, reporter: Reporter) -> Result | None:
     """End the running exam without an answer, and return its result; None when none was running."""
     place = Place(settings)
-    if (healed := ending.recover(settings, place)) is not None:
+    if (healed := abandoned.recover(settings, place)) is not None:
         return ending.read(place, healed.exam)
     record = place.current()
     if record is None or not record.is_open:
@@ -293,7 +293,7 @@ def _await_result(
     reporter.begin("heal", "the lab is restored and verified")
 
     def unfinished() -> str | None:
-        ending.recover(settings, place)
+        abandoned.recover(settings, place)
         now = place.current()
         done = now is None or now.exam != record.exam or not now.is_open
         return None if done else f"exam {record.exam} is {now.state.value if now else 'over'}"

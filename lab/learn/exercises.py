@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from lab.drills.catalogue import DRILLS, find
 from lab.drills.coverage import is_covered
 from lab.drills.drill import Drill
 from lab.foundation.errors import LabError
+from lab.foundation.templates import render
 from lab.judge.evidence import TITLES, Observer
 
 PROSE = Path(__file__).with_name("exercises.toml")
@@ -82,14 +81,7 @@ def exercise(key: str) -> Exercise:
 
 def booklet(found: Sequence[Exercise]) -> str:
     """Return exercises as one HTML page for a class: symptoms and hints first, answers at the end."""
-    environment = Environment(
-        loader=PackageLoader("lab.learn", "."),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("booklet.html").render(exercises=found)
+    return render("lab.learn", "booklet.html", exercises=found)
 
 
 def _exercise(number: int, drill: Drill, prose: dict[str, str]) -> Exercise:

@@ -11,12 +11,12 @@ from types import MappingProxyType
 from typing import Any
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from lab.compare.answers import Cost
 from lab.drills.assessment import Assessment
 from lab.drills.catalogue import DRILLS
 from lab.drills.matrix import Matrix
+from lab.foundation.templates import render
 from lab.judge.evidence import Observer
 from lab.judge.readings import Seen
 from lab.judge.verdicts import Depth, Verdict
@@ -112,14 +112,7 @@ def sheet(matrix: Matrix, costs: Sequence[Cost], no_costs: str = "") -> Sheet:
 
 def html(found: Sheet) -> str:
     """Return the sheet as one page to print."""
-    environment = Environment(
-        loader=PackageLoader("lab.learn", "."),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("sheet.html").render(sheet=found, depths=tuple(Depth))
+    return render("lab.learn", "sheet.html", sheet=found, depths=tuple(Depth))
 
 
 def _of_stack(row: Assessment, observers: Iterable[Observer]) -> list[Verdict]:

@@ -9,8 +9,6 @@ import typer
 
 from lab.exam.doors import ALL, parse
 from lab.foundation.settings import LabSettings
-from lab.mcp.server import build
-from lab.mcp.sources import Sources
 from lab.stack import mode
 from lab.terminal.options import Docker, Native
 
@@ -45,6 +43,10 @@ def mcp(
         stream=sys.stderr, level=logging.WARNING, format="creditlab mcp: %(message)s"
     )
     settings = LabSettings.load()
+    # Imported here: the SDK takes a second, and a wrong option or setting is reported before.
+    from lab.mcp.server import build  # noqa: PLC0415
+    from lab.mcp.sources import Sources  # noqa: PLC0415
+
     server = build(
         Sources(settings=settings, requested=mode.requested(docker=docker, native=native)), opened
     )

@@ -5,10 +5,8 @@ everything else together.
 """
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
-
-from faker.providers.person.pt_BR import Provider
 
 from lab.seed.batches import Batch, Page
 from lab.seed.places import CITIES
@@ -18,8 +16,6 @@ from workload import cpf
 
 BLOCK = 5_000
 GROWTH = 0.7  # customers join faster every year
-_FIRST_NAMES = Provider.first_names
-_LAST_NAMES = tuple(Provider.last_names)
 _PLACES = tuple(f"{city}\t{state}" for city, state, weight in CITIES for _ in range(weight))
 # Reserved for documentation by RFC 2606.
 _MAIL_DOMAINS = ("example.com", "example.org", "example.net")
@@ -65,6 +61,7 @@ def customers(
 ) -> Iterator[list[Batch]]:
     """Yield the customers 1 to `count`, in the order in which they join, a block at a time."""
     rng = Random(f"{random_seed} people")
+    pools = name_pools()
     page = Page(table="customers")
     cpfs = CpfSequence(rng)
     pick = rng.random
@@ -72,7 +69,7 @@ def customers(
     for first in range(0, count, BLOCK):
         for number in range(first, min(first + BLOCK, count)):
             profile = profiles.of(number + 1)
-            name = _name(rng)
+            name = _name(rng, *pools)
             mail = f"{_slug(name)}.{number + 1}@{_MAIL_DOMAINS[int(pick() * domains)]}"
             phone = f"+55 {_AREA_CODES[int(pick() * areas)]} 9{int(pick() * 10**8):08d}"
             place = rng.choice(_PLACES)
@@ -84,10 +81,18 @@ def customers(
         yield [page.take()]
 
 
-def _name(rng: Random) -> str:
-    first = _FIRST_NAMES[int(rng.random() * len(_FIRST_NAMES))]
-    middle = _LAST_NAMES[int(rng.random() * len(_LAST_NAMES))]
-    last = _LAST_NAMES[int(rng.random() * len(_LAST_NAMES))]
+def name_pools() -> tuple[Sequence[str], Sequence[str]]:
+    """Return Faker's Brazilian first and last names."""
+    # Imported here: it loads all of Faker, and a start of a lab that has its seed needs no names.
+    from faker.providers.person.pt_BR import Provider  # noqa: PLC0415
+
+    return Provider.first_names, tuple(Provider.last_names)
+
+
+def _name(rng: Random, firsts: Sequence[str], lasts: Sequence[str]) -> str:
+    first = firsts[int(rng.random() * len(firsts))]
+    middle = lasts[int(rng.random() * len(lasts))]
+    last = lasts[int(rng.random() * len(lasts))]
     return f"{first} {last}" if middle == last else f"{first} {middle} {last}"
 
 

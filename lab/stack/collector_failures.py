@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from prometheus_client.parser import text_string_to_metric_families
-
+from lab.clients import exposition
 from lab.foundation.settings import LabSettings
 from lab.stack import probes
 
@@ -26,10 +25,9 @@ class CollectorFailures:
         if page is None or FAILED.removesuffix("_total") not in page:
             return None
         counts: dict[str, dict[str, int]] = {FAILED: {}, SKIPPED: {}}
-        for family in text_string_to_metric_families(page):
-            for sample in family.samples:
-                if sample.name in counts and sample.value:
-                    counts[sample.name][sample.labels["collector"]] = int(sample.value)
+        for sample in exposition.samples(page):
+            if sample.name in counts and sample.value:
+                counts[sample.name][sample.labels["collector"]] = int(sample.value)
         return cls(collections=counts[FAILED], rows=counts[SKIPPED])
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ A new component needs an entry in `COMPONENTS`, and natively one in `COMMANDS`.
 import shutil
 from functools import partial
 
+from lab.clients import services
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
 from lab.foundation.suggestions import unknown
@@ -13,8 +14,7 @@ from lab.stack import probes
 from lab.stack.agent import Agent
 from lab.stack.component import Component
 
-# In the order of workload.services.SERVICES, which costs a third of a second to import.
-SERVICES = ("proposals", "underwriting", "customers", "servicing", "risk")
+SERVICES = services.NAMES
 # The sixth service; it runs only with `up --shop`.
 SHOP = "shop"
 # The program's name, of the project and of Debian.

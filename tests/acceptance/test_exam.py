@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from lab.clients.database import Role, connect, dsn, rows
-from lab.drills.catalogue import ALIASES, DRILLS
+from lab.drills.catalogue import DRILLS
 from lab.exam.items import TEMPLATES
 from lab.exam.place import Place, State
 from lab.exam.vocabulary import APPLICATIONS
@@ -32,7 +32,7 @@ NUMBER = {template.name: number for number, template in enumerate(TEMPLATES)}
 DOUBLE = "row-lock-chain/customers+work-mem-spill/installments"
 # Words of the catalogue that the database and its manuals use as well.
 GENERIC = {"slow", "cpu", "blocking", "deadlock", "deadlocks"}
-NAMES = "|".join(sorted({*DRILLS, *ALIASES} - GENERIC))
+NAMES = "|".join(sorted({*DRILLS, *DRILLS.aliases} - GENERIC))
 LEAK = re.compile(rf"(?<![\w-])(?:{NAMES})(?![\w-])|(?<![A-Za-z])drill(?![A-Za-z])")
 ACTIVITY = "SELECT string_agg(a::text, E'\\n') FROM pg_stat_activity a"
 STATEMENTS = "SELECT string_agg(query, E'\\n') FROM pg_stat_statements"

@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 
-from lab.drills.catalogue import ALIASES, DRILLS, find
+from lab.drills.catalogue import DRILLS, find
 from lab.drills.drill import Drill
 from lab.drills.errors import UnknownDrillError
 from lab.foundation.settings import ROOT
@@ -72,7 +72,7 @@ def test_the_five_drills_of_the_first_lab_keep_their_names() -> None:
         "slow-query",
         "cpu-bound-sql",
     ]
-    assert not ALIASES.keys() & DRILLS.keys()
+    assert not DRILLS.aliases.keys() & DRILLS.keys()
 
 
 def test_an_unknown_drill_is_answered_with_those_there_are() -> None:

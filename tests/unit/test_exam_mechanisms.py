@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.drills.catalogue import ALIASES, DRILLS
+from lab.drills.catalogue import DRILLS
 from lab.exam.items import TEMPLATES, Fault, Herring, draw
 from lab.exam.mechanisms import MECHANISMS, herring
 from lab.exam.vocabulary import KINDS, NOTHING
@@ -12,7 +12,7 @@ FAULTS = [
     for number in range(len(TEMPLATES))
     for fault in draw(15, number).faults
 ]
-NAMES = {*DRILLS, *ALIASES, "drill"}
+NAMES = {*DRILLS, *DRILLS.aliases, "drill"}
 
 
 def test_every_kind_and_every_herring_has_a_mechanism() -> None:

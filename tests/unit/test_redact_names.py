@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.foundation import clock
-from lab.seed.people import _FIRST_NAMES, _LAST_NAMES
+from lab.seed.people import name_pools
 from lab.telemetry import redact
 from lab.telemetry.intake import STREAMS
 from lab.telemetry.pglog import parse, records_of
@@ -76,7 +76,7 @@ def test_a_second_redaction_changes_nothing(name: str) -> None:
 
 def test_every_customer_of_the_lab_is_a_person() -> None:
     """No full name of a customer passes, whatever stands between its words."""
-    given_names, surnames = sorted(_FIRST_NAMES), sorted(_LAST_NAMES)
+    given_names, surnames = map(sorted, name_pools())
     passed = [
         name
         for first in given_names

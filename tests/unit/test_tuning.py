@@ -11,7 +11,7 @@ import pytest
 from lab.clients.prometheus import Series
 from lab.drills import stretches
 from lab.drills.catalogue import DRILLS
-from lab.drills.minutes import SIGNALS
+from lab.drills.minutes import signals_by_drill
 from lab.drills.running import Place
 from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
@@ -151,7 +151,7 @@ def test_the_command_prints_thresholds_and_errors(
     tmp_path: Path, call: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of real signals: quiet minutes at 0, faults at 16 sessions."""
-    signal = SIGNALS["row-lock-chain"][0]
+    signal = signals_by_drill()["row-lock-chain"][0]
     lines = []
     for n in range(4):
         one = Level(drill="row-lock-chain", observer=signal.observer, says=signal.says, level=0.0)

@@ -41,7 +41,7 @@ def tune(
     for directory in recording or ():
         with replayed(directory) as found:
             recorded += minutes.of_recording(found)
-    results = list(tuned(recorded, minutes.SIGNALS))
+    results = list(tuned(recorded, minutes.signals_by_drill()))
     if as_json:
         out.print_json(json.dumps(msgspec.to_builtins(results)))
     else:

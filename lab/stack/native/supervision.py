@@ -15,13 +15,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException
 from typing import Any
-from xmlrpc.client import Error, Fault, ServerProxy
+from xmlrpc.client import Error, Fault, ServerProxy, Transport
 
 import psutil
 from supervisor.states import STOPPED_STATES, ProcessStates
-from supervisor.xmlrpc import SupervisorTransport
 
 from lab.foundation import statefile
 from lab.foundation.errors import LabError
@@ -62,24 +61,31 @@ class SupervisionError(LabError):
     """supervisord refused a request; see `./creditlab logs supervisord`."""
 
 
-def _transport(address: str) -> Any:
-    """Return supervisord's transport, with a timeout for each answer."""
-    transport = SupervisorTransport(None, None, address)
-    connection_of = transport._get_connection
+class _Connection(HTTPConnection):
+    """An HTTP connection to a socket's path, with a timeout for each answer."""
 
-    def limited() -> Any:
-        connection = connection_of()
+    def __init__(self, address: str) -> None:
+        super().__init__("localhost", timeout=ANSWER_WITHIN_S)
+        self._address = address
 
-        def connect() -> None:
-            connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            connection.sock.settimeout(ANSWER_WITHIN_S)
-            connection.sock.connect(connection.socketfile)
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(ANSWER_WITHIN_S)
+        self.sock.connect(self._address)
 
-        connection.connect = connect
+
+class _Transport(Transport):
+    """XML-RPC over a socket's path. supervisor's own transport imports its whole server."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self._address = address
+
+    def make_connection(self, host: Any) -> HTTPConnection:
+        """Return the connection; `close` closes it."""
+        connection = self._connection[1] or _Connection(self._address)
+        self._connection = host, connection
         return connection
-
-    transport._get_connection = limited
-    return transport
 
 
 class Supervisor:
@@ -230,8 +236,7 @@ class Supervisor:
     def _connected(self) -> Iterator[ServerProxy]:
         directory = os.open(self._paths.state, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            address = f"unix:///proc/self/fd/{directory}/{SOCKET}"
-            transport = _transport(address)
+            transport = _Transport(f"/proc/self/fd/{directory}/{SOCKET}")
             with ServerProxy("http://localhost", transport=transport) as server:
                 yield server
         finally:

@@ -4,8 +4,15 @@ An additional endpoint: the documented path from tracer to Agent to Datadog does
 docs/intake.md lists the endpoints, the limits, and how each was verified.
 """
 
-from lab.telemetry.intake.app import Gate, Telemetry, routes
-from lab.telemetry.intake.errors import RejectedError
-from lab.telemetry.intake.streams import STREAMS, Decoded, Stream
+from typing import TYPE_CHECKING
+
+from lab.foundation.facade import exports
+
+if TYPE_CHECKING:
+    from lab.telemetry.intake.app import Gate, Telemetry, routes
+    from lab.telemetry.intake.errors import RejectedError
+    from lab.telemetry.intake.streams import STREAMS, Decoded, Stream
+else:
+    __getattr__ = exports(__name__, "errors", "streams", "app")
 
 __all__ = ["STREAMS", "Decoded", "Gate", "RejectedError", "Stream", "Telemetry", "routes"]

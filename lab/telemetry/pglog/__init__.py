@@ -4,10 +4,17 @@ The log is the only source without sampling: it has each statement above the thr
 with the traceparent of that execution and its queryid.
 """
 
-from lab.telemetry.pglog.extract import records_of
-from lab.telemetry.pglog.follow import LogReader, Telemetry
-from lab.telemetry.pglog.line import InvalidLineError, Line, parse
-from lab.telemetry.pglog.tail import Piece, Tail
+from typing import TYPE_CHECKING
+
+from lab.foundation.facade import exports
+
+if TYPE_CHECKING:
+    from lab.telemetry.pglog.extract import records_of
+    from lab.telemetry.pglog.follow import LogReader, Telemetry
+    from lab.telemetry.pglog.line import InvalidLineError, Line, parse
+    from lab.telemetry.pglog.tail import Piece, Tail
+else:
+    __getattr__ = exports(__name__, "tail", "line", "extract", "follow")
 
 __all__ = [
     "InvalidLineError",

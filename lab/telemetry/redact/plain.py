@@ -11,12 +11,16 @@ from functools import lru_cache
 from lab.telemetry.redact.names import label
 from lab.telemetry.redact.words import keywords
 
-NAME = r"[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*+"
+# As PostgreSQL's names: letters, digits, `_` and all beyond ASCII. A negated class of ASCII characters
+# compiles to one bit map; a class with \x80-\U0010ffff takes 5 ms at each start, and is slower to match.
+LETTER = r"[^\x00-@\[-^`{-\x7f]"
+LETTER_OR_DIGIT = r"[^\x00-/:-@\[-^`{-\x7f]"
+NAME = rf"{LETTER}[^\x00-#%-/:-@\[-^`{{-\x7f]*+"
 # A name before a quote may be the prefix of a literal, as in `E'\n'`; a number may follow a plan's `SubPlan`.
 PLAIN = rf"""
     (?:\s++
       | (?!(?:InitPlan|SubPlan)\ [0-9]){NAME}(?!&?['"])
-      | [^\s\w'"$/\-.\x80-\U0010ffff] | /(?!\*) | -(?!-) | \.(?![0-9])
+      | [!#%&()*+,:;<=>?@\[\\\]^`{{|}}~\x00-\x08\x0e-\x1b\x7f] | /(?!\*) | -(?!-) | \.(?![0-9])
     )++"""
 PART = re.compile(rf"(\s++)|({NAME})|(.)", re.DOTALL)
 # SQL has at most two names in a row (a column and its alias or type), and one before the first keyword.

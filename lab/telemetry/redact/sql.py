@@ -13,7 +13,15 @@ from functools import lru_cache
 
 from lab.telemetry.redact.comments import Comment, comments
 from lab.telemetry.redact.names import hashed, label
-from lab.telemetry.redact.plain import NAME, PLAIN, collapse, known_word, plain
+from lab.telemetry.redact.plain import (
+    LETTER,
+    LETTER_OR_DIGIT,
+    NAME,
+    PLAIN,
+    collapse,
+    known_word,
+    plain,
+)
 
 TOKENS = rf"""
       (?P<space>\s++)
@@ -29,7 +37,7 @@ TOKENS = rf"""
     | (?P<subplan>\b(?:InitPlan|SubPlan)\ [0-9]{{1,3}}(?![\w.]))
     | (?P<word>{NAME})
     | (?P<parameter>\$[0-9]{{1,5}}+(?![0-9]))
-    | (?P<dollar>\$(?P<tag>(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*+)?)\$
+    | (?P<dollar>\$(?P<tag>(?:{LETTER}{LETTER_OR_DIGIT}*+)?)\$
         (?:.*?\$(?P=tag)\$|.*+))
     # Greedy: 0x1F, 1_000, 1.5e-3 and any other text that begins with a digit.
     | (?P<number>\.?[0-9](?:[eE][+-][0-9]|[A-Za-z0-9_.])*+)

@@ -4,32 +4,39 @@ One thread writes, in batches; each reader opens the file itself and is never bl
 use the records of lab/telemetry/store/records.py.
 """
 
-from lab.telemetry.store.errors import OutOfRangeError, StoreError, StoreTimeoutError
-from lab.telemetry.store.reader import Reader
-from lab.telemetry.store.records import (
-    ActivityRound,
-    ActivitySample,
-    Event,
-    Execution,
-    LogPosition,
-    MetricPoint,
-    MetricSeries,
-    MetricType,
-    Participant,
-    Plan,
-    QueryMetrics,
-    Record,
-    ServiceCheck,
-    Snapshot,
-    Source,
-    Span,
-    Statement,
-    TraceStats,
-    TruthReading,
-)
-from lab.telemetry.store.retention import Bounds
-from lab.telemetry.store.senders import DATADOG_SOURCES, SENT_TO_DATADOG
-from lab.telemetry.store.writer import Writer
+from typing import TYPE_CHECKING
+
+from lab.foundation.facade import exports
+
+if TYPE_CHECKING:
+    from lab.telemetry.store.errors import OutOfRangeError, StoreError, StoreTimeoutError
+    from lab.telemetry.store.reader import Reader
+    from lab.telemetry.store.records import (
+        ActivityRound,
+        ActivitySample,
+        Event,
+        Execution,
+        LogPosition,
+        MetricPoint,
+        MetricSeries,
+        MetricType,
+        Participant,
+        Plan,
+        QueryMetrics,
+        Record,
+        ServiceCheck,
+        Snapshot,
+        Source,
+        Span,
+        Statement,
+        TraceStats,
+        TruthReading,
+    )
+    from lab.telemetry.store.retention import Bounds
+    from lab.telemetry.store.senders import DATADOG_SOURCES, SENT_TO_DATADOG
+    from lab.telemetry.store.writer import Writer
+else:
+    __getattr__ = exports(__name__, "errors", "senders", "records", "retention", "reader", "writer")
 
 __all__ = [
     "DATADOG_SOURCES",

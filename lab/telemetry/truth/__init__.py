@@ -1,6 +1,13 @@
 """Ground truth: counters of PostgreSQL and of the services' clocks, read by the lab itself each second."""
 
-from lab.telemetry.truth.readings import COLUMNS, Kind, Reading, decoded, encoded
-from lab.telemetry.truth.sampler import INTERVAL_S, Sampler
+from typing import TYPE_CHECKING
+
+from lab.foundation.facade import exports
+
+if TYPE_CHECKING:
+    from lab.telemetry.truth.readings import COLUMNS, Kind, Reading, decoded, encoded
+    from lab.telemetry.truth.sampler import INTERVAL_S, Sampler
+else:
+    __getattr__ = exports(__name__, "readings", "sampler")
 
 __all__ = ["COLUMNS", "INTERVAL_S", "Kind", "Reading", "Sampler", "decoded", "encoded"]
