@@ -76,8 +76,8 @@ def shown(doors: Collection[str], what: str, content: str) -> tuple[str, ...]:
         found |= {f"log:{day}T{time}" for day, time in SECOND.findall(text)}
     found -= _named(unquote_plus(query))
     if "prometheus" in opened and text.strip() not in EMPTY:
-        # A page shows the expression beside its series; of a tool, the request has it.
-        asked = "" if path.startswith("/") else what
+        # A page shows the expression beside its series; of a tool, the request has it after the tool's name.
+        asked = "" if path.startswith("/") else re.sub(r"^\w+ (?=\w+=)", "", what)
         series = METRIC.findall(f"{asked}\n{LINK.sub('', text)}")
         found |= {f"series:{each}" for each in series if "_" in each}
     return tuple(sorted(found)[:MOST_SHOWN])
