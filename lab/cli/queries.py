@@ -8,6 +8,7 @@ import typer
 from lab.cli.drilldown import drilldown
 from lab.cli.views.queries import render, render_one
 from lab.drilldown import By, to_json
+from lab.exam.doors import Door, doors
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
 from lab.foundation.suggestions import unknown
@@ -48,7 +49,9 @@ def query(
     as_json: AsJson = False,
 ) -> None:
     """Show one statement: both observers, its plans over time, its slowest executions, its tables."""
-    found = drilldown(docker=docker, native=native).query(key)
+    # PostgreSQL's plans are evidence that an exam may close.
+    may_plan = doors(running_settings(LabSettings.load())).is_open(Door.SQL)
+    found = drilldown(docker=docker, native=native).query(key, advise=may_plan)
     if as_json:
         out.print_json(json.dumps(to_json(found)))
     else:

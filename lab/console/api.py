@@ -12,6 +12,7 @@ from starlette.routing import Route
 from lab.console.answering import Access, Handler, JsonEndpoints
 from lab.drilldown import By, Drilldown
 from lab.drilldown.remote import API
+from lab.exam.doors import Door, doors
 from lab.foundation.errors import LabError
 from lab.foundation.suggestions import unknown
 
@@ -25,7 +26,11 @@ def routes(drilldown: Drilldown, access: Access) -> list[Route]:
         ),
         "/slowest-explained": lambda request: drilldown.report_explained(_since(request)),
         "/queries": lambda request: drilldown.queries(_by(request)),
-        "/query/{key:path}": lambda request: drilldown.query(request.path_params["key"]),
+        "/query/{key:path}": lambda request: drilldown.query(
+            request.path_params["key"],
+            # PostgreSQL's plans are evidence that an exam may close.
+            advise="advise" in request.query_params and doors(drilldown.settings).is_open(Door.SQL),
+        ),
         "/sessions": lambda _: drilldown.sessions(),
     }
     return [

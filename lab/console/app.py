@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from lab.console import api, exam, jaeger, loki, notifications, reported
+from lab.console import api, exam, jaeger, loki, notifications, reported, saved
 from lab.console.doors import Doored
 from lab.console.guard import Guarded
 from lab.console.host import HostMetrics
@@ -27,6 +27,7 @@ from lab.console.metrics import ConsoleMetrics
 from lab.console.notifications import NotificationFile
 from lab.console.pages import PAGES, Access, Site
 from lab.console.sampling import SamplingWatch
+from lab.console.saved_links import SavedLinks
 from lab.drilldown import Drilldown
 from lab.drills.mark import Mark
 from lab.drills.summary import SummaryFile
@@ -169,6 +170,7 @@ def build(settings: LabSettings) -> Console:
             *jaeger.routes(drilldown, access),
             *loki.routes(drilldown, access),
             *exam.routes(settings, access),
+            *saved.routes(SavedLinks(paths), access),
             reported.route(drills, access),
             notifications.route(NotificationFile(paths), access),
         ],

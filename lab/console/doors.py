@@ -55,6 +55,7 @@ OPEN = frozenset(
         "/exercises",
         "/exercises/{number}",
         "/runbook/{alert}",
+        "/saved",
     }
 )
 MAX_RECORDED = 2_000_000

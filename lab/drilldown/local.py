@@ -5,7 +5,7 @@ the sources again, within time limits; the fields of an unavailable source are e
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -13,6 +13,7 @@ from lab.clients.prometheus import Prometheus
 from lab.drilldown import (
     executions,
     ids,
+    index_advice,
     queries,
     query,
     report,
@@ -167,15 +168,21 @@ class Drilldown:
         since: datetime | None = None,
         until: datetime | None = None,
         role: str | None = APPLICATION,
+        advise: bool = False,
     ) -> Query:
         """Return one statement, by queryid or by name, over a window, by default the last hour.
+
+        With `advise`, PostgreSQL plans it with hypothetical indexes.
 
         Raises:
             NotFoundError: when the store has none, with the most similar name that it has.
         """
         end = until or clock.now()
         begin = since or end - HOUR
-        return query.query(self.reader, self.prometheus, key, since=begin, until=end, role=role)
+        found = query.query(self.reader, self.prometheus, key, since=begin, until=end, role=role)
+        if not advise or len(found.queryids) != 1:
+            return found
+        return replace(found, advice=index_advice.advise(self.settings, found.queryids[0]))
 
     def sessions(self) -> Sessions:
         """Return PostgreSQL's current sessions."""

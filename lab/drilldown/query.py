@@ -8,6 +8,7 @@ from typing import Any
 
 from lab.clients.prometheus import Prometheus, PrometheusError
 from lab.drilldown.errors import NotFoundError
+from lab.drilldown.index_advice import IndexAdvice
 from lab.drilldown.plan_history import PlanPeriod, TableTouched, periods, tables_touched
 from lab.drilldown.queries import APPLICATION, SQL, QuerySummary, queryids_of, signatures_of, top
 from lab.drilldown.sampling import sampled_away
@@ -45,6 +46,7 @@ class Query:
         text: normalized, with the line breaks of its source.
         services: of which executions were seen.
         totals: its query metrics in the window, one entry for each queryid; empty when DBM received none.
+        advice: indexes that would make it cheaper, by hypothetical plans; None when it was not requested.
         absent: the reason for each empty field, by its name.
     """
 
@@ -61,6 +63,7 @@ class Query:
     slowest: tuple[SlowExecution, ...]
     tables: tuple[TableTouched, ...]
     series: Series
+    advice: IndexAdvice | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -51,8 +51,8 @@ class DrilldownClient(Protocol):
     def queries(self, by: By = By.TIME) -> tuple[QuerySummary, ...]:
         """Return the top statements of the last hour."""
 
-    def query(self, key: str) -> Query:
-        """Return one statement over the last hour."""
+    def query(self, key: str, *, advise: bool = False) -> Query:
+        """Return one statement over the last hour, on request with index advice."""
 
     def sessions(self) -> Sessions:
         """Return PostgreSQL's current sessions."""
@@ -96,9 +96,10 @@ class RemoteDrilldown:
         """Return the top statements of the last hour."""
         return self._get("/queries", {"by": by.value}, tuple[QuerySummary, ...])
 
-    def query(self, key: str) -> Query:
-        """Return one statement over the last hour."""
-        return self._get(f"/query/{quote(key, safe='')}", {}, Query)
+    def query(self, key: str, *, advise: bool = False) -> Query:
+        """Return one statement over the last hour, on request with index advice."""
+        wanted = {"advise": "1"} if advise else {}
+        return self._get(f"/query/{quote(key, safe='')}", wanted, Query)
 
     def sessions(self) -> Sessions:
         """Return PostgreSQL's current sessions."""

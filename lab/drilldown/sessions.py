@@ -125,7 +125,7 @@ def root_causes(found: Sessions) -> tuple[str, ...]:
     ()
     """
     known = {session.pid: session for session in found.sessions}
-    return tuple(_root_cause(node, known) for node in found.blocking)
+    return tuple(_root_cause(node, known) for node in found.blocking if node.waiting)
 
 
 def _root_cause(node: BlockingNode, known: Mapping[int, Session]) -> str:
@@ -146,7 +146,9 @@ def _below(node: BlockingNode) -> Iterator[int]:
 
 def _head(pid: int, session: Session | None) -> str:
     if session is None:
-        return f"pid {pid} (already ended)" if pid else "A prepared transaction (pg_prepared_xacts)"
+        if pid == PREPARED_TRANSACTION:
+            return "A prepared transaction (pg_prepared_xacts)"
+        return f"pid {pid} (a background process, or already ended)"
     age = f"{session.transaction_age_s:.1f} s" if session.transaction_age_s is not None else ""
     what = session.statement or " ".join(session.text.split())[:STATEMENT_WIDTH]
     last = "statement" if session.state == "active" else "last statement"

@@ -77,6 +77,11 @@ class Paths:
         return self.state / "alerts"
 
     @property
+    def saved(self) -> Path:
+        """The saved links of the console."""
+        return self.state / "saved.json"
+
+    @property
     def mcp_token(self) -> Path:
         """The token of the MCP server over HTTP."""
         return self.state / "mcp.token"

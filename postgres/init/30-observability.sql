@@ -6,6 +6,16 @@
 CREATE EXTENSION IF NOT EXISTS pg_stat_statements SCHEMA public;
 CREATE EXTENSION IF NOT EXISTS pg_buffercache SCHEMA public;
 
+-- HypoPG, where this server has it: the index advice of the console. A hypothetical index exists in one session and
+-- only for EXPLAIN, so calling it changes nothing; still only the lab may.
+SELECT 'CREATE SCHEMA IF NOT EXISTS hypopg', 'CREATE EXTENSION IF NOT EXISTS hypopg SCHEMA hypopg'
+FROM pg_available_extensions WHERE name = 'hypopg'
+\gexec
+SELECT 'REVOKE ALL ON ALL FUNCTIONS IN SCHEMA hypopg FROM PUBLIC', 'GRANT USAGE ON SCHEMA hypopg TO lab',
+       'GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA hypopg TO lab'
+WHERE to_regnamespace('hypopg') IS NOT NULL
+\gexec
+
 CREATE SCHEMA IF NOT EXISTS datadog;
 GRANT USAGE ON SCHEMA datadog TO datadog;
 GRANT USAGE ON SCHEMA public TO datadog, postgres_exporter;

@@ -44,7 +44,9 @@ def test_a_head_that_is_no_session_is_named_as_what_it_is() -> None:
     [prepared] = root_causes(found(replace(WAITS, blocked_by=(0,))))
     assert prepared.startswith("A prepared transaction (pg_prepared_xacts) blocks 1 session of")
     [gone] = root_causes(found(WAITS))
-    assert gone.startswith("pid 10 (already ended) blocks 1 session of credit-customers;")
+    assert gone.startswith(
+        "pid 10 (a background process, or already ended) blocks 1 session of credit-customers;"
+    )
 
 
 def test_the_terminal_shows_it_above_the_tree() -> None:

@@ -363,6 +363,10 @@ def test_sessions_show_who_waits_for_whom_and_what_runs() -> None:
     )
     assert squeezed(sessions.render(found)) == [
         "Sessions 2 busy, 2 idle 10:03:07 UTC",
+        (
+            "Root cause: pid 1 (credit_app, idle in transaction 75.0 s, last statement SELECT 1)"
+            " blocks 1 session of credit-risk; the longest waits 1.2 s."
+        ),
         "Who waits for whom",
         "├── 1 credit_app idle in transaction 2.0 s SELECT 1",
         f"│ └── 2 credit-risk active 2.0 s pay trace {'a' * 32}",
@@ -390,7 +394,8 @@ def test_sessions_fit_into_80_columns_with_whole_pids_and_one_line_each() -> Non
     shown = lines(sessions.render(found), 80)
     assert all(len(line) <= 78 for line in shown)
     assert "a" * 8 not in "".join(shown)
-    assert len(shown) == 2 + 6 + 1 + 6
+    tree = shown[shown.index("Who waits for whom") :]
+    assert len(tree) == 1 + 6 + 1 + 6
     assert all(any(f" {each.pid} " in f" {line} " for line in shown[-6:]) for each in chain)
     assert sum("trace " + "a" * 32 in line for line in lines(sessions.render(found), 160)) == 6
 

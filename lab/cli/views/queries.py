@@ -17,6 +17,8 @@ LISTED = 20
 SHOWN = 8
 TEXT_WIDTH = 44
 
+BYTES_PER_MB = 1_000_000
+
 
 def render(
     listed: Sequence[QuerySummary], by: By, *, activity_s: float = DEFAULT_ACTIVITY_S
@@ -76,6 +78,7 @@ def render_one(query: Query, *, activity_s: float = DEFAULT_ACTIVITY_S) -> Rende
         *_plans(query),
         *_slowest(query),
         *_tables(query),
+        *_advice(query),
     ]
     return Padding(Group(*parts), (0, 2), expand=False)
 
@@ -174,6 +177,17 @@ def _tables(query: Query) -> Iterator[RenderableType]:
     yield table
     if reason := query.absent.get("table_hit_ratio"):
         yield Text(f"{reason.splitlines()[0]}", style="dim")
+
+
+def _advice(query: Query) -> Iterator[RenderableType]:
+    if query.advice is None:
+        return
+    yield Text()
+    yield Text("Index advice", style="bold")
+    for index in query.advice.indexes:
+        yield Text(f"{index.sentence}; {index.size_bytes / BYTES_PER_MB:,.1f} MB")
+    if query.advice.reason:
+        yield Text(f"{query.advice.reason}.", style="dim")
 
 
 def _source_note(sources: set[Source], activity_s: float) -> Iterator[RenderableType]:

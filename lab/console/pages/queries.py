@@ -12,6 +12,7 @@ from lab.console.pages.site import Page
 from lab.drilldown import Drilldown, queries
 from lab.drilldown.queries import By, QuerySummary
 from lab.drilldown.series import Counted
+from lab.exam.doors import Door, doors
 
 LIMIT = 100
 DEFAULT_WINDOW = "1h"
@@ -77,7 +78,9 @@ def one(drilldown: Drilldown, request: Request) -> Page:
     """Show one statement, by queryid or by name."""
     window = asking.window(request, DEFAULT_WINDOW)
     key = request.path_params["key"]
-    found = drilldown.query(key, since=window.since, until=window.until, role=None)
+    found = drilldown.query(
+        key, since=window.since, until=window.until, role=None, advise=_may_plan(drilldown)
+    )
     queryid = found.queryids[0] if len(found.queryids) == 1 else None
     points = found.series.points
     step_s = found.series.step_s
@@ -116,6 +119,11 @@ def one(drilldown: Drilldown, request: Request) -> Page:
         "slowest_ms": max((each.server_ms for each in found.slowest), default=1.0) or 1.0,
     }
     return Page(template="query.html", values=values)
+
+
+def _may_plan(drilldown: Drilldown) -> bool:
+    """Whether PostgreSQL itself is open: its plans are evidence that an exam may close."""
+    return doors(drilldown.settings).is_open(Door.SQL)
 
 
 def _rate(counted: Counted | None, step_s: int) -> float | None:

@@ -126,6 +126,7 @@ class Site:
             path=request.url.path,
             links=self._drilldown.links,
             keep=_time_range(request),
+            here=_here(request),
             reported=asking.reported(request),
         )
         return HTMLResponse(body, status_code=page.status, headers=HEADERS)
@@ -161,6 +162,12 @@ def _time_range(request: Request) -> str:
     """Return the time range of the URL as a query, for links to other pages; empty without one."""
     given = {name: request.query_params.get(name, "") for name in ("window", "from", "to")}
     return urlencode({name: value for name, value in given.items() if value})
+
+
+def _here(request: Request) -> str:
+    """Return the address of this page as a parameter of `/saved`."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return urlencode({"page": f"{request.url.path}{query}"})
 
 
 def _own_path(path: str) -> str:

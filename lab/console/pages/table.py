@@ -15,6 +15,7 @@ from lab.console.pages import (
     plans,
     queries,
     runbook,
+    saved,
     service_map,
     sessions,
     tour,
@@ -45,6 +46,7 @@ PAGES: MappingProxyType[str, PageHandler] = MappingProxyType(
         "/runbook/{alert}": runbook.page,
         "/compare": compare.page,
         "/prometheus": expression.page,
+        "/saved": saved.page,
         "/go": go.page,
     }
 )

@@ -62,7 +62,7 @@ def postgres_bin(say: Say = lambda _: None) -> Program:
     if found:
         return found
     root = fetch(
-        ("postgresql-15", "postgresql-client-15"),
+        ("postgresql-15", "postgresql-client-15", "postgresql-15-hypopg"),
         release="bookworm",
         into=PACKAGES / "postgresql-15",
         libraries=True,

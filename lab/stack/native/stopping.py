@@ -155,7 +155,7 @@ def _wipe(paths: Paths) -> None:
     _remove(
         paths.alertmanager, paths.check, paths.drills, paths.exams, paths.alerts, paths.mcp_token
     )
-    _remove(paths.up_options, *paths.state.glob(f"*{statefile.DAMAGED}"))
+    _remove(paths.up_options, paths.saved, *paths.state.glob(f"*{statefile.DAMAGED}"))
 
 
 def _remove(*there: Path) -> None:
