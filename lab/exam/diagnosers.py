@@ -22,11 +22,24 @@ Row = Mapping[str, Any]
 SURE = 0.6
 # A second finding needs this confidence.
 SECOND = 0.8
+# Thresholds over the five minutes of an evidence table; what is below also occurs without a fault.
+# Seconds that a transaction is open.
 LONG_S = 5.0
+# Per execution.
 SLOW_MS, QUICK_MS, TINY_MS = 250.0, 5.0, 1.0
 MANY_CALLS, SOME_CALLS = 1500, 200
+# Blocks of temporary files, and bytes of WAL.
 MUCH_TEMP, MUCH_WAL = 500, 30_000_000
-LATE_MS = 1500.0
+# Root spans of that duration; some slow ones are ordinary.
+LATE_MS, MANY_LATE = 1500.0, 5
+# One waiting session is ordinary.
+SESSIONS_BLOCKED = 2
+# A third of the connection limit of the role `credit_app`.
+MANY_SESSIONS = 15
+# Of a program that is not one of the services: share of a processor, and calls per second.
+MUCH_CPU, CALLS_PER_S = 0.2, 20
+# One or two error spans may be an accident; one checkpoint in five minutes is ordinary.
+SOME_ERRORS, MANY_CHECKPOINTS = 2, 4
 # Statements of several services have this owner.
 KNOWN = frozenset({*SERVICES, "shared", ""})
 BUSY = 0.01
@@ -126,7 +139,7 @@ def _blocking(samples: list[Row]) -> Iterator[Suspicion]:
     blockers = {str(r["pid"]): _pids(r["blocked by"]) for r in samples if _pids(r["blocked by"])}
     by_pid = {str(row["pid"]): row for row in samples}
     heads = Counter(pid for found in blockers.values() for pid in found if pid not in blockers)
-    if len(blockers) < 2 or not heads:  # noqa: PLR2004 - one waiting session is ordinary
+    if len(blockers) < SESSIONS_BLOCKED or not heads:
         return
     head = heads.most_common(1)[0][0]
     row = by_pid.get(head, {})
@@ -160,7 +173,7 @@ def _sessions(samples: list[Row]) -> Iterator[Suspicion]:
                            f"sample:{row['pid']}")  # fmt: skip
     idle = Counter(row["application"] for row in samples if row["application"] not in SERVICES)
     for application, count in idle.items():
-        if count > 15:  # noqa: PLR2004 - a third of the role's limit
+        if count > MANY_SESSIONS:
             yield _suspect("connection-exhaustion", 0.8, "credit_app", application)
 
 
@@ -201,15 +214,15 @@ def _prometheus(tables: Sequence[Table]) -> Iterator[Suspicion]:
             yield _suspect(kind, weight, name or found.get("relname"), culprit, "series:ALERTS")
     for found, value in sessions:
         own = found.get("application_name")
-        if own and own not in SERVICES and value > 15:  # noqa: PLR2004 - a third of the role's limit
+        if own and own not in SERVICES and value > MANY_SESSIONS:
             yield _suspect("connection-exhaustion", 0.7, "credit_app", own,
                            "series:pg_stat_activity_count")  # fmt: skip
     for found, value in seconds:
-        if found.get("service", "") not in KNOWN and value > 0.2:  # noqa: PLR2004 - of a processor
+        if found.get("service", "") not in KNOWN and value > MUCH_CPU:
             yield _suspect("slow-query", 0.5, found.get("statement"), found.get("service"),
                            "series:statement:pg_stat_statements_seconds:rate1m")  # fmt: skip
     for found, value in calls:
-        if found.get("service", "") not in KNOWN and value > 20:  # noqa: PLR2004 - a second
+        if found.get("service", "") not in KNOWN and value > CALLS_PER_S:
             yield _suspect("n-plus-one", 0.55, found.get("statement"), found.get("service"),
                            "series:statement:pg_stat_statements_calls:rate1m")  # fmt: skip
 
@@ -227,7 +240,7 @@ def _apm(tables: Sequence[Table]) -> Iterator[Suspicion]:
             yield _suspect("service-stopped", ABSENT, service, service)
     late = Counter(row["service"] for row in roots if float(row["ms"] or 0) > LATE_MS)
     for service, count in late.items():
-        if count > 5 and service in SERVICES:  # noqa: PLR2004 - some slow ones are ordinary
+        if count > MANY_LATE and service in SERVICES:
             yield _suspect("slow-application", 0.5, service, service)
     for row in resources:
         if row["service"] not in SERVICES:
@@ -241,7 +254,7 @@ def _of_resource(row: Row) -> Iterator[Suspicion]:
         yield _suspect("rollback-storm", 0.85, "", row["service"], trace)
     elif row["spans"] > MANY_CALLS:
         yield _suspect("n-plus-one", 0.75, "", row["service"], trace)
-    elif int(row["errors"] or 0) > 2:  # noqa: PLR2004 - one may be an accident
+    elif int(row["errors"] or 0) > SOME_ERRORS:
         yield _suspect("deadlocks", 0.5, "", row["service"], trace)
     elif each > SLOW_MS:
         yield _suspect("slow-query", 0.5, "", row["service"], trace)
@@ -263,7 +276,7 @@ def _log(tables: Sequence[Table]) -> Iterator[Suspicion]:
             yield _suspect(kind, 0.75, *where, reference)
         elif row["SQLSTATE"] == "53300":
             yield _suspect("connection-exhaustion", 0.85, "credit_app", "", reference)
-    if kinds["checkpoint"] > 4:  # noqa: PLR2004 - in five minutes; one is ordinary
+    if kinds["checkpoint"] > MANY_CHECKPOINTS:
         yield _suspect("checkpoint-pressure", 0.7, "", "")
     for row in executions:
         if row["application"] not in SERVICES and float(row["ms"] or 0) > SLOW_MS:

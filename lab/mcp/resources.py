@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 from lab.exam.doors import Door
@@ -22,6 +23,7 @@ class NoRunbookError(LabError):
     """There is no runbook of this alert."""
 
 
+ALERTS = "docs/alerts.md"
 OPEN = Needs()
 
 
@@ -37,6 +39,23 @@ class Document:
     needs: Needs = OPEN
 
 
+# Path below the root, path of the URI, title, description.
+FILES = (
+    ("postgres/init/20-schema.sql", "schema", "Schema of the database",
+     "Tables, keys, indexes and constraints of the application, as SQL."),
+    (ALERTS, "runbooks", "Alerts and runbooks",
+     "Meaning of each alert and what to do. Each also at creditlab://runbooks/ALERT."),
+    ("docs/metrics.md", "docs/metrics", "Metrics of the services",
+     "The credit_* metrics: type, labels, unit, meaning; questions as PromQL."),
+    ("docs/prometheus.md", "docs/prometheus", "Scraping, rules and queries",
+     "Jobs, scrape intervals, recording rules, exporter arguments."),
+    ("docs/drilldown.md", "docs/drilldown", "From a slow request to its cause",
+     "How trace, statement, plan, waits and blockers are joined; missing data."),
+    ("docs/workload.md", "docs/workload", "The workload",
+     "The five services, their operations, target rates and limits."),
+)  # fmt: skip
+
+
 def documents(sources: Sources) -> tuple[Document, ...]:
     """Return the resources; all but the settings are files of the lab, also available when it is down."""
     return (
@@ -48,13 +67,6 @@ def documents(sources: Sources) -> tuple[Document, ...]:
             read=statements,
         ),
         Document(
-            uri="creditlab://schema",
-            title="Schema of the database",
-            description="Tables, keys, indexes and constraints of the application, as SQL.",
-            mime_type="application/sql",
-            read=lambda: _file("postgres/init/20-schema.sql"),
-        ),
-        Document(
             uri="creditlab://settings",
             title="PostgreSQL's settings",
             description="pg_settings as Database Monitoring received them last; secrets are ?.",
@@ -62,40 +74,15 @@ def documents(sources: Sources) -> tuple[Document, ...]:
             needs=Needs(doors=(Door.DATADOG,)),
             read=lambda: encode(settings_of(sources.reader())[0]),
         ),
-        Document(
-            uri="creditlab://runbooks",
-            title="Alerts and runbooks",
-            description="Meaning of each alert and what to do. Each also at creditlab://runbooks/ALERT.",
-            mime_type="text/markdown",
-            read=lambda: _file("docs/alerts.md"),
-        ),
-        Document(
-            uri="creditlab://docs/metrics",
-            title="Metrics of the services",
-            description="The credit_* metrics: type, labels, unit, meaning; questions as PromQL.",
-            mime_type="text/markdown",
-            read=lambda: _file("docs/metrics.md"),
-        ),
-        Document(
-            uri="creditlab://docs/prometheus",
-            title="Scraping, rules and queries",
-            description="Jobs, scrape intervals, recording rules, exporter arguments.",
-            mime_type="text/markdown",
-            read=lambda: _file("docs/prometheus.md"),
-        ),
-        Document(
-            uri="creditlab://docs/drilldown",
-            title="From a slow request to its cause",
-            description="How trace, statement, plan, waits and blockers are joined; missing data.",
-            mime_type="text/markdown",
-            read=lambda: _file("docs/drilldown.md"),
-        ),
-        Document(
-            uri="creditlab://docs/workload",
-            title="The workload",
-            description="The five services, their operations, target rates and limits.",
-            mime_type="text/markdown",
-            read=lambda: _file("docs/workload.md"),
+        *(
+            Document(
+                uri=f"creditlab://{path}",
+                title=title,
+                description=description,
+                mime_type="application/sql" if file.endswith(".sql") else "text/markdown",
+                read=partial(_file, file),
+            )
+            for file, path, title, description in FILES
         ),
     )
 
@@ -119,7 +106,7 @@ def runbooks() -> Mapping[str, str]:
     """Return the runbook of each alert by the alert's name."""
     return MappingProxyType({
         found["name"]: f"## {found['name']}\n{found['text']}".rstrip() + "\n"
-        for found in ALERT.finditer(_file("docs/alerts.md"))
+        for found in ALERT.finditer(_file(ALERTS))
     })  # fmt: skip
 
 

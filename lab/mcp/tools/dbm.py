@@ -27,7 +27,6 @@ from lab.telemetry.store.senders import label_of_all
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MAX_STEPS, STEP_S = 360, 10
 TEXT = 400
-MAX_STORED = 5_000
 Role = Annotated[
     str,
     Field(

@@ -1,25 +1,22 @@
 """The thread that samples pg_stat_activity each second, as the role `lab`, and stores the sessions."""
 
 import sys
-import threading
-import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from lab.clients.database import Connection, Role, Row, connect, dsn, read_only, rows
+from lab.clients.database import Connection, Row, read_only, rows
 from lab.foundation import clock
 from lab.foundation.errors import DatabaseError
 from lab.foundation.settings import LabSettings
 from lab.foundation.timestamps import nanoseconds
 from lab.telemetry import redact
+from lab.telemetry.sampling import INTERVAL_S, SamplingThread
 from lab.telemetry.store import ActivityRound, ActivitySample, Record, Source, Statement
 from workload.statements import parse
 
-INTERVAL_S = 1.0
 RETRY_S = 2.0
-CONNECT_TIMEOUT_S = 2
 STATEMENT_TIMEOUT_S = 2.0
 APPLICATION_NAME = "credit-lab sampler"
 (SESSIONS,) = (
@@ -41,52 +38,27 @@ class Telemetry(Protocol):
         """Set the reason why sessions cannot be sampled; None when they can."""
 
 
-class ActivitySampler:
-    """Samples sessions until it is stopped; start it with `with`.
-
-    After a lost connection it connects again: the times without samples have no rounds.
-    """
+class ActivitySampler(SamplingThread):
+    """Stores a sample of the sessions each second; the times without a connection have no rounds."""
 
     def __init__(self, settings: LabSettings, offer: Offer, telemetry: Telemetry) -> None:
-        self._settings = settings
+        super().__init__(
+            settings, name="activity-sampler", application_name=APPLICATION_NAME, retry_s=RETRY_S
+        )
         self._offer = offer
         self._telemetry = telemetry
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="activity-sampler", daemon=True)
 
-    def __enter__(self) -> "ActivitySampler":
-        """Start sampling."""
-        self._thread.start()
-        return self
+    def take(self, connection: Connection) -> None:
+        """Store one sample."""
+        found, skipped = sample(connection)
+        self._telemetry.sampling_trouble(None)
+        if self._offer(found):
+            sessions = sum(isinstance(each, ActivitySample) for each in found)
+            self._telemetry.sampled(sessions, skipped)
 
-    def __exit__(self, *_: object) -> None:
-        """Stop after the current sample."""
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                with connect(
-                    dsn(self._settings, Role.LAB),
-                    application_name=APPLICATION_NAME,
-                    connect_timeout_s=CONNECT_TIMEOUT_S,
-                ) as connection:
-                    self._follow(connection)
-            except DatabaseError as error:
-                self._telemetry.sampling_trouble(str(error))
-                self._stop.wait(RETRY_S)
-
-    def _follow(self, connection: Connection) -> None:
-        due = time.monotonic()
-        while not self._stop.wait(max(due - time.monotonic(), 0)):
-            found, skipped = sample(connection)
-            self._telemetry.sampling_trouble(None)
-            if self._offer(found):
-                sessions = sum(isinstance(each, ActivitySample) for each in found)
-                self._telemetry.sampled(sessions, skipped)
-            # Missed samples are skipped: two samples at one time have the same content.
-            due = max(due + INTERVAL_S, time.monotonic())
+    def failed(self, error: DatabaseError) -> None:
+        """Report why sessions are not sampled."""
+        self._telemetry.sampling_trouble(str(error))
 
 
 def sample(connection: Connection) -> tuple[list[Record], int]:

@@ -1,7 +1,6 @@
 """`python -m lab.telemetry.check`: runs Datadog's check; metrics on EMBEDDED_AGENT_PORT."""
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -9,22 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, make_wsgi_app
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from lab.foundation.addresses import reachable
 from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
 from lab.foundation.settings import ROOT, LabSettings
-from lab.telemetry import redact
 from lab.telemetry.check.bridge import Bridge, configuration
-from lab.telemetry.embedded.__main__ import HOST, NO_KEY
+from lab.telemetry.embedded.__main__ import HOST
 from lab.telemetry.embedded.collector import SERVICE
 from lab.telemetry.embedded.delivery import Delivery, Schedule
 from lab.telemetry.embedded.metrics import INTERVAL_S
+from lab.telemetry.embedded.process import run_process
 from lab.telemetry.store.records import Source
-from workload.errors import PortTakenError, SettingsError
-from workload.http_server import Guarded, serve
-from workload.request_policy import RequestPolicy
 
 PROCESS = Path(__file__).with_name("process.py")
 CONFIG = ROOT / "datadog" / "conf.d" / "postgres.d" / "conf.yaml"
@@ -38,12 +33,7 @@ class Check:
 
     def __init__(self, settings: LabSettings, registry: CollectorRegistry) -> None:
         self._settings = settings
-        token = settings.lab_console_token
-        self._delivery = Delivery(
-            reachable(settings.bind_address),
-            settings.console_port,
-            token.get_secret_value() if token else NO_KEY,
-        )
+        self._delivery = Delivery.of(settings)
         self._runs = Counter(
             "lab_check_runs", "Runs of Datadog's check, by result", ["result"], registry=registry
         )
@@ -136,33 +126,10 @@ class Check:
             print(f"Datadog's check: {error}", file=sys.stderr, flush=True)
 
 
-def main() -> None:
-    """Run Datadog's check.
-
-    Raises:
-        LabError: when its port is taken, or the check cannot be run.
-    """
-    settings = LabSettings.load()
-    redact.use_file(Paths.of(settings).name_key)
-    registry = CollectorRegistry()
-    try:
-        serve(
-            Guarded(make_wsgi_app(registry), RequestPolicy.of(settings)),
-            address=settings.bind_address,
-            port=settings.embedded_agent_port,
-            setting="EMBEDDED_AGENT_PORT",
-        )
-    except PortTakenError as error:
-        raise LabError(f"Datadog's check: {error}.") from error
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+def run(settings: LabSettings, registry: CollectorRegistry, stop: threading.Event) -> None:
+    """Run Datadog's check until `stop` is set."""
     Check(settings, registry).run(stop)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (LabError, SettingsError) as failure:
-        print(failure, file=sys.stderr)
-        sys.exit(LabError.exit_status)
+    run_process("Datadog's check:", run)

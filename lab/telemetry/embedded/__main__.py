@@ -1,25 +1,19 @@
 """`python -m lab.telemetry.embedded`: the embedded agent's process; its metrics on EMBEDDED_AGENT_PORT."""
 
-import signal
 import sys
 import threading
 import time
 from types import MappingProxyType
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, make_wsgi_app
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 
 from lab.clients import database
-from lab.foundation.addresses import reachable
-from lab.foundation.errors import DatabaseError, LabError
-from lab.foundation.paths import Paths
+from lab.foundation.errors import DatabaseError
 from lab.foundation.settings import LabSettings
-from lab.telemetry import redact
 from lab.telemetry.embedded.collector import Collector
 from lab.telemetry.embedded.delivery import AGGREGATION_S, BATCH_S, Delivery, Schedule
+from lab.telemetry.embedded.process import run_process
 from lab.telemetry.store.senders import DEFAULT_ACTIVITY_S
-from workload.errors import PortTakenError, SettingsError
-from workload.http_server import Guarded, serve
-from workload.request_policy import RequestPolicy
 
 # Method of the collector -> collection interval in ticks, as the documented defaults of the Agent's check.
 COLLECTORS = MappingProxyType(
@@ -29,8 +23,6 @@ RETRY_S = 2.0
 # `reported_hostname` of datadog/conf.d/postgres.d, by which monitors and dashboards select the database.
 HOST = "credit-lab-postgres"
 CRITICAL = 2
-# The API key that an Agent without a key sends.
-NO_KEY = "0" * 32
 
 
 class Agent:
@@ -38,12 +30,7 @@ class Agent:
 
     def __init__(self, settings: LabSettings, registry: CollectorRegistry) -> None:
         self._settings = settings
-        token = settings.lab_console_token
-        self._delivery = Delivery(
-            reachable(settings.bind_address),
-            settings.console_port,
-            token.get_secret_value() if token else NO_KEY,
-        )
+        self._delivery = Delivery.of(settings)
         activity_s = settings.embedded_agent_activity_seconds
         self._collector = Collector(
             host=HOST,
@@ -157,34 +144,11 @@ def tags_of(settings: LabSettings) -> tuple[str, ...]:
     )
 
 
-def main() -> None:
-    """Run the embedded agent.
-
-    Raises:
-        LabError: when its port is taken.
-    """
-    settings = LabSettings.load()
-    redact.use_file(Paths.of(settings).name_key)
-    registry = CollectorRegistry()
+def run(settings: LabSettings, registry: CollectorRegistry, stop: threading.Event) -> None:
+    """Run the embedded agent until `stop` is set."""
     ProcessCollector(registry=registry)
-    try:
-        serve(
-            Guarded(make_wsgi_app(registry), RequestPolicy.of(settings)),
-            address=settings.bind_address,
-            port=settings.embedded_agent_port,
-            setting="EMBEDDED_AGENT_PORT",
-        )
-    except PortTakenError as error:
-        raise LabError(f"The embedded agent {error}.") from error
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     Agent(settings, registry).run(stop)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (LabError, SettingsError) as failure:
-        print(failure, file=sys.stderr)
-        sys.exit(LabError.exit_status)
+    run_process("The embedded agent", run)

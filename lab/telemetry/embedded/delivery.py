@@ -9,10 +9,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import msgspec
 import zstandard
 
+from lab.foundation.addresses import reachable
+from lab.foundation.settings import LabSettings
 from lab.telemetry.embedded.events import Event
 
 TIMEOUT_S = 5.0
@@ -26,6 +29,8 @@ AGGREGATED = frozenset({SERIES, SERVICE_CHECKS})
 # 15 s, at times that do not depend on those of the collection.
 BATCH_S = 5
 AGGREGATION_S = 15
+# The API key that an Agent without a key sends.
+NO_KEY = "0" * 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +76,16 @@ class Delivery:
         self._open: dict[str, list[Event]] = {}
         self._waiting: deque[_Payload] = deque()
         self.dropped = 0
+
+    @classmethod
+    def of(cls, settings: LabSettings) -> Self:
+        """Return the delivery to the console's intake."""
+        token = settings.lab_console_token
+        return cls(
+            reachable(settings.bind_address),
+            settings.console_port,
+            token.get_secret_value() if token else NO_KEY,
+        )
 
     def put(self, path: str, events: Sequence[Event]) -> None:
         """Add events, series or service checks to the open batch of a path."""

@@ -6,8 +6,8 @@ from lab.foundation.facade import exports
 
 if TYPE_CHECKING:
     from lab.telemetry.truth.readings import COLUMNS, Kind, Reading, decoded, encoded
-    from lab.telemetry.truth.sampler import INTERVAL_S, Sampler
+    from lab.telemetry.truth.sampler import Sampler
 else:
     __getattr__ = exports(__name__, "readings", "sampler")
 
-__all__ = ["COLUMNS", "INTERVAL_S", "Kind", "Reading", "Sampler", "decoded", "encoded"]
+__all__ = ["COLUMNS", "Kind", "Reading", "Sampler", "decoded", "encoded"]

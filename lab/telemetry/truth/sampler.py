@@ -4,24 +4,22 @@ It runs in the console. A source that does not answer is missing in the reading,
 seconds later.
 """
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from lab.clients import database
-from lab.clients.database import Role, read_only, rows
+from lab.clients.database import Connection, read_only, rows
 from lab.clients.services import ServiceClient, ServiceUnreachableError, clients
 from lab.foundation import clock
 from lab.foundation.errors import DatabaseError
 from lab.foundation.settings import LabSettings
 from lab.telemetry import redact
+from lab.telemetry.sampling import SamplingThread
 from lab.telemetry.store import Record, TruthReading
 from lab.telemetry.truth.readings import Kind, encoded
 from workload.statements import parse
 
-INTERVAL_S = 1.0
 # Sizes and buckets are read with each of so many readings.
 SELDOM = 10
 RETRY_S = 5.0
@@ -52,8 +50,8 @@ class Telemetry(Protocol):
         """A source (`postgres`, or a service) did not answer."""
 
 
-class Sampler:
-    """Offers a reading each second; start it with `with`."""
+class Sampler(SamplingThread):
+    """Offers a reading each second."""
 
     def __init__(
         self,
@@ -61,48 +59,29 @@ class Sampler:
         offer: Callable[[Sequence[Record]], bool],
         telemetry: Telemetry,
     ) -> None:
-        self._target = database.dsn(settings, Role.LAB)
+        super().__init__(
+            settings, name="truth", application_name="credit-lab-truth", retry_s=RETRY_S
+        )
         self._services = clients(settings)
         self._offer = offer
         self._telemetry = telemetry
         self._ticks = 0
         self._not_before: dict[str, float] = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="truth", daemon=True)
 
-    def __enter__(self) -> "Sampler":
-        """Start reading."""
-        self._thread.start()
-        return self
+    def take(self, connection: Connection) -> None:
+        """Offer one reading."""
+        records = self.read(connection)
+        self._telemetry.truth_read(
+            records[0].took_ns / 1e9, sum(len(one.payload) for one in records)
+        )
+        self._offer(records)
 
-    def __exit__(self, *_: object) -> None:
-        """Stop after the current reading."""
-        self._stop.set()
-        self._thread.join()
+    def failed(self, error: DatabaseError) -> None:
+        """Count a failed reading of PostgreSQL."""
+        del error
+        self._telemetry.truth_failed("postgres")
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                with database.connect(
-                    self._target, application_name="credit-lab-truth", connect_timeout_s=2
-                ) as connection:
-                    self._follow(connection)
-            except DatabaseError:
-                self._telemetry.truth_failed("postgres")
-                self._stop.wait(RETRY_S)
-
-    def _follow(self, connection: database.Connection) -> None:
-        due = time.monotonic()
-        while not self._stop.wait(max(due - time.monotonic(), 0)):
-            records = self.read(connection)
-            self._telemetry.truth_read(
-                records[0].took_ns / 1e9, sum(len(one.payload) for one in records)
-            )
-            self._offer(records)
-            # Missed readings are skipped.
-            due = max(due + INTERVAL_S, time.monotonic())
-
-    def read(self, connection: database.Connection) -> list[TruthReading]:
+    def read(self, connection: Connection) -> list[TruthReading]:
         """Read all sources once; counters first.
 
         Raises:
