@@ -11,7 +11,7 @@ from rich.text import Text
 
 from lab.cli.views import figures
 from lab.compare.costs import costs
-from lab.compare.side import Truth
+from lab.compare.side import TruthSide
 from lab.drills import matrix
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
@@ -37,7 +37,7 @@ def decision_sheet(
             "Run all of them (about an hour): ./creditlab drill all"
             " Or one: ./creditlab drill run row-lock-chain"
         )
-    truth = Truth(settings)
+    truth = TruthSide(settings)
     by_role, _ = costs(truth)
     made = sheet(found, by_role, (truth.trouble or "").partition("\n")[0])
     if file:

@@ -13,7 +13,7 @@ from lab.compare.readings import Moment
 from lab.compare.side import interval_s
 from lab.compare.stages import Observed, Window
 from lab.datadog.account import Account
-from lab.datadog.api import Api, Sample, Series
+from lab.datadog.api import Api, DatadogSeries, Sample
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
 from lab.foundation.timestamps import NS_PER_S
@@ -47,7 +47,7 @@ class DatadogAccount(Datadog):
         self._api = api
         self._until_s = window.now_ns // NS_PER_S
         self._since_s = window.since_ns // NS_PER_S
-        self._found: dict[str, list[Series]] = {}
+        self._found: dict[str, list[DatadogSeries]] = {}
 
     @property
     def source(self) -> str:
@@ -164,7 +164,7 @@ class DatadogAccount(Datadog):
         return {signature for signature in plans | sampled if signature}
 
     def _queries(
-        self, column: str, scope: str, belongs: Callable[[Series], bool]
+        self, column: str, scope: str, belongs: Callable[[DatadogSeries], bool]
     ) -> Observed | None:
         name, factor = QUERIES[column]
         metric = f"postgresql.queries.{name}"
@@ -177,7 +177,7 @@ class DatadogAccount(Datadog):
         return f"sum:{asked.name}{{{scope}}}{suffix}"
 
     def _observed(
-        self, found: Sequence[Series], metric: str, *, scale: float = 1.0, is_rate: bool
+        self, found: Sequence[DatadogSeries], metric: str, *, scale: float = 1.0, is_rate: bool
     ) -> Observed | None:
         """Return what points add up to. They are of Datadog's intervals, not of the moments of the check."""
         series = [one for one in found if one.points]
@@ -200,7 +200,7 @@ class DatadogAccount(Datadog):
             points=_summed(series, scale if is_rate else scale / every_s),
         )
 
-    def _asked(self, query: str) -> list[Series]:
+    def _asked(self, query: str) -> list[DatadogSeries]:
         if self.trouble:
             return []
         if query not in self._found:
@@ -217,11 +217,11 @@ class DatadogAccount(Datadog):
         return f"{self._account.web_url}/metric/explorer?exp_metric={metric}"
 
 
-def _values(found: Sequence[Series]) -> list[float]:
+def _values(found: Sequence[DatadogSeries]) -> list[float]:
     return [value for one in found for _, value in one.points]
 
 
-def _summed(found: Sequence[Series], scale: float) -> tuple[tuple[int, float], ...]:
+def _summed(found: Sequence[DatadogSeries], scale: float) -> tuple[tuple[int, float], ...]:
     sums: dict[int, float] = {}
     for one in found:
         for at, value in one.points:
@@ -230,7 +230,7 @@ def _summed(found: Sequence[Series], scale: float) -> tuple[tuple[int, float], .
     return tuple(sorted(sums.items()))
 
 
-def _newest_ns(found: Sequence[Series]) -> int:
+def _newest_ns(found: Sequence[DatadogSeries]) -> int:
     """When the last point ends: Datadog stamps each with the beginning of its interval."""
     ends = [one.points[-1][0] + one.interval_s for one in found if one.points]
     return round(max(ends, default=0.0) * NS_PER_S)

@@ -1,7 +1,7 @@
 """The cost of monitoring for the database, from its own statistics by role."""
 
 from lab.compare.answers import Cost
-from lab.compare.side import Truth
+from lab.compare.side import TruthSide
 
 WINDOW = "SELECT extract(epoch FROM clock_timestamp() - stats_reset) FROM pg_stat_statements_info"
 ROLES = """
@@ -13,7 +13,7 @@ WHERE r.rolname IN ('credit_app', 'credit_owner', 'datadog', 'datadog_explain', 
 GROUP BY r.rolname ORDER BY 3 DESC"""
 
 
-def costs(truth: Truth) -> tuple[tuple[Cost, ...], float]:
+def costs(truth: TruthSide) -> tuple[tuple[Cost, ...], float]:
     """Return the cost of each role, averaged since the last statistics reset, and the seconds since then."""
     window = truth.ask(WINDOW)
     seconds = max(float(window[0][0]), 1.0) if window else 1.0

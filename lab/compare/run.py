@@ -12,7 +12,7 @@ from lab.compare.questions import cost, load, plans, server, sessions, statement
 from lab.compare.questions.case import Case
 from lab.compare.readings import Readings
 from lab.compare.resources import gathered
-from lab.compare.side import READ_WITHIN_S, Prometheus, Truth
+from lab.compare.side import READ_WITHIN_S, PrometheusSide, TruthSide
 from lab.compare.stages import Window
 from lab.foundation import clock
 from lab.foundation.paths import Paths
@@ -51,7 +51,7 @@ def run(
     window = common_window(
         asked,
         readings.begins,
-        [Prometheus(settings, earlier).oldest_ns, Datadog(settings, asked).oldest_ns],
+        [PrometheusSide(settings, earlier).oldest_ns, Datadog(settings, asked).oldest_ns],
     )
     begin_ns, end_ns = readings.aligned(window.since_ns, window.now_ns)
     aligned = Window(since_ns=begin_ns, now_ns=end_ns)
@@ -59,9 +59,9 @@ def run(
         case = Case(
             window=window,
             readings=readings,
-            truth=Truth(settings),
-            prometheus=Prometheus(settings, window),
-            aligned=Prometheus(settings, aligned),
+            truth=TruthSide(settings),
+            prometheus=PrometheusSide(settings, window),
+            aligned=PrometheusSide(settings, aligned),
             datadog=datadog,
         )
         rows = tuple(row for module in QUESTIONS for row in module.compare(case))

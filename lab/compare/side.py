@@ -11,8 +11,7 @@ from typing import Any
 
 from lab.clients import database
 from lab.clients.database import Role
-from lab.clients.prometheus import Prometheus as Server
-from lab.clients.prometheus import PrometheusError, Series
+from lab.clients.prometheus import Prometheus, PrometheusError, Series
 from lab.compare.answers import Answer, cannot
 from lab.compare.readings import Moment, continued
 from lab.compare.stages import Observed, Window
@@ -31,11 +30,11 @@ SELECT queryid, substring(query FROM 'statement=''([a-z_]+)''[*]/') FROM pg_stat
 WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND queryid IS NOT NULL"""
 
 
-class Prometheus:
+class PrometheusSide:
     """The answers of Prometheus at the end of a window."""
 
     def __init__(self, settings: LabSettings, window: Window) -> None:
-        self._server = Server.of(settings, timeout_s=READ_WITHIN_S)
+        self._server = Prometheus.of(settings, timeout_s=READ_WITHIN_S)
         self._links = Links.of(settings)
         self.window = window
         self.trouble: str | None = None
@@ -197,7 +196,7 @@ def rates(totals: Sequence[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
     )
 
 
-class Truth:
+class TruthSide:
     """PostgreSQL itself, queried now as `lab` with pg_monitor's privileges."""
 
     def __init__(self, settings: LabSettings) -> None:

@@ -38,7 +38,7 @@ Body = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Series:
+class DatadogSeries:
     """One series of a query: `points` of (seconds since 1970, value), each for `interval_s`."""
 
     tags: Mapping[str, str]
@@ -145,7 +145,7 @@ class Api:
         with self._asking(f'the event "{title}"'):
             _json(self._events.create_event(cast("Any", body)))
 
-    def series(self, query: str, *, since_s: int, until_s: int) -> list[Series]:
+    def series(self, query: str, *, since_s: int, until_s: int) -> list[DatadogSeries]:
         """Return the series of a metrics query between two times, in seconds since 1970."""
         with self._asking(f"the query {query}"):
             answer = _object(_json(self._metrics.query_metrics(since_s, until_s, query)))
@@ -241,9 +241,9 @@ def _objects(value: Any) -> list[Body]:
     return [_object(item) for item in value]
 
 
-def _series(found: Body) -> Series:
+def _series(found: Body) -> DatadogSeries:
     points = ((at_ms / 1000, value) for at_ms, value in found["pointlist"])
-    return Series(
+    return DatadogSeries(
         tags=dict(tag.split(":", 1) for tag in found["tag_set"]),
         points=tuple((at, float(value)) for at, value in points if value is not None),
         interval_s=float(found["interval"]),

@@ -12,7 +12,7 @@ from lab.drilldown.index_advice import IndexAdvice
 from lab.drilldown.plan_history import PlanPeriod, TableTouched, periods, tables_touched
 from lab.drilldown.queries import APPLICATION, SQL, QuerySummary, queryids_of, signatures_of, top
 from lab.drilldown.sampling import sampled_away
-from lab.drilldown.series import Series, series
+from lab.drilldown.series import StatementSeries, series
 from lab.foundation.suggestions import unknown
 from lab.foundation.timestamps import moment, ms, nanoseconds
 from lab.telemetry.store import Reader
@@ -62,7 +62,7 @@ class Query:
     plans: tuple[PlanPeriod, ...]
     slowest: tuple[SlowExecution, ...]
     tables: tuple[TableTouched, ...]
-    series: Series
+    series: StatementSeries
     advice: IndexAdvice | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
 

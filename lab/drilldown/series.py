@@ -39,7 +39,7 @@ class Point:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Series:
+class StatementSeries:
     """Both observers over a window.
 
     Attributes:
@@ -71,7 +71,7 @@ def series(
     since: datetime,
     until: datetime,
     role: str | None,
-) -> Series:
+) -> StatementSeries:
     """Return calls and mean time of queryids by both observers, in a window rounded up to whole steps."""
     window = _Window.of(queryids, role, since=since, until=until)
     absent: dict[str, str] = {}
@@ -122,7 +122,7 @@ class _Window:
 
 def _compared(
     points: tuple[Point, ...], step_s: int, source: str | None, absent: Mapping[str, str]
-) -> Series:
+) -> StatementSeries:
     """Compare the sums; a step without DBM data has no calls, because DBM sends changes only, no zeros."""
     known = [point for point in points if point.prometheus]
     prometheus = _sum(point.prometheus for point in known) if known else None
@@ -133,7 +133,7 @@ def _compared(
         share = round(calls / prometheus.calls, 4) if prometheus.calls else None
         if prometheus.mean_ms is not None and dbm.mean_ms is not None:
             mean = round(prometheus.mean_ms - dbm.mean_ms, 3)
-    return Series(
+    return StatementSeries(
         step_s=step_s,
         points=points,
         prometheus=prometheus,

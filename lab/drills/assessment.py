@@ -9,7 +9,7 @@ from lab.drills import coverage
 from lab.drills.drill import Drill
 from lab.drills.journal import Journal, Step
 from lab.drills.runner import Run
-from lab.drills.running import Place
+from lab.drills.running import DrillFiles
 from lab.drills.scene import Scene
 from lab.drills.stretches import append
 from lab.foundation import statefile
@@ -83,7 +83,7 @@ def assess(drill: Drill, run: Run, settings: LabSettings, reporter: Reporter) ->
     if run.proven_ns is not None:
         truth = truth_of(drill, run, frozenset())
         found = stretch(evidence, truth, {drill.name: drill.signals}, fault=True)
-        append(Place(Paths.of(settings)), found)
+        append(DrillFiles(Paths.of(settings)), found)
     reporter.done("verdicts", f"{coverage.seen(drill, assessment.verdicts)} observers saw it")
     return assessment
 
@@ -185,7 +185,7 @@ def _queryids(drill: Drill, settings: LabSettings) -> frozenset[int]:
 
 
 def _keep(assessment: Assessment, settings: LabSettings) -> None:
-    place = Place(Paths.of(settings))
+    place = DrillFiles(Paths.of(settings))
     run = assessment.run
     statefile.write(place.runs / f"{run.run}.json", assessment.encoded())
     summary = {verdict.observer.value: verdict.seen.value for verdict in assessment.verdicts}

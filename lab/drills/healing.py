@@ -13,9 +13,9 @@ from lab.drills import catalogue, reporting
 from lab.drills.errors import NotHealedError, UnknownDrillError
 from lab.drills.journal import Journal, Step
 from lab.drills.reporting import DrillReport
-from lab.drills.running import Memo, Place, Running
+from lab.drills.running import DrillFiles, Memo, Running
 from lab.drills.scene import Scene
-from lab.drills.sessions import APPLICATION, Sessions
+from lab.drills.sessions import APPLICATION, DrillSessions
 from lab.foundation.errors import DatabaseError, LabError
 from lab.foundation.lock import LockedError
 from lab.foundation.paths import Paths
@@ -42,7 +42,7 @@ def heal_abandoned(settings: LabSettings, reporter: Reporter) -> None:
     Raises:
         NotHealedError: when healing fails.
     """
-    place = Place(Paths.of(settings))
+    place = DrillFiles(Paths.of(settings))
     with suppress(DamagedError):  # then the journal has what may be left
         left = place.read()
         if left is None or left.runner():
@@ -54,7 +54,7 @@ def heal_abandoned(settings: LabSettings, reporter: Reporter) -> None:
         return  # a runner has started, and heals first
 
 
-def heal_leftovers(settings: LabSettings, place: Place, reporter: Reporter) -> Running | None:
+def heal_leftovers(settings: LabSettings, place: DrillFiles, reporter: Reporter) -> Running | None:
     """Heal what a killed runner has left, and return its drill; the caller holds the lock."""
     left = _left(place)
     if left is None:
@@ -63,7 +63,7 @@ def heal_leftovers(settings: LabSettings, place: Place, reporter: Reporter) -> R
     scene = Scene(
         settings=settings,
         intensity=left.intensity,
-        sessions=Sessions(settings, NoTracing()),
+        sessions=DrillSessions(settings, NoTracing()),
         memo=Memo(place, left),
     )
     reporter.begin("leftover", f"{left.drill}, whose runner {left.pid} is gone")
@@ -73,7 +73,7 @@ def heal_leftovers(settings: LabSettings, place: Place, reporter: Reporter) -> R
     return left
 
 
-def _left(place: Place) -> Running | None:
+def _left(place: DrillFiles) -> Running | None:
     """Return the drill whose fault may be present; for a damaged file, from the journal."""
     try:
         left = place.read()
@@ -88,7 +88,7 @@ def _left(place: Place) -> Running | None:
     return left
 
 
-def _by_journal(place: Place) -> Running | None:
+def _by_journal(place: DrillFiles) -> Running | None:
     """Return the last drill, without its memo, if the journal has its injection and no heal."""
     entries = list(Journal(place.journal).entries())
     own = [entry for entry in entries if entry.run == entries[-1].run]
@@ -99,7 +99,9 @@ def _by_journal(place: Place) -> Running | None:
     return Running(run=begun.run, drill=begun.drill, intensity=1.0, pid=1, began_ns=begun.at_ns)
 
 
-def heal(drill: "Drill", scene: Scene, running: Running, place: Place, reporter: Reporter) -> None:
+def heal(
+    drill: "Drill", scene: Scene, running: Running, place: DrillFiles, reporter: Reporter
+) -> None:
     """End the sessions, undo what outlives them, and wait until PostgreSQL shows no session of the drill.
 
     Raises:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lab.drills.assessment import Assessment
 from lab.drills.journal import Entry, Journal, Step
-from lab.drills.running import Place
+from lab.drills.running import DrillFiles
 from lab.foundation import statefile
 from lab.foundation.statefile import DamagedError
 
@@ -50,7 +50,7 @@ class Past:
 class History:
     """The runs of one lab."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: DrillFiles) -> None:
         self._place = place
 
     @property

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from lab.drills.sessions import Session
+from lab.drills.sessions import DrillSession
 
 # The last column of such a statement. The client's time is longer when the client waits for a processor.
 SERVER_SECONDS = "extract(epoch FROM clock_timestamp() - statement_timestamp())::float"
@@ -22,7 +22,7 @@ class MinimumDuration:
 
     def __init__(
         self,
-        run: Callable[[Session, int], float],
+        run: Callable[[DrillSession, int], float],
         size: int,
         *,
         at_least_s: float,
@@ -32,7 +32,7 @@ class MinimumDuration:
         self._most = size * MOST
         self._at_least_s = at_least_s
 
-    def __call__(self, session: Session) -> None:
+    def __call__(self, session: DrillSession) -> None:
         """Do one round."""
         size = self._size
         took = max(self._run(session, size), 0.001)

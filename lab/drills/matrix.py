@@ -11,7 +11,7 @@ from lab.drills import history
 from lab.drills.assessment import Assessment, judge_again
 from lab.drills.catalogue import DRILLS
 from lab.drills.drill import Drill
-from lab.drills.running import Place
+from lab.drills.running import DrillFiles
 from lab.foundation import clock
 from lab.foundation.outcome import Outcome
 from lab.foundation.paths import Paths
@@ -96,7 +96,7 @@ def machine() -> str:
 
 
 def _kept(settings: LabSettings) -> Iterable[Assessment]:
-    for path in Place(Paths.of(settings)).runs.glob("*.json"):
+    for path in DrillFiles(Paths.of(settings)).runs.glob("*.json"):
         found = history.kept(path)
         if found and found.run.drill in DRILLS:
             yield found

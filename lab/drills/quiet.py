@@ -14,7 +14,7 @@ from lab.drills.catalogue import DRILLS
 from lab.drills.healing import heal_leftovers
 from lab.drills.journal import Journal, Step
 from lab.drills.minutes import quiet_minute, signals_by_drill
-from lab.drills.running import Place
+from lab.drills.running import DrillFiles
 from lab.drills.stretches import append
 from lab.foundation import clock, processors
 from lab.foundation.outcome import Outcome
@@ -66,7 +66,7 @@ def watch(settings: LabSettings, *, for_s: float, reporter: Reporter) -> Watch:
     Raises:
         LockedError: when a drill runs.
     """
-    place = Place(Paths.of(settings))
+    place = DrillFiles(Paths.of(settings))
     stretches = max(1, round(for_s * NS_PER_S / STRETCH_NS))
     alarms: list[FalsePositive] = []
     no_data: dict[Observer, str] = {}
@@ -116,7 +116,7 @@ def _evidence(settings: LabSettings, begin_ns: int, end_ns: int) -> Evidence:
     return collect(settings, signals, since_ns=begin_ns - BEFORE_NS, until_ns=end_ns + SETTLES_NS)
 
 
-def _last_heal_ns(place: Place) -> int:
+def _last_heal_ns(place: DrillFiles) -> int:
     healed = (e.at_ns for e in Journal(place.journal).entries() if e.step == Step.HEALED.value)
     return max(healed, default=0)
 

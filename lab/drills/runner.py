@@ -20,9 +20,9 @@ from lab.drills.healing import heal, heal_leftovers
 from lab.drills.interruption import at_most_once
 from lab.drills.journal import Journal, Step
 from lab.drills.reporting import DrillReport
-from lab.drills.running import Memo, Place, Running
+from lab.drills.running import DrillFiles, Memo, Running
 from lab.drills.scene import Scene
-from lab.drills.sessions import Sessions
+from lab.drills.sessions import DrillSessions
 from lab.foundation import clock
 from lab.foundation.errors import DatabaseError, LabError
 from lab.foundation.outcome import Outcome
@@ -89,7 +89,7 @@ def run(
         DrillError: when the lab is down.
         NotHealedError: when the fault could not be healed.
     """
-    place = Place(Paths.of(settings))
+    place = DrillFiles(Paths.of(settings))
     with place.locked():
         heal_leftovers(settings, place, reporter)
         _require_lab(settings)
@@ -104,7 +104,7 @@ def run(
         scene = Scene(
             settings=settings,
             intensity=options.intensity,
-            sessions=Sessions(settings, tracing or NoTracing()),
+            sessions=DrillSessions(settings, tracing or NoTracing()),
             memo=Memo(place, running),
         )
         done = _Course(drill, scene, running, place, reporter).follow(options.duration_s)
@@ -117,7 +117,7 @@ class _Course:
     """One drill under way."""
 
     def __init__(
-        self, drill: Drill, scene: Scene, running: Running, place: Place, reporter: Reporter
+        self, drill: Drill, scene: Scene, running: Running, place: DrillFiles, reporter: Reporter
     ) -> None:
         self._drill = drill
         self._scene = scene
@@ -222,7 +222,7 @@ def _require_lab(settings: LabSettings) -> None:
         raise DrillError(f"A drill needs a running lab. Start it: ./creditlab up\n{seen}")
 
 
-def _verified(done: Run, settings: LabSettings, place: Place, reporter: Reporter) -> Run:
+def _verified(done: Run, settings: LabSettings, place: DrillFiles, reporter: Reporter) -> Run:
     reporter.begin("verify")
     try:
         report = verify.run(settings, window_s=VERIFY_WINDOW_S, progress=reporter.wait)

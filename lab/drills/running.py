@@ -35,7 +35,7 @@ class Running:
         return process_of(self.pid, self.created)
 
 
-class Place:
+class DrillFiles:
     """The files of the drills in a state directory."""
 
     def __init__(self, paths: Paths) -> None:
@@ -95,7 +95,7 @@ class Place:
 class Memo(MutableMapping[str, str]):
     """A running drill's memo; each change is on disk before it returns."""
 
-    def __init__(self, place: Place, running: Running) -> None:
+    def __init__(self, place: DrillFiles, running: Running) -> None:
         self._place = place
         self._running = running
 

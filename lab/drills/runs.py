@@ -13,8 +13,8 @@ from lab.drills.catalogue import DRILLS
 from lab.drills.drill import Drill
 from lab.drills.reporting import DrillReport
 from lab.drills.runner import Options, Run
-from lab.drills.running import Place
-from lab.drills.series import Series
+from lab.drills.running import DrillFiles
+from lab.drills.series import DrillSeries
 from lab.drills.summary import detections
 from lab.foundation.errors import LabError
 from lab.foundation.outcome import Outcome
@@ -28,7 +28,7 @@ from lab.verify import Report
 class VerifiedSeries:
     """A series of drills, and what verify found after the last one."""
 
-    series: Series
+    series: DrillSeries
     verified: Report
 
     @property
@@ -46,7 +46,7 @@ class VerifiedSeries:
 
 def to_verdicts(
     drills: Sequence[Drill], settings: LabSettings, *, options: Options, reporter: Reporter
-) -> Series:
+) -> DrillSeries:
     """Run drills in their order, each to its verdicts.
 
     Raises:
@@ -58,7 +58,7 @@ def to_verdicts(
         done = runner.run(drill, settings, options=options, reporter=reporter, tracing=traced)
         _announce(drill, done, reporter)
         assessed = assess(drill, done, settings, reporter)
-        reporting.send(settings, DrillReport(detections=detections(Place(Paths.of(settings)))))
+        reporting.send(settings, DrillReport(detections=detections(DrillFiles(Paths.of(settings)))))
         return assessed
 
     def settle(healed_ns: int, following: Drill) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from lab.clients import database
 from lab.clients.database import Role
-from lab.drills.sessions import Sessions
+from lab.drills.sessions import DrillSessions
 from lab.foundation.settings import LabSettings
 from workload.tracing import NoTracing
 
@@ -24,14 +24,14 @@ class Scene:
 
     settings: LabSettings
     intensity: float
-    sessions: Sessions
+    sessions: DrillSessions
     memo: MutableMapping[str, str]
 
     @classmethod
     def read_only(cls, settings: LabSettings) -> Self:
         """Return a scene for queries only."""
         return cls(
-            settings=settings, intensity=1.0, sessions=Sessions(settings, NoTracing()), memo={}
+            settings=settings, intensity=1.0, sessions=DrillSessions(settings, NoTracing()), memo={}
         )
 
     def times(self, number: float, *, at_least: int = 1) -> int:

@@ -14,7 +14,7 @@ GIVE_UP_AFTER = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Series:
+class DrillSeries:
     """The runs that were judged, and why each of the others was not."""
 
     assessments: tuple[Assessment, ...]
@@ -27,7 +27,7 @@ def follow(
     run: Callable[[Drill], Assessment],
     settle: Callable[[int, Drill], None],
     reporter: Reporter,
-) -> Series:
+) -> DrillSeries:
     """Run the drills in their order; stop after three in a row that cannot be run.
 
     Args:
@@ -59,4 +59,4 @@ def follow(
             failed.append(f"{drill.name}: {error}")
             reporter.done("not run", str(error).splitlines()[0])
             healed_ns, in_a_row = clock.now_ns(), in_a_row + 1
-    return Series(assessments=tuple(assessments), failed=tuple(failed))
+    return DrillSeries(assessments=tuple(assessments), failed=tuple(failed))

@@ -37,7 +37,7 @@ def statements(text: str, service: str = APPLICATION) -> Mapping[str, Statement]
     return {statement.name: statement for statement in parse(text, service=service)}
 
 
-class Session:
+class DrillSession:
     """One session of a drill, passed to its unit of work."""
 
     def __init__(self, connection: Connection, ending: threading.Event) -> None:
@@ -57,10 +57,10 @@ class Session:
         return self._ending.wait(seconds)
 
 
-Work = Callable[[Session], object]
+Work = Callable[[DrillSession], object]
 
 
-class Sessions:
+class DrillSessions:
     """All sessions of one run; `end` ends them, also in the middle of a statement."""
 
     def __init__(
@@ -158,7 +158,7 @@ class Sessions:
                 self._note(error)
 
     @contextmanager
-    def _session(self, role: Role) -> Iterator[Session]:
+    def _session(self, role: Role) -> Iterator[DrillSession]:
         target = database.dsn(self._settings, role)
         with database.connect(target, application_name=self._application) as connection:
             with self._lock:
@@ -166,7 +166,7 @@ class Sessions:
             try:
                 for setting in PREPARE:
                     database.rows(connection, setting)
-                yield Session(connection, self._ending)
+                yield DrillSession(connection, self._ending)
             finally:
                 with self._lock:
                     self._connections.discard(connection)

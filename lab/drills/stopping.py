@@ -7,7 +7,7 @@ import psutil
 
 from lab.drills.errors import DrillError
 from lab.drills.healing import heal_leftovers
-from lab.drills.running import Place, Running
+from lab.drills.running import DrillFiles, Running
 from lab.foundation.paths import Paths
 from lab.foundation.readiness import await_state
 from lab.foundation.reporter import Reporter
@@ -24,7 +24,7 @@ def stop(settings: LabSettings, reporter: Reporter) -> Running | None:
         NotReadyError: when the runner does not end in time.
         NotHealedError: when the fault that a killed runner has left cannot be healed.
     """
-    place = Place(Paths.of(settings))
+    place = DrillFiles(Paths.of(settings))
     with suppress(DamagedError):  # set aside below
         found = place.read()
         if found is None:
@@ -35,7 +35,9 @@ def stop(settings: LabSettings, reporter: Reporter) -> Running | None:
         return heal_leftovers(settings, place, reporter)
 
 
-def _healed_by(runner: psutil.Process, running: Running, place: Place, reporter: Reporter) -> bool:
+def _healed_by(
+    runner: psutil.Process, running: Running, place: DrillFiles, reporter: Reporter
+) -> bool:
     """Signal the runner to heal, and wait for it; return False when it ended without a heal."""
 
     def under_way() -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from lab.drills.running import Place
+from lab.drills.running import DrillFiles
 from lab.foundation import statefile
 from lab.foundation.errors import LabError
 from lab.judge.tuning import Stretch
@@ -18,7 +18,7 @@ MAX_BYTES = 8_000_000
 KEPT_LINES = 1_000
 
 
-def append(place: Place, found: Stretch) -> None:
+def append(place: DrillFiles, found: Stretch) -> None:
     """Add a stretch to the file of the lab; the oldest lines are dropped when it is too long."""
     path = place.minutes
     if path.exists() and path.stat().st_size > MAX_BYTES:

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from lab.drills.history import History, latest
 from lab.drills.journal import Step
 from lab.drills.reporting import Detection, Detections, DrillReport, Name
-from lab.drills.running import Place
+from lab.drills.running import DrillFiles
 from lab.foundation import statefile
 from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
@@ -27,7 +27,7 @@ class Summary:
     detections: Detections = ()
 
 
-def detections(place: Place) -> tuple[Detection, ...]:
+def detections(place: DrillFiles) -> tuple[Detection, ...]:
     """Return the verdicts of the latest judged run of each drill."""
     history = History(place)
     runs = latest([past for past in history.runs() if past.at(Step.VERDICT)])
@@ -48,7 +48,7 @@ class SummaryFile:
     """The summary of the console's own state directory, else the one that a runner elsewhere reported."""
 
     def __init__(self, paths: Paths) -> None:
-        self._place = Place(paths)
+        self._place = DrillFiles(paths)
         self._reported = paths.drills / "reported.json"
         self._known: tuple[tuple[object, ...], Summary] | None = None
 

@@ -15,7 +15,7 @@ import msgspec
 from lab.drills import tracing
 from lab.drills.drill import Proof
 from lab.drills.scene import Scene
-from lab.drills.sessions import Sessions
+from lab.drills.sessions import DrillSessions
 from lab.exam.items import Fault
 from lab.exam.mechanisms import MECHANISMS, PREPARED, Mechanism, herring
 from lab.exam.secrecy import be_unreadable
@@ -69,7 +69,7 @@ def main() -> None:
     settings = running_settings(LabSettings.load())
     application = part.fault.culprits[0]
     traced = tracing.start(settings, application)
-    sessions = Sessions(settings, traced, application)
+    sessions = DrillSessions(settings, traced, application)
     scene = Scene(settings=settings, intensity=part.fault.intensity, sessions=sessions, memo={})
     injected_ns = clock.now_ns()
     try:

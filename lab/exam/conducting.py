@@ -14,7 +14,7 @@ import psutil
 from lab import verify
 from lab.drills import processes
 from lab.drills.interruption import at_most_once
-from lab.drills.running import Place as Drills
+from lab.drills.running import DrillFiles as Drills
 from lab.exam import ending, restoring, sealing, truth
 from lab.exam.actor import Part
 from lab.exam.cast import Actor

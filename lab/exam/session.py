@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from lab.drills.running import Place as Drills
+from lab.drills.running import DrillFiles as Drills
 from lab.exam import abandoned, ending
 from lab.exam.conducting import Order
 from lab.exam.doors import Door

@@ -21,7 +21,7 @@ _ROWS_PER_PROPOSAL = 17  # with its analysis, contract and payments: measured
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class SeedPlan:
     """One seed: `scale` 1 is 10,000 customers; all seeded times are before the date `reference`."""
 
     scale: Decimal

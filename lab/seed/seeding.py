@@ -16,7 +16,7 @@ from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
 from lab.seed.batches import COLUMNS
 from lab.seed.load import load
-from lab.seed.plan import Plan
+from lab.seed.plan import SeedPlan
 from lab.seed.progress import Progress, Report, Step
 
 APPLICATION = "credit-lab seed"
@@ -76,7 +76,7 @@ def ensure(
         UnseededDataError: when there are rows, but no seed.
         DatabaseError: when PostgreSQL cannot be reached or refuses a statement; nothing was kept.
     """
-    plan = Plan(
+    plan = SeedPlan(
         scale=Decimal(str(settings.seed_scale)),
         random_seed=settings.seed_random_seed,
         reference=reference or clock.today(),
@@ -100,8 +100,8 @@ def ensure(
 
 
 def _load(
-    target: str, plan: Plan, required: Collection[str], report: Report
-) -> tuple[Plan, Counter[str]]:
+    target: str, plan: SeedPlan, required: Collection[str], report: Report
+) -> tuple[SeedPlan, Counter[str]]:
     with connect(target, application_name=APPLICATION, autocommit=False) as connection:
         # Of two concurrent seeds, the second waits here, then finds the first one's manifest.
         rows(connection, f"LOCK TABLE seed_manifest, {', '.join(COLUMNS)}")
@@ -119,7 +119,7 @@ def _load(
     return plan, loaded
 
 
-def _recorded(connection: Connection, plan: Plan, required: Collection[str]) -> Plan | None:
+def _recorded(connection: Connection, plan: SeedPlan, required: Collection[str]) -> SeedPlan | None:
     """Return the plan of the seed in the database; None when it is not seeded."""
     manifest = rows(connection, "SELECT scale, random_seed FROM seed_manifest")
     if not manifest:
@@ -152,7 +152,7 @@ def _require_empty(connection: Connection) -> None:
             )
 
 
-def _record(connection: Connection, plan: Plan, loaded: Counter[str]) -> None:
+def _record(connection: Connection, plan: SeedPlan, loaded: Counter[str]) -> None:
     rows(
         connection,
         "INSERT INTO seed_manifest"

@@ -16,7 +16,7 @@ from lab.drills.catalogue import DRILLS
 from lab.drills.faults import missing_index
 from lab.drills.journal import Journal
 from lab.drills.runner import Options, run
-from lab.drills.running import Place
+from lab.drills.running import DrillFiles
 from lab.foundation.paths import Paths
 from lab.foundation.readiness import await_state
 from lab.foundation.settings import ROOT
@@ -43,7 +43,7 @@ def ask(lab: Lab, sql: str) -> object:
 
 def steps(lab: Lab, run_id: str) -> list[str]:
     """Return the steps of a run that the journal holds."""
-    entries = Journal(Place(Paths.of(lab.settings)).journal).entries()
+    entries = Journal(DrillFiles(Paths.of(lab.settings)).journal).entries()
     return [entry.step for entry in entries if entry.run == run_id]
 
 
@@ -59,7 +59,7 @@ def call(lab: Lab, *arguments: str) -> "subprocess.Popen[str]":
 
 def dropped(lab: Lab) -> str | None:
     """Probe: None when the index is gone and the runner is known."""
-    if Place(Paths.of(lab.settings)).read() is None:
+    if DrillFiles(Paths.of(lab.settings)).read() is None:
         return "no drill runs"
     return None if ask(lab, INDEX) == 0 else "the index is there"
 
@@ -76,7 +76,7 @@ def test_a_fault_is_proven_and_nothing_of_it_is_left(lab: Lab, name: str) -> Non
     assert done.proven_ns is not None, done.proof
     assert done.held, done.proof
     assert done.injected_ns <= done.proven_ns < done.healed_ns
-    assert Place(Paths.of(lab.settings)).read() is None
+    assert DrillFiles(Paths.of(lab.settings)).read() is None
     assert ask(lab, SESSIONS) == 0
     assert steps(lab, done.run) == ["inject", "proven", "heal", "healed"]
 
@@ -90,7 +90,7 @@ def test_ctrl_c_heals(lab: Lab) -> None:
     assert drill.returncode == -signal.SIGINT, told
     assert "Traceback" not in told
     assert ask(lab, INDEX) == 1
-    assert Place(Paths.of(lab.settings)).read() is None
+    assert DrillFiles(Paths.of(lab.settings)).read() is None
 
 
 def test_stop_ends_the_drill_that_runs(lab: Lab) -> None:
@@ -110,7 +110,7 @@ def test_the_next_command_heals_what_a_killed_runner_left(lab: Lab) -> None:
     """After kill -9 of the runner the index is missing, until the next command makes it again."""
     drill = call(lab, "drill", "run", missing_index.DRILL.name, "--for", "2m")
     await_state("the index is gone", partial(dropped, lab), within_s=60)
-    left = Place(Paths.of(lab.settings)).read()
+    left = DrillFiles(Paths.of(lab.settings)).read()
     assert left is not None
     os.kill(left.pid, signal.SIGKILL)
     drill.communicate(timeout=COMMAND_SECONDS)
@@ -127,7 +127,7 @@ def test_the_console_lists_what_was_broken(lab: Lab) -> None:
     console = f"http://127.0.0.1:{lab.settings.console_port}"
     with urllib.request.urlopen(f"{console}/drills?all=1", timeout=90) as answer:  # noqa: S310 - http, above
         page = answer.read().decode()
-    ran = {entry.drill for entry in Journal(Place(Paths.of(lab.settings)).journal).entries()}
+    ran = {entry.drill for entry in Journal(DrillFiles(Paths.of(lab.settings)).journal).entries()}
     assert ran
     assert [name for name in ran if f">{name}</a>" not in page] == []
 

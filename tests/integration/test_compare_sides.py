@@ -17,7 +17,7 @@ from lab.compare.costs import costs
 from lab.compare.intake import Datadog
 from lab.compare.readings import Readings
 from lab.compare.run import run
-from lab.compare.side import Prometheus, Truth
+from lab.compare.side import PrometheusSide, TruthSide
 from lab.compare.stages import Window
 from lab.foundation import clock
 from lab.foundation.paths import Paths
@@ -176,7 +176,7 @@ def test_the_truth_knows_the_workloads_names_and_no_others(
         for _ in range(2):
             rows(connection, STATEMENTS["applicant"].sql, {"customer_id": 1})
         rows(connection, "SELECT 1 AS nameless")
-    truth = Truth(settings)
+    truth = TruthSide(settings)
     names = truth.names
     assert list(names.values()) == ["applicant"]
     assert all(isinstance(queryid, int) for queryid in names)
@@ -196,7 +196,7 @@ def test_the_truth_knows_the_workloads_names_and_no_others(
 
 
 def test_a_prometheus_that_does_not_answer_is_asked_once(settings: LabSettings) -> None:
-    side = Prometheus(settings, last_minute())
+    side = PrometheusSide(settings, last_minute())
     assert side.ask("pg_up").why_not == side.trouble
     assert side.trouble
     assert "Prometheus does not answer" in side.trouble
@@ -268,7 +268,7 @@ def test_how_much_a_counter_has_grown_through_a_restart(
             within_s=WITHIN_S,
         )
         now_ns = clock.now_ns()
-        side = Prometheus(settings, Window(since_ns=now_ns - 600 * NS, now_ns=now_ns))
+        side = PrometheusSide(settings, Window(since_ns=now_ns - 600 * NS, now_ns=now_ns))
         grown = side.counter("calls_total")
         assert grown is not None
         # 7 before the restart, 3 until the first scrape after it, 5 since.
@@ -300,7 +300,7 @@ def test_what_observing_costs_is_by_role(database: Database, settings: LabSettin
     with database.connect(Role.APP) as connection:
         for _ in range(25):
             rows(connection, "SELECT count(*) FROM customers")
-        found, seconds = costs(Truth(settings))
+        found, seconds = costs(TruthSide(settings))
     by_role = {cost.role: cost for cost in found}
     app = by_role["credit_app"]
     assert seconds >= 1.0

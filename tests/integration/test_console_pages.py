@@ -19,7 +19,7 @@ from lab.bench.large_store import fill
 from lab.console.pages import PAGES
 from lab.console.pages.expression import EXAMPLES
 from lab.drills.journal import Entry, Step
-from lab.drills.running import Place
+from lab.drills.running import DrillFiles
 from lab.foundation.paths import Paths
 from lab.telemetry.store import (
     ActivityRound,
@@ -110,7 +110,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Execution]:
     bounds = Bounds(age_ns=24 * HOUR_NS, size_bytes=10**9)
     with Writer(store, bounds, Tally()) as writer:
         writer.commit(evil_records(time.time_ns() - 2 * 10**9), timeout_s=60)
-    journal = Place(Paths(state=state)).journal
+    journal = DrillFiles(Paths(state=state)).journal
     journal.parent.mkdir(parents=True)
     journal.write_bytes(b"\n".join(map(msgspec.json.encode, drill_steps())))
     return state, execution

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from lab.drills import reporting
 from lab.drills.reporting import PATH, Detection, DrillReport
-from lab.drills.running import Place, Running
+from lab.drills.running import DrillFiles, Running
 from lab.drills.summary import MAX_BYTES
 from lab.foundation import clock
 from lab.foundation.paths import Paths
@@ -40,7 +40,7 @@ def test_prometheus_reads_the_running_drill_from_a_console_that_requires_a_token
             console_port=console.port,
             embedded_agent_port=free_port(),
         )
-        place = Place(Paths.of(settings))
+        place = DrillFiles(Paths.of(settings))
         place.write(
             Running(
                 run="0" * 12,

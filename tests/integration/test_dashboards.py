@@ -19,7 +19,7 @@ from lab.clients.database import Role, rows
 from lab.drills.assessment import Assessment
 from lab.drills.journal import Journal, Step
 from lab.drills.runner import Run
-from lab.drills.running import Place
+from lab.drills.running import DrillFiles
 from lab.foundation import statefile
 from lab.foundation.paths import Paths
 from lab.foundation.readiness import await_state
@@ -71,7 +71,7 @@ def prometheus(
     """Prometheus, once it has seen the services, the exporter and its own rules at work."""
     folder = tmp_path_factory.mktemp("dashboards")
     settings = exporter_settings(database, folder)
-    judge_a_drill(Place(Paths.of(settings)))
+    judge_a_drill(DrillFiles(Paths.of(settings)))
     # When autovacuum comes by is chance.
     with database.connect(Role.SUPERUSER) as connection, connection.cursor() as cursor:
         cursor.execute("VACUUM audit_log")
@@ -85,7 +85,7 @@ def prometheus(
         yield prometheus
 
 
-def judge_a_drill(place: Place) -> None:
+def judge_a_drill(place: DrillFiles) -> None:
     """Write the journal and the verdicts of a drill that every observer detected."""
     run = "0" * 12
     done = Run(

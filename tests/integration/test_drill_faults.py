@@ -14,7 +14,7 @@ from lab.clients.database import Role, rows
 from lab.drills import catalogue
 from lab.drills.journal import Journal, Step
 from lab.drills.runner import Options, run
-from lab.drills.running import Place
+from lab.drills.running import DrillFiles
 from lab.drills.scene import Scene
 from lab.drills.sessions import APPLICATION
 from lab.foundation.outcome import Outcome
@@ -47,7 +47,7 @@ def test_a_fault_is_proven_held_and_healed(
 
 def assert_runs(seeded: Database, settings: LabSettings, name: str) -> None:
     drill, reporter = catalogue.find(name), Told()
-    place = Place(Paths.of(settings))
+    place = DrillFiles(Paths.of(settings))
     with seeded.connect(Role.LAB) as bystander:
         [[pid]] = rows(bystander, "SELECT pg_backend_pid()")
         done = run(

@@ -15,7 +15,7 @@ import pytest
 from lab.drills import healing, interruption, runner, running
 from lab.drills.drill import Drill, Proof
 from lab.drills.runner import Options, run
-from lab.drills.running import Place
+from lab.drills.running import DrillFiles
 from lab.drills.scene import Scene
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
@@ -71,7 +71,7 @@ def settings(database: Database, tmp_path: Path) -> LabSettings:
 
 def test_a_drill_is_healed_at_whatever_line_it_is_interrupted(settings: LabSettings) -> None:
     """Also between the memo and the injection, at the first line of the heal, and within the heal."""
-    place, interrupted, ignored = Place(Paths.of(settings)), 0, []
+    place, interrupted, ignored = DrillFiles(Paths.of(settings)), 0, []
     for number in count():
         fault = Fault()
         try:

@@ -13,7 +13,7 @@ from lab.drills.assessment import Assessment, judge_again
 from lab.drills.catalogue import DRILLS
 from lab.drills.journal import Journal, Step
 from lab.drills.runner import Run
-from lab.drills.running import Place
+from lab.drills.running import DrillFiles
 from lab.foundation import clock
 from lab.foundation.lock import LockedError
 from lab.foundation.outcome import Outcome
@@ -276,7 +276,7 @@ def test_an_assessment_waits_for_late_evidence_and_is_kept(
     found = assessment.assess(IDLE, run, kept.settings, reporter)
     assert clock.now_ns() >= run.healed_ns + 2 * NS
     assert reporter.ends == ["verdicts 1 of 7 observers saw it"]
-    place = Place(Paths.of(kept.settings))
+    place = DrillFiles(Paths.of(kept.settings))
     assert (place.runs / f"{run.run}.json").read_bytes() == found.encoded()
     assert [path.name for path in place.runs.iterdir()] == [f"{run.run}.json"]
     [entry] = Journal(place.journal).entries()
@@ -368,7 +368,9 @@ def test_a_watch_counts_a_false_alarm_in_each_stretch(scraped: Kept) -> None:
 @pytest.mark.usefixtures("short")
 def test_a_watch_waits_until_the_last_drill_is_forgotten(kept: Kept) -> None:
     """Less than half a stretch is watched for one; who did not deliver is named, with the reason."""
-    healed_ns = Journal(Place(Paths.of(kept.settings)).journal).write("abc", IDLE.name, Step.HEALED)
+    healed_ns = Journal(DrillFiles(Paths.of(kept.settings)).journal).write(
+        "abc", IDLE.name, Step.HEALED
+    )
     found = quiet.watch(kept.settings, for_s=1.0, reporter=Told())
     assert found.since_ns >= healed_ns + 3 * NS
     assert (found.stretches, found.outcome) == (1, Outcome.UNKNOWN)
@@ -378,7 +380,7 @@ def test_a_watch_waits_until_the_last_drill_is_forgotten(kept: Kept) -> None:
 
 def test_no_watch_while_a_drill_runs(kept: Kept) -> None:
     with (
-        Place(Paths.of(kept.settings)).locked(),
+        DrillFiles(Paths.of(kept.settings)).locked(),
         pytest.raises(LockedError),
     ):
         quiet.watch(kept.settings, for_s=60.0, reporter=Told())

@@ -12,7 +12,7 @@ from lab.clients.database import Role
 from lab.drills.faults.missing_index import DRILL
 from lab.drills.healing import heal_abandoned
 from lab.drills.journal import Journal, Step
-from lab.drills.running import Place, Running
+from lab.drills.running import DrillFiles, Running
 from lab.drills.stopping import stop
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
@@ -56,7 +56,9 @@ def test_the_index_comes_back_after_a_kill_at_any_step(database: Database, tmp_p
 def settings(database: Database, tmp_path: Path) -> LabSettings:
     """Of a lab whose index is gone, by a drill that the journal knows."""
     found = database.settings.model_copy(update={"lab_state_dir": tmp_path})
-    Journal(Place(Paths.of(found)).journal).write("abc", DRILL.name, Step.INJECT, intensity=1.0)
+    Journal(DrillFiles(Paths.of(found)).journal).write(
+        "abc", DRILL.name, Step.INJECT, intensity=1.0
+    )
     ask(database, DROP, role=Role.OWNER)
     return found
 
@@ -67,7 +69,7 @@ def test_a_damaged_memo_is_set_aside_and_the_journal_knows_what_to_heal(
     database: Database, settings: LabSettings, content: bytes, command: object
 ) -> None:
     """The fault is taken away though its memo is lost; the next command finds nothing more to do."""
-    place = Place(Paths.of(settings))
+    place = DrillFiles(Paths.of(settings))
     damaged = settings.lab_state_dir / "drills" / "running.json"
     damaged.write_bytes(content)
     command(settings, Told())  # type: ignore[operator]
@@ -83,7 +85,7 @@ def test_a_recycled_pid_is_neither_signalled_nor_taken_for_the_runner(
     database: Database, settings: LabSettings
 ) -> None:
     """A process that has the id of a runner that died lives on, and the drill is healed."""
-    place = Place(Paths.of(settings))
+    place = DrillFiles(Paths.of(settings))
     with subprocess.Popen(["/bin/sleep", "600"]) as bystander:
         try:
             running = Running(
@@ -110,7 +112,7 @@ def test_a_runner_that_dies_of_the_signal_is_healed_by_who_sent_it(
     database: Database, settings: LabSettings
 ) -> None:
     """It ended without having healed: `drill stop` does not wait for its deadline, and heals."""
-    place = Place(Paths.of(settings))
+    place = DrillFiles(Paths.of(settings))
     with subprocess.Popen(["/bin/sleep", "600"]) as runner:
         created = psutil.Process(runner.pid).create_time()
         place.write(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab.drills.journal import Journal, Step
-from lab.drills.running import Place
+from lab.drills.running import DrillFiles
 from lab.drills.stopping import stop
 from lab.foundation.paths import Paths
 from lab.foundation.readiness import NotReadyError, await_state
@@ -54,7 +54,7 @@ def settings(database: Database, tmp_path: Path) -> LabSettings:
 @contextmanager
 def running(settings: LabSettings, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """Run the drill until its fault is proven, and let it end when the block does."""
-    place = Place(Paths.of(settings))
+    place = DrillFiles(Paths.of(settings))
     environment = environment_of(settings, LAB_STATE_DIR=str(settings.lab_state_dir))
     command = [sys.executable, "-c", PROGRAM, str(folder)]
     with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
@@ -74,7 +74,7 @@ def running(settings: LabSettings, folder: Path) -> Iterator["subprocess.Popen[b
 
 def test_stop_returns_when_the_runner_has_healed(settings: LabSettings, tmp_path: Path) -> None:
     """The runner gets the signal at once; until the heal is over `stop` waits, and keeps the record."""
-    place, reporter = Place(Paths.of(settings)), Told()
+    place, reporter = DrillFiles(Paths.of(settings)), Told()
     ended: list[object] = []
     with running(settings, tmp_path) as process:
         stopping = threading.Thread(target=lambda: ended.append(stop(settings, reporter)))
@@ -108,7 +108,7 @@ def test_stop_gives_up_on_a_runner_that_does_not_end(
     with running(settings, tmp_path):
         with pytest.raises(NotReadyError, match="deadlocks is healed"):
             stop(settings, Told())
-        assert Place(Paths.of(settings)).read() is not None
+        assert DrillFiles(Paths.of(settings)).read() is not None
 
 
 def test_stop_of_nothing(settings: LabSettings) -> None:

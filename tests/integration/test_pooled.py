@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lab.clients.database import Connection, Role, connect, dsn, rows
-from lab.compare.side import Truth
+from lab.compare.side import TruthSide
 from lab.doctor import Status, examine
 from lab.drilldown import sessions
 from lab.foundation.errors import DatabaseError
@@ -50,7 +50,7 @@ def live_sessions(settings: LabSettings) -> None:
 
 
 def truth(settings: LabSettings) -> None:
-    side = Truth(settings)
+    side = TruthSide(settings)
     assert side.ask("SELECT current_user") == [("pg_monitor",)]
 
 

@@ -19,7 +19,7 @@ from lab.bench.load.measure import (
     PROCESSES,
     THREADS,
     TRACED,
-    Plan,
+    LoadPlan,
     Result,
     Saturation,
     StartDelays,
@@ -144,7 +144,7 @@ def load_result(**services: object) -> Result:
         "start_delay_p99": 0.0499, "processors": Shares(busy=0.5, stolen=MAX_STOLEN / 2),
     }  # fmt: skip
     return Result(
-        plan=Plan(seconds=2, rounds=3, connections=8, rate=500.0),
+        plan=LoadPlan(seconds=2, rounds=3, connections=8, rate=500.0),
         saturation={one.name: contestants(RATES) for one in SCENARIOS},
         start_delays=StartDelays(
             p50_ms={PGBENCH: 0.5, PROCESSES: 0.75}, p99_ms={PGBENCH: 2.0, PROCESSES: 2.0}, ratio=1.0

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from lab.bench.overhead.command import tables
-from lab.bench.overhead.measure import Plan, Result, Turn
+from lab.bench.overhead.measure import OverheadPlan, Result, Turn
 from lab.bench.overhead.modes import MODES, UNOBSERVED, order
 from lab.bench.overhead.ratios import ROUNDS_AT_LEAST, Verdict, difference, ratio
 from lab.bench.process import running
@@ -46,7 +46,7 @@ def result(traced: Sequence[float], machine: Sequence[float]) -> Result:
         for mode in MODES
     }
     return Result(
-        plan=Plan(seconds=5, rounds=len(machine), processes=2, connections=8), turns=turns
+        plan=OverheadPlan(seconds=5, rounds=len(machine), processes=2, connections=8), turns=turns
     )
 
 

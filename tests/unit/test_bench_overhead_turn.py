@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from lab.bench.overhead import measure
-from lab.bench.overhead.measure import Plan
+from lab.bench.overhead.measure import OverheadPlan
 from lab.bench.overhead.modes import MODES, Mode
 from tests.fix_postgres import settings_for
 
-PLAN = Plan(seconds=2, rounds=1, processes=2, connections=8)
+PLAN = OverheadPlan(seconds=2, rounds=1, processes=2, connections=8)
 
 
 class Recorder:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from lab.console.pages.chart import Band, Chart, Series, Tick, sparkline
+from lab.console.pages.chart import Band, Chart, ChartSeries, Tick, sparkline
 
 
 def chart(times_ms: list[int], *values: list[float | None], **more: object) -> Chart:
-    series = [Series(label=f"s{i}", css=f"c{i}", values=v) for i, v in enumerate(values)]
+    series = [ChartSeries(label=f"s{i}", css=f"c{i}", values=v) for i, v in enumerate(values)]
     return Chart(title="t", unit="ms", times_ms=times_ms, series=series, **more)  # type: ignore[arg-type]
 
 

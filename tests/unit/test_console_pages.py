@@ -10,7 +10,7 @@ import pytest
 from grafana.generator import style
 from lab.console.overview import DatabaseLoad, WaitEvent
 from lab.console.pages import colours
-from lab.console.pages.chart import HEIGHT, WIDTH, Band, Chart, Series, sparkline
+from lab.console.pages.chart import HEIGHT, WIDTH, Band, Chart, ChartSeries, sparkline
 from lab.console.pages.overview import MAX_LAYERS, OTHERS, load_chart
 from lab.telemetry.store import Source
 
@@ -24,7 +24,7 @@ def chart(*values: list[float | None], stacked: bool = False) -> Chart:
         title="a chart",
         unit="ms",
         times_ms=range(0, 1000 * len(values[0]), 1000),
-        series=[Series(label=str(i), css="c-other", values=v) for i, v in enumerate(values)],
+        series=[ChartSeries(label=str(i), css="c-other", values=v) for i, v in enumerate(values)],
         stacked=stacked,
         step_ms=1000 if stacked else 0,
     )

@@ -10,7 +10,7 @@ import typer
 from lab.drills.assessment import Assessment
 from lab.drills.catalogue import DRILLS
 from lab.drills.runner import Run
-from lab.drills.running import Place
+from lab.drills.running import DrillFiles
 from lab.foundation.paths import Paths
 from lab.judge.evidence import Observer
 from lab.judge.readings import Seen
@@ -119,7 +119,7 @@ def kept(machine: Machine, drill: str, *, injected_ns: int, after_s: float | Non
         healed_ns=injected_ns + 60 * NS,
     )
     assessment = Assessment(run=run, verdicts=verdicts, other_alerts=())
-    runs = Place(Paths.of(machine.settings)).runs
+    runs = DrillFiles(Paths.of(machine.settings)).runs
     runs.mkdir(parents=True, exist_ok=True)
     (runs / f"{run.run}.json").write_bytes(assessment.encoded())
     return assessment

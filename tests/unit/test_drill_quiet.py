@@ -13,8 +13,8 @@ from lab.drills.catalogue import DRILLS
 from lab.drills.drill import Drill
 from lab.drills.journal import Journal, Step
 from lab.drills.runner import Options
-from lab.drills.running import Place
-from lab.drills.series import Series
+from lab.drills.running import DrillFiles
+from lab.drills.series import DrillSeries
 from lab.foundation import clock
 from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
@@ -66,8 +66,8 @@ class Observers:
 
 
 @pytest.fixture
-def place(machine: Machine) -> Place:
-    return Place(Paths.of(machine.settings))
+def place(machine: Machine) -> DrillFiles:
+    return DrillFiles(Paths.of(machine.settings))
 
 
 def test_without_data_nothing_is_known(
@@ -127,7 +127,10 @@ def test_an_alert_in_a_lab_without_a_fault_is_a_false_positive(
 
 
 def test_minutes_begin_when_the_last_heal_is_forgotten(
-    place: Place, monkeypatch: pytest.MonkeyPatch, call: Call, capsys: pytest.CaptureFixture[str]
+    place: DrillFiles,
+    monkeypatch: pytest.MonkeyPatch,
+    call: Call,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(quiet, "collect", Observers().collect)
     healed_ns = Journal(place.journal).write("r", "burst", Step.HEALED)
@@ -165,12 +168,12 @@ def test_drills_are_drawn_at_random_by_the_seed(
 
     def run(
         drills: Sequence[Drill], _: LabSettings, *, options: Options, reporter: object
-    ) -> Series:
+    ) -> DrillSeries:
         del reporter
         drawn.extend((drill.name, options.intensity) for drill in drills)
         if len(drawn) == 4:
             raise LabError("The fault could not be healed.")
-        return Series(assessments=(), failed=())
+        return DrillSeries(assessments=(), failed=())
 
     monkeypatch.setattr(runs, "to_verdicts", run)
     assert call("drill", "random", "--seed", "3", "--every", "0.01s", "--intensity", "0.5") == 2

@@ -27,7 +27,9 @@ def failing(*names: str) -> Callable[[Drill], Assessment]:
     return run
 
 
-def follow(run: Callable[[Drill], Assessment]) -> tuple[series.Series, list[tuple[str, int]], Told]:
+def follow(
+    run: Callable[[Drill], Assessment],
+) -> tuple[series.DrillSeries, list[tuple[str, int]], Told]:
     """Return the result of the seven, the waits with their start, and what was reported."""
     waits: list[tuple[str, int]] = []
     told = Told()

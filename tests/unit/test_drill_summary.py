@@ -12,7 +12,7 @@ from lab.drills.journal import Journal, Step
 from lab.drills.mark import Mark
 from lab.drills.reporting import Detection, DrillReport
 from lab.drills.runner import Run
-from lab.drills.running import Place
+from lab.drills.running import DrillFiles
 from lab.drills.summary import Summary, SummaryFile
 from lab.foundation import statefile
 from lab.foundation.errors import LabError
@@ -30,7 +30,7 @@ MISSED = Detection(drill="row-lock", observer="postgres_log", seen="missed")
 FIGURES = {"drill": "row-lock", "observer": "datadog_dbm"}
 
 
-def judged(place: Place, run: str, seen: Seen, after_s: float | None) -> None:
+def judged(place: DrillFiles, run: str, seen: Seen, after_s: float | None) -> None:
     """Write a run with one verdict, as lab/drills/assessment.py does."""
     journal = Journal(place.journal)
     journal.write(run, "row-lock", Step.INJECT)
@@ -47,7 +47,7 @@ def judged(place: Place, run: str, seen: Seen, after_s: float | None) -> None:
 def test_the_latest_judged_run_of_a_drill_is_the_series(tmp_path: Path) -> None:
     """A run that is not judged yet does not hide the verdict of the one before."""
     paths = Paths(state=tmp_path)
-    place, registry = Place(paths), CollectorRegistry()
+    place, registry = DrillFiles(paths), CollectorRegistry()
     registry.register(Mark(SummaryFile(paths)))
     judged(place, "0" * 12, Seen.MISSED, None)
     value = registry.get_sample_value

@@ -18,7 +18,7 @@ from lab.drills.history import History, latest
 from lab.drills.journal import KEPT_LINES, MAX_BYTES, Journal, Step
 from lab.drills.mark import Mark
 from lab.drills.runner import Run
-from lab.drills.running import Memo, Place, Running
+from lab.drills.running import DrillFiles, Memo, Running
 from lab.drills.stopping import stop
 from lab.drills.summary import SummaryFile
 from lab.foundation.errors import LabError
@@ -79,7 +79,7 @@ def test_the_journal_gives_back_what_was_written_and_leaves_out_a_torn_line(tmp_
 
 def test_the_history_tells_runs_apart_and_knows_which_are_not_over(tmp_path: Path) -> None:
     """The latest run comes first; one that was not healed is in every later window."""
-    place = Place(Paths(state=tmp_path))
+    place = DrillFiles(Paths(state=tmp_path))
     history = History(place)
     assert (history.is_there, history.runs()) == (False, [])
     journal = Journal(place.journal)
@@ -115,21 +115,21 @@ def test_the_journal_stays_bounded(tmp_path: Path) -> None:
 
 def test_a_memo_is_on_disk_before_it_returns(tmp_path: Path) -> None:
     """Another process reads what healing needs, until the drill is forgotten."""
-    place = Place(Paths(state=tmp_path))
+    place = DrillFiles(Paths(state=tmp_path))
     memo = Memo(place, RUNNING)
     memo["definition"] = "CREATE INDEX"
-    assert Place(Paths(state=tmp_path)).read() == replace(
+    assert DrillFiles(Paths(state=tmp_path)).read() == replace(
         RUNNING, memo={"definition": "CREATE INDEX"}
     )
     del memo["definition"]
-    assert Place(Paths(state=tmp_path)).read() == replace(RUNNING, memo={})
+    assert DrillFiles(Paths(state=tmp_path)).read() == replace(RUNNING, memo={})
     place.forget()
     assert place.read() is None
 
 
 def test_the_drill_that_runs_is_a_series_for_grafana(tmp_path: Path) -> None:
     """The mark is there while the drill is remembered, under its name."""
-    registry, place = CollectorRegistry(), Place(Paths(state=tmp_path))
+    registry, place = CollectorRegistry(), DrillFiles(Paths(state=tmp_path))
     registry.register(Mark(SummaryFile(Paths(state=tmp_path))))
     labels = {"drill": "deadlocks"}
     assert registry.get_sample_value("lab_drill_running", labels) is None
@@ -141,7 +141,7 @@ def test_the_drill_that_runs_is_a_series_for_grafana(tmp_path: Path) -> None:
 
 def test_a_damaged_memory_is_not_taken_for_none(tmp_path: Path) -> None:
     """A reader gets the error; tests/integration/test_drill_killed.py tests the heal."""
-    place = Place(Paths(state=tmp_path))
+    place = DrillFiles(Paths(state=tmp_path))
     place.write(RUNNING)
     (tmp_path / "drills" / "running.json").write_text("{")
     with pytest.raises(DamagedError, match="is damaged"):
@@ -149,8 +149,8 @@ def test_a_damaged_memory_is_not_taken_for_none(tmp_path: Path) -> None:
 
 
 def test_one_runner_at_a_time(tmp_path: Path) -> None:
-    place = Place(Paths(state=tmp_path))
-    with place.locked(), pytest.raises(LockedError), Place(Paths(state=tmp_path)).locked():
+    place = DrillFiles(Paths(state=tmp_path))
+    with place.locked(), pytest.raises(LockedError), DrillFiles(Paths(state=tmp_path)).locked():
         pass
     with place.locked():
         pass
@@ -161,14 +161,14 @@ def test_whether_a_drill_runs_is_read_without_a_lock(
 ) -> None:
     """A reader must not keep a runner that begins at that moment from its lock."""
     settings = settings_for(port=1, database="none").model_copy(update={"lab_state_dir": tmp_path})
-    place = Place(Paths.of(settings))
+    place = DrillFiles(Paths.of(settings))
     created = psutil.Process().create_time()
     place.write(replace(RUNNING, pid=os.getpid(), created=created))
 
-    def locked(_: Place) -> None:
+    def locked(_: DrillFiles) -> None:
         raise AssertionError("it takes the lock")
 
-    monkeypatch.setattr(Place, "locked", locked)
+    monkeypatch.setattr(DrillFiles, "locked", locked)
     heal_abandoned(settings, Told())
     place.forget()
     heal_abandoned(settings, Told())
@@ -179,7 +179,7 @@ def test_whether_a_drill_runs_is_read_without_a_lock(
 def test_the_matrix_takes_the_latest_run_of_each_drill(tmp_path: Path) -> None:
     """Runs are read back from their files; the order is the catalogue's."""
     settings = settings_for(port=1, database="none").model_copy(update={"lab_state_dir": tmp_path})
-    runs = Place(Paths.of(settings)).runs
+    runs = DrillFiles(Paths.of(settings)).runs
     runs.mkdir(parents=True)
     for one in (assessment("burst"), assessment(injected_ns=10), assessment(injected_ns=5)):
         (runs / f"{one.run.run}.json").write_bytes(one.encoded())

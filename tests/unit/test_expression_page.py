@@ -8,7 +8,7 @@ from typing import cast
 from lab.clients.prometheus import Series
 from lab.console.pages import expression
 from lab.console.pages.chart import HEIGHT, Chart
-from lab.console.pages.chart import Series as Line
+from lab.console.pages.chart import ChartSeries as Line
 from lab.drilldown import Drilldown
 from lab.foundation.settings import LabSettings
 from lab.foundation.timestamps import nanoseconds

@@ -17,17 +17,17 @@ import pytest
 from lab.seed import lending, people, profiles, timeline
 from lab.seed.batches import COLUMNS
 from lab.seed.catalogue import OFFERS
-from lab.seed.plan import Plan
+from lab.seed.plan import SeedPlan
 from workload import cpf, money
 
 REFERENCE = date(2025, 11, 1)
-PLAN = Plan(scale=Decimal("0.05"), random_seed=15, reference=REFERENCE)
+PLAN = SeedPlan(scale=Decimal("0.05"), random_seed=15, reference=REFERENCE)
 DIGEST = """
 import hashlib, sys
 from datetime import date
 from decimal import Decimal
-from lab.seed.plan import Plan
-plan = Plan(scale=Decimal("0.01"), random_seed=15, reference=date(2025, 11, 1))
+from lab.seed.plan import SeedPlan
+plan = SeedPlan(scale=Decimal("0.01"), random_seed=15, reference=date(2025, 11, 1))
 text = b"".join(batch.text for block in plan.blocks() for batch in block)
 print(hashlib.sha256(text).hexdigest())
 """
@@ -51,7 +51,7 @@ def rows(table: str) -> list[dict[str, str]]:
     return past()[table]
 
 
-def digest(plan: Plan) -> str:
+def digest(plan: SeedPlan) -> str:
     text = b"".join(batch.text for block in plan.blocks() for batch in block)
     return hashlib.sha256(text).hexdigest()
 

@@ -14,7 +14,7 @@ import pytest
 from lab.cli import main
 from lab.drills import healing, history, matrix
 from lab.drills.journal import Journal, Step
-from lab.drills.running import Place
+from lab.drills.running import DrillFiles
 from lab.foundation.lock import held
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
@@ -201,7 +201,7 @@ def test_a_file_where_a_directory_belongs(
 
 def readers(paths: Paths) -> Iterator[Callable[[], object]]:
     """Yield what reads or writes each file, as commands and components do."""
-    place = Place(paths)
+    place = DrillFiles(paths)
     yield lambda: UpOptions.read(paths.up_options)
     yield lambda: UpOptions.read(paths.docker_up_options)
     yield lambda: list(records.living(paths.run))

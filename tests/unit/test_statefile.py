@@ -12,7 +12,7 @@ import pytest
 
 from lab.drills.history import kept
 from lab.drills.journal import Journal, Step
-from lab.drills.running import Memo, Place, Running
+from lab.drills.running import DrillFiles, Memo, Running
 from lab.foundation import statefile
 from lab.foundation.paths import Paths
 from lab.foundation.statefile import DamagedError
@@ -71,29 +71,29 @@ def read_record(state: Path) -> object:
 
 
 def write_running(state: Path) -> None:
-    Memo(Place(Paths(state=state)), RUNNING)["definition"] = "CREATE INDEX"
+    Memo(DrillFiles(Paths(state=state)), RUNNING)["definition"] = "CREATE INDEX"
 
 
 def read_running(state: Path) -> object:
-    found = Place(Paths(state=state)).read()
+    found = DrillFiles(Paths(state=state)).read()
     return found and found.drill
 
 
 def write_journal(state: Path) -> None:
-    Journal(Place(Paths(state=state)).journal).write("abc", "deadlocks", Step.INJECT)
+    Journal(DrillFiles(Paths(state=state)).journal).write("abc", "deadlocks", Step.INJECT)
 
 
 def read_journal(state: Path) -> object:
-    return [entry.step for entry in Journal(Place(Paths(state=state)).journal).entries()]
+    return [entry.step for entry in Journal(DrillFiles(Paths(state=state)).journal).entries()]
 
 
 def write_run(state: Path) -> None:
-    runs = Place(Paths(state=state)).runs
+    runs = DrillFiles(Paths(state=state)).runs
     statefile.write(runs / "abc.json", assessment().encoded())
 
 
 def read_run(state: Path) -> object:
-    found = kept(Place(Paths(state=state)).runs / "abc.json")
+    found = kept(DrillFiles(Paths(state=state)).runs / "abc.json")
     return found and found.run.drill
 
 
@@ -176,7 +176,7 @@ def test_the_disk_of_these_tests_loses_what_nobody_fsynced(tmp_path: Path) -> No
 def test_a_line_after_a_torn_one_is_not_lost_with_it(tmp_path: Path) -> None:
     """A write that was cut off left no end of line."""
     write_journal(tmp_path)
-    with Place(Paths(state=tmp_path)).journal.open("ab") as file:
+    with DrillFiles(Paths(state=tmp_path)).journal.open("ab") as file:
         file.write(b'{"at_ns": 12, "ru')
     write_journal(tmp_path)
     assert read_journal(tmp_path) == ["inject", "inject"]

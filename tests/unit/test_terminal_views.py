@@ -15,7 +15,7 @@ from lab.drilldown.plans.tree import Buffers, Node, Tree
 from lab.drilldown.queries import QuerySummary
 from lab.drilldown.query import Query, SlowExecution
 from lab.drilldown.report import ReportedStatement, TraceReport
-from lab.drilldown.series import Counted, Series
+from lab.drilldown.series import Counted, StatementSeries
 from lab.drilldown.sessions import PREPARED_TRANSACTION, BlockingNode, Session, Sessions
 from lab.telemetry.store import Source
 
@@ -255,7 +255,7 @@ def test_a_statement_without_a_name_is_its_text_in_one_line(length: int, shown: 
 
 
 def query(**fields: object) -> Query:
-    series = Series(
+    series = StatementSeries(
         step_s=10, points=(),
         prometheus=Counted(calls=100.0, mean_ms=2.0), dbm=Counted(calls=98.0, mean_ms=2.5),
         calls_difference=-2.0, calls_difference_share=-0.02, mean_difference_ms=0.5,
@@ -310,7 +310,7 @@ def test_one_statement_by_both_observers() -> None:
 
 
 def test_one_statement_of_which_little_is_known() -> None:
-    nothing = Series(
+    nothing = StatementSeries(
         step_s=10, points=(), prometheus=None, dbm=None, calls_difference=None,
         calls_difference_share=None, mean_difference_ms=None, dbm_source=None,
     )  # fmt: skip

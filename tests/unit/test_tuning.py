@@ -12,7 +12,7 @@ from lab.clients.prometheus import Series
 from lab.drills import stretches
 from lab.drills.catalogue import DRILLS
 from lab.drills.minutes import signals_by_drill
-from lab.drills.running import Place
+from lab.drills.running import DrillFiles
 from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
 from lab.judge.evidence import Evidence, Observer, Truth
@@ -121,7 +121,7 @@ def test_the_fault_of_another_drill_counts_for_nothing() -> None:
 
 
 def test_stretches_are_read_back_and_a_damaged_line_is_named(tmp_path: Path) -> None:
-    place = Place(Paths(state=tmp_path))
+    place = DrillFiles(Paths(state=tmp_path))
     one = stretch(series(0, 9), TRUTH, {"d": (Metric(says="m", expr=EXPR, above=1),)}, fault=True)
     stretches.append(place, one)
     stretches.append(place, replace(one, began_ns=5))
@@ -139,7 +139,7 @@ def test_a_long_file_keeps_its_newest_lines(
 ) -> None:
     monkeypatch.setattr(stretches, "MAX_BYTES", 2_000)
     monkeypatch.setattr(stretches, "KEPT_LINES", 3)
-    place = Place(Paths(state=tmp_path))
+    place = DrillFiles(Paths(state=tmp_path))
     for began_ns in range(100):
         stretches.append(place, Stretch(began_ns=began_ns, fault=None, levels=()))
     found = [one.began_ns for one in stretches.read(place.minutes)]

@@ -19,7 +19,7 @@ from lab.console.pages.drills import _line
 from lab.drills import runner
 from lab.drills.journal import Journal, Step
 from lab.drills.quiet import Watch
-from lab.drills.running import Place
+from lab.drills.running import DrillFiles
 from lab.foundation.errors import DatabaseUnreachableError
 from lab.foundation.outcome import Outcome
 from lab.foundation.paths import Paths
@@ -107,7 +107,7 @@ def test_the_runner_reports_matching_totals_only_when_they_were_compared(
 ) -> None:
     """Report, journal, page, run and JSON all have the same three values."""
     monkeypatch.setattr(verify, "run", verifies)
-    told, place = Told(), Place(Paths.of(settings))
+    told, place = Told(), DrillFiles(Paths.of(settings))
     done = runner._verified(assessment().run, settings, place, told)
     assert done.outcome is outcome
     assert told.ends[0].startswith(f"verify {says}")

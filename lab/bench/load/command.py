@@ -16,7 +16,7 @@ from lab.bench.load.measure import (
     PGBENCH,
     PROCESSES,
     TRACED,
-    Plan,
+    LoadPlan,
     Result,
     Saturation,
     measure,
@@ -67,7 +67,7 @@ def load(
 ) -> None:
     """Compare the load engine with pgbench, with the same SQL and number of connections."""
     settings = LabSettings.load()
-    plan = Plan(
+    plan = LoadPlan(
         seconds=seconds,
         rounds=rounds,
         connections=CONNECTIONS_PER_CORE * (os.cpu_count() or 1),
@@ -85,7 +85,7 @@ def load(
     publish(watch, result.to_json(), lambda: _tables(result), as_json=as_json)
 
 
-def _measure(settings: LabSettings, plan: Plan) -> Result:
+def _measure(settings: LabSettings, plan: LoadPlan) -> Result:
     columns = (
         TextColumn("{task.description:<40}"),
         BarColumn(),

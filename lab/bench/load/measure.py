@@ -35,7 +35,7 @@ CONTESTANTS = (PGBENCH, *(one for name in ENGINES for one in (FLOOR[name], name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class LoadPlan:
     """The extent of a run: seconds of a turn, rounds, connections of each contestant."""
 
     seconds: float
@@ -89,7 +89,7 @@ class StartDelays:
 class Result:
     """The result of one run."""
 
-    plan: Plan
+    plan: LoadPlan
     saturation: Mapping[str, Saturation]
     start_delays: StartDelays
     services: RateRun
@@ -116,7 +116,7 @@ class Result:
         }
 
 
-def measure(settings: LabSettings, plan: Plan, progress: Progress) -> Result:
+def measure(settings: LabSettings, plan: LoadPlan, progress: Progress) -> Result:
     """Measure everything on a seeded database.
 
     Raises:
@@ -155,7 +155,7 @@ def measure(settings: LabSettings, plan: Plan, progress: Progress) -> Result:
 
 
 def _contestants(
-    settings: LabSettings, plan: Plan, stack: ExitStack
+    settings: LabSettings, plan: LoadPlan, stack: ExitStack
 ) -> Mapping[str, Pgbench | Engine]:
     def our_engine(processes: int, *, traced: bool = False, bare: bool = False) -> Engine:
         return stack.enter_context(

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from lab import seed as seeding
 from lab.bench.machine import publish, watched
-from lab.bench.overhead.measure import Plan, Result, measure
+from lab.bench.overhead.measure import OverheadPlan, Result, measure
 from lab.bench.overhead.modes import ALWAYS_ON, MODES, SCRAPE_EVERY_S, UNOBSERVED
 from lab.bench.overhead.ratios import ROUNDS_AT_LEAST, Estimate, Verdict
 from lab.bench.own_server import own_server
@@ -69,7 +69,7 @@ def overhead(
     settings = LabSettings.load()
     if any(records.living(Paths.of(settings).run)):
         warn("The lab runs on the same processors. Stop it first for reliable figures.")
-    plan = Plan(
+    plan = OverheadPlan(
         seconds=seconds,
         rounds=rounds,
         processes=os.cpu_count() or 1,
@@ -80,7 +80,7 @@ def overhead(
     publish(watch, result.to_json(), lambda: tables(result), as_json=as_json)
 
 
-def run(settings: LabSettings, plan: Plan, scale: float) -> Result:
+def run(settings: LabSettings, plan: OverheadPlan, scale: float) -> Result:
     """Measure on a temporary server of the benchmark.
 
     Raises:
@@ -145,7 +145,7 @@ def _interval(estimate: Estimate, form: str) -> str:
     return f"{estimate.low:{form}} to {estimate.high:{form}}"
 
 
-def _notes(plan: Plan) -> list[str]:
+def _notes(plan: OverheadPlan) -> list[str]:
     turns = f"Rounds: {plan.rounds}, of {plan.seconds:g} s a turn"
     interval = (
         "geometric mean, with Student's interval of the logarithms; for CPU it is the difference"

@@ -28,7 +28,7 @@ WARM_UP_S = 2.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class OverheadPlan:
     """Seconds of a turn, rounds, and the load: processes, and connections over all of them."""
 
     seconds: float
@@ -73,7 +73,7 @@ class Cost:
 class Result:
     """Every turn, by mode and in the order of the rounds."""
 
-    plan: Plan
+    plan: OverheadPlan
     turns: Mapping[str, Sequence[Turn]]
 
     def typical(self, mode: Mode) -> Turn:
@@ -119,7 +119,7 @@ class Result:
 _FIGURES = tuple(Turn.__dataclass_fields__)
 
 
-def measure(settings: LabSettings, plan: Plan, state: Path, progress: Progress) -> Result:
+def measure(settings: LabSettings, plan: OverheadPlan, state: Path, progress: Progress) -> Result:
     """Measure every mode on a seeded database of the benchmark's server.
 
     Raises:
@@ -147,7 +147,9 @@ class _Site:
     traced: Engine
 
     @classmethod
-    def open(cls, settings: LabSettings, plan: Plan, state: Path, stack: ExitStack) -> "_Site":
+    def open(
+        cls, settings: LabSettings, plan: OverheadPlan, state: Path, stack: ExitStack
+    ) -> "_Site":
         port = stack.enter_context(sink())
         own = observed(settings, console_port=port)
 
@@ -176,7 +178,7 @@ class _Site:
             warming.timed(MIX, seconds=WARM_UP_S)
         return site
 
-    def turn(self, mode: Mode, plan: Plan) -> Turn:
+    def turn(self, mode: Mode, plan: OverheadPlan) -> Turn:
         set_auto_explain(self.settings, on=mode.auto_explain)
         load = self.traced if mode.tracing else self.untraced
         Event().wait(SETTLE_S)

@@ -10,7 +10,7 @@ import typer
 from lab.cli.views import tuning as view
 from lab.drills import minutes, stretches
 from lab.drills.recording import replayed
-from lab.drills.running import Place
+from lab.drills.running import DrillFiles
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.judge.tuning import tune as tuned
@@ -36,7 +36,7 @@ def tune(
     No threshold is changed: the result shows which ones to change in lab/drills/faults.
     """
     if not files and not recording:
-        files = [Place(Paths.of(LabSettings.load())).minutes]
+        files = [DrillFiles(Paths.of(LabSettings.load())).minutes]
     recorded = [found for file in files or () for found in stretches.read(file)]
     for directory in recording or ():
         with replayed(directory) as found:

@@ -9,7 +9,7 @@ from rich.text import Text
 from lab.cli.views import figures
 from lab.drilldown.queries import By, QuerySummary
 from lab.drilldown.query import Query
-from lab.drilldown.series import Series
+from lab.drilldown.series import StatementSeries
 from lab.telemetry.store import Source
 from lab.telemetry.store.senders import DEFAULT_ACTIVITY_S, label_of_all
 
@@ -96,7 +96,7 @@ def _totals(query: Query) -> Iterator[RenderableType]:
     yield Text(f"{calls_line}{who}.")
 
 
-def _observers(series: Series, activity_s: float) -> Iterator[RenderableType]:
+def _observers(series: StatementSeries, activity_s: float) -> Iterator[RenderableType]:
     yield Text()
     yield Text("Both observers, over the steps with data in Prometheus", style="bold")
     table = figures.grid("observer", "calls", "mean", right=("calls", "mean"))

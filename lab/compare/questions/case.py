@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from lab.compare.answers import Answer, Compared, Group, Parts, cannot
 from lab.compare.intake import Datadog, Metric
 from lab.compare.readings import Key, Readings
-from lab.compare.side import Prometheus, Truth, rates
+from lab.compare.side import PrometheusSide, TruthSide, rates
 from lab.compare.stages import Observed, Window, answer, counted, gauge
 
 NO_TRUTH = "the lab has no readings of it in the window: is the console running?"
@@ -23,10 +23,10 @@ class Case:
 
     window: Window
     readings: Readings
-    truth: Truth
-    prometheus: Prometheus
+    truth: TruthSide
+    prometheus: PrometheusSide
     # For percentiles: between two readings of the clocks' buckets, which are ten seconds apart.
-    aligned: Prometheus
+    aligned: PrometheusSide
     datadog: Datadog
 
     @property

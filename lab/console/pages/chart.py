@@ -21,7 +21,7 @@ VALUE_TICKS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Series:
+class ChartSeries:
     """One line or layer: a value for each time of the chart, None for a missing one."""
 
     label: str
@@ -65,7 +65,7 @@ class Chart:
     title: str
     unit: str
     times_ms: Sequence[int]
-    series: Sequence[Series]
+    series: Sequence[ChartSeries]
     stacked: bool = False
     step_ms: int = 0
     marks_ms: Sequence[int] = field(default=())
@@ -120,7 +120,7 @@ class Chart:
             if self.times_ms and band.begin_ms < last and band.end_ms > first
         ]
 
-    def paths(self) -> list[tuple[Series, str]]:
+    def paths(self) -> list[tuple[ChartSeries, str]]:
         """Return each series with its outline, as the `d` of an SVG path."""
         if self.stacked:
             return self._layers()
@@ -184,7 +184,7 @@ class Chart:
             joined = value is not None
         return "".join(parts)
 
-    def _layers(self) -> list[tuple[Series, str]]:
+    def _layers(self) -> list[tuple[ChartSeries, str]]:
         """Draw bars, not areas: a slope would suggest values between two samples, which are unknown."""
         floor_ = [0.0] * len(self.times_ms)
         found = []
@@ -210,7 +210,7 @@ def sparkline(values: Sequence[float | None]) -> str:
         title="",
         unit="",
         times_ms=range(len(values)),
-        series=[Series(label="", css="", values=values)],
+        series=[ChartSeries(label="", css="", values=values)],
     )
     return chart.paths()[0][1]
 

@@ -21,7 +21,7 @@ from lab.compare.answers import (
 )
 from lab.compare.run import run
 from lab.console.pages import asking
-from lab.console.pages.chart import Chart, Series
+from lab.console.pages.chart import Chart, ChartSeries
 from lab.console.pages.site import Page
 from lab.drilldown import Drilldown
 from lab.foundation import clock
@@ -87,7 +87,7 @@ def _chart(row: Compared) -> Chart | None:
         unit="value",
         times_ms=[at_ns // NS_PER_MS for at_ns in times],
         series=[
-            Series(label=label, css=css, values=_at(points, times, step_ns))
+            ChartSeries(label=label, css=css, values=_at(points, times, step_ns))
             for label, css, points in sides
             if points
         ],

@@ -95,7 +95,7 @@ def _chart(
         at = {round((t - begin) / step): v for t, v in one.points if isfinite(v)}
         values = [at.get(index) for index in range(len(times_ns))]
         label = _short(one.labels)
-        lines.append(chart.Series(label=label, css=f"c-line-{number}", values=values))
+        lines.append(chart.ChartSeries(label=label, css=f"c-line-{number}", values=values))
     return Chart(
         title="Values of the expression",
         unit="value",

@@ -5,14 +5,14 @@ from datetime import datetime
 from lab.console.pages.chart import Band
 from lab.drilldown import Drilldown
 from lab.drills.history import History
-from lab.drills.running import Place
+from lab.drills.running import DrillFiles
 from lab.foundation.paths import Paths
 from lab.foundation.timestamps import NS_PER_MS, nanoseconds
 
 
 def history(drilldown: Drilldown) -> History:
     """Return the journal of this lab's drills; it is empty when the console cannot read it."""
-    return History(Place(Paths.of(drilldown.settings)))
+    return History(DrillFiles(Paths.of(drilldown.settings)))
 
 
 def bands(drilldown: Drilldown, since: datetime, until: datetime) -> list[Band]:

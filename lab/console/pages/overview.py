@@ -9,7 +9,7 @@ from lab.console import overview
 from lab.console.overview import DatabaseLoad, ServicesHealth, WaitEvent
 from lab.console.pages import asking, colours
 from lab.console.pages.cause import causes
-from lab.console.pages.chart import Band, Chart, Series, sparkline
+from lab.console.pages.chart import Band, Chart, ChartSeries, sparkline
 from lab.console.pages.faults import bands
 from lab.console.pages.site import Page
 from lab.drilldown import Drilldown
@@ -63,11 +63,13 @@ def load_chart(load: DatabaseLoad, faults: Sequence[Band] = ()) -> Chart:
     for event in sorted(shown, key=lambda e: (order.get(e.type, len(order)), -e.mean)):
         label = event.event if event.type == event.event else f"{event.type}:{event.event}"
         css = colours.of_wait(event.type, shades[event.type])
-        layers.append(Series(label=label, css=css, values=event.sessions))
+        layers.append(ChartSeries(label=label, css=css, values=event.sessions))
         shades[event.type] += 1
     if rest:
         columns = zip(*(event.sessions for event in rest), strict=True)
-        layers.append(Series(label=OTHERS, css="c-other", values=[sum(each) for each in columns]))
+        layers.append(
+            ChartSeries(label=OTHERS, css="c-other", values=[sum(each) for each in columns])
+        )
     return Chart(
         title="Database load: average active sessions by wait event",
         unit="sessions",

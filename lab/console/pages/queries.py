@@ -6,7 +6,7 @@ from starlette.requests import Request
 
 from lab.console import overview
 from lab.console.pages import asking
-from lab.console.pages.chart import Chart, Series
+from lab.console.pages.chart import Chart, ChartSeries
 from lab.console.pages.faults import bands
 from lab.console.pages.site import Page
 from lab.drilldown import Drilldown, queries
@@ -130,9 +130,9 @@ def _rate(counted: Counted | None, step_s: int) -> float | None:
     return None if counted is None else counted.calls / step_s
 
 
-def _both(prometheus: Sequence[float | None], dbm: Sequence[float | None]) -> list[Series]:
+def _both(prometheus: Sequence[float | None], dbm: Sequence[float | None]) -> list[ChartSeries]:
     """Draw both lines over each other; DBM's is dashed, so that equal values show both."""
     return [
-        Series(label="Prometheus", css="c-prometheus", values=prometheus),
-        Series(label="DBM", css="c-dbm", values=dbm),
+        ChartSeries(label="Prometheus", css="c-prometheus", values=prometheus),
+        ChartSeries(label="DBM", css="c-dbm", values=dbm),
     ]

@@ -17,7 +17,7 @@ LEAST_WIDTH, MOST_WIDTH = 1.0, 14.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class Node:
     """A node of the drawing, at the end of its lines."""
 
     name: str
@@ -30,8 +30,8 @@ class Line:
     """An edge of the drawing: as wide as its share of the time."""
 
     edge: Edge
-    begin: Place
-    end: Place
+    begin: Node
+    end: Node
     width: float
 
 
@@ -56,21 +56,21 @@ def page(drilldown: Drilldown, request: Request) -> Page:
     return Page(template="map.html", values=values)
 
 
-def _places(edges: Sequence[Edge]) -> tuple[Mapping[str, Place], Mapping[str, Place]]:
+def _places(edges: Sequence[Edge]) -> tuple[Mapping[str, Node], Mapping[str, Node]]:
     """Place the callers on the left and the callees on the right, spread over the same height."""
     callers = sorted({edge.caller for edge in edges})
     callees = sorted({edge.callee for edge in edges})
     height = LINE * max(len(callers), len(callees), 1)
 
-    def column(names: Sequence[str], x: int) -> dict[str, Place]:
+    def column(names: Sequence[str], x: int) -> dict[str, Node]:
         step = height / max(len(names), 1)
-        return {n: Place(name=n, x=x, y=TOP / 2 + step * (i + 0.5)) for i, n in enumerate(names)}
+        return {n: Node(name=n, x=x, y=TOP / 2 + step * (i + 0.5)) for i, n in enumerate(names)}
 
     return column(callers, LEFT), column(callees, RIGHT)
 
 
 def _lines(
-    edges: Sequence[Edge], callers: Mapping[str, Place], callees: Mapping[str, Place]
+    edges: Sequence[Edge], callers: Mapping[str, Node], callees: Mapping[str, Node]
 ) -> list[Line]:
     most = max((edge.total_ms for edge in edges), default=0.0) or 1.0
     return [

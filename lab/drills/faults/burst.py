@@ -5,7 +5,7 @@ import time
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
-from lab.drills.sessions import Session, statements
+from lab.drills.sessions import DrillSession, statements
 from lab.judge.signals import Deltas, Metric, Resources
 
 SQL = statements("""
@@ -23,7 +23,7 @@ WHERE query LIKE '%''count_recent''%' AND query NOT LIKE '%pg_stat_statements%'"
 PIDS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'credit-drill'"
 
 
-def _burst(session: Session) -> None:
+def _burst(session: DrillSession) -> None:
     until = time.monotonic() + DURATION_S
     while time.monotonic() < until:
         session.run(SQL["count_recent"])

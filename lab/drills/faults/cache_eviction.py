@@ -3,7 +3,7 @@
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
-from lab.drills.sessions import Session, statements
+from lab.drills.sessions import DrillSession, statements
 from lab.drills.usual import RELATIONS, time_by_statement
 from lab.judge.signals import Deltas, Metric, Query, Sessions
 
@@ -39,7 +39,7 @@ class _Reader:
     def __init__(self) -> None:
         self._next = 1
 
-    def read(self, session: Session) -> None:
+    def read(self, session: DrillSession) -> None:
         """Read the next batch by an index scan: a sequential scan would use a ring buffer."""
         session.execute("SET enable_seqscan = off")
         session.run(SQL["read_archive"], first=self._next, last=self._next + BATCH - 1)

@@ -3,7 +3,7 @@
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
-from lab.drills.sessions import Session, statements
+from lab.drills.sessions import DrillSession, statements
 from lab.judge.signals import Deltas, Events, Metric, Query
 
 SQL = statements("""
@@ -23,7 +23,7 @@ COUNT = "SELECT checkpoints_req FROM pg_stat_bgwriter"
 PAUSE_S = 0.3
 
 
-def _import(session: Session) -> None:
+def _import(session: DrillSession) -> None:
     session.run(SQL["import_lines"], lines=LINES)
     # As after a failed import: the table stays small.
     session.execute("TRUNCATE drill_import")

@@ -6,7 +6,7 @@ from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.lasting import SERVER_SECONDS, MinimumDuration
 from lab.drills.scene import Scene
-from lab.drills.sessions import Session, statements
+from lab.drills.sessions import DrillSession, statements
 from lab.drills.usual import ACTIVITY, long_statements, time_by_statement
 from lab.judge.signals import Metric, Query, Sessions
 
@@ -26,7 +26,7 @@ SELECT pid FROM pg_stat_activity
 WHERE application_name = 'credit-drill' AND state = 'active' AND wait_event IS NULL"""
 
 
-def _compute(session: Session, rounds: int) -> float:
+def _compute(session: DrillSession, rounds: int) -> float:
     return float(session.run(SQL["fingerprint_customers"], rounds=rounds)[0][-1])
 
 

@@ -3,7 +3,7 @@
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
-from lab.drills.sessions import Session, statements
+from lab.drills.sessions import DrillSession, statements
 from lab.drills.usual import FAILED_OPERATIONS, LOCK_WAITS
 from lab.judge.signals import Events, Metric, Sessions, Spans
 
@@ -22,11 +22,11 @@ SELECT pid, pg_blocking_pids(pid), query LIKE 'ALTER%' OR query LIKE '%*/ ALTER%
 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event = 'relation'"""
 
 
-def _read(session: Session) -> None:
+def _read(session: DrillSession) -> None:
     session.run(SQL["long_export"])
 
 
-def _change(session: Session) -> None:
+def _change(session: DrillSession) -> None:
     session.idle(READS_FIRST_S)
     session.execute("BEGIN")
     session.run(SQL["add_column"])

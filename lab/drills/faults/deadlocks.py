@@ -5,7 +5,7 @@ from functools import partial
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
-from lab.drills.sessions import Session, statements
+from lab.drills.sessions import DrillSession, statements
 from lab.judge.signals import Events, Metric, MutualBlocks, Query, Spans
 
 SQL = statements("""
@@ -19,7 +19,7 @@ COUNT = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database
 PAUSE_S = 0.3
 
 
-def _cross(offsets: tuple[int, int], session: Session) -> None:
+def _cross(offsets: tuple[int, int], session: DrillSession) -> None:
     session.execute("BEGIN")
     session.run(SQL["touch_customer"], offset=offsets[0])
     session.idle(PAUSE_S)

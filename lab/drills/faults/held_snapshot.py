@@ -6,7 +6,7 @@ from functools import partial
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
-from lab.drills.sessions import Session, statements
+from lab.drills.sessions import DrillSession, statements
 from lab.drills.usual import IDLE_TRANSACTION, RELATIONS
 from lab.foundation.timestamps import NS_PER_S
 from lab.judge.signals import Deltas, Events, Metric, Query, Sessions
@@ -30,13 +30,13 @@ MUCH = 0.2
 LONG_NS = 5 * NS_PER_S
 
 
-def _hold(session: Session) -> None:
+def _hold(session: DrillSession) -> None:
     session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
     session.run(SQL["open_snapshot"])
     session.idle()
 
 
-def _churn(parts: "itertools.cycle[int]", session: Session) -> None:
+def _churn(parts: "itertools.cycle[int]", session: DrillSession) -> None:
     session.run(SQL["churn_customers"], part=next(parts))
 
 

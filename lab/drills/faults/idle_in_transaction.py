@@ -3,7 +3,7 @@
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
-from lab.drills.sessions import Session, statements
+from lab.drills.sessions import DrillSession, statements
 from lab.drills.usual import IDLE_TRANSACTION
 from lab.foundation.timestamps import NS_PER_S
 from lab.judge.signals import Metric, Sessions
@@ -22,7 +22,7 @@ IDLE_S = 1.0
 LONG_NS = 5 * NS_PER_S
 
 
-def _forget(session: Session) -> None:
+def _forget(session: DrillSession) -> None:
     session.execute("BEGIN")
     session.run(SQL["hold_customers"])
     session.idle()

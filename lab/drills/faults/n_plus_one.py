@@ -5,7 +5,7 @@ from functools import partial
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
-from lab.drills.sessions import Session, statements
+from lab.drills.sessions import DrillSession, statements
 from lab.judge.signals import Deltas, Metric, Resources
 
 SQL = statements("""
@@ -25,7 +25,7 @@ WHERE query LIKE '%''installments_of_one''%' AND query NOT LIKE '%pg_stat_statem
 SESSIONS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'credit-drill'"
 
 
-def _page(lines: int, session: Session) -> None:
+def _page(lines: int, session: DrillSession) -> None:
     for (contract_id,) in session.run(SQL["list_contracts"], lines=lines):
         session.run(SQL["installments_of_one"], contract_id=contract_id)
 

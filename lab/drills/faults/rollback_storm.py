@@ -3,7 +3,7 @@
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
-from lab.drills.sessions import Session, statements
+from lab.drills.sessions import DrillSession, statements
 from lab.judge.signals import Deltas, Metric, Query, Spans
 
 SQL = statements("""
@@ -16,7 +16,7 @@ PIDS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'credit-drill'
 MANY = 10
 
 
-def _try(session: Session) -> None:
+def _try(session: DrillSession) -> None:
     session.execute("BEGIN")
     session.run(SQL["try_product"])
     session.execute("ROLLBACK")

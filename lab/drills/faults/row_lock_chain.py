@@ -5,7 +5,7 @@ from functools import partial
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
-from lab.drills.sessions import Session, statements
+from lab.drills.sessions import DrillSession, statements
 from lab.drills.usual import LOCK_WAITS
 from lab.judge.signals import Events, Metric, Sessions, Spans
 
@@ -32,7 +32,7 @@ SELECT pid FROM pg_stat_activity
 WHERE application_name = 'credit-drill' AND state = 'idle in transaction'"""
 
 
-def _link(number: int, session: Session) -> None:
+def _link(number: int, session: DrillSession) -> None:
     """Lock the rows of this link, then wait for those of the previous link; the head stays idle."""
     session.execute("BEGIN")
     if number == 0:

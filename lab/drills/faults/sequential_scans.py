@@ -3,7 +3,7 @@
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
-from lab.drills.sessions import Session, statements
+from lab.drills.sessions import DrillSession, statements
 from lab.drills.usual import rows_scanned, time_by_statement
 from lab.judge.signals import Metric
 
@@ -17,7 +17,7 @@ SCANS = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'installments'
 SESSIONS = """SELECT pid FROM pg_stat_activity WHERE application_name = 'credit-drill'"""
 
 
-def _report(session: Session) -> None:
+def _report(session: DrillSession) -> None:
     session.run(SQL["installments_by_month"])
 
 

@@ -6,7 +6,7 @@ from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.lasting import SERVER_SECONDS, MinimumDuration
 from lab.drills.scene import Scene
-from lab.drills.sessions import Session, statements
+from lab.drills.sessions import DrillSession, statements
 from lab.drills.usual import long_statements, time_by_statement
 
 SQL = statements(f"""
@@ -28,7 +28,7 @@ SELECT pid, extract(epoch FROM clock_timestamp() - query_start) FROM pg_stat_act
 WHERE application_name = 'credit-drill' AND state = 'active' AND query LIKE '%proposals_of_everybody%'"""
 
 
-def _report(rows: int, session: Session, months: int) -> float:
+def _report(rows: int, session: DrillSession, months: int) -> float:
     found = session.run(SQL["proposals_of_everybody"], rows=rows, months=months)
     return float(found[0][-1])
 

@@ -3,7 +3,7 @@
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
-from lab.drills.sessions import Session, statements
+from lab.drills.sessions import DrillSession, statements
 from lab.drills.usual import time_by_statement
 from lab.judge.signals import Deltas, Events, Metric, Query
 
@@ -19,7 +19,7 @@ SESSIONS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'credit-dr
 MEGABYTE = 1_000_000
 
 
-def _sort(session: Session) -> None:
+def _sort(session: DrillSession) -> None:
     session.execute("SET work_mem = '64kB'")
     session.run(SQL["sort_installments"], skipped=1)
 

@@ -7,7 +7,7 @@ from functools import partial
 from lab.clients.database import Role
 from lab.drills.drill import Proof
 from lab.drills.scene import Scene
-from lab.drills.sessions import Session, statements
+from lab.drills.sessions import DrillSession, statements
 from lab.exam.items import Fault
 from lab.exam.mechanisms.mechanism import Mechanism, pids, texts
 from lab.foundation.errors import DatabaseError
@@ -59,13 +59,13 @@ UPDATE VICTIM SET SAME = SAME WHERE KEY %% {PARTS} = %(part)s
     )
 
 
-def _hold(statement: Statement, session: Session) -> None:
+def _hold(statement: Statement, session: DrillSession) -> None:
     session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
     session.run(statement)
     session.idle()
 
 
-def _refresh(statement: Statement, parts: "itertools.cycle[int]", session: Session) -> None:
+def _refresh(statement: Statement, parts: "itertools.cycle[int]", session: DrillSession) -> None:
     session.run(statement, part=next(parts))
 
 
@@ -99,7 +99,7 @@ FROM generate_series(1, 125000) n GROUP BY n %% %(lines)s
     )
 
 
-def _load(statement: Statement, session: Session) -> None:
+def _load(statement: Statement, session: DrillSession) -> None:
     session.run(statement, lines=LINES)
     session.execute(f"TRUNCATE {STAGING}")
 

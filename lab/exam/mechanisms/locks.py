@@ -6,7 +6,7 @@ from functools import partial
 from lab.clients.database import Role
 from lab.drills.drill import Proof
 from lab.drills.scene import Scene
-from lab.drills.sessions import Session
+from lab.drills.sessions import DrillSession
 from lab.exam.items import Fault
 from lab.exam.mechanisms.mechanism import Mechanism, only, pids, texts
 from workload.statements import Statement
@@ -41,7 +41,7 @@ SELECT count(*) FROM (
     )
 
 
-def _link(statement: Statement, number: int, session: Session) -> None:
+def _link(statement: Statement, number: int, session: DrillSession) -> None:
     """Lock the rows of this link, then wait for those of the previous link; the head stays idle."""
     session.execute("BEGIN")
     session.run(statement, part=number % 10)
@@ -84,14 +84,14 @@ ALTER TABLE VICTIM ADD COLUMN remark text
     )
 
 
-def _change(statement: Statement, session: Session) -> None:
+def _change(statement: Statement, session: DrillSession) -> None:
     session.idle(READS_FIRST_S)
     session.execute("BEGIN")
     session.run(statement)
     session.idle()
 
 
-def _read(statement: Statement, session: Session) -> None:
+def _read(statement: Statement, session: DrillSession) -> None:
     session.run(statement)
 
 
@@ -126,7 +126,7 @@ UPDATE VICTIM SET SAME = SAME WHERE KEY IN (SELECT KEY FROM VICTIM ORDER BY KEY 
     )
 
 
-def _open(statement: Statement, session: Session) -> None:
+def _open(statement: Statement, session: DrillSession) -> None:
     session.execute("BEGIN")
     session.run(statement)
     session.idle()
@@ -158,7 +158,7 @@ UPDATE VICTIM SET SAME = SAME WHERE KEY = (SELECT min(KEY) FROM VICTIM WHERE KEY
     )
 
 
-def _cross(statement: Statement, order: tuple[int, int], session: Session) -> None:
+def _cross(statement: Statement, order: tuple[int, int], session: DrillSession) -> None:
     session.execute("BEGIN")
     session.run(statement, after=order[0])
     session.idle(PAUSE_S)

@@ -11,7 +11,7 @@ from lab.clients.database import Role
 from lab.drills.drill import Proof
 from lab.drills.lasting import SERVER_SECONDS, MinimumDuration
 from lab.drills.scene import Scene
-from lab.drills.sessions import Session
+from lab.drills.sessions import DrillSession
 from lab.exam.items import Fault
 from lab.exam.mechanisms.mechanism import Mechanism, only, pids, texts
 from workload.statements import Statement
@@ -58,7 +58,7 @@ SELECT count(*), max(KEY) FROM VICTIM WHERE to_char({date}, 'YYYY-MM') = to_char
     )
 
 
-def _run(statement: Statement, session: Session) -> None:
+def _run(statement: Statement, session: DrillSession) -> None:
     session.run(statement)
 
 
@@ -90,7 +90,7 @@ GROUP BY c.state
     )
 
 
-def _sized(statement: Statement, rows: int, session: Session, size: int) -> float:
+def _sized(statement: Statement, rows: int, session: DrillSession, size: int) -> float:
     return float(session.run(statement, rows=rows, size=size)[0][-1])
 
 
@@ -147,7 +147,7 @@ SELECT count(KEY) FROM (
     )
 
 
-def _sort(statement: Statement, session: Session) -> None:
+def _sort(statement: Statement, session: DrillSession) -> None:
     session.execute("SET work_mem = '64kB'")
     session.run(statement, skipped=1)
 
@@ -179,7 +179,7 @@ SELECT {column} FROM {listed} ORDER BY {column} LIMIT %(lines)s
     )
 
 
-def _show(line: Statement, page: Statement, lines: int, session: Session) -> None:
+def _show(line: Statement, page: Statement, lines: int, session: DrillSession) -> None:
     for (each,) in session.run(page, lines=lines):
         session.run(line, id=each)
 
@@ -216,7 +216,7 @@ SELECT count(*) FROM VICTIM WHERE {date} > (SELECT max({date}) FROM VICTIM) - in
     )
 
 
-def _volley(statement: Statement, session: Session) -> None:
+def _volley(statement: Statement, session: DrillSession) -> None:
     until = time.monotonic() + BURST_S
     while time.monotonic() < until:
         session.run(statement)
@@ -241,7 +241,7 @@ SELECT * FROM VICTIM ORDER BY KEY LIMIT 1
     )
 
 
-def _attempt(statement: Statement, session: Session) -> None:
+def _attempt(statement: Statement, session: DrillSession) -> None:
     session.execute("BEGIN")
     session.run(statement)
     session.execute("ROLLBACK")

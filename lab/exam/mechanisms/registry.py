@@ -7,7 +7,7 @@ from types import MappingProxyType
 from lab.clients.database import Role
 from lab.drills.drill import Proof
 from lab.drills.scene import Scene
-from lab.drills.sessions import Session
+from lab.drills.sessions import DrillSession
 from lab.exam.items import Fault, Herring
 from lab.exam.mechanisms import capacity, locks, outside, reading
 from lab.exam.mechanisms.mechanism import Mechanism
@@ -48,7 +48,7 @@ def herring(name: str) -> Mechanism:
 def _every(role: Role, sql: str, scene: Scene, fault: Fault) -> None:
     del fault
 
-    def work(session: Session) -> None:
+    def work(session: DrillSession) -> None:
         session.execute(sql)
 
     scene.sessions.repeat(role, "maintenance", work, every_s=EVERY_S)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from lab.compare.run import run
 from lab.drills.history import History, Past
-from lab.drills.running import Place
+from lab.drills.running import DrillFiles
 from lab.foundation.outcome import Outcome
 from lab.foundation.paths import Paths
 from lab.mcp.answer import at, compact
@@ -33,7 +33,7 @@ class TruthTools:
         whether the observer named the statement, the culprit, the plan and the trace. Only runs on this
         machine.
         """
-        history = History(Place(Paths.of(self._sources.running())))
+        history = History(DrillFiles(Paths.of(self._sources.running())))
         runs = itertools.islice(history.runs(), limit)
         return {"rows": [compact(_run(past, history)) for past in runs]}
 

@@ -8,7 +8,7 @@ from lab.stack.agent import Agent
 from lab.stack.component import Component
 from lab.stack.components import COMPONENTS, selection
 from lab.stack.native.records import Record
-from lab.stack.native.supervision import Process, Supervisor
+from lab.stack.native.supervision import SupervisedProcess, Supervisor
 from lab.stack.status import ComponentStatus, State, Status
 from lab.stack.up_options import UpOptions
 
@@ -46,7 +46,10 @@ def examine(settings: LabSettings) -> Status:
 
 
 def _state(
-    component: Component, process: Process | None, alive: Record | None, settings: LabSettings
+    component: Component,
+    process: SupervisedProcess | None,
+    alive: Record | None,
+    settings: LabSettings,
 ) -> State:
     if process is None:
         return State.ORPHANED if alive else State.STOPPED

@@ -39,7 +39,7 @@ LOG_BYTES = 5_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Process:
+class SupervisedProcess:
     """supervisord's state of one component; `pid` is None when no process runs."""
 
     state: int
@@ -162,10 +162,10 @@ class Supervisor:
         """Return the id of supervisord's own process."""
         return int(self._call("getPID"))
 
-    def processes(self) -> dict[str, Process]:
+    def processes(self) -> dict[str, SupervisedProcess]:
         """Return the state of each component, by name."""
         return {
-            info["name"]: Process(
+            info["name"]: SupervisedProcess(
                 state=info["state"], pid=info["pid"] or None, failure=info["spawnerr"]
             )
             for info in self._call("getAllProcessInfo")

@@ -53,7 +53,7 @@ class Db(msgspec.Struct, frozen=True, kw_only=True):
     plan: PlanPart | None = None
 
 
-class Session(msgspec.Struct, frozen=True, kw_only=True):
+class SampledSession(msgspec.Struct, frozen=True, kw_only=True):
     """A row of pg_stat_activity; the Agent's has no query_id, the embedded agent's has."""
 
     pid: Pid = 0
@@ -67,7 +67,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     dbm_type: str
     ddagentversion: str | None = None
     db: Db = Db()
-    postgres: Session | None = None
+    postgres: SampledSession | None = None
     duration: Amount | None = None
 
 

@@ -102,7 +102,7 @@ def _sample(sample: Sample) -> Iterator[Record]:
         )
 
 
-def _plan(definition: str) -> redact.Plan | None:
+def _plan(definition: str) -> redact.RedactedPlan | None:
     """Return a redacted plan; None when it is too large or too deep, so that other events are stored."""
     try:
         return redact.plan(definition)

@@ -9,7 +9,7 @@ from lab.telemetry.redact.comments import Comment, comments, render
 from lab.telemetry.redact.key import use_file
 from lab.telemetry.redact.messages import error_message, is_raised
 from lab.telemetry.redact.names import hashed, is_harmless, label
-from lab.telemetry.redact.plans import InvalidPlanError, Plan, RejectedPlanError, plan
+from lab.telemetry.redact.plans import InvalidPlanError, RedactedPlan, RejectedPlanError, plan
 from lab.telemetry.redact.sql import Redacted, statement
 from lab.telemetry.redact.tags import number, resource, tag
 from lab.telemetry.redact.words import sqlstates
@@ -17,8 +17,8 @@ from lab.telemetry.redact.words import sqlstates
 __all__ = [
     "Comment",
     "InvalidPlanError",
-    "Plan",
     "Redacted",
+    "RedactedPlan",
     "RejectedPlanError",
     "comments",
     "error_message",

@@ -66,7 +66,7 @@ class RejectedPlanError(InvalidPlanError):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class RedactedPlan:
     """A redacted plan.
 
     Attributes:
@@ -82,7 +82,7 @@ class Plan:
     statement: str | None
 
 
-def plan(text: str | bytes) -> Plan:
+def plan(text: str | bytes) -> RedactedPlan:
     """Redact a plan.
 
     Raises:
@@ -99,9 +99,9 @@ def plan(text: str | bytes) -> Plan:
         raise InvalidPlanError("no JSON") from error
     if isinstance(document, list) and len(document) == 1:
         document = document[0]
-    if not isinstance(document, dict) or not isinstance(document.get("Plan"), dict):
+    if not isinstance(document, dict) or not isinstance(document.get("RedactedPlan"), dict):
         raise InvalidPlanError('an object with "Plan" was expected')
-    if not _has_nodes(document["Plan"]):
+    if not _has_nodes(document["RedactedPlan"]):
         reason = "a node of the plan has no type, or a text where a number was expected"
         raise RejectedPlanError(reason, _statement_of(text))
     query = document.pop("Query Text", None)
@@ -111,8 +111,8 @@ def plan(text: str | bytes) -> Plan:
         raise _too_deep(text)
     if redacted:
         cleaned["Statement"] = redacted.text[:MAX_STATEMENT]
-    shape = hashlib.sha256(msgspec.json.encode(_shape(cleaned["Plan"])))
-    return Plan(
+    shape = hashlib.sha256(msgspec.json.encode(_shape(cleaned["RedactedPlan"])))
+    return RedactedPlan(
         definition=msgspec.json.encode(cleaned).decode(),
         shape=shape.hexdigest()[:16],
         comment=redacted.comment if redacted else comments(()),
