@@ -6,7 +6,7 @@ write a file again, delete it and run the test.
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from html.parser import HTMLParser
@@ -130,7 +130,7 @@ def compare_with(name: str, found: dict[str, Any]) -> None:
         assert value == kept[key], key
 
 
-CALLS: tuple[tuple[str, dict[str, object]], ...] = (
+CALLS: tuple[tuple[str, Mapping[str, object]], ...] = (
     ("dbm_activity", {}), ("dbm_activity", {"state": "any", "group_by": "state"}),
     ("dbm_activity", {"state": "any", "group_by": "queryid"}),
     ("dbm_activity", {"state": "any", "group_by": "application", "limit": 1}),
