@@ -12,6 +12,7 @@ from lab.terminal.screen import Screen
 
 # Spans are sent once a second, and the slow reports of credit-risk run every eight seconds.
 PATIENCE_S = 9.0
+LOOK_EVERY_S = 0.5
 HOUR = timedelta(hours=1)
 
 
@@ -28,7 +29,12 @@ def await_one(drilldown: DrilldownClient, screen: Screen) -> TraceReport | None:
         "first insight", "waiting for a statement that is slow enough to have its plan logged"
     )
     try:
-        await_state("a slow statement's plan is in the log", probe, within_s=PATIENCE_S)
+        await_state(
+            "a slow statement's plan is in the log",
+            probe,
+            within_s=PATIENCE_S,
+            every_s=LOOK_EVERY_S,
+        )
     except NotReadyError:
         return slow_trace(drilldown)
     finally:

@@ -20,14 +20,20 @@ class NotReadyError(LabError):
 
 
 def await_state(
-    what: str, probe: Probe, *, within_s: float, watch: Callable[[str], None] = lambda _: None
+    what: str,
+    probe: Probe,
+    *,
+    within_s: float,
+    every_s: float = INTERVAL_S,
+    watch: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Return when the probe reports the state.
 
     Args:
         what: the awaited state, as the time-out names it: "prometheus answers /-/ready".
-        probe: called every 0.1 s.
+        probe: called again after each pause.
         within_s: the deadline in seconds.
+        every_s: the pause between two probes; longer for probes that cost a process or a large query.
         watch: called with each observed state; may raise to end the wait early.
 
     Raises:
@@ -38,7 +44,7 @@ def await_state(
         watch(seen)
         if time.monotonic() > deadline:
             raise NotReadyError(f"Waited {within_s:g} s until {what}; last seen: {seen}")
-        time.sleep(INTERVAL_S)
+        time.sleep(every_s)
 
 
 def await_moment(what: str, until_ns: int, *, watch: Callable[[str], None]) -> None:

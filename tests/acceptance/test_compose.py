@@ -52,6 +52,8 @@ WRITTEN = (
 )
 CONSOLE_PAGES = ("", "traces", "queries", "sessions", "drills", "compare")
 SETTLED_MS = 15_000
+# A call of Compose takes half a second of a processor.
+COMPOSE_S = 2.0
 UP = ("up", "--detach", "--wait", "--wait-timeout", "240", "--pull", "never")
 
 
@@ -432,7 +434,12 @@ def silent_services(containers: Containers) -> str | None:
 
 def test_each_service_sends_its_spans_to_the_agent(played: Containers) -> None:
     with busy(played):
-        await_state("five services send spans", partial(silent_services, played), within_s=120)
+        await_state(
+            "five services send spans",
+            partial(silent_services, played),
+            within_s=120,
+            every_s=COMPOSE_S,
+        )
 
 
 def test_the_agent_says_that_it_is_in_local_mode(containers: Containers) -> None:
@@ -501,11 +508,14 @@ def test_each_container_comes_back_after_its_process_was_killed(containers: Cont
     """`unless-stopped` restarts what died, and the rest survives it."""
     if os.geteuid() != 0:
         pytest.skip("only root may kill a container's process from outside")
+    states = containers.states()
     for name in sorted(LONG_RUNNING):
-        identity = containers.states()[name]["ID"]
+        identity = states[name]["ID"]
         pid = containers.docker.out("inspect", "--format", "{{.State.Pid}}", identity).strip()
         os.kill(int(pid), 9)
-    await_state("all are healthy again", partial(unwell, containers), within_s=120)
+    await_state(
+        "all are healthy again", partial(unwell, containers), within_s=120, every_s=COMPOSE_S
+    )
     before = containers.inserted()
     await_state("every table grows again", partial(idle_tables, containers, before), within_s=90)
 

@@ -267,6 +267,7 @@ def test_who_blocked_an_execution_is_known_live_and_afterwards(
                 else "nobody"
             ),
             within_s=WITHIN_S,
+            every_s=1.0,
         )
         let_pass(2.5)
         rows(holder, "ROLLBACK")
@@ -373,7 +374,7 @@ def answered(look: Callable[[], T], is_whole: Callable[[T], object]) -> T:
         seen.append(look())
         return None if is_whole(seen[-1]) else "Prometheus' figures are missing"
 
-    await_state("both observers' figures are shown", again, within_s=WITHIN_S)
+    await_state("both observers' figures are shown", again, within_s=WITHIN_S, every_s=1.0)
     return seen[-1]
 
 

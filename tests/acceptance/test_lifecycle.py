@@ -65,7 +65,7 @@ def ready(look: Callable[[], Any]) -> Any:
         seen.append(look())
         return None if seen[-1]["ready"] else str(seen[-1]["components"])
 
-    await_state("every component works", working, within_s=90)
+    await_state("every component works", working, within_s=90, every_s=1.0)
     return seen[-1]
 
 
@@ -150,6 +150,7 @@ def test_the_load_changes_while_the_lab_runs_and_stays(lab: Lab) -> None:
         "risk is back",
         lambda: None if lab.pid("risk") != killed and states(lab)["risk"] == "running" else "not",
         within_s=60,
+        every_s=0.5,
     )
     assert risk.health()["load"] == LOWER
 

@@ -65,6 +65,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return program
 
 
+@pytest.mark.real_clock  # of Prometheus and Alertmanager; no record is stored
 @pytest.mark.usefixtures("installed")
 def test_an_alert_reaches_the_console_and_its_page(tmp_path: Path) -> None:
     """No service and no exporter runs: ExporterDown fires, ExporterBlind does not; Watchdog arrives."""

@@ -25,6 +25,7 @@ SCRAPED_S = 60
 TOKEN = "a-token-of-this-test-" + "0" * 16
 
 
+@pytest.mark.real_clock  # of Prometheus; no record is stored
 def test_prometheus_reads_the_running_drill_from_a_console_that_requires_a_token(
     tmp_path: Path,
     monitoring: Path,  # noqa: ARG001 - what runs, for each release

@@ -201,6 +201,14 @@ def test_a_timeout_says_what_was_awaited_and_what_was_seen() -> None:
         await_state("it rains", lambda: "sunshine", within_s=0.2)
 
 
+def test_probes_are_as_far_apart_as_requested(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that starts a process may be called less often than the usual one."""
+    states, pauses = iter(["rain", "clouds", None]), list[float]()
+    monkeypatch.setattr("lab.foundation.readiness.time.sleep", pauses.append)
+    await_state("the sun shines", lambda: next(states), within_s=60, every_s=2.5)
+    assert pauses == [2.5, 2.5]
+
+
 def test_a_record_finds_its_process_and_no_other(
     sleeper: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
