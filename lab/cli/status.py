@@ -32,7 +32,7 @@ def status(*, docker: Docker = False, native: Native = False, as_json: AsJson = 
             out.print("\n  The lab is down. Start it: ./creditlab up")
         elif paused := [c for c in found.components if c.state is State.PAUSED]:
             out.print("\n  Paused services take no arrivals. Resume one: ", end="")
-            out.print(f"curl -X POST {paused[0].address}/resume", soft_wrap=True)
+            out.print(paused[0].health.next_step, soft_wrap=True)
         elif found.outcome is Outcome.FAILED:
             out.print("\n  Not ready. See ./creditlab logs; ./creditlab up starts what is missing.")
         elif found.outcome is Outcome.UNKNOWN:

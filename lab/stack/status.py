@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from lab.foundation.outcome import Outcome
@@ -10,6 +11,7 @@ from lab.foundation.settings import LabSettings
 from lab.stack import probes
 from lab.stack.collector_failures import CollectorFailures
 from lab.stack.components import COMPONENTS, SERVICES, SHOP
+from lab.stack.health import ComponentHealth
 from lab.stack.intake_rates import IntakeRates
 
 
@@ -25,12 +27,16 @@ class State(StrEnum):
     OFF = "off"  # left out by `up --services`
     UNKNOWN = "unknown"  # it runs, and supervisord runs, too, but does not answer
 
-    @property
-    def outcome(self) -> Outcome:
-        """Ok when it is in the requested state."""
-        if self is State.UNKNOWN:
-            return Outcome.UNKNOWN
-        return Outcome.of(self in (State.RUNNING, State.OFF))
+
+# The reason of each state that is not ok, and what to do.
+REASONS = MappingProxyType({
+    State.PAUSED: ("it takes no arrivals", "curl -X POST {address}/resume"),
+    State.STARTING: ("a process runs, and its probe does not succeed yet", "./creditlab logs {name}"),
+    State.FAILING: ("it ends soon after each start", "./creditlab logs {name}"),
+    State.ORPHANED: ("it runs, but supervisord was killed", "./creditlab up"),
+    State.STOPPED: ("no process runs", "./creditlab up"),
+    State.UNKNOWN: ("it runs, but supervisord does not answer", "./creditlab restart"),
+})  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +49,19 @@ class ComponentStatus:
     address: str
     pid: int | None
 
+    @property
+    def health(self) -> ComponentHealth:
+        """Ok when it is in the requested state."""
+        if self.state not in REASONS:
+            return ComponentHealth(name=self.name, outcome=Outcome.OK)
+        reason, step = REASONS[self.state]
+        return ComponentHealth(
+            name=self.name,
+            outcome=Outcome.UNKNOWN if self.state is State.UNKNOWN else Outcome.FAILED,
+            reason=reason,
+            next_step=step.format(name=self.name, address=self.address),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
@@ -54,9 +73,14 @@ class Status:
     collector_failures: CollectorFailures | None = None
 
     @property
+    def health(self) -> tuple[ComponentHealth, ...]:
+        """The health of each component."""
+        return tuple(component.health for component in self.components)
+
+    @property
     def outcome(self) -> Outcome:
         """Ok when all selected components work and the store is written; unknown when that is unknown."""
-        found = [component.state.outcome for component in self.components]
+        found = [health.outcome for health in self.health]
         if self.intake and self.intake.store_trouble:
             found.append(Outcome.FAILED)
         return Outcome.worst(found)
@@ -65,9 +89,9 @@ class Status:
     def why_unknown(self) -> tuple[str, ...]:
         """The reason for each component whose state is unknown."""
         return tuple(
-            f"{c.name}: it runs, but supervisord does not answer"
-            for c in self.components
-            if c.state is State.UNKNOWN
+            f"{health.name}: {health.reason}"
+            for health in self.health
+            if health.outcome is Outcome.UNKNOWN
         )
 
     def to_json(self) -> dict[str, Any]:

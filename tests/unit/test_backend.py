@@ -3,10 +3,12 @@
 import pytest
 
 from lab.foundation.errors import LabError
+from lab.foundation.outcome import Outcome
 from lab.foundation.paths import Paths
 from lab.stack import mode
 from lab.stack.backend import Mode
 from lab.stack.native import logs
+from lab.stack.status import ComponentStatus, State
 from tests.fix_machine import Machine
 
 
@@ -43,3 +45,14 @@ def test_no_earlier_line_is_shown_when_none_is_requested(machine: Machine) -> No
     assert list(native.logs("risk", follow=False, tail=0)) == []
     assert [line.text for line in native.logs("risk", follow=False, tail=1)] == ["second"]
     assert {line.component for line in native.logs(None, follow=False, tail=1)} == {"risk"}
+
+
+@pytest.mark.parametrize("state", State)
+def test_each_state_of_a_component_has_a_reason_and_a_next_step(state: State) -> None:
+    """Only a component in the requested state is ok; an unknown one is not."""
+    one = ComponentStatus(name="risk", state=state, version=None, address="http://a", pid=None)
+    health = one.health
+    assert health.outcome.ok is {State.RUNNING: True, State.OFF: True, State.UNKNOWN: None}.get(
+        state, False
+    )
+    assert bool(health.reason) == bool(health.next_step) == (health.outcome is not Outcome.OK)

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from lab.clients.prometheus import Prometheus
-from lab.console.overview import State, database_load, health, incidents, refused_explains
+from lab.console.overview import database_load, health, incidents, refused_explains
 from lab.foundation import clock
+from lab.foundation.outcome import Outcome
 from lab.foundation.timestamps import nanoseconds
 from lab.telemetry.store import ActivityRound, ActivitySample, Event, Record, Snapshot, Source
 from tests.fix_store import Store
@@ -84,11 +85,11 @@ def test_an_empty_store_is_no_load_and_nothing_fresh(store: Store) -> None:
     assert database_load(store.reader, since=AT - WINDOW, until=AT).events == ()
     found = health(store.reader, NOBODY, at=AT)
     assert all(fresh.age_s is None and not fresh.stale for fresh in found.freshness)
-    states = {component.name: component.state for component in found.components}
+    states = {component.name: component.outcome for component in found.components}
     assert (states["prometheus"], states["postgres"], states["datadog"]) == (
-        State.DOWN,
-        State.UNKNOWN,
-        State.UNKNOWN,
+        Outcome.FAILED,
+        Outcome.UNKNOWN,
+        Outcome.UNKNOWN,
     )
 
 

@@ -5,7 +5,7 @@ lab/drilldown has the details of one trace, statement or execution.
 """
 
 from lab.console.overview.database_load import DatabaseLoad, WaitEvent, database_load
-from lab.console.overview.health import Health, State, dbm_source, health
+from lab.console.overview.health import Health, dbm_source, health
 from lab.console.overview.incidents import Incident, incidents, refused_explains
 from lab.console.overview.services import ServiceHealth, ServicesHealth, services_health
 
@@ -15,7 +15,6 @@ __all__ = [
     "Incident",
     "ServiceHealth",
     "ServicesHealth",
-    "State",
     "WaitEvent",
     "database_load",
     "dbm_source",

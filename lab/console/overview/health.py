@@ -6,12 +6,13 @@ Prometheus is unavailable, these states are unknown, not down.
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from lab.clients.prometheus import Prometheus, PrometheusError
 from lab.drilldown.sampling import Sampling, sampled_away
+from lab.foundation.outcome import Outcome
 from lab.foundation.timestamps import NS_PER_S, nanoseconds
 from lab.stack.components import SERVICES
+from lab.stack.health import ComponentHealth
 from lab.telemetry.store import SENT_TO_DATADOG, Reader, Source
 
 # Table, time of a record, order, condition.
@@ -38,23 +39,6 @@ NOT_COLLECTED = " or ".join(
     for name in ("failures", "rows_skipped")
 )
 REFUSED = "increase(lab_store_refused_records_total[15m])"
-
-
-class State(StrEnum):
-    """The state of a component."""
-
-    WORKS = "works"
-    DOWN = "down"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ComponentHealth:
-    """One component; `detail` is the reason for a state other than works."""
-
-    name: str
-    state: State
-    detail: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,16 +81,21 @@ def health(reader: Reader, prometheus: Prometheus, *, at: datetime) -> Health:
         failures = _failures(prometheus)
     except PrometheusError as error:
         reason = str(error)
-        states = [("prometheus", State.DOWN, reason)]
-        states += [(name, State.UNKNOWN, reason) for name in ("postgres", *SERVICES)]
+        states = [("prometheus", Outcome.FAILED, reason)]
+        states += [(name, Outcome.UNKNOWN, reason) for name in ("postgres", *SERVICES)]
     else:
         freshness.append(_scrape(prometheus, at))
         refused = sum(series.value for series in prometheus.now(REFUSED))
         names = dict.fromkeys(("postgres", "postgres_exporter", *SERVICES, *sorted(up)))
-        states = [("prometheus", State.WORKS, ""), *((n, *_state(up.get(n))) for n in names)]
-    states += [(DATADOG, *_datadog(dbm, failures)), ("console", State.WORKS, "")]
+        states = [("prometheus", Outcome.OK, ""), *((n, *_state(up.get(n))) for n in names)]
+    states += [(DATADOG, *_datadog(dbm, failures)), ("console", Outcome.OK, "")]
     return Health(
-        components=tuple(ComponentHealth(name=n, state=s, detail=d) for n, s, d in states),
+        components=tuple(
+            ComponentHealth(
+                name=n, outcome=o, reason=r, next_step="" if o.ok else "./creditlab status"
+            )
+            for n, o, r in states
+        ),
         freshness=tuple(freshness),
         dbm_source=source,
         refused=refused,
@@ -156,10 +145,10 @@ def _up(prometheus: Prometheus) -> dict[str, bool]:
     return found
 
 
-def _state(up: bool | None) -> tuple[State, str]:
+def _state(up: bool | None) -> tuple[Outcome, str]:
     if up is None:
-        return State.UNKNOWN, "Prometheus has no series of it: not started, or not scraped yet"
-    return (State.WORKS, "") if up else (State.DOWN, "its last scrape failed")
+        return Outcome.UNKNOWN, "Prometheus has no series of it: not started, or not scraped yet"
+    return (Outcome.OK, "") if up else (Outcome.FAILED, "its last scrape failed")
 
 
 def _failures(prometheus: Prometheus) -> str:
@@ -168,10 +157,10 @@ def _failures(prometheus: Prometheus) -> str:
     return f"collectors with failures in the last ten minutes: {', '.join(names)}" if names else ""
 
 
-def _datadog(dbm: Freshness, failures: str) -> tuple[State, str]:
+def _datadog(dbm: Freshness, failures: str) -> tuple[Outcome, str]:
     """Prometheus does not scrape an Agent; the age of its data shows whether it works."""
     if dbm.age_s is None:
-        return State.UNKNOWN, "no DBM data received yet"
+        return Outcome.UNKNOWN, "no DBM data received yet"
     if dbm.stale:
-        return State.DOWN, f"its last DBM data are {dbm.age_s:,.0f} s old"
-    return State.WORKS, failures
+        return Outcome.FAILED, f"its last DBM data are {dbm.age_s:,.0f} s old"
+    return Outcome.OK, failures
