@@ -9,7 +9,7 @@ from lab.judge import metric_tracks, monitors
 from lab.judge.evidence import MetricTrack, MonitorResult
 from lab.judge.metric_query import UnsupportedQueryError, selects
 from lab.judge.metric_values import PULSE
-from lab.judge.monitors import CheckMonitor, Monitor
+from lab.judge.monitor_definitions import CheckMonitor, Monitor, read
 from lab.judge.signals import Query, Signal
 from lab.telemetry.store import QueryMetrics, Reader, ServiceCheck, Span, TraceStats
 from lab.telemetry.store.metric_values import points_of
@@ -57,7 +57,7 @@ def definitions() -> Definitions:
     for file in sorted((FOLDER / "monitors").glob("*.json")):
         body = Definition.from_file(Kind.MONITOR, file).body
         try:
-            known[file.stem] = monitors.read(file.stem, body)
+            known[file.stem] = read(file.stem, body)
         except UnsupportedQueryError as error:
             refused[file.stem] = f"{file.stem} is not evaluated: {error}"
     return Definitions(known=known, refused=refused)

@@ -12,7 +12,7 @@ from lab.judge.collect_metrics import definitions
 from lab.judge.evidence import TITLES, Observer
 from lab.judge.metric_query import selects
 from lab.judge.metric_tracks import QUERIES, REPORTED_HOST, TRACE
-from lab.judge.monitors import CheckMonitor
+from lab.judge.monitor_definitions import CheckMonitor
 from lab.judge.signals import Checks, Query
 from lab.telemetry.intake.metric_names import KEPT_METRICS, KEPT_SERVICE_CHECKS
 

@@ -8,7 +8,8 @@ from lab.judge.collect_metrics import definitions
 from lab.judge.evidence import MetricTrack, MonitorResult
 from lab.judge.metric_query import UnsupportedQueryError
 from lab.judge.metric_values import Metrics
-from lab.judge.monitors import CheckMonitor, Monitor, read, result
+from lab.judge.monitor_definitions import CheckMonitor, Monitor, read
+from lab.judge.monitors import result
 from lab.telemetry.store import ServiceCheck, Source
 
 NS = 1_000_000_000
