@@ -112,7 +112,7 @@ class _Pool:
         self._telemetry = telemetry
         self._size = size
         self._timeout_s = timeout_s
-        self._parameters = parameters
+        self.parameters = parameters
         # One token for each possible connection. A semaphore is implemented in Python, this in C.
         self._free: SimpleQueue[None] = SimpleQueue()
         for _ in range(size):
@@ -160,7 +160,7 @@ class _Pool:
                 self.idle.pop().close()
 
     def connect(self) -> psycopg2.extensions.connection:
-        connection: psycopg2.extensions.connection = psycopg2.connect(**self._parameters)
+        connection: psycopg2.extensions.connection = psycopg2.connect(**self.parameters)
         return connection
 
     def _open(self) -> "Session":

@@ -26,6 +26,11 @@ group = CommandGroup(
         "Compare DBM propagation by driver and route: linked executions, plans, statements, p99, CPU.",
     ),
     LazyCommand(
+        "tracing",
+        "lab.bench.tracing.command:tracing",
+        "Measure spans, comment injection and sampling: CPU, throughput, bytes, the database's side.",
+    ),
+    LazyCommand(
         "cost",
         "lab.bench.cost.command:cost",
         "Measure the unit costs of an operation, a span and a series, in CPU time and bytes.",

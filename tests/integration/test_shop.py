@@ -213,7 +213,7 @@ def test_a_body_that_is_too_large_is_refused(shop: Shop) -> None:
 def test_a_database_that_is_away_is_a_page_and_no_traceback(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(shop.wired.database._pool._parameters, "port", 1)
+    monkeypatch.setitem(shop.wired.database._pool.parameters, "port", 1)
     shop.wired.database.close_idle()
     answer = shop.client.get("/")
     assert answer.status_code == 503

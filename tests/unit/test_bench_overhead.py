@@ -10,10 +10,13 @@ import psutil
 import pytest
 from rich.console import Console
 
+from lab.bench.load.job import Done
 from lab.bench.overhead.command import tables
-from lab.bench.overhead.measure import OverheadPlan, Result, Turn
+from lab.bench.overhead.figures import Turn, turn_of
+from lab.bench.overhead.measure import OverheadPlan, Result
 from lab.bench.overhead.modes import MODES, UNOBSERVED, order
 from lab.bench.overhead.ratios import ROUNDS_AT_LEAST, Verdict, difference, ratio
+from lab.bench.overhead.usage import Usage
 from lab.bench.process import running
 from lab.foundation.errors import LabError
 from lab.foundation.readiness import await_state
@@ -23,38 +26,46 @@ from lab.stack.native.command import Command
 TRACING = next(mode for mode in MODES if mode.tracing and not mode.agent)
 
 
-def turn(*, speed: float, cpu_us: float) -> Turn:
+def turn(*, speed: float, server_us: float, client_us: float = 300) -> Turn:
     return Turn(
-        operations_per_s=1000 * speed,
+        operations_per_s=200,
+        statements=2,
         p50_ms=2 / speed,
-        p95_ms=5 / speed,
         p99_ms=9 / speed,
-        client_cpu_us_per_statement=cpu_us,
+        client_us=client_us,
+        backends_us=server_us,
+        background_us=100,
+        wal_bytes=50,
+        log_bytes=0,
+        sent_bytes=0,
+        server_mb=200,
+        client_mb=60,
     )
 
 
-def result(traced: Sequence[float], machine: Sequence[float]) -> Result:
-    """A run in which tracing leaves these shares of the speed, on a machine as fast as these per round."""
+def result(more_us: Sequence[float], machine: Sequence[float] | None = None) -> Result:
+    """A run in which tracing costs the server so much, on a machine as fast as these in each round."""
+    speeds = machine or [1.0] * len(more_us)
     turns = {
         mode.name: [
             turn(
-                speed=speed * (share if mode is TRACING else 1.0),
-                cpu_us=300 if mode is TRACING else 100,
+                speed=speed,
+                server_us=600 + (more if mode is TRACING else 0.0),
+                client_us=400 if mode is TRACING else 300,
             )
-            for share, speed in zip(traced, machine, strict=True)
+            for more, speed in zip(more_us, speeds, strict=True)
         ]
         for mode in MODES
     }
-    return Result(
-        plan=OverheadPlan(seconds=5, rounds=len(machine), processes=2, connections=8), turns=turns
-    )
+    plan = OverheadPlan(seconds=5, rounds=100, minutes=20, rate=200, processes=2, connections=8)
+    return Result(plan=plan, modes=MODES, turns=turns)
 
 
 def test_the_interval_is_students() -> None:
-    """Against the textbook: 2.776 times 1.5811 by the root of 5, around 3."""
-    found = difference([1.0, 2.0, 3.0, 4.0, 5.0])
-    assert found.low == pytest.approx(1.037, abs=1e-3)
-    assert found.high == pytest.approx(4.963, abs=1e-3)
+    """Of fewer than five rounds; compared with the textbook: 3.182 times 1.2910 by 2, around 2.5."""
+    found = difference([1.0, 2.0, 3.0, 4.0])
+    assert found.low == pytest.approx(0.446, abs=1e-3)
+    assert found.high == pytest.approx(4.554, abs=1e-3)
     assert found.verdict is Verdict.HIGHER
 
 
@@ -88,7 +99,7 @@ def test_more_rounds_than_the_table_has_give_an_interval() -> None:
 
 def test_each_mode_follows_each_other_once() -> None:
     """Over as many rounds as there are modes; and each has each place once."""
-    rounds = [order(number) for number in range(len(MODES))]
+    rounds = [order(number, MODES) for number in range(len(MODES))]
     neighbours = Counter((a.name, b.name) for one in rounds for a, b in pairwise(one))
     assert len(neighbours) == len(MODES) * (len(MODES) - 1)
     assert set(neighbours.values()) == {1}
@@ -96,39 +107,92 @@ def test_each_mode_follows_each_other_once() -> None:
         assert set(place) == set(MODES)
 
 
-def test_a_machine_that_gets_slower_does_not_count_against_an_observer() -> None:
-    """Each turn is compared only with the unobserved one of its own round."""
-    found = result(traced=(0.5, 0.5, 0.5, 0.5), machine=(1.0, 0.6, 0.4, 0.3))
+def test_a_disturbed_round_does_not_determine_the_figure() -> None:
+    """The lowest and the highest fifth are left out; the interval has the textbook's value."""
+    disturbed = difference([10.0, 9.0, 11.0, 10.0, 500.0])
+    assert disturbed.value == pytest.approx(31 / 3)
+    assert disturbed.low == pytest.approx(31 / 3 - 4.303 * 0.5477 * 5**0.5 / 3, abs=1e-3)
+    assert disturbed.verdict is Verdict.HIGHER
+
+
+def test_the_cost_is_the_difference_within_the_rounds_as_a_share_of_the_unobserved_load() -> None:
+    """50 us of 700 of the server, 150 of 1000 of both; a machine that gets slower changes nothing."""
+    found = result([50.0, 50.0, 50.0, 50.0], machine=(1.0, 0.6, 0.4, 0.3))
     cost = found.cost(TRACING)
-    assert cost.operations_per_s.value == pytest.approx(0.5)
-    assert cost.operations_per_s.verdict is Verdict.LOWER
-    assert cost.p99_ms.value == pytest.approx(2.0)
-    assert cost.p99_ms.verdict is Verdict.HIGHER
-    assert cost.client_cpu_us_per_statement.value == pytest.approx(200)
-    assert found.cost(UNOBSERVED).p50_ms.verdict is Verdict.SAME
+    assert cost.server_us.value == pytest.approx(50)
+    assert cost.server_share.value == pytest.approx(50 / 700)
+    assert cost.cpu_us.value == pytest.approx(150)
+    assert cost.cpu_share.value == pytest.approx(0.15)
+    assert cost.differences["client_us"].value == pytest.approx(100)
+    assert cost.differences["wal_bytes"].value == 0
+    assert cost.ratios["p99_ms"].value == pytest.approx(1.0)
+    assert found.cost(UNOBSERVED).cpu_us.verdict is Verdict.SAME
 
 
-def test_a_person_reads_every_figure_and_what_to_make_of_it() -> None:
-    screen = Console(file=io.StringIO(), width=160)
-    screen.print(tables(result(traced=(0.5, 0.6, 0.5, 0.6), machine=(1.0, 1.0, 1.0, 1.0))))
-    told = screen.file.getvalue()  # type: ignore[attr-defined]
-    assert "embedded agent, not Datadog's" in told
-    assert "pg_stat_statements and auto_explain loaded" in told
-    assert "scraped every 5 s" in told
-    assert "+200" in told
-    assert told.count("not distinguishable") == 20
-    assert told.count(" lower") == 1
+@pytest.mark.parametrize(
+    ("more_us", "expected"),
+    [
+        ([50.0] * (ROUNDS_AT_LEAST - 1), False),
+        ([50.0] * ROUNDS_AT_LEAST, True),
+        ([50.0, 60.0] * ROUNDS_AT_LEAST, False),
+        ([50.0, 52.0] * ROUNDS_AT_LEAST, True),
+    ],
+)
+def test_it_is_exact_when_every_interval_is_narrower_than_a_per_cent(
+    more_us: list[float], expected: bool
+) -> None:
+    """Of 1,000 us: 10 us; the unobserved load needs no interval."""
+    assert result(more_us).is_exact is expected
+
+
+def test_a_turn_is_per_operation() -> None:
+    """CPU time of the load, of backends and of the server's other processes; bytes; memory is a gauge."""
+
+    def reading(second: int) -> Usage:
+        return Usage(
+            backends_s=0.1 * second, background_s=0.02 * second, memory_mb=150.0 + second,
+            wal_bytes=1000.0 * second, log_bytes=100.0, entries=10 * second, text_bytes=70,
+        )  # fmt: skip
+
+    done = Done(
+        operations=100, errors=0, seconds=2.0, start_delays=[], durations=[0.001] * 99 + [0.5],
+        cpu_seconds=0.05, statements=250,
+    )  # fmt: skip
+    found = turn_of([done], reading(1), reading(3), sent_bytes=400, client_mb=55, scrapes=2)
+    assert (found.operations_per_s, found.statements) == (50, 2.5)
+    assert found.client_us == pytest.approx(500)
+    assert (found.backends_us, found.background_us) == pytest.approx((2000, 400))
+    assert (found.server_us, found.cpu_us) == pytest.approx((2400, 2900))
+    assert (found.wal_bytes, found.log_bytes, found.sent_bytes) == (20, 0, 4)
+    assert (found.server_mb, found.entries, found.scrapes) == (153, 30, 2)
+    assert found.p50_ms == pytest.approx(1.0)
+
+
+def test_a_person_reads_every_figure() -> None:
+    screen = Console(file=io.StringIO(), width=200)
+    screen.print(tables(result([50.0, 51.0, 52.0, 50.0])))
+    text = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert "embedded agent, not Datadog's" in text
+    assert "pg_stat_statements and auto_explain loaded" in text
+    assert "scraped every 5 s" in text
+    line = next(one for one in text.splitlines() if one.startswith("tracing "))
+    assert line.split()[:7] == ["tracing", "+7.2%", "+7.0%", "to", "+7.5%", "+50.8", "+100.0"]
+    assert "at 200 operations/s" in text
+    assert "Not every interval" not in text
+    screen.print(tables(result([50.0, 90.0, 52.0, 50.0])))
+    assert "Not every interval" in screen.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_the_document_has_every_turn() -> None:
     """So that the figures can be recomputed."""
-    document = result(traced=(0.5,), machine=(1.0,)).to_json()
+    document = result([50.0]).to_json()
     found = document["modes"]
     assert isinstance(found, dict)
     assert list(found) == [mode.name for mode in MODES]
     assert found[UNOBSERVED.name]["cost"] is None
-    assert found[TRACING.name]["cost"]["operations_per_s"]["verdict"] == "unknown"
+    assert found[TRACING.name]["cost"]["cpu_us"]["verdict"] == "unknown"
     assert len(found[TRACING.name]["turns"]) == 1
+    assert (document["rounds"], document["is_exact"]) == (1, False)
 
 
 def command(*argv: str) -> Command:

@@ -19,6 +19,8 @@ from workload.reference import Reference
 from workload.settings import Settings
 from workload.statements import Statement
 
+CONNECT_TIMEOUT_S = 60
+
 
 class BareDatabase(Database):
     """One permanent connection for each thread."""
@@ -26,6 +28,8 @@ class BareDatabase(Database):
     def __init__(self, settings: Settings, *, service: str) -> None:
         self._telemetry = _Nobody()
         super().__init__(settings, service=service, size=1, telemetry=self._telemetry)
+        # There is no retry, and on a busy machine many connections at once take long.
+        self._pool.parameters["connect_timeout"] = CONNECT_TIMEOUT_S
         self._own = threading.local()
 
     def autocommit(self) -> Session:

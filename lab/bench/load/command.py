@@ -1,6 +1,5 @@
 """The command and its tables."""
 
-import os
 from typing import Annotated
 
 import typer
@@ -11,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lab import seed as seeding
+from lab.bench.load.engine import connections
 from lab.bench.load.measure import (
     CONTESTANTS,
     PGBENCH,
@@ -35,7 +35,6 @@ from workload.limits import MAX_ARRIVALS_PER_S, MAX_SCALE
 DATABASE = "creditlab_bench_load"
 # Ratios are paired within a round.
 CLAIM = 0.05
-CONNECTIONS_PER_CORE = 4
 # The targets of this benchmark: of the bare driver's rate, and of pgbench's start delay.
 DRIVER_RATIO = 0.95
 START_DELAY_RATIO = 1.0
@@ -70,7 +69,7 @@ def load(
     plan = LoadPlan(
         seconds=seconds,
         rounds=rounds,
-        connections=CONNECTIONS_PER_CORE * (os.cpu_count() or 1),
+        connections=connections(len(CONTESTANTS)),
         rate=rate,
     )
     with (

@@ -1,11 +1,14 @@
 """The load engine as a contestant: one process, or one per core with the same job at the same time."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from json import dumps, loads
+
+import psutil
 
 from lab.bench.load.ending import end_all
 from lab.bench.load.job import Done, Job, Saturated
@@ -19,12 +22,26 @@ WARM_UP_S = 0.2
 END_S = 30
 
 
+# Sessions of the role credit_app (postgres/init/10-roles.sql), without some for a service's checks.
+SESSIONS = 56
+CONNECTIONS_PER_CORE = 4
+
+
+def connections(loads: int) -> int:
+    """Return the connections of each of several loads that are open together: four per core, if permitted.
+
+    >>> connections(SESSIONS), connections(SESSIONS // 2)
+    (1, 2)
+    """
+    return min(CONNECTIONS_PER_CORE * (os.cpu_count() or 1), SESSIONS // loads)
+
+
 class Engine:
     """Processes of the load engine that wait for their turn."""
 
-    def __init__(self, workers: Sequence[subprocess.Popen[str]]) -> None:
+    def __init__(self, workers: Sequence[subprocess.Popen[str]], *, warm: bool = True) -> None:
         self._workers = workers
-        for scenario in SCENARIOS:
+        for scenario in SCENARIOS if warm else ():
             self._do(Job(scenario=scenario.name, seconds=WARM_UP_S))
 
     def saturate(self, scenario: Scenario, *, seconds: float) -> Saturated:
@@ -48,13 +65,33 @@ class Engine:
         done = self._do(Job(scenario=scenario.name, seconds=seconds, rate=rate))
         return [delay for one in done for delay in one.start_delays]
 
-    def timed(self, scenario: Scenario, *, seconds: float) -> list[Done]:
-        """Return the results of each process in a closed loop, with the duration of each operation.
+    def timed(self, scenario: Scenario, *, seconds: float, rate: float | None = None) -> list[Done]:
+        """Return the results of each process, with the duration of each operation.
+
+        Args:
+            scenario: the operations.
+            seconds: length of the turn.
+            rate: operations per second over all processes; None for a closed loop.
 
         Raises:
             LabError: when a process or an operation fails.
         """
-        return self._do(Job(scenario=scenario.name, seconds=seconds, timed=True))
+        return self._do(Job(scenario=scenario.name, seconds=seconds, rate=rate, timed=True))
+
+    def profiled(self, scenario: Scenario, *, seconds: float) -> Done:
+        """Return the stack samples of a closed loop of one thread, in the first process.
+
+        Raises:
+            LabError: when the process or an operation fails.
+        """
+        alone = Engine(self._workers[:1], warm=False)
+        [done] = alone._do(Job(scenario=scenario.name, seconds=seconds, profiled=True))
+        return done
+
+    @property
+    def resident_mb(self) -> float:
+        """Resident memory of all processes, in MB."""
+        return sum(psutil.Process(one.pid).memory_info().rss for one in self._workers) / 1e6
 
     def _do(self, job: Job) -> list[Done]:
         share = job if job.rate is None else replace(job, rate=job.rate / len(self._workers))
@@ -79,6 +116,7 @@ def engine(
     traced: bool = False,
     bare: bool = False,
     spans_to: str | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Engine]:
     """Start a load engine with `connections` threads over all its processes, for the duration of a block.
 
@@ -89,12 +127,14 @@ def engine(
         traced: whether operations have spans.
         bare: whether operations use the driver alone.
         spans_to: URL of the spans' receiver; None: as in the caller's environment.
+        environment: further settings of ddtrace.
     """
-    environment = {
+    variables = {
         **inherited(),
         **of_settings(settings, Settings.model_fields),
         "DD_TRACE_ENABLED": str(traced).lower(),
         **({"DD_TRACE_AGENT_URL": spans_to} if spans_to else {}),
+        **(environment or {}),
     }
     command = [sys.executable, "-P", "-m", "lab.bench.load.worker", str(connections // processes)]
     if bare:
@@ -102,7 +142,7 @@ def engine(
     workers: list[subprocess.Popen[str]] = []
     try:
         while len(workers) < processes:
-            workers.append(_start(command, environment))
+            workers.append(_start(command, variables))
         yield Engine(workers)
     finally:
         end_all(workers, within_s=END_S)

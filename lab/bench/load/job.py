@@ -1,23 +1,29 @@
 """The job of a process of the load engine, and its result; see worker.py."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """One turn: `rate` per second is None for a closed loop; `timed` requests each operation's duration."""
+    """One turn: `rate` per second is None for a closed loop; `timed` requests each operation's duration.
+
+    `profiled` runs a closed loop in the main thread alone, with stack samples.
+    """
 
     scenario: str
     seconds: float
     rate: float | None = None
     timed: bool = False
+    profiled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Done:
     """The result: start delays in seconds, in an open loop only; durations only when requested.
 
-    `cpu_seconds` is the CPU time of the process, `statements` the number of executed statements.
+    `cpu_seconds` is the CPU time of the process, `statements` the number of executed statements, `parts` the
+    number of stack samples by part, and `other_cpu_seconds` the CPU time of threads that run no operation.
     """
 
     operations: int
@@ -27,6 +33,8 @@ class Done:
     durations: list[float]
     cpu_seconds: float
     statements: int
+    parts: Mapping[str, int] = field(default_factory=dict)
+    other_cpu_seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,13 +12,14 @@ import threading
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from json import dumps, loads
-from time import monotonic, process_time
+from time import monotonic, process_time, thread_time
 from uuid import uuid4
 
 from prometheus_client import CollectorRegistry
 
 from lab.bench.load.bare import BareRunner
 from lab.bench.load.job import Done, Job
+from lab.bench.load.profile import sampled
 from lab.bench.load.scenarios import SCENARIOS, Scenario, find
 from workload import tracing
 from workload.clocks import Clock
@@ -113,12 +114,16 @@ class Worker:
         self._durations.clear()
         self._metrics.start_delays.values.clear()
         statements = self._statements()
-        started, cpu_started = monotonic(), process_time()
-        if job.rate is None:
+        parts: Mapping[str, int] = {}
+        started, cpu_started, own_started = monotonic(), process_time(), thread_time()
+        if job.profiled:
+            parts = self._profiled_loop(scenario, until=started + job.seconds)
+        elif job.rate is None:
             self._closed_loop(scenario, until=started + job.seconds)
         else:
             self._open_loop(scenario, job.rate, job.seconds)
         seconds, cpu_seconds = monotonic() - started, process_time() - cpu_started
+        own_seconds = thread_time() - own_started
         return Done(
             operations=len(self._outcomes),
             errors=self._outcomes.count(Outcome.ERROR),
@@ -127,6 +132,8 @@ class Worker:
             durations=list(self._durations) if job.timed else [],
             cpu_seconds=cpu_seconds,
             statements=self._statements() - statements,
+            parts=parts,
+            other_cpu_seconds=cpu_seconds - own_seconds if job.profiled else 0.0,
         )
 
     def _statements(self) -> int:
@@ -148,23 +155,30 @@ class Worker:
         return result
 
     def _closed_loop(self, scenario: Scenario, *, until: float) -> None:
-        operations = [share.operation for share in scenario.shares]
-        weights = [share.weight for share in scenario.shares]
-
-        def loop() -> None:
-            # Drawn before the turn: pgbench chooses its script at almost no cost.
-            order = random.choices(operations, weights, k=1000)
-            while True:
-                for operation in order:
-                    self._run(operation)
-                    if monotonic() > until:
-                        return
-
-        threads = [threading.Thread(target=loop) for _ in range(self._threads)]
+        threads = [
+            threading.Thread(target=self._loop, args=(scenario, until))
+            for _ in range(self._threads)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+
+    def _profiled_loop(self, scenario: Scenario, *, until: float) -> Mapping[str, int]:
+        with sampled() as parts:
+            self._loop(scenario, until)
+        return dict(parts)
+
+    def _loop(self, scenario: Scenario, until: float) -> None:
+        operations = [share.operation for share in scenario.shares]
+        weights = [share.weight for share in scenario.shares]
+        # Drawn before the turn: pgbench chooses its script at almost no cost.
+        order = random.choices(operations, weights, k=1000)
+        while True:
+            for operation in order:
+                self._run(operation)
+                if monotonic() > until:
+                    return
 
     def _open_loop(self, scenario: Scenario, rate: float, seconds: float) -> None:
         whole = sum(share.weight for share in scenario.shares)

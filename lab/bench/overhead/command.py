@@ -2,21 +2,24 @@
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Group, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
+from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from lab import seed as seeding
+from lab.bench.load.engine import connections
 from lab.bench.machine import publish, watched
+from lab.bench.overhead.figures import Cost, Turn
 from lab.bench.overhead.measure import OverheadPlan, Result, measure
-from lab.bench.overhead.modes import ALWAYS_ON, MODES, SCRAPE_EVERY_S, UNOBSERVED
-from lab.bench.overhead.ratios import ROUNDS_AT_LEAST, Estimate, Verdict
+from lab.bench.overhead.modes import ALWAYS_ON, MODES, SCRAPE_EVERY_S, Mode
+from lab.bench.overhead.ratios import ROUNDS_AT_LEAST, Estimate
 from lab.bench.own_server import own_server
 from lab.bench.scratch import checkpoint, postgres_version
 from lab.foundation.paths import Paths
@@ -26,43 +29,59 @@ from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
 from lab.terminal.progress import bar
 from lab.terminal.screen import err, warn
-from workload.limits import MAX_SCALE
+from workload.limits import MAX_ARRIVALS_PER_S, MAX_SCALE
 
-CONNECTIONS_PER_CORE = 4
-CLAIM = 0.05
-STYLES = {
-    Verdict.UNKNOWN: "yellow",
-    Verdict.SAME: "dim",
-    Verdict.LOWER: "bold",
-    Verdict.HIGHER: "bold",
+CLAIM = 0.01
+BYTES = {
+    "wal_bytes": "WAL, bytes/op",
+    "log_bytes": "log, bytes/op",
+    "sent_bytes": "sent, bytes/op",
+    "server_mb": "server, MB",
+    "client_mb": "application, MB",
 }
-FIGURES = {
-    "operations_per_s": "operations/s",
-    "p50_ms": "p50, ms",
-    "p95_ms": "p95, ms",
-    "p99_ms": "p99, ms",
-    "client_cpu_us_per_statement": "CPU/statement, µs",
-}
+Minutes = Annotated[
+    float,
+    typer.Option(
+        help="Time limit; the run ends earlier when every interval is narrower than 1 %.",
+        parser=number(0.01, 10_000),
+        metavar="M",
+    ),
+]
+Rounds = Annotated[
+    int,
+    typer.Option(
+        help=f"Maximum number of rounds; fewer than {ROUNDS_AT_LEAST} give no verdict.",
+        min=1,
+        max=1000,
+    ),
+]
+Scale = Annotated[
+    float,
+    typer.Option(
+        help="Size of the data: 1 is 10,000 customers.",
+        parser=number(0.01, MAX_SCALE),
+        metavar="N",
+    ),
+]
+Seconds = Annotated[
+    float, typer.Option(help="Seconds of each turn.", parser=number(1, 3600), metavar="S")
+]
 
 
 def overhead(
-    seconds: Annotated[
-        float, typer.Option(help="Seconds of each turn.", parser=number(1, 3600), metavar="S")
-    ] = 10.0,
-    rounds: Annotated[
-        int,
-        typer.Option(
-            help=f"Rounds; fewer than {ROUNDS_AT_LEAST} give no verdict.", min=1, max=1000
-        ),
-    ] = 4,
-    scale: Annotated[
+    *,
+    seconds: Seconds = 10.0,
+    rounds: Rounds = 1000,
+    minutes: Minutes = 20.0,
+    rate: Annotated[
         float,
         typer.Option(
-            help="Size of the data: 1 is 10,000 customers.",
-            parser=number(0.01, MAX_SCALE),
+            help="Operations per second, over all processes of the load.",
+            parser=number(1, MAX_ARRIVALS_PER_S),
             metavar="N",
         ),
-    ] = 0.2,
+    ] = 200.0,
+    scale: Scale = 0.2,
     as_json: AsJson = False,
 ) -> None:
     """Measure the cost of exporter, agent, tracing, auto_explain and all of them for the load."""
@@ -72,26 +91,23 @@ def overhead(
     plan = OverheadPlan(
         seconds=seconds,
         rounds=rounds,
+        minutes=minutes,
+        rate=rate,
         processes=os.cpu_count() or 1,
-        connections=CONNECTIONS_PER_CORE * (os.cpu_count() or 1),
+        connections=connections(len({mode.load for mode in MODES})),
     )
     with interruptible(), watched(CLAIM, postgres_version()) as watch:
-        result = run(settings, plan, scale)
+        result = run(settings, plan, MODES, scale)
     publish(watch, result.to_json(), lambda: tables(result), as_json=as_json)
 
 
-def run(settings: LabSettings, plan: OverheadPlan, scale: float) -> Result:
-    """Measure on a temporary server of the benchmark.
+def run(settings: LabSettings, plan: OverheadPlan, modes: Sequence[Mode], scale: float) -> Result:
+    """Measure the modes on a temporary server of the benchmark.
 
     Raises:
         LabError: when a component does not start, or fails.
     """
-    columns = (
-        TextColumn("{task.description:<40}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
+    columns = (TextColumn("{task.description:<40}"), SpinnerColumn(), TimeElapsedColumn())
     parent = Paths.of(settings).state
     parent.mkdir(parents=True, exist_ok=True)
     with (
@@ -103,40 +119,79 @@ def run(settings: LabSettings, plan: OverheadPlan, scale: float) -> Result:
             seeding.ensure(own.model_copy(update={"seed_scale": scale}), progress=progress)
         checkpoint(own)
         with RichProgress(*columns, console=err, transient=True) as shown:
-            task = shown.add_task("", total=plan.turns, completed=-2)
+            task = shown.add_task("", total=None)
             return measure(
                 own,
                 plan,
+                modes,
                 Path(directory),
-                lambda turn: shown.update(task, description=turn, advance=1),
+                lambda turn: shown.update(task, description=turn),
             )
 
 
 def tables(result: Result) -> RenderableType:
-    """Return the figures of each mode and of the unobserved load, with notes."""
-    plan = result.plan
+    """Return the cost of each mode, the figures of the unobserved load, and notes."""
+    return Group(
+        costs(result),
+        Text(),
+        bytes_and_memory(result),
+        Text("\n".join(notes(result)), style="dim"),
+    )
+
+
+def costs(result: Result) -> Table:
+    """Return the table of the CPU time: what each observer costs the database and the application."""
+    shown = table("observed by", "server, %", "95 % interval", "server, µs", "application, µs")
+    for heading in ("µs/statement", "µs/scrape", "all, %", "95 % interval", "p99, ratio"):
+        shown.add_column(heading, justify="right")
+    unobserved = result.typical(result.modes[0])
+    shown.add_row(
+        result.modes[0].name,
+        *("", "", f"{unobserved.server_us:,.0f}", f"{unobserved.client_us:,.0f}"),
+        *(f"{unobserved.cpu_us / unobserved.statements:,.0f}", "", "", ""),
+        f"{unobserved.p99_ms:.1f} ms",
+    )
+    for mode in result.modes[1:]:
+        cost, turn = result.cost(mode), result.typical(mode)
+        shown.add_row(
+            mode.name,
+            f"{cost.server_share.value:+.1%}",
+            _interval(cost.server_share, "+.1%"),
+            f"{cost.server_us.value:+,.1f}",
+            f"{cost.differences['client_us'].value:+,.1f}",
+            f"{cost.cpu_us.value / unobserved.statements:+,.1f}",
+            _per_scrape(result, cost, turn),
+            f"{cost.cpu_share.value:+.1%}",
+            Text(_interval(cost.cpu_share, "+.1%"), style="" if cost.is_exact else "yellow"),
+            f"{cost.ratios['p99_ms'].value:.2f}",
+        )
+    return shown
+
+
+def bytes_and_memory(result: Result) -> Table:
+    """Return the table of bytes on disk and wire, per operation, and of memory."""
+    shown = table("observed by", *BYTES.values())
+    for mode in result.modes:
+        turn = result.typical(mode)
+        shown.add_row(mode.name, *(f"{getattr(turn, name):,.0f}" for name in BYTES))
+    return shown
+
+
+def table(first: str, *headings: str) -> Table:
+    """Return a table with left-aligned names and right-aligned figures."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("observed by", no_wrap=True)
-    for heading in ("unobserved", "with it", "ratio", "95 % interval"):
+    table.add_column(first, no_wrap=True)
+    for heading in headings:
         table.add_column(heading, justify="right")
-    table.add_column("", no_wrap=True)
-    unobserved = result.typical(UNOBSERVED)
-    for mode in (mode for mode in MODES if mode is not UNOBSERVED):
-        typical, cost = result.typical(mode), result.cost(mode)
-        table.add_row(Text(mode.name, style="bold"))
-        for name, words in FIGURES.items():
-            estimate: Estimate = getattr(cost, name)
-            sign = "+" if name.startswith("client") else ""
-            digits = 0 if sign else 2
-            table.add_row(
-                f"  {words}",
-                f"{getattr(unobserved, name):,.1f}",
-                f"{getattr(typical, name):,.1f}",
-                f"{estimate.value:{sign}.{digits}f}",
-                _interval(estimate, f"{sign}.{digits}f"),
-                Text(estimate.verdict, style=STYLES[estimate.verdict]),
-            )
-    return Group(table, Text("\n".join(_notes(plan)), style="dim"))
+    return table
+
+
+def _per_scrape(result: Result, cost: Cost, turn: Turn) -> str:
+    """Return the server's CPU time of a scrape; only the exporter has scrapes alone."""
+    if not turn.scrapes or not cost.differences["scrapes"].value:
+        return ""
+    operations = turn.operations_per_s * result.plan.seconds
+    return f"{cost.server_us.value * operations / turn.scrapes:,.0f}"
 
 
 def _interval(estimate: Estimate, form: str) -> str:
@@ -145,20 +200,26 @@ def _interval(estimate: Estimate, form: str) -> str:
     return f"{estimate.low:{form}} to {estimate.high:{form}}"
 
 
-def _notes(plan: OverheadPlan) -> list[str]:
-    turns = f"Rounds: {plan.rounds}, of {plan.seconds:g} s a turn"
-    interval = (
-        "geometric mean, with Student's interval of the logarithms; for CPU it is the difference"
-    )
-    notes = [f"{mode.name}: {mode.what}" for mode in MODES]
+def notes(result: Result) -> list[str]:
+    """Return the conditions and the definitions of the figures."""
+    plan = result.plan
+    load = "at saturation" if plan.rate is None else f"at {plan.rate:g} operations/s of the mix"
+    notes = [f"{mode.name}: {mode.what}" for mode in result.modes]
     notes += [
         f"Always on: {ALWAYS_ON}.",
-        f"{turns}, {plan.connections} connections at saturation; unobserved and with it are medians.",
-        f"A ratio is to the unobserved turn of the same round: {interval}.",
+        f"Rounds: {result.rounds}, of {plan.seconds:g} s a turn, {plan.connections} connections, {load}.",
+        "Additional CPU time per operation, compared with the unobserved turn of the same round: mean of the",
+        "rounds without the lowest and the highest fifth; in % of the unobserved load's CPU time.",
+        "server: backends, also the observers', checkpointer, WAL writer, logger and autovacuum;",
+        "application: the processes of the load, tracing included; all: both.",
         "One interval in twenty does not contain the true value.",
-        "CPU/statement is the clients' CPU time, without that of the database.",
         "The payloads of agent and tracers are received and discarded, on the same machine.",
     ]
+    if not result.is_exact:
+        notes.append(
+            "Not every interval of all CPU time is narrower than 1 % (yellow): measure longer (--minutes)"
+            " or on an idle machine."
+        )
     if plan.scrape_every_s < SCRAPE_EVERY_S:
         notes.append(f"Turns are short: the exporter is scraped every {plan.scrape_every_s:g} s.")
     return notes

@@ -1,45 +1,59 @@
 """The rounds: each mode has a turn in each of them, compared with the unobserved turn of the same round.
 
-A turn runs the lab's mix of operations in a closed loop, so the cost of an observer shows as throughput.
-Latencies are of whole operations at that saturation, from an operation's start to its end.
+A turn runs the lab's mix of operations, at a fixed arrival rate or in a closed loop. The measurement ends
+when every interval is narrow enough, or when its time is over.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from statistics import median, quantiles
 from threading import Event
+from time import monotonic
 
 from lab.bench.load.engine import Engine, engine
+from lab.bench.load.job import Done
 from lab.bench.load.scenarios import MIX
-from lab.bench.overhead.modes import ALWAYS_ON, MODES, SCRAPE_EVERY_S, UNOBSERVED, Mode, order
-from lab.bench.overhead.observers import observed, observer, scraped, sink
-from lab.bench.overhead.ratios import Estimate, difference, ratio
+from lab.bench.overhead.figures import US, Cost, Turn, cost, turn_of, typical
+from lab.bench.overhead.modes import ALWAYS_ON, SCRAPE_EVERY_S, Mode, order
+from lab.bench.overhead.observers import Sink, observed, observer, scraped, sink
+from lab.bench.overhead.ratios import ROUNDS_AT_LEAST
 from lab.bench.overhead.server import set_auto_explain
+from lab.bench.overhead.usage import usage
 from lab.bench.process import Process
+from lab.clients.database import Role, connect, dsn, rows
 from lab.foundation.settings import LabSettings
 
 Progress = Callable[[str], None]
 # Spans of the previous turn are sent within a second.
-SETTLE_S = 0.5
+SETTLE_S = 1.5
 # Warm-up: pools and caches fill.
 WARM_UP_S = 2.0
+MINUTE_S = 60.0
+# The length of a profile, in turns.
+PROFILE_TURNS = 3
+WRITER = "writer thread"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OverheadPlan:
-    """Seconds of a turn, rounds, and the load: processes, and connections over all of them."""
+    """The extent of a run, and its load.
+
+    Attributes:
+        seconds: length of a turn.
+        rounds: the maximum number.
+        minutes: no round begins later.
+        rate: operations per second; None for a closed loop.
+        processes, connections: of the load; connections over all processes.
+    """
 
     seconds: float
     rounds: int
+    minutes: float
+    rate: float | None
     processes: int
     connections: int
-
-    @property
-    def turns(self) -> int:
-        """The total number of turns."""
-        return self.rounds * len(MODES)
 
     @property
     def scrape_every_s(self) -> float:
@@ -48,92 +62,98 @@ class OverheadPlan:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Turn:
-    """The load in one turn; the CPU time is the clients', without that of the database."""
-
-    operations_per_s: float
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-    client_cpu_us_per_statement: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cost:
-    """One mode and the unobserved load: ratios, and additional microseconds of client CPU per statement."""
-
-    operations_per_s: Estimate
-    p50_ms: Estimate
-    p95_ms: Estimate
-    p99_ms: Estimate
-    client_cpu_us_per_statement: Estimate
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
-    """Every turn, by mode and in the order of the rounds."""
+    """Every turn, by mode and in the order of the rounds; the first mode is the unobserved load.
+
+    `profiles`: of profiled modes, the CPU time of one thread by part, in microseconds per operation.
+    """
 
     plan: OverheadPlan
+    modes: Sequence[Mode]
     turns: Mapping[str, Sequence[Turn]]
+    profiles: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def typical(self, mode: Mode) -> Turn:
         """Return the medians of a mode's turns."""
-        turns = self.turns[mode.name]
-        return Turn(**{name: median(getattr(turn, name) for turn in turns) for name in _FIGURES})
+        return typical(self.turns[mode.name])
 
     def cost(self, mode: Mode) -> Cost:
         """Return the cost of a mode, from each of its turns and the unobserved turn of the same round."""
-        pairs = list(zip(self.turns[mode.name], self.turns[UNOBSERVED.name], strict=True))
+        return cost(self.turns[mode.name], self.turns[self.modes[0].name])
 
-        def ratios(name: str) -> Estimate:
-            return ratio(
-                [getattr(with_it, name) / getattr(without, name) for with_it, without in pairs]
-            )
+    @property
+    def rounds(self) -> int:
+        """The number of complete rounds."""
+        return len(self.turns[self.modes[0].name])
 
-        cpu = "client_cpu_us_per_statement"
-        more = [getattr(with_it, cpu) - getattr(without, cpu) for with_it, without in pairs]
-        return Cost(
-            **{name: ratios(name) for name in _FIGURES if name != cpu},
-            client_cpu_us_per_statement=difference(more),
+    @property
+    def is_exact(self) -> bool:
+        """Whether there are enough rounds, and every interval is narrow enough."""
+        return self.rounds >= ROUNDS_AT_LEAST and all(
+            self.cost(mode).is_exact for mode in self.modes[1:]
         )
 
     def to_json(self) -> dict[str, object]:
         """Return the document of --json."""
         return {
             **asdict(self.plan),
+            "rounds": self.rounds,
+            "is_exact": self.is_exact,
             "scrape_every_s": self.plan.scrape_every_s,
             "always_on": ALWAYS_ON,
-            "interval": "95 %, Student's t over the rounds; of ratios by their logarithms",
+            "interval": "95 %, of the trimmed mean over the rounds; of ratios by their logarithms",
+            "profiles": self.profiles,
             "modes": {
                 mode.name: {
                     "what": mode.what,
                     "median": asdict(self.typical(mode)),
-                    "cost": None if mode is UNOBSERVED else asdict(self.cost(mode)),
+                    "cost": None if mode is self.modes[0] else asdict(self.cost(mode)),
                     "turns": [asdict(turn) for turn in self.turns[mode.name]],
                 }
-                for mode in MODES
+                for mode in self.modes
             },
         }
 
 
-_FIGURES = tuple(Turn.__dataclass_fields__)
-
-
-def measure(settings: LabSettings, plan: OverheadPlan, state: Path, progress: Progress) -> Result:
+def measure(
+    settings: LabSettings,
+    plan: OverheadPlan,
+    modes: Sequence[Mode],
+    state: Path,
+    progress: Progress,
+) -> Result:
     """Measure every mode on a seeded database of the benchmark's server.
 
     Raises:
         LabError: when an observer does not start, or it or an operation fails.
     """
-    turns: dict[str, list[Turn]] = {mode.name: [] for mode in MODES}
+    turns: dict[str, list[Turn]] = {mode.name: [] for mode in modes}
+    result = Result(plan=plan, modes=modes, turns=turns)
     with ExitStack() as stack:
         progress("starting the observers and the load")
-        site = _Site.open(settings, plan, state, stack)
+        site = _Site.open(settings, plan, modes, state, stack)
+        ends = monotonic() + plan.minutes * MINUTE_S
         for number in range(plan.rounds):
-            for mode in order(number):
-                progress(f"round {number + 1} of {plan.rounds}: {mode.name}")
+            if number and (result.is_exact or monotonic() > ends):
+                break
+            for mode in order(number, modes):
+                progress(f"round {number + 1}: {mode.name}")
                 turns[mode.name].append(site.turn(mode, plan))
-    return Result(plan=plan, turns=turns)
+        profiles = {}
+        for mode in (mode for mode in modes if mode.profiled):
+            progress(f"profile: {mode.name}")
+            profiles[mode.name] = _parts(
+                site.loads[mode.load].profiled(MIX, seconds=PROFILE_TURNS * plan.seconds)
+            )
+    return replace(result, profiles=profiles)
+
+
+def _parts(done: Done) -> Mapping[str, float]:
+    """Return the CPU time per operation by part, in microseconds; ddtrace's own thread is one."""
+    own_us = US * (done.cpu_seconds - done.other_cpu_seconds) / done.operations
+    samples = sum(done.parts.values())
+    parts = {name: own_us * number / samples for name, number in sorted(done.parts.items())}
+    return {**parts, WRITER: US * done.other_cpu_seconds / done.operations}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,63 +161,71 @@ class _Site:
     """The components of a run, ready for its turns; the agent is frozen in turns without it."""
 
     settings: LabSettings
+    sink: Sink
     agent: Process
     exporter: Process
-    untraced: Engine
-    traced: Engine
+    loads: Mapping[object, Engine]
 
     @classmethod
     def open(
-        cls, settings: LabSettings, plan: OverheadPlan, state: Path, stack: ExitStack
+        cls,
+        settings: LabSettings,
+        plan: OverheadPlan,
+        modes: Sequence[Mode],
+        state: Path,
+        stack: ExitStack,
     ) -> "_Site":
-        port = stack.enter_context(sink())
-        own = observed(settings, console_port=port)
-
-        def load(*, traced: bool) -> Engine:
-            return stack.enter_context(
-                engine(
-                    own,
-                    processes=plan.processes,
-                    connections=plan.connections,
-                    traced=traced,
-                    spans_to=f"http://127.0.0.1:{port}",
-                )
-            )
-
+        receiver = stack.enter_context(sink())
+        own = observed(settings, console_port=receiver.port)
+        start = partial(
+            engine,
+            own,
+            processes=plan.processes,
+            connections=plan.connections,
+            spans_to=f"http://127.0.0.1:{receiver.port}",
+        )
         exporter = stack.enter_context(observer("postgres_exporter", own, state))
         agent = stack.enter_context(observer("datadog", own, state))
-        site = cls(
-            settings=own,
-            agent=agent,
-            exporter=exporter,
-            untraced=load(traced=False),
-            traced=load(traced=True),
-        )
+        loads: dict[object, Engine] = {}
+        for mode in modes:
+            if mode.load not in loads:
+                loads[mode.load] = stack.enter_context(
+                    start(traced=mode.tracing, bare=mode.bare, environment=mode.environment)
+                )
         agent.freeze()
-        for warming in (site.untraced, site.traced):
-            warming.timed(MIX, seconds=WARM_UP_S)
-        return site
+        for load in loads.values():
+            load.timed(MIX, seconds=WARM_UP_S)
+        return cls(settings=own, sink=receiver, agent=agent, exporter=exporter, loads=loads)
 
     def turn(self, mode: Mode, plan: OverheadPlan) -> Turn:
         set_auto_explain(self.settings, on=mode.auto_explain)
-        load = self.traced if mode.tracing else self.untraced
+        load = self.loads[mode.load]
         Event().wait(SETTLE_S)
+        _reset_statements(self.settings)
+        pages: list[int] = []
         with ExitStack() as stack:
             if mode.agent:
                 self.agent.thaw()
                 stack.callback(self.agent.freeze)
             if mode.exporter:
-                stack.enter_context(scraped(self.settings, every_s=plan.scrape_every_s))
-            done = load.timed(MIX, seconds=plan.seconds)
+                pages = stack.enter_context(scraped(self.settings, every_s=plan.scrape_every_s))
+            sent, before = self.sink.received, usage(self.settings)
+            done = load.timed(MIX, seconds=plan.seconds, rate=plan.rate)
+            after = usage(self.settings)
+            if mode.tracing:
+                Event().wait(SETTLE_S)
         self.agent.require()
         self.exporter.require()
-        percentiles = quantiles((one for part in done for one in part.durations), n=100)
-        return Turn(
-            operations_per_s=sum(one.operations / one.seconds for one in done),
-            p50_ms=percentiles[49] * 1000,
-            p95_ms=percentiles[94] * 1000,
-            p99_ms=percentiles[98] * 1000,
-            client_cpu_us_per_statement=1e6
-            * sum(one.cpu_seconds for one in done)
-            / sum(one.statements for one in done),
+        return turn_of(
+            done,
+            before,
+            after,
+            sent_bytes=self.sink.received - sent + sum(pages),
+            client_mb=load.resident_mb,
+            scrapes=len(pages),
         )
+
+
+def _reset_statements(settings: LabSettings) -> None:
+    with connect(dsn(settings, Role.SUPERUSER)) as connection:
+        rows(connection, "SELECT pg_stat_statements_reset()")

@@ -1,7 +1,7 @@
 """The observers of a turn, and the order of the turns in a round."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from lab.telemetry.store.senders import EMBEDDED_LABEL
 
@@ -15,7 +15,13 @@ ALWAYS_ON = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mode:
-    """A combination of observers."""
+    """A combination of observers.
+
+    Attributes:
+        environment: further settings of ddtrace, for a load with tracing.
+        bare: whether the load uses the driver alone, without the engine.
+        profiled: whether its load is profiled after the rounds.
+    """
 
     name: str
     what: str
@@ -23,6 +29,14 @@ class Mode:
     agent: bool = False
     tracing: bool = False
     auto_explain: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict, hash=False)
+    bare: bool = False
+    profiled: bool = False
+
+    @property
+    def load(self) -> tuple[bool, bool, tuple[tuple[str, str], ...]]:
+        """What distinguishes the processes of its load from those of other modes."""
+        return self.tracing, self.bare, tuple(sorted(self.environment.items()))
 
 
 UNOBSERVED = Mode(name="unobserved", what="neither scraped, sampled, traced nor explained")
@@ -43,13 +57,13 @@ MODES = (
 )
 
 
-def order(number: int, modes: Sequence[Mode] = MODES) -> list[Mode]:
+def order(number: int, modes: Sequence[Mode]) -> list[Mode]:
     """Return the modes of a round, counted from 0, in the order of their turns.
 
     A Williams design (E. J. Williams, 1949), rotated: over as many rounds as there are modes, each mode
     follows each other mode once, so that carry-over effects are balanced.
 
-    >>> [[mode.name[:2] for mode in order(number)] for number in (0, 1)]
+    >>> [[mode.name[:2] for mode in order(number, MODES)] for number in (0, 1)]
     [['un', 'ex', 'al', 'ag', 'au', 'tr'], ['ex', 'ag', 'un', 'tr', 'al', 'au']]
     """
     count = len(modes)

@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from time import monotonic
@@ -24,7 +25,12 @@ from lab.stack.native.commands import COMMANDS
 START_S = 60
 # As in prometheus/prometheus.yml.
 SCRAPE_TIMEOUT_S = 9
-INFO = {"version": "7.0.0", "endpoints": ["/v0.5/traces"], "client_drop_p0s": False}
+# As of an Agent: a tracer that computes statistics itself need not send the spans that sampling rejects.
+INFO = {
+    "version": "7.60.0",
+    "endpoints": ["/v0.4/traces", "/v0.5/traces", "/v0.6/stats"],
+    "client_drop_p0s": True,
+}
 TAKEN = {"rate_by_service": {"service:,env:": 1.0}}
 
 
@@ -37,7 +43,10 @@ class _Forgetting(BaseHTTPRequestHandler):
         self._answer(INFO if self.path == "/info" else {})
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        self.rfile.read(length)
+        assert isinstance(self.server, _Receiver)
+        self.server.received.append(length)
         self._answer(TAKEN)
 
     do_PUT = do_POST  # noqa: N815 - the base class calls this name
@@ -53,15 +62,37 @@ class _Forgetting(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _Receiver(ThreadingHTTPServer):
+    """Keeps the length of each payload, in bytes."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Forgetting)
+        self.received: list[int] = []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sink:
+    """The receiver's port, and what it has received."""
+
+    port: int
+    lengths: list[int]
+
+    @property
+    def received(self) -> int:
+        """Bytes of payloads so far."""
+        return sum(self.lengths)
+
+
 @contextmanager
-def sink() -> Iterator[int]:
-    """Yield the port of a receiver of spans and payloads."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Forgetting)
-    server.daemon_threads = True
+def sink() -> Iterator[Sink]:
+    """Yield a receiver of spans and payloads."""
+    server = _Receiver()
     thread = threading.Thread(target=server.serve_forever, name="sink", daemon=True)
     thread.start()
     try:
-        yield server.server_port
+        yield Sink(port=server.server_port, lengths=server.received)
     finally:
         server.shutdown()
         server.server_close()
@@ -95,26 +126,29 @@ def observed(settings: LabSettings, *, console_port: int) -> LabSettings:
 
 
 @contextmanager
-def scraped(settings: LabSettings, *, every_s: float) -> Iterator[None]:
-    """Scrape the exporter during a block, in the middle of each interval.
+def scraped(settings: LabSettings, *, every_s: float) -> Iterator[list[int]]:
+    """Scrape the exporter during a block, in the middle of each interval; yield the lengths of the pages.
 
     Raises:
         LabError: at the end of the block, when a scrape failed.
     """
     over = threading.Event()
     failures: list[str] = []
+    pages: list[int] = []
 
     def scrape_until_over() -> None:
         due = monotonic() + every_s / 2
         while not over.wait(max(due - monotonic(), 0)):
-            if problem := _scrape(settings.exporter_port):
-                failures.append(problem)
+            try:
+                pages.append(_scrape(settings.exporter_port))
+            except (OSError, http.client.HTTPException) as error:
+                failures.append(str(error) or type(error).__name__)
             due += every_s
 
     thread = threading.Thread(target=scrape_until_over, name="scraper", daemon=True)
     thread.start()
     try:
-        yield
+        yield pages
     finally:
         over.set()
         thread.join()
@@ -122,14 +156,15 @@ def scraped(settings: LabSettings, *, every_s: float) -> Iterator[None]:
         raise LabError(f"A scrape of the benchmark's exporter failed: {failures[0]}")
 
 
-def _scrape(port: int) -> str | None:
+def _scrape(port: int) -> int:
+    """Return the length of the exporter's page."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SCRAPE_TIMEOUT_S)
     try:
         connection.request("GET", "/metrics")
         answer = connection.getresponse()
-        answer.read()
-    except (OSError, http.client.HTTPException) as error:
-        return str(error) or type(error).__name__
+        page = answer.read()
     finally:
         connection.close()
-    return None if answer.status == http.client.OK else f"status {answer.status}"
+    if answer.status != http.client.OK:
+        raise http.client.HTTPException(f"status {answer.status}")
+    return len(page)

@@ -1,8 +1,9 @@
 """From the rounds' ratios to one figure with a confidence interval, and a verdict.
 
-The interval is Student's, 95 %, of the mean over the rounds: of the logarithms for a ratio, so that double
-and half have the same weight. It assumes that rounds are independent, and that a turn is comparable only
-with the unobserved turn of the same round.
+A turn is compared only with the unobserved turn of the same round. The figure is the mean of the rounds
+without the lowest and the highest fifth, so that a round on a disturbed machine does not determine it. The
+interval is that of Tukey and McLaughlin, 95 %: Student's, with the winsorized variance; for a ratio that of
+the logarithms, so that double and half have the same weight. It assumes that rounds are independent.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,8 @@ from enum import StrEnum
 from math import exp, log, sqrt
 from statistics import fmean, stdev
 
+# The share of the rounds that is trimmed at each end.
+TRIMMED = 0.2
 # With fewer rounds a single outlier determines the interval.
 ROUNDS_AT_LEAST = 4
 # Student's t for 97.5 %, by degrees of freedom from 1 on; the last is used for all larger ones.
@@ -64,10 +67,20 @@ def difference(of_rounds: Sequence[float]) -> Estimate:
 
 
 def _mean_and_half(values: Sequence[float]) -> tuple[float, float | None]:
+    """Return the trimmed mean, and half of its interval.
+
+    With g of n values trimmed at each end, Student's t has n - 2g - 1 degrees of freedom, and the standard
+    error is s / ((1 - 2g/n) * root of n), where s is the standard deviation of the winsorized values.
+    """
     if len(values) == 1:
         return values[0], None
-    t = T[min(len(values) - 1, len(T)) - 1]
-    return fmean(values), t * stdev(values) / sqrt(len(values))
+    ordered = sorted(values)
+    cut = int(TRIMMED * len(ordered))
+    kept = ordered[cut : len(ordered) - cut]
+    winsorized = [*[kept[0]] * cut, *kept, *[kept[-1]] * cut]
+    t = T[min(len(kept) - 1, len(T)) - 1]
+    error = stdev(winsorized) * sqrt(len(ordered)) / len(kept)
+    return fmean(kept), t * error
 
 
 def _verdict(low: float, high: float, *, neutral: float, rounds: int) -> Verdict:

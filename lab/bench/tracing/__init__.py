@@ -1,0 +1,1 @@
+"""`bench tracing`: the cost of spans, of comment injection and of sampling, beside the untraced load."""
