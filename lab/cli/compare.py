@@ -10,7 +10,7 @@ from lab.cli.views.compare import render
 from lab.compare import report
 from lab.compare.answers import Group
 from lab.compare.run import run
-from lab.drills.matrix import machine
+from lab.foundation.processors import machine
 from lab.foundation.settings import DatadogSettings, LabSettings
 from lab.stack.mode import running_settings
 from lab.terminal.options import AsJson, seconds

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from lab.exam import session
+from lab.exam.closing import stop_before_down
 from lab.foundation.settings import LabSettings
 from lab.stack import mode
 from lab.terminal.options import Docker, Native
@@ -27,7 +27,7 @@ def down(
     asked = mode.requested(docker=docker, native=native)
     chosen = [mode.decide(settings, asked)] if asked else mode.to_stop(settings)
     with Screen() as screen:
-        session.stop_before_down(mode.running_settings(settings), screen)
+        stop_before_down(mode.running_settings(settings), screen)
         ran = [each.down(wipe=wipe, reporter=screen) for each in chosen]
     if not any(ran):
         err.print("  The lab was not running.")

@@ -6,10 +6,13 @@ queried as the role `lab`, never from the drill's own state.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from lab.drills.scene import Scene
-from lab.judge.signals import Signal
 from workload.statements import Statement
+
+if TYPE_CHECKING:
+    from lab.judge.signals import Signal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +73,7 @@ class Drill:
     sql: Mapping[str, Statement] = field(default_factory=dict)
     statements: frozenset[str] = frozenset()
     services: frozenset[str] = frozenset({"credit-drill"})
-    signals: tuple[Signal, ...] = ()
+    signals: "tuple[Signal, ...]" = ()
     alerts: tuple[str, ...] = ()
     monitors: tuple[str, ...] = ()
     runbook: str

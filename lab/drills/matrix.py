@@ -1,11 +1,8 @@
 """The blind-spot matrix: drills by observers, from the latest run of each drill in this lab."""
 
-import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import psutil
 
 from lab.drills import history
 from lab.drills.assessment import Assessment, judge_again
@@ -15,17 +12,9 @@ from lab.drills.running import DrillFiles
 from lab.foundation import clock
 from lab.foundation.outcome import Outcome
 from lab.foundation.paths import Paths
+from lab.foundation.processors import machine
 from lab.foundation.settings import LabSettings
 from lab.judge.readings import Seen
-from lab.judge.verdicts import Depth
-
-LETTERS = {
-    Depth.STATEMENT: "S",
-    Depth.CULPRIT: "C",
-    Depth.PLAN: "P",
-    Depth.TRACE: "T",
-}
-LEGEND = "S named the statement, C named the culprit, P showed the plan, T linked to the trace"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +76,6 @@ def unmet(runs: Sequence[Assessment]) -> list[str]:
             f"{drill.name}: {name} did not fire" for name in drill.alerts if name not in fired
         ]
     return problems
-
-
-def machine() -> str:
-    """Return processors, memory and platform of this machine, for a report."""
-    memory = f"{psutil.virtual_memory().total / 2**30:.0f} GB of memory"
-    return f"{psutil.cpu_count()} processors, {memory}, {platform.system()} {platform.machine()}"
 
 
 def _kept(settings: LabSettings) -> Iterable[Assessment]:

@@ -27,8 +27,8 @@ from lab.foundation.timestamps import NS_PER_S
 from lab.judge.collect import from_store
 from lab.judge.evidence import Evidence, Observer
 from lab.judge.signals import Signal
+from lab.telemetry import intake
 from lab.telemetry.intake.errors import RejectedError
-from lab.telemetry.intake.streams import STREAMS
 from lab.telemetry.store import Bounds, Reader, Record, Statement, Writer
 
 EVENTS, SERIES = "events.jsonl.gz", "series.jsonl.gz"
@@ -204,7 +204,7 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
 
 def _decoded(path: str, body: bytes) -> Sequence[Record]:
     try:
-        return STREAMS[path].decode(body).records
+        return intake.STREAMS[path].decode(body).records
     except RejectedError as error:
         raise RecordingError(
             f"The intake refuses a part of the recording ({path}): {error}"

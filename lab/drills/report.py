@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from lab.drills.catalogue import DRILLS
 from lab.drills.coverage import NOT_COVERED, result
-from lab.drills.matrix import LEGEND, LETTERS, Matrix
+from lab.drills.matrix import Matrix
 from lab.foundation.templates import render
 from lab.foundation.timestamps import moment
 from lab.judge.evidence import TITLES, Observer
 from lab.judge.readings import Seen
-from lab.judge.verdicts import Verdict
+from lab.judge.verdicts import LEGEND, LETTERS, Verdict
 
 # The plot, in SVG units: names on the left, seconds on the right.
 LEFT, WIDTH, LINE, TOP = 190, 560, 26, 30

@@ -13,7 +13,8 @@ from types import FrameType
 import msgspec
 
 from lab.exam import abandoned
-from lab.exam.conducting import Order, conduct
+from lab.exam.conducting import conduct
+from lab.exam.order import Order
 from lab.exam.place import Place
 from lab.exam.secrecy import be_unreadable
 from lab.foundation.errors import LabError

@@ -14,6 +14,6 @@ def recover(settings: LabSettings, place: Place) -> Record | None:
     if record is None or not record.is_open or record.process() is not None:
         return None
     # Imported here: the heal needs every mechanism, and is rare.
-    from lab.exam import ending  # noqa: PLC0415
+    from lab.exam import healing  # noqa: PLC0415
 
-    return ending.heal(settings, place, record)
+    return healing.heal(settings, place, record)

@@ -6,7 +6,7 @@ Its own lock admits one exam at a time, and that of the drills keeps a drill fro
 import os
 import random
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Event
 
 import psutil
@@ -20,6 +20,7 @@ from lab.exam.actor import Part
 from lab.exam.cast import Actor
 from lab.exam.errors import ExamError
 from lab.exam.items import Fault, Item, draw
+from lab.exam.order import Order
 from lab.exam.place import Files, Place, Record, State
 from lab.exam.restoring import Snapshot
 from lab.exam.sealing import Seal
@@ -40,17 +41,6 @@ ACTORS = 3
 OBSERVER_STOPPED = {"datadog": "agent-stopped", "postgres_exporter": "exporter-stopped"}
 INTERRUPTED = "the exam process was ended by a signal"
 STOPPED = "it was stopped before the clock started"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """What `exam start` passes through a pipe; `number` selects a template, None: the seed does."""
-
-    exam: str
-    seed: int
-    number: int | None
-    doors: tuple[str, ...]
-    minutes: float
 
 
 class StoppedError(ExamError):

@@ -1,4 +1,4 @@
-"""The end of an exam: its log from the files, the grade, and the recovery of one whose process died."""
+"""The end of an exam: its log from the files, and the grade."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,23 +7,19 @@ from typing import Any
 
 import msgspec
 
-from lab.exam import form, requests, restoring
+from lab.exam import form, requests
 from lab.exam.errors import ExamError
 from lab.exam.form import Answer
 from lab.exam.log import ExamLog
 from lab.exam.place import Files, Place, Record, State
-from lab.exam.restoring import Snapshot
 from lab.exam.scoring import Grade, grade
-from lab.foundation import clock, statefile
+from lab.foundation import statefile
 from lab.foundation.errors import LabError
 from lab.foundation.lock import LockedError
 from lab.foundation.readiness import await_state
-from lab.foundation.settings import LabSettings
 from lab.foundation.statefile import DamagedError
 
 FORM_WITHIN_S = 10.0
-RECOVERED_WITHIN_S = 180.0
-KILLED = "the exam process was killed before the exam had a result"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,37 +134,3 @@ def read(place: Place, exam: str) -> Result:
     if found is None:
         raise ExamError(f"There is no result of exam {exam}.\n`./creditlab exam list` shows all.")
     return found
-
-
-def heal(settings: LabSettings, place: Place, record: Record) -> Record:
-    """Heal and void an exam whose process died, and return its record.
-
-    Raises:
-        ExamError: when the lab could not be restored; the next call tries again.
-    """
-    done: list[Record] = []
-
-    def healed() -> str | None:
-        try:
-            with place.locked():
-                done.extend(_void(settings, place))
-        except LockedError as error:
-            return str(error)
-        return None
-
-    # The guardian of the exam may be at it.
-    await_state("the exam is healed", healed, within_s=RECOVERED_WITHIN_S)
-    return done[0] if done else record
-
-
-def _void(settings: LabSettings, place: Place) -> list[Record]:
-    record = place.current()
-    if record is None or not record.is_open:
-        return []
-    files = place.files(record.exam)
-    snapshot = statefile.read(files.snapshot, Snapshot)
-    if snapshot is not None:  # otherwise nothing was injected
-        restoring.restore(settings, snapshot)
-    log = log_of(record, files, ended_ns=clock.now_ns(), void=KILLED)
-    keep(place, record, log, "unknown: run ./creditlab verify")
-    return [record]

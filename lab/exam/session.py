@@ -4,22 +4,20 @@ import os
 import secrets
 import subprocess
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
 
 from lab.drills.running import DrillFiles as Drills
 from lab.exam import abandoned, ending
-from lab.exam.conducting import Order
 from lab.exam.doors import Door
 from lab.exam.ending import Hint, Result, Submitted
 from lab.exam.errors import ExamError, VoidError
 from lab.exam.form import Answer
 from lab.exam.items import MAX_SEED, TEMPLATES, draw
+from lab.exam.order import Order
 from lab.exam.place import Place, Record, State
 from lab.foundation import clock, statefile
-from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
 from lab.foundation.readiness import NotReadyError, await_state
 from lab.foundation.reporter import Reporter
@@ -182,14 +180,6 @@ def stop(settings: LabSettings, reporter: Reporter) -> Result | None:
         return None
     request_stop(settings)
     return _await_result(settings, place, record, reporter)
-
-
-def stop_before_down(settings: LabSettings, reporter: Reporter) -> None:
-    """End the running exam before the lab stops, if its process is alive; a failure is ignored."""
-    with suppress(LabError):
-        record = Place(settings).current()
-        if record is not None and record.is_open and record.process() is not None:
-            stop(settings, reporter)
 
 
 def request_stop(settings: LabSettings) -> None:

@@ -1,6 +1,7 @@
 """This machine's processors: priority of a process, CPU time by mode, steal time."""
 
 import os
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,6 +24,12 @@ class Shares:
 
     busy: float
     stolen: float
+
+
+def machine() -> str:
+    """Return processors, memory and platform of this machine, for a report."""
+    memory = f"{psutil.virtual_memory().total / 2**30:.0f} GB of memory"
+    return f"{psutil.cpu_count()} processors, {memory}, {platform.system()} {platform.machine()}"
 
 
 def raise_nice_value() -> None:

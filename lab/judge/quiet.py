@@ -6,13 +6,16 @@ false positive. Pure functions, as in the whole package.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from lab.clients.prometheus import Alert
 from lab.foundation.timestamps import NS_PER_S
 from lab.judge.evidence import Evidence, Observer, Truth
 from lab.judge.readings import Seen
-from lab.judge.signals import Signal
 from lab.judge.verdicts import judge, stale_ns
+
+if TYPE_CHECKING:
+    from lab.judge.signals import Signal
 
 # Labels of an alert that do not identify its subject.
 NOT_IDENTIFYING = frozenset({"alertname", "severity", "job", "instance"})
@@ -38,7 +41,7 @@ class FalsePositive:
 
 def false_positives(
     evidence: Evidence,
-    signals: Mapping[str, Sequence[Signal]],
+    signals: Mapping[str, "Sequence[Signal]"],
     *,
     since_ns: int,
     until_ns: int,

@@ -7,13 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from lab.clients.prometheus import Alert
 from lab.foundation.timestamps import NS_PER_S
 from lab.judge.evidence import EVALUATED_EVERY_NS, Evidence, MonitorResult, Truth
 from lab.judge.names import Names, of_labels, together
-from lab.judge.signals import Signal
 from lab.judge.tracks import Point, Track
+
+if TYPE_CHECKING:
+    from lab.judge.signals import Signal
 
 # Data of one scrape or collection interval after the healing still show the fault; later data do not count.
 GRACE_NS = 20 * NS_PER_S
@@ -41,7 +44,7 @@ class Reading:
     names: Names = field(default_factory=Names)
 
 
-def reading(signal: Signal, evidence: Evidence, truth: Truth) -> Reading:
+def reading(signal: "Signal", evidence: Evidence, truth: Truth) -> Reading:
     """Return the result of one signal, from the track that rises most."""
     best: tuple[float, Track] | None = None
     before_too, late = False, None

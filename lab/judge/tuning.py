@@ -8,12 +8,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import floor, log10, sqrt
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from lab.judge.evidence import Evidence, Observer, Truth
 from lab.judge.readings import GRACE_NS
-from lab.judge.signals import Signal
 from lab.judge.verdicts import without_basis
+
+if TYPE_CHECKING:
+    from lab.judge.signals import Signal
 
 Key: TypeAlias = tuple[str, Observer, str]
 
@@ -96,7 +98,7 @@ class _Half:
 
 
 def stretch(
-    evidence: Evidence, truth: Truth, signals: Mapping[str, Sequence[Signal]], *, fault: bool
+    evidence: Evidence, truth: Truth, signals: Mapping[str, "Sequence[Signal]"], *, fault: bool
 ) -> Stretch:
     """Return the levels of signals in a stretch.
 
@@ -120,7 +122,7 @@ def stretch(
     return Stretch(began_ns=truth.injected_ns, fault=name, levels=levels)
 
 
-def level(signal: Signal, evidence: Evidence, truth: Truth) -> float | None:
+def level(signal: "Signal", evidence: Evidence, truth: Truth) -> float | None:
     """Return the largest threshold at which a signal shows a fault, 0 at none; None without data."""
     found = 0.0
     for track in signal.tracks(evidence):
@@ -139,7 +141,9 @@ def level(signal: Signal, evidence: Evidence, truth: Truth) -> float | None:
     return None if unknown else 0.0
 
 
-def tune(stretches: Iterable[Stretch], signals: Mapping[str, Sequence[Signal]]) -> Iterator[Tuned]:
+def tune(
+    stretches: Iterable[Stretch], signals: Mapping[str, "Sequence[Signal]"]
+) -> Iterator[Tuned]:
     """Yield each signal's threshold; every other stretch of a kind, by time, is held out."""
     tuning: defaultdict[Key, _Half] = defaultdict(_Half)
     held_out: defaultdict[Key, _Half] = defaultdict(_Half)

@@ -7,6 +7,7 @@ only old data or none while the fault was active, or it showed the same before t
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from lab.clients.prometheus import Alert
 from lab.foundation.timestamps import NS_PER_S
@@ -22,7 +23,9 @@ from lab.judge.readings import (
     monitor_readings,
     reading,
 )
-from lab.judge.signals import Signal
+
+if TYPE_CHECKING:
+    from lab.judge.signals import Signal
 
 # An observer with older data has stopped: twice the longest delivery interval of all observers but one.
 STALE_NS = 30 * NS_PER_S
@@ -38,6 +41,16 @@ class Depth(StrEnum):
     CULPRIT = "named the culprit"
     PLAN = "showed the plan"
     TRACE = "linked to the trace"
+
+
+# The letter of each detail in a matrix.
+LETTERS = {
+    Depth.STATEMENT: "S",
+    Depth.CULPRIT: "C",
+    Depth.PLAN: "P",
+    Depth.TRACE: "T",
+}
+LEGEND = "S named the statement, C named the culprit, P showed the plan, T linked to the trace"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +77,7 @@ class Verdict:
 def judge(
     evidence: Evidence,
     truth: Truth,
-    signals: Sequence[Signal],
+    signals: "Sequence[Signal]",
     alerts: Sequence[str],
     monitors: Sequence[str] = (),
 ) -> list[Verdict]:
@@ -92,7 +105,7 @@ def _judge(
     observer: Observer,
     evidence: Evidence,
     truth: Truth,
-    signals: Sequence[Signal],
+    signals: "Sequence[Signal]",
     alerting: Sequence[str],
 ) -> Verdict:
     def unknown(reason: str) -> Verdict:

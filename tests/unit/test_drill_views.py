@@ -10,14 +10,14 @@ from rich.console import Console, RenderableType
 from lab.cli.views import drills as view
 from lab.drills.assessment import Assessment
 from lab.drills.catalogue import DRILLS
-from lab.drills.matrix import LEGEND, Matrix
+from lab.drills.matrix import Matrix
 from lab.drills.quiet import Watch
 from lab.drills.runner import Run
 from lab.foundation.processors import MAX_STOLEN
 from lab.judge.evidence import Observer
 from lab.judge.quiet import FalsePositive
 from lab.judge.readings import Seen
-from lab.judge.verdicts import AlertTimes, Depth, Verdict
+from lab.judge.verdicts import LEGEND, AlertTimes, Depth, Verdict
 
 AT_NS = round(datetime(2026, 11, 22, 10, 3, 7, tzinfo=UTC).timestamp()) * 1_000_000_000
 DBM = Verdict(

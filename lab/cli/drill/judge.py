@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lab.cli.drill.report import Html, show_matrix
+from lab.cli.drill.showing import Html, show_matrix
 from lab.drills import matrix
 from lab.drills.recording import replayed
 from lab.terminal.options import AsJson

@@ -1,25 +1,20 @@
 """`drill report` and `drill quiet`: the verdicts on earlier runs, and false positives without a fault."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lab.cli.drill.showing import Html, show_matrix
 from lab.cli.views import drills as view
 from lab.drills import matrix
 from lab.drills import report as reports
-from lab.drills.matrix import Matrix
 from lab.drills.quiet import watch
 from lab.foundation.settings import LabSettings
 from lab.stack.mode import running_settings
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, seconds
 from lab.terminal.screen import Screen, out
-
-Html = Annotated[
-    Path | None, typer.Option(help="Write the report with its plot here.", metavar="FILE")
-]
 
 
 def report(
@@ -59,13 +54,3 @@ def quiet(
     else:
         out.print(view.quiet(found))
     raise typer.Exit(found.outcome.exit_status)
-
-
-def show_matrix(found: Matrix, html: Path | None, *, as_json: bool) -> None:
-    """Print a matrix, and write it as an HTML page if requested."""
-    if html:
-        html.write_text(reports.html(found), encoding="utf-8")
-    if as_json:
-        out.print_json(json.dumps(found.to_json()))
-    else:
-        out.print(view.matrix(found))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lab.cli.drill.report import Html, show_matrix
+from lab.cli.drill.showing import Html, show_matrix
 from lab.cli.views import drills as view
 from lab.drills import matrix, runs, stopping
 from lab.drills.catalogue import DRILLS, find

@@ -1,24 +1,27 @@
 """Drills and verdicts, rendered for a terminal."""
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lab.drills.assessment import Assessment
 from lab.drills.catalogue import DRILLS
 from lab.drills.coverage import NOT_COVERED, result
-from lab.drills.drill import Drill
-from lab.drills.matrix import LEGEND, LETTERS, Matrix
-from lab.drills.quiet import Watch
 from lab.foundation.processors import MAX_STOLEN
 from lab.foundation.timestamps import moment
 from lab.judge.evidence import TITLES, Observer
 from lab.judge.readings import Seen
-from lab.judge.signals import Query, Signal
-from lab.judge.verdicts import Verdict
+from lab.judge.verdicts import LEGEND, LETTERS, Verdict
+
+if TYPE_CHECKING:
+    from lab.drills.assessment import Assessment
+    from lab.drills.drill import Drill
+    from lab.drills.matrix import Matrix
+    from lab.drills.quiet import Watch
+    from lab.judge.signals import Signal
 
 MARKS = {
     Seen.SEEN.value: ("● seen", "green"),
@@ -40,7 +43,7 @@ HEADINGS = {
 CELLS = "Seconds from the proof to the first evidence; ○ missed, · not covered, ? unknown, - not judged."
 
 
-def catalogue(drills: Iterable[Drill]) -> RenderableType:
+def catalogue(drills: "Iterable[Drill]") -> RenderableType:
     """Return one line for each drill."""
     lines = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("drill", "fault", "alerts that must fire"):
@@ -56,7 +59,7 @@ def catalogue(drills: Iterable[Drill]) -> RenderableType:
     return Padding(lines, (0, 2), expand=False)
 
 
-def description(drill: Drill) -> RenderableType:
+def description(drill: "Drill") -> RenderableType:
     """Return the description of a drill: hypothesis, roles, alerts, expected signals."""
     lines = Table(box=None, pad_edge=False, show_header=False)
     lines.add_column(style="dim", no_wrap=True)
@@ -77,7 +80,7 @@ def description(drill: Drill) -> RenderableType:
     return Padding(Group(heading, lines), (0, 2), expand=False)
 
 
-def verdicts(assessment: Assessment) -> RenderableType:
+def verdicts(assessment: "Assessment") -> RenderableType:
     """Return one line for each observer."""
     lines = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("observer", "verdict"):
@@ -102,7 +105,7 @@ def verdicts(assessment: Assessment) -> RenderableType:
     return Padding(Group(lines, *notes), (1, 2), expand=False)
 
 
-def matrix(found: Matrix) -> RenderableType:
+def matrix(found: "Matrix") -> RenderableType:
     """Return drills by observers: the verdict, seconds after the proof, and a letter for each detail."""
     lines = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     lines.add_column("\ndrill", no_wrap=True)
@@ -117,7 +120,7 @@ def matrix(found: Matrix) -> RenderableType:
     return Padding(Group(lines, *notes), (1, 1), expand=False)
 
 
-def quiet(found: Watch) -> RenderableType:
+def quiet(found: "Watch") -> RenderableType:
     """Return the false positives of a lab without a fault, one line each, or that there were none."""
     lines = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("observer", "drill or alert", "first", "minutes"):
@@ -157,12 +160,9 @@ def _cell(drill: str, verdict: Verdict | None) -> Text:
     return Text.assemble((f"{verdict.after_s:.0f}", style), f" {letters}")
 
 
-def _signal(signal: Signal) -> str:
-    return (
-        f"{signal.says} (needs {signal.needs})"
-        if isinstance(signal, Query) and signal.needs
-        else signal.says
-    )
+def _signal(signal: "Signal") -> str:
+    needs = getattr(signal, "needs", "")
+    return f"{signal.says} (needs {needs})" if needs else signal.says
 
 
 def _times(verdict: Verdict) -> Sequence[str]:

@@ -19,13 +19,12 @@ from lab.drills.catalogue import DRILLS
 from lab.drills.coverage import is_covered, seen
 from lab.drills.history import Past, latest
 from lab.drills.journal import Step
-from lab.drills.matrix import LEGEND
 from lab.drills.report import letters
 from lab.foundation import clock
 from lab.foundation.outcome import Outcome
 from lab.foundation.timestamps import NS_PER_S, moment
 from lab.judge.evidence import TITLES, Observer
-from lab.judge.verdicts import Verdict
+from lab.judge.verdicts import LEGEND, Verdict
 
 LIMIT = 100
 # Time before and after the fault in a run's chart.

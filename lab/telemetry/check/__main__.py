@@ -19,7 +19,7 @@ from lab.telemetry.embedded.collector import SERVICE
 from lab.telemetry.embedded.delivery import Delivery, Schedule
 from lab.telemetry.embedded.metrics import INTERVAL_S
 from lab.telemetry.embedded.process import run_process
-from lab.telemetry.store.records import Source
+from lab.telemetry.store.senders import Source
 
 PROCESS = Path(__file__).with_name("process.py")
 CONFIG = ROOT / "datadog" / "conf.d" / "postgres.d" / "conf.yaml"

@@ -15,7 +15,7 @@ from lab.telemetry import redact
 from lab.telemetry.check.aggregation import Aggregation
 from lab.telemetry.embedded.delivery import SERIES, SERVICE_CHECKS
 from lab.telemetry.embedded.events import Event
-from lab.telemetry.store.records import Source
+from lab.telemetry.store.senders import Source
 
 PATHS = MappingProxyType(
     {

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from lab.telemetry import redact
 from lab.telemetry.embedded.deltas import FIGURES, Key
 from lab.telemetry.embedded.explain import is_truncated
-from lab.telemetry.store.records import Source
+from lab.telemetry.store.senders import Source
 
 Event: TypeAlias = dict[str, object]
 INTERVAL_S = 10

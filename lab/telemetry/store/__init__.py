@@ -26,14 +26,13 @@ if TYPE_CHECKING:
         Record,
         ServiceCheck,
         Snapshot,
-        Source,
         Span,
         Statement,
         TraceStats,
         TruthReading,
     )
     from lab.telemetry.store.retention import Bounds
-    from lab.telemetry.store.senders import DATADOG_SOURCES, SENT_TO_DATADOG
+    from lab.telemetry.store.senders import DATADOG_SOURCES, SENT_TO_DATADOG, Source
     from lab.telemetry.store.writer import Writer
 else:
     __getattr__ = exports(__name__, "errors", "senders", "records", "retention", "reader", "writer")

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from lab.foundation.timestamps import NS_PER_S
 from lab.telemetry.store.reader import Reader
-from lab.telemetry.store.records import MetricPoint, MetricSeries, MetricType, Source
-from lab.telemetry.store.senders import DATADOG_SOURCES
+from lab.telemetry.store.records import MetricPoint, MetricSeries, MetricType
+from lab.telemetry.store.senders import DATADOG_SOURCES, Source
 from lab.telemetry.store.tables import TABLES
 
 MAX_POINTS = 300_000

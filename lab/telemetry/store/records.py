@@ -9,15 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-
-class Source(StrEnum):
-    """The sender of a record."""
-
-    LOG = "log"  # PostgreSQL's own log, auto_explain included
-    AGENT = "agent"  # a Datadog Agent
-    EMBEDDED = "embedded"  # the lab's embedded agent; it sends this as its Agent version
-    CHECK = "check"  # Datadog's postgres check, run without the Agent
-    LAB = "lab"  # the lab's own sampling: ground truth, never counted as Datadog's
+from lab.telemetry.store.senders import Source
 
 
 class MetricType(StrEnum):

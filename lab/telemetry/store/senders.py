@@ -1,9 +1,19 @@
 """Sources whose data count as Datadog's, and their names on screens and in reports."""
 
 from collections.abc import Iterable
+from enum import StrEnum
 from types import MappingProxyType
 
-from lab.telemetry.store.records import Source
+
+class Source(StrEnum):
+    """The sender of a record."""
+
+    LOG = "log"  # PostgreSQL's own log, auto_explain included
+    AGENT = "agent"  # a Datadog Agent
+    EMBEDDED = "embedded"  # the lab's embedded agent; it sends this as its Agent version
+    CHECK = "check"  # Datadog's postgres check, run without the Agent
+    LAB = "lab"  # the lab's own sampling: ground truth, never counted as Datadog's
+
 
 # Not the lab's own samples, and not PostgreSQL's log.
 DATADOG_SOURCES = (Source.AGENT, Source.CHECK, Source.EMBEDDED)
