@@ -28,12 +28,12 @@ class LazyCommand(TyperCommand):
             settings: typer's context settings.
         """
         super().__init__(name, help=summary)
-        self._target = target
+        self.target = target
         self._settings = dict(settings or {})
 
     def load(self) -> TyperCommand | TyperGroup:
         """Import the module, and return the command itself."""
-        module, _, attribute = self._target.partition(":")
+        module, _, attribute = self.target.partition(":")
         found = getattr(import_module(module), attribute)
         if isinstance(found, TyperGroup):
             return found

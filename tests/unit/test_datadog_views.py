@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console, RenderableType
 
-from lab.cli.datadog import WALKTHROUGH, filled
+from lab.cli.datadog.walkthrough import WALKTHROUGH, filled
 from lab.cli.views import datadog as view
 from lab.datadog.definitions import Kind
 from lab.datadog.difference import Change

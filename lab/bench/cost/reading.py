@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TypeAlias
 
-from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.samples import Sample as Exposed
-
+from lab.clients import exposition
 from lab.clients.database import Role, connect, dsn, rows
 from lab.clients.services import Sample, clients, shop_client
 from lab.foundation.errors import LabError
@@ -116,11 +114,10 @@ def _counts(settings: LabSettings, who: str, port: int) -> Counts:
     page = probes.page(settings, port, "/metrics")
     if page is None:
         raise LabError(f"The {who} does not serve /metrics at port {port}: see ./creditlab status")
-    families = text_string_to_metric_families(page)
-    return _summed(sample for family in families for sample in family.samples)
+    return _summed(exposition.samples(page))
 
 
-def _summed(samples: Iterable[Sample | Exposed]) -> Counts:
+def _summed(samples: Iterable[Sample]) -> Counts:
     """Sum samples by name; those with a table of the store also by table."""
     counts: Counts = defaultdict(float)
     for sample in samples:

@@ -26,6 +26,18 @@ STATEMENTS = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Address:
+    """Where to connect; `prepared`: whether the driver may use server-side prepared statements there."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str
+    prepared: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
     """One combination; its drivers of one mode share a process for both routes."""
 

@@ -18,8 +18,7 @@ from lab.bench.overhead.observers import sink
 from lab.bench.overhead.ratios import ROUNDS_AT_LEAST, Estimate, Verdict
 from lab.bench.own_server import own_server
 from lab.bench.propagation.bouncer import bouncer
-from lab.bench.propagation.cells import DIRECT, DRIVERS, MODES, PGBOUNCER, PSYCOPG2, ROUTES
-from lab.bench.propagation.drivers import Address
+from lab.bench.propagation.cells import DIRECT, DRIVERS, MODES, PGBOUNCER, PSYCOPG2, ROUTES, Address
 from lab.bench.propagation.measure import Row, Server, measure, planned
 from lab.bench.propagation.packages import drivers as installed_drivers
 from lab.bench.propagation.packages import versions

@@ -6,27 +6,14 @@ PgBouncer in transaction mode without prepared statements requires psycopg 3 and
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol
 
 from ddtrace.trace import tracer
 
-from lab.bench.propagation.cells import ASYNCPG, PSYCOPG2, PSYCOPG3, SQLALCHEMY, STATEMENTS
+from lab.bench.propagation.cells import ASYNCPG, PSYCOPG2, PSYCOPG3, SQLALCHEMY, STATEMENTS, Address
 
 OPERATION = "bench.operation"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Address:
-    """Where to connect; `prepared`: whether the driver may use server-side prepared statements there."""
-
-    host: str
-    port: int
-    database: str
-    user: str
-    password: str
-    prepared: bool
 
 
 class Session(Protocol):

@@ -10,8 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from lab.bench.load.ending import end_all
-from lab.bench.propagation.cells import Cell, Done, Job, SqlSpan
-from lab.bench.propagation.drivers import Address
+from lab.bench.propagation.cells import Address, Cell, Done, Job, SqlSpan
 from lab.foundation.errors import LabError
 from lab.foundation.settings import ROOT
 from lab.stack.environment import plain

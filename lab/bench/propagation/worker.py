@@ -14,8 +14,8 @@ from typing import Any
 import ddtrace
 from ddtrace.trace import TraceFilter, tracer
 
-from lab.bench.propagation.cells import STATEMENTS, Done, Job, SqlSpan
-from lab.bench.propagation.drivers import CONNECT, INTEGRATIONS, Address, Session
+from lab.bench.propagation.cells import STATEMENTS, Address, Done, Job, SqlSpan
+from lab.bench.propagation.drivers import CONNECT, INTEGRATIONS, Session
 
 KEYS = 100
 INJECTED = "_dd.dbm_trace_injected"

@@ -1,0 +1,28 @@
+"""Packages that import their modules at the first use of a name."""
+
+from importlib import import_module
+
+import pytest
+
+PACKAGES = (
+    "lab.drilldown",
+    "lab.seed",
+    "lab.telemetry.intake",
+    "lab.telemetry.pglog",
+    "lab.telemetry.store",
+    "lab.telemetry.truth",
+)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_exported_name_is_found(package: str) -> None:
+    """Each name of `__all__` is in one of the modules that the package names."""
+    module = import_module(package)
+    assert [name for name in module.__all__ if getattr(module, name, None) is None] == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_another_name_is_an_error(package: str) -> None:
+    """A name that the package does not export is an AttributeError, as in any module."""
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        _ = import_module(package).nonsense
