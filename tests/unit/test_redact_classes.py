@@ -13,7 +13,7 @@ ALL = [*map(chr, range(0x400)), "\u2028", "\u4e2d", "\ud800", "\uffff", "\U0001f
     ("form", "extra"), [(LETTER, "_"), (LETTER_OR_DIGIT, "_0123456789"), (f"a{NAME}", "_")]
 )
 def test_a_name_has_ascii_letters_and_all_characters_beyond_ascii(form: str, extra: str) -> None:
-    """A name begins with a letter, an underscore or a character beyond ASCII, and continues with digits, too."""
+    """A name begins with a letter, `_` or any character beyond ASCII, and continues with digits, too."""
     prefix = "a" if form.startswith("a") else ""
     matched = {each for each in ALL if re.match(form, prefix + each)}
     assert matched == {e for e in ALL if not e.isascii() or e.isalpha() or e in extra}
