@@ -1,6 +1,6 @@
 """The cost of monitoring for the database, from its own statistics by role."""
 
-from lab.compare.answers import Cost
+from lab.compare.comparison import Cost
 from lab.compare.side import TruthSide
 
 WINDOW = "SELECT extract(epoch FROM clock_timestamp() - stats_reset) FROM pg_stat_statements_info"

@@ -3,15 +3,9 @@
 import csv as writers
 import io
 
-from lab.compare.answers import (
-    CLOSE_PERCENT,
-    EXACT_PERCENT,
-    PARTS,
-    Answer,
-    Comparison,
-    number,
-    parts_text,
-)
+from lab.compare.answers import CLOSE_PERCENT, Answer
+from lab.compare.comparison import EXACT_PERCENT, Comparison
+from lab.compare.wording import PARTS, number, parts_text
 from lab.foundation import clock
 from lab.foundation.templates import render
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from lab.compare import processes, traffic
-from lab.compare.answers import Comparison
 from lab.compare.arrived import Arrived
+from lab.compare.comparison import Comparison
 from lab.compare.costs import costs
 from lab.compare.intake import Datadog
 from lab.compare.questions import cost, load, plans, server, sessions, statements, tables

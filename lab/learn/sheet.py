@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from lab.compare.answers import Cost
+from lab.compare.comparison import Cost
 from lab.drills.assessment import Assessment
 from lab.drills.catalogue import DRILLS
 from lab.drills.matrix import Matrix

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab.clients.database import Role, rows
-from lab.compare.answers import Comparison
+from lab.compare.comparison import Comparison
 from lab.compare.costs import costs
 from lab.compare.intake import Datadog
 from lab.compare.readings import Readings

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from lab.cli.views.compare import render
 from lab.compare import report
-from lab.compare.answers import Answer, Compared, Comparison, Cost, Group, Parts, cannot
+from lab.compare.answers import Answer, Compared, Group, Parts, cannot
+from lab.compare.comparison import Comparison, Cost
 from lab.compare.resources import LAB, PROMETHEUS, Spent
 
 COST = Cost(

@@ -3,19 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-from lab.compare.answers import (
-    CLOSE_PERCENT,
-    EXACT_PERCENT,
-    PARTS,
-    Answer,
-    Compared,
-    Comparison,
-    Group,
-    Parts,
-    cannot,
-    number,
-    parts_text,
-)
+from lab.compare.answers import CLOSE_PERCENT, Answer, Compared, Group, Parts, cannot
+from lab.compare.comparison import EXACT_PERCENT, Comparison
+from lab.compare.wording import PARTS, number, parts_text
 from lab.console.pages.compare import charts
 from lab.console.pages.site import _environment
 from lab.foundation.settings import LabSettings

@@ -1,6 +1,6 @@
 """The decision sheet: what each stack detected, how soon, in what detail, at what cost."""
 
-from lab.compare.answers import Cost
+from lab.compare.comparison import Cost
 from lab.drills.assessment import Assessment
 from lab.drills.matrix import Matrix
 from lab.drills.runner import Run

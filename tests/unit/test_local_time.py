@@ -10,7 +10,7 @@ import pytest
 from starlette.requests import Request
 
 from lab.compare import report
-from lab.compare.answers import Comparison
+from lab.compare.comparison import Comparison
 from lab.console.api import _since
 from lab.console.pages import asking
 from lab.foundation import clock

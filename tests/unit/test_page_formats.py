@@ -3,7 +3,7 @@
 import pytest
 
 from lab.compare.answers import Answer, Compared, Group
-from lab.compare.answers import number as compared_number
+from lab.compare.wording import number as compared_number
 from lab.console.pages import formats
 from lab.foundation.timestamps import NS_PER_MS, NS_PER_S, NS_PER_US
 

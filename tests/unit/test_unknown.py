@@ -14,7 +14,7 @@ import pytest
 
 from lab import cli, verify
 from lab.clients.services import ServiceClient, ServiceUnreachableError
-from lab.compare.answers import Comparison
+from lab.compare.comparison import Comparison
 from lab.console.pages.drills import _line
 from lab.drills import runner
 from lab.drills.journal import Journal, Step

@@ -6,17 +6,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lab.compare.answers import (
-    CLOSE_PERCENT,
-    EXACT_PERCENT,
-    LEGEND,
-    Answer,
-    Compared,
-    Comparison,
-    Group,
-    error_text,
-    number,
-)
+from lab.compare.answers import CLOSE_PERCENT, Answer, Compared, Group
+from lab.compare.comparison import EXACT_PERCENT, Comparison
+from lab.compare.wording import LEGEND, error_text, number
 
 SIDES = ("prometheus", "datadog")
 # Of a column of values: three of them, two errors and a question fit into 80 columns.

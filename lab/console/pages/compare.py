@@ -10,16 +10,10 @@ from types import MappingProxyType
 
 from starlette.requests import Request
 
-from lab.compare.answers import (
-    CLOSE_PERCENT,
-    EXACT_PERCENT,
-    PARTS,
-    Compared,
-    Comparison,
-    number,
-    parts_text,
-)
+from lab.compare.answers import CLOSE_PERCENT, Compared
+from lab.compare.comparison import EXACT_PERCENT, Comparison
 from lab.compare.run import run
+from lab.compare.wording import PARTS, number, parts_text
 from lab.console.pages import asking
 from lab.console.pages.chart import Chart, ChartSeries
 from lab.console.pages.site import Page
