@@ -1,10 +1,14 @@
 """datadog.explain_statement gives the role datadog plans only."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from lab.clients.database import Connection, Role, rows
 from lab.foundation.errors import DatabaseError
+from lab.stack.native.cluster import Cluster
 from tests.fix_postgres import Database
+from tests.fix_workload import cloned
 
 NAME, CPF = "Maria da Silva", "39053344705"
 TABLE = "credit_products"
@@ -93,17 +97,26 @@ def explain(statement: str) -> str:
     return f"SELECT datadog.explain_statement($explain${statement}$explain$)"
 
 
+@pytest.fixture(scope="module")
+def of_one_customer(cluster: Cluster) -> Iterator[Database]:
+    """A database with one customer, for the whole module: no attack changes anything in it."""
+    with cloned(cluster, "lab_template") as database:
+        with database.connect(Role.SUPERUSER) as connection:
+            rows(
+                connection,
+                "INSERT INTO customers"
+                " (cpf, full_name, email, phone, birth_date, city, state, monthly_income)"
+                f" VALUES ('{CPF}', '{NAME}', 'm@example.com', '1', '1990-01-01', 'Rio', 'RJ', 1)",
+            )
+        yield database
+
+
 @pytest.fixture
-def attacked(database: Database) -> Database:
-    """A database with one customer."""
-    with database.connect(Role.SUPERUSER) as connection:
-        rows(
-            connection,
-            "INSERT INTO customers"
-            " (cpf, full_name, email, phone, birth_date, city, state, monthly_income)"
-            f" VALUES ('{CPF}', '{NAME}', 'maria@example.com', '1', '1990-01-01', 'Rio', 'RJ', 1)",
-        )
-    return database
+def attacked(of_one_customer: Database) -> Database:
+    """This database, in which nobody may create temporary objects."""
+    with of_one_customer.connect(Role.SUPERUSER) as connection:
+        rows(connection, f"REVOKE TEMPORARY ON DATABASE {of_one_customer.name} FROM public")
+    return of_one_customer
 
 
 @pytest.mark.parametrize("attack", sorted(ATTACKS))
