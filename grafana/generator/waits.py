@@ -11,3 +11,15 @@ def active(by: str) -> str:
         )
     )
     return f"{now} or 0 * {seen}"
+
+
+def by_statement(by: str, *, statement: str = ".*", queryid: str = ".*") -> str:
+    """Return the active sessions of statements; one without a name of the workload is "unnamed"."""
+    sessions = f'pg_active_sessions_count{{queryid=~"{queryid}"}}'
+    name = f'queryid:credit_statement_info:last5m{{statement=~"{statement}"}}'
+    counted = f"sum by (queryid, wait_event_type, wait_event) ({sessions})"
+    named = f"{counted} * on (queryid) group_left (statement) {name}"
+    if statement != ".*":
+        return f"sum by ({by}) ({named})"
+    unnamed = f'label_replace({sessions}, "statement", "unnamed", "", "")'
+    return f"sum by ({by}) ({named} or on (queryid, wait_event_type, wait_event) {unnamed})"

@@ -287,3 +287,59 @@ def test_an_index_that_could_not_be_built_is_counted(
             within_s=60,
         )
         rows(session, "DROP TABLE twice")
+
+
+def test_an_index_that_another_makes_superfluous_is_counted_and_a_unique_one_is_not(
+    database: Database, exporter: Exporter
+) -> None:
+    """Same columns, order and condition; the unique one also keeps the rule, so it has no twin."""
+    with database.connect(Role.SUPERUSER) as session:
+        rows(session, "CREATE TABLE public.twins (id int UNIQUE, other int)")
+        for definition in (
+            "one ON twins (id)",
+            "two ON twins (id, other)",
+            "three ON twins (id DESC)",
+            "four ON twins (id) WHERE other > 1",
+            "five ON twins (id) WHERE other > 1",
+            "six ON twins ((id + 1))",
+        ):
+            rows(session, f"CREATE INDEX {definition}")
+        twins = {
+            sample.labels["indexrelname"]: sample.value
+            for sample in select(exporter.scrape(), "pg_index_twins", relname="twins")
+        }
+        rows(session, "DROP TABLE twins")
+    assert twins == {
+        "twins_id_key": 0, "one": 1, "two": 0, "three": 0, "four": 1, "five": 1, "six": 0,
+    }  # fmt: skip
+
+
+def test_the_sessions_of_a_lock_wait_are_a_pair_and_the_one_that_waits_is_active(
+    database: Database, exporter: Exporter
+) -> None:
+    """Both roles and states, for as long as the wait lasts; the waiting statement has its wait event."""
+    with ExitStack() as stack:
+        blocker, waiter = (stack.enter_context(database.connect(Role.SUPERUSER)) for _ in range(2))
+        rows(blocker, "BEGIN; LOCK TABLE audit_log")
+        pids = [rows(one, "SELECT pg_backend_pid()::text")[0][0] for one in (waiter, blocker)]
+        pool = stack.enter_context(ThreadPoolExecutor(max_workers=1))
+        waiting = pool.submit(rows, waiter, "SELECT count(*) FROM audit_log")
+        stack.callback(rows, blocker, "COMMIT")
+        await_state(
+            "a session waits",
+            lambda: None if database_waits(database) else "none",
+            within_s=60,
+        )
+        samples = exporter.scrape()
+        [pair] = select(samples, "pg_blocked_session_wait_seconds")
+        [active] = select(samples, "pg_active_sessions_count", wait_event_type="Lock")
+    waiting.result()
+    assert [pair.labels["pid"], pair.labels["blocker_pid"]] == pids
+    assert pair.labels["blocker_state"] == "idle in transaction"
+    assert active.value == 1
+    assert active.labels["wait_event"] == "relation"
+
+
+def database_waits(database: Database) -> bool:
+    with database.connect(Role.LAB) as session:
+        return bool(rows(session, WAITS))

@@ -4,7 +4,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.generator import style
 from grafana.generator.board import INTERNALS, QUERIES, TABLES, Section, board, database, to_board
-from grafana.generator.panels import QUARTER, THIRD, Panel, graph, link, note, number
+from grafana.generator.panels import HALF, QUARTER, THIRD, Panel, graph, link, note, number
 from grafana.generator.source import Query, grown_by
 
 BLOCK = 8192
@@ -43,6 +43,7 @@ def build() -> Dashboard:
         Section(title="Write-ahead log", panels=_wal()),
         Section(title="Checkpoints and buffer writes", panels=_checkpoints()),
         Section(title="Reads and temporary files", panels=_reading()),
+        Section(title="Small caches (SLRU)", panels=_slru()),
         Section(title="Host", panels=_host()),
         Section(title="Settings", panels=_settings()),
         variables=[database()],
@@ -115,6 +116,14 @@ def _now() -> list[Panel]:
             " cache was cold.",
             style.TIME,
             Query(expr="1000 * max(pg_postmaster_start_time_seconds)"),
+            width=QUARTER,
+        ),
+        number(
+            "Configuration loaded",
+            "The last start or reload. A time within the range without a start is a change of settings:"
+            " compare the graphs before and after.",
+            style.TIME,
+            Query(expr="1000 * max(pg_postmaster_configuration_time_seconds)"),
             width=QUARTER,
         ),
         number(
@@ -278,6 +287,32 @@ def _reading() -> list[Panel]:
             Query(expr=_rate("temp_bytes"), legend="spilled"),
             thresholds=style.steps(10_000_000),
             links=[link("Which statement", to_board(QUERIES))],
+        ),
+    ]
+
+
+def _slru() -> list[Panel]:
+    def rate(kind: str) -> str:
+        return f"sum by (name) (rate(pg_stat_slru_blocks_{kind}_total[$__rate_interval]))"
+
+    return [
+        graph(
+            "Blocks read into a small cache",
+            "Per second, by cache. Reads of Subtrans: one transaction has more than 64 savepoints, and"
+            " every snapshot looks its parts up. Reads of MultiXact: many sessions share row locks.",
+            style.PER_SECOND,
+            Query(expr=rate("read"), legend="{{name}}"),
+            width=HALF,
+        ),
+        graph(
+            "Found in a small cache",
+            "Hits as a share of the blocks requested, by cache. A cache without requests has no share.",
+            style.SHARE,
+            Query(
+                expr=f"{rate('hit')} / (({rate('hit')} + {rate('read')}) > 0)", legend="{{name}}"
+            ),
+            width=HALF,
+            begins_at=0.9,
         ),
     ]
 

@@ -152,6 +152,13 @@ def _table() -> Panel:
             expr=f"{BLOCK} * {per_statement('temp_blocks_written_total', **CHOSEN)}",
             thresholds=style.steps(1, 100_000_000),
         ),
+        Column(
+            title="WAL per call",
+            unit=style.BYTES,
+            expr=f"{per_statement('wal_bytes_total', **CHOSEN)}"
+            f" / on (user, queryid, statement, service) ({calls} > 0)",
+            decimals=0,
+        ),
         labels={"statement": 195, "service": 150, "user": 90, "queryid": 188},
         sort="total time",
         links={

@@ -17,6 +17,7 @@ from grafana.generator.panels import HALF, Panel, graph, link, log, note, number
 from grafana.generator.source import Query, TraceSearch
 from grafana.generator.statements import DETAIL, of_one, per_statement
 from grafana.generator.tables import Column, rows
+from grafana.generator.waits import by_statement
 
 NAMED = "statement:pg_stat_statements_calls:rate1m"
 RATE, RANGE = "$__rate_interval", "$__range"
@@ -242,6 +243,35 @@ def _work() -> list[Panel]:
             ),
             thresholds=style.steps(1),
             empty=NEVER,
+        ),
+        graph(
+            "WAL per call",
+            "Bytes of write-ahead log of one execution. It rises after each checkpoint, when the first"
+            " change of a page logs the whole page, and with every further index of the table.",
+            style.BYTES,
+            Query(
+                expr=f"{of_one('wal_bytes_total', window=RATE)}"
+                f" / ({of_one('calls_total', window=RATE)} > 0)",
+                legend="WAL per call",
+            ),
+            width=HALF,
+            empty=NEVER,
+        ),
+        graph(
+            "Sessions that ran it, by wait event",
+            "Sessions that ran this statement at a scrape, and what they waited for. None is usual for a"
+            " statement of some milliseconds.",
+            style.COUNT,
+            Query(
+                expr=by_statement(
+                    "wait_event_type, wait_event", statement="$statement", queryid="$queryid"
+                ),
+                legend="{{wait_event_type}}: {{wait_event}}",
+            ),
+            width=HALF,
+            stacked=True,
+            bars=True,
+            empty="No session ran it at a scrape",
         ),
         graph(
             "Operations of its service",

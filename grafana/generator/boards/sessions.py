@@ -4,13 +4,23 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.generator import style
 from grafana.generator.board import QUERIES, SESSIONS, Section, board, database, to_board
-from grafana.generator.panels import HALF, THIRD, Panel, graph, link, note, number
+from grafana.generator.panels import HALF, THIRD, WHOLE, Panel, graph, link, note, number
 from grafana.generator.source import Query, grown_by
 from grafana.generator.tables import Column, rows
-from grafana.generator.waits import active
+from grafana.generator.waits import active, by_statement
 
 CLIENTS = 'pg_stat_activity_count{backend_type="client backend"}'
 DEADLOCKS = 'pg_stat_database_deadlocks{datname="$database"}'
+# The two sessions of a wait, and the widths of their columns in px.
+PAIR = {
+    "pid": 90,
+    "user": 120,
+    "application": 200,
+    "blocker_pid": 100,
+    "blocker_user": 120,
+    "blocker_application": 200,
+    "blocker_state": 150,
+}
 TRANSACTION_AGE = 'pg_stat_activity_max_tx_duration{datname="$database"'
 
 
@@ -23,7 +33,7 @@ def build() -> Dashboard:
         " the use of connections.",
         Section(title="Now", panels=_now()),
         Section(title="Wait events", panels=_waits()),
-        Section(title="Locks", panels=_locks()),
+        Section(title="Locks", panels=[*_locks(), _blocked()]),
         Section(title="Transactions", panels=_transactions()),
         Section(title="Connections", panels=_connections()),
         variables=[database()],
@@ -119,7 +129,51 @@ def _waits() -> list[Panel]:
             stacked=True,
             bars=True,
         ),
+        graph(
+            "Active sessions by statement",
+            "Which statements the active sessions ran, at each scrape: the ten of this time range that ran"
+            " longest. Statements shorter than the interval are seen by chance, in proportion to"
+            " their time.",
+            style.COUNT,
+            Query(
+                expr=f"{by_statement('statement')} and on (statement) topk(10, sum by (statement)"
+                f" (sum_over_time(({by_statement('statement')})[$__range:10s] @ end())))",
+                legend="{{statement}}",
+            ),
+            width=WHOLE,
+            height=9,
+            stacked=True,
+            bars=True,
+            empty="No session was active at a scrape",
+        ),
     ]
+
+
+def _blocked() -> Panel:
+    def of(metric: str) -> str:
+        return f"max by ({', '.join(PAIR)}) (pg_blocked_session_{metric})"
+
+    return rows(
+        "Who waits for whom, now",
+        "A row for each pair, as of the last scrape. A blocker that is itself in the first column waits, too:"
+        " the session that only blocks is the root. *idle in transaction*: its application has to commit.",
+        Column(
+            title="waits since",
+            unit=style.SECONDS,
+            expr=of("wait_seconds"),
+            thresholds=style.steps(1, 5),
+            decimals=1,
+        ),
+        Column(
+            title="blocker's transaction",
+            unit=style.SECONDS,
+            expr=of("blocker_transaction_seconds"),
+            decimals=1,
+        ),
+        labels=PAIR,
+        sort="waits since",
+        height=8,
+    )
 
 
 def _locks() -> list[Panel]:

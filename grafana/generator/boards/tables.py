@@ -9,6 +9,8 @@ from grafana.generator.source import Query, grown_by
 from grafana.generator.tables import Column, rows
 
 CHOSEN = 'schemaname="public", relname=~"$table"'
+INDEXED = 'relname=~"$table"'
+UNNEEDED = f'{INDEXED}, kind="plain"'
 # Both sides are recorded under the same labels, table and action.
 IN_DATABASE = 'table_action:pg_rows_written:rate1m{table=~"$table"}'
 BY_APPLICATION = 'table_action:credit_rows_attempted:rate1m{table=~"$table"}'
@@ -34,6 +36,7 @@ def build() -> Dashboard:
         Section(title="Cache and scans", panels=_reading()),
         Section(title="Dead tuples and vacuum", panels=_vacuum()),
         Section(title="Size", panels=_size()),
+        Section(title="Indexes", panels=[_indexes()]),
         variables=[
             choose(
                 "table",
@@ -134,13 +137,19 @@ def _summary() -> Panel:
 
     return rows(
         "Tables",
-        "The state of each table now, and its changes in this time range. Click a name to see it"
-        " alone.",
+        "The state of each table now, and its changes in this time range. *per row* are bytes with"
+        " indexes and dead space: when it grows, the table is bloated. Click a name to see it alone.",
         Column(
             title="size",
             unit=style.BYTES,
             expr='table:pg_total_size_bytes:sum{table=~"$table"}',
             bar=True,
+        ),
+        Column(
+            title="per row",
+            unit=style.BYTES,
+            expr=f'table:pg_total_size_bytes:sum{{table=~"$table"}} / ({of("n_live_tup")} > 0)',
+            decimals=0,
         ),
         Column(title="live rows", unit=style.EXACT, expr=of("n_live_tup"), decimals=0),
         Column(title="dead tuples", unit=style.EXACT, expr=of("n_dead_tup"), decimals=0),
@@ -321,6 +330,44 @@ def _of(series: str, action: str) -> str:
 
 def _rate(metric: str) -> str:
     return f"rate(pg_stat_user_tables_{metric}{{{CHOSEN}}}[$__rate_interval])"
+
+
+def _indexes() -> Panel:
+    def of(metric: str) -> str:
+        return f"max by (relname, indexrelname, kind) (pg_index_{metric}{{{INDEXED}}})"
+
+    grown = f"increase(pg_index_scans_total{{{INDEXED}}}[$__range])"
+    return rows(
+        "Indexes",
+        "Each index makes every write dearer. Without *scans* since the last reset of the statistics, and"
+        " not unique: nobody reads it (standbys count their own). *twins*: other indexes with"
+        " the same columns and condition that make it superfluous.",
+        Column(title="size", unit=style.BYTES, expr=of("size_bytes"), bar=True),
+        Column(title="scans", unit=style.EXACT, expr=of("scans_total"), decimals=0),
+        Column(
+            title="in this range",
+            unit=style.EXACT,
+            expr=f"max by (relname, indexrelname, kind) ({grown})",
+            decimals=0,
+        ),
+        Column(
+            title="unused",
+            unit=style.COUNT,
+            expr=f"{of('scans_total').replace(INDEXED, UNNEEDED)} == bool 0",
+            thresholds=style.steps(1),
+            decimals=0,
+        ),
+        Column(
+            title="twins",
+            unit=style.COUNT,
+            expr=of("twins"),
+            thresholds=style.steps(1),
+            decimals=0,
+        ),
+        labels={"relname": 190, "indexrelname": 300, "kind": 90},
+        sort="size",
+        height=13,
+    )
 
 
 def _by_table(expr: str) -> str:
