@@ -320,10 +320,10 @@ def test_the_sessions_of_a_lock_wait_are_a_pair_and_the_one_that_waits_is_active
     """Both roles and states, for as long as the wait lasts; the waiting statement has its wait event."""
     with ExitStack() as stack:
         blocker, waiter = (stack.enter_context(database.connect(Role.SUPERUSER)) for _ in range(2))
-        rows(blocker, "BEGIN; LOCK TABLE audit_log")
+        rows(blocker, "BEGIN; SELECT pg_advisory_xact_lock(42)")
         pids = [rows(one, "SELECT pg_backend_pid()::text")[0][0] for one in (waiter, blocker)]
         pool = stack.enter_context(ThreadPoolExecutor(max_workers=1))
-        waiting = pool.submit(rows, waiter, "SELECT count(*) FROM audit_log")
+        waiting = pool.submit(rows, waiter, "SELECT pg_advisory_lock(42)")
         stack.callback(rows, blocker, "COMMIT")
         await_state(
             "a session waits",
@@ -331,13 +331,13 @@ def test_the_sessions_of_a_lock_wait_are_a_pair_and_the_one_that_waits_is_active
             within_s=60,
         )
         samples = exporter.scrape()
-        [pair] = select(samples, "pg_blocked_session_wait_seconds")
-        [active] = select(samples, "pg_active_sessions_count", wait_event_type="Lock")
     waiting.result()
+    [pair] = select(samples, "pg_blocked_session_wait_seconds")
     assert [pair.labels["pid"], pair.labels["blocker_pid"]] == pids
     assert pair.labels["blocker_state"] == "idle in transaction"
-    assert active.value == 1
-    assert active.labels["wait_event"] == "relation"
+    [active] = select(samples, "pg_active_sessions_count", wait_event="advisory")
+    assert (active.value, active.labels["wait_event_type"]) == (1, "Lock")
+    assert active.labels["queryid"] == queryid_of(database, "SELECT pg_advisory_lock(%")
 
 
 def database_waits(database: Database) -> bool:

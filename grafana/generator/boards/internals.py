@@ -116,7 +116,6 @@ def _now() -> list[Panel]:
             " cache was cold.",
             style.TIME,
             Query(expr="1000 * max(pg_postmaster_start_time_seconds)"),
-            width=QUARTER,
         ),
         number(
             "Configuration loaded",
@@ -124,7 +123,6 @@ def _now() -> list[Panel]:
             " compare the graphs before and after.",
             style.TIME,
             Query(expr="1000 * max(pg_postmaster_configuration_time_seconds)"),
-            width=QUARTER,
         ),
         number(
             "Oldest multixact",
@@ -132,7 +130,6 @@ def _now() -> list[Panel]:
             " PostgreSQL stops writing. Autovacuum freezes from 20 %.",
             style.SHARE,
             Query(expr="max(pg_multixact_age) / 2e9"),
-            width=QUARTER,
             thresholds=style.steps(0.25, 0.5),
             decimals=2,
         ),
@@ -142,7 +139,6 @@ def _now() -> list[Panel]:
             " read uses them.",
             style.COUNT,
             Query(expr="sum(pg_invalid_indexes_count)"),
-            width=QUARTER,
             thresholds=style.steps(1),
         ),
         number(
@@ -155,7 +151,7 @@ def _now() -> list[Panel]:
                 expr='count(pg_scrape_collector_success{collector!="process_idle"} == 0)'
                 " or 0 * max(pg_up == 1)"
             ),
-            width=QUARTER,
+            width=THIRD,
             thresholds=style.steps(1, 3),
         ),
     ]

@@ -245,6 +245,33 @@ def _work() -> list[Panel]:
             empty=NEVER,
         ),
         graph(
+            "Operations of its service",
+            "95th percentile by operation of the service that owns the statement. The points are exemplars:"
+            " click one to open its trace, in Datadog or in the lab, and find the statement.",
+            style.SECONDS,
+            Query(
+                expr="histogram_quantile(0.95, sum by (operation, le)"
+                ' (rate(credit_operation_duration_seconds_bucket{service="$owner"}'
+                "[$__rate_interval])))",
+                legend="{{operation}}",
+                exemplar=True,
+            ),
+            empty=NO_OWNER,
+        ),
+        graph(
+            "Rows its service writes, by table",
+            "Rows per second, as counted by the service: the tables that it changes, and that the"
+            " statement may have to wait for.",
+            style.ROWS_PER_SECOND,
+            Query(
+                expr="sum by (table) (rate(credit_rows_attempted_total"
+                '{service="$owner"}[$__rate_interval]))',
+                legend="{{table}}",
+            ),
+            empty=NO_OWNER,
+            links=[link("Tables", to_board(TABLES))],
+        ),
+        graph(
             "WAL per call",
             "Bytes of write-ahead log of one execution. It rises after each checkpoint, when the first"
             " change of a page logs the whole page, and with every further index of the table.",
@@ -272,33 +299,6 @@ def _work() -> list[Panel]:
             stacked=True,
             bars=True,
             empty="No session ran it at a scrape",
-        ),
-        graph(
-            "Operations of its service",
-            "95th percentile by operation of the service that owns the statement. The points are exemplars:"
-            " click one to open its trace, in Datadog or in the lab, and find the statement.",
-            style.SECONDS,
-            Query(
-                expr="histogram_quantile(0.95, sum by (operation, le)"
-                ' (rate(credit_operation_duration_seconds_bucket{service="$owner"}'
-                "[$__rate_interval])))",
-                legend="{{operation}}",
-                exemplar=True,
-            ),
-            empty=NO_OWNER,
-        ),
-        graph(
-            "Rows its service writes, by table",
-            "Rows per second, as counted by the service: the tables that it changes, and that the"
-            " statement may have to wait for.",
-            style.ROWS_PER_SECOND,
-            Query(
-                expr="sum by (table) (rate(credit_rows_attempted_total"
-                '{service="$owner"}[$__rate_interval]))',
-                legend="{{table}}",
-            ),
-            empty=NO_OWNER,
-            links=[link("Tables", to_board(TABLES))],
         ),
     ]
 
