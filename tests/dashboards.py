@@ -53,7 +53,12 @@ def load(file: Path) -> dict[str, Any]:
 
 def panels(dashboard: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return all panels but the titles of rows."""
-    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    return [panel for panel in placed(dashboard) if panel["type"] != "row"]
+
+
+def placed(dashboard: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the titles of rows and all panels, those of collapsed rows included."""
+    return [one for panel in dashboard["panels"] for one in (panel, *panel.get("panels", []))]
 
 
 def targets(dashboard: Mapping[str, Any]) -> Iterator[Target]:

@@ -3,7 +3,7 @@
 The name `board` distinguishes it from the SDK's Dashboard, which it builds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from grafana_foundation_sdk.builders.dashboard import (
@@ -53,10 +53,11 @@ ALL = models.VariableOption(selected=True, text=["All"], value=["$__all"])
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A titled row of panels."""
+    """A titled row of panels; the last ones of a long dashboard may be collapsed until they are asked for."""
 
     title: str
     panels: Sequence[Panel]
+    collapsed: bool = False
 
 
 def board(
@@ -84,13 +85,27 @@ def board(
     for destination in _links():
         built = built.link(destination)
     for section in sections:
-        built = built.with_row(Row(section.title))
-        for panel in section.panels:
-            built = built.with_panel(panel)
+        row = Row(section.title)
+        if section.collapsed:
+            for panel in section.panels:
+                row = row.with_panel(panel)
+            built = built.with_row(row)
+        else:
+            built = built.with_row(row)
+            for panel in section.panels:
+                built = built.with_panel(panel)
     made = built.build()
-    for number, placed in enumerate(made.panels or [], start=1):
+    for number, placed in enumerate(_placed(made), start=1):
         placed.id_val = number
     return made
+
+
+def _placed(made: models.Dashboard) -> Iterator[models.Panel | models.RowPanel]:
+    """Yield the rows and panels in order, those of collapsed rows included."""
+    for panel in made.panels or []:
+        yield panel
+        if isinstance(panel, models.RowPanel):
+            yield from panel.panels
 
 
 def choose(

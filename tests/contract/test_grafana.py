@@ -19,7 +19,7 @@ from grafana.generator.writing import files
 from lab.console.jaeger import PREFIX
 from lab.drilldown.links import TRACES_SOURCE, trace_path
 from lab.foundation.settings import ROOT
-from tests.dashboards import BUILT_IN, FILES, load, panels, targets
+from tests.dashboards import BUILT_IN, FILES, load, panels, placed, targets
 from tests.promql import metric_names
 from workload.metrics import TABLE
 from workload.services import SERVICES
@@ -80,7 +80,7 @@ def test_a_dashboard_loads_into_the_models_and_comes_back_the_same(file: Path) -
 def test_the_uid_is_the_name_of_the_file_and_the_ids_of_panels_are_unique(file: Path) -> None:
     dashboard = load(file)
     assert dashboard["uid"] == file.stem
-    ids = Counter(panel["id"] for panel in dashboard["panels"])
+    ids = Counter(panel["id"] for panel in placed(dashboard))
     titles = Counter(panel["title"] for panel in panels(dashboard) if panel["type"] != "stat")
     assert [number for number, times in (ids + titles).items() if times > 1] == []
 
@@ -88,7 +88,7 @@ def test_the_uid_is_the_name_of_the_file_and_the_ids_of_panels_are_unique(file: 
 @each_dashboard
 def test_no_panel_lies_on_another_and_none_leaves_the_page(file: Path) -> None:
     cells: Counter[tuple[int, int]] = Counter()
-    for panel in load(file)["panels"]:
+    for panel in placed(load(file)):
         place = panel["gridPos"]
         x, y, w, h = (place.get(side, 0) for side in "xywh")
         assert w > 0
@@ -99,10 +99,19 @@ def test_no_panel_lies_on_another_and_none_leaves_the_page(file: Path) -> None:
 
 
 @each_dashboard
+def test_only_the_last_rows_are_collapsed(file: Path) -> None:
+    """Grafana keeps the places of panels: below a collapsed row an open one would have a hole above it."""
+    rows = [
+        panel.get("collapsed", False) for panel in load(file)["panels"] if panel["type"] == "row"
+    ]
+    assert rows == sorted(rows)
+
+
+@each_dashboard
 def test_every_line_of_panels_is_full_and_even(file: Path) -> None:
     """No holes at 1440 px: the panels that start at one height fill the width and end together."""
     lines: dict[int, list[dict[str, int]]] = {}
-    for panel in load(file)["panels"]:
+    for panel in placed(load(file)):
         lines.setdefault(panel["gridPos"].get("y", 0), []).append(panel["gridPos"])
     for y, places in lines.items():
         assert sum(place["w"] for place in places) == COLUMNS, f"the line at y={y}"

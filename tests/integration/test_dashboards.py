@@ -28,7 +28,7 @@ from lab.judge.evidence import Observer
 from lab.judge.readings import Seen
 from lab.judge.verdicts import Verdict
 from lab.stack.native.cluster import Cluster
-from tests.dashboards import FILES, Target, filled, load, targets, variables
+from tests.dashboards import FILES, Target, filled, load, panels, targets, variables
 from tests.fix_embedded import observed
 from tests.fix_postgres import Database
 from tests.fix_prometheus import (
@@ -235,7 +235,7 @@ def test_the_duration_of_operations_leads_to_traces(prometheus: Prometheus) -> N
     drawn = [
         (name, query["expr"])
         for name, dashboard in DASHBOARDS.items()
-        for panel in dashboard["panels"]
+        for panel in panels(dashboard)
         for query in panel.get("targets", [])
         if query.get("exemplar")
     ]

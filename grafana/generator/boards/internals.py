@@ -43,9 +43,9 @@ def build() -> Dashboard:
         Section(title="Write-ahead log", panels=_wal()),
         Section(title="Checkpoints and buffer writes", panels=_checkpoints()),
         Section(title="Reads and temporary files", panels=_reading()),
-        Section(title="Small caches (SLRU)", panels=_slru()),
-        Section(title="Host", panels=_host()),
-        Section(title="Settings", panels=_settings()),
+        Section(title="Small caches (SLRU)", panels=_slru(), collapsed=True),
+        Section(title="Host", panels=_host(), collapsed=True),
+        Section(title="Settings", panels=_settings(), collapsed=True),
         variables=[database()],
     )
 

@@ -35,7 +35,7 @@ def build() -> Dashboard:
         Section(title="Wait events", panels=_waits()),
         Section(title="Locks", panels=[*_locks(), _blocked()]),
         Section(title="Transactions", panels=_transactions()),
-        Section(title="Connections", panels=_connections()),
+        Section(title="Connections", panels=_connections(), collapsed=True),
         variables=[database()],
     )
 

@@ -35,8 +35,8 @@ def build() -> Dashboard:
         Section(title="All tables, in this time range", panels=[_summary()]),
         Section(title="Cache and scans", panels=_reading()),
         Section(title="Dead tuples and vacuum", panels=_vacuum()),
-        Section(title="Size", panels=_size()),
-        Section(title="Indexes", panels=[_indexes()]),
+        Section(title="Size", panels=_size(), collapsed=True),
+        Section(title="Indexes", panels=[_indexes()], collapsed=True),
         variables=[
             choose(
                 "table",
