@@ -53,7 +53,7 @@ ALL = models.VariableOption(selected=True, text=["All"], value=["$__all"])
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A titled row of panels; the last ones of a long dashboard may be collapsed until they are asked for."""
+    """A titled row of panels; the last ones of a long dashboard may be collapsed at first."""
 
     title: str
     panels: Sequence[Panel]

@@ -340,7 +340,7 @@ def _indexes() -> Panel:
     return rows(
         "Indexes",
         "Each index makes every write dearer. Without *scans* since the last reset of the statistics, and"
-        " not unique: nobody reads it (standbys count their own). *twins*: other indexes with"
+        " not unique: no statement reads it (standbys count their own). *twins*: other indexes with"
         " the same columns and condition that make it superfluous.",
         Column(title="size", unit=style.BYTES, expr=of("size_bytes"), bar=True),
         Column(title="scans", unit=style.EXACT, expr=of("scans_total"), decimals=0),
