@@ -8,7 +8,7 @@ import time
 import urllib.error
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +54,7 @@ GOOD_IF_EMPTY = {
     "Only the exporter",
     "Only DBM",
     "Alerts firing",
-    "Who waits for whom, now",
-    "Active sessions by statement",
-    "Sessions that ran it, by wait event",
+    "Sessions that ran it by wait event",
 }
 DASHBOARDS = {file.stem: load(file) for file in FILES}
 each_dashboard = pytest.mark.parametrize("name", DASHBOARDS)
@@ -88,8 +86,27 @@ def prometheus(
         running_service("shop", settings, folder),
         running_exporter(settings, exporter_command(settings)),
         running_prometheus(settings, "proposals", "shop", interval_s=SCRAPE_SECONDS) as prometheus,
+        one_session_waits(database),
     ):
         yield prometheus
+
+
+@contextmanager
+def one_session_waits(database: Database) -> Iterator[None]:
+    """One session waits for the lock of another, so each scrape finds a pair and an active session."""
+    wait = "SELECT pg_advisory_lock(42)"
+    with (
+        database.connect(Role.LAB) as blocker,
+        database.connect(Role.LAB) as waiter,
+        ThreadPoolExecutor(max_workers=1) as pool,
+    ):
+        rows(blocker, wait)
+        waiting = pool.submit(rows, waiter, wait)
+        try:
+            yield
+        finally:
+            rows(blocker, "SELECT pg_advisory_unlock(42)")
+            waiting.result()
 
 
 def judge_a_drill(place: DrillFiles) -> None:

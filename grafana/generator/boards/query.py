@@ -285,7 +285,7 @@ def _work() -> list[Panel]:
             empty=NEVER,
         ),
         graph(
-            "Sessions that ran it, by wait event",
+            "Sessions that ran it by wait event",
             "Sessions that ran this statement at a scrape, and what they waited for. None is usual for a"
             " statement of some milliseconds.",
             style.COUNT,

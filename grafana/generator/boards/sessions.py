@@ -154,7 +154,7 @@ def _blocked() -> Panel:
         return f"max by ({', '.join(PAIR)}) (pg_blocked_session_{metric})"
 
     return rows(
-        "Who waits for whom, now",
+        "Who waits for whom",
         "A row for each pair, as of the last scrape. A blocker that is itself in the first column waits, too:"
         " the session that only blocks is the root. *idle in transaction*: its application has to commit.",
         Column(
