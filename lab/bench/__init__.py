@@ -50,5 +50,10 @@ group = CommandGroup(
         "lab.bench.memory:memory",
         "Measure the memory growth of the running lab's console and agent.",
     ),
+    LazyCommand(
+        "scale",
+        "lab.bench.scale.command:scale",
+        "Measure pages, verify, scrape and collection against the size of the data, with exponents.",
+    ),
     LazyCommand("pages", "lab.bench.pages:pages", "Measure the console's pages on a large store."),
 )

@@ -89,6 +89,7 @@ class Readings:
         self._rows: defaultdict[tuple[str, str], tuple[array[int], array[float]]] = defaultdict(
             lambda: (array("l"), array("d"))
         )
+        self._shared: dict[bytes, tuple[array[int], array[int]]] = {}
         # The statements with the least time are left out of a reading that is full.
         self._is_full: list[bool] = []
         for index, reading in enumerate(readings):
@@ -135,17 +136,22 @@ class Readings:
         if (kind, name) not in self._rows:
             return None
         indexes, flat = self._rows[kind, name]
-        values = list(flat[COLUMNS[kind].index(column) :: len(COLUMNS[kind])])
-        numbers = list(indexes)
+        values = flat[COLUMNS[kind].index(column) :: len(COLUMNS[kind])]
+        numbers = indexes[:]
         if kind == "statement" and numbers[0] > 0 and not self._is_full[numbers[0] - 1]:
             # It had not been executed before.
             numbers.insert(0, numbers[0] - 1)
             values.insert(0, 0.0)
-        return Track(
-            begins=[self.begins[i] for i in numbers],
-            ends=[self._ends[i] for i in numbers],
-            values=values,
-        )
+        begins, ends = self._times(numbers)
+        return Track(begins=begins, ends=ends, values=values)
+
+    def _times(self, numbers: "array[int]") -> tuple["array[int]", "array[int]"]:
+        """Return begins and ends of readings; tracks of the same readings share them."""
+        key = numbers.tobytes()
+        if key not in self._shared:
+            begins = array("q", (self.begins[i] for i in numbers))
+            self._shared[key] = begins, array("q", (self._ends[i] for i in numbers))
+        return self._shared[key]
 
     def _counter(self, keys: tuple[Key, ...]) -> Track | None:
         """Return the sum of counters, continued over resets; None when no reading has the first."""
@@ -153,13 +159,14 @@ class Readings:
         if not tracks:
             return None
         first = tracks[0]
-        sums = continued(first.values)
+        sums: Sequence[float] = continued(first.values)
         for other in tracks[1:]:
             track = Track(begins=other.begins, ends=other.ends, values=continued(other.values))
             sums = [
                 total + track.at(begin) for total, begin in zip(sums, first.begins, strict=True)
             ]
-        return Track(begins=first.begins, ends=first.ends, values=sums)
+        # Kept by the cache: objects would take three times as much memory.
+        return Track(begins=first.begins, ends=first.ends, values=array("d", sums))
 
     def aligned(self, since_ns: int, until_ns: int) -> tuple[int, int]:
         """Return the times of the readings of buckets at the beginning and end of a time range."""

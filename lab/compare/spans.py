@@ -3,7 +3,8 @@
 An Agent may drop traces; its statistics are computed before. Natively the tracers' spans are complete.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
@@ -77,24 +78,24 @@ class Spans:
 
     def statement(self, name: str) -> list[int]:
         """Return the durations of a statement for its callers, in nanoseconds, ascending."""
-        resources = [text for text in self._resources if name_of(text) == name]
+        resources = self._resources.get(name, ())
         if not resources:
             return []
         marks = ", ".join("?" * len(resources))
         sql = (
-            f"SELECT duration_ns FROM spans WHERE {self._counted} AND start_ns >= ?"
+            f"SELECT duration_ns FROM span_rows WHERE {self._counted} AND start_ns >= ?"
             f" AND start_ns + duration_ns <= ? AND resource IN ({marks}) ORDER BY 1 LIMIT {MOST}"
         )
         return [row[0] for row in self._rows(sql, [*self._bounds, *resources])]
 
     def callers(self, name: str) -> set[str]:
         """Return the services whose operations ran a statement."""
-        resources = [text for text in self._resources if name_of(text) == name]
+        resources = self._resources.get(name, ())
         if not resources:
             return set()
         marks = ", ".join("?" * len(resources))
         sql = (
-            "SELECT DISTINCT parent.service FROM spans AS own JOIN spans AS parent"
+            "SELECT DISTINCT parent.service FROM span_rows AS own JOIN span_rows AS parent"
             " ON parent.trace_id = own.trace_id AND parent.span_id = own.parent_id"
             f" WHERE own.kind = 'sql' AND own.id <= {self._last_id} AND own.start_ns BETWEEN ? AND ?"
             f" AND own.resource IN ({marks})"
@@ -145,9 +146,17 @@ class Spans:
         return [self._window.since_ns, self._window.now_ns]
 
     @cached_property
-    def _resources(self) -> list[str]:
-        sql = "SELECT DISTINCT resource FROM spans WHERE kind = 'sql' AND start_ns BETWEEN ? AND ?"
-        return [row[0] for row in self._rows(sql, self._bounds)]
+    def _resources(self) -> Mapping[str, Sequence[int | str]]:
+        """The resources of the window's statements as stored, by the statement's name (store/texts.py)."""
+        sql = (
+            "SELECT resource, (SELECT text FROM texts WHERE id = resource) FROM (SELECT DISTINCT resource"
+            " FROM span_rows WHERE kind = 'sql' AND start_ns BETWEEN ? AND ?)"
+        )
+        found: defaultdict[str, list[int | str]] = defaultdict(list)
+        for stored, text in self._rows(sql, self._bounds):
+            if name := name_of(stored if isinstance(stored, str) else text):
+                found[name].append(stored)
+        return found
 
     @cached_property
     def _operations(self) -> list[Ended]:

@@ -56,6 +56,17 @@ def number(least: float, most: float) -> Callable[[str | float], float]:
     return read
 
 
+def numbers(least: float, most: float) -> Callable[[str | Sequence[float]], tuple[float, ...]]:
+    """Return a parser of lists A,B of numbers from `least` to `most`, each once, ascending."""
+    one = number(least, most)
+
+    def read(given: str | Sequence[float]) -> tuple[float, ...]:
+        parts = given.split(",") if isinstance(given, str) else given
+        return tuple(sorted({one(part) for part in parts}))
+
+    return read
+
+
 def chosen(given: str | None, option: str, kind: str, known: Sequence[str]) -> tuple[str, ...]:
     """Return those of the known names that a list A,B has, in any case of letters; all without the option.
 

@@ -158,6 +158,9 @@ HOW = {
         values={"--rounds": "1", "--executions": "40", "--drivers": "psycopg2", "--routes": "direct"},
         elsewhere=BENCH,
     ),
+    "bench scale": How(
+        values={"--scales": "0.01", "--spans": "1000", "--times": "1", "--minutes": "5"}, elsewhere=BENCH
+    ),
     "bench cost": How(values={"--seconds": "15"}, alone=True, once=True),
     "bench intake": How(values={"--spans": "1000", "--lines": "100"}, elsewhere=BENCH),
     "bench console": How(values={"--seconds": "1", "--rounds": "1", "--load": "1"}, elsewhere=BENCH),

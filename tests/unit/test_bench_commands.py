@@ -84,7 +84,14 @@ def test_the_consoles_intake() -> None:
 
 
 def test_the_consoles_pages() -> None:
-    page = pages.Timing(page="/traces", median_s=0.01234, slowest_s=0.2, size_bytes=12_345)
+    page = pages.Timing(
+        page="/traces",
+        label="/traces",
+        fastest_s=0.01,
+        median_s=0.01234,
+        slowest_s=0.2,
+        size_bytes=12_345,
+    )
     table = pages._table(
         pages.Result(spans=1_000_000, store_bytes=534_000_000, rss_mb=99.6, pages=(page,))
     )

@@ -1,0 +1,1 @@
+"""`bench scale`: times of pages, verify, scrape and collection against the size of the data."""

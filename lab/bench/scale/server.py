@@ -1,0 +1,93 @@
+"""One seed scale on a temporary server: size, and seconds of seed, verify, scrape and agent collection."""
+
+import http.client
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+
+from lab import seed as seeding
+from lab.bench.overhead.observers import observed, observer
+from lab.bench.own_server import own_server
+from lab.bench.scratch import checkpoint
+from lab.clients.database import Role, connect, dsn, rows
+from lab.foundation.errors import LabError
+from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
+from lab.telemetry.embedded.collector import Collector
+from lab.verify import invariants
+
+SCRAPE_S = 120
+# In the order of the embedded agent: each of them is a collector of lab/telemetry/embedded.
+COLLECTORS = ("sessions", "statements", "check_metrics", "metadata")
+
+
+def measure(settings: LabSettings, scale: float, times: int) -> tuple[int, dict[str, float]]:
+    """Seed a server of its own, and return its bytes and the least seconds of each figure over `times` runs.
+
+    Raises:
+        LabError: when a component does not start, or a check of verify fails.
+    """
+    with _seeded(settings, scale) as (own, seconds, state):
+        with connect(dsn(own, Role.SUPERUSER)) as connection:
+            [[used]] = rows(connection, "SELECT pg_database_size(current_database())")
+        found = {"seed": seconds, "verify": _least(times, lambda: _verify(own))}
+        watched = observed(own, console_port=own.console_port)
+        with observer("postgres_exporter", watched, state):
+            found["exporter scrape"] = _least(times, lambda: _scrape(watched.exporter_port))
+        found |= _collections(own, times)
+        return int(used), found
+
+
+@contextmanager
+def _seeded(settings: LabSettings, scale: float) -> Iterator[tuple[LabSettings, float, Path]]:
+    parent = Paths.of(settings).state
+    parent.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-", dir=parent) as directory,
+        own_server(settings, Path(directory)) as own,
+    ):
+        report = seeding.ensure(own.model_copy(update={"seed_scale": scale}))
+        checkpoint(own)
+        yield own, report.seconds, Path(directory)
+
+
+def _least(times: int, work: Callable[[], object]) -> float:
+    """Return the least seconds: other load on the machine only adds to them."""
+    taken = []
+    for _ in range(times):
+        begun = monotonic()
+        work()
+        taken.append(monotonic() - begun)
+    return min(taken)
+
+
+def _verify(settings: LabSettings) -> None:
+    for check in invariants.check(settings):
+        if check.ok is not True:
+            raise LabError(f"verify failed on the benchmark's seed: {check.name}: {check.detail}")
+
+
+def _scrape(port: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SCRAPE_S)
+    try:
+        connection.request("GET", "/metrics")
+        answer = connection.getresponse()
+        answer.read()
+    finally:
+        connection.close()
+    if answer.status != http.client.OK:
+        raise LabError(f"The exporter answered a scrape with status {answer.status}; expected 200.")
+
+
+def _collections(settings: LabSettings, times: int) -> dict[str, float]:
+    """Return the seconds of each collector of the embedded agent."""
+    collector = Collector(
+        host="bench", database=settings.postgres_db, put=lambda _path, _events: None, activity_s=0.0
+    )
+    with connect(dsn(settings, Role.DATADOG)) as connection:
+        return {
+            f"agent: {name}": _least(times, lambda name=name: getattr(collector, name)(connection))  # type: ignore[misc]
+            for name in COLLECTORS
+        }
