@@ -153,7 +153,13 @@ HOW = {
     "bench load": How(
         values={"--seconds": "1", "--rounds": "1", "--rate": "100", "--scale": "0.01"}, elsewhere=BENCH
     ),
-    "bench overhead": How(values={"--seconds": "1", "--rounds": "1", "--scale": "0.01"}, elsewhere=BENCH),
+    "bench overhead": How(
+        values={"--seconds": "1", "--rounds": "1", "--minutes": "1", "--rate": "50", "--scale": "0.01"},
+        elsewhere=BENCH,
+    ),
+    "bench tracing": How(
+        values={"--seconds": "1", "--rounds": "1", "--minutes": "1", "--scale": "0.01"}, elsewhere=BENCH
+    ),
     "bench propagation": How(
         values={"--rounds": "1", "--executions": "40", "--drivers": "psycopg2", "--routes": "direct"},
         elsewhere=BENCH,

@@ -72,5 +72,5 @@ def sampled() -> Iterator[Counter[str]]:
 def _frames(frame: FrameType | None) -> Iterator[tuple[str, str]]:
     while frame is not None:
         file = frame.f_code.co_filename
-        yield file, getline(file, frame.f_lineno)
+        yield file, getline(file, frame.f_lineno or 0)  # an artificial instruction has none
         frame = frame.f_back

@@ -72,6 +72,7 @@ class Worker:
         self._settings = settings.model_copy(update={"workload_load": 1.0})
         self._threads = threads
         self._metrics = _Metrics()
+        self._tracing = tracing.start(self._settings, SERVICE)
         runners = self._bare() if bare else self._wired()
         self._runner_of = {
             share.operation.name: runners[share.service]
@@ -84,12 +85,11 @@ class Worker:
 
     def _wired(self) -> Mapping[str, Runner]:
         """Build the parts of a service, with one pool for all scenarios."""
-        spans = tracing.start(self._settings, SERVICE)
         database = Database(
             self._settings,
             service=SERVICE,
             size=self._threads,
-            telemetry=DatabaseTelemetry(self._metrics, SERVICE, spans.active),
+            telemetry=DatabaseTelemetry(self._metrics, SERVICE, self._tracing.active),
         )
         return {
             name: Runner(
@@ -98,7 +98,7 @@ class Worker:
                 instance=uuid4(),
                 database=database,
                 metrics=self._metrics,
-                tracing=spans,
+                tracing=self._tracing,
                 stop=threading.Event(),
             )
             for name, service in SERVICES.items()
@@ -122,8 +122,9 @@ class Worker:
             self._closed_loop(scenario, until=started + job.seconds)
         else:
             self._open_loop(scenario, job.rate, job.seconds)
-        seconds, cpu_seconds = monotonic() - started, process_time() - cpu_started
-        own_seconds = thread_time() - own_started
+        seconds = monotonic() - started
+        self._tracing.flush()  # so that all spans of a turn are encoded and sent in it
+        cpu_seconds, own_seconds = process_time() - cpu_started, thread_time() - own_started
         return Done(
             operations=len(self._outcomes),
             errors=self._outcomes.count(Outcome.ERROR),
