@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from lab.compare.answers import Answer
-from lab.compare.intake import APPLICATION, Datadog, Metric
+from lab.compare.intake import APPLICATION, Datadog
 from lab.compare.readings import Moment
+from lab.compare.received import Metric
 from lab.compare.side import interval_s
 from lab.compare.stages import Observed, Window
 from lab.datadog.account import Account

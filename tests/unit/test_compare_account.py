@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from lab.compare.account import DatadogAccount
-from lab.compare.intake import Datadog, Metric
+from lab.compare.intake import Datadog
+from lab.compare.received import Metric
 from lab.compare.run import run
 from lab.compare.stages import Window
 from lab.datadog.account import Account

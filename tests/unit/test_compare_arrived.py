@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from lab.compare.arrived import Arrived
-from lab.compare.intake import Datadog, Metric
+from lab.compare.intake import Datadog
+from lab.compare.received import Metric
 from lab.compare.stages import Window
 from lab.foundation import clock
 from lab.foundation.paths import Paths

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.compare.intake import Datadog, Metric
+from lab.compare.intake import Datadog
+from lab.compare.received import Metric
 from lab.compare.stages import Window
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings

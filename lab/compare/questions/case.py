@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from lab.compare.answers import Answer, Compared, Group, Parts, cannot
-from lab.compare.intake import Datadog, Metric
+from lab.compare.intake import Datadog
 from lab.compare.readings import Key, Readings
+from lab.compare.received import Metric
 from lab.compare.side import PrometheusSide, TruthSide, rates
 from lab.compare.stages import Observed, Window, answer, counted, gauge
 

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator
 
 from lab.compare.answers import Answer, Compared, Group, cannot
-from lab.compare.intake import Metric
 from lab.compare.questions.case import Case, Leg, counter, gauge_now
 from lab.compare.readings import Key
+from lab.compare.received import Metric
 
 SERVER = Group.SERVER
 NEVER_ANALYZED = "the check has dead and live tuples, and no rows modified since ANALYZE"

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from lab.compare.answers import Answer, Compared, Group, Parts, cannot
-from lab.compare.intake import Metric
 from lab.compare.questions.case import NO_TRUTH, Case, gauge_now, of_truth
 from lab.compare.readings import Key
+from lab.compare.received import Metric
 from lab.telemetry.store import ActivitySample
 
 SESSIONS = Group.SESSIONS

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from lab.compare.answers import Compared, Group
-from lab.compare.intake import Metric
 from lab.compare.questions.case import Case, Leg, counter, gauge_now, percent_of_both
+from lab.compare.received import Metric
 
 TABLES = ("credit_proposals", "installments", "credit_transactions")
 # Question -> column of the truth, series, the Agent's metric.
