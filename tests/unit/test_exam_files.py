@@ -50,6 +50,23 @@ def test_an_answer_before_the_clock_and_after_the_deadline_is_refused(
     assert not place.files(EXAM).answer.exists()
 
 
+def test_ctrl_c_after_the_answer_keeps_it_and_names_its_result(
+    settings: LabSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exam process heals and grades without the command."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    place = begin(settings, Door.LOG, state=State.RUNNING)
+    monkeypatch.setattr(session, "await_state", interrupted)
+    told = Told()
+    with pytest.raises(KeyboardInterrupt):
+        session.answer(settings, ANSWER, told)
+    assert ending.submitted(place.files(EXAM))
+    assert told.ends == [f"heal continues without this command: ./creditlab exam report {EXAM}"]
+
+
 def test_only_the_first_answer_counts(settings: LabSettings) -> None:
     place = begin(settings, Door.LOG, state=State.RUNNING)
     first = ending.Submitted(at_ns=clock.now_ns(), answer=ANSWER)
