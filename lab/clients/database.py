@@ -4,7 +4,7 @@ Every other module of the lab uses it. workload/database.py is the services' cli
 connections and retries; this one opens a session for one purpose, and reports why it could not.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from io import BytesIO
@@ -70,6 +70,7 @@ def connect(
     application_name: str = "credit-lab",
     connect_timeout_s: int = 5,
     autocommit: bool = True,
+    traced: bool = True,
 ) -> Iterator[Connection]:
     """Open a session for the length of a `with` block; without autocommit, commit when it succeeds.
 
@@ -78,12 +79,16 @@ def connect(
         application_name: the session's name in pg_stat_activity.
         connect_timeout_s: in seconds, for each address of the host (libpq's minimum is 2).
         autocommit: whether each statement is its own transaction.
+        traced: whether its statements have spans, where a tracer has patched the driver.
 
     Raises:
         DatabaseError: one of lab.foundation.errors by reason; itself for a malformed string and for any
             other refusal.
     """
-    connection = _open(target, application_name, connect_timeout_s)
+    connect = (
+        psycopg2.connect if traced else getattr(psycopg2.connect, "__wrapped__", psycopg2.connect)
+    )
+    connection = _open(target, application_name, connect_timeout_s, connect)
     try:
         connection.autocommit = autocommit
         yield connection
@@ -219,7 +224,9 @@ def options_of(target: str) -> dict[str, str]:
     return options
 
 
-def _open(target: str, application_name: str, connect_timeout_s: int) -> Connection:
+def _open(
+    target: str, application_name: str, connect_timeout_s: int, connect: Callable[..., Connection]
+) -> Connection:
     own = options_of(target)
     wanted: dict[str, Any] = {
         "application_name": application_name,
@@ -228,12 +235,12 @@ def _open(target: str, application_name: str, connect_timeout_s: int) -> Connect
         "client_encoding": RAW,
     }
     try:
-        connection: Connection = psycopg2.connect(**wanted)
+        connection: Connection = connect(**wanted)
         encoding = connection.get_parameter_status("server_encoding") or RAW
         if needs_own_codec(encoding, extensions.encodings):
             # By a new connection, because SET would stay in a pooler's session.
             connection.close()
-            connection = psycopg2.connect(**{**wanted, "client_encoding": encoding})
+            connection = connect(**{**wanted, "client_encoding": encoding})
     except psycopg2.OperationalError as error:
         raise refusals.error(str(error), own) from None
     return connection

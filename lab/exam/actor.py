@@ -8,10 +8,14 @@ process was killed, the sessions end.
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
+from lab.clients import database
+from lab.clients.database import Role
 from lab.drills import tracing
 from lab.drills.drill import Proof
 from lab.drills.scene import Scene
@@ -25,6 +29,7 @@ from lab.foundation.settings import LabSettings
 from lab.stack.mode import running_settings
 
 CHECK_EVERY_S = 1.0
+UNTRACKED = "-c default_transaction_read_only=on -c pg_stat_statements.track=none"
 ENDS_WITHIN_S = 20.0
 
 
@@ -45,6 +50,28 @@ class Part:
         if self.idle:
             return Mechanism(inject=lambda *_: None, prove=lambda *_: PREPARED)
         return herring(self.herring) if self.herring else MECHANISMS[self.fault.kind]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnseenScene(Scene):
+    """A scene whose own statements no observer sees: they prove the fault, and would name it.
+
+    They have no span and no entry in pg_stat_statements; the sessions of the fault have both.
+    """
+
+    def act(self, role: Role, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Execute one statement as a role, queries as the superuser, and return its rows.
+
+        Raises:
+            DatabaseError: when PostgreSQL refuses or does not answer.
+        """
+        # Only a superuser may set pg_stat_statements.track.
+        asks = role is Role.LAB
+        target = database.dsn(self.settings, Role.SUPERUSER if asks else role)
+        with database.connect(
+            f"{target} options='{UNTRACKED}'" if asks else target, traced=False
+        ) as connection:
+            return database.rows(connection, sql, parameters or None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +97,9 @@ def main() -> None:
     application = part.fault.culprits[0]
     traced = tracing.start(settings, application)
     sessions = DrillSessions(settings, traced, application)
-    scene = Scene(settings=settings, intensity=part.fault.intensity, sessions=sessions, memo={})
+    scene = UnseenScene(
+        settings=settings, intensity=part.fault.intensity, sessions=sessions, memo={}
+    )
     injected_ns = clock.now_ns()
     try:
         part.mechanism.inject(scene, part.fault)

@@ -37,6 +37,14 @@ LEAK = re.compile(rf"(?<![\w-])(?:{NAMES})(?![\w-])|(?<![A-Za-z])drill(?![A-Za-z
 ACTIVITY = "SELECT string_agg(a::text, E'\\n') FROM pg_stat_activity a"
 STATEMENTS = "SELECT string_agg(query, E'\\n') FROM pg_stat_statements"
 RELATIONS = "SELECT string_agg(relname, E'\\n') FROM pg_class"
+# What proves the two faults of DOUBLE; the Agent may explain it, when a sample has it.
+PROOFS = """
+SELECT count(*) FROM pg_stat_statements
+WHERE query NOT LIKE 'EXPLAIN%%' AND (query LIKE %s OR query LIKE %s)"""
+PROVING = (
+    "%SELECT temp_bytes FROM pg_stat_database WHERE datname = current_database()%",
+    "%SELECT pid, pg_blocking_pids(pid), application_name = %",
+)
 OWN = "SELECT count(*) FROM pg_stat_activity WHERE application_name = ANY(%s)"
 
 
@@ -69,7 +77,9 @@ def reachable(lab: Lab) -> Iterator[tuple[str, str]]:
     for name, sql in (("activity", ACTIVITY), ("statements", STATEMENTS), ("relations", RELATIONS)):
         yield name, ask(lab, sql)
     for path in ("/metrics", "/sessions?idle=1", "/queries", "/traces", "/exam/evidence/datadog",
-                 "/exam/evidence/log", "/exam/evidence/apm", "/exam/evidence/prometheus"):  # fmt: skip
+                 "/exam/evidence/log", "/exam/evidence/apm", "/exam/evidence/prometheus", "/", "/alerts",
+                 "/map", "/prometheus?expr=ALERTS", "/healthz", "/api/drilldown/queries",
+                 "/api/drilldown/sessions", "/jaeger/api/traces?limit=50"):  # fmt: skip
         # Help texts of metrics are the same with and without a fault.
         yield path, re.sub(r"(?m)^# .*$", "", get(lab, path))
     series = urllib.parse.quote('{__name__=~".+"}')
@@ -82,10 +92,13 @@ def reachable(lab: Lab) -> Iterator[tuple[str, str]]:
         for file in (lab.state / folder).rglob("*"):
             text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
             yield str(file), f"{file.name}\n{text}"
-    for process in psutil.process_iter(["cmdline"]):
+    for port in (lab.settings.embedded_agent_port, lab.settings.exporter_port):
+        yield f"metrics of {port}", re.sub(r"(?m)^# .*$", "", get(lab, "/metrics", port))
+    for process in psutil.process_iter(["cmdline", "environ"]):
         line = " ".join(process.info["cmdline"] or ())
         if "lab.exam" in line:
-            yield "process", line
+            own = (process.info["environ"] or {}).items() - lab.environment.items()
+            yield f"process {process.pid}", f"{line}\n{own}"
 
 
 def test_a_sealed_exam_names_no_fault_and_is_graded(lab: Lab, tmp_path: Path) -> None:
@@ -97,6 +110,11 @@ def test_a_sealed_exam_names_no_fault_and_is_graded(lab: Lab, tmp_path: Path) ->
     assert leaks == {}
     assert len([place for place in found if place.startswith("store")]) > 5
     assert "unless ignoring (alertstate)" in found["/exam/evidence/prometheus"]
+
+    assert ask(lab, PROOFS, *PROVING) == "0", "the statements that prove a fault name it"
+    with sqlite3.connect(f"file:{lab.state}/store/store.sqlite?mode=ro", uri=True) as store:
+        traced = "SELECT resource FROM spans WHERE parent_id IS NULL AND resource LIKE '%pg~_%' ESCAPE '~'"
+        assert store.execute(traced).fetchall() == []
 
     closed = lab.run("drill", "run", "deadlocks")
     assert closed.returncode == 2

@@ -23,6 +23,9 @@ USED_BY = {
 }
 TABLE = "SELECT tablename FROM pg_indexes WHERE schemaname = 'public' AND indexname = %s"
 SCANS = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = %s"
+EXECUTED = """
+SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements
+WHERE query ~ %s AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"""
 DELAY_S = 2.0
 DELAY_SUM = "credit_start_delay_seconds_sum"
 PREFIX = "credit-"
@@ -35,18 +38,27 @@ def _statements(fault: Fault) -> Mapping[str, Statement]:
 def _drop(scene: Scene, fault: Fault) -> None:
     [[table]] = scene.ask(TABLE, [fault.victim])
     scene.memo["table"] = table
-    scene.since("scans", lambda: scene.value(SCANS, [table]))
     scene.act(Role.OWNER, f"DROP INDEX {fault.victim}")
+    _executed(scene, fault)
+    scene.since("scans", lambda: scene.value(SCANS, [table]))
 
 
 def _prove_drop(scene: Scene, fault: Fault) -> Proof:
     gone = not scene.ask(TABLE, [fault.victim])
     table = scene.memo["table"]
     scans = scene.since("scans", lambda: scene.value(SCANS, [table]))
+    # Without it the planner may use another index, in full: then the table is never scanned.
+    executed = _executed(scene, fault)
     return Proof(
-        holds=gone and scans > 0,
-        says=f"{fault.victim} is {'missing' if gone else 'present'}, {table} was scanned {scans:.0f} times",
+        holds=gone and executed > 0,
+        says=f"{fault.victim} is {'missing' if gone else 'present'}; {' and '.join(_statements(fault))} ran"
+        f" {executed:.0f} times without it, {table} was scanned {scans:.0f} times",
     )
+
+
+def _executed(scene: Scene, fault: Fault) -> float:
+    pattern = f"statement='({'|'.join(_statements(fault))})'"
+    return scene.since("executed", lambda: scene.value(EXECUTED, [pattern]))
 
 
 def _age(scene: Scene, fault: Fault) -> None:
