@@ -55,5 +55,10 @@ group = CommandGroup(
         "lab.bench.scale.command:scale",
         "Measure pages, verify, scrape and collection against the size of the data, with exponents.",
     ),
+    LazyCommand(
+        "start",
+        "lab.bench.start:start",
+        "Measure the CPU time in which each command starts, beside that of its libraries.",
+    ),
     LazyCommand("pages", "lab.bench.pages:pages", "Measure the console's pages on a large store."),
 )

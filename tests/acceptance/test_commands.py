@@ -171,6 +171,9 @@ HOW = {
     "bench intake": How(values={"--spans": "1000", "--lines": "100"}, elsewhere=BENCH),
     "bench console": How(values={"--seconds": "1", "--rounds": "1", "--load": "1"}, elsewhere=BENCH),
     "bench memory": How(values={"--minutes": "0.1", "--samples": "samples.csv"}, alone=True, once=True),
+    "bench start": How(
+        values={"--times": "1", "--only": "status"}, elsewhere="tests/unit/test_bench_start.py"
+    ),
     "bench pages": How(values={"--spans": "1000", "--times": "1"}, elsewhere=BENCH),
 }  # fmt: skip
 GOES_ON = {("logs", "--follow"), ("logs", "-f")}
