@@ -50,7 +50,11 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
             evidence.plan(STATEMENTS[1], executed=False),
             evidence.failed(STATEMENTS[1], "deadlock detected", "40P01"),
             evidence.known(),
-        ]
+            evidence.sample(
+                STATEMENTS[0], at_ns=ENDS[0] - 100 * MS, blocking_pids=(7,), wait_event_type="Lock",
+                wait_event="tuple",
+            ),
+        ]  # fmt: skip
         writer.commit(records, timeout_s=60)
     drilldown, access = Drilldown.of(settings), Access(Gate(None), None)
     return TestClient(
@@ -355,6 +359,8 @@ def test_a_trace_as_jaegers_document(client: TestClient) -> None:
     assert "deadlock detected (40P01)" in values
     [first] = data(client, "/jaeger/api/traces/1")
     assert first["spans"][0]["tags"] == []
+    tags = {tag["key"]: tag["value"] for tag in first["spans"][1]["tags"]}
+    assert (tags["lab.waits"], tags["lab.blocked_by"]) == ("Lock:tuple x1", "7")
 
 
 def test_services_operations_and_dependencies(client: TestClient) -> None:
