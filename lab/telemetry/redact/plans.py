@@ -99,9 +99,9 @@ def plan(text: str | bytes) -> RedactedPlan:
         raise InvalidPlanError("no JSON") from error
     if isinstance(document, list) and len(document) == 1:
         document = document[0]
-    if not isinstance(document, dict) or not isinstance(document.get("RedactedPlan"), dict):
+    if not isinstance(document, dict) or not isinstance(document.get("Plan"), dict):
         raise InvalidPlanError('an object with "Plan" was expected')
-    if not _has_nodes(document["RedactedPlan"]):
+    if not _has_nodes(document["Plan"]):
         reason = "a node of the plan has no type, or a text where a number was expected"
         raise RejectedPlanError(reason, _statement_of(text))
     query = document.pop("Query Text", None)
@@ -111,7 +111,7 @@ def plan(text: str | bytes) -> RedactedPlan:
         raise _too_deep(text)
     if redacted:
         cleaned["Statement"] = redacted.text[:MAX_STATEMENT]
-    shape = hashlib.sha256(msgspec.json.encode(_shape(cleaned["RedactedPlan"])))
+    shape = hashlib.sha256(msgspec.json.encode(_shape(cleaned["Plan"])))
     return RedactedPlan(
         definition=msgspec.json.encode(cleaned).decode(),
         shape=shape.hexdigest()[:16],
