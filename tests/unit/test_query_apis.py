@@ -359,8 +359,8 @@ def test_a_trace_as_jaegers_document(client: TestClient) -> None:
     assert "deadlock detected (40P01)" in values
     [first] = data(client, "/jaeger/api/traces/1")
     assert first["spans"][0]["tags"] == []
-    tags = {tag["key"]: tag["value"] for tag in first["spans"][1]["tags"]}
-    assert (tags["lab.waits"], tags["lab.blocked_by"]) == ("Lock:tuple x1", "7")
+    of_first = {tag["key"]: tag["value"] for tag in first["spans"][1]["tags"]}
+    assert (of_first["lab.waits"], of_first["lab.blocked_by"]) == ("Lock:tuple x1", "7")
 
 
 def test_services_operations_and_dependencies(client: TestClient) -> None:

@@ -26,7 +26,7 @@ from tests.evidence import START
 from tests.fix_store import Store
 
 S = 1_000_000_000
-RATES = {"spans_per_s": 1.5, "dbm_events_per_min": 2.0, "log_lines_per_s": 3.0}
+RATES: dict[str, Any] = {"spans_per_s": 1.5, "dbm_events_per_min": 2.0, "log_lines_per_s": 3.0}
 
 
 def test_the_longest_spans_are_shown_in_their_order(
