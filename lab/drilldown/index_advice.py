@@ -7,7 +7,7 @@ statements that write have no advice: the role may not plan them.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +28,7 @@ LEAST_GAIN = 10.0
 CLOSE = 1.05
 MOST = 3
 INSUFFICIENT_PRIVILEGE = "42501"
+COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 PARAMETER = re.compile(r"\$([0-9]{1,4})\b")
 NOT_INSTALLED = (
     "HypoPG is not installed in this PostgreSQL. Install the package postgresql-15-hypopg, then run"
@@ -71,8 +72,8 @@ class IndexAdvice:
     reason: str | None = None
 
 
-def advise(settings: LabSettings, queryid: str) -> IndexAdvice:
-    """Return the advice for a statement of the application in the lab's own database."""
+def advise(settings: LabSettings, queryids: Sequence[str]) -> IndexAdvice:
+    """Return the advice for a statement of the application, of several queryids the most frequent one."""
     try:
         with (
             connect(
@@ -82,7 +83,7 @@ def advise(settings: LabSettings, queryid: str) -> IndexAdvice:
                 connection, statement_timeout_s=TIMEOUT_S, lock_timeout_s=TIMEOUT_S, roll_back=True
             ),
         ):
-            return _advise(connection, int(queryid))
+            return _advise(connection, [int(queryid) for queryid in queryids])
     except DatabaseError as error:
         if error.sqlstate == INSUFFICIENT_PRIVILEGE:
             return IndexAdvice(
@@ -91,7 +92,7 @@ def advise(settings: LabSettings, queryid: str) -> IndexAdvice:
         return IndexAdvice(reason=f"PostgreSQL cannot plan it: {str(error).partition(chr(10))[0]}")
 
 
-def _advise(connection: Connection, queryid: int) -> IndexAdvice:
+def _advise(connection: Connection, queryids: Sequence[int]) -> IndexAdvice:
     [(installed, allowed)] = rows(connection, SQL["hypopg"])
     if not installed:
         return IndexAdvice(reason=NOT_INSTALLED)
@@ -99,10 +100,11 @@ def _advise(connection: Connection, queryid: int) -> IndexAdvice:
         return IndexAdvice(
             reason="the role lab may not call HypoPG's functions: run ./creditlab restart"
         )
-    found = rows(connection, SQL["text"], {"queryid": queryid, "role": Role.APP.value})
+    found = rows(connection, SQL["text"], {"queryids": list(queryids), "role": Role.APP.value})
     if not found:
         return IndexAdvice(reason="pg_stat_statements does not have its text")
-    text = str(found[0][0])
+    # Without comments: pg_stat_statements counts what EXPLAIN plans, and would give it the name, too.
+    text = COMMENT.sub(" ", str(found[0][0]))
     if ";" in text:
         return IndexAdvice(reason="its text in pg_stat_statements contains a semicolon")
     # The first call also loads the library with its planner hook.

@@ -7,7 +7,8 @@ SELECT to_regprocedure('hypopg.hypopg_create_index(text)') IS NOT NULL,
 -- The text of a statement of the application with its parameters as $1, $2, and so on.
 SELECT s.query
 FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid
-WHERE s.queryid = %(queryid)s AND r.rolname = %(role)s
+WHERE s.queryid = ANY(%(queryids)s) AND r.rolname = %(role)s
+ORDER BY s.calls DESC
 LIMIT 1;
 
 -- name: definition

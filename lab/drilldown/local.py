@@ -180,9 +180,9 @@ class Drilldown:
         end = until or clock.now()
         begin = since or end - HOUR
         found = query.query(self.reader, self.prometheus, key, since=begin, until=end, role=role)
-        if not advise or len(found.queryids) != 1:
+        if not advise or not found.queryids:
             return found
-        return replace(found, advice=index_advice.advise(self.settings, found.queryids[0]))
+        return replace(found, advice=index_advice.advise(self.settings, found.queryids))
 
     def sessions(self) -> Sessions:
         """Return PostgreSQL's current sessions."""

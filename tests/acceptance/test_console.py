@@ -120,6 +120,10 @@ def test_every_page_shows_real_data(
         "query": (query_path(blocked.queryid or ""), [blocked.statement, "Plans over time", "Prometheus"]),
         "sessions": ("/sessions?idle=1", ["All sessions", "idle"]),
         "drills": ("/drills", ["Drills"]),
+        "exercise": ("/exercises/1", ["Symptom", "PostgreSQL log"]),
+        "tour": ("/tour?lang=en", ["An incident", "Start an exam"]),
+        "exam": ("/exam", ["Start an exam"]),
+        "saved": ("/saved?page=/queries", ["Save a page"]),
         "compare": ("/compare?window=5m", ["calls of", "cannot answer", "credit_app"]),
     }  # fmt: skip
     seen = visit(browser, url, width=width, dark=dark)
@@ -147,7 +151,7 @@ def test_from_an_incident_to_its_plan_and_its_blocker(
     text = seen.page.inner_text("main")
     assert "Lock:" in text
     assert f"pid {blocked.blocked_by[0].pid}" in text
-    seen.page.locator("dl.facts a").click()
+    seen.page.locator("dl.facts a").first.click()
     assert seen.page.inner_text("h1").startswith(blocked.statement or "")
     seen.page.context.close()
 

@@ -9,6 +9,7 @@ from lab.drilldown.index_advice import NOT_INSTALLED, IndexAdvice, advise
 from lab.foundation.errors import DatabaseError
 from tests.fix_postgres import Database
 
+NAMED = "/*dddbs='creditdb'*/ {} /*service='x',statement='history'*/"
 HISTORY = "SELECT amount FROM credit_proposals WHERE customer_id = 7 AND status = 'pending'"
 INDEXES = "SELECT count(*) FROM pg_indexes"
 
@@ -32,8 +33,8 @@ def filled(database: Database) -> None:
 def executed(database: Database, sql: str, role: Role = Role.APP) -> str:
     """Execute a statement and return its queryid."""
     with database.connect(role) as connection:
-        rows(connection, sql)
-    like = f"{sql.partition(' WHERE')[0][:40]}%"
+        rows(connection, NAMED.format(sql))
+    like = f"%{sql.partition(' WHERE')[0][:40]}%"
     with database.connect(Role.LAB) as connection:
         [[queryid]] = rows(
             connection,
@@ -45,7 +46,7 @@ def executed(database: Database, sql: str, role: Role = Role.APP) -> str:
 
 
 def advice(database: Database, sql: str) -> IndexAdvice:
-    return advise(database.settings, executed(database, sql))
+    return advise(database.settings, [executed(database, sql)])
 
 
 def test_a_missing_index_is_found_with_the_planners_costs(with_hypopg: Database) -> None:
@@ -90,7 +91,7 @@ def test_what_cannot_be_planned_safely_has_a_reason(with_hypopg: Database) -> No
         ).reason
         == reading
     )
-    unknown = advise(with_hypopg.settings, "1")
+    unknown = advise(with_hypopg.settings, ["1"])
     assert unknown.reason == "pg_stat_statements does not have its text"
 
 
@@ -103,4 +104,4 @@ def test_only_the_lab_may_call_it(with_hypopg: Database) -> None:
 
 
 def test_a_server_without_it_is_named_with_the_remedy(database: Database) -> None:
-    assert advise(database.settings, "1") == IndexAdvice(reason=NOT_INSTALLED)
+    assert advise(database.settings, ["1"]) == IndexAdvice(reason=NOT_INSTALLED)

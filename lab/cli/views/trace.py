@@ -40,7 +40,9 @@ def in_brief(report: TraceReport) -> RenderableType:
     if report.slowest:
         lines.add_row("statement", _statement_line(report.slowest))
     heading = Text.assemble(("A slow trace  ", "bold"), what)
+    # Longer than a line of 80 columns; a wrapped address cannot be opened.
     link = Text.assemble(("see        ", "dim"), report.links["console"])
+    link.no_wrap, link.overflow = True, "ignore"
     return Padding(
         Group(heading, Padding(lines, (0, 2)), Padding(link, (0, 2))), (0, 2), expand=False
     )
