@@ -87,7 +87,7 @@ def test_the_consoles_pages() -> None:
     page = pages.Timing(
         page="/traces",
         label="/traces",
-        fastest_s=0.01,
+        cpu_s=0.01,
         median_s=0.01234,
         slowest_s=0.2,
         size_bytes=12_345,

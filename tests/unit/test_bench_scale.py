@@ -19,9 +19,10 @@ from lab.terminal.options import numbers
         ({1: 0.1, 10: 1.0, 100: 10.0}, 1.0, False),
         ({1: 0.1, 10: 10.0, 100: 1000.0}, 2.0, True),
         ({1: 0.001, 10: 0.1}, 2.0, True),
-        ({1: 0.0001, 10: 0.01}, 2.0, False),  # too short for its exponent to mean something
+        ({1: 0.001, 10: 0.019}, 1.279, False),  # too short for its exponent to mean something
         ({1: 0.5, 100: 0.5}, 0.0, False),
         ({1: 0.5}, None, False),
+        ({1: 0.0, 1000: 0.0}, 0.0, False),  # below the resolution of the kernel
     ],
 )
 def test_exponents(seconds: dict[float, float], exponent: float | None, *, faster: bool) -> None:
@@ -39,11 +40,12 @@ def test_a_figure_that_one_size_lacks_has_no_growth() -> None:
 def test_a_size_beyond_the_budget_is_skipped_with_the_reason(
     lab_settings: LabSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the seconds of the largest measured size in proportion, and by the free space of the lab's disk."""
+    """By the seconds of the measured sizes, and by the free space of the lab's disk."""
     budget = Budget(settings=lab_settings, until_s=monotonic() + 1000)
-    assert expected_s({1: 2.0, 10: 30.0}, 100) == 300.0
+    assert expected_s({10: 30.0}, 100) == 300.0
+    assert expected_s({1: 12.0, 10: 30.0, 0.1: 9.0}, 100) == 30.0 + 2.0 * 90
     assert budget.refusal("scale", 1, {}) is None
-    assert budget.refusal("scale", 100, {1: 2.0, 10: 30.0}) is None
+    assert budget.refusal("scale", 100, {1: 12.0, 10: 30.0}) is None
     assert "expected 3,000 s" in (budget.refusal("scale", 1000, {10: 30.0}) or "")
     monkeypatch.setitem(command.BYTES, "scale", 10**15)
     assert "more than half of the free" in (budget.refusal("scale", 1, {}) or "")

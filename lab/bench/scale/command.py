@@ -1,4 +1,4 @@
-"""The command, its budget, and its tables."""
+"""The command, its budget, and its tables. Seconds are CPU time, which other load hardly changes."""
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -81,7 +81,7 @@ def scale(
         ),
     ] = f"100000,1000000,{DAY}",
     times: Annotated[
-        int, typer.Option(help="Runs of each figure; the least time counts.", min=1, max=100)
+        int, typer.Option(help="Runs of each figure, which is their mean.", min=1, max=100)
     ] = 3,
     minutes: Annotated[
         float,
@@ -101,7 +101,7 @@ def scale(
 
         def of_store(size: float) -> tuple[int, dict[str, float]]:
             found = pages.measure(round(size), times)
-            return found.store_bytes, {one.label: one.fastest_s for one in found.pages}
+            return found.store_bytes, {one.label: one.cpu_s for one in found.pages}
 
         axes = {
             "spans": _axis("spans", spans, budget, screen.wait, of_store),
@@ -149,7 +149,7 @@ def tables(axes: Mapping[str, Axis]) -> RenderableType:
     """Return a table for each axis, and what grows faster than the data."""
     faster = [one.what for axis in axes.values() for one in axis.growths if one.faster]
     notes = [
-        "seconds: the least of the runs; exponent: 0 is constant, 1 in proportion to the size",
+        "CPU seconds of all processes that take part; exponent: 0 is constant, 1 in proportion to the size",
         f"grows faster than the data: {', '.join(faster) or 'nothing'}",
         *(
             f"skipped {name} {size:,g}: {why}"
@@ -162,7 +162,7 @@ def tables(axes: Mapping[str, Axis]) -> RenderableType:
 
 
 def _table(name: str, axis: Axis) -> Table:
-    table = Table(title=f"Seconds by {name}", title_justify="left", box=None, pad_edge=False)
+    table = Table(title=f"CPU seconds by {name}", title_justify="left", box=None, pad_edge=False)
     table.add_column("")
     for size in axis.stored_bytes:
         table.add_column(f"{size:,g}", justify="right")

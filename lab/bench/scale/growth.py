@@ -1,4 +1,4 @@
-"""How a time grows with the size of the data: the exponent of a power law, fitted to the measured sizes."""
+"""How CPU time grows with the size of the data: the exponent of a power law, fitted to the measured sizes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,8 @@ from statistics import linear_regression
 LINEAR = 1.1
 # Times below it are mostly fixed costs, and their exponent is that of the noise.
 LEAST_S = 0.02
+# Below the kernel's resolution, which may also measure nothing.
+RESOLUTION_S = 0.001
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +49,8 @@ def _exponent(seconds: Mapping[float, float]) -> float | None:
     if len(seconds) == 1:
         return None
     sizes = sorted(seconds)
-    slope = linear_regression([log(s) for s in sizes], [log(seconds[s]) for s in sizes]).slope
+    times = [log(max(seconds[size], RESOLUTION_S)) for size in sizes]
+    slope = linear_regression([log(size) for size in sizes], times).slope
     return round(slope, 3) + 0.0
 
 
@@ -62,8 +65,12 @@ def grown(measured: Mapping[float, Mapping[str, float]]) -> list[Growth]:
 
 
 def expected_s(seconds: Mapping[float, float], size: float) -> float:
-    """Return the expected seconds for a size: those of the largest measured one, in proportion."""
+    """Return the expected seconds for a size: on the line through the two largest measured ones.
+
+    From a single one in proportion, which is too much where fixed costs dominate.
+    """
     if not seconds:
         return 0.0
-    largest = max(seconds)
-    return seconds[largest] * size / largest
+    *_, before, largest = [0.0, *sorted(seconds)]
+    begin = seconds.get(before, 0.0)
+    return begin + (seconds[largest] - begin) * (size - before) / (largest - before)

@@ -1,11 +1,15 @@
-"""One seed scale on a temporary server: size, and seconds of seed, verify, scrape and agent collection."""
+"""One seed scale on a temporary server: size, and CPU time of seed, verify, scrape and agent collection.
+
+The CPU time is that of the benchmark with its processes: PostgreSQL, exporter, and the agent's collectors.
+"""
 
 import http.client
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
+
+import psutil
 
 from lab import seed as seeding
 from lab.bench.overhead.observers import observed, observer
@@ -15,6 +19,7 @@ from lab.clients.database import Role, connect, dsn, rows
 from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
+from lab.stack.native.process_cost import cost_of
 from lab.telemetry.embedded.collector import Collector
 from lab.verify import invariants
 
@@ -24,7 +29,7 @@ COLLECTORS = ("sessions", "statements", "check_metrics", "metadata")
 
 
 def measure(settings: LabSettings, scale: float, times: int) -> tuple[int, dict[str, float]]:
-    """Seed a server of its own, and return its bytes and the least seconds of each figure over `times` runs.
+    """Seed a server of its own, and return its bytes and the mean CPU seconds of `times` runs of each figure.
 
     Raises:
         LabError: when a component does not start, or a check of verify fails.
@@ -32,10 +37,10 @@ def measure(settings: LabSettings, scale: float, times: int) -> tuple[int, dict[
     with _seeded(settings, scale) as (own, seconds, state):
         with connect(dsn(own, Role.SUPERUSER)) as connection:
             [[used]] = rows(connection, "SELECT pg_database_size(current_database())")
-        found = {"seed": seconds, "verify": _least(times, lambda: _verify(own))}
+        found = {"seed": seconds, "verify": _mean(times, lambda: _verify(own))}
         watched = observed(own, console_port=own.console_port)
         with observer("postgres_exporter", watched, state):
-            found["exporter scrape"] = _least(times, lambda: _scrape(watched.exporter_port))
+            found["exporter scrape"] = _mean(times, lambda: _scrape(watched.exporter_port))
         found |= _collections(own, times)
         return int(used), found
 
@@ -48,19 +53,22 @@ def _seeded(settings: LabSettings, scale: float) -> Iterator[tuple[LabSettings, 
         tempfile.TemporaryDirectory(prefix="bench-", dir=parent) as directory,
         own_server(settings, Path(directory)) as own,
     ):
-        report = seeding.ensure(own.model_copy(update={"seed_scale": scale}))
+        before = _cpu_s()
+        seeding.ensure(own.model_copy(update={"seed_scale": scale}))
         checkpoint(own)
-        yield own, report.seconds, Path(directory)
+        yield own, _cpu_s() - before, Path(directory)
 
 
-def _least(times: int, work: Callable[[], object]) -> float:
-    """Return the least seconds: other load on the machine only adds to them."""
-    taken = []
+def _mean(times: int, work: Callable[[], object]) -> float:
+    before = _cpu_s()
     for _ in range(times):
-        begun = monotonic()
         work()
-        taken.append(monotonic() - begun)
-    return min(taken)
+    return (_cpu_s() - before) / times
+
+
+def _cpu_s() -> float:
+    """Return the CPU time of this process and its descendants; those that ended are in their parents'."""
+    return cost_of(psutil.Process()).cpu_s
 
 
 def _verify(settings: LabSettings) -> None:
@@ -88,6 +96,6 @@ def _collections(settings: LabSettings, times: int) -> dict[str, float]:
     )
     with connect(dsn(settings, Role.DATADOG)) as connection:
         return {
-            f"agent: {name}": _least(times, lambda name=name: getattr(collector, name)(connection))  # type: ignore[misc]
+            f"agent: {name}": _mean(times, lambda name=name: getattr(collector, name)(connection))  # type: ignore[misc]
             for name in COLLECTORS
         }
