@@ -87,10 +87,13 @@ class Engine:
         self._queue: deque[_Due] = deque()
         # Arrivals that are queued or under way.
         self._unfinished = 0
-        self._random = random.Random(settings.workload_random_seed)
+        # Two generators: with a seed, the order of the operations does not depend on how many are due.
+        seed = settings.workload_random_seed
+        self._random = random.Random(seed)
         self._started = monotonic()
         # One process for all operations, each arrival's drawn by its share: the same as one for each.
-        self._arrivals = Arrivals(self._random, start=self._started)
+        rng = random.Random(None if seed is None else seed + 1)
+        self._arrivals = Arrivals(rng, start=self._started)
         self._cumulative_rates = [0.0]
         self._rates_valid_until = self._started
         self._is_limited = False

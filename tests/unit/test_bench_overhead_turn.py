@@ -33,8 +33,8 @@ class Recorder:
         return SimpleNamespace(**{call: noted(call) for call in ("freeze", "thaw", "require")})
 
     def load(self, name: str) -> Any:
-        def timed(_: object, *, seconds: float, rate: float) -> list[Any]:
-            self.calls.append(f"{name} {seconds:g} s at {rate:g}/s")
+        def timed(_: object, *, seconds: float, rate: float, seed: int) -> list[Any]:
+            self.calls.append(f"{name} {seconds:g} s at {rate:g}/s, seed {seed}")
             durations = [n / 1000 for n in range(1, 100)]
             part = SimpleNamespace(
                 durations=durations, operations=100, seconds=2.0, cpu_seconds=0.003, statements=30
@@ -74,12 +74,12 @@ def test_only_what_the_mode_names_observes_its_turn(mode: Mode, recorder: Record
         sink=Sink(port=1, lengths=[]),
         loads={one.load: recorder.load("traced" if one.tracing else "untraced") for one in MODES},
     )
-    turn = site.turn(mode, PLAN)
+    turn = site.turn(mode, PLAN, 3)
     assert recorder.calls == [
         f"auto_explain {mode.auto_explain}",
         *(["agent thaw"] if mode.agent else []),
         *([f"scrape every {PLAN.scrape_every_s:g} s"] if mode.exporter else []),
-        f"{'traced' if mode.tracing else 'untraced'} 2 s at 50/s",
+        f"{'traced' if mode.tracing else 'untraced'} 2 s at 50/s, seed 3",
         *(["agent freeze"] if mode.agent else []),
         "agent require",
         "exporter require",

@@ -200,3 +200,36 @@ def test_draining_finishes_what_is_queued_and_takes_no_more(start: Start) -> Non
     for thread in bench.engine._threads:
         thread.join(SOON_SECONDS)
         assert not thread.is_alive()
+
+
+def test_engines_with_the_same_seed_start_the_same_operations_in_the_same_order() -> None:
+    """However many are due at once when their threads look."""
+
+    def first(advance_s: float) -> list[str]:
+        settings: Settings = settings_for(port=1, database="none")
+        names: list[str] = []
+        engine = Engine(
+            service=SERVICE,
+            operations=[
+                Operation(name=name, run=_never, rate=lambda _: 100.0, writes=False)
+                for name in ("a", "b", "c")
+            ],
+            threads=1,
+            settings=settings.model_copy(update={"workload_random_seed": 15}),
+            metrics=Metrics(CollectorRegistry()),
+            run=lambda _: Result(),
+        )
+        engine._state = State.RUNNING
+        engine._cumulative_rates = [100.0, 200.0, 300.0]
+        engine._rates_valid_until = float("inf")
+        at = engine._started
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(module, "monotonic", lambda: at)
+            while len(names) < 60:
+                at += advance_s
+                engine._advance()
+                names += [due.operation.name for due in engine._queue]
+                engine._queue.clear()
+        return names[:60]
+
+    assert first(0.0007) == first(0.05)

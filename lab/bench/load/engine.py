@@ -65,18 +65,28 @@ class Engine:
         done = self._do(Job(scenario=scenario.name, seconds=seconds, rate=rate))
         return [delay for one in done for delay in one.start_delays]
 
-    def timed(self, scenario: Scenario, *, seconds: float, rate: float | None = None) -> list[Done]:
+    def timed(
+        self,
+        scenario: Scenario,
+        *,
+        seconds: float,
+        rate: float | None = None,
+        seed: int | None = None,
+    ) -> list[Done]:
         """Return the results of each process, with the duration of each operation.
 
         Args:
             scenario: the operations.
             seconds: length of the turn.
             rate: operations per second over all processes; None for a closed loop.
+            seed: of the order of the operations; None: a different one in each turn.
 
         Raises:
             LabError: when a process or an operation fails.
         """
-        return self._do(Job(scenario=scenario.name, seconds=seconds, rate=rate, timed=True))
+        return self._do(
+            Job(scenario=scenario.name, seconds=seconds, rate=rate, timed=True, seed=seed)
+        )
 
     def profiled(self, scenario: Scenario, *, seconds: float) -> Done:
         """Return the stack samples of a closed loop of one thread, in the first process.
@@ -95,8 +105,10 @@ class Engine:
 
     def _do(self, job: Job) -> list[Done]:
         share = job if job.rate is None else replace(job, rate=job.rate / len(self._workers))
-        for worker in self._workers:
+        for number, worker in enumerate(self._workers):
             assert worker.stdin
+            if job.seed is not None:
+                share = replace(share, seed=job.seed * len(self._workers) + number)
             worker.stdin.write(dumps(asdict(share)) + "\n")
             worker.stdin.flush()
         done = [_answer(worker) for worker in self._workers]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 class Job:
     """One turn: `rate` per second is None for a closed loop; `timed` requests each operation's duration.
 
+    `seed` determines the order of the operations, and their arrivals: jobs with the same seed have the same.
     `profiled` runs a closed loop in the main thread alone, with stack samples.
     """
 
@@ -16,6 +17,7 @@ class Job:
     rate: float | None = None
     timed: bool = False
     profiled: bool = False
+    seed: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

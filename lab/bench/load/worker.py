@@ -119,9 +119,9 @@ class Worker:
         if job.profiled:
             parts = self._profiled_loop(scenario, until=started + job.seconds)
         elif job.rate is None:
-            self._closed_loop(scenario, until=started + job.seconds)
+            self._closed_loop(scenario, until=started + job.seconds, seed=job.seed)
         else:
-            self._open_loop(scenario, job.rate, job.seconds)
+            self._open_loop(scenario, job.rate, job.seconds, seed=job.seed)
         seconds = monotonic() - started
         self._tracing.flush()  # so that all spans of a turn are encoded and sent in it
         cpu_seconds, own_seconds = process_time() - cpu_started, thread_time() - own_started
@@ -155,11 +155,12 @@ class Worker:
         self._outcomes.append(result.outcome)
         return result
 
-    def _closed_loop(self, scenario: Scenario, *, until: float) -> None:
-        threads = [
-            threading.Thread(target=self._loop, args=(scenario, until))
-            for _ in range(self._threads)
-        ]
+    def _closed_loop(self, scenario: Scenario, *, until: float, seed: int | None) -> None:
+        rngs = (
+            random.Random(None if seed is None else seed * self._threads + number)
+            for number in range(self._threads)
+        )
+        threads = [threading.Thread(target=self._loop, args=(scenario, until, rng)) for rng in rngs]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -167,28 +168,30 @@ class Worker:
 
     def _profiled_loop(self, scenario: Scenario, *, until: float) -> Mapping[str, int]:
         with sampled() as parts:
-            self._loop(scenario, until)
+            self._loop(scenario, until, random.Random())
         return dict(parts)
 
-    def _loop(self, scenario: Scenario, until: float) -> None:
+    def _loop(self, scenario: Scenario, until: float, rng: random.Random) -> None:
         operations = [share.operation for share in scenario.shares]
         weights = [share.weight for share in scenario.shares]
         # Drawn before the turn: pgbench chooses its script at almost no cost.
-        order = random.choices(operations, weights, k=1000)
+        order = rng.choices(operations, weights, k=1000)
         while True:
             for operation in order:
                 self._run(operation)
                 if monotonic() > until:
                     return
 
-    def _open_loop(self, scenario: Scenario, rate: float, seconds: float) -> None:
+    def _open_loop(
+        self, scenario: Scenario, rate: float, seconds: float, *, seed: int | None
+    ) -> None:
         whole = sum(share.weight for share in scenario.shares)
         rates = {s.operation.name: rate * s.weight / whole for s in scenario.shares}
         engine = Engine(
             service=SERVICE,
             operations=[_at(share.operation, rates) for share in scenario.shares],
             threads=self._threads,
-            settings=self._settings,
+            settings=self._settings.model_copy(update={"workload_random_seed": seed}),
             metrics=self._metrics,
             run=self._run,
         )

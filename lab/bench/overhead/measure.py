@@ -138,7 +138,7 @@ def measure(
                 break
             for mode in order(number, modes):
                 progress(f"round {number + 1}: {mode.name}")
-                turns[mode.name].append(site.turn(mode, plan))
+                turns[mode.name].append(site.turn(mode, plan, number))
         profiles = {}
         for mode in (mode for mode in modes if mode.profiled):
             progress(f"profile: {mode.name}")
@@ -197,7 +197,8 @@ class _Site:
             load.timed(MIX, seconds=WARM_UP_S)
         return cls(settings=own, sink=receiver, agent=agent, exporter=exporter, loads=loads)
 
-    def turn(self, mode: Mode, plan: OverheadPlan) -> Turn:
+    def turn(self, mode: Mode, plan: OverheadPlan, seed: int) -> Turn:
+        # A report costs as much as hundreds of operations: the turns of a round have the same ones.
         set_auto_explain(self.settings, on=mode.auto_explain)
         load = self.loads[mode.load]
         Event().wait(SETTLE_S)
@@ -210,7 +211,7 @@ class _Site:
             if mode.exporter:
                 pages = stack.enter_context(scraped(self.settings, every_s=plan.scrape_every_s))
             sent, before = self.sink.received, usage(self.settings)
-            done = load.timed(MIX, seconds=plan.seconds, rate=plan.rate)
+            done = load.timed(MIX, seconds=plan.seconds, rate=plan.rate, seed=seed)
             after = usage(self.settings)
         self.agent.require()
         self.exporter.require()
