@@ -28,7 +28,7 @@ group = CommandGroup(
     LazyCommand(
         "tracing",
         "lab.bench.tracing.command:tracing",
-        "Measure spans, comment injection and sampling: CPU, throughput, bytes, the database's side.",
+        "Measure spans, comment injection and sampling, for the driver as the services use it.",
     ),
     LazyCommand(
         "cost",
