@@ -34,11 +34,11 @@ def kustomize() -> tuple[str, ...]:
 @cache
 def rendered(folder: Path) -> tuple[Object, ...]:
     """Return the objects of a kustomization."""
-    told = subprocess.run([*kustomize(), folder], capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stderr
+    reported = subprocess.run([*kustomize(), folder], capture_output=True, text=True, check=False)
+    assert reported.returncode == 0, reported.stderr
     # Deprecated fields are told here.
-    assert told.stderr == ""
-    return tuple(yaml.load_all(told.stdout, Loader=yaml.CSafeLoader))
+    assert reported.stderr == ""
+    return tuple(yaml.load_all(reported.stdout, Loader=yaml.CSafeLoader))
 
 
 def overlay(name: str) -> tuple[Object, ...]:

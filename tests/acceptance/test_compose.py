@@ -193,9 +193,9 @@ def test_a_second_up_changes_nothing(containers: Containers) -> None:
 
 def test_status_tells_it_in_the_words_of_native_mode(containers: Containers) -> None:
     """What runs decides the mode: nobody has to say --docker again."""
-    told = containers.creditlab("status", "--json")
-    assert told.returncode == 0, told.stderr
-    status = json.loads(told.stdout)
+    reported = containers.creditlab("status", "--json")
+    assert reported.returncode == 0, reported.stderr
+    status = json.loads(reported.stdout)
     assert (status["mode"], status["ready"]) == ("docker", True)
     components = {component["name"]: component for component in status["components"]}
     assert {component["state"] for component in components.values()} == {"running"}
@@ -204,9 +204,9 @@ def test_status_tells_it_in_the_words_of_native_mode(containers: Containers) -> 
 
 
 def test_a_native_lab_is_refused_beside_containers(containers: Containers) -> None:
-    told = containers.creditlab("up", "--native")
-    assert told.returncode == 2
-    assert "./creditlab down --docker" in told.stderr
+    reported = containers.creditlab("up", "--native")
+    assert reported.returncode == 2
+    assert "./creditlab down --docker" in reported.stderr
 
 
 def test_logs_show_a_service_and_the_servers_own_files(containers: Containers) -> None:
@@ -274,14 +274,14 @@ def test_traffic_reaches_every_table(containers: Containers) -> None:
 
 
 def test_the_books_and_the_counters_agree(containers: Containers) -> None:
-    told = containers.creditlab("verify", "--json")
-    assert told.returncode == 0, told.stdout + told.stderr
-    assert json.loads(told.stdout)["ok"] is True
+    reported = containers.creditlab("verify", "--json")
+    assert reported.returncode == 0, reported.stdout + reported.stderr
+    assert json.loads(reported.stdout)["ok"] is True
 
 
 def test_the_database_has_what_the_observers_need(containers: Containers) -> None:
-    told = containers.creditlab("doctor")
-    assert told.returncode == 0, told.stdout + told.stderr
+    reported = containers.creditlab("doctor")
+    assert reported.returncode == 0, reported.stdout + reported.stderr
 
 
 def test_every_collector_of_the_exporter_succeeds(containers: Containers) -> None:
@@ -357,10 +357,10 @@ def agent_complaints(containers: Containers) -> str | None:
 
     The Agent starts before the services, so that openmetrics finds none at first; PostgreSQL is there.
     """
-    told = containers.compose.run("exec", "-T", "datadog-agent", "agent", "status", "--json")
-    if told.returncode:
-        return told.stderr[-500:]
-    checks = json.loads(told.stdout)["runnerStats"]["Checks"]
+    reported = containers.compose.run("exec", "-T", "datadog-agent", "agent", "status", "--json")
+    if reported.returncode:
+        return reported.stderr[-500:]
+    checks = json.loads(reported.stdout)["runnerStats"]["Checks"]
     found = {name: list(checks.get(name, {}).values()) for name in ("postgres", "openmetrics")}
     numbers = {name: len(instances) for name, instances in found.items()}
     if numbers != {"postgres": 1, "openmetrics": 5}:
@@ -483,8 +483,8 @@ def test_the_console_follows_the_log(containers: Containers) -> None:
 
 def test_the_agent_is_told_to_send_to_the_console_and_nowhere_else(played: Containers) -> None:
     ask = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8126/environment').read().decode())"
-    told = played.compose.out("exec", "-T", "datadog-agent", "python3", "-c", ask)
-    urls = {v for name, v in json.loads(told).items() if name.endswith("_URL")}
+    reported = played.compose.out("exec", "-T", "datadog-agent", "python3", "-c", ask)
+    urls = {v for name, v in json.loads(reported).items() if name.endswith("_URL")}
     assert urls == {"http://console:8088"}
 
 
@@ -522,8 +522,8 @@ def test_each_container_comes_back_after_its_process_was_killed(containers: Cont
 
 def test_a_service_that_is_not_asked_for_is_gone_and_not_down(containers: Containers) -> None:
     """With one service and the shop Prometheus scrapes these, the exporter, the console and itself."""
-    told = containers.creditlab("up", "--docker", "--services", "risk", "--shop")
-    assert told.returncode == 0, told.stderr
+    reported = containers.creditlab("up", "--docker", "--services", "risk", "--shop")
+    assert reported.returncode == 0, reported.stderr
     states = containers.states()
     assert LONG_RUNNING - states.keys() == {"proposals", "underwriting", "customers", "servicing"}
     assert states["shop"]["Health"] == "healthy"
@@ -580,8 +580,8 @@ def test_the_image_holds_the_workload_and_little_else(containers: Containers) ->
 
 def test_down_with_volumes_leaves_nothing(containers: Containers) -> None:
     """Last: no container, volume or network of the project remains."""
-    told = containers.creditlab("down", "--wipe")
-    assert told.returncode == 0, told.stderr
+    reported = containers.creditlab("down", "--wipe")
+    assert reported.returncode == 0, reported.stderr
     label = f"label=com.docker.compose.project={PROJECT}"
     for kind in ("container", "volume", "network"):
         all_of_them = ("--all",) if kind == "container" else ()
@@ -593,7 +593,9 @@ def test_a_taken_port_is_named_and_nothing_stays(containers: Containers) -> None
     """Somebody else listens: `up` says which setting chooses another port, and takes back its start."""
     port = containers.settings.postgres_port
     with socket.create_server(("127.0.0.1", port)):
-        told = containers.creditlab("up", "--docker")
-    assert told.returncode == 2
-    assert f"Port {port} is in use on this machine: set another with POSTGRES_PORT" in told.stderr
+        reported = containers.creditlab("up", "--docker")
+    assert reported.returncode == 2
+    assert (
+        f"Port {port} is in use on this machine: set another with POSTGRES_PORT" in reported.stderr
+    )
     assert containers.states() == {}

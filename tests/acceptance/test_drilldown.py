@@ -311,9 +311,9 @@ def test_the_command_line_prints_a_trace_in_the_documented_shape(lab: Lab) -> No
     assert report["links"]["console"].endswith(f"/traces/{report['trace_id']}")
     traceparent = f"00-{report['trace_id']}-{first['span_id']}-01"
     assert lab.json("trace", traceparent)["statements"] == [first]
-    told = lab.run("trace", report["trace_id"])
-    assert told.returncode == 0
-    assert first["statement"] in told.stdout
+    reported = lab.run("trace", report["trace_id"])
+    assert reported.returncode == 0
+    assert first["statement"] in reported.stdout
 
 
 def below_zero(queryid: str | None) -> bool:
@@ -340,9 +340,9 @@ def test_the_command_line_lists_and_shows_queries(lab: Lab, drilldown: Drilldown
     assert by_id["queryids"] == [negative["queryid"]]
     assert set(by_id["queryids"]) <= set(by_name["queryids"])
     assert {"prometheus", "dbm", "calls_difference"} <= by_id["series"].keys()
-    told = lab.run("query", negative["queryid"])
-    assert told.returncode == 0
-    assert "embedded agent, not Datadog's" in told.stdout
+    reported = lab.run("query", negative["queryid"])
+    assert reported.returncode == 0
+    assert "embedded agent, not Datadog's" in reported.stdout
 
 
 def test_the_difference_that_is_shown_is_that_of_the_two_beside_it(
@@ -350,14 +350,16 @@ def test_the_difference_that_is_shown_is_that_of_the_two_beside_it(
 ) -> None:
     """On the page and by `query --json`: Prometheus' figure less DBM's, of calls and of the mean."""
     name = drilldown.queries(By.CALLS)[0].statement or ""
-    told = answered(
+    reported = answered(
         lambda: lab.json("query", name)["series"],
         lambda series: series["mean_difference_ms"] is not None,
     )
-    ours, theirs = told["prometheus"], told["dbm"]
-    assert told["calls_difference"] == ours["calls"] - theirs["calls"]
-    assert told["calls_difference_share"] == round(told["calls_difference"] / ours["calls"], 4)
-    assert told["mean_difference_ms"] == round(ours["mean_ms"] - theirs["mean_ms"], 3)
+    ours, theirs = reported["prometheus"], reported["dbm"]
+    assert reported["calls_difference"] == ours["calls"] - theirs["calls"]
+    assert reported["calls_difference_share"] == round(
+        reported["calls_difference"] / ours["calls"], 4
+    )
+    assert reported["mean_difference_ms"] == round(ours["mean_ms"] - theirs["mean_ms"], 3)
     calls, means = answered(lambda: shown(lab.settings.console_port, query_path(name)), bool)
     one, other, difference = (int(figure.replace(",", "")) for figure in calls)
     assert difference == one - other

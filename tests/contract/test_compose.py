@@ -196,7 +196,7 @@ def test_compose_accepts_the_file_without_a_word(tmp_path: Path, dotenv: str, ke
     elif dotenv == "all":
         lines = [f"{name}={value}" for name, value in KNOBS.items() if name != "DD_API_KEY"]
         (tmp_path / ".env").write_text("\n".join(lines))
-    told = subprocess.run(
+    reported = subprocess.run(
         [*command.argv, "config", "--quiet"],
         cwd=tmp_path,
         env={**command.environment, **({"DD_API_KEY": key} if key else {})},
@@ -204,4 +204,4 @@ def test_compose_accepts_the_file_without_a_word(tmp_path: Path, dotenv: str, ke
         text=True,
         check=False,
     )
-    assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+    assert (reported.returncode, reported.stdout, reported.stderr) == (0, "", "")

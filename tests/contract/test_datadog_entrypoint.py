@@ -22,25 +22,27 @@ def start(**environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def decided(told: subprocess.CompletedProcess[str]) -> dict[str, str]:
-    assert told.returncode == 0, told.stderr
-    return dict(line.split("=", 1) for line in told.stdout.splitlines() if line.startswith("DD_"))
+def decided(reported: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    assert reported.returncode == 0, reported.stderr
+    return dict(
+        line.split("=", 1) for line in reported.stdout.splitlines() if line.startswith("DD_")
+    )
 
 
 def test_without_a_key_no_endpoint_leaves_the_container() -> None:
-    told = start(DD_API_KEY="", DD_SITE="datadoghq.com", DD_LOGS_ENABLED="true")
-    settings = decided(told)
+    reported = start(DD_API_KEY="", DD_SITE="datadoghq.com", DD_LOGS_ENABLED="true")
+    settings = decided(reported)
     urls = {value for name, value in settings.items() if name.endswith("_URL")}
     assert urls == {"http://127.0.0.1:8088"}
     assert settings["DD_SITE"].endswith(".invalid")
     assert settings["DD_API_KEY"] == FAKE
     assert settings["DD_LOGS_ENABLED"] == "false"
-    assert "LOCAL MODE" in told.stdout
+    assert "LOCAL MODE" in reported.stdout
 
 
 def test_without_a_key_the_labs_intake_gets_everything() -> None:
-    told = start(LAB_INTAKE="console:8088", LAB_CONSOLE_TOKEN="a-token")
-    settings = decided(told)
+    reported = start(LAB_INTAKE="console:8088", LAB_CONSOLE_TOKEN="a-token")
+    settings = decided(reported)
     streams = [
         settings[f"DD_DATABASE_MONITORING_{x}_LOGS_DD_URL"]
         for x in ("SAMPLES", "METRICS", "ACTIVITY")
@@ -50,14 +52,14 @@ def test_without_a_key_the_labs_intake_gets_everything() -> None:
 
 
 def test_with_a_key_the_agent_is_left_as_datadog_documents_it() -> None:
-    told = start(DD_API_KEY=KEY, DD_SITE="datadoghq.eu", DD_LOGS_ENABLED="true")
-    assert decided(told) == {
+    reported = start(DD_API_KEY=KEY, DD_SITE="datadoghq.eu", DD_LOGS_ENABLED="true")
+    assert decided(reported) == {
         "DD_API_KEY": KEY,
         "DD_SITE": "datadoghq.eu",
         "DD_LOGS_ENABLED": "true",
     }
-    assert "ACCOUNT MODE: sending to datadoghq.eu." in told.stdout
-    assert KEY not in told.stdout.partition("\n")[0]
+    assert "ACCOUNT MODE: sending to datadoghq.eu." in reported.stdout
+    assert KEY not in reported.stdout.partition("\n")[0]
 
 
 def test_with_a_key_the_labs_intake_gets_a_copy_that_may_fail() -> None:
@@ -92,10 +94,10 @@ def test_a_malformed_setting_stops_the_agent_with_the_way_out(
     environment: dict[str, str], complaint: str
 ) -> None:
     """Exit status 78, the message on standard error, and never the key itself."""
-    told = start(**environment)
-    assert told.returncode == 78
-    assert complaint in told.stderr
+    reported = start(**environment)
+    assert reported.returncode == 78
+    assert complaint in reported.stderr
     assert (
-        environment.get("DD_API_KEY", "no key") not in told.stderr
+        environment.get("DD_API_KEY", "no key") not in reported.stderr
         or len(environment["DD_API_KEY"]) < 8
     )

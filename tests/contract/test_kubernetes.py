@@ -293,14 +293,14 @@ def test_promtool_accepts_prometheus_as_it_is_mounted(name: str, tmp_path: Path)
         file.write_text(text)
     if name == "local":
         assert (tmp_path / "secrets" / "console-token").read_text() == "0" * 32
-    told = subprocess.run(
+    reported = subprocess.run(
         [promtool().path, "check", "config", "--lint=all", "--lint-fatal", "prometheus.yml"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert told.returncode == 0, told.stdout + told.stderr
+    assert reported.returncode == 0, reported.stdout + reported.stderr
 
 
 def test_jobs_are_those_of_the_other_modes_but_for_how_targets_are_found() -> None:

@@ -73,10 +73,10 @@ def test_autoscalers_ask_for_the_metric_that_the_adapter_makes(tmp_path: Path) -
     query = re.sub(r"<<\.(\w+)>>", lambda match: filled[match[1]], rule["metricsQuery"])
     rules = {"groups": [{"name": "g", "rules": [{"record": "r", "expr": query}]}]}
     (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules))
-    told = subprocess.run(
+    reported = subprocess.run(
         [promtool().path, "check", "rules", tmp_path / "rules.yml"],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert told.returncode == 0, told.stdout + told.stderr
+    assert reported.returncode == 0, reported.stdout + reported.stderr

@@ -67,11 +67,11 @@ def test_promtool_accepts_every_example(tmp_path: Path) -> None:
     rules = [{"record": f"example:{n}", "expr": text} for n, text in enumerate(EXAMPLES)]
     file = tmp_path / "examples.yml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "examples", "rules": rules}]}))
-    told = subprocess.run(
+    reported = subprocess.run(
         [promtool().path, "check", "rules", file], capture_output=True, text=True, check=False
     )
-    assert told.returncode == 0, told.stdout + told.stderr
-    assert f"{len(EXAMPLES)} rules found" in told.stdout
+    assert reported.returncode == 0, reported.stdout + reported.stderr
+    assert f"{len(EXAMPLES)} rules found" in reported.stdout
 
 
 def test_promtool_accepts_the_page_of_a_running_service(seeded: Database, tmp_path: Path) -> None:
@@ -88,26 +88,26 @@ def test_promtool_accepts_the_page_of_a_running_service(seeded: Database, tmp_pa
             within_s=SOON_SECONDS,
         )
         page = fetch(process.client.address)
-    told = subprocess.run(
+    reported = subprocess.run(
         [promtool().path, "check", "metrics"],
         input=page,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (told.returncode, told.stdout + told.stderr) == (0, "")
+    assert (reported.returncode, reported.stdout + reported.stderr) == (0, "")
 
 
 def test_promtool_would_complain() -> None:
     """The check can fail: a counter without its suffix is found."""
-    told = subprocess.run(
+    reported = subprocess.run(
         [promtool().path, "check", "metrics"],
         input="# HELP credit_arrivals Operations.\n# TYPE credit_arrivals counter\ncredit_arrivals 1\n",
         capture_output=True,
         text=True,
         check=False,
     )
-    assert told.returncode != 0
+    assert reported.returncode != 0
 
 
 def fetch(address: str) -> str:

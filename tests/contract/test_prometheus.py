@@ -67,10 +67,10 @@ def test_promtool_accepts_rules_and_rule_tests(
     arguments: tuple[str | Path, ...], monitoring: Path
 ) -> None:
     """Prometheus 2.53 and 3.5, whose ranges differ at the left end, give the same results."""
-    told = subprocess.run(
+    reported = subprocess.run(
         [monitoring / "promtool", *arguments], capture_output=True, text=True, check=False
     )
-    assert told.returncode == 0, told.stdout + told.stderr
+    assert reported.returncode == 0, reported.stdout + reported.stderr
 
 
 def test_promtool_accepts_the_configuration_that_up_writes(
@@ -87,10 +87,10 @@ def test_promtool_accepts_the_configuration_that_up_writes(
     token = tmp_path / "etc" / CONSOLE_TOKEN
     assert (token.read_text(), token.stat().st_mode & 0o777) == ("t" * 32, 0o600)
     command = [str(monitoring / "promtool"), "check", "config", "--lint=all", "--lint-fatal"]
-    told = subprocess.run(
+    reported = subprocess.run(
         [*command, tmp_path / "etc" / "prometheus.yml"], capture_output=True, text=True, check=False
     )
-    assert told.returncode == 0, told.stdout + told.stderr
+    assert reported.returncode == 0, reported.stdout + reported.stderr
 
 
 def test_the_entry_point_of_compose_writes_the_token_where_the_configuration_reads_it() -> None:
@@ -123,14 +123,14 @@ def test_promtool_notices_a_rule_that_computes_something_else(
     (tmp_path / "rules" / "recording.yml").write_text(
         rules.replace("expr: sum by (service) (", "expr: 2 * sum by (service) (", 1)
     )
-    told = subprocess.run(
+    reported = subprocess.run(
         [monitoring / "promtool", "test", "rules", tmp_path / "tests" / rule_tests.name],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert told.returncode != 0
-    assert "service:credit_operations:rate1m" in told.stdout + told.stderr
+    assert reported.returncode != 0
+    assert "service:credit_operations:rate1m" in reported.stdout + reported.stderr
 
 
 @pytest.mark.parametrize("rule", [r for f in RULE_FILES for r in load_rules(f)], ids=rule_id)

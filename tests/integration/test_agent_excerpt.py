@@ -66,7 +66,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsol
 def command(console: RunningConsole, *arguments: str, **more: str) -> tuple[int, Any]:
     """Call a command natively on the console's state; return its status and its JSON."""
     settings = {"LAB_STATE_DIR": str(console.state), "CONSOLE_PORT": str(console.port), **more}
-    told = subprocess.run(
+    reported = subprocess.run(
         [sys.executable, "-m", "lab", *arguments, "--native", "--json"],
         cwd=ROOT,
         env={**os.environ, **settings},
@@ -74,8 +74,8 @@ def command(console: RunningConsole, *arguments: str, **more: str) -> tuple[int,
         text=True,
         check=False,
     )
-    assert told.stdout, told.stderr
-    return told.returncode, json.loads(told.stdout)
+    assert reported.stdout, reported.stderr
+    return reported.returncode, json.loads(reported.stdout)
 
 
 def api(console: RunningConsole, path: str) -> Any:

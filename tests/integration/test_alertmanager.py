@@ -29,10 +29,10 @@ CONFIGURATION = ROOT / "prometheus" / "alertmanager.yml"
 @pytest.mark.parametrize("release", binaries.MONITORING_RELEASES)
 def test_amtool_accepts_the_configuration(release: str) -> None:
     amtool = binaries.fetch_alertmanager(release) / "usr" / "bin" / "amtool"
-    told = subprocess.run(
+    reported = subprocess.run(
         [amtool, "check-config", CONFIGURATION], capture_output=True, text=True, check=False
     )
-    assert told.returncode == 0, told.stdout + told.stderr
+    assert reported.returncode == 0, reported.stdout + reported.stderr
 
 
 def test_inhibition_names_alerts_that_exist() -> None:

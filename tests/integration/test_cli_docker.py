@@ -74,7 +74,7 @@ def containers(machine: Machine, console: RunningConsole, call: Call) -> Call:
 
 
 @pytest.fixture
-def told(containers: Call, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+def reported(containers: Call, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
     """What a command prints with --json."""
 
     def printed(*arguments: str, status: int = 0) -> Any:
@@ -88,10 +88,10 @@ def told(containers: Call, capsys: pytest.CaptureFixture[str]) -> Callable[..., 
     "asked", [["slowest"], ["slowest", "--service", "risk"], [TRACE], [TRACEPARENT]]
 )
 def test_a_trace_is_that_of_the_container(
-    told: Callable[..., Any], drilldown: Drilldown, asked: list[str]
+    reported: Callable[..., Any], drilldown: Drilldown, asked: list[str]
 ) -> None:
     """Plan and all, with links to the ports that the containers are published at."""
-    report = told("trace", *asked)
+    report = reported("trace", *asked)
     assert report == as_json(drilldown.report(TRACEPARENT if asked == [TRACEPARENT] else TRACE))
     assert report["statements"][0]["plan"]["source"] == "executed"
     assert report["links"].keys() == {"console", "grafana"}
@@ -99,19 +99,19 @@ def test_a_trace_is_that_of_the_container(
 
 
 def test_statements_are_those_of_the_container(
-    told: Callable[..., Any], drilldown: Drilldown
+    reported: Callable[..., Any], drilldown: Drilldown
 ) -> None:
-    listed = told("queries", "--by", "calls")
+    listed = reported("queries", "--by", "calls")
     assert listed == as_json(drilldown.queries(By.CALLS))
     assert [each["calls"] for each in listed] == [3]
 
 
 @pytest.mark.parametrize("key", ["risk_distribution", str(of.QUERYID)])
 def test_a_statement_is_that_of_the_container(
-    told: Callable[..., Any], drilldown: Drilldown, key: str
+    reported: Callable[..., Any], drilldown: Drilldown, key: str
 ) -> None:
     """All but what depends on the second in which it is asked."""
-    found, expected = told("query", key), as_json(drilldown.query(key))
+    found, expected = reported("query", key), as_json(drilldown.query(key))
     now = {"since", "until", "series", "absent"}
     assert {k: v for k, v in found.items() if k not in now} == {
         k: v for k, v in expected.items() if k not in now
@@ -120,9 +120,9 @@ def test_a_statement_is_that_of_the_container(
     assert found["series"]["dbm_source"] == "embedded"
 
 
-def test_sessions_are_asked_for_where_the_console_is(told: Callable[..., Any]) -> None:
+def test_sessions_are_asked_for_where_the_console_is(reported: Callable[..., Any]) -> None:
     """This console reaches no PostgreSQL, and its word for that comes through."""
-    assert "No PostgreSQL answers" in told("sessions", status=1)["absent"]["sessions"]
+    assert "No PostgreSQL answers" in reported("sessions", status=1)["absent"]["sessions"]
 
 
 @pytest.mark.parametrize(

@@ -108,16 +108,16 @@ def test_without_the_right_to_mount_the_error_says_where_to_move_the_clone(
         "except LabError as error: sys.exit(str(error))"
     )
     drop = [setpriv, "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
-    told = subprocess.run(
+    reported = subprocess.run(
         [*drop, sys.executable, "-c", program, str(private), str(postgres.path.parent)],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert told.returncode == 1
-    assert "Move the clone" in told.stderr
-    assert "/srv" in told.stderr
+    assert reported.returncode == 1
+    assert "Move the clone" in reported.stderr
+    assert "/srv" in reported.stderr
     assert not (private / "data").exists()
 
 

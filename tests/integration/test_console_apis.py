@@ -213,9 +213,9 @@ def test_both_desks_complain_alike(console: RunningConsole) -> None:
     for asked, kind in (("zz", MalformedIdError), ("f" * 32, NotFoundError)):
         messages = []
         for drilldown in (near, far):
-            with pytest.raises(kind) as told:
+            with pytest.raises(kind) as reported:
                 drilldown.report(asked)
-            messages.append(str(told.value))
+            messages.append(str(reported.value))
         assert messages[0] == messages[1]
     with pytest.raises(LabError, match="did you mean credit-risk"):
         far.report("slowest", "rsik")

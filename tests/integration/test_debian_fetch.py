@@ -17,13 +17,13 @@ STATUS = Path("/var/lib/dpkg/status")
 def test_a_program_and_its_libraries_run_from_where_they_were_unpacked(tmp_path: Path) -> None:
     """Fetched into a directory with a space, psql starts; the system's package state is unchanged."""
     before = STATUS.read_bytes()
-    told: list[str] = []
+    reported: list[str] = []
     root = fetch(
         ("postgresql-client-15",),
         release="bookworm",
         into=tmp_path / "a place" / "psql",
         libraries=True,
-        say=told.append,
+        say=reported.append,
     )
     # None are fetched on a machine that has them all.
     libraries = next((root / "usr" / "lib").glob("*-linux-gnu*"), root)
@@ -35,6 +35,6 @@ def test_a_program_and_its_libraries_run_from_where_they_were_unpacked(tmp_path:
         check=True,
     )
     assert done.stdout.startswith("psql (PostgreSQL) 15.")
-    assert [line.split()[0] for line in told] == ["reading", "downloading", "unpacking"]
+    assert [line.split()[0] for line in reported] == ["reading", "downloading", "unpacking"]
     assert STATUS.read_bytes() == before
     assert [path.name for path in root.parent.iterdir()] == ["psql"]

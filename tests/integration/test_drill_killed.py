@@ -76,9 +76,9 @@ def test_a_damaged_memo_is_set_aside_and_the_journal_knows_what_to_heal(
     assert ask(database, INDEX) == [(1,)]
     assert place.read() is None
     assert damaged.with_name("running.json.damaged").read_bytes() == content
-    told = Told()
-    heal_abandoned(settings, told)
-    assert told.ends == []
+    reported = Told()
+    heal_abandoned(settings, reported)
+    assert reported.ends == []
 
 
 def test_a_recycled_pid_is_neither_signalled_nor_taken_for_the_runner(

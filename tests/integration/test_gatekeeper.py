@@ -38,10 +38,10 @@ def test_every_refused_password_is_named_with_the_way_out(
     wrong = {"postgres_password": SecretStr("amiss-1"), "lab_db_password": SecretStr("amiss-2")}
     settings = database.settings.model_copy(update={"seed_scale": 0.01, **wrong})
     assert run(settings, monkeypatch) == 2
-    told = capsys.readouterr().err
-    assert "refuses the password in POSTGRES_PASSWORD, LAB_DB_PASSWORD:" in told
-    assert "docker compose down -v" in told
-    assert "amiss" not in told
+    reported = capsys.readouterr().err
+    assert "refuses the password in POSTGRES_PASSWORD, LAB_DB_PASSWORD:" in reported
+    assert "docker compose down -v" in reported
+    assert "amiss" not in reported
 
 
 def test_a_server_that_is_away_is_no_wrong_password(
@@ -83,9 +83,9 @@ def test_an_interrupted_initialization_is_never_taken_for_a_whole_one(
             text = text.rpartition("\nGRANT EXECUTE")[0] if "GRANT EXECUTE" in text else ""
         psql(cluster, empty, text)
     assert run(empty.settings, monkeypatch) == 2
-    told = capsys.readouterr().err
-    assert "was interrupted" in told
-    assert "docker compose down -v" in told
+    reported = capsys.readouterr().err
+    assert "was interrupted" in reported
+    assert "docker compose down -v" in reported
 
 
 def test_a_database_that_was_never_made_is_an_interrupted_initialization(

@@ -64,35 +64,37 @@ def alarmed(settings: LabSettings) -> Iterator[tuple[LabSettings, Prometheus]]:
 
 def test_the_next_drill_waits_until_its_alerts_are_silent(settings: LabSettings) -> None:
     """ServiceDown, of service-stopped, is waited for, until a scrape of the service succeeds."""
-    told = Told()
+    reported = Told()
     with alarmed(settings) as (found, prometheus):
         waiting = Thread(
-            target=settling.settle, args=(LONG_AGO, DRILLS["service-stopped"], found, told)
+            target=settling.settle, args=(LONG_AGO, DRILLS["service-stopped"], found, reported)
         )
         waiting.start()
         await_state(
-            "it is waited", lambda: None if told.waits else "nothing is waited for", within_s=120
+            "it is waited",
+            lambda: None if reported.waits else "nothing is waited for",
+            within_s=120,
         )
-        assert not told.ends
+        assert not reported.ends
         with service(settings):
             waiting.join(90)
             assert not waiting.is_alive()
             # More than the judge's 20 s, as it begins a moment later.
             assert not prometheus.query(f"last_over_time({DOWN}[28s:2s])")
 
-    assert set(told.waits) == {"ServiceDown"}
-    assert told.ends == ["settle"]
+    assert set(reported.waits) == {"ServiceDown"}
+    assert reported.ends == ["settle"]
 
 
 def test_a_drill_without_that_alert_does_not_wait_for_it(settings: LabSettings) -> None:
     """Slow-query has no alert, deadlocks another one."""
-    told = Told()
+    reported = Told()
     with alarmed(settings) as (found, _):
         for name in ("slow-query", "deadlocks"):
-            settling.settle(LONG_AGO, DRILLS[name], found, told)
+            settling.settle(LONG_AGO, DRILLS[name], found, reported)
 
-    assert not told.waits
-    assert told.ends == ["settle", "settle"]
+    assert not reported.waits
+    assert reported.ends == ["settle", "settle"]
 
 
 def test_an_alert_that_does_not_fall_silent_is_told_and_left(
@@ -100,12 +102,12 @@ def test_an_alert_that_does_not_fall_silent_is_told_and_left(
 ) -> None:
     """As is a Prometheus that does not answer: the drill continues, its verdict will be unknown."""
     monkeypatch.setattr(settling, "RESOLVES_WITHIN_S", 0.2)
-    told = Told()
+    reported = Told()
     with alarmed(settings) as (found, _):
-        settling.settle(LONG_AGO, DRILLS["service-stopped"], found, told)
-    settling.settle(LONG_AGO, DRILLS["service-stopped"], settings, told)
+        settling.settle(LONG_AGO, DRILLS["service-stopped"], found, reported)
+    settling.settle(LONG_AGO, DRILLS["service-stopped"], settings, reported)
 
-    fires, silent = told.ends
+    fires, silent = reported.ends
     assert fires.endswith("the alerts of service-stopped are inactive; last seen: ServiceDown")
     assert "Prometheus does not answer" in silent
 

@@ -84,7 +84,7 @@ def test_guessing_ends_whatever_way_it_goes(console: RunningConsole, way: str, s
     assert send(TOKEN) in {401, 403, 429}
     right = {"DD-API-KEY": TOKEN}
     assert console.send("POST", "/intake/", b"{}", right).status == 429
-    told = (console.state / "log").read_text(encoding="utf-8")
-    assert f"10 wrong tokens from {sender}" in told
-    assert GUESS not in told
-    assert TOKEN not in told
+    reported = (console.state / "log").read_text(encoding="utf-8")
+    assert f"10 wrong tokens from {sender}" in reported
+    assert GUESS not in reported
+    assert TOKEN not in reported

@@ -219,7 +219,7 @@ def test_settings_from_the_file_reach_the_tracer() -> None:
         "from ddtrace import config; from ddtrace.propagation import _database_monitoring as dbm\n"
         "print(config.env, config.version, config.service, dbm.dbm_config.propagation_mode)"
     )
-    told = subprocess.run(
+    reported = subprocess.run(
         [sys.executable, "-c", script],
         cwd=ROOT,
         env={k: v for k, v in os.environ.items() if not k.startswith("DD_")},
@@ -227,7 +227,7 @@ def test_settings_from_the_file_reach_the_tracer() -> None:
         text=True,
         check=True,
     )
-    assert told.stdout.split() == ["from-file", "7", "credit-test", "full"]
+    assert reported.stdout.split() == ["from-file", "7", "credit-test", "full"]
 
 
 def test_tracing_switched_off_leaves_the_driver_alone(seeded: Database, tmp_path: Path) -> None:

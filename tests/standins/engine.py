@@ -151,5 +151,5 @@ def _seen(docker: Client, process: subprocess.Popen[bytes], directory: Path) -> 
     if process.poll() is not None:
         tail = (directory / "dockerd.log").read_text(errors="replace")[-2000:]
         raise AssertionError(f"dockerd ended with status {process.returncode}:\n{tail}")
-    told = docker.run("version", "--format", "{{json .Server}}")
-    return None if told.returncode == 0 and json.loads(told.stdout) else told.stderr
+    reported = docker.run("version", "--format", "{{json .Server}}")
+    return None if reported.returncode == 0 and json.loads(reported.stdout) else reported.stderr

@@ -56,14 +56,16 @@ def written(settings: LabSettings, name: str) -> Any:
 
 def decided(started: Command) -> dict[str, str]:
     """Return the environment that the entrypoint gives the Agent's program: it is run with `env`."""
-    told = subprocess.run(
+    reported = subprocess.run(
         [*started.argv[:2], "/usr/bin/env"],
         env=started.environment,
         capture_output=True,
         text=True,
         check=True,
     )
-    return dict(line.split("=", 1) for line in told.stdout.splitlines() if line.startswith("DD_"))
+    return dict(
+        line.split("=", 1) for line in reported.stdout.splitlines() if line.startswith("DD_")
+    )
 
 
 def test_an_agent_is_found_on_path(

@@ -141,9 +141,9 @@ def test_first_calls_prepare_once_and_hand_over(used_clone: Path, tmp_path: Path
         text=True,
     )
     done = call(clone, "up", "--load", "2", cwd=tmp_path)
-    told, warned = other.communicate(timeout=FIRST_CALL_SECONDS)
+    reported, warned = other.communicate(timeout=FIRST_CALL_SECONDS)
     assert done.stdout == "arguments: ['up', '--load', '2']\n", done.stderr
-    assert told == "arguments: ['a b']\n", f"{other.returncode}: {warned}"
+    assert reported == "arguments: ['a b']\n", f"{other.returncode}: {warned}"
     assert (done.stderr + warned).count("making .venv") == 1
 
     directory = clone / "elsewhere"

@@ -59,9 +59,9 @@ def test_a_mistake_gets_one_message_and_status_2(
 ) -> None:
     """Whatever is mistyped, the message names what was probably meant."""
     assert call(monkeypatch, *arguments) == 2
-    told = capsys.readouterr().err
-    assert said in told
-    assert "Traceback" not in told
+    reported = capsys.readouterr().err
+    assert said in reported
+    assert "Traceback" not in reported
 
 
 def test_a_malformed_setting_is_named_with_what_was_expected(
@@ -70,9 +70,9 @@ def test_a_malformed_setting_is_named_with_what_was_expected(
     """The message names the variable, not our field, and where to correct it."""
     monkeypatch.setenv("EXPORTER_PORT", "ninety")
     assert call(monkeypatch, "status") == 2
-    told = capsys.readouterr().err
-    assert "EXPORTER_PORT: input should be a valid integer" in told
-    assert ".env" in told
+    reported = capsys.readouterr().err
+    assert "EXPORTER_PORT: input should be a valid integer" in reported
+    assert ".env" in reported
 
 
 def test_a_state_directory_that_cannot_be_made_is_explained(
@@ -82,9 +82,9 @@ def test_a_state_directory_that_cannot_be_made_is_explained(
     (tmp_path / "a file").touch()
     monkeypatch.setenv("LAB_STATE_DIR", str(tmp_path / "a file" / "state"))
     assert call(monkeypatch, "up") == 2
-    told = capsys.readouterr().err
-    assert "Not a directory" in told
-    assert "a file" in told
+    reported = capsys.readouterr().err
+    assert "Not a directory" in reported
+    assert "a file" in reported
 
 
 def test_a_full_disk_is_explained(

@@ -57,10 +57,10 @@ def test_up_beside_the_other_mode_names_both_ways_out(
     """Whichever runs, the message says how to stay with it and how to stop it."""
     machine.runs_containers()
     assert call("up", "--native") == 2
-    told = capsys.readouterr().err
-    assert "runs in containers" in told
-    assert "./creditlab up --docker" in told
-    assert "./creditlab down --docker" in told
+    reported = capsys.readouterr().err
+    assert "runs in containers" in reported
+    assert "./creditlab up --docker" in reported
+    assert "./creditlab down --docker" in reported
     assert not machine.settings.lab_state_dir.exists()
 
 

@@ -68,13 +68,13 @@ def test_containers_are_reported_by_component(
         {"ID": exporter, "Service": "postgres-exporter"},
         {"ID": seed, "Service": "proposals"},
     ]
-    told = [
+    reported = [
         {"ID": identity[:12], "CPUPerc": "1.50%", "MemUsage": "20MiB / 1GiB"}
         for identity in (seed, exporter)
     ]
 
     def run(*command: str, **_: object) -> subprocess.CompletedProcess[str]:
-        rows = listed if command[1] == "compose" else told
+        rows = listed if command[1] == "compose" else reported
         return subprocess.CompletedProcess(command, 0, "\n".join(map(json.dumps, rows)), "")
 
     monkeypatch.setattr(compose, "_run", run)

@@ -63,8 +63,8 @@ class Push:
         self._monkeypatch.setattr(sys, "argv", ["creditlab", "datadog", "push", *options])
         with pytest.raises(SystemExit) as left:
             main()
-        told = self._capsys.readouterr()
-        said = told.out + told.err
+        reported = self._capsys.readouterr()
+        said = reported.out + reported.err
         assert left.value.code == status, said
         assert "Traceback" not in said
         assert API_KEY not in said

@@ -85,9 +85,9 @@ def test_what_was_fetched_before_is_not_fetched_again(tmp_path: Path) -> None:
     """A directory that exists is complete, because it appears only when it is."""
     directory = tmp_path / "packages"
     directory.mkdir()
-    told: list[str] = []
-    assert fetch(("x",), release="trixie", into=directory, say=told.append) == directory
-    assert told == []
+    reported: list[str] = []
+    assert fetch(("x",), release="trixie", into=directory, say=reported.append) == directory
+    assert reported == []
 
 
 def test_without_a_debian_archive_the_error_names_what_to_install(

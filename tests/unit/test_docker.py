@@ -33,7 +33,7 @@ def up(settings: LabSettings, options: UpOptions) -> None:
 def row(service: str, **facts: Any) -> Container:
     """Return a container as `docker compose ps --format json` tells it."""
     publishers = [{"URL": "127.0.0.1", "TargetPort": 1, "PublishedPort": p} for p in (0, 5432)]
-    told: Mapping[str, Any] = {
+    reported: Mapping[str, Any] = {
         "Service": service,
         "State": "running",
         "Health": "healthy",
@@ -42,11 +42,11 @@ def row(service: str, **facts: Any) -> Container:
         "Publishers": publishers,
         **facts,
     }
-    return Container.from_json(told)
+    return Container.from_json(reported)
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[Container]:
+def reported(monkeypatch: pytest.MonkeyPatch) -> list[Container]:
     """What Compose would tell: a list that a test fills."""
     containers: list[Container] = []
     monkeypatch.setattr(compose, "services", lambda: SERVICES)
@@ -55,10 +55,10 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Container]:
     return containers
 
 
-def test_status_names_components_as_native_mode_does(told: list[Container]) -> None:
+def test_status_names_components_as_native_mode_does(reported: list[Container]) -> None:
     """The seed is no component; a service that was left out is off, and in nobody's way."""
-    told += [row(s) for s in SERVICES if s not in ("seed", "risk")]
-    told.append(row("seed", State="exited", Health="", Publishers=None))
+    reported += [row(s) for s in SERVICES if s not in ("seed", "risk")]
+    reported.append(row("seed", State="exited", Health="", Publishers=None))
     found = examine()
     assert (found.mode, found.outcome) == ("docker", Outcome.OK)
     assert [c.name for c in found.components] == [
@@ -71,9 +71,9 @@ def test_status_names_components_as_native_mode_does(told: list[Container]) -> N
     assert (found.components[3].version or "").startswith("1.2 (local mode: nothing leaves")
 
 
-def test_nothing_there_is_stopped_and_not_ready(told: list[Container]) -> None:
+def test_nothing_there_is_stopped_and_not_ready(reported: list[Container]) -> None:
     found = examine()
-    assert told == []
+    assert reported == []
     assert found.outcome is Outcome.FAILED
     assert {c.state for c in found.components} == {State.STOPPED}
 
@@ -90,9 +90,9 @@ def test_nothing_there_is_stopped_and_not_ready(told: list[Container]) -> None:
     ],
 )
 def test_a_containers_state_is_told_in_the_labs_words(
-    told: list[Container], state: str, health: str, expected: State
+    reported: list[Container], state: str, health: str, expected: State
 ) -> None:
-    told.append(row("postgres", State=state, Health=health))
+    reported.append(row("postgres", State=state, Health=health))
     assert examine().components[0].state == expected
 
 
@@ -104,17 +104,17 @@ def test_a_containers_state_is_told_in_the_labs_words(
         "failed to bind host port for 127.0.0.1:9091:172.18.0.2:9090/tcp: address already in use",
     ],
 )
-def test_a_taken_port_names_its_setting(told: list[Container], complaint: str) -> None:
-    del told
+def test_a_taken_port_names_its_setting(reported: list[Container], complaint: str) -> None:
+    del reported
     problem = explained(ComposeError(complaint), LabSettings(_env_file=None))
     assert isinstance(problem, PortTakenError)
     assert "set another with PROMETHEUS_PORT" in str(problem)
 
 
 def test_a_container_that_does_not_work_speaks_for_itself(
-    told: list[Container], monkeypatch: pytest.MonkeyPatch
+    reported: list[Container], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told += [row("postgres"), row("seed", State="exited", Health="", ExitCode=2)]
+    reported += [row("postgres"), row("seed", State="exited", Health="", ExitCode=2)]
     monkeypatch.setattr(compose, "lines", lambda *_: iter(["PostgreSQL refuses the password"]))
     problem = explained(ComposeError("exit 2"), LabSettings(_env_file=None))
     assert str(problem) == (
@@ -142,8 +142,8 @@ def test_a_malformed_key_is_refused_before_anything_starts(monkeypatch: pytest.M
     assert "not-a-key" not in str(raised.value)
 
 
-def test_an_unknown_component_is_answered_with_those_there_are(told: list[Container]) -> None:
-    del told
+def test_an_unknown_component_is_answered_with_those_there_are(reported: list[Container]) -> None:
+    del reported
     with pytest.raises(LabError, match=r"did you mean datadog\?"):
         DockerBackend(settings=LabSettings(_env_file=None)).logs("datadoc", follow=False, tail=1)
 
@@ -200,10 +200,10 @@ def scraped(directory: Path) -> set[str]:
 
 
 def test_prometheus_scrapes_the_services_that_were_asked_for(
-    told: list[Container], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    reported: list[Container], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """With all five it reads the project's own file, so that Compose by hand finds nothing changed."""
-    del told
+    del reported
     settings = LabSettings(_env_file=None, lab_lab_state_dir=tmp_path)
     given: list[Mapping[str, str]] = []
     monkeypatch.setattr(compose, "require_engine", lambda: None)
@@ -223,13 +223,13 @@ def test_prometheus_scrapes_the_services_that_were_asked_for(
 
 
 def test_down_asks_for_the_volumes_only_when_the_data_are_to_go(
-    told: list[Container], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    reported: list[Container], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     settings = LabSettings(_env_file=None, lab_lab_state_dir=tmp_path)
     asked: list[Sequence[str]] = []
     monkeypatch.setattr(compose, "require_engine", lambda: None)
     monkeypatch.setattr(compose, "follow", lambda *arguments, **_: asked.append(arguments))
     assert not DockerBackend(settings=settings).down(wipe=False, reporter=Told())
-    told.append(row("postgres"))
+    reported.append(row("postgres"))
     assert DockerBackend(settings=settings).down(wipe=True, reporter=Told())
     assert asked == [("down",), ("down", "--volumes")]

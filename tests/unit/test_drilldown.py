@@ -257,11 +257,11 @@ def test_the_blocker_is_shown_as_it_was_in_the_same_sample(store: Store) -> None
         of.sample(None, at_ns=at, pid=79, application="credit-drill"),
     )
     found = one(store, blocked)
-    sampled, told, seen_elsewhere = found.blocked_by
+    sampled, reported, seen_elsewhere = found.blocked_by
     assert (seen_elsewhere.pid, seen_elsewhere.application) == (79, "credit-drill")
     assert (sampled.pid, sampled.samples, sampled.state) == (77, 2, "idle in transaction")
     assert (sampled.service, sampled.trace_id) == ("credit-servicing", blocker.trace_id)
-    assert (told.pid, told.samples, told.state) == (78, 0, None)
+    assert (reported.pid, reported.samples, reported.state) == (78, 0, None)
     assert found.locked_ms == 1_500
 
 

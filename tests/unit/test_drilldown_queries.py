@@ -22,7 +22,7 @@ SINCE, UNTIL = moment(START), moment(START) + timedelta(hours=1)
 
 
 @pytest.fixture
-def told(store: Store) -> Store:
+def reported(store: Store) -> Store:
     """Three statements, each the first in another order; the last is another role's."""
     records: list[Record] = [
         deltas(1, calls=100, exec_time_ms=200.0, rows=5),
@@ -37,8 +37,8 @@ def told(store: Store) -> Store:
     return store
 
 
-def listed(told: Store, by: By, **asked: Any) -> list[QuerySummary]:
-    return list(top(told.reader, since=SINCE, until=UNTIL, by=by, **asked))
+def listed(reported: Store, by: By, **asked: Any) -> list[QuerySummary]:
+    return list(top(reported.reader, since=SINCE, until=UNTIL, by=by, **asked))
 
 
 @pytest.mark.parametrize(
@@ -51,18 +51,18 @@ def listed(told: Store, by: By, **asked: Any) -> list[QuerySummary]:
         (By.IO, ["3", "2", "1"]),
     ],
 )
-def test_the_first_did_most(told: Store, by: By, order: list[str]) -> None:
-    assert [each.queryid for each in listed(told, by)] == order
+def test_the_first_did_most(reported: Store, by: By, order: list[str]) -> None:
+    assert [each.queryid for each in listed(reported, by)] == order
 
 
-def test_deltas_of_a_window_add_up(told: Store) -> None:
+def test_deltas_of_a_window_add_up(reported: Store) -> None:
     """By statement and role; what lies outside of the window, and other roles', is left out."""
-    first, second, _ = listed(told, By.TIME)
+    first, second, _ = listed(reported, By.TIME)
     assert (first.calls, first.total_ms, first.mean_ms, first.rows) == (200, 400.0, 2.0, 10)
     assert (first.statement, first.owner, first.text) == ("first", "credit-risk", "SELECT 1")
     assert first.share == round(400 / 705, 4)
     assert (second.hit_ratio, first.hit_ratio) == (0.75, None)
-    everybody = listed(told, By.TIME, role=None)
+    everybody = listed(reported, By.TIME, role=None)
     assert everybody[0].queryid == "4"
 
 

@@ -206,16 +206,16 @@ def test_what_must_be_and_was_not_is_told() -> None:
 
 def test_an_account_is_told_of_a_drill_by_an_event(datadog: DatadogAccount) -> None:
     """One event, at the moment of the injection; a refusal is worded."""
-    told = Account.of(DatadogSettings(_env_file=None))
+    reported = Account.of(DatadogSettings(_env_file=None))
     answers: list[tuple[int, object, dict[str, str]]] = [
         (202, {"status": "ok"}, {}),
         (400, {"errors": ["too old"]}, {}),
     ]
     datadog.instead["POST", "/api/v1/events"] = answers
-    announce(told, DRILLS["deadlocks"], assessment().run)
+    announce(reported, DRILLS["deadlocks"], assessment().run)
     assert datadog.requests == [("POST", "/api/v1/events")]
     with pytest.raises(LabError, match="too old"):
-        announce(told, DRILLS["deadlocks"], assessment().run)
+        announce(reported, DRILLS["deadlocks"], assessment().run)
 
 
 def test_the_matrix_is_a_table_of_markdown() -> None:

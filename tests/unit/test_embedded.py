@@ -50,7 +50,7 @@ def test_deltas_add_up(history: list[int | str]) -> None:
     """Over any history with a look after each step, the deltas add up to the calls."""
     current: int | None = 0
     reset_at, before = RESET, counters(0)
-    made = told = 0
+    made = reported = 0
     for index, step in enumerate(history):
         if step == "evict":
             current = None
@@ -62,9 +62,9 @@ def test_deltas_add_up(history: list[int | str]) -> None:
             if step:
                 current = (current or 0) + step
         now = counters(current, reset_at)
-        told += sum(int(figures[0]) for figures in deltas(before, now).values())
+        reported += sum(int(figures[0]) for figures in deltas(before, now).values())
         before = now
-    assert told == made
+    assert reported == made
 
 
 def test_a_statement_is_reported_every_ten_seconds() -> None:

@@ -331,13 +331,13 @@ def test_only_who_often_speaks_can_be_missed(every_s: int, seen: Seen) -> None:
 
 def test_the_log_names_both_sides_of_a_wait() -> None:
     empty = dict.fromkeys(Event.__dataclass_fields__)
-    told = {
+    reported = {
         "at_ns": PROVEN + NS,
         "kind": "lock_wait",
         "pid": 200,
         "participants": (Participant(pid=200, blocked_by=(100,)),),
     }
-    found = verdict(Observer.LOG, replace(EMPTY, events=(Event(**{**empty, **told}),)))  # type: ignore[arg-type]
+    found = verdict(Observer.LOG, replace(EMPTY, events=(Event(**{**empty, **reported}),)))  # type: ignore[arg-type]
     assert found.depths == (Depth.DETECTED, Depth.CULPRIT)
 
 

@@ -59,12 +59,13 @@ def test_the_holder_is_the_process_that_listens_there(tmp_path: Path) -> None:
     """Name, process id and user are its own, although other processes listen elsewhere."""
     port = free_port()
     with holder(free_port()), holder(port) as listens, holder(free_port()):
-        told = complaint(port, tmp_path)
+        reported = complaint(port, tmp_path)
         known = psutil.Process(listens.pid)
         assert (
-            f"is in use by {known.name()} (process {listens.pid}, user {known.username()})" in told
+            f"is in use by {known.name()} (process {listens.pid}, user {known.username()})"
+            in reported
         )
-    assert "set another with EXPORTER_PORT" in told
+    assert "set another with EXPORTER_PORT" in reported
 
 
 def test_a_connection_to_the_port_does_not_hold_it(tmp_path: Path) -> None:
@@ -77,10 +78,10 @@ def test_a_connection_to_the_port_does_not_hold_it(tmp_path: Path) -> None:
         assert first.stdout
         assert first.stdout.readline() == "accepted\n"
         listens = stack.enter_context(holder(port))
-        told = complaint(port, tmp_path)
-        assert f"(process {listens.pid}, " in told
-        assert str(first.pid) not in told.replace(str(port), "")
-        assert f"(process {os.getpid()}, " not in told
+        reported = complaint(port, tmp_path)
+        assert f"(process {listens.pid}, " in reported
+        assert str(first.pid) not in reported.replace(str(port), "")
+        assert f"(process {os.getpid()}, " not in reported
 
 
 def test_another_credit_lab_is_recognized_with_its_folder_and_how_to_stop_it(

@@ -169,10 +169,10 @@ def test_a_taken_port_names_its_holder_and_the_setting(settings: LabSettings) ->
         changed = settings.model_copy(update={"exporter_port": port})
         with pytest.raises(PortTakenError) as raised:
             require_free([COMPONENTS["postgres_exporter"]], changed)
-    told = str(raised.value)
-    assert f"Port {port}, which postgres_exporter needs, is in use by" in told
-    assert f"(process {os.getpid()}, " in told
-    assert "EXPORTER_PORT" in told
+    reported = str(raised.value)
+    assert f"Port {port}, which postgres_exporter needs, is in use by" in reported
+    assert f"(process {os.getpid()}, " in reported
+    assert "EXPORTER_PORT" in reported
     require_free([COMPONENTS["postgres_exporter"]], changed)
 
 

@@ -107,11 +107,11 @@ def test_the_runner_reports_matching_totals_only_when_they_were_compared(
 ) -> None:
     """Report, journal, page, run and JSON all have the same three values."""
     monkeypatch.setattr(verify, "run", verifies)
-    told, place = Told(), DrillFiles(Paths.of(settings))
-    done = runner._verified(assessment().run, settings, place, told)
+    reported, place = Told(), DrillFiles(Paths.of(settings))
+    done = runner._verified(assessment().run, settings, place, reported)
     assert done.outcome is outcome
-    assert told.ends[0].startswith(f"verify {says}")
-    assert ("match" in told.ends[0]) == (outcome is Outcome.OK)
+    assert reported.ends[0].startswith(f"verify {says}")
+    assert ("match" in reported.ends[0]) == (outcome is Outcome.OK)
     [entry] = Journal(place.journal).entries()
     line = _line(entry.at_ns, entry.step, entry.detail)
     assert line.detail.startswith(says)
@@ -213,11 +213,13 @@ def test_one_failed_resume_neither_skips_the_others_nor_hides_the_first_error() 
     ):
         clients = [s.client for s in (one, two, three)]
         with (
-            pytest.raises(ServiceUnreachableError, match="credit-risk answers POST /pause") as told,
+            pytest.raises(
+                ServiceUnreachableError, match="credit-risk answers POST /pause"
+            ) as reported,
             quiescence.quiescent(clients, None),  # type: ignore[arg-type]
         ):
             pass
-    assert "credit-proposals could not be resumed" in told.value.__notes__[0]
+    assert "credit-proposals could not be resumed" in reported.value.__notes__[0]
     assert [s.asked[-1] for s in (one, two, three)] == ["/resume"] * 3
 
 
