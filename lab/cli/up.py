@@ -181,6 +181,8 @@ def _show_trace(drilldown: DrilldownClient, *, wait: bool) -> None:
         report = None
     if report:
         out.print(in_brief(report))
+        # In one line: a wrapped address cannot be opened.
+        out.print(f"    see        {report.links['console']}", soft_wrap=True)
     else:
         out.print("  No trace has reached the console yet. Later: ./creditlab trace", style="dim")
 

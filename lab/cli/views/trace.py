@@ -31,7 +31,7 @@ def render(report: TraceReport) -> RenderableType:
 
 
 def in_brief(report: TraceReport) -> RenderableType:
-    """Return the trace, where its time went, its slowest statement and the address, wrapped beside labels."""
+    """Return the trace, where its time went and its slowest statement, wrapped beside their labels."""
     what = f"{report.service} {report.operation}, {figures.ms(report.duration_ms)}"
     lines = Table.grid(padding=(0, 2, 0, 0))
     lines.add_column(style="dim", no_wrap=True)
@@ -40,12 +40,7 @@ def in_brief(report: TraceReport) -> RenderableType:
     if report.slowest:
         lines.add_row("statement", _statement_line(report.slowest))
     heading = Text.assemble(("A slow trace  ", "bold"), what)
-    # Longer than a line of 80 columns; a wrapped address cannot be opened.
-    link = Text.assemble(("see        ", "dim"), report.links["console"])
-    link.no_wrap, link.overflow = True, "ignore"
-    return Padding(
-        Group(heading, Padding(lines, (0, 2)), Padding(link, (0, 2))), (0, 2), expand=False
-    )
+    return Padding(Group(heading, Padding(lines, (0, 2))), (0, 2), expand=False)
 
 
 def _heading(report: TraceReport) -> Text:
