@@ -1,25 +1,20 @@
-"""Answers of the MCP tools and texts of the console's pages, over one store: as in tests/unit/answers.
+"""Answers of the MCP tools over one store with known records: as in tests/unit/answers.
 
-A change of an answer is a change of what users and agents read: it is reviewed in these files. To
-write a file again, delete it and run the test.
+A change of an answer is a change of what agents read: it is reviewed in that file. To write it again, delete
+it and run the test.
 """
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp.server.mcpserver import MCPServer
-from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
-from lab.console.pages import PAGES, Access, Site
-from lab.drilldown import Drilldown
 from lab.foundation import clock
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
@@ -27,7 +22,6 @@ from lab.foundation.timestamps import moment, nanoseconds
 from lab.mcp.server import build
 from lab.mcp.sources import Sources
 from lab.stack.backend import Mode
-from lab.telemetry.intake import Gate
 from lab.telemetry.store import ActivityRound, Bounds, Record, Snapshot, Source, Writer
 from tests import evidence as of
 from tests.fix_store import HOUR_NS, Tally
@@ -127,7 +121,9 @@ def compare_with(name: str, found: dict[str, Any]) -> None:
     kept = json.loads(file.read_text(encoding="utf-8"))
     assert sorted(found) == sorted(kept)
     for key, value in found.items():
-        assert value == kept[key], key
+        assert value == kept[key], (
+            f"{key}: is the change meant? Then delete {file} and run the test."
+        )
 
 
 CALLS: tuple[tuple[str, Mapping[str, object]], ...] = (
@@ -178,75 +174,3 @@ def test_answers_of_the_tools(settings: LabSettings) -> None:
 
     in_process(server, work)
     compare_with("mcp.json", answers)
-
-
-# The same on all pages.
-SKIPPED = {"script", "style", "nav", "header", "footer"}
-
-
-class _Text(HTMLParser):
-    """Collects the texts of a page, and where its links lead."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self._skipped = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._skipped += tag in SKIPPED
-        kept = [
-            f"{name}={value}"
-            for name, value in attrs
-            if name
-            in {
-                "href",
-                "title",
-                "class",
-                "style",
-                "x",
-                "y",
-                "width",
-                "height",
-                "points",
-                "d",
-                "cx",
-                "cy",
-            }
-        ]
-        if kept and not self._skipped and tag != "link":
-            self.found.append(f"<{tag} {' '.join(kept)}>")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._skipped -= tag in SKIPPED
-
-    def handle_data(self, data: str) -> None:
-        if not self._skipped and data.strip():
-            self.found.append(" ".join(data.split()))
-
-
-def lines(page: str) -> list[str]:
-    parser = _Text()
-    parser.feed(page)
-    return parser.found
-
-
-BEGIN, END = of.START // S - 60, of.START // S + 120
-PATHS: tuple[str, ...] = (
-    f"/traces?from={BEGIN}&to={END}", f"/traces?from={BEGIN}&to={END}&service=credit-risk&order=slowest",
-    f"/traces?from={BEGIN}&to={END}&error=true", *(f"/traces/{trace}" for trace in TRACES),
-    *(f"/traces/{trace}/{of.span_id(2)}" for trace in TRACES),
-    f"/queries?from={BEGIN}&to={END}", f"/queries?from={BEGIN}&to={END}&by=calls",
-    f"/queries/risk_distribution?from={BEGIN}&to={END}", f"/queries/77?from={BEGIN}&to={END}",
-    f"/plans?from={BEGIN}&to={END}", f"/map?from={BEGIN}&to={END}",
-    "/traces?window=x", "/queries/none", f"/traces/{of.trace_id(99)}",
-)  # fmt: skip
-
-
-@pytest.mark.usefixtures("now")
-def test_texts_of_the_pages(settings: LabSettings) -> None:
-    """Texts, links, classes and the coordinates of drawings."""
-    site = Site(Drilldown.of(settings), Access(Gate(None), None), PAGES)
-    client = TestClient(Starlette(routes=site.routes()), follow_redirects=False)
-    ask: Callable[[str], Any] = client.get
-    pages = {relative(path): lines(relative(ask(path).text)) for path in PATHS}
-    compare_with("pages.json", pages)
