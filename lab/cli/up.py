@@ -2,26 +2,22 @@
 
 import json
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
 from lab import seed
-from lab.cli import account, insight
+from lab.cli import account
 from lab.cli.dotenv import warn_of_unknown
-from lab.cli.drilldown import drilldown_of
 from lab.cli.logs import show
 from lab.cli.views.status import next_steps, table
-from lab.cli.views.trace import in_brief
 from lab.drilldown import to_json
 from lab.drilldown.links import Links
-from lab.drilldown.remote import DrilldownClient
 from lab.drills.healing import heal_abandoned
 from lab.exam import abandoned
 from lab.exam.place import Place
 from lab.foundation.settings import LabSettings
-from lab.seed import SeedReport
 from lab.stack import mode
 from lab.stack.backend import Backend, Mode, RequiredSettings
 from lab.stack.status import Status
@@ -31,6 +27,10 @@ from lab.terminal.options import AsJson, Docker, Native, names, number
 from lab.terminal.progress import bar
 from lab.terminal.screen import Screen, err, out, warn
 from workload.limits import MAX_LOAD, MAX_SCALE, MIN_SCALE
+
+if TYPE_CHECKING:
+    from lab.drilldown.remote import DrilldownClient
+    from lab.seed import SeedReport
 
 # The pages printed at the end, for running components: component, heading, path.
 PAGES = (
@@ -109,6 +109,10 @@ def bring_up(
         # One whose process died, for example with the machine.
         abandoned.recover(running, Place(settings))
     status = chosen.status()
+    # Imported here: what the closing lines need, when the lab runs.
+    from lab.cli import insight  # noqa: PLC0415
+    from lab.cli.drilldown import drilldown_of  # noqa: PLC0415
+
     drilldown = drilldown_of(chosen)
     key = account.checked_key()
     if as_json:
@@ -139,7 +143,7 @@ def _start(backend: Backend, asked: UpOptions, screen: Screen) -> bool:
     return bool(result.started)
 
 
-def _seed(settings: LabSettings, required: RequiredSettings, screen: Screen) -> SeedReport:
+def _seed(settings: LabSettings, required: RequiredSettings, screen: Screen) -> "SeedReport":
 
     if screen.is_live:
         with screen.suspended() as console, bar(console) as progress:
@@ -172,8 +176,11 @@ def _show(
     out.print(next_steps(NEXT))
 
 
-def _show_trace(drilldown: DrilldownClient, *, wait: bool) -> None:
+def _show_trace(drilldown: "DrilldownClient", *, wait: bool) -> None:
     """Print a slow trace; the lab is already up, so an interrupt ends only this wait."""
+    from lab.cli import insight  # noqa: PLC0415
+    from lab.cli.views.trace import in_brief  # noqa: PLC0415
+
     try:
         with Screen() as screen:
             report = insight.await_one(drilldown, screen) if wait else insight.slow_trace(drilldown)
