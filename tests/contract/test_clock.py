@@ -16,6 +16,7 @@ READS = {
 EXCEPTIONS = {
     "lab/foundation/clock.py": "the one source",
     "lab/telemetry/check/process.py": "a process without the lab's code; a start time that the check reports",
+    "workload/clocks.py": "the time of an exemplar, which Prometheus compares with its own",
     "workload/engine.py": "the phase of the load's shape, which replicas share; compared with no record",
     "workload/services/underwriting.py": "the day of a decision, as a bank's application reads it",
 }
