@@ -37,6 +37,8 @@ def documented() -> Iterator[CommandLine]:
         text = document.read_text(encoding="utf-8").replace("\\|", "|")
         for found in LINES.finditer(text):
             line = found[found.lastindex or 1].partition(" #")[0].strip()
+            # The shell's redirection into a file.
+            line = re.sub(r" > [a-z]+\.json$", "", line)
             if line.count('"') % 2:
                 # A statement of SQL continues on the following lines.
                 start = text.index(line, found.start()) + len(line)

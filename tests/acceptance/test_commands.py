@@ -93,7 +93,9 @@ HOW = {
     "verify": How(alone=True),
     # Both observers need some minutes of data to answer everything.
     "compare": How(
-        values={"--since": "5m", "--html": "compare.html", "--csv": "compare.csv"},
+        values={
+            "--since": "5m", "--html": "compare.html", "--csv": "compare.csv", "--group": "sessions",
+        },
         statuses=frozenset({0, 1, 2}),
     ),
     "tour": How(
