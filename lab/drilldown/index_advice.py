@@ -28,7 +28,7 @@ LEAST_GAIN = 10.0
 CLOSE = 1.05
 MOST = 3
 INSUFFICIENT_PRIVILEGE = "42501"
-COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 PARAMETER = re.compile(r"\$([0-9]{1,4})\b")
 NOT_INSTALLED = (
     "HypoPG is not installed in this PostgreSQL. Install the package postgresql-15-hypopg, then run"

@@ -27,9 +27,10 @@ PID = re.compile(r"\bpids?\b[^0-9a-z]{1,12}([0-9]{1,8})\b", re.IGNORECASE)
 # A pid at the begin of a line: of a table, or of a tree.
 FIRST = re.compile(r"^[^0-9A-Za-z\n]{0,40}([0-9]{2,8}) {2,}", re.MULTILINE)
 SECOND = re.compile(r"(20[0-9]{2}-[01][0-9]-[0-3][0-9])[T ]([0-2][0-9]:[0-5][0-9]:[0-5][0-9])")
-# Of a page: forms with the values of the request, and help texts.
+# Of a page: forms with the values of the request, and help texts; what is not closed reaches to the end.
 WITHOUT_DATA = re.compile(
-    r"<textarea.*?</textarea>|<input[^>]*>|<section[^>]* data-no-evidence.*?</section>", re.DOTALL
+    r"<textarea.*?(?:</textarea>|\Z)|<input[^>]*(?:>|\Z)|<section[^<>]* data-no-evidence.*?(?:</section>|\Z)",
+    re.DOTALL,
 )
 LINK = re.compile(r"\b(?:href|action)=\"[^\"]*\"")
 # A tool's response without rows.

@@ -142,7 +142,14 @@ HOW = {
     "exam report": How(values={"--html": "exam.html"}, statuses=REFUSED),
     "exam check": How(values={"--items": "0", "--seed": "15"}, elsewhere=EXAMS),
     "exam ablation": How(
-        values={"--items": "0,", "--seed": "15", "--player": "scripted", "--html": "experiment.html"},
+        values={
+            "--items": "0,",
+            "--seed": "15",
+            "--with": "log",
+            "--player": "scripted",
+            "--minutes": "1",
+            "--html": "experiment.html",
+        },
         elsewhere="tests/unit/test_exam_ablation.py; here each item would take three minutes",
     ),
     "mcp": How(

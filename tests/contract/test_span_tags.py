@@ -6,7 +6,8 @@ from pathlib import Path
 from lab.foundation.settings import ROOT
 from lab.telemetry.redact.tags import TAGS
 
-TAG = re.compile(r'"(credit\.[a-z_]+)"\s*:')
+# A key of a mapping, or the first argument of set_tag.
+TAG = re.compile(r'(?:set_tag\()?"(credit\.[a-z_]+)"(?=\s*:|, outcome)')
 
 
 def test_tags_of_the_workload_are_stored() -> None:

@@ -21,6 +21,7 @@ from tests.fix_postgres import Database
 from tests.fix_workload import ask, cloned, wired_service
 from workload.operation import Outcome
 from workload.services import SERVICES
+from workload.tracing import NoTracing
 
 CONNECTIONS = 4
 SEED_SCALE = 0.2
@@ -69,7 +70,9 @@ def test_all_send_the_same_statements(database: Database, pgbench: Pgbench, shar
         assert wired.runner.run(share.operation).outcome is not Outcome.ERROR
     wired.database.close_idle()
     assert set(ask(database, SENT)) == by_pgbench != set()
-    bare = BareRunner(database.settings, service=SERVICES[share.service].dd_service)
+    bare = BareRunner(
+        database.settings, service=SERVICES[share.service].dd_service, tracing=NoTracing()
+    )
     bare.run(share.operation)
     forget(database)
     for _ in range(5):
@@ -79,7 +82,7 @@ def test_all_send_the_same_statements(database: Database, pgbench: Pgbench, shar
 
 def test_what_the_bare_driver_writes_is_committed(database: Database) -> None:
     """Whatever was done in the same session before: an operation that pays is a transaction."""
-    bare = BareRunner(database.settings, service="credit-servicing")
+    bare = BareRunner(database.settings, service="credit-servicing", tracing=NoTracing())
     operations = [share.operation for share in SHARES if share.operation.name in {"pay", "lookup"}]
     paid = "SELECT count(*) FROM audit_log WHERE instance = %s"
     for _ in range(3):

@@ -112,12 +112,13 @@ def test_a_statement_is_that_of_the_container(
 ) -> None:
     """All but what depends on the second in which it is asked."""
     found, expected = reported("query", key), as_json(drilldown.query(key))
-    now = {"since", "until", "series", "absent"}
+    now = {"since", "until", "series", "absent", "advice"}
     assert {k: v for k, v in found.items() if k not in now} == {
         k: v for k, v in expected.items() if k not in now
     }
     assert (found["queryids"], found["slowest"][0]["server_ms"]) == ([str(of.QUERYID)], 380)
     assert found["series"]["dbm_source"] == "embedded"
+    assert "No PostgreSQL answers" in found["advice"]["reason"]
 
 
 def test_sessions_are_asked_for_where_the_console_is(reported: Callable[..., Any]) -> None:

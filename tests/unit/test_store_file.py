@@ -44,7 +44,7 @@ def test_the_writers_connection_is_bounded_and_waits_for_no_disk_at_each_commit(
     with closing(open_for_writing(tmp_path / "store.sqlite")) as connection:
         assert pragma(connection, "synchronous") == NORMAL
         assert pragma(connection, "journal_size_limit") == 64_000_000
-        assert pragma(connection, "cache_size") == -32_000
+        assert pragma(connection, "cache_size") == -16_000
         assert pragma(connection, "busy_timeout") == 5_000
         assert not connection.in_transaction
 

@@ -12,12 +12,12 @@ from uuid import uuid4
 
 import psycopg2
 
-from workload import tracing
 from workload.database import Database, Row, Session
 from workload.operation import Call, Operation, Outcome, Result
 from workload.reference import Reference
 from workload.settings import Settings
 from workload.statements import Statement
+from workload.tracing import Tracing
 
 CONNECT_TIMEOUT_S = 60
 
@@ -52,14 +52,14 @@ class BareDatabase(Database):
 class BareRunner:
     """Runs operations without instrumentation."""
 
-    def __init__(self, settings: Settings, *, service: str) -> None:
+    def __init__(self, settings: Settings, *, service: str, tracing: Tracing) -> None:
         self._settings = settings
         self._service = service
         self.instance = uuid4()
         self._database = BareDatabase(settings, service=service)
         self._random = random.Random(settings.workload_random_seed)
         self._reference = Reference(self._database, self._random)
-        self._tracing = tracing.start(settings, service)
+        self._tracing = tracing
 
     def run(self, operation: Operation) -> Result:
         """Execute one operation; an error of the database is a result, too."""

@@ -105,7 +105,9 @@ class Worker:
         }
 
     def _bare(self) -> Mapping[str, BareRunner]:
-        return dict.fromkeys(SERVICES, BareRunner(self._settings, service=SERVICE))
+        return dict.fromkeys(
+            SERVICES, BareRunner(self._settings, service=SERVICE, tracing=self._tracing)
+        )
 
     def do(self, job: Job) -> Done:
         """Do one job."""

@@ -105,13 +105,13 @@ def run(settings: LabSettings, plan: Plan, watch: Watch) -> list[Row]:
             addresses[PGBOUNCER] = _address(own, pooler.port, prepared=pooler.prepared)
             watch.programs["pgbouncer"] = pooler.version
         cells = planned(plan.drivers, plan.routes)
-        port = stack.enter_context(sink())
+        receiver = stack.enter_context(sink())
         started = stack.enter_context(
             workers(
                 cells,
                 {route: addresses[route] for route in plan.routes},
                 packages=packages,
-                spans_to=f"http://127.0.0.1:{port}",
+                spans_to=f"http://127.0.0.1:{receiver.port}",
             )
         )
         return measure(
