@@ -220,7 +220,8 @@ class Collector:
         if reason := refusal(text, size=self._text_size):
             return event(error=reason)
         try:
-            ((document,),) = _query(connection, "explain", {"statement": text})
+            # The function's own settings would leave transaction_read_only as set by the session.
+            ((document,),) = _query(connection, "explain", {"statement": text}, roll_back=True)
             return event(definition=msgspec.json.encode(document).decode())
         except DatabaseError as error:
             if error.sqlstate is None:
@@ -233,6 +234,12 @@ class Collector:
         return events.Common(host=self.host, at_ms=at_ms, service=self.service, tags=self.tags)
 
 
-def _query(connection: Connection, query: str, parameters: Parameters | None = None) -> list[Row]:
-    with read_only(connection, statement_timeout_s=STATEMENT_TIMEOUT_S):
+def _query(
+    connection: Connection,
+    query: str,
+    parameters: Parameters | None = None,
+    *,
+    roll_back: bool = False,
+) -> list[Row]:
+    with read_only(connection, statement_timeout_s=STATEMENT_TIMEOUT_S, roll_back=roll_back):
         return rows(connection, QUERIES[query], parameters)
