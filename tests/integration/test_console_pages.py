@@ -256,6 +256,19 @@ def test_pages_pause_ids_are_copied_and_a_wrong_parameter_is_reported(reader: Vi
     assert reader.complaints == []
 
 
+def test_a_table_is_sorted_by_the_column_that_is_clicked_and_turned_by_a_second_click(
+    reader: Visit,
+) -> None:
+    """The first click puts the largest first; the heading has the order for screen readers."""
+    reader.open("/queries")
+    heading = reader.page.locator(".sortable thead th").nth(1)
+    for order in ("descending", "ascending"):
+        heading.click()
+        assert heading.get_attribute("aria-sort") == order
+    heading.press("Enter")
+    assert heading.get_attribute("aria-sort") == "descending"
+
+
 def test_a_chart_can_be_read_by_keyboard(reader: Visit) -> None:
     """With the load's chart in focus the arrows show the values of one moment after another."""
     reader.open("/")
