@@ -1,7 +1,7 @@
-"""A reporter that keeps what it is told."""
+"""A reporter that records waits and ends of steps."""
 
 
-class Told:
+class RecordedReporter:
     """Waits, and how each step ended."""
 
     def __init__(self) -> None:
@@ -9,7 +9,7 @@ class Told:
         self.ends: list[str] = []
 
     def begin(self, step: str, detail: str = "") -> None:
-        """Nothing of it is kept."""
+        """Not recorded."""
 
     def wait(self, detail: str) -> None:
         """What is waited for."""

@@ -21,7 +21,7 @@ from lab.foundation.paths import Paths
 from lab.foundation.readiness import await_state
 from lab.foundation.settings import ROOT
 from tests.fix_lab import Lab
-from tests.fix_reporter import Told
+from tests.fix_reporter import RecordedReporter
 
 pytestmark = pytest.mark.acceptance
 
@@ -71,7 +71,7 @@ def test_a_fault_is_proven_and_nothing_of_it_is_left(lab: Lab, name: str) -> Non
         DRILLS[name],
         lab.settings,
         options=Options(duration_s=DURATION_S, verify=False),
-        reporter=Told(),
+        reporter=RecordedReporter(),
     )
     assert done.proven_ns is not None, done.proof
     assert done.held, done.proof

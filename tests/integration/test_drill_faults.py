@@ -21,7 +21,7 @@ from lab.foundation.outcome import Outcome
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from tests.fix_postgres import Database
-from tests.fix_reporter import Told
+from tests.fix_reporter import RecordedReporter
 from tests.fix_workload import Wire, Wired, ask, one
 
 # What a cluster of tests has no size, no services or no supervisor for: in the acceptance tests only.
@@ -46,7 +46,7 @@ def test_a_fault_is_proven_held_and_healed(
 
 
 def assert_runs(seeded: Database, settings: LabSettings, name: str) -> None:
-    drill, reporter = catalogue.find(name), Told()
+    drill, reporter = catalogue.find(name), RecordedReporter()
     place = DrillFiles(Paths.of(settings))
     with seeded.connect(Role.LAB) as bystander:
         [[pid]] = rows(bystander, "SELECT pg_backend_pid()")
@@ -71,7 +71,7 @@ def test_the_intensity_multiplies_a_drills_sessions(
     """At three times the intensity six sessions roll back, where the drill as designed has two."""
     drill = catalogue.find("rollback-storm")
     options = Options(duration_s=4.5, intensity=3.0, verify=False)
-    done = run(drill, settings, options=options, reporter=Told())
+    done = run(drill, settings, options=options, reporter=RecordedReporter())
     assert len(done.pids) == 6
     assert done.intensity == 3.0
     assert one(seeded, OWN, APPLICATION) == 0

@@ -20,7 +20,7 @@ from lab.drills.scene import Scene
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from tests.fix_postgres import Database
-from tests.fix_reporter import Told
+from tests.fix_reporter import RecordedReporter
 
 FILES = frozenset(module.__file__ for module in (healing, interruption, runner, running))
 
@@ -76,7 +76,12 @@ def test_a_drill_is_healed_at_whatever_line_it_is_interrupted(settings: LabSetti
         fault = Fault()
         try:
             with signals_at_line(number) as places:
-                run(fault.drill, settings, options=Options(verify=False), reporter=Told())
+                run(
+                    fault.drill,
+                    settings,
+                    options=Options(verify=False),
+                    reporter=RecordedReporter(),
+                )
         except KeyboardInterrupt:
             interrupted += 1
         else:
@@ -104,7 +109,7 @@ def test_a_second_signal_does_not_end_the_heal(settings: LabSettings) -> None:
     object.__setattr__(fault.drill, "prove", lambda _: signal.raise_signal(signal.SIGTERM))
     before = [signal.getsignal(number) for number in signals]
     with pytest.raises(KeyboardInterrupt):
-        run(fault.drill, settings, options=Options(verify=False), reporter=Told())
+        run(fault.drill, settings, options=Options(verify=False), reporter=RecordedReporter())
     assert held == ["healed"]
     assert not fault.is_there
     assert [signal.getsignal(number) for number in signals] == before

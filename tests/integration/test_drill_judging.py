@@ -30,7 +30,7 @@ from lab.telemetry.store import ActivitySample, Bounds, LogPosition, Record, Sou
 from tests import evidence
 from tests.fix_postgres import Database, free_port
 from tests.fix_prometheus import exporter_command, running_exporter, running_prometheus
-from tests.fix_reporter import Told
+from tests.fix_reporter import RecordedReporter
 from tests.fix_store import HOUR_NS, Tally
 
 IDLE = DRILLS["idle-in-transaction"]
@@ -271,7 +271,7 @@ def test_an_assessment_waits_for_late_evidence_and_is_kept(
     monkeypatch.setattr(assessment, "ARRIVES_NS", NS)
     begin_ns = clock.now_ns() - 60 * NS
     kept.add(*looks(begin_ns, *range(5, 90, 10)), idle_session(begin_ns + 30 * NS))
-    reporter = Told()
+    reporter = RecordedReporter()
     run = run_of(begin_ns)
     found = assessment.assess(IDLE, run, kept.settings, reporter)
     assert clock.now_ns() >= run.healed_ns + 2 * NS
@@ -318,7 +318,7 @@ class Idling(Lively):
         return [idle_session(now_ns, pid=8)]
 
 
-class Watching(Told):
+class Watching(RecordedReporter):
     """Feeds the store while a watch waits."""
 
     def __init__(self, feed: Callable[[str], None]) -> None:
@@ -371,7 +371,7 @@ def test_a_watch_waits_until_the_last_drill_is_forgotten(kept: Kept) -> None:
     healed_ns = Journal(DrillFiles(Paths.of(kept.settings)).journal).write(
         "abc", IDLE.name, Step.HEALED
     )
-    found = quiet.watch(kept.settings, for_s=1.0, reporter=Told())
+    found = quiet.watch(kept.settings, for_s=1.0, reporter=RecordedReporter())
     assert found.since_ns >= healed_ns + 3 * NS
     assert (found.stretches, found.outcome) == (1, Outcome.UNKNOWN)
     assert found.unheard.keys() == set(Observer)
@@ -383,4 +383,4 @@ def test_no_watch_while_a_drill_runs(kept: Kept) -> None:
         DrillFiles(Paths.of(kept.settings)).locked(),
         pytest.raises(LockedError),
     ):
-        quiet.watch(kept.settings, for_s=60.0, reporter=Told())
+        quiet.watch(kept.settings, for_s=60.0, reporter=RecordedReporter())

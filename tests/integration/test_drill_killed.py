@@ -18,7 +18,7 @@ from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.stack.up_options import public, secrets
 from tests.fix_postgres import Database
-from tests.fix_reporter import Told
+from tests.fix_reporter import RecordedReporter
 from tests.fix_workload import ask
 
 DEADLINE_SECONDS = 280
@@ -72,11 +72,11 @@ def test_a_damaged_memo_is_set_aside_and_the_journal_knows_what_to_heal(
     place = DrillFiles(Paths.of(settings))
     damaged = settings.lab_state_dir / "drills" / "running.json"
     damaged.write_bytes(content)
-    command(settings, Told())  # type: ignore[operator]
+    command(settings, RecordedReporter())  # type: ignore[operator]
     assert ask(database, INDEX) == [(1,)]
     assert place.read() is None
     assert damaged.with_name("running.json.damaged").read_bytes() == content
-    reported = Told()
+    reported = RecordedReporter()
     heal_abandoned(settings, reported)
     assert reported.ends == []
 
@@ -99,7 +99,7 @@ def test_a_recycled_pid_is_neither_signalled_nor_taken_for_the_runner(
             place.write(running)
             with place.locked():  # a further command is at work, which keeps the lock
                 assert running.runner() is None
-            ended = stop(settings, Told())
+            ended = stop(settings, RecordedReporter())
             assert ended == running
             assert bystander.poll() is None
         finally:
@@ -125,6 +125,6 @@ def test_a_runner_that_dies_of_the_signal_is_healed_by_who_sent_it(
                 began_ns=1,
             )
         )
-        stop(settings, Told())
+        stop(settings, RecordedReporter())
         assert runner.wait(60) != 0
     assert ask(database, INDEX) == [(1,)]

@@ -16,7 +16,7 @@ from lab.foundation.paths import Paths
 from lab.foundation.readiness import NotReadyError, await_state
 from lab.foundation.settings import ROOT, LabSettings
 from tests.fix_postgres import Database
-from tests.fix_reporter import Told
+from tests.fix_reporter import RecordedReporter
 from tests.fix_workload import environment_of
 
 WITHIN_S = 60.0
@@ -28,7 +28,7 @@ from lab.terminal.interruption import interruptible
 from lab.drills.drill import Drill, Proof
 from lab.drills.runner import Options, run
 from lab.foundation.settings import LabSettings
-from tests.fix_reporter import Told
+from tests.fix_reporter import RecordedReporter
 
 folder = Path(sys.argv[1])
 
@@ -42,7 +42,7 @@ drill = Drill(
     prove=lambda scene: Proof(holds=True, says="it is there"), heal=heal, duration_s=600, runbook="",
 )
 with interruptible():
-    run(drill, LabSettings.load(), options=Options(verify=False), reporter=Told())
+    run(drill, LabSettings.load(), options=Options(verify=False), reporter=RecordedReporter())
 """
 
 
@@ -74,7 +74,7 @@ def running(settings: LabSettings, folder: Path) -> Iterator["subprocess.Popen[b
 
 def test_stop_returns_when_the_runner_has_healed(settings: LabSettings, tmp_path: Path) -> None:
     """The runner gets the signal at once; until the heal is over `stop` waits, and keeps the record."""
-    place, reporter = DrillFiles(Paths.of(settings)), Told()
+    place, reporter = DrillFiles(Paths.of(settings)), RecordedReporter()
     ended: list[object] = []
     with running(settings, tmp_path) as process:
         stopping = threading.Thread(target=lambda: ended.append(stop(settings, reporter)))
@@ -107,12 +107,12 @@ def test_stop_gives_up_on_a_runner_that_does_not_end(
     monkeypatch.setattr("lab.drills.stopping.HEALS_WITHIN_S", 1.0)
     with running(settings, tmp_path):
         with pytest.raises(NotReadyError, match="deadlocks is healed"):
-            stop(settings, Told())
+            stop(settings, RecordedReporter())
         assert DrillFiles(Paths.of(settings)).read() is not None
 
 
 def test_stop_of_nothing(settings: LabSettings) -> None:
     """Where no drill has run, there is nothing to stop, which is no error."""
-    reporter = Told()
+    reporter = RecordedReporter()
     assert stop(settings, reporter) is None
     assert (reporter.waits, reporter.ends) == ([], [])

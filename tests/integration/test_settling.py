@@ -19,7 +19,7 @@ from lab.telemetry.store import Bounds, Writer
 from tests import evidence
 from tests.fix_postgres import free_port
 from tests.fix_prometheus import Prometheus, running_prometheus
-from tests.fix_reporter import Told
+from tests.fix_reporter import RecordedReporter
 from tests.fix_store import HOUR_NS, Tally
 
 DOWN = 'ALERTS{alertname="ServiceDown"}'
@@ -64,7 +64,7 @@ def alarmed(settings: LabSettings) -> Iterator[tuple[LabSettings, Prometheus]]:
 
 def test_the_next_drill_waits_until_its_alerts_are_silent(settings: LabSettings) -> None:
     """ServiceDown, of service-stopped, is waited for, until a scrape of the service succeeds."""
-    reported = Told()
+    reported = RecordedReporter()
     with alarmed(settings) as (found, prometheus):
         waiting = Thread(
             target=settling.settle, args=(LONG_AGO, DRILLS["service-stopped"], found, reported)
@@ -88,7 +88,7 @@ def test_the_next_drill_waits_until_its_alerts_are_silent(settings: LabSettings)
 
 def test_a_drill_without_that_alert_does_not_wait_for_it(settings: LabSettings) -> None:
     """Slow-query has no alert, deadlocks another one."""
-    reported = Told()
+    reported = RecordedReporter()
     with alarmed(settings) as (found, _):
         for name in ("slow-query", "deadlocks"):
             settling.settle(LONG_AGO, DRILLS[name], found, reported)
@@ -102,7 +102,7 @@ def test_an_alert_that_does_not_fall_silent_is_told_and_left(
 ) -> None:
     """As is a Prometheus that does not answer: the drill continues, its verdict will be unknown."""
     monkeypatch.setattr(settling, "RESOLVES_WITHIN_S", 0.2)
-    reported = Told()
+    reported = RecordedReporter()
     with alarmed(settings) as (found, _):
         settling.settle(LONG_AGO, DRILLS["service-stopped"], found, reported)
     settling.settle(LONG_AGO, DRILLS["service-stopped"], settings, reported)

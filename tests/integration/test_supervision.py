@@ -23,7 +23,7 @@ from lab.stack.native.supervision import Supervisor
 from lab.stack.status import State
 from lab.stack.up_options import UpOptions
 from tests.fix_postgres import free_port, settings_for
-from tests.fix_reporter import Told
+from tests.fix_reporter import RecordedReporter
 
 PROMETHEUS = COMPONENTS["prometheus"]
 EXPORTER = COMPONENTS["postgres_exporter"]
@@ -79,7 +79,7 @@ def supervised(tmp_path: Path) -> Iterator[Supervised]:
     try:
         yield Supervised(supervisor=supervisor, settings=settings, paths=paths)
     finally:
-        stopping.stop(paths, supervisor, Told())
+        stopping.stop(paths, supervisor, RecordedReporter())
         shutil.rmtree(state)
 
 
@@ -107,11 +107,11 @@ def test_stopping_leaves_no_process_and_no_trace(supervised: Supervised) -> None
     supervised.start_prometheus()
     family = records.descendants(psutil.Process(supervised.supervisor.pid()))
     assert len(family) == 2
-    assert stopping.stop(supervised.paths, supervised.supervisor, Told())
+    assert stopping.stop(supervised.paths, supervised.supervisor, RecordedReporter())
     assert not any(process.is_running() for process in family)
     left = {path.name for path in supervised.paths.state.iterdir()}
     assert left == {"logs", "prometheus", "state.json"}
-    assert not stopping.stop(supervised.paths, supervised.supervisor, Told())
+    assert not stopping.stop(supervised.paths, supervised.supervisor, RecordedReporter())
 
 
 def test_what_a_killed_supervisord_left_behind_is_ended(supervised: Supervised) -> None:
@@ -124,7 +124,7 @@ def test_what_a_killed_supervisord_left_behind_is_ended(supervised: Supervised) 
         within_s=60,
     )
     assert psutil.pid_exists(orphan)
-    assert stopping.stop(supervised.paths, supervised.supervisor, Told())
+    assert stopping.stop(supervised.paths, supervised.supervisor, RecordedReporter())
     assert not psutil.pid_exists(orphan)
 
 
@@ -134,7 +134,7 @@ def test_a_frozen_supervisord_does_not_hold_up_its_stop(supervised: Supervised) 
     family = records.descendants(psutil.Process(supervised.supervisor.pid()))
     os.kill(supervised.supervisor.pid(), signal.SIGSTOP)
     assert not supervised.supervisor.answers()
-    assert stopping.stop(supervised.paths, supervised.supervisor, Told())
+    assert stopping.stop(supervised.paths, supervised.supervisor, RecordedReporter())
     assert not any(process.is_running() for process in family)
 
 
@@ -149,7 +149,7 @@ def test_what_does_not_obey_is_killed(
         raise NotReadyError("Waited 35 s until prometheus has stopped; last seen: it still runs")
 
     monkeypatch.setattr(Supervisor, "stop_components", refuse)
-    reporter = Told()
+    reporter = RecordedReporter()
     assert stopping.stop(supervised.paths, supervised.supervisor, reporter)
     assert not any(process.is_running() for process in family)
     monkeypatch.undo()

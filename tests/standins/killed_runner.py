@@ -22,7 +22,7 @@ from lab.drills.runner import Options, run
 from lab.drills.scene import Scene
 from lab.foundation.settings import LabSettings
 from tests.fix_disk import Disk
-from tests.fix_reporter import Told
+from tests.fix_reporter import RecordedReporter
 
 CALLS = ("open", "write", "fsync", "replace", "unlink", "mkdir")
 INDEX = "SELECT count(*) FROM pg_indexes WHERE indexname = 'credit_proposals_customer'"
@@ -46,7 +46,7 @@ def main(directory: Path, base: LabSettings) -> None:
                 shutil.rmtree(state)
                 lost.rename(state)
             gone = _indexes(settings) == 0
-            heal_abandoned(settings, Told())
+            heal_abandoned(settings, RecordedReporter())
             seen = {"step": step, "power_loss": power_loss, "gone": gone}
             print(json.dumps({**seen, "healed": _indexes(settings) == 1}), flush=True)
 
@@ -85,7 +85,12 @@ def _run(settings: LabSettings, step: int, *, power_loss: bool) -> NoReturn:
         setattr(os, name, kill_before(call))
     # Before each statement as well: what is on disk then must suffice to take it back.
     Scene.act = kill_before(Scene.act)  # type: ignore[method-assign]
-    run(UNPROVEN, settings, options=Options(duration_s=0.0, verify=False), reporter=Told())
+    run(
+        UNPROVEN,
+        settings,
+        options=Options(duration_s=0.0, verify=False),
+        reporter=RecordedReporter(),
+    )
     os._exit(0)
 
 

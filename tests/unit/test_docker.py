@@ -19,7 +19,7 @@ from lab.stack.docker.examination import datadog_mode, examine
 from lab.stack.ports import PortTakenError
 from lab.stack.status import State
 from lab.stack.up_options import UpOptions
-from tests.fix_reporter import Told
+from tests.fix_reporter import RecordedReporter
 
 SERVICES = ["postgres", "seed", "proposals", "risk", "datadog-agent", "postgres-exporter"]
 
@@ -27,7 +27,9 @@ SERVICES = ["postgres", "seed", "proposals", "risk", "datadog-agent", "postgres-
 def up(settings: LabSettings, options: UpOptions) -> None:
     """Start the lab in containers."""
     backend = DockerBackend(settings=settings)
-    backend.up(options, reporter=Told(), seed=lambda *_: pytest.fail("the containers seed"))
+    backend.up(
+        options, reporter=RecordedReporter(), seed=lambda *_: pytest.fail("the containers seed")
+    )
 
 
 def row(service: str, **facts: Any) -> Container:
@@ -229,7 +231,7 @@ def test_down_asks_for_the_volumes_only_when_the_data_are_to_go(
     asked: list[Sequence[str]] = []
     monkeypatch.setattr(compose, "require_engine", lambda: None)
     monkeypatch.setattr(compose, "follow", lambda *arguments, **_: asked.append(arguments))
-    assert not DockerBackend(settings=settings).down(wipe=False, reporter=Told())
+    assert not DockerBackend(settings=settings).down(wipe=False, reporter=RecordedReporter())
     reported.append(row("postgres"))
-    assert DockerBackend(settings=settings).down(wipe=True, reporter=Told())
+    assert DockerBackend(settings=settings).down(wipe=True, reporter=RecordedReporter())
     assert asked == [("down",), ("down", "--volumes")]

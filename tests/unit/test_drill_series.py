@@ -9,7 +9,7 @@ from lab.drills.assessment import Assessment
 from lab.drills.catalogue import DRILLS
 from lab.drills.drill import Drill
 from lab.foundation.errors import DatabaseUnreachableError, LabError
-from tests.fix_reporter import Told
+from tests.fix_reporter import RecordedReporter
 from tests.unit.test_drills import assessment
 
 CHOSEN = list(DRILLS.values())[:7]
@@ -29,10 +29,10 @@ def failing(*names: str) -> Callable[[Drill], Assessment]:
 
 def follow(
     run: Callable[[Drill], Assessment],
-) -> tuple[series.DrillSeries, list[tuple[str, int]], Told]:
+) -> tuple[series.DrillSeries, list[tuple[str, int]], RecordedReporter]:
     """Return the result of the seven, the waits with their start, and what was reported."""
     waits: list[tuple[str, int]] = []
-    told = Told()
+    told = RecordedReporter()
     found = series.follow(
         CHOSEN,
         run=run,

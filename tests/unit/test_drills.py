@@ -32,7 +32,7 @@ from lab.judge.verdicts import AlertTimes, Depth, Verdict
 from lab.stack.native.records import Record
 from tests.fix_datadog import DatadogAccount
 from tests.fix_postgres import settings_for
-from tests.fix_reporter import Told
+from tests.fix_reporter import RecordedReporter
 
 RUNNING = Running(run="abc", drill="deadlocks", intensity=1.0, pid=1, began_ns=5)
 
@@ -169,10 +169,10 @@ def test_whether_a_drill_runs_is_read_without_a_lock(
         raise AssertionError("it takes the lock")
 
     monkeypatch.setattr(DrillFiles, "locked", locked)
-    heal_abandoned(settings, Told())
+    heal_abandoned(settings, RecordedReporter())
     place.forget()
-    heal_abandoned(settings, Told())
-    assert stop(settings, Told()) is None
+    heal_abandoned(settings, RecordedReporter())
+    assert stop(settings, RecordedReporter()) is None
     assert not (tmp_path / "drills" / "lock").exists()
 
 

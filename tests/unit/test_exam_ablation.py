@@ -23,7 +23,7 @@ from lab.foundation.settings import LabSettings
 from lab.foundation.timestamps import NS_PER_S
 from tests.exam_logs import START_NS, unanswered
 from tests.exam_records import begin
-from tests.fix_reporter import Told
+from tests.fix_reporter import RecordedReporter
 
 METRICS = ("statement", "service", "queryid", "role", "calls", "rows", "ms", "ms per call",
            "blocks read", "temp blocks", "WAL bytes")  # fmt: skip
@@ -269,7 +269,9 @@ def test_a_void_exam_is_a_void_trial_and_the_experiment_continues(
         player="scripted",
         selections=((Door.DATADOG,), (Door.LOG,)),
     )
-    found = summarized(list(ablation.run(design, settings, Told())), seed=15, player="scripted")
+    found = summarized(
+        list(ablation.run(design, settings, RecordedReporter())), seed=15, player="scripted"
+    )
     assert [(trial.item, trial.solved) for trial in found.trials] == [
         (UNPROVEN, False), (UNPROVEN, False), (LOCKS, True), (LOCKS, False)
     ]  # fmt: skip

@@ -14,7 +14,7 @@ from lab.exam.session import Options
 from lab.foundation import clock, statefile
 from lab.foundation.settings import LabSettings
 from tests.exam_records import EXAM, begin
-from tests.fix_reporter import Told
+from tests.fix_reporter import RecordedReporter
 
 
 @pytest.fixture
@@ -28,10 +28,10 @@ ANSWER = Answer(findings=(Finding(kind="burst"),))
 
 def test_without_an_exam_there_is_nothing_to_answer_or_to_stop(settings: LabSettings) -> None:
     with pytest.raises(ExamError, match="No exam is running"):
-        session.answer(settings, ANSWER, Told())
+        session.answer(settings, ANSWER, RecordedReporter())
     with pytest.raises(ExamError, match="No exam is running"):
         session.hint(settings)
-    assert session.stop(settings, Told()) is None
+    assert session.stop(settings, RecordedReporter()) is None
     assert session.results(settings) == []
 
 
@@ -40,13 +40,13 @@ def test_an_answer_before_the_clock_and_after_the_deadline_is_refused(
 ) -> None:
     begin(settings, Door.LOG, state=State.PREPARING)
     with pytest.raises(ExamError, match="has not started"):
-        session.answer(settings, ANSWER, Told())
+        session.answer(settings, ANSWER, RecordedReporter())
     place = begin(settings, Door.LOG, state=State.RUNNING, left_ns=-1)
     with pytest.raises(ExamError, match="the answer does not count"):
-        session.answer(settings, ANSWER, Told())
+        session.answer(settings, ANSWER, RecordedReporter())
     begin(settings, Door.LOG, state=State.OVER)
     with pytest.raises(ExamError, match=f"{EXAM} is over"):
-        session.answer(settings, ANSWER, Told())
+        session.answer(settings, ANSWER, RecordedReporter())
     assert not place.files(EXAM).answer.exists()
 
 
@@ -60,7 +60,7 @@ def test_ctrl_c_after_the_answer_keeps_it_and_names_its_result(
 
     place = begin(settings, Door.LOG, state=State.RUNNING)
     monkeypatch.setattr(session, "await_state", interrupted)
-    told = Told()
+    told = RecordedReporter()
     with pytest.raises(KeyboardInterrupt):
         session.answer(settings, ANSWER, told)
     assert ending.submitted(place.files(EXAM))
@@ -72,7 +72,7 @@ def test_only_the_first_answer_counts(settings: LabSettings) -> None:
     first = ending.Submitted(at_ns=clock.now_ns(), answer=ANSWER)
     statefile.write_json(place.files(EXAM).answer, first)
     with pytest.raises(ExamError, match="only the first counts"):
-        session.answer(settings, ANSWER, Told())
+        session.answer(settings, ANSWER, RecordedReporter())
     assert ending.submitted(place.files(EXAM)) == first
 
 
@@ -97,7 +97,7 @@ def test_hints_are_counted_and_end(settings: LabSettings) -> None:
 def test_a_second_exam_is_refused(settings: LabSettings) -> None:
     begin(settings, Door.LOG, state=State.RUNNING)
     with pytest.raises(ExamError, match=f"Exam {EXAM} is running"):
-        session.start(settings, Options(), Told())
+        session.start(settings, Options(), RecordedReporter())
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_options_out_of_range_are_refused(
     settings: LabSettings, options: Options, message: str
 ) -> None:
     with pytest.raises(ExamError, match=message):
-        session.start(settings, options, Told())
+        session.start(settings, options, RecordedReporter())
 
 
 def test_an_exam_whose_process_died_is_void_with_its_reason(settings: LabSettings) -> None:

@@ -31,7 +31,7 @@ from lab.stack.status import State
 from lab.verify import quiescence
 from lab.verify.report import Report, compare, unknown
 from tests.fix_postgres import free_port, settings_for
-from tests.fix_reporter import Told
+from tests.fix_reporter import RecordedReporter
 from tests.unit.test_drills import assessment
 
 GOOD = compare("balances", expected=0, actual=0)
@@ -107,7 +107,7 @@ def test_the_runner_reports_matching_totals_only_when_they_were_compared(
 ) -> None:
     """Report, journal, page, run and JSON all have the same three values."""
     monkeypatch.setattr(verify, "run", verifies)
-    reported, place = Told(), DrillFiles(Paths.of(settings))
+    reported, place = RecordedReporter(), DrillFiles(Paths.of(settings))
     done = runner._verified(assessment().run, settings, place, reported)
     assert done.outcome is outcome
     assert reported.ends[0].startswith(f"verify {says}")
