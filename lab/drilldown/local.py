@@ -175,7 +175,7 @@ class Drilldown:
         With `advise`, PostgreSQL plans it with hypothetical indexes.
 
         Raises:
-            NotFoundError: when the store has none, with the most similar name that it has.
+            NotFoundError: when neither the store nor workload/sql/ has it, with the most similar name.
         """
         end = until or clock.now()
         begin = since or end - HOUR

@@ -46,6 +46,21 @@ SELECT key, queryid, signature, name, owner, text FROM statements
 WHERE key = :key OR (name = :key AND text NOT LIKE 'EXPLAIN%')
 ORDER BY seen_ns DESC LIMIT 100
 
+-- name: mentioned
+-- A statement by the rows that have its queryid or signature, without its text.
+SELECT :key, :queryid, NULL, max(statement), NULL, '' FROM (
+    SELECT statement FROM executions WHERE queryid = :queryid
+    UNION SELECT statement FROM plans WHERE queryid = :queryid
+    UNION SELECT statement FROM activity WHERE queryid = :queryid
+    UNION SELECT NULL FROM query_metrics WHERE queryid = :queryid
+) WHERE :queryid IS NOT NULL HAVING count(*) > 0
+UNION ALL
+SELECT :key, NULL, :key, max(statement), NULL, '' FROM (
+    SELECT statement FROM plans WHERE signature = :key AND queryid IS NULL
+    UNION SELECT statement FROM activity WHERE signature = :key AND queryid IS NULL
+    UNION SELECT NULL FROM query_metrics WHERE signature = :key AND queryid IS NULL
+) WHERE :queryid IS NULL HAVING count(*) > 0
+
 -- name: callers
 -- Services of which an execution of the statement was seen.
 SELECT service FROM executions WHERE queryid IN (SELECT value FROM json_each(:queryids)) AND at_ns >= :since

@@ -7,13 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from lab.clients.prometheus import Prometheus, PrometheusError
-from lab.drilldown.errors import NotFoundError
+from lab.drilldown.identity import NO_TEXT, identify
 from lab.drilldown.index_advice import IndexAdvice
 from lab.drilldown.plan_history import PlanPeriod, TableTouched, periods, tables_touched
-from lab.drilldown.queries import APPLICATION, SQL, QuerySummary, queryids_of, signatures_of, top
+from lab.drilldown.queries import APPLICATION, SQL, QuerySummary, top
 from lab.drilldown.sampling import sampled_away
 from lab.drilldown.series import StatementSeries, series
-from lab.foundation.suggestions import unknown
 from lab.foundation.timestamps import moment, ms, nanoseconds
 from lab.telemetry.store import Reader
 
@@ -43,7 +42,7 @@ class Query:
     Attributes:
         key: the queryid, signature or name of the request.
         queryids: as decimal text; one, unless the key is a name with several.
-        text: normalized, with the line breaks of its source.
+        text: normalized, with the line breaks of its source; empty before it has arrived.
         services: of which executions were seen.
         totals: its query metrics in the window, one entry for each queryid; empty when DBM received none.
         advice: indexes that would make it cheaper, by hypothetical plans; None when it was not requested.
@@ -79,27 +78,19 @@ def query(
     """Return a statement by its queryid, by DBM's signature or by its name in workload/sql/.
 
     Raises:
-        NotFoundError: when the store has none, with the most similar name that it has.
+        NotFoundError: when neither the store nor workload/sql/ has it, with the most similar name.
     """
-    found = reader.rows(SQL["identity"], {"key": key})
-    if not found:
-        raise _not_found(reader, key)
-    _, _, _, name, owner, text = found[0]
-    signatures = {row[2] for row in found if row[2] is not None}
-    queryids = sorted(
-        {row[1] for row in found if row[1] is not None} | queryids_of(reader, signatures)
-    )
-    keys = {row[0] for row in found} | set(map(str, queryids))
+    one = identify(reader, key)
     window = {
-        "queryids": json.dumps(queryids),
-        "signatures": json.dumps(sorted(signatures | signatures_of(reader, queryids))),
+        "queryids": json.dumps(one.queryids),
+        "signatures": json.dumps(sorted(one.signatures)),
         "since": nanoseconds(since),
         "until": nanoseconds(until),
     }
     totals = top(reader, since=since, until=until, role=role, limit=MAX_PLANS)
     plans = reader.rows(SQL["plans"], {**window, "limit": MAX_PLANS})
     slowest = reader.rows(SQL["slowest"], {**window, "limit": MAX_SLOWEST})
-    absent: dict[str, str] = {}
+    absent: dict[str, str] = {} if one.text else {"text": NO_TEXT}
     ratios: Mapping[str, float] = {}
     try:
         ratios = {s.labels["table"]: s.value for s in prometheus.now(HIT_RATIO)}
@@ -113,34 +104,20 @@ def query(
         absent["plans"] = "no plan was logged or sampled in this window"
     return Query(
         key=key,
-        queryids=tuple(map(str, queryids)),
-        statement=name,
-        owner=owner,
-        text=text,
+        queryids=tuple(map(str, one.queryids)),
+        statement=one.name,
+        owner=one.owner,
+        text=one.text,
         services=tuple(row[0] for row in reader.rows(SQL["callers"], window) if row[0]),
         since=since,
         until=until,
-        totals=tuple(summary for summary in totals if summary.key in keys),
+        totals=tuple(summary for summary in totals if summary.key in one.keys),
         plans=periods(reader, plans),
         slowest=tuple(_slow(row) for row in slowest),
         tables=tuple(tables_touched(reader, plans, ratios)),
-        series=series(reader, prometheus, queryids, since=since, until=until, role=role),
+        series=series(reader, prometheus, one.queryids, since=since, until=until, role=role),
         absent=absent,
     )
-
-
-def _not_found(reader: Reader, key: str) -> NotFoundError:
-    sql = "SELECT DISTINCT name FROM statements WHERE name IS NOT NULL ORDER BY 1"
-    names = [name for (name,) in reader.rows(sql)]
-    if not names:
-        return NotFoundError(
-            "The store has no statement yet. `./creditlab status` shows whether DBM events arrive."
-        )
-    if key.lstrip("-").isdecimal():
-        return NotFoundError(
-            f"The store has no queryid {key}. `./creditlab queries` lists the statements that it has."
-        )
-    return NotFoundError(unknown("statement", key, names))
 
 
 def _slow(row: tuple[Any, ...]) -> SlowExecution:

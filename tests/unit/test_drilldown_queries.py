@@ -8,6 +8,7 @@ import pytest
 
 from lab.clients.prometheus import Prometheus
 from lab.drilldown import By, NotFoundError
+from lab.drilldown.identity import NO_TEXT
 from lab.drilldown.queries import QuerySummary, top
 from lab.drilldown.query import Query, query
 from lab.drilldown.series import Counted, Point, _compared
@@ -133,13 +134,54 @@ def test_a_name_may_have_several_queryids_and_no_explain(store: Store) -> None:
 
 
 def test_an_unknown_statement_is_answered_with_the_nearest(store: Store) -> None:
-    with pytest.raises(NotFoundError, match="has no statement yet"):
-        ask(store, "anything")
-    store.writer.commit([of.known()], timeout_s=60)
-    with pytest.raises(NotFoundError, match="did you mean risk_distribution"):
-        ask(store, "risk_distributoin")
-    with pytest.raises(NotFoundError, match="has no queryid -7"):
-        ask(store, "-7")
+    with pytest.raises(NotFoundError, match="did you mean customer_by_cpf"):
+        ask(store, "customer_by_cfp")
+    store.writer.commit([of.known(name="of_a_drill")], timeout_s=60)
+    with pytest.raises(NotFoundError, match="did you mean of_a_drill"):
+        ask(store, "of_a_dril")
+    for queryid in ("-7", "9" * 19):
+        with pytest.raises(NotFoundError, match=f"has no queryid {queryid}"):
+            ask(store, queryid)
+
+
+def test_a_statement_of_a_service_is_found_before_any_observer_has_reported_it(
+    store: Store,
+) -> None:
+    """A trace links to it by its name as soon as its span is there."""
+    found = ask(store, "customer_by_cpf")
+    assert (found.queryids, found.owner) == ((), "credit-customers")
+    assert "FROM customers" in found.text
+    assert not found.totals
+    assert not found.plans
+    assert not found.slowest
+    assert {"plans", "slowest"} <= found.absent.keys()
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        of.logged(of.statement(1), ms=150),
+        of.plan(of.statement(1), ms=299),
+        of.sample(of.statement(1), at_ns=START, queryid=of.QUERYID),
+        deltas(of.QUERYID),
+    ],
+    ids=["execution", "plan", "sample", "query metrics"],
+)
+def test_a_queryid_is_found_before_its_text_has_arrived(store: Store, record: Record) -> None:
+    store.writer.commit([record], timeout_s=60)
+    found = ask(store, str(of.QUERYID))
+    assert found.queryids == (str(of.QUERYID),)
+    assert (found.text, found.absent["text"]) == ("", NO_TEXT)
+
+
+def test_a_signature_is_found_before_its_text_has_arrived(store: Store) -> None:
+    """An Agent's samples have a signature instead of a queryid."""
+    signature = "a1b2c3d4e5f60718"
+    store.writer.commit(
+        [of.sample(of.statement(1), at_ns=START, queryid=None, signature=signature)], timeout_s=60
+    )
+    found = ask(store, signature)
+    assert (found.queryids, found.absent["text"]) == ((), NO_TEXT)
 
 
 def test_both_observers_are_compared_over_the_steps_that_prometheus_has() -> None:

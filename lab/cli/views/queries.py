@@ -71,7 +71,7 @@ def render_one(query: Query, *, activity_s: float = DEFAULT_ACTIVITY_S) -> Rende
             ("  queryid " if query.queryids else "", "dim"),
             ", ".join(query.queryids[:4]),
         ),
-        Padding(Text(query.text, style="cyan"), (0, 0, 0, 2)),
+        Padding(_text(query), (0, 0, 0, 2)),
         Text(),
         *_totals(query),
         *_observers(query.series, activity_s),
@@ -81,6 +81,12 @@ def render_one(query: Query, *, activity_s: float = DEFAULT_ACTIVITY_S) -> Rende
         *_advice(query),
     ]
     return Padding(Group(*parts), (0, 2), expand=False)
+
+
+def _text(query: Query) -> Text:
+    if reason := query.absent.get("text"):
+        return Text(f"{reason}.", style="dim")
+    return Text(query.text, style="cyan")
 
 
 def _totals(query: Query) -> Iterator[RenderableType]:

@@ -153,6 +153,9 @@ class _Receiver:
         return Response(UNKNOWN_ANSWER, media_type="application/json")
 
     def _refused(self, stream: str, error: RejectedError) -> Response:
+        # The decoding's future refers to the error, and the error's frames to the future and to the body: it
+        # would stay in memory until the garbage collector runs.
+        error.__traceback__ = error.__cause__ = error.__context__ = None
         self._telemetry.rejected(stream, error.reason)
         if error.unread_form:
             self._telemetry.unread(error.unread_form)
