@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lab.drilldown.execution import Blocker, PlanSource
 from lab.drilldown.report import ReportedStatement, TraceReport
+from lab.foundation.plural import plural
 
 # A lock wait of this share of the trace is the first thing to report.
 LOCKED_SHARE = 0.3
@@ -60,8 +61,9 @@ def sentence(report: TraceReport) -> str:
         return _elsewhere(report, parts)
     if len(report.statements) >= MANY and slowest.client_ms < EXPLAINED_SHARE * parts.statements_ms:
         mean_ms = parts.statements_ms / len(report.statements)
+        statements = plural(len(report.statements), "statement")
         return (
-            f"{_count(report)} of {span(mean_ms)} on average took {span(parts.statements_ms)} of"
+            f"{statements} of {span(mean_ms)} on average took {span(parts.statements_ms)} of"
             f" {span(parts.duration_ms)}: the number of round trips is the cause, no single statement."
         )
     return _statement(slowest, parts.duration_ms)
@@ -91,7 +93,7 @@ def holder(blockers: tuple[Blocker, ...]) -> str | None:
 def _elsewhere(report: TraceReport, parts: Shares) -> str:
     """Name the larger part of a trace whose statements are the smaller part."""
     whole = parts.duration_ms
-    begin = f"{_count(report)} took {span(parts.statements_ms)} of {span(whole)}"
+    begin = f"{plural(len(report.statements), 'statement')} took {span(parts.statements_ms)} of {span(whole)}"
     begin += _share(parts.statements_ms, whole)
     if parts.other_ms > parts.application_ms:
         rest = f", {span(parts.application_ms)} are the application's own time"
@@ -124,11 +126,6 @@ def _statement(statement: ReportedStatement, whole_ms: float | None) -> str:
     plan = statement.plan
     worst = f" {plan.worst_node}" if plan.worst_node and plan.source is PlanSource.EXECUTED else ""
     return f"{begin}, on the server {span(server)}.{worst}"
-
-
-def _count(report: TraceReport) -> str:
-    number = len(report.statements)
-    return f"{number:,} statement{'' if number == 1 else 's'}"
 
 
 def _share(part: float, whole: float) -> str:

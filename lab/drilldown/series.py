@@ -19,6 +19,7 @@ from lab.telemetry.store import Reader
 # The exporter's scrape interval, and DBM's.
 STEP_S = 10
 POINTS = 120
+NO_CALL = "no difference: neither observer has a call in the steps that Prometheus has yet"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,7 +46,7 @@ class StatementSeries:
     Attributes:
         step_s: length of a step in seconds.
         prometheus, dbm: of all steps that both have; None when there is none.
-        calls_difference: Prometheus' calls minus DBM's, over those steps.
+        calls_difference: Prometheus' calls minus DBM's, over those steps; None when neither has a call.
         calls_difference_share: the same as a share of Prometheus' calls.
         mean_difference_ms: Prometheus' mean minus DBM's.
         dbm_source: `agent`, or `embedded` for the embedded agent, which is not Datadog's.
@@ -128,7 +129,9 @@ def _compared(
     prometheus = _sum(point.prometheus for point in known) if known else None
     dbm = _sum(point.dbm for point in known) if known and source else None
     calls = mean = share = None
-    if prometheus and dbm:
+    if prometheus and dbm and not (prometheus.calls or dbm.calls):
+        absent = {**absent, "calls_difference": NO_CALL}
+    elif prometheus and dbm:
         calls = prometheus.calls - dbm.calls
         share = round(calls / prometheus.calls, 4) if prometheus.calls else None
         if prometheus.mean_ms is not None and dbm.mean_ms is not None:

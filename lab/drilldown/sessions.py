@@ -13,6 +13,7 @@ from types import MappingProxyType
 from lab.clients.database import Role, Row, connect, dsn, read_only, rows
 from lab.foundation import clock
 from lab.foundation.errors import DatabaseError
+from lab.foundation.plural import plural
 from lab.foundation.settings import LabSettings
 from lab.telemetry import redact
 from workload.statements import parse
@@ -133,7 +134,7 @@ def _root_cause(node: BlockingNode, known: Mapping[int, Session]) -> str:
     waiting = [known[pid] for pid in below if pid in known]
     services = sorted({who for s in waiting if (who := s.service or s.application)})
     longest = max((s.query_age_s or 0.0 for s in waiting), default=0.0)
-    count = f"{len(below)} session{'' if len(below) == 1 else 's'}"
+    count = plural(len(below), "session")
     of = f" of {', '.join(services)}" if services else ""
     return f"{_head(node.pid, known.get(node.pid))} blocks {count}{of}; the longest waits {longest:.1f} s."
 

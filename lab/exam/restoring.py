@@ -17,6 +17,7 @@ from lab.exam.errors import ExamError
 from lab.exam.mechanisms.capacity import STAGING
 from lab.exam.vocabulary import APPLICATIONS, OPERATIONS
 from lab.foundation.errors import LabError
+from lab.foundation.plural import plural
 from lab.foundation.readiness import await_state
 from lab.foundation.settings import LabSettings
 from lab.stack import probes
@@ -132,7 +133,7 @@ def _end_sessions(settings: LabSettings, scene: Scene) -> None:
         if (seen := probes.query(settings)) is not None:
             return seen
         [[count]] = scene.act(Role.SUPERUSER, END, [names])
-        return f"{count} sessions" if count else None
+        return plural(count, "session") if count else None
 
     await_state("the sessions of the exam have ended", left, within_s=ENDS_WITHIN_S)
 

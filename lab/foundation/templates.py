@@ -1,5 +1,7 @@
 """HTML documents from templates beside the modules of a package."""
 
+from lab.foundation.plural import plural
+
 
 def render(package: str, template: str, **values: object) -> str:
     """Render a template of a package; values are escaped, and an undefined one is an error."""
@@ -18,5 +20,6 @@ def render(package: str, template: str, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["plural"] = plural
     document: str = environment.get_template(template).render(values)
     return document

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from importlib import import_module
+from inspect import cleandoc
 from types import MappingProxyType
 from typing import Any
 
@@ -11,6 +12,16 @@ from typer.core import TyperCommand, TyperGroup
 
 # For a command that passes its arguments on to another program.
 PASS_ON = MappingProxyType({"ignore_unknown_options": True, "allow_extra_args": True})
+
+
+def reflowed(docstring: str) -> str:
+    r"""Return a docstring with each paragraph in one line: the width of the terminal breaks it.
+
+    >>> reflowed("Stop the lab.\n\n    Components that do not stop\n    are killed.\n    ")
+    'Stop the lab.\n\nComponents that do not stop are killed.'
+    """
+    paragraphs = cleandoc(docstring).split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 class LazyCommand(TyperCommand):
@@ -38,7 +49,8 @@ class LazyCommand(TyperCommand):
         if isinstance(found, TyperGroup):
             return found
         single = typer.Typer(add_completion=False)
-        single.command(self.name, context_settings=self._settings)(found)
+        text = reflowed(found.__doc__ or "")
+        single.command(self.name, help=text, context_settings=self._settings)(found)
         command: TyperCommand = typer.main.get_command(single)  # type: ignore[assignment]
         return command
 

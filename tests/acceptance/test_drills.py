@@ -162,7 +162,7 @@ def test_both_observers_answer_and_are_near_the_truth(lab: Lab) -> None:
         assert len(cannot) <= 0.08 * len(rows), cannot
     assert len(rows) == len(found["rows"]) >= 60
     assert rows["which session blocks which, now"]["prometheus"]["value"] is None
-    assert rows["work_mem"]["datadog"]["value"] == rows["work_mem"]["truth"]["value"] == 8 * 2**20
+    assert rows["work_mem"]["datadog"]["value"] == rows["work_mem"]["truth"]["value"] == 8.0
     assert {"credit_app", "datadog", "postgres_exporter"} <= {
         cost["role"] for cost in found["costs"]
     }

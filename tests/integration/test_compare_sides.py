@@ -328,7 +328,7 @@ def test_a_comparison_without_prometheus_has_the_reason_and_the_other_answers(
     assert "no readings of ground truth" in found.absent[1]
     assert len(found.absent) == 2
     memory = by_question["work_mem"]
-    assert memory.datadog.value == 4096 * 1024
+    assert (memory.datadog.value, memory.unit) == (4.0, "MiB")
     assert isinstance(memory.truth.value, float)
     assert memory.prometheus.why_not
     assert by_question["which session blocks which, now"].datadog.value == "5 by 6"

@@ -11,7 +11,7 @@ from lab.drilldown import By, NotFoundError
 from lab.drilldown.identity import NO_TEXT
 from lab.drilldown.queries import QuerySummary, top
 from lab.drilldown.query import Query, query
-from lab.drilldown.series import Counted, Point, _compared
+from lab.drilldown.series import NO_CALL, Counted, Point, _compared
 from lab.foundation.timestamps import moment
 from lab.telemetry.store import Record
 from tests import evidence as of
@@ -199,6 +199,17 @@ def test_both_observers_are_compared_over_the_steps_that_prometheus_has() -> Non
     assert found.dbm == Counted(calls=8, mean_ms=2.5)
     assert (found.calls_difference, found.calls_difference_share) == (2, 0.2)
     assert found.mean_difference_ms == -0.5
+
+
+def test_without_a_call_of_either_observer_there_is_no_difference() -> None:
+    """As just after a statement's first call, when its steps are not complete yet."""
+    idle = Point(end=SINCE, prometheus=Counted(calls=0, mean_ms=None), dbm=None)
+    called = replace(idle, prometheus=None, dbm=Counted(calls=3, mean_ms=2.5))
+    found = _compared((idle, called), 10, "embedded", {})
+    assert found.calls_difference is None
+    assert found.absent == {"calls_difference": NO_CALL}
+    lost = _compared((replace(idle, dbm=Counted(calls=3, mean_ms=2.5)),), 10, "embedded", {})
+    assert (lost.calls_difference, lost.calls_difference_share, lost.absent) == (-3, None, {})
 
 
 def test_deltas_fall_into_the_step_in_which_they_end(store: Store) -> None:

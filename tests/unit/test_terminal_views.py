@@ -190,11 +190,9 @@ def test_executions_are_listed_unless_there_is_just_the_statement() -> None:
         text="UPDATE y",
         plan=ExecutionPlan(source=PlanSource.NONE, note="no plan"),
     )
-    for executions in ((other,), (execution(), other)):
+    for executions, number in (((other,), "1 execution"), ((execution(), other), "2 executions")):
         found = squeezed(trace.render(report(statement(executions=executions))))
-        start = found.index(
-            f"{len(executions)} executions in PostgreSQL's log; the plan is of the longest"
-        )
+        start = found.index(f"{number} in PostgreSQL's log; the plan is of the longest")
         assert found[start + 2 * len(executions) - 1 :][:2] == [
             "10:03:07.123 12 ms by a trigger, UPDATE y", "no plan",
         ]  # fmt: skip
@@ -307,6 +305,15 @@ def test_one_statement_by_both_observers() -> None:
         "x 50.0% - Seq Scan; Index Scan",
         "Prometheus is away.",
     ]
+
+
+def test_a_difference_shows_only_what_is_known() -> None:
+    """No call by Prometheus: neither a share of its calls nor a difference of mean times."""
+    series = replace(
+        query().series, prometheus=Counted(calls=0, mean_ms=None), calls_difference=-98.0,
+        calls_difference_share=None, mean_difference_ms=None,
+    )  # fmt: skip
+    assert "difference -98" in squeezed(queries.render_one(query(series=series)))
 
 
 def test_one_statement_of_which_little_is_known() -> None:

@@ -16,6 +16,7 @@ from lab.exam.place import Record, State
 from lab.exam.scoring import WEIGHTS
 from lab.exam.session import seconds_left
 from lab.exam.vocabulary import KINDS
+from lab.foundation.plural import plural
 from lab.foundation.timestamps import moment
 
 PASSED = 0.5
@@ -93,7 +94,10 @@ def result(found: Result) -> RenderableType:
         facts.add_row("proof", proof)
     for note in log.notes:
         facts.add_row("note", note)
-    facts.add_row("doors", f"{describe(log.doors)}; {grade.requests} requests, {grade.hints} hints")
+    facts.add_row(
+        "doors",
+        f"{describe(log.doors)}; {plural(grade.requests, 'request')}, {plural(grade.hints, 'hint')}",
+    )
     facts.add_row("false findings", ", ".join(grade.false_positives) or "none")
     facts.add_row("verify", found.verified)
     parts: list[RenderableType] = [heading, facts]

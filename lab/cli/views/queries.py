@@ -10,6 +10,7 @@ from lab.cli.views import figures
 from lab.drilldown.queries import By, QuerySummary
 from lab.drilldown.query import Query
 from lab.drilldown.series import StatementSeries
+from lab.foundation.plural import plural
 from lab.telemetry.store import Source
 from lab.telemetry.store.senders import DEFAULT_ACTIVITY_S, label_of_all
 
@@ -95,7 +96,7 @@ def _totals(query: Query) -> Iterator[RenderableType]:
     if calls:
         mean = figures.ms(total_ms / calls)
         totals = f"{mean} each, {figures.ms(total_ms)} in total"
-        calls_line = f"{figures.count(calls)} calls in the last hour, {totals}"
+        calls_line = f"{plural(calls, 'call')} in the last hour, {totals}"
     else:
         calls_line = "No call in the last hour"
     who = f"; seen from {', '.join(query.services)}" if query.services else ""
@@ -110,9 +111,13 @@ def _observers(series: StatementSeries, activity_s: float) -> Iterator[Renderabl
         if counted:
             table.add_row(name, figures.count(counted.calls), figures.ms(counted.mean_ms))
     if series.calls_difference is not None:
-        share = f"{series.calls_difference_share or 0:+.2%}"
-        difference = f"{series.mean_difference_ms or 0:+.3f} ms"
-        table.add_row("difference", f"{series.calls_difference:+,.0f} ({share})", difference)
+        share, mean = series.calls_difference_share, series.mean_difference_ms
+        calls = f"{series.calls_difference:+,.0f}"
+        table.add_row(
+            "difference",
+            calls if share is None else f"{calls} ({share:+.2%})",
+            "" if mean is None else f"{mean:+.3f} ms",
+        )
     yield table
     for reason in series.absent.values():
         yield Text(f"{reason}.", style="dim")

@@ -11,6 +11,7 @@ from lab.cli.views import figures, plan
 from lab.drilldown import insight
 from lab.drilldown.execution import Blocker, PlanSource
 from lab.drilldown.report import ReportedStatement, TraceReport
+from lab.foundation.plural import plural
 
 NAMES = {"console": "Console", "grafana": "Grafana", "datadog": "Datadog"}
 SOURCES = {
@@ -113,7 +114,8 @@ def _executions(statement: ReportedStatement) -> Iterator[RenderableType]:
     if found:
         yield Text()
         yield Text(
-            f"{len(found)} executions in PostgreSQL's log; the plan is of the longest", "bold"
+            f"{plural(len(found), 'execution')} in PostgreSQL's log; the plan is of the longest",
+            "bold",
         )
     for each in found:
         what = ", ".join(part for part in (each.note, each.text) if part) or "the same statement"

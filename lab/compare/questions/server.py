@@ -14,7 +14,9 @@ COLUMNS = """SELECT count(*) FROM pg_attribute a JOIN pg_class c ON c.oid = a.at
     JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
       AND a.attnum > 0 AND NOT a.attisdropped"""
-MEMORY = "SELECT setting::bigint * 1024 FROM pg_settings WHERE name = 'work_mem'"
+# pg_settings has it in kB, which are 1024 bytes.
+KB_PER_MIB = 1024
+MEMORY = "SELECT setting::numeric / 1024 FROM pg_settings WHERE name = 'work_mem'"
 MONTHS_15_DAYS = 456.0
 
 
@@ -102,14 +104,14 @@ def _settings(case: Case) -> Compared:
         kilobytes = json.loads(sent.payload).get("work_mem", "")
         if kilobytes.isdecimal():
             settings = case.datadog.answer(
-                float(kilobytes) * 1024, resolution_s=600.0, at_ns=sent.at_ns
+                float(kilobytes) / KB_PER_MIB, resolution_s=600.0, at_ns=sent.at_ns
             )
     return Compared(
         group=SERVER,
         question="work_mem",
-        unit="B",
+        unit="MiB",
         truth=case.truth.answer(MEMORY),
-        prometheus=case.prometheus.ask("max(pg_settings_work_mem_bytes)"),
+        prometheus=case.prometheus.ask("max(pg_settings_work_mem_bytes) / 1048576"),
         datadog=settings,
     )
 

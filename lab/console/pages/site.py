@@ -28,6 +28,7 @@ from lab.console.pages.access import Access
 from lab.drilldown import Drilldown
 from lab.drilldown.errors import MalformedIdError, NotFoundError
 from lab.foundation.errors import LabError
+from lab.foundation.plural import plural
 from lab.foundation.settings import LabSettings
 from lab.telemetry.store import OutOfRangeError
 from lab.telemetry.store.senders import CHECK_LABEL, embedded_label
@@ -208,6 +209,7 @@ def _environment(settings: LabSettings) -> Environment:
         "figure": formats.figure,
         "sentence": formats.sentence,
         "code": formats.code,
+        "plural": plural,
         "service": colours.of_service,
     })  # fmt: skip
     environment.globals.update(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from lab.doctor import fixes
 from lab.doctor.check import Check, Fix, Status
 from lab.doctor.facts import ExplainFunction, Facts, Observer
+from lab.foundation.plural import plural
 
 _IMPACT = "Every plan in Database Monitoring."
 _FUNCTION = "datadog.explain_statement(text)"
@@ -158,7 +159,7 @@ def _attempt_result(facts: Facts, function: ExplainFunction) -> tuple[Status, st
         return Status.MISSING, found, Fix(after="explain_security_definer")
     if function.unreadable:
         some = ", ".join(function.unreadable[:3])
-        found = f"its owner {function.owner} may not read {len(function.unreadable)} tables: {some}"
+        found = f"its owner {function.owner} may not read {plural(len(function.unreadable), 'table')}: {some}"
         return Status.MISSING, found, fixes.readable_tables(facts, function)
     if attempt is None or attempt.refused:
         grant = f"GRANT EXECUTE ON FUNCTION {_FUNCTION} TO {facts.role_sql}"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lab.drilldown.plans.tree import Cause, Node, Outside
+from lab.foundation.plural import plural
 
 # Smaller causes are within the measurement error.
 LEAST_SHARE = 0.01
@@ -65,7 +66,7 @@ def _causes(document: Mapping[str, Any], root: Node) -> Iterator[Cause]:
         name = trigger.get("Constraint Name") or trigger.get("Trigger Name") or "without a name"
         on = f" on {trigger['Relation']}" if "Relation" in trigger else ""
         calls = trigger.get("Calls", 0)
-        what = f"trigger {name}{on} ({calls:,.0f} call{'' if calls == 1 else 's'})"
+        what = f"trigger {name}{on} ({plural(calls, 'call')})"
         yield Cause(what=what, ms=trigger.get("Time", 0.0))
     yield Cause(what="planning", ms=document.get("Planning Time", 0.0))
     serialization = document.get("Serialization", {})

@@ -6,6 +6,7 @@ Only data of the plan are reported; of an estimated plan, the planner's estimate
 from collections.abc import Iterator, Sequence
 
 from lab.drilldown.plans.tree import MISESTIMATED, Node, Outside
+from lab.foundation.plural import plural
 
 # Causes that explain less than this share of the time outside leave the rest unknown.
 EXPLAINED = 0.5
@@ -49,20 +50,20 @@ def _node(node: Node, root: Node, slowest: str) -> Iterator[str]:
     loops = node.loops or 0
     if node.rows is not None:
         each = f" in {loops:,.0f} loops" if loops > 1 else ""
-        removed = f", {_count(node.removed_rows, 'row')} removed by filter"
-        returned = f"returned {_count(node.rows * loops, 'row')}{each}"
+        removed = f", {plural(node.removed_rows, 'row')} removed by filter"
+        returned = f"returned {plural(node.rows * loops, 'row')}{each}"
         yield returned + (removed if node.removed_rows else "")
     if node.misestimate is not None and (words := _misestimated(node)):
         yield words
     if node.buffers and node.buffers.read:
-        yield f"{_count(node.buffers.read, 'block')} not found in shared_buffers"
+        yield f"{plural(node.buffers.read, 'block')} not found in shared_buffers"
     if node.buffers and node.buffers.temp_written:
-        yield f"{_count(node.buffers.temp_written, 'block')} spilled to disk"
+        yield f"{plural(node.buffers.temp_written, 'block')} spilled to disk"
 
 
 def _misestimated(node: Node) -> str | None:
     factor = node.misestimate or 1.0
-    estimated = f"the planner estimated {_count(node.estimated_rows, 'row')}"
+    estimated = f"the planner estimated {plural(node.estimated_rows, 'row')}"
     each = " in each" if (node.loops or 0) > 1 else ""
     if factor >= MISESTIMATED:
         return f"{estimated}{each}, {factor:,.0f} times too few"
@@ -91,7 +92,3 @@ def summary(root: Node) -> str:
 
 def _ms(value: float) -> str:
     return f"{value:,.0f} ms" if value >= 10 else f"{value:,.2g} ms"  # noqa: PLR2004
-
-
-def _count(number: float, noun: str) -> str:
-    return f"{number:,.0f} {noun}{'' if round(number) == 1 else 's'}"
