@@ -9,3 +9,7 @@ class MalformedIdError(LabError):
 
 class NotFoundError(LabError):
     """The store has no such trace or statement."""
+
+
+class PendingTraceError(NotFoundError):
+    """The trace began moments ago, and its spans have not arrived yet."""

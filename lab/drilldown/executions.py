@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from lab.drilldown.errors import NotFoundError
+from lab.drilldown.errors import NotFoundError, PendingTraceError
 from lab.drilldown.evidence import Evidence
 from lab.drilldown.execution import (
     ExecutionPlan,
@@ -16,7 +16,7 @@ from lab.drilldown.plan_choice import fallback
 from lab.drilldown.queries import queryids_of
 from lab.drilldown.reasons import executions_missing, no_plan, no_time
 from lab.drilldown.server_side import lock_events, server_executions, server_ms
-from lab.drilldown.trace import Layer, Trace, TraceSpan, trace
+from lab.drilldown.trace import Layer, Trace, TraceSpan, is_pending, trace
 from lab.drilldown.waiting import blockers, locked_ms, waits
 from lab.telemetry.pglog.events import Kind
 from lab.telemetry.store import ActivitySample, Event, Execution, Plan, Reader
@@ -40,10 +40,16 @@ def execution(reader: Reader, of: Trace | str, span_id: str) -> StatementExecuti
     """Return the execution that belongs to a span of a trace, or of the trace with this id.
 
     Raises:
+        PendingTraceError: when the trace began in the last minutes, and the span has not arrived yet.
         NotFoundError: when the store does not have it, or when the span is not of a statement.
     """
     found = of if isinstance(of, Trace) else trace(reader, of)
     span = next((span for span in found.spans if span.span_id == span_id), None)
+    if span is None and is_pending(found.trace_id):
+        raise PendingTraceError(
+            f"The span {span_id} of the trace {found.trace_id} has not arrived yet.\n"
+            "Each process sends its part of a trace about a second after that part has ended."
+        )
     if span is None:
         raise NotFoundError(f"The trace {found.trace_id} has no span {span_id}.")
     if span.layer is not Layer.STATEMENT:

@@ -4,7 +4,9 @@ The key of a link may be older than the statement's text: a trace has the statem
 metrics have its queryid, and the text arrives with a later DBM event or log line.
 """
 
+import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +59,12 @@ def identify(reader: Reader, key: str) -> Identity:
         owner=owner,
         text=text,
     )
+
+
+def known_keys(reader: Reader, keys: Collection[str]) -> frozenset[str]:
+    """Return the queryids in decimal, signatures and names of which the text is known."""
+    found = reader.rows(SQL["known_keys"], {"keys": json.dumps(sorted(keys))})
+    return frozenset(key for (key,) in found) | (STATEMENTS.keys() & keys)
 
 
 def _mentioned(reader: Reader, key: str) -> list[tuple[Any, ...]]:

@@ -4,6 +4,7 @@ It returns traces, statements, executions and sessions to the console and the co
 the sources again, within time limits; the fields of an unavailable source are empty, with the reason.
 """
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from typing import Self
 from lab.clients.prometheus import Prometheus
 from lab.drilldown import (
     executions,
+    identity,
     ids,
     index_advice,
     queries,
@@ -183,6 +185,10 @@ class Drilldown:
         if not advise or not found.queryids:
             return found
         return replace(found, advice=index_advice.advise(self.settings, found.queryids))
+
+    def known_keys(self, keys: Collection[str]) -> frozenset[str]:
+        """Return those queryids and names that `query` finds; a COMMIT has a queryid and no text."""
+        return identity.known_keys(self.reader, keys)
 
     def sessions(self) -> Sessions:
         """Return PostgreSQL's current sessions."""

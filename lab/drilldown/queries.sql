@@ -52,6 +52,7 @@ SELECT :key, :queryid, NULL, max(statement), NULL, '' FROM (
     SELECT statement FROM executions WHERE queryid = :queryid
     UNION SELECT statement FROM plans WHERE queryid = :queryid
     UNION SELECT statement FROM activity WHERE queryid = :queryid
+    UNION SELECT statement FROM events WHERE queryid = :queryid
     UNION SELECT NULL FROM query_metrics WHERE queryid = :queryid
 ) WHERE :queryid IS NOT NULL HAVING count(*) > 0
 UNION ALL
@@ -60,6 +61,11 @@ SELECT :key, NULL, :key, max(statement), NULL, '' FROM (
     UNION SELECT statement FROM activity WHERE signature = :key AND queryid IS NULL
     UNION SELECT NULL FROM query_metrics WHERE signature = :key AND queryid IS NULL
 ) WHERE :queryid IS NULL HAVING count(*) > 0
+
+-- name: known_keys
+-- Of queryids in decimal, signatures and names: those of statements.
+SELECT key FROM statements WHERE key IN (SELECT value FROM json_each(:keys))
+UNION SELECT name FROM statements WHERE name IN (SELECT value FROM json_each(:keys))
 
 -- name: callers
 -- Services of which an execution of the statement was seen.

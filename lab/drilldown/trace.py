@@ -5,13 +5,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from lab.drilldown.errors import NotFoundError
+from lab.drilldown.errors import NotFoundError, PendingTraceError
 from lab.drilldown.naming import known, name_of, names_in
 from lab.drilldown.sampling import sampled_away
 from lab.foundation import clock
 from lab.foundation.timestamps import moment, ms
 from lab.telemetry.store import Reader, Span
 
+# Operations that are retried last for minutes, and a trace is sent when its operation has ended.
+PENDING_S = 300
+# Tolerance for a sender whose clock is ahead.
+SKEW_S = 60
 # The type of a statement's span, with ddtrace and with OpenTelemetry.
 STATEMENT_KIND = "sql"
 
@@ -88,18 +92,12 @@ def trace(reader: Reader, trace_id: str) -> Trace:
     """Return one trace.
 
     Raises:
+        PendingTraceError: when it began in the last minutes and has not arrived yet.
         NotFoundError: when the store does not have it.
     """
     spans = reader.trace(trace_id)
     if not spans:
-        sampling = sampled_away(reader, at=clock.now())
-        why = (
-            f"It was probably {sampling}."
-            if sampling
-            else "It may have expired (STORE_MAX_AGE_HOURS), or its spans have not arrived yet:"
-            " tracers send them about every second."
-        )
-        raise NotFoundError(f"The store has no trace {trace_id}.\n{why}")
+        raise _not_found(reader, trace_id)
     unnamed = any(layer(s) is Layer.STATEMENT and name_of(s.resource) is None for s in spans)
     names = names_in(reader) if unnamed else {}
     root = next((span for span in spans if span.parent_id is None), spans[0])
@@ -111,6 +109,36 @@ def trace(reader: Reader, trace_id: str) -> Trace:
         duration_ms=ms(root.duration_ns),
         error=root.error,
         spans=tuple(_waterfall(spans, root.start_ns, names)),
+    )
+
+
+def age_s(trace_id: str) -> float | None:
+    """Return how many seconds ago a trace began, by its id; None when the id has no time.
+
+    ddtrace's ids of 128 bits begin with the Unix time in seconds, followed by 32 zero bits.
+    """
+    if trace_id[8:16] != "0" * 8:
+        return None
+    return clock.now_s() - int(trace_id[:8], 16)
+
+
+def is_pending(trace_id: str) -> bool:
+    """Return whether spans of a trace may still arrive: it began in the last minutes."""
+    age = age_s(trace_id)
+    return age is not None and -SKEW_S <= age < PENDING_S
+
+
+def _not_found(reader: Reader, trace_id: str) -> NotFoundError:
+    sampling = sampled_away(reader, at=clock.now())
+    probably = f"It was probably {sampling}." if sampling else ""
+    if is_pending(trace_id):
+        return PendingTraceError(
+            f"No span of the trace {trace_id} has arrived yet.\n"
+            + (probably or "The tracer sends a trace about a second after its operation has ended.")
+        )
+    return NotFoundError(
+        f"The store has no trace {trace_id}.\n"
+        + (probably or "It may have expired (STORE_MAX_AGE_HOURS), or it was never sent here.")
     )
 
 

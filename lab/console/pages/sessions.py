@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from starlette.requests import Request
 
+from lab.console.pages import asking
 from lab.console.pages.site import Page
 from lab.drilldown import Drilldown
 from lab.drilldown.sessions import BlockingNode, Session, root_causes
@@ -18,6 +19,7 @@ MONITORING = frozenset({"datadog", "datadog_explain", "postgres_exporter", "lab"
 def page(drilldown: Drilldown, request: Request) -> Page:
     """Show the current sessions; idle ones only with `?idle=1`."""
     found = drilldown.sessions()
+    keys = {key for s in found.sessions for key in (s.queryid, s.statement) if key}
     by_pid = {session.pid: session for session in found.sessions}
     with_idle = bool(request.query_params.get("idle"))
     monitoring = bool(request.query_params.get("monitoring"))
@@ -26,6 +28,7 @@ def page(drilldown: Drilldown, request: Request) -> Page:
     shown = [s for s in busy if monitoring or not _is_probe(s, waited_for)]
     values = {
         "found": found,
+        "known": asking.attempt(lambda: drilldown.known_keys(keys)).value or frozenset(),
         "states": Counter(s.state or s.backend_type for s in found.sessions).most_common(),
         "with_idle": with_idle,
         "monitoring": monitoring,

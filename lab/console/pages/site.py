@@ -6,6 +6,7 @@ long list blocks the event loop that receives spans.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlencode
 
@@ -26,7 +27,7 @@ from starlette.staticfiles import StaticFiles
 from lab.console.pages import asking, colours, formats
 from lab.console.pages.access import Access
 from lab.drilldown import Drilldown
-from lab.drilldown.errors import MalformedIdError, NotFoundError
+from lab.drilldown.errors import MalformedIdError, NotFoundError, PendingTraceError
 from lab.foundation.errors import LabError
 from lab.foundation.plural import plural
 from lab.foundation.settings import LabSettings
@@ -107,6 +108,8 @@ class Site:
     def _handle(self, handler: PageHandler, request: Request) -> Response:
         try:
             result = handler(self._drilldown, request)
+        except PendingTraceError as error:
+            return self._failure(request, HTTPStatus.OK, "Not here yet", str(error))
         except (NotFoundError, MalformedIdError, OutOfRangeError) as error:
             return self._failure(request, 404, "Not found", str(error))
         except LabError as error:
@@ -117,7 +120,8 @@ class Site:
 
     def _failure(self, request: Request, status: int, title: str, message: str) -> Response:
         first, _, rest = message.partition("\n")
-        values = {"title": title, "message": first, "advice": rest}
+        pending = status == HTTPStatus.OK
+        values = {"title": title, "message": first, "advice": rest, "pending": pending}
         return self._render(request, Page(template="failure.html", values=values, status=status))
 
     def _render(self, request: Request, page: Page) -> Response:

@@ -226,6 +226,8 @@ async function refresh() {
     return;
   }
   document.body.classList.remove("away");
+  // What has begun while the page was fetched.
+  if (paused || drag || document.querySelector(".chart.reads")) return;
   const fresh = new DOMParser().parseFromString(text, "text/html");
   if (fresh.querySelector("main").dataset.state !== document.querySelector("main").dataset.state) {
     location.reload();
