@@ -3,6 +3,7 @@
 from contextlib import suppress
 from typing import Any
 
+from lab.drills import coverage
 from lab.drills.assessment import BEFORE_NS
 from lab.drills.catalogue import DRILLS
 from lab.drills.scene import Scene
@@ -84,7 +85,7 @@ def observed(
         Observed(
             kind=fault.kind,
             observer=TITLES[verdict.observer],
-            seen=verdict.seen.value,
+            seen=coverage.result(drill, verdict),
             after_s=verdict.after_s,
             says=verdict.says,
         )
