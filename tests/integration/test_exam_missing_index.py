@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
-
 from lab.clients.database import Role, rows
 from lab.drills.drill import Proof
 from lab.drills.scene import Scene
