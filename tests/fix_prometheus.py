@@ -117,7 +117,11 @@ def running_prometheus(
 
     A scrape may take as long as the interval: a busy machine and a large scrape want more than a second.
     """
-    settings = settings.model_copy(update={"prometheus_port": free_port()})
+    # Never a lab's Alertmanager: it would notify that lab of the test's alerts.
+    own = {"prometheus_port", "alertmanager_port"} - (
+        settings.model_fields_set & {"alertmanager_port"}
+    )
+    settings = settings.model_copy(update={name: free_port() for name in own})
     command = COMMANDS["prometheus"](Launch(settings=settings, services=services))
     configuration = command.directory / "etc" / "prometheus.yml"
     often = re.sub(r"(_interval|_timeout): \d+s", rf"\1: {interval_s}s", configuration.read_text())

@@ -3,7 +3,6 @@
 A new component needs an entry in `COMPONENTS`, and natively one in `COMMANDS`.
 """
 
-import shutil
 from functools import partial
 
 from lab.clients import services
@@ -17,8 +16,6 @@ from lab.stack.component import Component
 SERVICES = services.NAMES
 # The sixth service; it runs only with `up --shop`.
 SHOP = "shop"
-# The program's name, of the project and of Debian.
-ALERTMANAGER = ("alertmanager", "prometheus-alertmanager")
 
 
 def _answers(port: str, path: str, settings: LabSettings) -> str | None:
@@ -79,6 +76,7 @@ COMPONENTS: dict[str, Component] = {
         Component(
             name="alertmanager",
             port="alertmanager_port",
+            pages=False,  # as Prometheus: the console's page Alerts shows what it sends
             probe=partial(_answers, "alertmanager_port", "/-/ready"),
             proof="alertmanager answers /-/ready",
             optional=True,
@@ -106,11 +104,6 @@ COMPONENTS: dict[str, Component] = {
 }
 
 
-def has_alertmanager() -> bool:
-    """Whether this machine has an Alertmanager installed; natively the lab runs one only then."""
-    return any(shutil.which(name) for name in ALERTMANAGER)
-
-
 def find(name: str) -> Component:
     """Return a component by name.
 
@@ -128,7 +121,11 @@ def chosen(services: tuple[str, ...] | None, *, shop: bool) -> tuple[str, ...]:
 
 
 def selection(
-    services: tuple[str, ...] | None, installed: Agent | None = None, *, shop: bool = False
+    services: tuple[str, ...] | None,
+    installed: Agent | None = None,
+    *,
+    shop: bool = False,
+    alertmanager: bool = True,
 ) -> tuple[Component, ...]:
     """Return the components of an `up`, in the order of starting.
 
@@ -136,6 +133,7 @@ def selection(
         services: names of some of the five; None means all.
         installed: the Agent that replaces the embedded one.
         shop: whether the shop runs, too.
+        alertmanager: whether there is one to run.
 
     Raises:
         LabError: when a name is not a service.
@@ -146,7 +144,7 @@ def selection(
     left_out = set(SERVICES) - set(SERVICES if services is None else services)
     if not (installed and installed.trace_agent):
         left_out.add("trace_agent")
-    if not has_alertmanager():
+    if not alertmanager:
         left_out.add("alertmanager")
     if not shop:
         left_out.add(SHOP)

@@ -9,7 +9,6 @@ from lab.foundation import statefile
 from lab.foundation.addresses import reachable
 from lab.foundation.settings import ROOT, LabSettings
 from lab.stack.agent import Agent
-from lab.stack.components import has_alertmanager
 
 _SOURCE = ROOT / "prometheus"
 # Of the links in the rules; Prometheus does not expand variables there.
@@ -33,20 +32,27 @@ def exporter_timeout(version: str) -> tuple[str, ...]:
     return (_EXPORTER_TIMEOUT,) if numbers >= _FIRST_WITH_TIMEOUT else ()
 
 
-def configure(directory: Path, settings: LabSettings, services: Mapping[str, int]) -> None:
+def configure(
+    directory: Path,
+    settings: LabSettings,
+    services: Mapping[str, int],
+    *,
+    alertmanager: bool = False,
+) -> None:
     """Write Prometheus' configuration directory: prometheus.yml, rules/, secrets/ and targets/.
 
     Args:
         directory: replaced.
         settings: the addresses of the database, the exporter and Prometheus.
         services: the ports of the selected services, by name.
+        alertmanager: whether one runs that receives the alerts.
     """
     statefile.discard(directory)
     statefile.make_directory(directory)
     shutil.copy(_SOURCE / "prometheus.yml", directory)
     shutil.copytree(_SOURCE / "rules", directory / "rules")
     _write_addresses(directory / "rules" / "alerts.yml", settings)
-    write_targets(directory, settings, services)
+    write_targets(directory, settings, services, alertmanager=alertmanager)
     _write_token(directory, settings)
 
 
@@ -94,16 +100,22 @@ def write_docker_targets(directory: Path, services: Collection[str]) -> None:
         _write(directory / file.name, groups)
 
 
-def write_targets(directory: Path, settings: LabSettings, services: Mapping[str, int]) -> None:
+def write_targets(
+    directory: Path,
+    settings: LabSettings,
+    services: Mapping[str, int],
+    *,
+    alertmanager: bool = False,
+) -> None:
     """Write targets/; a running Prometheus reloads them."""
     targets = directory / "targets"
     statefile.make_directory(targets)
-    for name, groups in _targets(settings, services).items():
+    for name, groups in _targets(settings, services, alertmanager).items():
         _write(targets / f"{name}.json", groups)
 
 
 def _targets(
-    settings: LabSettings, services: Mapping[str, int]
+    settings: LabSettings, services: Mapping[str, int], alertmanager: bool
 ) -> dict[str, list[dict[str, object]]]:
     def group(port: int, **labels: str) -> dict[str, object]:
         return {"targets": [f"{reachable(settings.bind_address)}:{port}"], "labels": labels}
@@ -112,7 +124,7 @@ def _targets(
     return {
         "postgres_exporter": [group(settings.exporter_port, instance=database)],
         "prometheus": [group(settings.prometheus_port)],
-        "alertmanager": [group(settings.alertmanager_port)] if has_alertmanager() else [],
+        "alertmanager": [group(settings.alertmanager_port)] if alertmanager else [],
         "lab": [
             group(settings.console_port, component="console"),
             # A real Agent reports its own metrics to the account.

@@ -1,7 +1,5 @@
 """Real rules, Prometheus and Alertmanager: an alert reaches the console; a cause suppresses its effects."""
 
-import os
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -15,6 +13,7 @@ from lab.foundation.paths import Paths
 from lab.foundation.readiness import await_state
 from lab.foundation.settings import ROOT, LabSettings
 from lab.stack.native import binaries
+from lab.stack.native.alertmanager import fetch_alertmanager, find
 from lab.stack.native.command import Launch
 from lab.stack.native.commands import COMMANDS
 from tests.fix_console import start_console
@@ -28,7 +27,7 @@ CONFIGURATION = ROOT / "prometheus" / "alertmanager.yml"
 
 @pytest.mark.parametrize("release", binaries.MONITORING_RELEASES)
 def test_amtool_accepts_the_configuration(release: str) -> None:
-    amtool = binaries.fetch_alertmanager(release) / "usr" / "bin" / "amtool"
+    amtool = fetch_alertmanager(release) / "usr" / "bin" / "amtool"
     reported = subprocess.run(
         [amtool, "check-config", CONFIGURATION], capture_output=True, text=True, check=False
     )
@@ -45,28 +44,7 @@ def test_inhibition_names_alerts_that_exist() -> None:
             assert any(known.startswith(name.removesuffix(".*")) for known in names), name
 
 
-@pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Debian's Alertmanager on the PATH, with its templates beside it instead of in /usr/share."""
-    root = binaries.fetch_alertmanager("trixie") / "usr"
-    program = tmp_path / "bin" / "alertmanager"
-    program.parent.mkdir()
-    there = b"/usr/share/prometheus/alertmanager"
-    # The same length: the program has the path as a constant.
-    here = b"templates" + b"/." * 12 + b"/"
-    assert len(here) == len(there)
-    code = (root / "bin" / "prometheus-alertmanager").read_bytes()
-    assert there in code
-    program.write_bytes(code.replace(there, here))
-    program.chmod(0o755)
-    templates = tmp_path / "alertmanager" / "templates"
-    shutil.copytree(root / "share" / "prometheus" / "alertmanager", templates)
-    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
-    return program
-
-
 @pytest.mark.real_clock  # of Prometheus and Alertmanager; no record is stored
-@pytest.mark.usefixtures("installed")
 def test_an_alert_reaches_the_console_and_its_page(tmp_path: Path) -> None:
     """No service and no exporter runs: ExporterDown fires, ExporterBlind does not; Watchdog arrives."""
     console = start_console(tmp_path, LAB_CONSOLE_TOKEN=TOKEN)
@@ -80,6 +58,7 @@ def test_an_alert_reaches_the_console_and_its_page(tmp_path: Path) -> None:
         embedded_agent_port=free_port(),
     )
     received = NotificationFile(Paths.of(settings))
+    find()  # so that Prometheus has it as a target
     command = COMMANDS["alertmanager"](Launch(settings=settings, services=()))
 
     def missing() -> str | None:

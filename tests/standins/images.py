@@ -13,7 +13,7 @@ from pathlib import Path
 from lab.foundation.debian import fetch, machine_archives
 from lab.foundation.paths import PACKAGES
 from lab.foundation.settings import ROOT
-from lab.stack.native import binaries
+from lab.stack.native import alertmanager, binaries
 from tests.standins.engine import Client
 
 HERE = Path(__file__).parent
@@ -99,7 +99,7 @@ def _context(directory: Path) -> None:
 
 
 def _alertmanager(host: Path) -> None:
-    root = binaries.fetch_alertmanager("trixie") / "usr"
+    root = alertmanager.fetch_alertmanager("trixie") / "usr"
     shutil.copy(root / "bin" / "prometheus-alertmanager", host / "alertmanager")
     shutil.copytree(root / "share" / "prometheus" / "alertmanager", host / "templates")
 

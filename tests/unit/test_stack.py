@@ -65,10 +65,12 @@ def test_a_selection_keeps_what_every_lab_needs() -> None:
         "risk",
         "postgres_exporter",
         "prometheus",
+        "alertmanager",
         "datadog",
         "console",
     ]
-    assert selection(None) == tuple(c for c in COMPONENTS.values() if not c.optional)
+    without = selection(None, alertmanager=False)
+    assert without == tuple(c for c in COMPONENTS.values() if not c.optional)
 
 
 def test_the_shop_runs_when_it_is_asked_for() -> None:

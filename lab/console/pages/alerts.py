@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -12,7 +13,9 @@ from lab.console.notifications import NotificationFile
 from lab.console.pages.site import Page
 from lab.drilldown import Drilldown
 from lab.foundation import clock
+from lab.foundation.addresses import reachable
 from lab.foundation.paths import Paths
+from lab.foundation.settings import LabSettings
 from lab.foundation.timestamps import NS_PER_S, moment
 
 ACTIVE = (
@@ -56,19 +59,17 @@ def page(drilldown: Drilldown, request: Request) -> Page:
         ],
         "watchdog": moment(received.watchdog_ns) if received.watchdog_ns else None,
         "late": late,
-        "silence": silence,
+        "silence": partial(silence, drilldown.settings),
     }
     return Page(template="alerts.html", values=values)
 
 
-def silence(name: str, labels: Mapping[str, str]) -> str:
-    """Return the command that silences an alert for two hours, with its labels.
-
-    >>> silence("ServiceDown", {"service": "credit-risk"})
-    "amtool silence add --duration=2h --comment='known' alertname=ServiceDown service=credit-risk"
-    """
+def silence(settings: LabSettings, name: str, labels: Mapping[str, str]) -> str:
+    """Return the command that silences an alert for two hours, with its labels."""
+    address = f"http://{reachable(settings.bind_address)}:{settings.alertmanager_port}"
     matchers = " ".join(f"{key}={quote(value, safe=':/')}" for key, value in labels.items())
-    return f"amtool silence add --duration=2h --comment='known' alertname={name} {matchers}".strip()
+    command = f"amtool --alertmanager.url={address} silence add --duration=2h --comment='known'"
+    return f"{command} alertname={name} {matchers}".strip()
 
 
 def _active(drilldown: Drilldown) -> tuple[list[Active], str | None]:

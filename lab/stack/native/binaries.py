@@ -14,7 +14,6 @@ from pathlib import Path
 from lab.foundation.debian import fetch
 from lab.foundation.errors import LabError
 from lab.foundation.paths import PACKAGES
-from lab.stack.components import ALERTMANAGER
 
 Say = Callable[[str], None]
 
@@ -22,7 +21,6 @@ POSTGRES_MAJOR = 15
 POSTGRES_DIRECTORIES = (Path("/usr/lib/postgresql/15/bin"), Path("/usr/pgsql-15/bin"))
 EXPORTER_AT_LEAST = (0, 17)
 PROMETHEUS_AT_LEAST = (2, 43)
-ALERTMANAGER_AT_LEAST = (0, 26)
 MONITORING = ("prometheus", "promtool", "prometheus-postgres-exporter")
 # Newest first. Debian 13's pair, Prometheus 2.53 and exporter 0.17, runs on older systems, too.
 MONITORING_RELEASES = ("forky", "trixie")
@@ -58,7 +56,7 @@ def postgres_bin(say: Say = lambda _: None) -> Program:
     def fits(version: tuple[int, ...]) -> bool:
         return version[0] == POSTGRES_MAJOR
 
-    found = _first_fitting(candidates, fits)
+    found = first_fitting(candidates, fits)
     if found:
         return found
     root = fetch(
@@ -96,34 +94,6 @@ def prometheus(say: Say = lambda _: None) -> Program:
     )
 
 
-def alertmanager() -> Program:
-    """Return the installed Alertmanager; it is not fetched.
-
-    Debian's program reads its templates from /usr/share, so that it does not start from another directory.
-
-    Raises:
-        LabError: when none is installed, or only one that cannot be used.
-    """
-    found = _first_fitting(
-        [Path(path) for name in ALERTMANAGER if (path := shutil.which(name))],
-        lambda version: version >= ALERTMANAGER_AT_LEAST,
-    )
-    if found is None:
-        needed = ".".join(map(str, ALERTMANAGER_AT_LEAST))
-        raise LabError(f"No Alertmanager {needed} or newer is installed.")
-    return found
-
-
-def fetch_alertmanager(release: str, say: Say = lambda _: None) -> Path:
-    """Unpack Alertmanager and amtool of one Debian release; return their root.
-
-    Raises:
-        LabError: when they cannot be fetched.
-    """
-    packages = ("prometheus-alertmanager",)
-    return fetch(packages, release=release, into=PACKAGES / f"alertmanager-{release}", say=say)
-
-
 def promtool(say: Say = lambda _: None) -> Program:
     """Return promtool, which checks configuration and rules.
 
@@ -142,7 +112,7 @@ def _go_program(
         return version >= at_least
 
     on_path = [Path(path) for name in names if (path := shutil.which(name))]
-    found = _first_fitting(on_path, fits)
+    found = first_fitting(on_path, fits)
     if found:
         return found
     return _fetched(_monitoring(say), f"usr/bin/{package}", package, fits)
@@ -175,9 +145,10 @@ def fetch_monitoring(release: str, say: Say = lambda _: None) -> Path:
     return fetch(MONITORING, release=release, into=PACKAGES / f"monitoring-{release}", say=say)
 
 
-def _first_fitting(
+def first_fitting(
     candidates: list[Path], fits: Callable[[tuple[int, ...]], bool]
 ) -> Program | None:
+    """Return the first program that exists and has a fitting version."""
     for path in candidates:
         if path.is_file():
             program = Program(path=path, version=_version(path, None))

@@ -20,6 +20,7 @@ from lab.stack.agent import Agent
 from lab.stack.check import CHECK, Checkout
 from lab.stack.components import SERVICES, SHOP
 from lab.stack.environment import of_settings, plain
+from lab.stack.native import alertmanager as alerting
 from lab.stack.native import binaries
 from lab.stack.native.cluster import Cluster
 from lab.stack.native.command import Command, Launch
@@ -166,7 +167,7 @@ def prometheus(launch: Launch) -> Command:
     program = binaries.prometheus()
     directory = launch.paths.prometheus
     ports = {name: getattr(settings, f"{name}_port") for name in launch.services}
-    monitoring.configure(directory / "etc", settings, ports)
+    monitoring.configure(directory / "etc", settings, ports, alertmanager=alerting.present())
     statefile.make_directory(directory / "data")
     return Command(
         argv=(
@@ -187,8 +188,9 @@ def prometheus(launch: Launch) -> Command:
 def alertmanager(launch: Launch) -> Command:
     """Return the command of Alertmanager, which notifies the console; a single instance."""
     settings = launch.settings
-    program = binaries.alertmanager()
+    program = alerting.find()
     directory = launch.paths.alertmanager
+    alerting.provide_templates(program, directory)
     monitoring.configure_alertmanager(directory / "etc", settings)
     statefile.make_directory(directory / "data")
     return Command(

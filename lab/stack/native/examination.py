@@ -7,6 +7,7 @@ from lab.foundation.settings import LabSettings
 from lab.stack.agent import Agent
 from lab.stack.component import Component
 from lab.stack.components import COMPONENTS, selection
+from lab.stack.native import alertmanager
 from lab.stack.native.records import Record
 from lab.stack.native.supervision import SupervisedProcess, Supervisor
 from lab.stack.status import ComponentStatus, State, Status
@@ -21,7 +22,12 @@ def examine(settings: LabSettings) -> Status:
     supervisor = Supervisor(paths)
     processes = supervisor.processes() if supervisor.answers() else {}
     is_unresponsive = not processes and supervisor.lives()
-    wanted = selection(options.services, Agent.of(settings), shop=bool(options.shop))
+    wanted = selection(
+        options.services,
+        Agent.of(settings),
+        shop=bool(options.shop),
+        alertmanager=alertmanager.present(),
+    )
     known = [c for c in COMPONENTS.values() if c in wanted or not c.optional]
 
     def status_of(component: Component) -> ComponentStatus:

@@ -20,7 +20,7 @@ from lab.stack.check import CHECK, Checkout
 from lab.stack.component import Component
 from lab.stack.components import COMPONENTS, POSTGRES, chosen, selection
 from lab.stack.environment import inherited, of_settings
-from lab.stack.native import binaries, logs
+from lab.stack.native import alertmanager, binaries, logs
 from lab.stack.native.command import Launch
 from lab.stack.native.commands import cluster
 from lab.stack.native.stopping import end_processes, stop
@@ -101,14 +101,16 @@ class _Start:
         self.seed = seed
         self.required = required
         self.paths = Paths.of(settings)
-        shop = bool(options.shop)
-        self.launch = Launch(settings=settings, services=chosen(options.services, shop=shop))
-        self.wanted = selection(options.services, Agent.of(settings), shop=shop)
+        services = chosen(options.services, shop=bool(options.shop))
+        self.launch = Launch(settings=settings, services=services)
+        self.wanted = self._selection()
 
     def from_nothing(self, known: UpOptions) -> UpResult:
         """Start supervisord and all selected components."""
         require_free(self.wanted, self.settings)
         self._find_programs()
+        self.wanted = self._selection()
+        require_free(self.wanted, self.settings)
         with ExitStack() as undo:
             undo.callback(replace(known, prepared=False, settings={}).write, self.paths.up_options)
             self.options.write(self.paths.up_options)
@@ -140,12 +142,25 @@ class _Start:
             undo.pop_all()
         return outcome
 
+    def _selection(self) -> tuple[Component, ...]:
+        return selection(
+            self.options.services,
+            Agent.of(self.settings),
+            shop=bool(self.options.shop),
+            alertmanager=alertmanager.present(),
+        )
+
     def _find_programs(self) -> None:
         self.reporter.begin("programs")
         say = self.reporter.wait
         postgres = binaries.postgres_bin(say)
         exporter = binaries.exporter(say)
         prometheus = binaries.prometheus(say)
+        try:
+            alerting = f"Alertmanager {alertmanager.find(say).version}"
+        except LabError as error:
+            # Alerts are evaluated without it, and the console shows those of Prometheus.
+            alerting = f"no Alertmanager: {str(error).splitlines()[0]}"
         installed = Agent.of(self.settings)
         datadog = f", Datadog Agent {installed.version()}" if installed else ""
         if self.settings.datadog_agent == CHECK:
@@ -155,7 +170,7 @@ class _Start:
         self.reporter.done(
             "programs",
             f"PostgreSQL {postgres.version}, postgres_exporter {exporter.version},"
-            f" Prometheus {prometheus.version}{datadog}",
+            f" Prometheus {prometheus.version}, {alerting}{datadog}",
         )
 
     def _start(self, components: Sequence[Component]) -> UpResult:
@@ -232,7 +247,12 @@ class _Start:
     def _update_targets(self) -> None:
         """Write Prometheus' targets: a service that is not selected must not be a target that is down."""
         ports = {name: getattr(self.settings, f"{name}_port") for name in self.launch.services}
-        monitoring.write_targets(self.paths.prometheus / "etc", self.settings, ports)
+        monitoring.write_targets(
+            self.paths.prometheus / "etc",
+            self.settings,
+            ports,
+            alertmanager=alertmanager.present(),
+        )
 
     def _set_load(self, load: float) -> None:
         running = [
