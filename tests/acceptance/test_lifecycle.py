@@ -40,12 +40,21 @@ NAMES = [
     "risk",
     "postgres_exporter",
     "prometheus",
+    "alertmanager",
     "datadog",
     "console",
 ]
 PORTS = [f"{name}_PORT" for name in ("POSTGRES", "PROPOSALS", "UNDERWRITING", "CUSTOMERS")] + [
     f"{name}_PORT"
-    for name in ("SERVICING", "RISK", "EXPORTER", "PROMETHEUS", "EMBEDDED_AGENT", "CONSOLE")
+    for name in (
+        "SERVICING",
+        "RISK",
+        "EXPORTER",
+        "PROMETHEUS",
+        "ALERTMANAGER",
+        "EMBEDDED_AGENT",
+        "CONSOLE",
+    )
 ]
 
 
