@@ -117,11 +117,14 @@ def running_prometheus(
 
     A scrape may take as long as the interval: a busy machine and a large scrape want more than a second.
     """
-    # Never a lab's Alertmanager: it would notify that lab of the test's alerts.
-    own = {"prometheus_port", "alertmanager_port"} - (
-        settings.model_fields_set & {"alertmanager_port"}
-    )
-    settings = settings.model_copy(update={name: free_port() for name in own})
+    # Never the default ports of a lab that runs: it would be scraped, and notified of the test's alerts.
+    others = {
+        "alertmanager_port",
+        "console_port",
+        "embedded_agent_port",
+    } - settings.model_fields_set
+    ports = {name: free_port() for name in {"prometheus_port", *others}}
+    settings = settings.model_copy(update=ports)
     command = COMMANDS["prometheus"](Launch(settings=settings, services=services))
     configuration = command.directory / "etc" / "prometheus.yml"
     often = re.sub(r"(_interval|_timeout): \d+s", rf"\1: {interval_s}s", configuration.read_text())

@@ -67,6 +67,7 @@ def supervised(tmp_path: Path) -> Iterator[Supervised]:
             "lab_state_dir": state,
             "prometheus_port": free_port(),
             "exporter_port": free_port(),
+            "alertmanager_port": free_port(),
         }
     )
     paths = Paths.of(settings)

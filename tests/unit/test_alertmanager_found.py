@@ -35,7 +35,7 @@ def package(root: Path, *, path: bytes = FIXED) -> Path:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine without Alertmanager; the directory of its relocated one."""
     monkeypatch.setattr(alertmanager, "RELOCATED", tmp_path / "alertmanager")
-    monkeypatch.setattr(alertmanager.shutil, "which", lambda _: None)
+    monkeypatch.setattr("shutil.which", lambda _: None)
     return tmp_path / "alertmanager"
 
 
