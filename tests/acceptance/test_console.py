@@ -145,7 +145,8 @@ def test_from_an_incident_to_its_plan_and_its_blocker(
     seen = visit(browser, url)
     seen.open("/")
     seen.page.locator(".k-lock_wait a", has_text="trace").last.click()
-    assert "Waterfall" in seen.page.inner_text("main")
+    # A trace of this moment may not have arrived: its page waits for it.
+    seen.page.wait_for_selector("main >> text=Waterfall")
     seen.open(trace_path(blocked.trace_id))
     seen.page.click(f"a.line[href$='{blocked.span_id}']")
     text = seen.page.inner_text("main")

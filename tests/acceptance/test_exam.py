@@ -68,7 +68,7 @@ def ask(lab: Lab, sql: str, *parameters: object) -> str:
 
 def get(lab: Lab, path: str, port: int | None = None) -> str:
     address = f"http://127.0.0.1:{port or lab.settings.console_port}{path}"
-    with urllib.request.urlopen(address, timeout=20) as response:
+    with urllib.request.urlopen(address, timeout=90) as response:
         return str(response.read().decode())
 
 

@@ -58,7 +58,10 @@ def test_it_samples_each_second_who_waits_and_for_whom(
     assert {each.blocking_pids for each in found} == {(blocker,)}
     assert {(each.trace_id, each.service) for each in found} == {(TRACE, "credit-customers")}
     assert {each.wait_event_type for each in found} == {"Lock"}
-    others = watching.reader.select(ActivitySample, "pid = ?", [blocker])
+    at = {each.at_ns for each in found}
+    others = [
+        s for s in watching.reader.select(ActivitySample, "pid = ?", [blocker]) if s.at_ns in at
+    ]
     assert {each.state for each in others} == {"idle in transaction"}
     taken = watching.reader.select(ActivityRound, order="at_ns")
     assert {(each.source, each.interval_s) for each in taken} == {(Source.LAB, 1.0)}

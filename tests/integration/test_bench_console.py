@@ -29,7 +29,7 @@ def test_the_services_run_in_each_state_of_the_console(
 ) -> None:
     """One round of a second: operations end in every state, and ratios are to the turn with the console."""
     monkeypatch.setattr("lab.bench.console.SETTLE_S", 0.5)
-    found = bench("console", "--seconds", "1", "--rounds", "1", "--load", "1")
+    found = bench("console", "--seconds", "1", "--rounds", "1", "--load", "5")
     found = found["states"]
     assert found.keys() == STATES.keys()
     assert found["on"]["rate_ratio"] == found["on"]["p99_ratio"] == 1.0

@@ -239,6 +239,21 @@ def counted(settings: LabSettings) -> Iterator[dict[str, float]]:
         server.server_close()
 
 
+def sees_all(settings: LabSettings) -> tuple[PrometheusSide, int]:
+    """Return Prometheus' side and its end, when both targets' last scrapes succeeded."""
+    found: list[tuple[PrometheusSide, int]] = []
+
+    def absent() -> str | None:
+        now_ns = clock.now_ns()
+        side = PrometheusSide(settings, Window(since_ns=now_ns - 600 * NS, now_ns=now_ns))
+        found.append((side, now_ns))
+        missing = [name for name in ("calls_total", "pg_up") if side.gauge(name) is None]
+        return f"no {' nor '.join(missing)}" if missing else None
+
+    await_state("both were scraped", absent, within_s=WITHIN_S)
+    return found[-1]
+
+
 @pytest.mark.real_clock
 def test_how_much_a_counter_has_grown_through_a_restart(
     settings: LabSettings, counted: dict[str, float]
@@ -267,8 +282,7 @@ def test_how_much_a_counter_has_grown_through_a_restart(
             lambda: None if running.query("pg_up") else "not yet",
             within_s=WITHIN_S,
         )
-        now_ns = clock.now_ns()
-        side = PrometheusSide(settings, Window(since_ns=now_ns - 600 * NS, now_ns=now_ns))
+        side, now_ns = sees_all(settings)
         grown = side.counter("calls_total")
         assert grown is not None
         # 7 before the restart, 3 until the first scrape after it, 5 since.

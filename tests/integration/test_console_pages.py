@@ -44,6 +44,7 @@ TRACE, ROOT, STATEMENT = "ab" * 16, "cd" * 8, "ef" * 8
 QUERYID = 77
 RUN = "0123456789ab"
 HTML = {"Accept": "text/html"}
+ATTEMPTS = 5
 TOKEN = "a token that nobody guesses"
 
 
@@ -389,11 +390,15 @@ def test_readers_do_not_hold_up_what_comes_in(known: tuple[Path, Execution]) -> 
     try:
         with ThreadPoolExecutor() as pool:
             with silent:
-                asked = [pool.submit(running.send, "GET", "/") for _ in range(6)]
-                with silent.accept()[0]:
-                    assert running.send("GET", "/healthz").status == 200
-                    assert running.send("POST", "/v0.4/traces", b"\x90").status == 200
-                    assert not any(future.done() for future in asked)
+                # Prometheus has three seconds to answer: on a stalled machine they may pass.
+                for _ in range(ATTEMPTS):
+                    asked = [pool.submit(running.send, "GET", "/") for _ in range(6)]
+                    with silent.accept()[0]:
+                        assert running.send("GET", "/healthz").status == 200
+                        assert running.send("POST", "/v0.4/traces", b"\x90").status == 200
+                        if answered := not any(future.done() for future in asked):
+                            break
+                assert answered
             # Nothing listens any more: the pages are shown, each with the error of Prometheus.
             assert {future.result().status for future in asked} == {200}
     finally:

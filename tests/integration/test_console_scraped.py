@@ -21,7 +21,8 @@ from tests.fix_console import start_console
 from tests.fix_postgres import free_port
 from tests.fix_prometheus import running_prometheus
 
-SCRAPED_S = 60
+SCRAPED_S = 120
+UP = 'up{job="lab", component="console"}'
 TOKEN = "a-token-of-this-test-" + "0" * 16
 
 
@@ -60,11 +61,11 @@ def test_prometheus_reads_the_running_drill_from_a_console_that_requires_a_token
         with running_prometheus(settings) as prometheus:
 
             def unmarked() -> str | None:
-                found = prometheus.query(drills)
+                # At the same moment: a scrape that fails on a busy machine ends both for a second.
+                found = prometheus.query(f"({drills}) and on () ({UP} == 1)")
                 return None if found == [({"drill": "row-lock"}, 1.0)] else f"marks: {found}"
 
             await_state("the running drill is a mark", unmarked, within_s=SCRAPED_S)
-            assert prometheus.query('up{job="lab", component="console"}')[0][1] == 1
     finally:
         console.stop()
 

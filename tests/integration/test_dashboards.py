@@ -9,6 +9,7 @@ import urllib.error
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from lab.judge.evidence import Observer
 from lab.judge.readings import Seen
 from lab.judge.verdicts import Verdict
 from lab.stack.native.cluster import Cluster
+from tests.awaiting import found_within
 from tests.dashboards import FILES, Target, filled, load, panels, targets, variables
 from tests.fix_embedded import observed
 from tests.fix_postgres import Database
@@ -42,10 +44,10 @@ from tests.fix_workload import cloned, running_service
 from tests.promql import metric_names
 from workload.metrics import TABLE
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 # Statements that run once in ten seconds must have run, been scraped twice, and been recorded.
-DATA_SECONDS = 90
+DATA_SECONDS = 180
 SHOWN_SECONDS = 60
 SCRAPE_SECONDS = 3
 MARKED_SECONDS = 120
@@ -257,17 +259,17 @@ def test_the_duration_of_operations_leads_to_traces(prometheus: Prometheus) -> N
         if query.get("exemplar")
     ]
     assert len(drawn) == 3
-    for name, expr in drawn:
+
+    def of(name: str, expr: str) -> list[str]:
+        values = chosen(prometheus, DASHBOARDS[name])
         series = ask(
-            prometheus,
-            name,
-            "query_exemplars",
-            query=filled(expr, chosen(prometheus, DASHBOARDS[name])),
-            start="0",
+            prometheus, name, "query_exemplars", query=filled(expr, values), start="0",
             end=str(time.time()),
-        )
-        trace_ids = [e["labels"]["trace_id"] for found in series for e in found["exemplars"]]
-        assert trace_ids
+        )  # fmt: skip
+        return [e["labels"]["trace_id"] for found in series for e in found["exemplars"]]
+
+    for name, expr in drawn:
+        trace_ids = found_within(DATA_SECONDS, f"exemplars of {expr}", partial(of, name, expr))
         assert {len(trace_id) for trace_id in trace_ids} == {32}
 
 

@@ -65,7 +65,8 @@ def test_a_cursor_of_the_same_name_is_not_taken_for_the_client_that_waited(
             [cursor] = [
                 each for each in found.executions if each.plan.source is PlanSource.EXECUTED
             ]
-            assert fetch.server_ms == pytest.approx(cursor.server_ms, rel=0.05, abs=5)
+            # The other one takes half or twice as long.
+            assert fetch.server_ms == pytest.approx(cursor.server_ms, rel=0.35)
 
 
 def shown(found: StatementExecution) -> dict[PlanSource, int]:

@@ -210,6 +210,12 @@ def test_pg_up_stays_1_while_the_role_has_no_session_left_for_the_collectors(
     """pg_up is about the connection that the exporter keeps; each scrape opens another."""
     exporter.scrape()
     with ExitStack() as stack:
+        watcher = stack.enter_context(database.connect(Role.LAB))
+        await_state(
+            "the session of the scrape has ended",
+            lambda: None if (n := sessions(watcher)) == 1 else f"{n} sessions",
+            within_s=90,
+        )
         for _ in range(4):
             stack.enter_context(database.connect(Role.EXPORTER))
         samples = exporter.scrape()

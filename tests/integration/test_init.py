@@ -87,7 +87,7 @@ def test_no_role_may_end_another_roles_session(database: Database, role: Role) -
 def test_the_lab_may_end_a_session_of_its_own(database: Database) -> None:
     with database.connect(Role.LAB) as victim, database.connect(Role.LAB) as connection:
         [[pid]] = rows(victim, "SELECT pg_backend_pid()")
-        assert rows(connection, "SELECT pg_terminate_backend(%s, 5000)", [pid]) == [(True,)]
+        assert rows(connection, "SELECT pg_terminate_backend(%s, 60000)", [pid]) == [(True,)]
 
 
 def test_the_application_changes_rows_but_no_tables(database: Database) -> None:

@@ -21,6 +21,7 @@ from tests import payloads
 from tests.fix_console import RunningConsole, start_console
 
 DEADLINE_S = 90
+ATTEMPTS = 5
 R = TypeVar("R", bound=Record)
 ZSTD = {"Content-Encoding": "zstd", "DD-API-KEY": "0" * 32}
 
@@ -227,15 +228,19 @@ def test_health_and_rates(console: RunningConsole) -> None:
 
 
 def test_it_answers_while_it_decodes(console: RunningConsole) -> None:
-    """A health check during large payloads is answered before they are."""
+    """A health check during large payloads is answered before they are, in one of five turns."""
     body = payloads.v05(40_000)
-    busy = [
-        threading.Thread(target=console.send, args=("POST", "/v0.5/traces", body)) for _ in range(3)
-    ]
-    for thread in busy:
-        thread.start()
-    assert console.send("GET", "/healthz").status == http.client.OK
-    under_way = [thread for thread in busy if thread.is_alive()]
-    for thread in busy:
-        thread.join()
-    assert under_way
+    for _ in range(ATTEMPTS):
+        busy = [
+            threading.Thread(target=console.send, args=("POST", "/v0.5/traces", body))
+            for _ in range(3)
+        ]
+        for thread in busy:
+            thread.start()
+        assert console.send("GET", "/healthz").status == http.client.OK
+        under_way = [thread for thread in busy if thread.is_alive()]
+        for thread in busy:
+            thread.join()
+        if under_way:
+            return
+    raise AssertionError(f"{ATTEMPTS} health checks were answered after all payloads")

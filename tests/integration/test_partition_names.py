@@ -80,6 +80,7 @@ def test_partitions_by_day(database: Database, console: RunningConsole) -> None:
             rows(one, "ALTER TABLE vendas_20261103 SET (autovacuum_analyze_threshold = 1)")
             rows(one, "INSERT INTO vendas SELECT '20261103', g FROM generate_series(1, 5000) g")
             relation = f"relation = '{database.name}.public.vendas_20261103'"
+            rows(one, "SELECT pg_stat_force_next_flush()")
             assert event(console, relation).kind in {"autoanalyze", "autovacuum"}
         finally:
             rows(one, "ALTER SYSTEM RESET autovacuum_naptime")

@@ -1,18 +1,16 @@
 """Retention under load: what is written grows without end, what is kept does not."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
 from lab import verify
-from lab.clients.database import Row
 from lab.foundation.readiness import await_state
 from tests.fix_postgres import Database
 from tests.fix_workload import Process, ask, running_service
 
 KEPT_SECONDS = 3.0
 LOAD = 40.0
-SOON_SECONDS = 60
+SOON_SECONDS = 120
 READS = (
     "browse",
     "lookup",
@@ -22,8 +20,8 @@ READS = (
     "delinquency_ageing",
 )
 NEWEST = """
-SELECT max(at), (SELECT max(proposal_id) FROM credit_proposals),
-       (SELECT max(contract_id) FROM credit_contracts)
+SELECT count(*) + (SELECT coalesce(sum(rows), 0) FROM audit_summary), max(at),
+       (SELECT max(proposal_id) FROM credit_proposals), (SELECT max(contract_id) FROM credit_contracts)
 FROM audit_log
 """
 # What is left of the rows that were there at that moment, the seed's apart, which stay.
@@ -46,7 +44,7 @@ def await_operations(process: Process, count: float) -> None:
     await_state(f"{count:.0f} operations are done", fewer, within_s=SOON_SECONDS)
 
 
-def await_their_end(database: Database, newest: Row) -> None:
+def await_their_end(database: Database, newest: Sequence[object]) -> None:
     """Return when no row is left of those that were written before a moment."""
 
     def some() -> str | None:
@@ -56,7 +54,6 @@ def await_their_end(database: Database, newest: Row) -> None:
     await_state("every row of that moment is archived", some, within_s=SOON_SECONDS)
 
 
-@pytest.mark.timeout(180)
 def test_under_load_every_row_leaves(seeded: Database, tmp_path: Path) -> None:
     """Whatever was written is gone while the load goes on, the books stay sound, the seed is all there.
 
@@ -75,10 +72,10 @@ def test_under_load_every_row_leaves(seeded: Database, tmp_path: Path) -> None:
     [contracts] = ask(seeded, SEEDED_CONTRACTS)
     with running_service("all", settings, tmp_path, {"DD_TRACE_ENABLED": "false"}) as process:
         await_operations(process, 1500)
-        [newest] = ask(seeded, NEWEST)
+        [(written, *newest)] = ask(seeded, NEWEST)
         await_their_end(seeded, newest)
         [[archived]] = ask(seeded, "SELECT sum(rows)::bigint FROM audit_summary")
         report = verify.run(seeded.settings, window_s=1.0)
     assert ask(seeded, SEEDED_CONTRACTS) == [contracts]
-    assert archived >= 1500
+    assert archived >= written > 0
     assert [check for check in report.checks if check.ok is False] == []

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ import pytest
 
 from lab import seed
 from lab.clients.database import Role, rows
+from lab.foundation.readiness import await_state
 from tests.fix_postgres import Database
 from tests.fix_proxy import Moment, Proxy
 from tests.fix_workload import Wire, Wired, ask, one
@@ -22,6 +24,7 @@ STATEMENT = b"INSERT INTO credit_proposals"
 WAIT_SECONDS = 90
 # Less than the time limit of its retries.
 AT_ONCE_SECONDS = retry.CONNECTION_PATIENCE_S / 2
+WAITS_FOR_TRANSACTION = "SELECT 1 FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
 SESSIONS = """
 SELECT array_agg(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'credit_app'
 """
@@ -90,13 +93,22 @@ def test_a_commit_that_is_still_under_way_is_waited_for(
         rows(
             connection,
             "CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS"
-            " 'BEGIN PERFORM pg_sleep(1.5); RETURN NULL; END';"
+            " 'BEGIN PERFORM pg_advisory_xact_lock_shared(15); RETURN NULL; END';"
             " CREATE CONSTRAINT TRIGGER linger AFTER INSERT ON audit_log"
             " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION linger()",
         )
     wired = wire("servicing", behind_proxy)
     proxy.cut(COMMIT, Moment.DURING)
-    result = wired.run("pay")
+    with ThreadPoolExecutor(max_workers=1) as threads, seeded.connect(Role.SUPERUSER) as holder:
+        rows(holder, "SELECT pg_advisory_lock(15)")
+        paying = threads.submit(wired.run, "pay")
+        await_state(
+            "the second attempt waits for the first one's commit",
+            lambda: None if rows(holder, WAITS_FOR_TRANSACTION) else "no session waits",
+            within_s=WAIT_SECONDS,
+        )
+        rows(holder, "SELECT pg_advisory_unlock(15)")
+        result = paying.result(WAIT_SECONDS)
     assert result.tags == {"credit.resolved": 1}
     assert wired.value("credit_database_errors_total", sqlstate_class="23") == 1
     assert acknowledged(seeded, wired) == 1
@@ -131,11 +143,19 @@ def test_an_operation_waits_for_a_database_that_comes_back(
 ) -> None:
     proxy.refuse()
     wired = wire("customers", behind_proxy)
-    with later(0.5, proxy.allow):
-        assert wired.run("lookup").outcome is Outcome.OK
-    assert (
-        wired.value("credit_operation_retries_total", operation="lookup", reason="connection") >= 1
-    )
+
+    def retries() -> float:
+        return wired.value(
+            "credit_operation_retries_total", operation="lookup", reason="connection"
+        )
+
+    with ThreadPoolExecutor(max_workers=1) as threads:
+        looking = threads.submit(wired.run, "lookup")
+        await_state(
+            "it was tried again", lambda: None if retries() else "once", within_s=WAIT_SECONDS
+        )
+        proxy.allow()
+        assert looking.result(WAIT_SECONDS).outcome is Outcome.OK
 
 
 def test_patience_with_a_database_that_is_away_has_an_end(
@@ -166,7 +186,7 @@ def test_a_backend_that_was_terminated_costs_one_retry(seeded: Database, wire: W
     wired.run("lookup")
     [(ended,)] = ask(
         seeded,
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
         " WHERE datname = current_database() AND usename = 'credit_app'",
         role=Role.SUPERUSER,
     )
@@ -222,7 +242,7 @@ def test_a_statement_that_takes_too_long_is_an_error_and_the_connection_lives_on
 ) -> None:
     """57014 is not an outage: the operation fails at once, and the next one uses the same connection."""
     wired = wire(
-        "servicing", seeded.settings, workload_threads=1, workload_statement_timeout_ms=100
+        "servicing", seeded.settings, workload_threads=1, workload_statement_timeout_ms=3000
     )
     wired.run("pay")
     with seeded.connect(Role.LAB) as connection:

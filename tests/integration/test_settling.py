@@ -77,7 +77,7 @@ def test_the_next_drill_waits_until_its_alerts_are_silent(settings: LabSettings)
         )
         assert not reported.ends
         with service(settings):
-            waiting.join(90)
+            waiting.join(200)
             assert not waiting.is_alive()
             # More than the judge's 20 s, as it begins a moment later.
             assert not prometheus.query(f"last_over_time({DOWN}[28s:2s])")

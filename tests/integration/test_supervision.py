@@ -184,7 +184,8 @@ def test_what_ends_at_once_is_called_failing(supervised: Supervised) -> None:
             ),
             within_s=START_SECONDS,
         )
-    states = {c.name: c.state for c in examine(supervised.settings).components}
+        # While the port is taken: with a free one the next attempt succeeds.
+        states = {c.name: c.state for c in examine(supervised.settings).components}
     assert states["prometheus"] is State.FAILING
     log = (supervised.paths.logs / "prometheus.log").read_text()
     assert "address already in use" in log
