@@ -4,16 +4,17 @@ lab/console/guard.py has refused other sites before. The page is in lab/console/
 """
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from urllib.parse import parse_qs, urlencode
 
 import msgspec
 from anyio import to_thread
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from lab.console.answering import Access
-from lab.exam import doors, form, session
+from lab.exam import doors, form, relay, session
 from lab.exam.errors import ExamError, FormError
 from lab.exam.session import Options
 from lab.foundation.errors import LabError
@@ -47,7 +48,39 @@ def routes(settings: LabSettings, access: Access) -> list[Route]:
 
         return respond
 
-    return [Route(path, endpoint(action), methods=["POST"]) for path, action in actions.items()]
+    return [
+        *(Route(path, endpoint(action), methods=["POST"]) for path, action in actions.items()),
+        Route(relay.PATH, _relayed(settings, access), methods=["PUT"]),
+    ]
+
+
+def _relayed(settings: LabSettings, access: Access) -> Callable[[Request], object]:
+    """Return the endpoint for the exam process of a lab in containers; lab/exam/relay.py is its client."""
+
+    async def respond(request: Request) -> Response:
+        if not access.is_authorized(request):
+            return _refused("a bearer token is needed", HTTPStatus.UNAUTHORIZED)
+        if not settings.services_by_name:
+            return _refused("this console reads the exam's own files", HTTPStatus.CONFLICT)
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > relay.MAX_BYTES:
+                return _refused(
+                    f"more than {relay.MAX_BYTES:,} bytes", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+                )
+        try:
+            update = msgspec.json.decode(body, type=relay.Update)
+            played = await to_thread.run_sync(relay.receive, settings, update)
+        except (LabError, msgspec.MsgspecError) as error:
+            return _refused(str(error), HTTPStatus.BAD_REQUEST)
+        return Response(msgspec.json.encode(played), media_type="application/json")
+
+    return respond
+
+
+def _refused(message: str, status: HTTPStatus) -> Response:
+    return JSONResponse({"errors": [message]}, status_code=status)
 
 
 def _done(

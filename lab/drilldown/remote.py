@@ -25,6 +25,8 @@ from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
 
 API = "/api/drilldown"
+# Commands and MCP tools record their requests in an exam themselves.
+RECORDED = {"X-Lab-Recorded": "by the client"}
 # Longer than the sum of the drilldown's own time limits.
 TIMEOUT_S = 10.0
 T = TypeVar("T")
@@ -112,6 +114,7 @@ class RemoteDrilldown:
     def _get(self, path: str, parameters: Mapping[str, str], kind: type[T]) -> T:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT_S)
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        headers |= RECORDED
         query = f"?{urlencode(parameters)}" if parameters else ""
         try:
             connection.request("GET", f"{API}{path}{query}", headers=headers)

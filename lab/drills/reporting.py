@@ -4,19 +4,17 @@ Natively the console reads the state directory of the drills (lab/drills/summary
 is on the host, so that the console would know of no drill.
 """
 
-import http.client
 from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from lab.foundation.addresses import reachable
+from lab.clients import console
 from lab.foundation.settings import LabSettings
 from lab.stack import mode
 
 PATH = "/api/drills/summary"
-ANSWERED_WITHIN_S = 5.0
 # A label value of Prometheus: names of drills, observers and verdicts.
 Name = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z_-]{0,62}\Z")]
 
@@ -47,16 +45,4 @@ def send(settings: LabSettings, report: DrillReport) -> None:
     backend = next(mode.running(settings), None)
     if backend is None or backend.has_store:
         return
-    settings = backend.running_settings()
-    token = settings.lab_console_token
-    headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
-    connection = http.client.HTTPConnection(
-        reachable(settings.bind_address), settings.console_port, timeout=ANSWERED_WITHIN_S
-    )
-    try:
-        connection.request("PUT", PATH, msgspec.json.encode(report), headers)
-        connection.getresponse().read()
-    except (OSError, http.client.HTTPException):
-        return
-    finally:
-        connection.close()
+    console.put(backend.running_settings(), PATH, msgspec.json.encode(report))

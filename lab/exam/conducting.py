@@ -7,6 +7,7 @@ import os
 import random
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from threading import Event
 
 import psutil
@@ -22,6 +23,7 @@ from lab.exam.errors import ExamError
 from lab.exam.items import Fault, Item, draw
 from lab.exam.order import Order
 from lab.exam.place import Files, Place, Record, State
+from lab.exam.relay import Relay
 from lab.exam.restoring import Snapshot
 from lab.exam.sealing import Seal
 from lab.exam.vocabulary import OPERATIONS
@@ -40,6 +42,9 @@ VERIFY_WINDOW_S = 1.0
 ACTORS = 3
 OBSERVER_STOPPED = {"datadog": "agent-stopped", "postgres_exporter": "exporter-stopped"}
 INTERRUPTED = "the exam process was ended by a signal"
+UNHEARD = (
+    "the console did not answer at the end: what was done in it since its last answer is missing"
+)
 STOPPED = "it was stopped before the clock started"
 
 
@@ -61,6 +66,7 @@ class _Exam:
         self._settings = settings
         self._place = place
         self._files: Files = place.files(order.exam)
+        self._relay = Relay.of(settings, place, order.exam)
         self._item: Item = draw(order.seed, order.number)
         self._seal: Seal = sealing.seal(order.seed, order.number, self._item)
         self._faults: list[Actor] = []
@@ -106,7 +112,7 @@ class _Exam:
         statefile.make_directory(self._files.directory)
         self._snapshot = restoring.take(self._settings)
         statefile.write_json(self._files.snapshot, self._snapshot)
-        self._place.write(self._record)
+        self._publish()
         self._wait(min(self._item.onset_s, self._settings.exam_onset_s))
         fault = Fault(kind=OPERATIONS, victim="", culprits=(OPERATIONS,))
         parts = [Part(fault=fault, herring=name.value) for name in self._item.herrings]
@@ -132,7 +138,7 @@ class _Exam:
             deadline_ns=now_ns + round(self._record.minutes * 60 * NS_PER_S),
         )
         self._proofs = tuple(a.last.says for a in self._faults if a.last is not None)
-        self._place.write(self._record)
+        self._publish()
 
     def _unproven(self) -> str | None:
         if failed := [actor.failure for actor in self._faults if actor.failure]:
@@ -146,7 +152,12 @@ class _Exam:
             self._require_not_stopped()
             Event().wait(CHECK_EVERY_S)
 
+    def _publish(self) -> None:
+        self._place.write(self._record)
+        self._relay.exchange(self._record)
+
     def _require_not_stopped(self) -> None:
+        self._relay.exchange(self._record)
         if self._files.stop.exists():
             raise StoppedError
 
@@ -166,12 +177,15 @@ class _Exam:
                 self._restore()
                 self._notes.append("the faults ended by themselves before the answer")
             Event().wait(CHECK_EVERY_S)
+            self._relay.exchange(self._record)
 
     def _finish(self, void: str) -> None:
         ended_ns = clock.now_ns()
         with ending.form_locked(self._place):
             self._record = replace(self._record, state=State.GRADING)
             self._place.write(self._record)
+        if not self._relay.exchange(self._record):
+            self._notes.append(UNHEARD)
         # PostgreSQL may have been restarted, or be down.
         with suppress(LabError):
             if self._snapshot and restoring.started(self._settings) != self._snapshot.started:
@@ -182,7 +196,10 @@ class _Exam:
         except LabError as error:
             void = void or str(error)
         # After the heal: it takes some seconds, and needs no fault.
-        faults = tuple(truth.collect(actor, self._settings, ended_ns) for actor in self._faults)
+        traces = partial(self._relay.traces, self._record)
+        faults = tuple(
+            truth.collect(actor, self._settings, ended_ns, traces) for actor in self._faults
+        )
         clock_ns = self._record.clock_ns or ended_ns
         observed = [
             each
@@ -200,7 +217,7 @@ class _Exam:
             observed=tuple(observed),
             notes=tuple(self._notes),
         )
-        ending.keep(self._place, self._record, log, self._verified())
+        self._relay.end(ending.keep(self._place, self._record, log, self._verified()))
 
     def _end_actors(self) -> None:
         for actor in (*self._faults, *self._harmless):

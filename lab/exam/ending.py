@@ -1,6 +1,6 @@
 """The end of an exam: its log from the files, and the grade."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -89,9 +89,18 @@ def submitted(files: Files) -> Submitted | None:
 
 
 def hints(files: Files) -> tuple[Hint, ...]:
-    """Return the hints that were given, in their order."""
+    """Return the hints that were given, in order of time."""
     content = statefile.read_bytes(files.hints) or b""
-    return tuple(msgspec.json.decode(line, type=Hint) for line in content.splitlines() if line)
+    found = (msgspec.json.decode(line, type=Hint) for line in content.splitlines() if line)
+    return tuple(sorted(found, key=lambda hint: hint.at_ns))
+
+
+def add_hints(files: Files, found: Sequence[Hint]) -> None:
+    """Add the hints that another process gave, and that the file has not."""
+    known = set(hints(files))
+    for hint in found:
+        if hint not in known:
+            statefile.append(files.hints, msgspec.json.encode(hint))
 
 
 def log_of(record: Record, files: Files, *, ended_ns: int, void: str = "") -> ExamLog:

@@ -2,6 +2,7 @@
 
 from lab.exam import ending, restoring
 from lab.exam.place import Place, Record
+from lab.exam.relay import Relay
 from lab.exam.restoring import Snapshot
 from lab.foundation import clock, statefile
 from lab.foundation.lock import LockedError
@@ -41,6 +42,8 @@ def _void(settings: LabSettings, place: Place) -> list[Record]:
     snapshot = statefile.read(files.snapshot, Snapshot)
     if snapshot is not None:  # otherwise nothing was injected
         restoring.restore(settings, snapshot)
+    relay = Relay.of(settings, place, record.exam)
+    relay.exchange(record)
     log = ending.log_of(record, files, ended_ns=clock.now_ns(), void=KILLED)
-    ending.keep(place, record, log, "unknown: run ./creditlab verify")
+    relay.end(ending.keep(place, record, log, "unknown: run ./creditlab verify"))
     return [record]

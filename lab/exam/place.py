@@ -6,21 +6,25 @@ the processes that serve the player, and read by the exam process; `result.json`
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 import psutil
 
 from lab.exam.errors import ExamError
-from lab.foundation import statefile
+from lab.foundation import clock, statefile
 from lab.foundation.lock import held
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
+from lab.foundation.statefile import DamagedError
+from lab.foundation.timestamps import NS_PER_S
 from lab.stack.native.records import Pid, process_of
 
 NAME = re.compile(r"[0-9a-f]{12}")
+# The exam process writes twice a second, seldom while a container stops.
+SILENT_S = 120.0
 
 
 class State(StrEnum):
@@ -118,6 +122,8 @@ class Place:
 
     def __init__(self, settings: LabSettings) -> None:
         self._directory = Paths.of(settings).exams
+        # The console of a lab in containers: the exam process is on another machine, so to speak.
+        self._is_remote = settings.services_by_name
 
     @property
     def _current(self) -> Path:
@@ -136,14 +142,34 @@ class Place:
     def current(self) -> Record | None:
         """Return the record of the last exam; None when there was none.
 
+        In the console of a lab in containers an exam is over when its process has been silent for a while.
+
         Raises:
             DamagedError: when the file cannot be parsed.
         """
-        return statefile.read(self._current, Record)
+        record = statefile.read(self._current, Record)
+        if record is not None and record.is_open and self._is_remote and self._is_silent():
+            return replace(record, state=State.OVER)
+        return record
 
     def write(self, record: Record) -> None:
         """Write the record, durably."""
         statefile.write_json(self._current, record)
+
+    def confirm(self, record: Record) -> None:
+        """Write the record of an exam process elsewhere; the same again only says that it is alive."""
+        with suppress(DamagedError, FileNotFoundError):
+            if statefile.read(self._current, Record) == record:
+                self._current.touch()
+                return
+        self.write(record)
+
+    def _is_silent(self) -> bool:
+        try:
+            heard_s = self._current.stat().st_mtime
+        except FileNotFoundError:
+            return True
+        return clock.now_ns() / NS_PER_S - heard_s > SILENT_S
 
     def files(self, exam: str) -> Files:
         """Return the files of an exam.

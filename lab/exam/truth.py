@@ -1,5 +1,6 @@
 """The truth about an exam's faults, collected before it ends: names, queryids, pids, references."""
 
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -11,25 +12,29 @@ from lab.exam.cast import Actor
 from lab.exam.log import Observed, TrueFault
 from lab.exam.requests import METRIC
 from lab.foundation.errors import LabError
-from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.judge.collect import collect as collect_evidence
 from lab.judge.evidence import TITLES, Truth
 from lab.judge.signals import Events, Metric, Slow
 from lab.judge.verdicts import judge
 from lab.telemetry import redact
-from lab.telemetry.store import Reader
 
 QUERYIDS = """
 SELECT DISTINCT queryid::text FROM pg_stat_statements
 WHERE query ~ %s AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"""
-TRACES = """
-SELECT DISTINCT trace_id FROM spans WHERE service = ? AND start_ns BETWEEN ? AND ? LIMIT 2000"""
+TracesOf = Callable[[tuple[str, ...], int, int], Sequence[str]]
 PREFIXES = ("pg_", "credit_", "lab_", "statement:", "service:", "wait_event:")
 
 
-def collect(actor: Actor, settings: LabSettings, ended_ns: int) -> TrueFault:
-    """Return the truth about one fault; a source that does not answer has no references."""
+def collect(actor: Actor, settings: LabSettings, ended_ns: int, traces: TracesOf) -> TrueFault:
+    """Return the truth about one fault; a source that does not answer has no references.
+
+    Args:
+        actor: of the fault.
+        settings: those of the running lab.
+        ended_ns: end of the exam.
+        traces: returns the ids of the traces with spans of some services in a time range.
+    """
     fault, report = actor.part.fault, actor.last
     onset_ns = report.injected_ns if report else ended_ns
     names = tuple(actor.part.mechanism.sql(fault))
@@ -39,7 +44,7 @@ def collect(actor: Actor, settings: LabSettings, ended_ns: int) -> TrueFault:
         *(f"plan:{queryid}" for queryid in queryids),
         *(f"sample:{pid}" for pid in sorted({*pids, *actor.chain})),
         *_series(fault.kind),
-        *(f"trace:{trace}" for trace in _traces(settings, fault.culprits, onset_ns, ended_ns)),
+        *(f"trace:{trace}" for trace in traces(fault.culprits, onset_ns, ended_ns)),
     ]
     if any(isinstance(signal, Events | Slow) for signal in DRILLS[fault.kind].signals):
         references.append("log:")
@@ -106,14 +111,3 @@ def _series(kind: str) -> list[str]:
     signals = [signal for signal in DRILLS[kind].signals if isinstance(signal, Metric)]
     names = {name for signal in signals for name in METRIC.findall(signal.expr)}
     return sorted(f"series:{name}" for name in names if name.startswith(PREFIXES) or name == "up")
-
-
-def _traces(
-    settings: LabSettings, services: tuple[str, ...], since_ns: int, until_ns: int
-) -> list[str]:
-    reader = Reader(Paths.of(settings).store)
-    found: list[tuple[Any, ...]] = []
-    for service in services:
-        with suppress(LabError):
-            found += reader.rows(TRACES, (service, since_ns, until_ns))
-    return sorted({trace for (trace,) in found})

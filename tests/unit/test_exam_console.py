@@ -19,8 +19,9 @@ from lab.console.doors import NEEDS, OPEN, Doored
 from lab.console.pages import PAGES
 from lab.console.pages.access import Access
 from lab.drilldown import Drilldown
+from lab.drilldown.remote import RECORDED
 from lab.exam import requests
-from lab.exam.doors import Door
+from lab.exam.doors import EXPLAINED, Door
 from lab.foundation.settings import ROOT, LabSettings
 from lab.telemetry.intake import Gate
 from tests.exam_records import EXAM, begin
@@ -113,6 +114,16 @@ def test_an_open_page_is_recorded_with_what_it_showed(
     assert (sql.door, sql.what, sql.shown) == ("sql", "/sessions?idle=1", ("sample:4711",))
     assert several.door == "prometheus+datadog+log"
     assert sql.size == len('<td data-pid="4711"> /sessions')
+
+
+def test_a_request_that_its_client_records_is_refused_or_answered_only(
+    settings: LabSettings, client: TestClient
+) -> None:
+    """With the lab in containers commands ask the console: they would count twice."""
+    place = begin(settings, *EXPLAINED)
+    assert client.get("/api/drilldown/trace/slowest", headers=RECORDED).status_code == 200
+    assert client.get("/api/drilldown/sessions", headers=RECORDED).status_code == 403
+    assert requests.read(place.files(EXAM).requests) == ()
 
 
 @pytest.fixture

@@ -25,9 +25,8 @@ Object = Annotated[str, typer.Option(help="A statement, queryid, table, index or
 Culprit = Annotated[str, typer.Option(help="An application, a service or the pid of a session.")]
 MAX_FORM_BYTES = 100_000
 IN_CONTAINERS = (
-    "The lab runs in containers: its console does not see this exam.\n"
-    "  Its pages are neither closed nor recorded, and no trace counts as evidence.\n"
-    "  Use the commands, ./creditlab mcp and Prometheus."
+    "The lab runs in containers: the pages of Prometheus and Grafana are not closed,\n"
+    "  and the debrief does not show what each observer had."
 )
 
 
