@@ -88,7 +88,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, further: Further) -> Iterator[
     running = Lab(
         state=state,
         environment=environment,
-        settings=LabSettings(_env_file=None, lab_state_dir=state, **fields),  # type: ignore[arg-type]
+        settings=LabSettings(_env_file=None, lab_state_dir=state, **fields),
     )
     try:
         up = running.run("up", "--native", "--scale", SCALE, *further.options)

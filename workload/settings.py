@@ -4,12 +4,14 @@ An environment variable overrides `.env`, which overrides the default. Names in 
 the field names in capitals (`postgres_port` <- `POSTGRES_PORT`); `.env.example` lists them all.
 """
 
+import os
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Self, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeAlias, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from workload import __version__
 from workload.errors import SettingsError
@@ -39,17 +41,20 @@ class Shape(StrEnum):
     BURST = "burst"
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Settings of the five services. Rates are operations per second at load 1."""
 
-    model_config = SettingsConfigDict(
-        env_file=ROOT / ".env",
-        env_ignore_empty=True,
+    model_config = ConfigDict(
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
         allow_inf_nan=False,
+        validate_default=True,
+        # A class is compiled when it is first read; one process reads one or two of them.
+        defer_build=True,
     )
+
+    env_file: ClassVar[Path | None] = ROOT / ".env"
 
     postgres_host: str = "127.0.0.1"
     postgres_port: int = Field(5432, ge=1, le=65535)
@@ -109,6 +114,18 @@ class Settings(BaseSettings):
     dd_trace_enabled: bool = True
     dd_dbm_propagation_mode: str = Field("full", pattern="^(disabled|service|full)$")
 
+    def __init__(self, **values: Any) -> None:
+        """Read the environment and the file, and override them with values given by name.
+
+        An empty variable counts as absent. `_env_file` is another file than `.env`, or None for no file.
+        """
+        own = type(self)
+        file = values.pop("_env_file", own.env_file)
+        found = _named(dotenv_values(file) if file else {}) | _named(os.environ)
+        super().__init__(
+            **{name: found[name] for name in own.model_fields if name in found} | values
+        )
+
     @classmethod
     def load(cls) -> Self:
         """Read the environment and `.env`.
@@ -125,3 +142,8 @@ class Settings(BaseSettings):
             ]
             way_out = f"Correct it in the environment or in {ROOT / '.env'}."
             raise SettingsError("\n".join([*lines, way_out])) from None
+
+
+def _named(variables: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the variables that have a value, by the names of their fields."""
+    return {name.lower(): value for name, value in variables.items() if value}

@@ -21,8 +21,9 @@ from lab.terminal.screen import Screen
 
 CLAIM = 0.1
 # `--help` prints with rich, settings are pydantic's.
-FLOOR = "import pydantic_settings, rich.console, typer._adapters, typer.rich_utils"
-MCP_FLOOR = "import mcp.server.mcpserver, pydantic_settings, rich.console, typer._adapters"
+SETTINGS = "from pydantic import BaseModel, Field, SecretStr, ValidationError"
+FLOOR = f"import dotenv, rich.console, typer._adapters, typer.rich_utils; {SETTINGS}"
+MCP_FLOOR = f"import dotenv, mcp.server.mcpserver, rich.console, typer._adapters; {SETTINGS}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

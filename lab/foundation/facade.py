@@ -13,7 +13,7 @@ def exports(package: str, *modules: str) -> Callable[[str], Any]:
     """Return the `__getattr__` of a package (PEP 562) for the names of its `__all__`.
 
     Args:
-        package: its name.
+        package: its name. None of its modules has the name of an exported object: importing it would set it.
         modules: its modules, light ones first; they are imported in this order until one has the name.
     """
     namespace = vars(sys.modules[package])

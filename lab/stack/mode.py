@@ -1,7 +1,7 @@
 """Selection of the backend, native or Docker, for each command.
 
 In this order: the command's option; the backend that runs; Docker where an engine answers, because it has the
-real Agent and Grafana; else native.
+real Agent and Grafana; else native. A backend is imported when it is selected or has to be asked.
 """
 
 from collections.abc import Iterator
@@ -9,9 +9,6 @@ from collections.abc import Iterator
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
 from lab.stack.backend import Backend, Mode
-from lab.stack.docker import compose
-from lab.stack.docker.backend import DockerBackend
-from lab.stack.native.backend import NativeBackend
 
 
 class OtherModeError(LabError):
@@ -34,7 +31,11 @@ def requested(*, docker: bool, native: bool) -> Mode | None:
 def backend(mode: Mode, settings: LabSettings) -> Backend:
     """Return the backend of a mode."""
     if mode is Mode.DOCKER:
+        from lab.stack.docker.backend import DockerBackend  # noqa: PLC0415
+
         return DockerBackend(settings=settings)
+    from lab.stack.native.backend import NativeBackend  # noqa: PLC0415
+
     return NativeBackend(settings=settings)
 
 
@@ -45,12 +46,17 @@ def decide(settings: LabSettings, requested: Mode | None = None) -> Backend:
         NoEngineError: when Docker was requested, and no engine answers.
     """
     if requested is Mode.DOCKER:
+        from lab.stack.docker import compose  # noqa: PLC0415
+
         compose.require_engine()
     if requested:
         return backend(requested, settings)
-    native, docker = NativeBackend(settings=settings), DockerBackend(settings=settings)
+    native = backend(Mode.NATIVE, settings)
+    if native.runs():
+        return native
     # The engine is called once: a hanging one costs seconds for each call.
-    return docker if not native.runs() and docker.available() else native
+    docker = backend(Mode.DOCKER, settings)
+    return docker if docker.available() else native
 
 
 def running(settings: LabSettings) -> Iterator[Backend]:
@@ -60,7 +66,7 @@ def running(settings: LabSettings) -> Iterator[Backend]:
 
 def current(settings: LabSettings) -> Backend:
     """Return the backend that runs; native when none does."""
-    return next(running(settings), None) or NativeBackend(settings=settings)
+    return next(running(settings), None) or backend(Mode.NATIVE, settings)
 
 
 def require_running(settings: LabSettings) -> Backend:

@@ -37,7 +37,7 @@ class Starts:
         self.state = state
         names = [name for name in LabSettings.model_fields if name.endswith("_port")]
         ports = {name: free_port() for name in names}
-        self.settings = LabSettings(_env_file=None, lab_state_dir=state, **ports)  # type: ignore[arg-type]
+        self.settings = LabSettings(_env_file=None, lab_state_dir=state, **ports)
         self.environment = {
             **os.environ,
             **{name.upper(): str(port) for name, port in ports.items()},

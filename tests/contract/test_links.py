@@ -74,7 +74,7 @@ def to(whom: str, links: Links) -> Iterator[tuple[str, SplitResult, Mapping[str,
 def nobodys_account(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever account the caller has, in `.env` or in the environment, is not this test's."""
     for settings in (LabSettings, DatadogSettings):
-        monkeypatch.setitem(settings.model_config, "env_file", None)
+        monkeypatch.setattr(settings, "env_file", None)
     for name in ("DD_API_KEY", "DD_SITE"):
         monkeypatch.delenv(name, raising=False)
 

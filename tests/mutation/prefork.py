@@ -24,7 +24,7 @@ from tests.mutation.clone import Clone
 LIBRARIES = (
     "asyncio", "concurrent.futures.thread", "flask", "google.protobuf.message", "html.parser", "http.server",
     "hypothesis.strategies", "jinja2.ext", "mcp", "msgspec", "multiprocessing.pool", "playwright.sync_api",
-    "prometheus_client", "psutil", "psycopg2.extras", "pydantic_settings", "rich.live", "rich.markdown",
+    "prometheus_client", "psutil", "psycopg2.extras", "pydantic", "rich.live", "rich.markdown",
     "rich.progress", "rich.table", "sqlite3", "starlette.applications", "supervisor.options", "typer.testing",
     "unittest.mock", "urllib.request", "uvicorn", "waitress", "xml.etree.ElementTree", "yaml", "zstandard",
 )  # fmt: skip

@@ -88,7 +88,7 @@ def test_a_link_leads_here_and_a_frame_or_an_image_does_not() -> None:
 
 
 def settings(**fields: str) -> LabSettings:
-    return LabSettings(_env_file=None, **fields)  # type: ignore[arg-type]
+    return LabSettings(_env_file=None, **fields)
 
 
 def test_names_of_a_container_are_its_own_beyond_loopback() -> None:

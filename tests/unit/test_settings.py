@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from pydantic_settings import SettingsConfigDict
 
 from workload.errors import SettingsError
 from workload.settings import Settings, Shape
@@ -16,8 +15,7 @@ def dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     file = tmp_path / ".env"
-    config = SettingsConfigDict(**{**Settings.model_config, "env_file": file})
-    monkeypatch.setattr(Settings, "model_config", config)
+    monkeypatch.setattr(Settings, "env_file", file)
     return file
 
 

@@ -13,9 +13,9 @@ from typing import TypeAlias
 
 import msgspec
 
-from lab.telemetry.redact.comments import Comment, comments
 from lab.telemetry.redact.names import is_harmless, label
 from lab.telemetry.redact.sql import Redacted, statement
+from lab.telemetry.redact.sqlcommenter import Comment, comments
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 

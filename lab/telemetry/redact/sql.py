@@ -11,7 +11,6 @@ import sys
 from dataclasses import dataclass
 from functools import lru_cache
 
-from lab.telemetry.redact.comments import Comment, comments
 from lab.telemetry.redact.names import hashed, label
 from lab.telemetry.redact.plain import (
     LETTER,
@@ -22,6 +21,7 @@ from lab.telemetry.redact.plain import (
     known_word,
     plain,
 )
+from lab.telemetry.redact.sqlcommenter import Comment, comments
 
 TOKENS = rf"""
       (?P<space>\s++)
