@@ -32,7 +32,7 @@ def begun(seconds_ago: float) -> str:
 def drilldown(store: Store, tmp_path: Path) -> Drilldown:
     """Over the test's store; neither PostgreSQL nor Prometheus answers."""
     ports = {"postgres_port": free_port(), "prometheus_port": free_port()}
-    found = Drilldown.of(LabSettings(_env_file=None, lab_state_dir=tmp_path, **ports))  # type: ignore[arg-type]
+    found = Drilldown.of(LabSettings(_env_file=None, lab_state_dir=tmp_path, **ports))
     return Drilldown(
         settings=found.settings,
         reader=store.reader,
