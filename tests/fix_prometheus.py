@@ -118,12 +118,10 @@ def running_prometheus(
     A scrape may take as long as the interval: a busy machine and a large scrape want more than a second.
     """
     # Never the default ports of a lab that runs: it would be scraped, and notified of the test's alerts.
-    others = {
-        "alertmanager_port",
-        "console_port",
-        "embedded_agent_port",
-    } - settings.model_fields_set
-    ports = {name: free_port() for name in {"prometheus_port", *others}}
+    others = ("alertmanager_port", "console_port", "embedded_agent_port")
+    defaults = {name: LabSettings.model_fields[name].default for name in others}
+    given = {name for name in others if getattr(settings, name) != defaults[name]}
+    ports = {name: free_port() for name in {"prometheus_port", *others} - given}
     settings = settings.model_copy(update=ports)
     command = COMMANDS["prometheus"](Launch(settings=settings, services=services))
     configuration = command.directory / "etc" / "prometheus.yml"
