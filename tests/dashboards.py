@@ -16,7 +16,7 @@ FOLDER = ROOT / "grafana" / "dashboards"
 FILES = sorted(FOLDER.glob("*.json"))
 # What Grafana puts in for a dashboard of the last 30 minutes, and for the least rate interval of a data
 # source that is scraped every 10 s.
-BUILT_IN = {"__range": "30m", "__rate_interval": "40s", "__interval": "10s"}
+BUILT_IN = {"__range": "30m", "__range_s": "1800", "__rate_interval": "40s", "__interval": "10s"}
 _LABEL_VALUES = re.compile(r"label_values\((?P<selector>.+), (?P<label>\w+)\)")
 
 

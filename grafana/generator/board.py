@@ -19,7 +19,7 @@ from grafana_foundation_sdk.models import dashboard as models
 
 from grafana.generator.incidents import ANNOTATIONS
 from grafana.generator.panels import Panel
-from grafana.generator.source import PROMETHEUS, UID
+from grafana.generator.source import PROMETHEUS, UID, of_instance
 
 TAG = "credit-lab"
 OVERVIEW, QUERIES, QUERY, TABLES, SESSIONS, INTERNALS, OBSERVERS, COMPARISON, SHOP = (
@@ -80,7 +80,7 @@ def board(
         .tooltip(models.DashboardCursorSync.CROSSHAIR)
         .annotations(list(ANNOTATIONS))
     )
-    for variable in (_datasource(), *variables, _datadog(), _console()):
+    for variable in (_datasource(), _instance(), *variables, _datadog(), _console()):
         built = built.with_variable(variable)
     for destination in _links():
         built = built.link(destination)
@@ -132,7 +132,9 @@ def choose(
         .label(label)
         .description(description)
         .datasource(PROMETHEUS)
-        .query({"query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery"})
+        .query(
+            {"query": of_instance(query), "refId": "PrometheusVariableQueryEditor-VariableQuery"}
+        )
         .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(models.VariableSort.ALPHABETICAL_ASC)
         .multi(several)
@@ -144,6 +146,28 @@ def choose(
         chosen: str | list[str] = [current] if several else current
         variable = variable.current(models.VariableOption(selected=True, text=chosen, value=chosen))
     return variable
+
+
+def _instance() -> QueryVariable:
+    """Return the variable $instance: the database servers, by the address that the exporter's target has."""
+    return (
+        QueryVariable("instance")
+        .label("Instance")
+        .description("Database servers whose series are shown")
+        .datasource(PROMETHEUS)
+        .query(
+            {
+                "query": "label_values(pg_up, instance)",
+                "refId": "PrometheusVariableQueryEditor-VariableQuery",
+            }
+        )
+        .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(models.VariableSort.ALPHABETICAL_ASC)
+        .multi(True)
+        .include_all(True)
+        .all_value(".+")
+        .current(ALL)
+    )
 
 
 def service(series: str = "credit_service_info") -> QueryVariable:
@@ -208,7 +232,7 @@ def in_dbm() -> str:
     return "https://${datadog}/databases/samples?query=statement:${__data.fields.statement}"
 
 
-_KEPT = "${__url_time_range}&${datadog:queryparam}&${console:queryparam}"
+_KEPT = "${__url_time_range}&${instance:queryparam}&${datadog:queryparam}&${console:queryparam}"
 
 
 def _links() -> list[DashboardLink]:

@@ -1,5 +1,6 @@
 """The data sources of the panels, by their fixed uids, and queries for them."""
 
+import re
 from dataclasses import dataclass
 
 from grafana_foundation_sdk.builders import loki
@@ -19,6 +20,18 @@ LOG = DataSourceRef(type_val="loki", uid="credit-lab-log")
 
 
 LINES = 200
+INSTANCE = 'instance=~"$instance"'
+# Series that the exporter returns, and those that rules record from them.
+_DATABASE = re.compile(r'(?<![\w:"])((?:\w+:)?(?:pg_|credit_statement_info)\w*(?::\w+)?)(\{)?')
+
+
+def of_instance(expr: str) -> str:
+    """Return PromQL or label_values() in which every series of a database is one of the variable $instance.
+
+    >>> of_instance('sum(pg_up) / sum by (job) (a:pg_b:c{d="e"})')
+    'sum(pg_up{instance=~"$instance"}) / sum by (job) (a:pg_b:c{instance=~"$instance", d="e"})'
+    """
+    return _DATABASE.sub(lambda found: f"{found[1]}{{{INSTANCE}{', ' if found[2] else '}'}", expr)
 
 
 def grown_by(counter: str) -> str:
@@ -58,7 +71,7 @@ class Query:
             Dataquery()
             .datasource(PROMETHEUS)
             .ref_id(ref)
-            .expr(" ".join(self.expr.split()))
+            .expr(of_instance(" ".join(self.expr.split())))
             .legend_format(self.legend or "__auto")
             .editor_mode(QueryEditorMode.CODE)
         )

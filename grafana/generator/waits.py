@@ -6,8 +6,8 @@ def active(by: str) -> str:
     now, seen = (
         f"sum by ({by}) ({series})"
         for series in (
-            "wait_event:pg_active_sessions:count",
-            "last_over_time(wait_event:pg_active_sessions:count[$__range])",
+            "wait_event:pg_active_sessions:sum",
+            "last_over_time(wait_event:pg_active_sessions:sum[$__range])",
         )
     )
     return f"{now} or 0 * {seen}"
@@ -16,7 +16,8 @@ def active(by: str) -> str:
 def by_statement(by: str, *, statement: str = ".*", queryid: str = ".*") -> str:
     """Return the active sessions of statements; one without a name of the workload is "unnamed"."""
     sessions = f'pg_active_sessions_count{{queryid=~"{queryid}"}}'
-    name = f'queryid:credit_statement_info:last5m{{statement=~"{statement}"}}'
+    info = f'queryid:credit_statement_info:last5m{{statement=~"{statement}"}}'
+    name = f"max by (queryid, statement) ({info})"
     counted = f"sum by (queryid, wait_event_type, wait_event) ({sessions})"
     named = f"{counted} * on (queryid) group_left (statement) {name}"
     if statement != ".*":

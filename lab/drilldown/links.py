@@ -119,7 +119,7 @@ class Links:
         """Return links to the current sessions."""
         found = {
             "console": f"{self.console}/sessions",
-            "prometheus": self.expression("wait_event:pg_active_sessions:count"),
+            "prometheus": self.expression("wait_event:pg_active_sessions:sum"),
         }
         if self.grafana:
             found["grafana"] = self._dashboard("sessions", {})

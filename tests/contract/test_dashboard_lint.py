@@ -38,10 +38,15 @@ def template_datasource(dashboard: Mapping[str, Any]) -> Found:
 
 
 def template(name: str) -> Callable[[Mapping[str, Any]], Found]:
-    """A variable of this name, for the rules of job and instance."""
+    """A variable of this name, for the rules of job and instance: a query, with several values and all."""
 
     def rule(dashboard: Mapping[str, Any]) -> Found:
-        if name not in {variable["name"] for variable in dashboard["templating"]["list"]}:
+        found = [v for v in dashboard["templating"]["list"] if v["name"] == name]
+        wanted = ("query", name.title(), DATASOURCE, True, ".+")
+        if [
+            (v["type"], v["label"], v["datasource"]["uid"], v["multi"], v["allValue"])
+            for v in found
+        ] != [wanted]:
             yield "dashboard"
 
     return rule

@@ -210,14 +210,38 @@ def test_every_value_of_every_variable_can_be_chosen(prometheus: Prometheus, nam
 @each_dashboard
 def test_every_metric_that_a_panel_reads_is_scraped(prometheus: Prometheus, name: str) -> None:
     """`or vector(0)` would hide a misspelt name. Failures and alerts appear with the first one."""
-    scraped = set(ask(prometheus, name, "label/__name__/values"))
-    read = set().union(*(metric_names(target.expr) for target in targets(DASHBOARDS[name])))
+    read = names_read(name)
     with_the_first_failure = {"ALERTS"} | {
         f"{metric.name}_total"
         for metric in TABLE
         if metric.name in ("credit_database_errors", "credit_operation_retries")
     }
-    assert read - scraped - with_the_first_failure == set()
+
+    def unscraped() -> str | None:
+        scraped = set(ask(prometheus, name, "label/__name__/values"))
+        return str(missing) if (missing := read - scraped - with_the_first_failure) else None
+
+    await_state(f"every metric of {name} is scraped", unscraped, within_s=DATA_SECONDS)
+
+
+@each_dashboard
+def test_every_query_has_data_in_the_scrape_set_of_docker(
+    prometheus: Prometheus, name: str
+) -> None:
+    """Which is that of these tests without the embedded agent: a real Agent is not scraped."""
+
+    def scraped(component: str) -> set[str]:
+        selector = f'{{__name__=~".+", component{component}"datadog"}}'
+        return set(ask(prometheus, name, "label/__name__/values", **{"match[]": selector}))
+
+    assert names_read(name) & (scraped("=") - scraped("!=")) == set()
+    assert not any('component="datadog"' in target.expr for target in targets(DASHBOARDS[name]))
+
+
+def names_read(dashboard: str) -> set[str]:
+    """Return the metrics that a dashboard reads."""
+    found = (metric_names(filled(one.expr, {})) for one in targets(DASHBOARDS[dashboard]))
+    return set().union(*found)
 
 
 def test_every_query_to_which_a_span_leads_returns_data(prometheus: Prometheus) -> None:

@@ -21,7 +21,7 @@ from grafana.generator.panels import HALF, QUARTER, WHOLE, Panel, graph, link, n
 from grafana.generator.source import Query
 from grafana.generator.tables import Column, rows
 
-NAMES = "queryid:credit_statement_info:last5m"
+NAMES = "max by (queryid, statement) (queryid:credit_statement_info:last5m)"
 ROLE = "credit_app"
 EXPORTER, DBM, APPLICATION = "exporter", "DBM", "application"
 # Of the figures of two scrapes at two moments, 2 % is noise; 10 % is another result.

@@ -100,7 +100,7 @@ def _now() -> list[Panel]:
             " the host. Above 1"
             " for long means that sessions wait for CPU or for an event.",
             style.COUNT,
-            Query(expr="sum(wait_event:pg_active_sessions:count) / scalar(max(lab_host_cpus))"),
+            Query(expr="sum(wait_event:pg_active_sessions:sum) / scalar(max(lab_host_cpus))"),
             thresholds=style.steps(1, 3),
             decimals=1,
             links=[link("Sessions and waits", to_board(SESSIONS))],

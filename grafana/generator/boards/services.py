@@ -15,7 +15,10 @@ def panels(chosen: str) -> list[Panel]:
             "Completed operations per second. A service that drops to 0 is down, paused, or waits for"
             " the database with all its threads.",
             style.OPERATIONS,
-            Query(expr=f"service:credit_operations:rate1m{{{chosen}}}", legend="{{service}}"),
+            Query(
+                expr=f"sum by (service) (rate(credit_operations_total{{{chosen}}}[$__rate_interval]))",
+                legend="{{service}}",
+            ),
             colours=style.SERVICES,
             links=only,
         ),

@@ -53,7 +53,7 @@ def _now() -> list[Panel]:
             "Active sessions",
             "Sessions in state active, without the exporter's own.",
             style.COUNT,
-            Query(expr="sum(wait_event:pg_active_sessions:count)"),
+            Query(expr="sum(wait_event:pg_active_sessions:sum)"),
             thresholds=style.steps(4, 12),
         ),
         number(

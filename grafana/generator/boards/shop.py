@@ -125,16 +125,19 @@ def _rows() -> list[Panel]:
 
 
 def _tables() -> list[Panel]:
-    hit = 'pg_statio_user_tables_heap_blocks_hit{schemaname="shop"}'
-    read = 'pg_statio_user_tables_heap_blocks_read{schemaname="shop"}'
+    hit, read = (
+        "sum by (relname) (rate("
+        f'pg_statio_user_tables_heap_blocks_{kind}{{schemaname="shop"}}[$__rate_interval]))'
+        for kind in ("hit", "read")
+    )
     return [
         graph(
             "Buffer cache hit ratio",
-            "Share of table blocks found in the cache. A table that is written stays in the cache:"
-            " all three are near one.",
+            "Share of table blocks found in the cache, of those requested since the last point. A table"
+            " that is written stays in the cache: all three are near one.",
             style.SHARE,
             Query(
-                expr=f"sum by (relname) ({hit}) / (sum by (relname) ({hit}) + sum by (relname) ({read}))",
+                expr=f"{hit} / (({hit} + {read}) > 0)",
                 legend="{{relname}}",
             ),
             width=THIRD,

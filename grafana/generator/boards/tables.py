@@ -11,12 +11,10 @@ from grafana.generator.tables import Column, rows
 CHOSEN = 'schemaname="public", relname=~"$table"'
 INDEXED = 'relname=~"$table"'
 UNNEEDED = f'{INDEXED}, kind="plain"'
-# Both sides are recorded under the same labels, table and action.
-IN_DATABASE = 'table_action:pg_rows_written:rate1m{table=~"$table"}'
-BY_APPLICATION = 'table_action:credit_rows_attempted:rate1m{table=~"$table"}'
-# A table and action that no service writes: the application's side is 0.
-DIFFERENCE = f"({IN_DATABASE} - ({BY_APPLICATION} or 0 * {IN_DATABASE}))"
 VERBS = {"insert": "INSERT", "update": "UPDATE", "delete": "DELETE"}
+COUNTERS = {"insert": "n_tup_ins", "update": "n_tup_upd", "delete": "n_tup_del"}
+SIZE = 'sum by (table) (table:pg_total_size_bytes:sum{table=~"$table"})'
+NOW, OVERALL = "rate({}[$__rate_interval])", "increase({}[$__range]) / $__range_s"
 # The later of the two: by autovacuum, or by a person.
 LAST_VACUUM = (
     f"(pg_stat_user_tables_last_autovacuum{{{CHOSEN}}} > pg_stat_user_tables_last_vacuum{{{CHOSEN}}}"
@@ -48,9 +46,30 @@ def build() -> Dashboard:
     )
 
 
+def _written(growth: str, *actions: str) -> tuple[str, str]:
+    """Return rows written per second by (table, action): of the database, and of the application.
+
+    Args:
+        growth: PromQL of a counter's growth per second, with `{}` in place of the counter.
+        actions: insert, update, delete.
+    """
+
+    def in_database_by(action: str) -> str:
+        grown = growth.format(f"pg_stat_user_tables_{COUNTERS[action]}{{{CHOSEN}}}")
+        named = f'label_replace({grown}, "table", "$1", "relname", "(.+)")'
+        return f'sum by (table, action) (label_replace({named}, "action", "{action}", "", ""))'
+
+    in_database = f"({' or '.join(map(in_database_by, actions))})"
+    chosen = f'table=~"$table", action=~"{"|".join(actions)}"'
+    own = growth.format(f"credit_rows_attempted_total{{{chosen}}}")
+    # A table and action that no service writes: the application's side is 0.
+    return in_database, f"(sum by (table, action) ({own}) or 0 * {in_database})"
+
+
 def _correlation() -> list[Panel]:
-    mean = "avg_over_time(({expr})[$__range:10s])"
-    difference = mean.format(expr=f"sum({DIFFERENCE})")
+    in_database, by_application = _written(OVERALL, *VERBS)
+    difference = f"sum({in_database} - {by_application})"
+    database, application = _written(NOW, *VERBS)
     return [
         note(
             "How to read this",
@@ -64,7 +83,7 @@ def _correlation() -> list[Panel]:
             "Rows written: database",
             "Rows per second counted by PostgreSQL, mean of this time range.",
             style.ROWS_PER_SECOND,
-            Query(expr=mean.format(expr=f"sum({IN_DATABASE})")),
+            Query(expr=f"sum({in_database})"),
             width=QUARTER,
             decimals=2,
         ),
@@ -72,7 +91,7 @@ def _correlation() -> list[Panel]:
             "Rows written: application",
             "Rows per second counted by the services, mean of this time range.",
             style.ROWS_PER_SECOND,
-            Query(expr=mean.format(expr=f"sum({BY_APPLICATION}) or 0 * sum({IN_DATABASE})")),
+            Query(expr=f"sum({by_application})"),
             width=QUARTER,
             decimals=2,
         ),
@@ -90,42 +109,34 @@ def _correlation() -> list[Panel]:
             "The absolute difference as a share of the database's count. Under 5 % is the noise of"
             " two scrapes at two moments; in the lab's first minutes it may be more.",
             style.SHARE,
-            Query(
-                expr=f"abs({difference})"
-                f" / clamp_min({mean.format(expr=f'sum({IN_DATABASE})')}, 1e-9)"
-            ),
+            Query(expr=f"abs({difference}) / clamp_min(sum({in_database}), 1e-9)"),
             width=QUARTER,
             thresholds=style.steps(0.05, 0.2),
             decimals=2,
         ),
-        *(
-            graph(
-                f"{verb}: application and database",
-                "Rows per second. Equal lines: only the services write. The database"
-                " alone: another writer. The application alone: statistics were reset.",
-                style.ROWS_PER_SECOND,
-                Query(
-                    expr=f"sum({_of(IN_DATABASE, action)})",
-                    legend="database",
-                ),
-                Query(
-                    expr=f"sum({_of(BY_APPLICATION, action)}) or 0 * sum({_of(IN_DATABASE, action)})",
-                    legend="application",
-                ),
-                colours=style.SIDES,
-            )
-            for action, verb in VERBS.items()
-        ),
+        *(_beside(action, verb) for action, verb in VERBS.items()),
         graph(
             "Difference by table and action",
             "Database minus application, rows per second. Spikes that cancel out are due to scrapes at"
             " different moments; a plateau is a writer other than the services.",
             style.ROWS_PER_SECOND,
-            Query(expr=DIFFERENCE, legend="{{table}}: {{action}}"),
+            Query(expr=f"{database} - {application}", legend="{{table}}: {{action}}"),
             width=WHOLE,
             signed=True,
         ),
     ]
+
+
+def _beside(action: str, verb: str) -> Panel:
+    sides = zip(style.SIDES, _written(NOW, action), strict=True)
+    return graph(
+        f"{verb}: application and database",
+        "Rows per second. Equal lines: only the services write. The database"
+        " alone: another writer. The application alone: statistics were reset.",
+        style.ROWS_PER_SECOND,
+        *(Query(expr=f"sum({side})", legend=legend) for legend, side in sides),
+        colours=style.SIDES,
+    )
 
 
 def _summary() -> Panel:
@@ -142,13 +153,13 @@ def _summary() -> Panel:
         Column(
             title="size",
             unit=style.BYTES,
-            expr='table:pg_total_size_bytes:sum{table=~"$table"}',
+            expr=SIZE,
             bar=True,
         ),
         Column(
             title="per row",
             unit=style.BYTES,
-            expr=f'table:pg_total_size_bytes:sum{{table=~"$table"}} / ({of("n_live_tup")} > 0)',
+            expr=f"{SIZE} / ({of('n_live_tup')} > 0)",
             decimals=0,
         ),
         Column(title="live rows", unit=style.EXACT, expr=of("n_live_tup"), decimals=0),
@@ -306,7 +317,7 @@ def _size() -> list[Panel]:
             "Table, TOAST data and indexes. Retention keeps it constant; growth without more live rows is"
             " bloat.",
             style.BYTES,
-            Query(expr='table:pg_total_size_bytes:sum{table=~"$table"}', legend="{{table}}"),
+            Query(expr=SIZE, legend="{{table}}"),
             width=HALF,
             stacked=True,
             colours=style.TABLES,
@@ -322,10 +333,6 @@ def _size() -> list[Panel]:
             colours=style.TABLES,
         ),
     ]
-
-
-def _of(series: str, action: str) -> str:
-    return series.replace("}", f', action="{action}"}}')
 
 
 def _rate(metric: str) -> str:

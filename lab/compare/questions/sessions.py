@@ -23,7 +23,7 @@ IDLE = "sum(pg_process_idle_seconds_sum) / sum(pg_process_idle_seconds_count)"
 NO_SAMPLES = "the sessions were not sampled in the window"
 WAIT = (
     "topk(1, sum by (wait_event_type, wait_event)"
-    " (sum_over_time(wait_event:pg_active_sessions:count[WINDOW])))"
+    " (sum_over_time(wait_event:pg_active_sessions:sum[WINDOW])))"
 )
 BLOCKED = "SELECT count(*) FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0"
 

@@ -32,7 +32,7 @@ EXAMPLES = MappingProxyType({
     "operations per second by service": "service:credit_operations:rate1m",
     "95th percentile of an operation's duration":
         'service:credit_operation_duration_seconds:quantile_rate5m{quantile="0.95"}',
-    "active sessions by wait event": "wait_event:pg_active_sessions:count",
+    "active sessions by wait event": "wait_event:pg_active_sessions:sum",
     "rows written per second by table":
         'sum by (relname) (rate(pg_stat_user_tables_n_tup_ins[1m]))',
     "scrape targets that answer": "up",

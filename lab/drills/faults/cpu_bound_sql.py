@@ -62,7 +62,7 @@ DRILL = Drill(
     signals=(
         Metric(
             says="active sessions without a wait event",
-            expr='wait_event:pg_active_sessions:count{wait_event="CPU"}',
+            expr='sum by (wait_event) (wait_event:pg_active_sessions:sum{wait_event="CPU"})',
             above=1,
         ),
         Query(
