@@ -35,8 +35,10 @@ sum by (queryid) (rate(pg_stat_statements_calls_total{user="credit_app"}[1m]))
 """
 
 
-DIFFERENCE = "table_action:pg_rows_written:rate1m"
+DIFFERENCE = (
+    "table_action:pg_rows_written:rate1m"
     " - on (table, action) group_left () table_action:credit_rows_attempted:rate1m"
+)
 ROWS = {"table": "audit_log", "action": "insert"}
 
 
