@@ -11,7 +11,7 @@ import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,11 +111,15 @@ def running_exporter(settings: LabSettings, command: Command) -> Iterator[Export
 
 @contextmanager
 def running_prometheus(
-    settings: LabSettings, *services: str, interval_s: int = 1
+    settings: LabSettings,
+    *services: str,
+    interval_s: int = 1,
+    prepare: Callable[[Path], None] = lambda _: None,
 ) -> Iterator[Prometheus]:
     """Run Prometheus with the targets of native mode: the exporter, itself and these services.
 
     A scrape may take as long as the interval: a busy machine and a large scrape want more than a second.
+    `prepare` gets the directory of the configuration before the start.
     """
     # Never the default ports of a lab that runs: it would be scraped, and notified of the test's alerts.
     others = ("alertmanager_port", "console_port", "embedded_agent_port")
@@ -127,6 +131,7 @@ def running_prometheus(
     configuration = command.directory / "etc" / "prometheus.yml"
     often = re.sub(r"(_interval|_timeout): \d+s", rf"\1: {interval_s}s", configuration.read_text())
     configuration.write_text(often)
+    prepare(configuration.parent)
     with running(command, f"http://127.0.0.1:{settings.prometheus_port}/-/ready"):
         yield Prometheus(port=settings.prometheus_port)
 
