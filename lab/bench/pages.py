@@ -5,7 +5,6 @@ PostgreSQL and Prometheus: it measures the store and the rendering of the page. 
 after the other, each over its own connection.
 """
 
-import http.client
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from rich.table import Table
 from lab.bench.large_store import fill
 from lab.bench.machine import publish, watched
 from lab.bench.own_console import OwnConsole, own_console
+from lab.clients import http
 from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
 from lab.stack.native.process_cost import cost_of
@@ -110,15 +110,10 @@ def _time(console: OwnConsole, label: str, known: Execution, times: int) -> Timi
     taken, size, cpu_s = [], 0, cost_of(console.process).cpu_s
     for _ in range(times):
         begun = time.monotonic()
-        connection = http.client.HTTPConnection("127.0.0.1", console.port, timeout=ANSWER_S)
-        try:
-            connection.request("GET", page)
-            response = connection.getresponse()
-            size = len(response.read())
-        finally:
-            connection.close()
+        response = http.send("GET", "127.0.0.1", console.port, page, timeout_s=ANSWER_S)
+        size = len(response.body)
         taken.append(time.monotonic() - begun)
-        if response.status != http.client.OK:
+        if not response.is_ok:
             raise LabError(f"The console answered {page} with status {response.status}.")
     return Timing(
         page=page,

@@ -1,15 +1,17 @@
 """The Datadog account in `up`, `status` and `doctor`: whether the key is valid, and whether data is sent."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from lab.datadog import key
 from lab.datadog.key import KeyCheck, KeyState
 from lab.foundation.settings import DatadogSettings
-from lab.stack.status import Status
 from lab.telemetry.store.senders import CHECK_LABEL
+
+if TYPE_CHECKING:
+    from lab.stack.status import Status
 
 STYLES = {KeyState.VALID: "green", KeyState.REFUSED: "bold red", KeyState.UNKNOWN: "yellow"}
 # In the version of the component that replaces the Agent.
@@ -32,7 +34,7 @@ def as_json(check: KeyCheck | None) -> dict[str, Any]:
     return {"datadog_key": asdict(check) if check else None}
 
 
-def notes(check: KeyCheck | None, status: Status | None = None) -> list[Text]:
+def notes(check: KeyCheck | None, status: "Status | None" = None) -> list[Text]:
     """Return a line on the key, and another one when no Agent sends data to its account.
 
     Args:
@@ -54,7 +56,7 @@ def notes(check: KeyCheck | None, status: Status | None = None) -> list[Text]:
     return lines
 
 
-def install_command(check: KeyCheck | None, status: Status | None) -> str | None:
+def install_command(check: KeyCheck | None, status: "Status | None") -> str | None:
     """Return the command that installs the Agent, if there is a key and no Agent; print it in one line."""
     if check is None or status is None:
         return None

@@ -1,6 +1,6 @@
 """The data source of the drilldown commands: the files of the lab, or the console of a container."""
 
-from lab.drilldown.remote import DrilldownClient, client
+from lab.drilldown.client import DrilldownClient, client
 from lab.foundation.settings import LabSettings
 from lab.stack import mode
 from lab.stack.backend import Backend

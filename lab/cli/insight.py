@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
+from lab.drilldown.client import DrilldownClient
 from lab.drilldown.ids import SLOWEST
-from lab.drilldown.remote import DrilldownClient
 from lab.drilldown.report import TraceReport
 from lab.foundation import clock
 from lab.foundation.errors import LabError

@@ -29,7 +29,7 @@ from lab.terminal.screen import Screen, err, out, warn
 from workload.limits import MAX_LOAD, MAX_SCALE, MIN_SCALE
 
 if TYPE_CHECKING:
-    from lab.drilldown.remote import DrilldownClient
+    from lab.drilldown.client import DrilldownClient
     from lab.seed import SeedReport
 
 # The pages printed at the end, for running components: component, heading, path.

@@ -1,7 +1,8 @@
 """Client of the console's endpoints for a lab whose state directory the console does not share."""
 
-import http.client
+from http import HTTPStatus
 
+from lab.clients import http
 from lab.foundation.addresses import reachable
 from lab.foundation.settings import LabSettings
 
@@ -17,17 +18,12 @@ def put(settings: LabSettings, path: str, body: bytes) -> bytes | None:
         body: JSON.
     """
     token = settings.lab_console_token
-    headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
-    connection = http.client.HTTPConnection(
-        reachable(settings.bind_address), settings.console_port, timeout=ANSWERED_WITHIN_S
-    )
     try:
-        connection.request("PUT", path, body, headers)
-        response = connection.getresponse()
-        found = response.read()
-    except (OSError, http.client.HTTPException):
+        response = http.send(
+            "PUT", reachable(settings.bind_address), settings.console_port, path, body=body,
+            token=token.get_secret_value() if token else None, timeout_s=ANSWERED_WITHIN_S,
+        )  # fmt: skip
+    except http.NoResponseError:
         return None
-    finally:
-        connection.close()
-    is_accepted = http.HTTPStatus.OK <= response.status < http.HTTPStatus.MULTIPLE_CHOICES
-    return found if is_accepted else None
+    is_accepted = HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES
+    return response.body if is_accepted else None

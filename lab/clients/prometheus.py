@@ -1,6 +1,5 @@
 """Client of Prometheus' HTTP API: instant and range queries, raw samples, alerts, targets."""
 
-import http.client
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
+from lab.clients import http
 from lab.foundation.addresses import reachable
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
@@ -148,18 +148,10 @@ class Prometheus:
         return seconds(str(found["storageRetention"]).partition(" ")[0])
 
     def _get(self, endpoint: str, **parameters: object) -> list[Any]:
-        parts = urlsplit(self.url)
-        connection = http.client.HTTPConnection(
-            parts.hostname or "", parts.port, timeout=self.timeout_s
-        )
-        path = f"{parts.path.rstrip('/')}/api/v1/{endpoint}?{urlencode(parameters)}"
         try:
-            connection.request("GET", path)
-            answer = msgspec.json.decode(connection.getresponse().read())
-        except (OSError, http.client.HTTPException, msgspec.DecodeError) as error:
+            answer = msgspec.json.decode(get(self.url, endpoint, parameters, self.timeout_s))
+        except (http.NoResponseError, msgspec.DecodeError) as error:
             raise PrometheusError(f"Prometheus does not answer at {self.url}: {error}") from error
-        finally:
-            connection.close()
         if answer.get("status") != "success":
             query = parameters.get("query", endpoint)
             raise PrometheusError(
@@ -172,6 +164,21 @@ class Prometheus:
             data = data.get("result", [data])
         found: list[Any] = data
         return found
+
+
+def get(
+    url: str,
+    endpoint: str,
+    parameters: Mapping[str, object],
+    timeout_s: float,
+    most_bytes: int | None = None,
+) -> bytes:
+    """Return the response of an endpoint of the API, an error response also; see `http.send`."""
+    parts = urlsplit(url)
+    path = f"{parts.path.rstrip('/')}/api/v1/{endpoint}?{urlencode(parameters)}"
+    return http.send(
+        "GET", parts.hostname or "", parts.port, path, timeout_s=timeout_s, most_bytes=most_bytes
+    ).body
 
 
 def _at(at_ns: int | None) -> dict[str, str]:

@@ -3,15 +3,14 @@
 lab/clients/prometheus.py has the queries of the lab itself, whose results are known to be small.
 """
 
-import http.client
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
-from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from lab.clients.prometheus import Prometheus, PrometheusError
+from lab.clients import http
+from lab.clients.prometheus import Prometheus, PrometheusError, get
 from lab.foundation.settings import LabSettings
 
 MAX_BYTES = 20_000_000
@@ -103,22 +102,14 @@ class PromQL:
         )
 
     def _get(self, endpoint: str, **parameters: object) -> Any:
-        parts = urlsplit(self.url)
-        connection = http.client.HTTPConnection(
-            parts.hostname or "", parts.port, timeout=self.timeout_s + 1
-        )
-        path = f"{parts.path.rstrip('/')}/api/v1/{endpoint}?{urlencode(parameters)}"
         try:
-            connection.request("GET", path)
-            body = connection.getresponse().read(MAX_BYTES + 1)
+            body = get(self.url, endpoint, parameters, self.timeout_s + 1, MAX_BYTES + 1)
             answer = msgspec.json.decode(body) if len(body) <= MAX_BYTES else None
-        except (OSError, http.client.HTTPException, msgspec.DecodeError) as error:
+        except (http.NoResponseError, msgspec.DecodeError) as error:
             raise PrometheusError(
                 f"Prometheus does not answer at {self.url}: {error}.\n"
                 "Check `./creditlab status`; `./creditlab up` starts it."
             ) from error
-        finally:
-            connection.close()
         if answer is None:
             raise PromQLError(
                 f"The answer of Prometheus is larger than {MAX_BYTES // 1_000_000} MB. Aggregate with"

@@ -1,13 +1,12 @@
 """Client of the services' HTTP endpoints: health, metrics, and control of load, delay and pause."""
 
-import http.client
 import json
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from lab.clients import exposition
+from lab.clients import exposition, http
 from lab.clients.exposition import Sample
 from lab.foundation.addresses import reachable
 from lab.foundation.errors import LabError
@@ -99,24 +98,20 @@ class ServiceClient:
     def _request(
         self, method: str, path: str, body: bytes | None = None, *, timeout: float = TIMEOUT_S
     ) -> bytes:
-        connection = http.client.HTTPConnection(self.address, timeout=timeout)
         try:
-            headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-            connection.request(method, path, body, headers)
-            response = connection.getresponse()
-            answer = response.read()
-        except (OSError, http.client.HTTPException) as error:
+            response = http.send(
+                method, self.address, None, path, body=body, token=self.token, timeout_s=timeout
+            )
+        except http.NoResponseError as error:
             raise ServiceUnreachableError(
                 f"credit-{self.name} does not answer {method} http://{self.address}{path}: {error}"
             ) from error
-        finally:
-            connection.close()
-        if response.status != http.HTTPStatus.OK:
+        if not response.is_ok:
             raise ServiceUnreachableError(
                 f"credit-{self.name} answers {method} {path} with status {response.status}:"
-                f" {answer.decode(errors='replace').strip()}"
+                f" {response.text.strip()}"
             )
-        return answer
+        return response.body
 
 
 def clients(settings: LabSettings) -> list[ServiceClient]:

@@ -4,15 +4,16 @@ lab/console/api.py is the server. Links are built here, because only the client 
 reachable from this machine.
 """
 
-import http.client
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol, Self, TypeVar
+from http import HTTPStatus
+from typing import Self, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
 
+from lab.clients import http
 from lab.drilldown import ids
 from lab.drilldown.errors import MalformedIdError, NotFoundError
 from lab.drilldown.links import Links
@@ -32,32 +33,13 @@ TIMEOUT_S = 10.0
 T = TypeVar("T")
 # The error of each HTTP status, so that client and server raise the same.
 STATUS: Mapping[int, type[LabError]] = {
-    http.HTTPStatus.NOT_FOUND: NotFoundError,
-    http.HTTPStatus.UNPROCESSABLE_ENTITY: MalformedIdError,
+    HTTPStatus.NOT_FOUND: NotFoundError,
+    HTTPStatus.UNPROCESSABLE_ENTITY: MalformedIdError,
 }
 
 
 class ConsoleUnavailableError(LabError):
     """The console does not answer; check `./creditlab status` and `./creditlab logs console`."""
-
-
-class DrilldownClient(Protocol):
-    """The methods that the CLI uses, of the local and the remote drilldown; see Drilldown for each."""
-
-    def report(self, key: str, service: str | None = None) -> TraceReport:
-        """Return a trace with every statement explained."""
-
-    def report_explained(self, since: datetime) -> TraceReport | None:
-        """Return the slowest trace since then that has an executed plan or a lock wait."""
-
-    def queries(self, by: By = By.TIME) -> tuple[QuerySummary, ...]:
-        """Return the top statements of the last hour."""
-
-    def query(self, key: str, *, advise: bool = False) -> Query:
-        """Return one statement over the last hour, on request with index advice."""
-
-    def sessions(self) -> Sessions:
-        """Return PostgreSQL's current sessions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,34 +94,21 @@ class RemoteDrilldown:
         return replace(report, links=links)
 
     def _get(self, path: str, parameters: Mapping[str, str], kind: type[T]) -> T:
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT_S)
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        headers |= RECORDED
         query = f"?{urlencode(parameters)}" if parameters else ""
         try:
-            connection.request("GET", f"{API}{path}{query}", headers=headers)
-            response = connection.getresponse()
-            body = response.read()
-        except (OSError, http.client.HTTPException) as error:
+            response = http.send(
+                "GET", self.host, self.port, f"{API}{path}{query}", token=self.token,
+                headers=RECORDED, timeout_s=TIMEOUT_S,
+            )  # fmt: skip
+        except http.NoResponseError as error:
             raise ConsoleUnavailableError(
                 f"The console does not answer at {self.host}:{self.port}: {error}.\n"
                 "Check `./creditlab status` and `./creditlab logs console`."
             ) from error
-        finally:
-            connection.close()
-        if response.status != http.HTTPStatus.OK:
-            raise STATUS.get(response.status, LabError)(_error_message(body, response.status))
-        return msgspec.json.decode(body, type=kind)
-
-
-def client(settings: LabSettings, *, has_store: bool) -> DrilldownClient:
-    """Return the drilldown on the store's file, or without the file that of the console, over HTTP."""
-    if not has_store:
-        return RemoteDrilldown.of(settings)
-    # Imported here: the readers of every source, which the objects of an answer do not need.
-    from lab.drilldown.local import Drilldown  # noqa: PLC0415
-
-    return Drilldown.of(settings)
+        if not response.is_ok:
+            message = _error_message(response.body, response.status)
+            raise STATUS.get(response.status, LabError)(message)
+        return msgspec.json.decode(response.body, type=kind)
 
 
 def _error_message(body: bytes, status: int) -> str:

@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lab.drills.scene import Scene
-from workload.statements import Statement
-
 if TYPE_CHECKING:
+    from lab.drills.scene import Scene
     from lab.judge.signals import Signal
+    from workload.statements import Statement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +29,7 @@ class Proof:
     pids: frozenset[int] = frozenset()
 
 
-def _nothing_more(_: Scene) -> None:
+def _nothing_more(_: "Scene") -> None:
     """Do nothing: the runner ends the sessions of a drill, and most drills leave nothing else behind."""
 
 
@@ -66,11 +65,11 @@ class Drill:
     title: str
     hypothesis: str
     acts_as: str
-    inject: Callable[[Scene], None]
-    prove: Callable[[Scene], Proof]
-    heal: Callable[[Scene], None] = _nothing_more
+    inject: Callable[["Scene"], None]
+    prove: Callable[["Scene"], Proof]
+    heal: Callable[["Scene"], None] = _nothing_more
     duration_s: float
-    sql: Mapping[str, Statement] = field(default_factory=dict)
+    sql: Mapping[str, "Statement"] = field(default_factory=dict)
     statements: frozenset[str] = frozenset()
     services: frozenset[str] = frozenset({"credit-drill"})
     signals: "tuple[Signal, ...]" = ()

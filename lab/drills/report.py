@@ -2,15 +2,18 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lab.drills.catalogue import DRILLS
 from lab.drills.coverage import NOT_COVERED, result
-from lab.drills.matrix import Matrix
 from lab.foundation.templates import render
 from lab.foundation.timestamps import moment
 from lab.judge.evidence import TITLES, Observer
 from lab.judge.readings import Seen
 from lab.judge.verdicts import LEGEND, LETTERS, Verdict
+
+if TYPE_CHECKING:
+    from lab.drills.matrix import Matrix
 
 # The plot, in SVG units: names on the left, seconds on the right.
 LEFT, WIDTH, LINE, TOP = 190, 560, 26, 30
@@ -45,7 +48,7 @@ class Plot:
     dots: tuple[Dot, ...]
 
 
-def html(matrix: Matrix) -> str:
+def html(matrix: "Matrix") -> str:
     """Return the report."""
     return render(
         "lab.drills",
@@ -63,7 +66,7 @@ def html(matrix: Matrix) -> str:
     )
 
 
-def _counts(matrix: Matrix) -> Counter[str]:
+def _counts(matrix: "Matrix") -> Counter[str]:
     """Return the number of verdicts by result; also of those that no run has."""
     shown = (
         result(DRILLS.get(row.run.drill), each) for row in matrix.rows for each in row.verdicts
@@ -71,7 +74,7 @@ def _counts(matrix: Matrix) -> Counter[str]:
     return Counter({**dict.fromkeys((*Seen, NOT_COVERED), 0), **Counter(shown)})
 
 
-def markdown(matrix: Matrix) -> str:
+def markdown(matrix: "Matrix") -> str:
     """Return the matrix as a Markdown table, for a page such as docs/blind-spots.md."""
     head = ["drill", *TITLES.values()]
     rows = (
@@ -95,7 +98,7 @@ def letters(verdict: Verdict) -> str:
     return "".join(LETTERS[depth] for depth in verdict.depths if depth in LETTERS)
 
 
-def plot(matrix: Matrix) -> Plot:
+def plot(matrix: "Matrix") -> Plot:
     """Return the positions of all elements of the plot."""
     times = [v.after_s for row in matrix.rows for v in row.verdicts if v.after_s is not None]
     last = max(10, -(-int(max(times, default=0) + 1) // 10) * 10)

@@ -8,13 +8,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lab.drills.catalogue import DRILLS, find
 from lab.drills.coverage import is_covered
-from lab.drills.drill import Drill
 from lab.foundation.errors import LabError
 from lab.foundation.templates import render
 from lab.judge.evidence import TITLES, Observer
+
+if TYPE_CHECKING:
+    from lab.drills.drill import Drill
 
 PROSE = Path(__file__).with_name("exercises.toml")
 # Where a person finds the data of each observer.
@@ -84,7 +87,7 @@ def booklet(found: Sequence[Exercise]) -> str:
     return render("lab.learn", "booklet.html", exercises=found)
 
 
-def _exercise(number: int, drill: Drill, prose: dict[str, str]) -> Exercise:
+def _exercise(number: int, drill: "Drill", prose: dict[str, str]) -> Exercise:
     covered = [observer for observer in TITLES if is_covered(drill, observer)]
     cause = ", ".join(sorted(drill.statements) + sorted(drill.services)) or "a component"
     return Exercise(
@@ -104,7 +107,7 @@ def _exercise(number: int, drill: Drill, prose: dict[str, str]) -> Exercise:
     )
 
 
-def _hints(drill: Drill, covered: Sequence[Observer]) -> Iterator[str]:
+def _hints(drill: "Drill", covered: Sequence[Observer]) -> Iterator[str]:
     absent = [TITLES[observer] for observer in TITLES if observer not in covered]
     if absent:
         yield f"No signal is expected from: {', '.join(absent)}."

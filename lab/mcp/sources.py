@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lab.clients.promql import PromQL
 from lab.drilldown import Drilldown
-from lab.drilldown.remote import DrilldownClient, client
+from lab.drilldown.client import DrilldownClient, client
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
 from lab.stack import mode

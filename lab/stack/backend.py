@@ -9,18 +9,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from lab.foundation.reporter import Reporter
-from lab.foundation.settings import LabSettings
-from lab.stack.status import Status
-from lab.stack.up_options import UpOptions
-
 if TYPE_CHECKING:
+    from lab.foundation.reporter import Reporter
+    from lab.foundation.settings import LabSettings
     from lab.seed import SeedReport
+    from lab.stack.status import Status
+    from lab.stack.up_options import UpOptions
 
 # Names of the seed's settings that an existing seed must match; for others the database's value applies.
 RequiredSettings = Collection[str]
 # Seeds a database with the schema, unless it is seeded.
-Seed = Callable[[LabSettings, RequiredSettings], "SeedReport"]
+Seed = Callable[["LabSettings", RequiredSettings], "SeedReport"]
 
 
 class Mode(StrEnum):
@@ -91,16 +90,16 @@ class Backend(Protocol):
     def runs(self) -> bool:
         """Whether a component of the lab runs, healthy or not."""
 
-    def up(self, requested: UpOptions, *, reporter: Reporter, seed: Seed) -> UpResult:
+    def up(self, requested: "UpOptions", *, reporter: "Reporter", seed: Seed) -> UpResult:
         """Start the lab, or its missing components, and return when all are ready."""
 
-    def down(self, *, wipe: bool, reporter: Reporter) -> bool:
+    def down(self, *, wipe: bool, reporter: "Reporter") -> bool:
         """Stop the lab, with `wipe` remove its data; return whether anything ran."""
 
-    def status(self) -> Status:
+    def status(self) -> "Status":
         """Return the state of each component, and the rates of the intake."""
 
-    def running_settings(self) -> LabSettings:
+    def running_settings(self) -> "LabSettings":
         """Return the settings with addresses and tokens of the running lab."""
 
     def logs(self, component: str | None, *, follow: bool, tail: int) -> Iterator[ComponentLine]:

@@ -3,9 +3,7 @@
 A probe returns None when the component works, else what it observed.
 """
 
-import http.client
-
-from lab.clients import database
+from lab.clients import database, http
 from lab.foundation.addresses import reachable
 from lab.foundation.errors import DatabaseError
 from lab.foundation.settings import LabSettings
@@ -27,33 +25,30 @@ def query(settings: LabSettings) -> str | None:
 
 def answers(settings: LabSettings, port: int, path: str) -> str | None:
     """Probe an HTTP endpoint: a GET is answered with 200."""
-    status, body = _get(settings, port, path)
-    return None if status == http.client.OK else f"{path}: {status or ''} {body[:120].strip()}"
+    failure, _ = _get(settings, port, path)
+    return failure
 
 
 def scrape(settings: LabSettings, port: int) -> str | None:
     """Probe the exporter: a scrape has pg_up 1."""
-    status, body = _get(settings, port, "/metrics")
-    if status != http.client.OK:
-        return f"/metrics: {status or ''} {body[:120].strip()}"
-    return None if "\npg_up 1\n" in body else "/metrics: pg_up is not 1"
+    failure, body = _get(settings, port, "/metrics")
+    return failure or (None if "\npg_up 1\n" in body else "/metrics: pg_up is not 1")
 
 
 def page(settings: LabSettings, port: int, path: str) -> str | None:
     """Return the body of a GET that is answered with 200; None for any other answer."""
-    status, body = _get(settings, port, path)
-    return body if status == http.client.OK else None
+    failure, body = _get(settings, port, path)
+    return None if failure else body
 
 
-def _get(settings: LabSettings, port: int, path: str) -> tuple[int | None, str]:
-    connection = http.client.HTTPConnection(
-        reachable(settings.bind_address), port, timeout=TIMEOUT_S
-    )
+def _get(settings: LabSettings, port: int, path: str) -> tuple[str | None, str]:
+    """Return what is wrong with the answer, None when its status is 200, and its body."""
     try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        return response.status, response.read().decode(errors="replace")
-    except (OSError, http.client.HTTPException) as error:
-        return None, str(error) or type(error).__name__
-    finally:
-        connection.close()
+        response = http.send(
+            "GET", reachable(settings.bind_address), port, path, timeout_s=TIMEOUT_S
+        )
+    except http.NoResponseError as error:
+        return f"{path}: {error}", ""
+    if response.is_ok:
+        return None, response.text
+    return f"{path}: {response.status} {response.text[:120].strip()}", response.text

@@ -4,7 +4,6 @@ The work of a real receiver, such as an Agent's processes or the lab's console, 
 `compare` measures the processes of a running lab.
 """
 
-import http.client
 import json
 import threading
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from time import monotonic
 
 from lab.bench.own_console import free_port
 from lab.bench.process import Process, running
+from lab.clients import http
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
 from lab.stack.components import SERVICES, find
@@ -141,8 +141,8 @@ def scraped(settings: LabSettings, *, every_s: float) -> Iterator[list[int]]:
         while not over.wait(max(due - monotonic(), 0)):
             try:
                 pages.append(_scrape(settings.exporter_port))
-            except (OSError, http.client.HTTPException) as error:
-                failures.append(str(error) or type(error).__name__)
+            except http.NoResponseError as error:
+                failures.append(str(error))
             due += every_s
 
     thread = threading.Thread(target=scrape_until_over, name="scraper", daemon=True)
@@ -158,13 +158,7 @@ def scraped(settings: LabSettings, *, every_s: float) -> Iterator[list[int]]:
 
 def _scrape(port: int) -> int:
     """Return the length of the exporter's page."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SCRAPE_TIMEOUT_S)
-    try:
-        connection.request("GET", "/metrics")
-        answer = connection.getresponse()
-        page = answer.read()
-    finally:
-        connection.close()
-    if answer.status != http.client.OK:
-        raise http.client.HTTPException(f"status {answer.status}")
-    return len(page)
+    answer = http.send("GET", "127.0.0.1", port, "/metrics", timeout_s=SCRAPE_TIMEOUT_S)
+    if not answer.is_ok:
+        raise http.NoResponseError(f"status {answer.status}")
+    return len(answer.body)

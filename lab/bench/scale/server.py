@@ -3,7 +3,6 @@
 The CPU time is that of the benchmark with its processes: PostgreSQL, exporter, and the agent's collectors.
 """
 
-import http.client
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from lab import seed as seeding
 from lab.bench.overhead.observers import observed, observer
 from lab.bench.own_server import own_server
 from lab.bench.scratch import checkpoint
+from lab.clients import http
 from lab.clients.database import Role, connect, dsn, rows
 from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
@@ -78,14 +78,8 @@ def _verify(settings: LabSettings) -> None:
 
 
 def _scrape(port: int) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SCRAPE_S)
-    try:
-        connection.request("GET", "/metrics")
-        answer = connection.getresponse()
-        answer.read()
-    finally:
-        connection.close()
-    if answer.status != http.client.OK:
+    answer = http.send("GET", "127.0.0.1", port, "/metrics", timeout_s=SCRAPE_S)
+    if not answer.is_ok:
         raise LabError(f"The exporter answered a scrape with status {answer.status}; expected 200.")
 
 

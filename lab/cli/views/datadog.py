@@ -3,16 +3,18 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from lab.datadog.account import Account
 from lab.datadog.definitions import PROJECT, Kind
 from lab.datadog.push import Action, Step
+
+if TYPE_CHECKING:
+    from lab.datadog.account import Account
 
 WIDTH = 60
 MARKS = {
@@ -43,7 +45,7 @@ def render(steps: Sequence[Step], *, dry_run: bool) -> RenderableType:
     return Group(*lines, Text(), Text(", ".join(f"{n} {word}" for word, n in totals.items())))
 
 
-def links(account: Account, steps: Sequence[Step]) -> RenderableType:
+def links(account: "Account", steps: Sequence[Step]) -> RenderableType:
     """Return the addresses of the monitors and dashboards in the web UI."""
     query = quote(f'tag:"{PROJECT}"')
     monitors = f"{account.web_url}/monitors/manage?q={query}"

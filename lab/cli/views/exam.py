@@ -2,22 +2,25 @@
 
 from collections.abc import Sequence
 from math import ceil
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lab.exam.checking import Checked
 from lab.exam.doors import describe
-from lab.exam.ending import Result
-from lab.exam.experiment import Experiment
 from lab.exam.place import Record, State
 from lab.exam.scoring import WEIGHTS
 from lab.exam.session import seconds_left
 from lab.exam.vocabulary import KINDS
 from lab.foundation.plural import plural
 from lab.foundation.timestamps import moment
+
+if TYPE_CHECKING:
+    from lab.exam.checking import Checked
+    from lab.exam.ending import Result
+    from lab.exam.experiment import Experiment
 
 PASSED = 0.5
 
@@ -59,7 +62,7 @@ def kinds() -> RenderableType:
     return Padding(lines, (0, 2), expand=False)
 
 
-def results(found: Sequence[Result]) -> RenderableType:
+def results(found: Sequence["Result"]) -> RenderableType:
     """Return one line for each exam."""
     lines = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("exam", "began (UTC)", "doors", "fault", "score", "result"):
@@ -77,7 +80,7 @@ def results(found: Sequence[Result]) -> RenderableType:
     return Padding(lines, (0, 2), expand=False)
 
 
-def result(found: Result) -> RenderableType:
+def result(found: "Result") -> RenderableType:
     """Return an exam that is over: score, components, truth, notes."""
     log, grade = found.log, found.grade
     heading = Text.assemble((_score(found), "bold"), f"  {grade.says}")
@@ -119,7 +122,7 @@ def result(found: Result) -> RenderableType:
     return Padding(Group(*parts), (0, 2), expand=False)
 
 
-def checked(found: Sequence[Checked]) -> RenderableType:
+def checked(found: Sequence["Checked"]) -> RenderableType:
     """Return one line for each item that was run."""
     lines = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("item", "", "proven after", "right answer", "result"):
@@ -135,7 +138,7 @@ def checked(found: Sequence[Checked]) -> RenderableType:
     return Padding(lines, (0, 2), expand=False)
 
 
-def experiment(found: Experiment) -> RenderableType:
+def experiment(found: "Experiment") -> RenderableType:
     """Return one line for each selection of doors, then the items that none solves."""
     lines = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("doors", "items", "solved", "95 %", "score", "seconds", "requests"):
@@ -165,5 +168,5 @@ def _components(components: dict[str, float]) -> Table:
     return lines
 
 
-def _score(found: Result) -> str:
+def _score(found: "Result") -> str:
     return "void" if found.grade.score is None else f"{found.grade.score:.0%}"

@@ -1,18 +1,21 @@
 """Statements, rendered for a terminal: the list, and one statement in detail."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
 from lab.cli.views import figures
-from lab.drilldown.queries import By, QuerySummary
-from lab.drilldown.query import Query
-from lab.drilldown.series import StatementSeries
 from lab.foundation.plural import plural
 from lab.telemetry.store import Source
 from lab.telemetry.store.senders import DEFAULT_ACTIVITY_S, label_of_all
+
+if TYPE_CHECKING:
+    from lab.drilldown.queries import By, QuerySummary
+    from lab.drilldown.query import Query
+    from lab.drilldown.series import StatementSeries
 
 LISTED = 20
 SHOWN = 8
@@ -22,7 +25,7 @@ BYTES_PER_MB = 1_000_000
 
 
 def render(
-    listed: Sequence[QuerySummary], by: By, *, activity_s: float = DEFAULT_ACTIVITY_S
+    listed: Sequence["QuerySummary"], by: "By", *, activity_s: float = DEFAULT_ACTIVITY_S
 ) -> RenderableType:
     """Return the list, in the given order."""
     if not listed:
@@ -63,7 +66,7 @@ def render(
     )
 
 
-def render_one(query: Query, *, activity_s: float = DEFAULT_ACTIVITY_S) -> RenderableType:
+def render_one(query: "Query", *, activity_s: float = DEFAULT_ACTIVITY_S) -> RenderableType:
     """Return one statement: text, totals, both observers, plans, slowest executions, tables."""
     name = query.statement or "unnamed"
     parts: list[RenderableType] = [
@@ -84,13 +87,13 @@ def render_one(query: Query, *, activity_s: float = DEFAULT_ACTIVITY_S) -> Rende
     return Padding(Group(*parts), (0, 2), expand=False)
 
 
-def _text(query: Query) -> Text:
+def _text(query: "Query") -> Text:
     if reason := query.absent.get("text"):
         return Text(f"{reason}.", style="dim")
     return Text(query.text, style="cyan")
 
 
-def _totals(query: Query) -> Iterator[RenderableType]:
+def _totals(query: "Query") -> Iterator[RenderableType]:
     calls = sum(each.calls for each in query.totals)
     total_ms = sum(each.total_ms for each in query.totals)
     if calls:
@@ -103,7 +106,7 @@ def _totals(query: Query) -> Iterator[RenderableType]:
     yield Text(f"{calls_line}{who}.")
 
 
-def _observers(series: StatementSeries, activity_s: float) -> Iterator[RenderableType]:
+def _observers(series: "StatementSeries", activity_s: float) -> Iterator[RenderableType]:
     yield Text()
     yield Text("Both observers, over the steps with data in Prometheus", style="bold")
     table = figures.grid("observer", "calls", "mean", right=("calls", "mean"))
@@ -124,7 +127,7 @@ def _observers(series: StatementSeries, activity_s: float) -> Iterator[Renderabl
     yield from _source_note({Source(series.dbm_source)} if series.dbm_source else set(), activity_s)
 
 
-def _plans(query: Query) -> Iterator[RenderableType]:
+def _plans(query: "Query") -> Iterator[RenderableType]:
     yield Text()
     yield Text("Plans", style="bold")
     if reason := query.absent.get("plans"):
@@ -153,7 +156,7 @@ def _plans(query: Query) -> Iterator[RenderableType]:
     yield Text(query.plans[-1].worst_node, style="dim")
 
 
-def _slowest(query: Query) -> Iterator[RenderableType]:
+def _slowest(query: "Query") -> Iterator[RenderableType]:
     yield Text()
     yield Text("Slowest executions", style="bold")
     if reason := query.absent.get("slowest"):
@@ -171,7 +174,7 @@ def _slowest(query: Query) -> Iterator[RenderableType]:
     yield table
 
 
-def _tables(query: Query) -> Iterator[RenderableType]:
+def _tables(query: "Query") -> Iterator[RenderableType]:
     if not query.tables:
         return
     yield Text()
@@ -190,7 +193,7 @@ def _tables(query: Query) -> Iterator[RenderableType]:
         yield Text(f"{reason.splitlines()[0]}", style="dim")
 
 
-def _advice(query: Query) -> Iterator[RenderableType]:
+def _advice(query: "Query") -> Iterator[RenderableType]:
     if query.advice is None:
         return
     yield Text()

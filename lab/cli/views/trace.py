@@ -1,6 +1,7 @@
 """A trace, rendered for a terminal: its statements on one time axis, and the slowest one in detail."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -10,8 +11,10 @@ from rich.text import Text
 from lab.cli.views import figures, plan
 from lab.drilldown import insight
 from lab.drilldown.execution import Blocker, PlanSource
-from lab.drilldown.report import ReportedStatement, TraceReport
 from lab.foundation.plural import plural
+
+if TYPE_CHECKING:
+    from lab.drilldown.report import ReportedStatement, TraceReport
 
 NAMES = {"console": "Console", "grafana": "Grafana", "datadog": "Datadog"}
 SOURCES = {
@@ -21,7 +24,7 @@ SOURCES = {
 }
 
 
-def render(report: TraceReport) -> RenderableType:
+def render(report: "TraceReport") -> RenderableType:
     """Return the trace, with its slowest statement in detail."""
     where = Text(insight.sentence(report))
     parts: list[RenderableType] = [_heading(report), where, Text(), _statements(report)]
@@ -31,7 +34,7 @@ def render(report: TraceReport) -> RenderableType:
     return Padding(Group(*parts), (0, 2), expand=False)
 
 
-def in_brief(report: TraceReport) -> RenderableType:
+def in_brief(report: "TraceReport") -> RenderableType:
     """Return the trace, where its time went and its slowest statement, wrapped beside their labels."""
     what = f"{report.service} {report.operation}, {figures.ms(report.duration_ms)}"
     lines = Table.grid(padding=(0, 2, 0, 0))
@@ -44,7 +47,7 @@ def in_brief(report: TraceReport) -> RenderableType:
     return Padding(Group(heading, Padding(lines, (0, 2))), (0, 2), expand=False)
 
 
-def _heading(report: TraceReport) -> Text:
+def _heading(report: "TraceReport") -> Text:
     return Text.assemble(
         (f"{report.service} {report.operation}", "bold"),
         f"  {figures.ms(report.duration_ms)}",
@@ -53,7 +56,7 @@ def _heading(report: TraceReport) -> Text:
     )
 
 
-def _statements(report: TraceReport) -> RenderableType:
+def _statements(report: "TraceReport") -> RenderableType:
     if not report.statements:
         return Text("No statement was executed in this trace.", style="dim")
     numbers = ("client", "server")
@@ -72,7 +75,7 @@ def _statements(report: TraceReport) -> RenderableType:
     return table
 
 
-def _explained(statement: ReportedStatement, *, alone: bool) -> Iterator[RenderableType]:
+def _explained(statement: "ReportedStatement", *, alone: bool) -> Iterator[RenderableType]:
     heading = "The statement" if alone else "The slowest statement"
     name = statement.statement or "unnamed"
     yield Text.assemble((heading, "bold"), f"  {name}", (f"  queryid {statement.queryid}", "dim"))
@@ -106,7 +109,7 @@ def _explained(statement: ReportedStatement, *, alone: bool) -> Iterator[Rendera
         yield Padding(plan.render(statement.plan.tree), (0, 0, 0, 2))
 
 
-def _executions(statement: ReportedStatement) -> Iterator[RenderableType]:
+def _executions(statement: "ReportedStatement") -> Iterator[RenderableType]:
     """Yield the executions below one span, if there are several or another statement than the span's."""
     found = statement.executions
     if len(found) == 1 and found[0].note is None:
@@ -135,13 +138,13 @@ def _who(blocker: Blocker) -> str:
     return ", ".join(parts)
 
 
-def _statement_line(statement: ReportedStatement) -> str:
+def _statement_line(statement: "ReportedStatement") -> str:
     server = f", server {figures.ms(statement.server_ms)}" if statement.server_ms else ""
     name = statement.statement or statement.text.partition("\n")[0][:60]
     queryid = f", queryid {statement.queryid}" if statement.queryid else ""
     return f"{name}{queryid}: client {figures.ms(statement.client_ms)}{server}"
 
 
-def _links(report: TraceReport) -> Iterator[RenderableType]:
+def _links(report: "TraceReport") -> Iterator[RenderableType]:
     for who, address in report.links.items():
         yield Text.assemble((f"{NAMES.get(who, who):<9}", "dim"), address)

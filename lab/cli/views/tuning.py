@@ -1,6 +1,7 @@
 """Thresholds of signals and their errors on held-out minutes, rendered for a terminal."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -8,7 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.judge.evidence import TITLES
-from lab.judge.tuning import Errors, Stretch, Tuned
+
+if TYPE_CHECKING:
+    from lab.judge.tuning import Errors, Stretch, Tuned
 
 NOTE = (
     "base: highest level without a fault; fault: lowest level with it, both in the tuning half. FP and miss:"
@@ -17,7 +20,7 @@ NOTE = (
 )
 
 
-def results(found: Sequence[Tuned], stretches: Sequence[Stretch]) -> RenderableType:
+def results(found: Sequence["Tuned"], stretches: Sequence["Stretch"]) -> RenderableType:
     """Return one line for each signal that a recorded stretch has, by drill."""
     lines = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     lines.add_column("signal", ratio=1)
@@ -45,7 +48,7 @@ def results(found: Sequence[Tuned], stretches: Sequence[Stretch]) -> RenderableT
     return Padding(Group(lines, notes), (1, 1))
 
 
-def _errors(found: Errors | None) -> Text:
+def _errors(found: "Errors | None") -> Text:
     if found is None:
         return Text("-", style="dim")
     style = "red" if found.total else ""

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lab.verify.report import Check, Report
+if TYPE_CHECKING:
+    from lab.verify.report import Check, Report
 
 TITLES = {
     "": "Money and people",
@@ -22,7 +24,7 @@ MARKS = {
 }
 
 
-def render(report: Report) -> RenderableType:
+def render(report: "Report") -> RenderableType:
     """Return a table for each group of checks, and the verdict beneath."""
     parts: list[RenderableType] = []
     for group, checks in groupby(report.checks, key=_group):
@@ -30,13 +32,13 @@ def render(report: Report) -> RenderableType:
     return Padding(Group(*parts, _verdict(report)), (0, 2), expand=False)
 
 
-def _group(check: Check) -> str:
+def _group(check: "Check") -> str:
     """Return the part of a name before its dot, if that is a group."""
     group = check.name.partition(".")[0]
     return group if group in TITLES else ""
 
 
-def _table(title: str, checks: Sequence[Check]) -> Table:
+def _table(title: str, checks: Sequence["Check"]) -> Table:
     table = Table(
         title=title,
         title_justify="left",
@@ -59,7 +61,7 @@ def _table(title: str, checks: Sequence[Check]) -> Table:
     return table
 
 
-def _verdict(report: Report) -> Text:
+def _verdict(report: "Report") -> Text:
     failed = sum(check.ok is False for check in report.checks)
     unknown = sum(check.ok is None for check in report.checks)
     if failed:
