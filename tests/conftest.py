@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 from lab.drills.tracing import DESTINATIONS
 from lab.foundation.settings import LabSettings
+from tests.sharing import SHARING
 
 NICER = 10
 # Each of these workers has labs, one at a time; files are handed out in the order of their names.
@@ -31,6 +33,8 @@ CLOCK = {
 TRACER = (*DESTINATIONS, "DD_SERVICE")
 
 pytest_plugins = [f"tests.{file.stem}" for file in sorted(Path(__file__).parent.glob("fix_*.py"))]
+# `safe_load` with libyaml, where PyYAML has it: the same documents in a tenth of the time.
+setattr(yaml, "SafeLoader", getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: B010 - a name of the module
 # All at once: one fixture file may import another before pytest comes to it.
 pytest.register_assert_rewrite(*pytest_plugins)
 # A run in the background is started with SIGINT ignored, and tests of Ctrl-C are about a terminal's.
@@ -82,12 +86,18 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, under a shifted clock, what compares one with a program of Go's."""
+    """Put files that share a lab together; under a shifted clock leave out what compares it with Go's."""
+    items.sort(key=_place)
     if not config.getoption("shifted_clock"):
         return
     real = {item for item in items if item.get_closest_marker("real_clock")}
     config.hook.pytest_deselected(items=list(real))
     items[:] = [item for item in items if item not in real]
+
+
+def _place(item: pytest.Item) -> int:
+    name = item.path.name
+    return SHARING.index(name) if name in SHARING else len(SHARING)
 
 
 def _meets_the_clock(path: Path) -> bool:

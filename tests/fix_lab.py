@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from lab.foundation.settings import ROOT, LabSettings
 from lab.stack.native.backend import NativeBackend
 from tests.fix_postgres import free_port
+from tests.sharing import SHARING
 
 COMMAND_SECONDS = 600
 SCALE = "0.1"
@@ -74,10 +76,10 @@ def further() -> Further:
     return Further()
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, further: Further) -> Iterator[Lab]:
-    """A lab of a tenth of the usual data, up and under the default load."""
-    state = tmp_path_factory.mktemp("lab") / "the lab"
+@contextmanager
+def running_lab(directory: Path, further: Further) -> Iterator[Lab]:
+    """Bring a lab up, and take it down at the end of the block."""
+    state = directory / "the lab"
     overrides = _ports([name for name in LabSettings.model_fields if name.endswith("_port")])
     # No engine: a lab that the caller runs in containers is in nobody's way.
     own = {"LAB_STATE_DIR": str(state), "DOCKER_HOST": f"unix://{state}/no-engine"}
@@ -96,3 +98,52 @@ def lab(tmp_path_factory: pytest.TempPathFactory, further: Further) -> Iterator[
         yield running
     finally:
         running.run("down", "--wipe")
+
+
+class SharedLab:
+    """The lab of several files, one after the other; a further one when a file has left it incomplete."""
+
+    def __init__(self, factory: pytest.TempPathFactory) -> None:
+        self._factory = factory
+        self._stack = ExitStack()
+        self._lab: Lab | None = None
+
+    def running(self) -> Lab:
+        """Return the lab, every component of which runs."""
+        if self._lab is None or {c["state"] for c in self._lab.status()["components"]} != {
+            "running"
+        }:
+            self.close()
+            self._lab = self._stack.enter_context(
+                running_lab(self._factory.mktemp("lab"), Further())
+            )
+        return self._lab
+
+    def close(self) -> None:
+        """Take the lab down."""
+        self._stack.close()
+        self._lab = None
+
+
+@pytest.fixture(scope="session")
+def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedLab]:
+    """The lab of the files in SHARING; the last one of them takes it down."""
+    shared = SharedLab(tmp_path_factory)
+    yield shared
+    shared.close()
+
+
+@pytest.fixture(scope="module")
+def lab(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, further: Further
+) -> Iterator[Lab]:
+    """A lab of a tenth of the usual data, up and under the default load."""
+    if request.path.name not in SHARING:
+        with running_lab(tmp_path_factory.mktemp("lab"), further) as own:
+            yield own
+        return
+    shared: SharedLab = request.getfixturevalue("shared_lab")
+    yield shared.running()
+    sharing = [item.path.name for item in request.session.items if item.path.name in SHARING]
+    if request.path.name == sharing[-1]:
+        shared.close()

@@ -19,6 +19,7 @@ from lab.foundation.settings import ROOT
 
 # More than half of the tests' time is waiting. tests/conftest.py distributes them to the four processes.
 COMPLETE = ("--numprocesses=4", "--no-loadscope-reorder", "--durations=10")
+COLLECT = ("--collect-only", "--quiet")
 CHECKS = (
     ("ruff", "check"),
     ("ruff", "format", "--check"),
@@ -40,10 +41,12 @@ def test(context: typer.Context) -> None:
         raise typer.Exit(_run("pytest", *context.args))
     with TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         # In parallel: tests wait for most of their time, and start when the checks have not ended.
-        with ThreadPoolExecutor(max_workers=1) as beside, _shifted(output) as shifted:
+        with ThreadPoolExecutor(max_workers=1) as beside:
             checks = beside.submit(_checked)
-            status, closing = _followed("pytest", *COMPLETE)
-            statuses = [*checks.result(), status, shifted.wait() if shifted else 0]
+            _compile_tests()
+            with _shifted(output) as shifted:
+                status, closing = _followed("pytest", *COMPLETE)
+                statuses = [*checks.result(), status, shifted.wait() if shifted else 0]
         for check, status in zip(CHECKS, statuses, strict=False):
             if status:
                 typer.secho(f"{' '.join(check)} failed, see above", fg="red", err=True)
@@ -75,6 +78,17 @@ def _shifted(output: TextIO) -> Iterator[subprocess.Popen[bytes] | None]:
         stack.callback(process.wait)
         stack.callback(process.terminate)
         yield process
+
+
+def _compile_tests() -> None:
+    """Compile a fresh clone's tests once: each of six processes would compile all of them at its start."""
+    if not any(path.is_dir() for path in (ROOT / "tests" / "unit").glob("__pycache__")):
+        subprocess.run(
+            **_command("pytest", *COLLECT),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
 
 
 def _checked() -> list[int]:

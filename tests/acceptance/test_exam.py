@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -101,6 +102,26 @@ def reachable(lab: Lab) -> Iterator[tuple[str, str]]:
             yield f"process {process.pid}", f"{line}\n{own}"
 
 
+def head_and_waiting(lab: Lab) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the session with the oldest open transaction that another waits for, and that one."""
+    found: list[tuple[dict[str, Any], dict[str, Any]]] = []
+
+    def nobody() -> str | None:
+        sessions = lab.json("sessions")["sessions"]
+        found[:] = [
+            (head, waiting)
+            for head in sessions
+            if head["state"] == "idle in transaction"
+            for waiting in sessions
+            if head["pid"] in waiting["blocked_by"]
+        ]
+        return None if found else "nobody"
+
+    # Who waits gives up after its lock_timeout, and waits again a moment later.
+    await_state("a session waits", nobody, within_s=ENDS_WITHIN_S, every_s=1.0)
+    return found[0]
+
+
 def test_a_sealed_exam_names_no_fault_and_is_graded(lab: Lab, tmp_path: Path) -> None:
     """Two faults, all doors: nothing reachable names them; answered by what the doors showed."""
     exam = start(lab, DOUBLE)
@@ -123,9 +144,7 @@ def test_a_sealed_exam_names_no_fault_and_is_graded(lab: Lab, tmp_path: Path) ->
     assert (second.returncode, f"Exam {exam} is running" in second.stderr) == (2, True)
     wrong = lab.run("exam", "answer", "deadlok")
     assert (wrong.returncode, "did you mean deadlocks" in wrong.stderr) == (2, True)
-    sessions = lab.json("sessions")["sessions"]
-    head = next(s for s in sessions if s["state"] == "idle in transaction")
-    waiting = next(s for s in sessions if head["pid"] in s["blocked_by"])
+    head, waiting = head_and_waiting(lab)
     chain = f"{waiting['pid']},{head['pid']}"
     done = lab.run(
         "exam", "answer", "row-lock-chain", "--object", "customers",

@@ -24,7 +24,7 @@ from lab.drills.running import DrillFiles
 from lab.foundation import statefile
 from lab.foundation.paths import Paths
 from lab.foundation.readiness import await_state
-from lab.foundation.settings import ROOT
+from lab.foundation.settings import ROOT, LabSettings
 from lab.judge.evidence import Observer
 from lab.judge.readings import Seen
 from lab.judge.verdicts import Verdict
@@ -32,7 +32,7 @@ from lab.stack.native.cluster import Cluster
 from tests.awaiting import found_within
 from tests.dashboards import FILES, Target, filled, load, panels, targets, variables
 from tests.fix_embedded import observed
-from tests.fix_postgres import Database
+from tests.fix_postgres import Database, free_port
 from tests.fix_prometheus import (
     Prometheus,
     exporter_command,
@@ -70,12 +70,8 @@ def database(cluster: Cluster, seeded_template: str) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="module")
-def prometheus(
-    database: Database,
-    monitoring: Path,  # noqa: ARG001 - what runs, for each release
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Prometheus]:
-    """Prometheus, once it has seen the services, the exporter and its own rules at work."""
+def services(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabSettings]:
+    """The settings of the services, the shop, a console and an embedded agent, which run for each release."""
     folder = tmp_path_factory.mktemp("dashboards")
     settings = exporter_settings(database, folder)
     judge_a_drill(DrillFiles(Paths.of(settings)))
@@ -86,9 +82,27 @@ def prometheus(
         observed(settings) as (settings, console),
         running_service("all", settings, folder, {"DD_TRACE_AGENT_URL": console.url}),
         running_service("shop", settings, folder),
+        one_session_waits(database),
+    ):
+        yield settings
+
+
+@pytest.fixture(scope="module")
+def prometheus(
+    services: LabSettings,
+    monitoring: Path,  # noqa: ARG001 - what runs, for each release
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Prometheus]:
+    """Prometheus, once it has seen the services, the exporter and its own rules at work."""
+    settings = services.model_copy(
+        update={
+            "lab_state_dir": tmp_path_factory.mktemp("prometheus"),
+            "exporter_port": free_port(),
+        }
+    )
+    with (
         running_exporter(settings, exporter_command(settings)),
         running_prometheus(settings, "proposals", "shop", interval_s=SCRAPE_SECONDS) as prometheus,
-        one_session_waits(database),
     ):
         yield prometheus
 
@@ -191,7 +205,9 @@ def test_every_query_of_every_panel_returns_data(prometheus: Prometheus, name: s
         ]
         return f"no data for {missing}" if missing else None
 
-    await_state(f"every panel of {name} has data", empty, within_s=DATA_SECONDS)
+    await_state(
+        f"every panel of {name} has data", empty, within_s=DATA_SECONDS, every_s=SCRAPE_SECONDS
+    )
 
 
 @each_dashboard

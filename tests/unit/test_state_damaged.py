@@ -159,7 +159,9 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabSettings:
     # No PostgreSQL will come to heal in; a minute each is not needed to see that.
     monkeypatch.setattr(healing, "RECOVERS_WITHIN_S", 0.2)
     monkeypatch.setenv("LAB_STATE_DIR", str(state))
+    # No engine, and no `docker` either, which each command would start twice to learn of that.
     monkeypatch.setenv("DOCKER_HOST", f"unix://{state}/no-engine")
+    monkeypatch.setenv("PATH", str(tmp_path / "no programs"))
     for name in LabSettings.model_fields:
         if name.endswith("_port"):
             monkeypatch.setenv(name.upper(), str(free_port()))
