@@ -29,6 +29,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from lab.clients.database import Role, connect, dsn, rows
 from lab.clients.services import clients
+from lab.exam.items import TEMPLATES
 from lab.foundation.readiness import await_state
 from lab.foundation.settings import ROOT, LabSettings
 from tests.fix_browser import PICTURES, visit
@@ -135,6 +136,9 @@ def containers(
             "GRAFANA_PORT": str(free_port()),
             "SEED_SCALE": "0.1",
             "DD_VERSION": "test",
+            "EXAM_ONSET_S": "1",
+            # Processes that a command starts import the tested tree, not the clone.
+            "LAB_STATE_DIR": str(clone / ".lab"),
             "COMPOSE_PROJECT_NAME": PROJECT,
         }
         if not real:
@@ -479,6 +483,35 @@ def unread_log(containers: Containers) -> str | None:
 
 def test_the_console_follows_the_log(containers: Containers) -> None:
     await_state("the console reads the log", partial(unread_log, containers), within_s=120)
+
+
+def ungraded(containers: Containers, exam: str) -> str | None:
+    """Probe: None when the exam has a result."""
+    done = containers.creditlab("exam", "report", exam, "--json")
+    return None if done.returncode == 0 else done.stderr
+
+
+def test_an_exam_closes_the_console_and_takes_its_answer(containers: Containers) -> None:
+    """The exam process is on the host, and the console has its files in a volume."""
+    port, token = containers.settings.console_port, {"Authorization": f"Bearer {'0' * 32}"}
+    healthy = next(number for number, each in enumerate(TEMPLATES) if not each.faults)
+    started = containers.creditlab(
+        "exam", "start", "--item", str(healthy), "--with", "log", "--json"
+    )
+    assert started.returncode == 0, started.stderr
+    exam = json.loads(started.stdout)["exam"]
+    assert "Closed in this exam" in containers.page(port, "/api/drilldown/sessions", **token)
+    assert "Evidence of log alone" in containers.page(port, "/exam/evidence/log", **token)
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+        form = {"Content-Type": "application/x-www-form-urlencoded", **token}
+        connection.request("POST", "/exam/answer", "kind=nothing&confidence=90", form)
+        assert connection.getresponse().status == http.HTTPStatus.SEE_OTHER
+    await_state("the exam is graded", partial(ungraded, containers, exam), within_s=240)
+    result = json.loads(containers.creditlab("exam", "report", exam, "--json").stdout)
+    assert result["grade"]["score"] > 0.9, result["grade"]
+    assert [each["what"] for each in result["log"]["requests"]] == ["/exam/evidence/log"]
+    assert "Second by second" in containers.page(port, f"/exam/{exam}", **token)
+    assert "Closed in this exam" not in containers.page(port, "/api/drilldown/sessions", **token)
 
 
 def test_the_agent_is_told_to_send_to_the_console_and_nowhere_else(played: Containers) -> None:
