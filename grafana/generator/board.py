@@ -18,7 +18,7 @@ from grafana_foundation_sdk.builders.dashboard import (
 from grafana_foundation_sdk.models import dashboard as models
 
 from grafana.generator.incidents import ANNOTATIONS
-from grafana.generator.panels import Panel
+from grafana.generator.panels import Panel, link
 from grafana.generator.source import PROMETHEUS, UID, of_instance
 
 TAG = "credit-lab"
@@ -220,6 +220,34 @@ def to_statement() -> str:
 def in_console() -> str:
     """Return the address in the console of a statement, for a row that has the column statement."""
     return "${console}/queries/${__data.fields.statement:percentencode}"
+
+
+def of_row() -> dict[str, list[DashboardLink]]:
+    """Return the links of a row that has the columns statement and queryid, by column."""
+    queryid = "${console}/queries/${__data.fields.queryid}"
+    return {
+        "statement": [
+            link("Detail of this statement", to_query()),
+            link("In the console", in_console()),
+            link("In Datadog DBM", in_dbm()),
+        ],
+        "queryid": [link("This queryid", to_query()), link("In the console", queryid)],
+    }
+
+
+def series_in_console() -> str:
+    """Return the address in the console of a statement, for a series that has the label statement."""
+    return "${console}/queries/${__field.labels.statement:percentencode}"
+
+
+def chosen_in_console() -> str:
+    """Return the address in the console of the statement that the variable $statement selects."""
+    return "${console}/queries/${statement:percentencode}"
+
+
+def sessions_in_console() -> str:
+    """Return the address of the console's page of current sessions, with the blocking tree."""
+    return "${console}/sessions"
 
 
 def in_alerts() -> str:

@@ -8,7 +8,7 @@ from grafana_foundation_sdk.builders.dashboard import AnnotationQuery
 from grafana_foundation_sdk.models import dashboard as models
 
 from grafana.generator import style
-from grafana.generator.source import PROMETHEUS
+from grafana.generator.source import PROMETHEUS, of_instance
 
 
 class Worded(models.AnnotationQuery):
@@ -32,9 +32,9 @@ class Incident(AnnotationQuery):
         worded = Worded()
         worded.title, worded.text = title, text
         self._internal = worded
-        self.name(name).datasource(PROMETHEUS).expr(expr).icon_color(colour).enable(True).hide(
-            not switch
-        )
+        self.name(name).datasource(PROMETHEUS).expr(of_instance(expr)).icon_color(colour).enable(
+            True
+        ).hide(not switch)
 
 
 FIRING, FIRING_BEFORE = (
@@ -79,6 +79,22 @@ ANNOTATIONS = (
         colour="#B877D9",
         title="Deadlock",
         text="{{datname}}",
+    ),
+    Incident(
+        "PostgreSQL restarts",
+        "max by (instance) (changes(pg_postmaster_start_time_seconds[70s]))",
+        colour=style.RED,
+        title="PostgreSQL was started",
+        text="{{instance}}",
+    ),
+    Incident(
+        "Configuration loads",
+        # A start loads it, too.
+        "max by (instance) (changes(pg_postmaster_configuration_time_seconds[70s]))"
+        " unless on (instance) max by (instance) (changes(pg_postmaster_start_time_seconds[70s])) > 0",
+        colour=style.GREY,
+        title="PostgreSQL loaded its configuration",
+        text="{{instance}}",
     ),
     Incident(
         "Service restarts",

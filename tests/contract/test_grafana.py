@@ -198,6 +198,19 @@ def test_a_link_leads_to_a_dashboard_that_has_the_variables_it_sets(file: Path) 
         assert sets <= names_of_variables(target), url
 
 
+@each_dashboard
+def test_every_statement_and_session_leads_to_the_console(file: Path) -> None:
+    """Columns of a table with the name or queryid of a statement or a pid; graphs by statement."""
+    columns = {"statement", "queryid", "pid", "blocker_pid"}
+    for panel in panels(load(file)):
+        overrides = panel.get("fieldConfig", {}).get("overrides", [])
+        found = [one for one in overrides if one["matcher"]["options"] in columns]
+        if panel["type"] == "timeseries" and "{{statement}}" in str(panel["targets"]):
+            found = [panel["fieldConfig"]["defaults"]]
+        for one in found:
+            assert any(url.startswith("${console}/") for url in urls(one)), panel["title"]
+
+
 def test_the_overview_leads_to_a_query_and_a_query_to_its_tables() -> None:
     def leads(start: str, to: str) -> bool:
         return any(f"/d/credit-lab-{to}?" in url for url in urls(load(by_name[start])))

@@ -318,7 +318,7 @@ def test_a_blocked_session_is_marked_on_every_dashboard(
 ) -> None:
     """Every mark is a valid query; that of blocked sessions rises above 0 while there are any."""
     marks = {
-        annotation["name"]: annotation["expr"]
+        annotation["name"]: filled(annotation["expr"], {"instance": ".+"})
         for dashboard in DASHBOARDS.values()
         for annotation in dashboard["annotations"]["list"]
     }

@@ -19,7 +19,7 @@ from lab.drilldown import Drilldown
 from lab.foundation.settings import ROOT, LabSettings
 from lab.telemetry.store import Bounds, Record, Writer
 from tests import evidence as of
-from tests.dashboards import FOLDER, load
+from tests.dashboards import FILES, FOLDER, load
 from tests.fix_console import RunningConsole, start_console
 from tests.fix_postgres import free_port
 from tests.fix_store import HOUR_NS, Tally
@@ -155,6 +155,41 @@ def test_every_correlation_of_a_statements_span_leads_somewhere(lab: Lab) -> Non
             assert {labels["queryid"] for labels, _ in lines} == {str(of.QUERYID)}
         else:
             follow(lab, target)
+
+
+def test_every_link_of_a_dashboard_to_the_console_opens(lab: Lab) -> None:
+    """With the values of a row, a series or a variable in it."""
+    rendered = {
+        "console": "",
+        "__data.fields.statement": "risk_distribution",
+        "__data.fields.statement:percentencode": "risk_distribution",
+        "__field.labels.statement:percentencode": "risk_distribution",
+        "statement:percentencode": "risk_distribution",
+        "__data.fields.queryid": str(of.QUERYID),
+        "__data.fields.alertname": "SessionsBlocked",
+    }
+    found = {
+        url
+        for file in FILES
+        for url in re.findall(r'"url": "(\$\{console\}[^"]*)"', file.read_text())
+    }
+    assert len(found) >= 7
+    for url in found:
+        path = VARIABLE.sub(lambda match: rendered[match[1]], url)
+        answer = lab.console.send("GET", path, headers={**READER, "Accept": "text/html"})
+        assert answer.status == 200, f"{url}: {answer.status}"
+
+
+def test_every_link_of_an_alert_opens(lab: Lab) -> None:
+    """Its runbook in the console; its dashboard is one that is provisioned."""
+    rules = yaml.safe_load((ROOT / "prometheus/rules/alerts.yml").read_text())["groups"]
+    alerts = [rule["annotations"] for group in rules for rule in group["rules"]]
+    for urls in alerts:
+        path = urlsplit(urls["runbook_url"]).path
+        answer = lab.console.send("GET", path, headers={**READER, "Accept": "text/html"})
+        assert answer.status == 200, path
+        name = urlsplit(urls["dashboard_url"]).path.removeprefix("/d/")
+        assert (FOLDER / f"{name}.json").is_file(), name
 
 
 def test_the_span_of_an_operation_has_only_the_links_of_its_trace(lab: Lab) -> None:

@@ -3,8 +3,8 @@
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.generator import style
-from grafana.generator.board import OBSERVERS, Section, board, to_query
-from grafana.generator.panels import HALF, THIRD, Panel, graph, link, note, number
+from grafana.generator.board import OBSERVERS, Section, board, of_row
+from grafana.generator.panels import HALF, THIRD, Panel, graph, note, number
 from grafana.generator.source import Query
 from grafana.generator.statements import per_statement
 from grafana.generator.tables import Column, rows
@@ -177,7 +177,7 @@ def _statements() -> Panel:
         ),
         labels={"user": 180, "statement": 260, "service": 180, "queryid": 220},
         sort="execution time",
-        links={"queryid": [link("Detail of this statement", to_query())]},
+        links=of_row(),
         height=10,
     )
 

@@ -12,9 +12,11 @@ from grafana.generator.board import (
     board,
     database,
     in_alerts,
+    in_console,
+    of_row,
     service,
+    sessions_in_console,
     to_board,
-    to_query,
 )
 from grafana.generator.boards import services
 from grafana.generator.panels import GRAPH, THIRD, Panel, graph, link, note, number, timeline
@@ -108,11 +110,14 @@ def _now() -> list[Panel]:
         number(
             "Blocked sessions",
             "Sessions that wait for a lock. A short wait is normal; a long one is an"
-            " incident: the sessions dashboard shows its duration, Datadog DBM the blocking session.",
+            " incident: the sessions dashboard shows who waits for whom, and since when.",
             style.COUNT,
             Query(expr="sum(pg_blocked_sessions_count)"),
             thresholds=style.steps(1, 5),
-            links=[link("Sessions and waits", to_board(SESSIONS))],
+            links=[
+                link("Sessions and waits", to_board(SESSIONS)),
+                link("In the console", sessions_in_console()),
+            ],
         ),
         rows(
             "Alerts firing",
@@ -133,7 +138,10 @@ def _now() -> list[Panel]:
                 "job": 100,
             },
             sort="active since",
-            links={"alertname": [link("Runbook", in_alerts())]},
+            links={
+                "alertname": [link("Runbook", in_alerts())],
+                "statement": [link("In the console", in_console())],
+            },
             height=6,
         ),
     ]
@@ -198,10 +206,7 @@ def _database() -> list[Panel]:
             ),
             labels={"statement": 240, "service": 180, "user": 150, "queryid": 210},
             sort="total time",
-            links={
-                "statement": [link("Detail of this statement", to_query())],
-                "queryid": [link("Detail of this statement", to_query())],
-            },
+            links=of_row(),
             height=13,
         ),
     ]

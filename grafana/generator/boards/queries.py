@@ -8,10 +8,9 @@ from grafana.generator.board import (
     Section,
     board,
     choose,
-    in_console,
-    in_dbm,
+    of_row,
+    series_in_console,
     service,
-    to_query,
 )
 from grafana.generator.panels import HALF, Panel, graph, link, note, number
 from grafana.generator.source import Query
@@ -161,14 +160,7 @@ def _table() -> Panel:
         ),
         labels={"statement": 195, "service": 150, "user": 90, "queryid": 188},
         sort="total time",
-        links={
-            "statement": [
-                link("Detail of this statement", to_query()),
-                link("In the console", in_console()),
-                link("In Datadog DBM", in_dbm()),
-            ],
-            "queryid": [link("Detail of this statement", to_query())],
-        },
+        links=of_row(),
         height=19,
     )
 
@@ -194,6 +186,7 @@ def _graphs() -> list[Panel]:
             width=HALF,
             height=10,
             empty="No statement of these roles ran",
+            links=[link("In the console", series_in_console())],
         )
 
     return [

@@ -10,8 +10,10 @@ from grafana.generator.board import (
     Section,
     board,
     choose,
+    chosen_in_console,
+    of_row,
+    sessions_in_console,
     to_board,
-    to_query,
 )
 from grafana.generator.panels import HALF, Panel, graph, link, log, note, number, traces
 from grafana.generator.source import Query, TraceSearch
@@ -90,7 +92,10 @@ def _figures() -> list[Panel]:
             Query(expr=calls),
             decimals=0,
             empty=NEVER,
-            links=[link("All statements", to_board(QUERIES))],
+            links=[
+                link("All statements", to_board(QUERIES)),
+                link("In the console", chosen_in_console()),
+            ],
         ),
         number(
             "Total time",
@@ -295,6 +300,7 @@ def _work() -> list[Panel]:
                 ),
                 legend="{{wait_event_type}}: {{wait_event}}",
             ),
+            links=[link("Sessions in the console", sessions_in_console())],
             width=HALF,
             stacked=True,
             bars=True,
@@ -342,6 +348,6 @@ def _identity() -> Panel:
         ),
         labels={"statement": 260, "service": 200, "user": 180, "queryid": 240},
         sort="total time",
-        links={"queryid": [link("Only this queryid", to_query())]},
+        links=of_row(),
         height=7,
     )

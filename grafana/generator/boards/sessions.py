@@ -3,7 +3,16 @@
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.generator import style
-from grafana.generator.board import QUERIES, SESSIONS, Section, board, database, to_board
+from grafana.generator.board import (
+    QUERIES,
+    SESSIONS,
+    Section,
+    board,
+    database,
+    series_in_console,
+    sessions_in_console,
+    to_board,
+)
 from grafana.generator.panels import HALF, THIRD, WHOLE, Panel, graph, link, note, number
 from grafana.generator.source import Query, grown_by
 from grafana.generator.tables import Column, rows
@@ -50,11 +59,12 @@ def _now() -> list[Panel]:
             " FROM pg_stat_activity WHERE wait_event_type = 'Lock'`.",
         ),
         number(
-            "Active sessions",
-            "Sessions in state active, without the exporter's own.",
+            "Active sessions per core",
+            "Sessions in state active, without the exporter's own, divided by the processors of the host.",
             style.COUNT,
-            Query(expr="sum(wait_event:pg_active_sessions:sum)"),
-            thresholds=style.steps(4, 12),
+            Query(expr="sum(wait_event:pg_active_sessions:sum) / scalar(max(lab_host_cpus))"),
+            thresholds=style.steps(1, 3),
+            decimals=1,
         ),
         number(
             "Blocked sessions",
@@ -62,6 +72,7 @@ def _now() -> list[Panel]:
             style.COUNT,
             Query(expr="sum(pg_blocked_sessions_count)"),
             thresholds=style.steps(1, 5),
+            links=[link("In the console", sessions_in_console())],
         ),
         number(
             "Longest lock wait",
@@ -145,6 +156,7 @@ def _waits() -> list[Panel]:
             stacked=True,
             bars=True,
             empty="No session was active at a scrape",
+            links=[link("In the console", series_in_console())],
         ),
     ]
 
@@ -172,6 +184,10 @@ def _blocked() -> Panel:
         ),
         labels=PAIR,
         sort="waits since",
+        links={
+            name: [link("Sessions in the console", sessions_in_console())]
+            for name in ("pid", "blocker_pid")
+        },
         height=8,
     )
 

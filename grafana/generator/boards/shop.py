@@ -3,8 +3,8 @@
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.generator import style
-from grafana.generator.board import SHOP, Section, board
-from grafana.generator.panels import HALF, THIRD, Panel, graph, note
+from grafana.generator.board import SHOP, Section, board, series_in_console
+from grafana.generator.panels import HALF, THIRD, Panel, graph, link, note
 from grafana.generator.source import Query
 
 WITHOUT = "No shop runs: ./creditlab up --shop"
@@ -55,6 +55,7 @@ def _time() -> list[Panel]:
                 ' (rate(credit_statement_duration_seconds_count{service="credit-shop"}[5m]) > 0)',
                 legend="{{statement}}",
             ),
+            links=[link("In the console", series_in_console())],
             width=THIRD,
             empty=WITHOUT,
         ),
@@ -67,6 +68,7 @@ def _time() -> list[Panel]:
                 '{user="credit_app", service="credit-shop"}',
                 legend="{{statement}}",
             ),
+            links=[link("In the console", series_in_console())],
             width=THIRD,
             empty=WITHOUT,
         ),

@@ -146,10 +146,12 @@ def _summary() -> Panel:
     def grown(metric: str) -> str:
         return _by_table(f"increase(pg_stat_user_tables_{metric}{{{CHOSEN}}}[$__range])")
 
+    per_row = f"{SIZE} / ({of('n_live_tup')} > 0)"
     return rows(
         "Tables",
         "The state of each table now, and its changes in this time range. *per row* are bytes with"
-        " indexes and dead space: when it grows, the table is bloated. Click a name to see it alone.",
+        " indexes and dead space; *grown* is the share of them that was not there when the table was"
+        " densest in this time range: an estimate of bloat. Click a name to see it alone.",
         Column(
             title="size",
             unit=style.BYTES,
@@ -159,8 +161,15 @@ def _summary() -> Panel:
         Column(
             title="per row",
             unit=style.BYTES,
-            expr=f"{SIZE} / ({of('n_live_tup')} > 0)",
+            expr=per_row,
             decimals=0,
+        ),
+        Column(
+            title="grown",
+            unit=style.SHARE,
+            expr=f"1 - min_over_time(({per_row})[$__range:1m]) / ({per_row})",
+            thresholds=style.steps(0.3, 0.6),
+            decimals=1,
         ),
         Column(title="live rows", unit=style.EXACT, expr=of("n_live_tup"), decimals=0),
         Column(title="dead tuples", unit=style.EXACT, expr=of("n_dead_tup"), decimals=0),
@@ -303,8 +312,18 @@ def _vacuum() -> list[Panel]:
                 expr=f"{_by_table(_rate('n_tup_hot_upd'))} / ({_by_table(_rate('n_tup_upd'))} > 0)",
                 legend="{{table}}",
             ),
-            width=WHOLE,
+            width=HALF,
             empty="No updates of these tables",
+            colours=style.TABLES,
+        ),
+        graph(
+            "Time since the last vacuum",
+            "By autovacuum or by a person. It falls to 0 at each vacuum; a line that only rises beside dead"
+            " tuples is a vacuum that cannot run or finish. A table that was never vacuumed has no line.",
+            style.SECONDS,
+            Query(expr=f"time() - ({_by_table(LAST_VACUUM)} > 0)", legend="{{table}}"),
+            width=HALF,
+            empty="None of these tables was vacuumed",
             colours=style.TABLES,
         ),
     ]
