@@ -14,7 +14,7 @@ Every text ends with a sqlcommenter comment with service and statement, which ma
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -83,6 +83,16 @@ def parse(text: str, *, service: str) -> Iterator[Statement]:
             writes=tuple(_writes(name, found["writes"])),
         )
         position = found.end()
+
+
+def texts(path: Path, *, service: str) -> Mapping[str, str]:
+    """Return the SQL of every statement of one file by its name.
+
+    Raises:
+        StatementError: where the file does not have the format above.
+    """
+    every = parse(path.read_text(encoding="utf-8"), service=service)
+    return MappingProxyType({statement.name: statement.sql for statement in every})
 
 
 def load(folder: Path = SQL) -> MappingProxyType[str, Statement]:

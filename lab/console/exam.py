@@ -1,55 +1,33 @@
-"""The forms of `/exam`: start, answer, hint and stop, by POST from the console's own page.
+"""The forms of `/exam`: start, answer, hint and stop. The page is in lab/console/pages/exam.py."""
 
-lab/console/guard.py has refused other sites before. The page is in lab/console/pages/exam.py.
-"""
-
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
-from urllib.parse import parse_qs, urlencode
 
 import msgspec
 from anyio import to_thread
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from lab.console.answering import Access
-from lab.exam import doors, form, relay, session
+from lab.console.forms import Fields, form
+from lab.exam import doors, relay, session
 from lab.exam.errors import ExamError, FormError
+from lab.exam.form import decode
 from lab.exam.session import Options
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
 
-MAX_BYTES = 20_000
-Fields = Mapping[str, str]
-
 
 def routes(settings: LabSettings, access: Access) -> list[Route]:
-    """Return the routes of the forms."""
-    actions: dict[str, Callable[[LabSettings, Fields], None]] = {
-        "/exam/start": _start,
-        "/exam/answer": _answer,
-        "/exam/hint": _hint,
-        "/exam/stop": _stop,
-    }
-
-    def endpoint(action: Callable[[LabSettings, Fields], None]) -> Callable[[Request], object]:
-        async def respond(request: Request) -> Response:
-            if not access.is_authorized(request):
-                return PlainTextResponse("a bearer token is needed", status_code=401)
-            body = b""
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MAX_BYTES:
-                    return PlainTextResponse("the form is too large", status_code=413)
-            given = parse_qs(body.decode(errors="replace"), keep_blank_values=True)
-            fields = {name: ",".join(values).strip() for name, values in given.items()}
-            return await to_thread.run_sync(_done, action, settings, fields)
-
-        return respond
-
+    """Return the routes of the forms, and of the exam process of a lab in containers."""
+    actions = {"start": _start, "answer": _answer, "hint": _hint, "stop": _stop}
     return [
-        *(Route(path, endpoint(action), methods=["POST"]) for path, action in actions.items()),
+        *(
+            form("/exam", f"/exam/{name}", partial(action, settings), access)
+            for name, action in actions.items()
+        ),
         Route(relay.PATH, _relayed(settings, access), methods=["PUT"]),
     ]
 
@@ -83,19 +61,6 @@ def _refused(message: str, status: HTTPStatus) -> Response:
     return JSONResponse({"errors": [message]}, status_code=status)
 
 
-def _done(
-    action: Callable[[LabSettings, Fields], None], settings: LabSettings, fields: Fields
-) -> Response:
-    """Return to the page; an error is shown there, with what was filled in."""
-    try:
-        action(settings, fields)
-    except LabError as error:
-        kept = {name: value[:200] for name, value in fields.items() if value}
-        query = urlencode({"error": str(error)[:400], **kept})
-        return RedirectResponse(f"/exam?{query}", status_code=303)
-    return RedirectResponse("/exam", status_code=303)
-
-
 def _start(settings: LabSettings, fields: Fields) -> None:
     minutes = fields.get("minutes", "15")
     try:
@@ -124,7 +89,7 @@ def _answer(settings: LabSettings, fields: Fields) -> None:
         "confidence": int(confidence) / 100,
         "evidence": fields.get("evidence", "").replace(",", " ").split(),
     }
-    session.submit(settings, form.decode(msgspec.json.encode(document)))
+    session.submit(settings, decode(msgspec.json.encode(document)))
 
 
 def _finding(fields: Fields, prefix: str) -> dict[str, object]:

@@ -10,14 +10,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from lab.clients.database import Connection, Role, connect, dsn, read_only, rows
 from lab.drilldown.index_candidates import Candidate, candidates
 from lab.foundation.errors import DatabaseError
 from lab.foundation.settings import LabSettings
-from workload.statements import parse
+from workload.statements import texts
 
 TIMEOUT_S = 2.0
 # Of the generic plan's cost: a smaller gain is not worth the writes of an index.
@@ -34,12 +33,7 @@ NOT_INSTALLED = (
     "HypoPG is not installed in this PostgreSQL. Install the package postgresql-15-hypopg, then run"
     " ./creditlab restart; the container image does not contain it"
 )
-SQL = MappingProxyType({
-    statement.name: statement.sql
-    for statement in parse(
-        Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"), service="console"
-    )
-})  # fmt: skip
+SQL = texts(Path(__file__).with_suffix(".sql"), service="console")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

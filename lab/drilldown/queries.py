@@ -6,19 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from lab.foundation.timestamps import nanoseconds
 from lab.telemetry.store import Reader, Source
-from workload.statements import parse
+from workload.statements import texts
 
-SQL = MappingProxyType({
-    statement.name: statement.sql
-    for statement in parse(
-        Path(__file__).with_name("queries.sql").read_text(encoding="utf-8"), service="drilldown"
-    )
-})  # fmt: skip
+SQL = texts(Path(__file__).with_name("queries.sql"), service="drilldown")
 MAX_LISTED = 500
 # The role of the services; None selects all roles.
 APPLICATION = "credit_app"

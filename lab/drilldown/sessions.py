@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from types import MappingProxyType
 
 from lab.clients.database import Role, Row, connect, dsn, read_only, rows
 from lab.foundation import clock
@@ -16,7 +15,7 @@ from lab.foundation.errors import DatabaseError
 from lab.foundation.plural import plural
 from lab.foundation.settings import LabSettings
 from lab.telemetry import redact
-from workload.statements import parse
+from workload.statements import texts
 
 TIMEOUT_S = 2.0
 # The pid that pg_blocking_pids returns for a lock held by a prepared transaction.
@@ -24,12 +23,7 @@ PREPARED_TRANSACTION = 0
 LONGEST = 10
 # Characters of an unnamed statement in a sentence.
 STATEMENT_WIDTH = 60
-QUERIES = MappingProxyType({
-    statement.name: statement.sql
-    for statement in parse(
-        Path(__file__).with_name("sessions.sql").read_text(encoding="utf-8"), service="console"
-    )
-})  # fmt: skip
+QUERIES = texts(Path(__file__).with_name("sessions.sql"), service="console")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,6 +10,8 @@ from lab.drills.sessions import DrillSessions
 from lab.foundation.settings import LabSettings
 from workload.tracing import NoTracing
 
+OWN = "SELECT pid FROM pg_stat_activity WHERE application_name = 'credit-drill'"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
@@ -50,6 +52,10 @@ class Scene:
         """Return the single value of a read-only query."""
         [[value]] = self.ask(sql, parameters)
         return value
+
+    def own_pids(self) -> frozenset[int]:
+        """Return the backends of the drill's own sessions."""
+        return frozenset(pid for (pid,) in self.ask(OWN))
 
     def act(self, role: Role, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Execute one statement as a role, and return its rows.

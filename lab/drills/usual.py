@@ -1,6 +1,6 @@
 """Signals that many drills share: those that an engineer would check first."""
 
-from lab.foundation.timestamps import NS_PER_MS
+from lab.foundation.timestamps import NS_PER_MS, NS_PER_S
 from lab.judge.evidence import Observer
 from lab.judge.signals import Deltas, Metric, Query, Resources, Sessions, Signal, Slow, Spans
 from lab.telemetry.store import ActivitySample, QueryMetrics
@@ -15,6 +15,8 @@ AT_LEAST = 2
 # Executions in a row: one or two heavy reports, by chance one after the other, are no fault either.
 IN_A_ROW = 5
 
+LONG_NS = 5 * NS_PER_S
+
 RELATIONS = "relations"
 ACTIVITY = "collect_activity_metrics"
 # Wait events of the type Lock; the check's metric has no type.
@@ -28,15 +30,36 @@ LOCK_WAITS = Query(
     needs=ACTIVITY,
     above=2,
 )
-IDLE_TRANSACTION = Query(
-    says="seconds since the oldest transaction of an application with an idle one began",
-    query=(
-        "clamp_max(sum:postgresql.transactions.idle_in_transaction{*} by {db,user,app}, 1)"
-        " * max:postgresql.activity.xact_start_age{*} by {db,user,app}"
+# Sessions idle in a transaction that began more than 5 s ago.
+IDLE_IN_TRANSACTION: tuple[Signal, ...] = (
+    Metric(
+        says="seconds since the oldest transaction of an idle session began",
+        expr=(
+            "max by (usename, application_name) (pg_stat_activity_max_tx_duration"
+            '{state=~"idle in transaction.*"})'
+        ),
+        above=5,
+        times=3,
     ),
-    needs=ACTIVITY,
-    above=5,
-    times=3,
+    Sessions(
+        says="sessions idle in a transaction older than 5 s",
+        above=0,
+        like=lambda s: (
+            (s.state or "").startswith("idle in transaction")
+            and s.xact_start_ns is not None
+            and s.at_ns - s.xact_start_ns > LONG_NS
+        ),
+    ),
+    Query(
+        says="seconds since the oldest transaction of an application with an idle one began",
+        query=(
+            "clamp_max(sum:postgresql.transactions.idle_in_transaction{*} by {db,user,app}, 1)"
+            " * max:postgresql.activity.xact_start_age{*} by {db,user,app}"
+        ),
+        needs=ACTIVITY,
+        above=5,
+        times=3,
+    ),
 )
 FAILED_OPERATIONS = Query(
     says="failed operations in 10 s, by service, in trace metrics",
@@ -46,14 +69,34 @@ FAILED_OPERATIONS = Query(
 )
 
 
-def rows_scanned(table: str) -> Query:
-    """Rows of a table read by sequential scans, in the check's metrics."""
-    return Query(
-        says=f"rows a second of {table} read by sequential scans",
-        query=f"sum:postgresql.seq_rows_read{{table:{table}}}",
-        needs=RELATIONS,
-        above=10_000,
+def rows_scanned(table: str) -> tuple[Signal, ...]:
+    """Rows of a table read by sequential scans, as the exporter and the check count them."""
+    says = f"rows a second of {table} read by sequential scans"
+    return (
+        Metric(
+            says=says,
+            expr=f'rate(pg_stat_user_tables_seq_tup_read{{relname="{table}"}}[1m])',
+            above=10_000,
+            times=3,
+        ),
+        Query(
+            says=says,
+            query=f"sum:postgresql.seq_rows_read{{table:{table}}}",
+            needs=RELATIONS,
+            above=10_000,
+            times=3,
+        ),
+    )
+
+
+def calls_by_statement(*, above: float) -> Deltas:
+    """Calls of each statement in 10 s, three times its baseline, in two intervals in a row."""
+    return Deltas(
+        says="calls in 10 s, by statement",
+        measure=lambda d: d.calls,
+        above=above,
         times=3,
+        points=2,
     )
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 from lab.drilldown.errors import NotFoundError
 from lab.drilldown.queries import SQL as DRILLDOWN
@@ -12,14 +11,9 @@ from lab.foundation.suggestions import unknown
 from lab.mcp.answer import at
 from lab.mcp.window import Window
 from lab.telemetry.store import SENT_TO_DATADOG, Reader
-from workload.statements import parse
+from workload.statements import texts
 
-SQL = MappingProxyType({
-    statement.name: statement.sql
-    for statement in parse(
-        Path(__file__).with_name("queries.sql").read_text(encoding="utf-8"), service="mcp"
-    )
-})  # fmt: skip
+SQL = texts(Path(__file__).with_name("queries.sql"), service="mcp")
 
 
 @dataclass(kw_only=True)

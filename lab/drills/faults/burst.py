@@ -6,7 +6,8 @@ from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import DrillSession, statements
-from lab.judge.signals import Deltas, Metric, Resources
+from lab.drills.usual import calls_by_statement
+from lab.judge.signals import Metric, Resources
 
 SQL = statements("""
 -- name: count_recent
@@ -20,7 +21,6 @@ PAUSE_S = 7.0
 CALLS = """
 SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements
 WHERE query LIKE '%''count_recent''%' AND query NOT LIKE '%pg_stat_statements%'"""
-PIDS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'credit-drill'"
 
 
 def _burst(session: DrillSession) -> None:
@@ -38,9 +38,10 @@ def inject(scene: Scene) -> None:
 def prove(scene: Scene) -> Proof:
     """Check that the statement was called many times."""
     calls = scene.since("calls", lambda: scene.value(CALLS))
-    pids = frozenset(pid for (pid,) in scene.ask(PIDS))
     return Proof(
-        holds=calls > scene.times(SESSIONS) * 2, says=f"it was called {calls:.0f} times", pids=pids
+        holds=calls > scene.times(SESSIONS) * 2,
+        says=f"it was called {calls:.0f} times",
+        pids=scene.own_pids(),
     )
 
 
@@ -65,13 +66,7 @@ DRILL = Drill(
             above=8,
             times=2,
         ),
-        Deltas(
-            says="calls in 10 s, by statement",
-            measure=lambda d: d.calls,
-            above=100,
-            times=3,
-            points=2,
-        ),
+        calls_by_statement(above=100),
         Resources(
             says="spans in 10 s, by statement",
             measure=lambda _: 1.0,

@@ -38,11 +38,10 @@ def inject(scene: Scene) -> None:
 def prove(scene: Scene) -> Proof:
     """Check that PostgreSQL has ended deadlocks since the injection."""
     ended = scene.since("deadlocks", lambda: scene.value(COUNT))
-    pids = scene.ask("SELECT pid FROM pg_stat_activity WHERE application_name = 'credit-drill'")
     return Proof(
         holds=ended > 0,
         says=f"PostgreSQL has ended {ended:.0f} deadlocks",
-        pids=frozenset(pid for (pid,) in pids),
+        pids=scene.own_pids(),
     )
 
 

@@ -7,9 +7,8 @@ from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import DrillSession, statements
-from lab.drills.usual import IDLE_TRANSACTION, RELATIONS
-from lab.foundation.timestamps import NS_PER_S
-from lab.judge.signals import Deltas, Events, Metric, Query, Sessions
+from lab.drills.usual import IDLE_IN_TRANSACTION, RELATIONS
+from lab.judge.signals import Deltas, Events, Metric, Query
 
 SQL = statements("""
 -- name: open_snapshot
@@ -27,7 +26,6 @@ HOLDERS = """
 SELECT pid FROM pg_stat_activity
 WHERE application_name = 'credit-drill' AND backend_xmin IS NOT NULL AND state = 'idle in transaction'"""
 MUCH = 0.2
-LONG_NS = 5 * NS_PER_S
 
 
 def _hold(session: DrillSession) -> None:
@@ -87,25 +85,7 @@ DRILL = Drill(
             expr='pg_stat_user_tables_n_dead_tup{relname="customers"}',
             above=1000,
         ),
-        Metric(
-            says="seconds since the oldest transaction of an idle session began",
-            expr=(
-                "max by (usename, application_name) (pg_stat_activity_max_tx_duration"
-                '{state=~"idle in transaction.*"})'
-            ),
-            above=5,
-            times=3,
-        ),
-        Sessions(
-            says="sessions idle in a transaction older than 5 s",
-            above=0,
-            like=lambda s: (
-                (s.state or "").startswith("idle in transaction")
-                and s.xact_start_ns is not None
-                and s.at_ns - s.xact_start_ns > LONG_NS
-            ),
-        ),
-        IDLE_TRANSACTION,
+        *IDLE_IN_TRANSACTION,
         Query(
             says="dead tuples of customers",
             query="sum:postgresql.dead_rows{table:customers}",

@@ -4,9 +4,7 @@ from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import DrillSession, statements
-from lab.drills.usual import IDLE_TRANSACTION
-from lab.foundation.timestamps import NS_PER_S
-from lab.judge.signals import Metric, Sessions
+from lab.drills.usual import IDLE_IN_TRANSACTION
 
 SQL = statements("""
 -- name: hold_customers
@@ -19,7 +17,6 @@ IDLE = """
 SELECT pid, extract(epoch FROM clock_timestamp() - state_change) FROM pg_stat_activity
 WHERE application_name = 'credit-drill' AND state = 'idle in transaction'"""
 IDLE_S = 1.0
-LONG_NS = 5 * NS_PER_S
 
 
 def _forget(session: DrillSession) -> None:
@@ -59,27 +56,7 @@ DRILL = Drill(
     duration_s=55.0,
     sql=SQL,
     statements=frozenset({"hold_customers"}),
-    signals=(
-        Metric(
-            says="seconds since the oldest transaction of an idle session began",
-            expr=(
-                "max by (usename, application_name) (pg_stat_activity_max_tx_duration"
-                '{state=~"idle in transaction.*"})'
-            ),
-            above=5,
-            times=3,
-        ),
-        Sessions(
-            says="sessions idle in a transaction older than 5 s",
-            above=0,
-            like=lambda s: (
-                (s.state or "").startswith("idle in transaction")
-                and s.xact_start_ns is not None
-                and s.at_ns - s.xact_start_ns > LONG_NS
-            ),
-        ),
-        IDLE_TRANSACTION,
-    ),
+    signals=(*IDLE_IN_TRANSACTION,),
     alerts=("IdleInTransaction",),
     monitors=("IdleInTransaction",),
     runbook="IdleInTransaction",

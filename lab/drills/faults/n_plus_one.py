@@ -6,7 +6,8 @@ from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import DrillSession, statements
-from lab.judge.signals import Deltas, Metric, Resources
+from lab.drills.usual import calls_by_statement
+from lab.judge.signals import Metric, Resources
 
 SQL = statements("""
 -- name: list_contracts
@@ -22,7 +23,6 @@ LINES = 150
 CALLS = """
 SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements
 WHERE query LIKE '%''installments_of_one''%' AND query NOT LIKE '%pg_stat_statements%'"""
-SESSIONS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'credit-drill'"
 
 
 def _page(lines: int, session: DrillSession) -> None:
@@ -40,11 +40,10 @@ def inject(scene: Scene) -> None:
 def prove(scene: Scene) -> Proof:
     """Check that the statement of a line was called more often than a page has lines."""
     calls = scene.since("calls", lambda: scene.value(CALLS))
-    pids = frozenset(pid for (pid,) in scene.ask(SESSIONS))
     return Proof(
         holds=calls > scene.times(LINES, at_least=20),
         says=f"the statement of one line was called {calls:.0f} times",
-        pids=pids,
+        pids=scene.own_pids(),
     )
 
 
@@ -69,13 +68,7 @@ DRILL = Drill(
             above=20,
             times=2,
         ),
-        Deltas(
-            says="calls in 10 s, by statement",
-            measure=lambda d: d.calls,
-            above=1000,
-            times=3,
-            points=2,
-        ),
+        calls_by_statement(above=1000),
         Resources(
             says="spans in 10 s, by statement",
             measure=lambda _: 1.0,

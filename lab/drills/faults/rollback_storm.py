@@ -4,7 +4,8 @@ from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import DrillSession, statements
-from lab.judge.signals import Deltas, Metric, Query, Spans
+from lab.drills.usual import calls_by_statement
+from lab.judge.signals import Metric, Query, Spans
 
 SQL = statements("""
 -- name: try_product
@@ -12,7 +13,6 @@ SQL = statements("""
 SELECT product_id, max_amount FROM credit_products ORDER BY product_id LIMIT 1
 """)
 COUNT = "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()"
-PIDS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'credit-drill'"
 MANY = 10
 
 
@@ -31,9 +31,10 @@ def inject(scene: Scene) -> None:
 def prove(scene: Scene) -> Proof:
     """Check that PostgreSQL counts rollbacks."""
     rollbacks = scene.since("rollbacks", lambda: scene.value(COUNT))
-    pids = frozenset(pid for (pid,) in scene.ask(PIDS))
     return Proof(
-        holds=rollbacks > MANY, says=f"{rollbacks:.0f} transactions were rolled back", pids=pids
+        holds=rollbacks > MANY,
+        says=f"{rollbacks:.0f} transactions were rolled back",
+        pids=scene.own_pids(),
     )
 
 
@@ -64,13 +65,7 @@ DRILL = Drill(
             above=2,
             times=3,
         ),
-        Deltas(
-            says="calls in 10 s, by statement",
-            measure=lambda d: d.calls,
-            above=100,
-            times=3,
-            points=2,
-        ),
+        calls_by_statement(above=100),
         Spans(
             says="ROLLBACKs in 5 s",
             above=20,

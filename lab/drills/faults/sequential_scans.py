@@ -5,7 +5,6 @@ from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import DrillSession, statements
 from lab.drills.usual import rows_scanned, time_by_statement
-from lab.judge.signals import Metric
 
 SQL = statements("""
 -- name: installments_by_month
@@ -14,7 +13,6 @@ SELECT count(*), sum(principal + interest + fee) FROM installments
 WHERE to_char(due_date, 'YYYY-MM') = to_char(current_date, 'YYYY-MM')
 """)
 SCANS = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'installments'"
-SESSIONS = """SELECT pid FROM pg_stat_activity WHERE application_name = 'credit-drill'"""
 
 
 def _report(session: DrillSession) -> None:
@@ -30,8 +28,9 @@ def inject(scene: Scene) -> None:
 def prove(scene: Scene) -> Proof:
     """Check that the table's count of sequential scans grows."""
     scans = scene.since("scans", lambda: scene.value(SCANS))
-    pids = frozenset(pid for (pid,) in scene.ask(SESSIONS))
-    return Proof(holds=scans > 1, says=f"installments was scanned {scans:.0f} times", pids=pids)
+    return Proof(
+        holds=scans > 1, says=f"installments was scanned {scans:.0f} times", pids=scene.own_pids()
+    )
 
 
 DRILL = Drill(
@@ -49,13 +48,7 @@ DRILL = Drill(
     sql=SQL,
     statements=frozenset({"installments_by_month"}),
     signals=(
-        Metric(
-            says="rows a second of installments read by sequential scans",
-            expr='rate(pg_stat_user_tables_seq_tup_read{relname="installments"}[1m])',
-            above=10_000,
-            times=3,
-        ),
-        rows_scanned("installments"),
+        *rows_scanned("installments"),
         *time_by_statement(busy=0.2),
     ),
     alerts=("SequentialScanSurge",),

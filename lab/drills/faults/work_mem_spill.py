@@ -15,7 +15,6 @@ SELECT count(fee) FROM (
 ) sorted
 """)
 BYTES = "SELECT temp_bytes FROM pg_stat_database WHERE datname = current_database()"
-SESSIONS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'credit-drill'"
 MEGABYTE = 1_000_000
 
 
@@ -33,9 +32,10 @@ def inject(scene: Scene) -> None:
 def prove(scene: Scene) -> Proof:
     """Check that temporary files were written."""
     written = scene.since("bytes", lambda: scene.value(BYTES)) / MEGABYTE
-    pids = frozenset(pid for (pid,) in scene.ask(SESSIONS))
     return Proof(
-        holds=written > 1, says=f"{written:.0f} MB of temporary files were written", pids=pids
+        holds=written > 1,
+        says=f"{written:.0f} MB of temporary files were written",
+        pids=scene.own_pids(),
     )
 
 

@@ -14,17 +14,12 @@ from lab.foundation.timestamps import nanoseconds
 from lab.telemetry import redact
 from lab.telemetry.sampling import INTERVAL_S, SamplingThread
 from lab.telemetry.store import ActivityRound, ActivitySample, Record, Source, Statement
-from workload.statements import parse
+from workload.statements import texts
 
 RETRY_S = 2.0
 STATEMENT_TIMEOUT_S = 2.0
 APPLICATION_NAME = "credit-lab sampler"
-(SESSIONS,) = (
-    statement.sql
-    for statement in parse(
-        Path(__file__).with_name("activity.sql").read_text(encoding="utf-8"), service="sampler"
-    )
-)
+(SESSIONS,) = texts(Path(__file__).with_name("activity.sql"), service="sampler").values()
 Offer = Callable[[Sequence[Record]], bool]
 
 

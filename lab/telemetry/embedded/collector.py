@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
@@ -22,15 +21,13 @@ from lab.telemetry.embedded.deltas import Counters, deltas
 from lab.telemetry.embedded.explain import Limits, NoPlan, refusal
 from lab.telemetry.redact import InvalidPlanError
 from lab.telemetry.store.senders import DEFAULT_ACTIVITY_S
-from workload.statements import parse
+from workload.statements import texts
 
-QUERIES = MappingProxyType({
-    statement.name: statement.sql
+QUERIES = {
+    name: sql
     for file in ("queries.sql", "metrics.sql")
-    for statement in parse(
-        Path(__file__).with_name(file).read_text(encoding="utf-8"), service="embedded-agent"
-    )
-})  # fmt: skip
+    for name, sql in texts(Path(__file__).with_name(file), service="embedded-agent").items()
+}
 Item = TypeVar("Item")
 Read = TypeVar("Read")
 Put = Callable[[str, list[events.Event]], None]

@@ -18,7 +18,7 @@ from lab.telemetry import redact
 from lab.telemetry.sampling import SamplingThread
 from lab.telemetry.store import Record, TruthReading
 from lab.telemetry.truth.readings import Kind, encoded
-from workload.statements import parse
+from workload.statements import texts
 
 # Sizes and buckets are read with each of so many readings.
 SELDOM = 10
@@ -26,10 +26,8 @@ RETRY_S = 5.0
 TIMEOUT_S = 2.0
 CLOCK_TIMEOUT_S = 0.8
 QUERIES = {
-    statement.name.removeprefix("truth_"): statement.sql
-    for statement in parse(
-        Path(__file__).with_name("queries.sql").read_text(encoding="utf-8"), service="credit-lab"
-    )
+    name.removeprefix("truth_"): sql
+    for name, sql in texts(Path(__file__).with_name("queries.sql"), service="credit-lab").items()
 }
 # Query -> kind of its rows.
 KINDS = {
