@@ -7,13 +7,14 @@ dashboard in its description. By it a second push finds the objects of the first
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
+from lab.foundation.addresses import with_own_addresses
 from lab.foundation.errors import LabError
-from lab.foundation.settings import ROOT
+from lab.foundation.settings import ROOT, LabSettings
 
 FOLDER = ROOT / "datadog"
 # Tag of every monitor of the lab, so that one request lists them among the thousands of an account.
@@ -30,7 +31,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Definition:
-    """One monitor or dashboard; `body` is a JSON document in Datadog's format, sent unchanged."""
+    """One monitor or dashboard; `body` is a JSON document in Datadog's format, `for_lab` sets its links."""
 
     kind: Kind
     identity: str
@@ -77,6 +78,14 @@ def read(folder: Path) -> tuple[Definition, ...]:
                 f" {definition.identity}; change one of them."
             )
     return tuple(found)
+
+
+def for_lab(definitions: Iterable[Definition], settings: LabSettings) -> tuple[Definition, ...]:
+    """Return the definitions with links to this lab's console and Grafana."""
+    return tuple(
+        replace(one, body=json.loads(with_own_addresses(json.dumps(one.body), settings)))
+        for one in definitions
+    )
 
 
 def identity_of(kind: Kind, body: Mapping[str, Any]) -> str | None:

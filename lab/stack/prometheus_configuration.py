@@ -6,13 +6,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from lab.foundation import statefile
-from lab.foundation.addresses import reachable
+from lab.foundation.addresses import reachable, with_own_addresses
 from lab.foundation.settings import ROOT, LabSettings
 from lab.stack.agent import Agent
 
 _SOURCE = ROOT / "prometheus"
-# Of the links in the rules; Prometheus does not expand variables there.
-DEFAULT_CONSOLE, DEFAULT_GRAFANA = "http://127.0.0.1:8088", "http://127.0.0.1:3001"
 # In prometheus.yml, relative to it.
 CONSOLE_TOKEN = Path("secrets") / "console-token"
 EXPORTER_ARGUMENTS = _SOURCE / "exporter" / "args.txt"
@@ -51,18 +49,10 @@ def configure(
     statefile.make_directory(directory)
     shutil.copy(_SOURCE / "prometheus.yml", directory)
     shutil.copytree(_SOURCE / "rules", directory / "rules")
-    _write_addresses(directory / "rules" / "alerts.yml", settings)
+    alerts = directory / "rules" / "alerts.yml"
+    alerts.write_text(with_own_addresses(alerts.read_text(encoding="utf-8"), settings), "utf-8")
     write_targets(directory, settings, services, alertmanager=alertmanager)
     _write_token(directory, settings)
-
-
-def _write_addresses(rules: Path, settings: LabSettings) -> None:
-    """Replace the addresses of the default ports in the links of the alerts by this lab's."""
-    text = rules.read_text(encoding="utf-8")
-    console = f"http://{reachable(settings.bind_address)}:{settings.console_port}"
-    grafana = settings.grafana_url or DEFAULT_GRAFANA
-    text = text.replace(DEFAULT_CONSOLE, console).replace(DEFAULT_GRAFANA, grafana)
-    rules.write_text(text, encoding="utf-8")
 
 
 def configure_alertmanager(directory: Path, settings: LabSettings) -> None:

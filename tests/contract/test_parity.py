@@ -39,6 +39,7 @@ SERVICES = {
     for service in COMPOSE.values()
     if "DD_SERVICE" in service.get("environment", {})
 }
+LINKS = {"Runbook": "runbook_url", "Grafana": "dashboard_url"}
 SCHEMA = (ROOT / "postgres/init/20-schema.sql").read_text()
 # The client is typed, but for these two.
 convert: Any = validate_and_convert_types
@@ -74,7 +75,8 @@ def test_a_monitor_says_whose_it_is_how_severe_and_where_its_runbook_stands(stem
     assert monitor.identity == f"credit-lab:{stem.lower()}"
     assert {PROJECT, f"severity:{severity}"} <= set(monitor.body["tags"])
     assert monitor.body["priority"] == {"critical": 2, "warning": 4}[severity]
-    assert monitor.body["message"].endswith(f"Runbook: {alert['annotations']['runbook']}")
+    links = (f"[{name}]({alert['annotations'][key]})" for name, key in LINKS.items())
+    assert monitor.body["message"].endswith(f"\n\n{' | '.join(links)}")
     assert alert_of(stem) in monitor.title
 
 

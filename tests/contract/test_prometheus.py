@@ -11,11 +11,10 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
+from lab.foundation.addresses import DEFAULT_CONSOLE, DEFAULT_GRAFANA
 from lab.foundation.settings import ROOT, LabSettings
 from lab.stack.prometheus_configuration import (
     CONSOLE_TOKEN,
-    DEFAULT_CONSOLE,
-    DEFAULT_GRAFANA,
     configure,
 )
 from tests.promql import metric_names

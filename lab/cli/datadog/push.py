@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lab.datadog.account import Account
-from lab.foundation.settings import DatadogSettings
+from lab.foundation.settings import DatadogSettings, LabSettings
 from lab.terminal.options import AsJson
 from lab.terminal.screen import out
 
@@ -22,10 +22,10 @@ def push(
     # Imported here: the client takes half a second to load, and a wrong key is reported at once.
     from lab.cli.views.datadog import links, render  # noqa: PLC0415
     from lab.datadog.api import Api  # noqa: PLC0415
-    from lab.datadog.definitions import FOLDER, read  # noqa: PLC0415
+    from lab.datadog.definitions import FOLDER, for_lab, read  # noqa: PLC0415
     from lab.datadog.push import carry_out, plan  # noqa: PLC0415
 
-    definitions = read(FOLDER)
+    definitions = for_lab(read(FOLDER), LabSettings.load())
     with Api(account) as api:
         steps = plan(api, definitions)
         if not dry_run:
