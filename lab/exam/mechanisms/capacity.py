@@ -7,9 +7,9 @@ from functools import partial
 from lab.clients.database import Role
 from lab.drills.drill import Proof
 from lab.drills.scene import Scene
-from lab.drills.sessions import DrillSession, statements
+from lab.drills.sessions import DrillSession
 from lab.exam.items import Fault
-from lab.exam.mechanisms.mechanism import Mechanism, pids, texts
+from lab.exam.mechanisms.mechanism import Mechanism, named, pids, texts
 from lab.foundation.errors import DatabaseError
 from workload.statements import Statement
 
@@ -87,15 +87,14 @@ def _prove_snapshot(scene: Scene, fault: Fault) -> Proof:
 
 
 def _staging(fault: Fault) -> Mapping[str, Statement]:
-    application = fault.culprits[0]
-    return statements(
+    return named(
+        fault,
         f"""
--- name: {application.partition("-")[0]}_load
+-- name: APP_load
 -- Four megabytes of lines that cannot be compressed.
 INSERT INTO {STAGING} SELECT string_agg(md5(random()::text), '')
 FROM generate_series(1, 125000) n GROUP BY n %% %(lines)s
 """,
-        service=application,
     )
 
 

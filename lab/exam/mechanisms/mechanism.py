@@ -1,5 +1,6 @@
 """The definition of a mechanism, and what several of them share."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -20,6 +21,10 @@ COLUMNS = MappingProxyType({
     "installments": ("installment_id", "fee"),
     "credit_transactions": ("transaction_id", "kind"),
 })  # fmt: skip
+# PostgreSQL's queryid ignores comments, and pg_stat_statements keeps the text of the first execution: if the
+# statement itself did not differ, the next culprit would have the name of the last one.
+FIRST_WORD = re.compile(r"(-- [^\n]+\n)(SELECT|UPDATE|INSERT)\b")
+OF_ITS_OWN = r"\1WITH APP_run AS (SELECT now())\n\2"
 OWN = "SELECT pid FROM pg_stat_activity WHERE application_name = %s"
 
 
@@ -44,9 +49,15 @@ def texts(fault: Fault, text: str) -> Mapping[str, Statement]:
     `VICTIM`, `KEY` and `SAME` become the victim, its key, and a column of it.
     """
     key, same = COLUMNS[fault.victim]
+    filled = text.replace("VICTIM", fault.victim).replace("KEY", key).replace("SAME", same)
+    return named(fault, filled)
+
+
+def named(fault: Fault, text: str) -> Mapping[str, Statement]:
+    """Return a fault's statements, with queryids of its application's own; `APP` as for `texts`."""
     application = fault.culprits[0]
-    filled = text.replace("APP", application.partition("-")[0]).replace("VICTIM", fault.victim)
-    return statements(filled.replace("KEY", key).replace("SAME", same), service=application)
+    filled = FIRST_WORD.sub(OF_ITS_OWN, text).replace("APP", application.partition("-")[0])
+    return statements(filled, service=application)
 
 
 def only(found: Mapping[str, Statement]) -> Statement:
