@@ -16,18 +16,17 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from lab import seed as seeding
+from lab.bench.grid import grid
 from lab.bench.load.services import DELAY, Counts, counted, idle, quantile, running
 from lab.bench.machine import publish, watched
 from lab.bench.own_console import OwnConsole, own_console
-from lab.bench.scratch import checkpoint, postgres_version, scratch_database
+from lab.bench.scratch import postgres_version, scratch_database, seeded
 from lab.clients.services import ServiceClient
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
-from lab.terminal.progress import bar
-from lab.terminal.screen import Screen, err
+from lab.terminal.screen import Screen
 from workload.limits import MAX_LOAD
 from workload.services import SERVICES
 
@@ -91,9 +90,7 @@ def console(
         Screen() as screen,
         scratch_database(settings, DATABASE) as scratch,
     ):
-        with bar(err) as progress:
-            seeding.ensure(scratch.model_copy(update={"seed_scale": SCALE}), progress=progress)
-        checkpoint(scratch)
+        seeded(scratch, SCALE)
         screen.begin("rounds")
         states = measure(scratch, load, rounds=rounds, seconds=seconds, say=screen.wait)
     document = {"states": {name: asdict(state) for name, state in states.items()}}
@@ -173,15 +170,11 @@ def _table(states: Mapping[str, State], load: float) -> Table:
     asked = load * sum(
         o.rate(LabSettings.model_construct()) for s in SERVICES.values() for o in s.operations
     )
-    table = Table(
-        title=f"The five services at {asked:.0f} operations/s, by state of the console",
-        title_justify="left",
-    )
-    table.add_column("console")
-    for heading in (
+    table = grid(
+        f"The five services at {asked:.0f} operations/s, by state of the console",
         "finished/s", "ratio", "start delay p50, ms", "p99, ms", "ratio", "dropped", "errors",
-    ):  # fmt: skip
-        table.add_column(heading, justify="right")
+        names="console",
+    )  # fmt: skip
     for name, state in states.items():
         typical = state.typical
         table.add_row(

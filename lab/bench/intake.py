@@ -23,6 +23,7 @@ import typer
 from rich.table import Table
 
 from lab.bench.cost.reading import bytes_of_spans
+from lab.bench.grid import grid
 from lab.bench.machine import publish, watched
 from lab.bench.own_console import OwnConsole, own_console
 from lab.foundation import clock
@@ -263,13 +264,10 @@ def _log_lines(count: int) -> Iterator[bytes]:
 
 def _table(result: Result) -> Table:
     each = "" if result.span_bytes is None else f"; {result.span_bytes:.0f} bytes per span"
-    table = Table(
-        title=f"The console on one core, {result.rss_mb:.0f} MB (peak {result.peak_rss_mb:.0f} MB){each}",
-        title_justify="left",
+    title = (
+        f"The console on one core, {result.rss_mb:.0f} MB (peak {result.peak_rss_mb:.0f} MB){each}"
     )
-    table.add_column("")
-    for heading in ("count", "per second", "per second of processor time"):
-        table.add_column(heading, justify="right")
+    table = grid(title, "count", "per second", "per second of processor time")
     for name, count, rate, cpu_rate in (
         ("spans", result.spans, result.spans_per_s, result.spans_per_cpu_s),
         ("log lines", result.log_lines, result.log_lines_per_s, result.log_lines_per_cpu_s),

@@ -17,6 +17,7 @@ import psutil
 import typer
 from rich.table import Table
 
+from lab.bench.grid import grid
 from lab.bench.machine import publish, watched
 from lab.bench.own_lab import measured_lab
 from lab.foundation.errors import LabError
@@ -128,10 +129,7 @@ def _write(file: Path, seen: Sequence[tuple[float, Mapping[str, float]]]) -> Non
 
 def _table(found: Mapping[str, Growth], minutes: float) -> Table:
     title = f"Resident memory over {minutes:g} minutes, MB"
-    table = Table(title=title, title_justify="left", min_width=len(title))
-    table.add_column("")
-    for heading in ("first", "last", "most", "growth per hour"):
-        table.add_column(heading, justify="right")
+    table = grid(title, "first", "last", "most", "growth per hour")
     for name, one in found.items():
         figures = (one.first_mb, one.last_mb, one.most_mb, one.slope_mb_per_hour)
         table.add_row(name, *(f"{figure:.1f}" for figure in figures))

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from lab.bench.grid import grid
 from lab.bench.large_store import fill
 from lab.bench.machine import publish, watched
 from lab.bench.own_console import OwnConsole, own_console
@@ -126,14 +127,11 @@ def _time(console: OwnConsole, label: str, known: Execution, times: int) -> Timi
 
 
 def _table(result: Result) -> Table:
-    table = Table(
-        title=f"The console's pages on {result.spans:,} spans ({result.store_bytes / MB:,.0f} MB);"
-        f" console {result.rss_mb:.0f} MB",
-        title_justify="left",
+    title = (
+        f"The console's pages on {result.spans:,} spans ({result.store_bytes / MB:,.0f} MB);"
+        f" console {result.rss_mb:.0f} MB"
     )
-    table.add_column("page")
-    for heading in ("median, s", "slowest, s", "size, kB"):
-        table.add_column(heading, justify="right")
+    table = grid(title, "median, s", "slowest, s", "size, kB", names="page")
     for timing in result.pages:
         table.add_row(
             timing.page,

@@ -5,13 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lab import seed as seeding
 from lab.bench.own_server import own_server
 from lab.clients.database import Role, connect, dsn, identifier, rows
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
+from lab.seed import SeedReport
 from lab.stack.mode import running_settings
 from lab.stack.native.binaries import postgres_bin
 from lab.stack.native.cluster import Cluster
+from lab.terminal.progress import bar
+from lab.terminal.screen import err
 
 
 @contextmanager
@@ -29,7 +33,7 @@ def scratch_database(settings: LabSettings, name: str) -> Iterator[LabSettings]:
     running = running_settings(settings)
     cluster = _cluster(running.model_copy(update={"postgres_db": name}))
     if not cluster.is_ready():
-        with _temporary_server(settings) as own:
+        with temporary_server(settings) as own:
             yield own
         return
     try:
@@ -51,8 +55,22 @@ def checkpoint(settings: LabSettings) -> None:
         rows(connection, "CHECKPOINT")
 
 
+def seeded(settings: LabSettings, scale: float) -> SeedReport:
+    """Load the seed into an empty database, with a progress bar, then run CHECKPOINT."""
+    with bar(err) as progress:
+        wanted = settings.model_copy(update={"seed_scale": scale})
+        report = seeding.ensure(wanted, progress=progress)
+    checkpoint(settings)
+    return report
+
+
 @contextmanager
-def _temporary_server(settings: LabSettings) -> Iterator[LabSettings]:
+def temporary_server(settings: LabSettings) -> Iterator[LabSettings]:
+    """Yield settings that point to a new server; its state directory is removed at the end.
+
+    Raises:
+        LabError: when there is no PostgreSQL 15, or it does not start.
+    """
     parent = Paths.of(settings).state
     parent.mkdir(parents=True, exist_ok=True)
     with (

@@ -14,16 +14,15 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from lab import seed as seeding
+from lab.bench.grid import grid
 from lab.bench.machine import publish, watched
-from lab.bench.scratch import checkpoint, postgres_version, scratch_database
+from lab.bench.scratch import checkpoint, postgres_version, scratch_database, seeded
 from lab.clients.database import Role
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
 from lab.stack.native.binaries import postgres_bin
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
-from lab.terminal.progress import bar
 from lab.terminal.screen import err
 from workload.limits import MAX_SCALE, MIN_SCALE
 
@@ -98,10 +97,7 @@ def measure(settings: LabSettings, scale: float) -> Result:
     """
     with scratch_database(settings, DATABASE) as scratch:
         checkpoint(scratch)
-        asked = scratch.model_copy(update={"seed_scale": scale})
-        with bar(err) as progress:
-            report = seeding.ensure(asked, progress=progress)
-        checkpoint(scratch)
+        report = seeded(scratch, scale)
         pgbench_scale = max(1, round(report.rows / PGBENCH_ROWS))
         with err.status(f"pgbench -i --scale={pgbench_scale}"):
             seconds = _initialise_pgbench(scratch, pgbench_scale)
@@ -145,16 +141,12 @@ def _initialise_pgbench(settings: LabSettings, scale: int) -> float:
 
 
 def _table(result: Result) -> Table:
-    table = Table(
-        title=f"Loading at scale {result.scale:g}",
-        title_justify="left",
-        caption="seed: 8 consistent tables, with foreign keys and indexes."
-        " pgbench: 3 tables of one pattern, their primary keys.",
-        caption_justify="left",
+    caption = (
+        "seed: 8 consistent tables, with foreign keys and indexes."
+        " pgbench: 3 tables of one pattern, their primary keys."
     )
-    table.add_column("")
-    for heading in ("rows", "seconds", "rows/s"):
-        table.add_column(heading, justify="right")
+    title = f"Loading at scale {result.scale:g}"
+    table = grid(title, "rows", "seconds", "rows/s", caption=caption)
     for name, loading in (("seed", result.seed), ("pgbench -i", result.pgbench)):
         table.add_row(
             name,

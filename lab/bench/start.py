@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from lab.bench.grid import grid
 from lab.bench.machine import publish, watched
 from lab.foundation.settings import ROOT
 from lab.terminal.interruption import interruptible
@@ -94,11 +95,7 @@ def _cpu_s(arguments: Sequence[str]) -> float:
 
 
 def _table(found: Sequence[Start]) -> Table:
-    title = "CPU time of a start, s"
-    table = Table(title=title, title_justify="left")
-    table.add_column("")
-    for heading in ("command", "libraries", "ratio"):
-        table.add_column(heading, justify="right")
+    table = grid("CPU time of a start, s", "command", "libraries", "ratio")
     for each in found:
         table.add_row(each.command, f"{each.cpu_s:.2f}", f"{each.floor_s:.2f}", f"{each.ratio:.2f}")
     return table

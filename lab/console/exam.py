@@ -12,10 +12,10 @@ from starlette.routing import Route
 
 from lab.console.answering import Access
 from lab.console.forms import Fields, form
-from lab.exam import doors, relay, session
+from lab.exam import doors, relay, session, starting
 from lab.exam.errors import ExamError, FormError
 from lab.exam.form import decode
-from lab.exam.session import Options
+from lab.exam.starting import Options
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
 
@@ -74,7 +74,7 @@ def _start(settings: LabSettings, fields: Fields) -> None:
     if not fields.get("with"):
         raise ExamError("No door is open: at least one observer is expected.")
     opened = doors.parse(fields["with"])
-    session.begin(settings, Options(doors=opened, minutes=wanted))
+    starting.begin(settings, Options(doors=opened, minutes=wanted))
 
 
 def _answer(settings: LabSettings, fields: Fields) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from lab.exam import diagnosers, doors, session
+from lab.exam import diagnosers, doors, session, starting
 from lab.exam.checking import numbers
 from lab.exam.doors import Door
 from lab.exam.errors import ExamError, VoidError
@@ -29,7 +29,7 @@ from lab.exam.log import ExamLog
 from lab.exam.place import Record
 from lab.exam.players import PLAYERS
 from lab.exam.requests import Request, shown
-from lab.exam.session import Options
+from lab.exam.starting import Options
 from lab.foundation import clock
 from lab.foundation.errors import LabError
 from lab.foundation.readiness import await_moment
@@ -262,7 +262,7 @@ def _taken(
 ) -> ExamLog | str:
     """Return the log of an exam after its player has taken part; the reason of one that never began."""
     try:
-        exam = session.start(settings, options, reporter)
+        exam = starting.start(settings, options, reporter)
     except VoidError as error:
         return str(error).splitlines()[0]
     try:

@@ -5,12 +5,12 @@ import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from lab.exam import players, session
+from lab.exam import players, session, starting
 from lab.exam.ending import Result
 from lab.exam.errors import ExamError, VoidError
 from lab.exam.items import TEMPLATES
 from lab.exam.scoring import grade
-from lab.exam.session import Options
+from lab.exam.starting import Options
 from lab.foundation.outcome import Outcome
 from lab.foundation.reporter import Reporter
 from lab.foundation.settings import LabSettings
@@ -66,7 +66,7 @@ def check(
         options = Options(seed=seed, number=number, minutes=5.0)
         reporter.begin(TEMPLATES[number].name)
         try:
-            session.start(settings, options, reporter)
+            starting.start(settings, options, reporter)
         except VoidError as error:
             yield _failed(number, str(error).splitlines()[0])
             continue

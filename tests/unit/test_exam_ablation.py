@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.exam import ablation, report, session
+from lab.exam import ablation, report, session, starting
 from lab.exam.diagnosers import SURE, diagnose
 from lab.exam.doors import Door
 from lab.exam.ending import Result
@@ -17,7 +17,7 @@ from lab.exam.items import TEMPLATES
 from lab.exam.place import Record
 from lab.exam.players import PLAYERS
 from lab.exam.scoring import grade
-from lab.exam.session import Options
+from lab.exam.starting import Options
 from lab.exam.vocabulary import SERVICES
 from lab.foundation.settings import LabSettings
 from lab.foundation.timestamps import NS_PER_S
@@ -256,7 +256,7 @@ def test_a_void_exam_is_a_void_trial_and_the_experiment_continues(
         assert record
         return record
 
-    monkeypatch.setattr(session, "start", start)
+    monkeypatch.setattr(starting, "start", start)
     log = unanswered(LOCKS)
     graded = Result(log=log, grade=grade(log), verified="ok")
     monkeypatch.setattr(session, "stop", lambda *_: graded)

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from lab.exam import ending, session
+from lab.exam import ending, session, starting
 from lab.exam.doors import Door
 from lab.exam.errors import ExamError
 from lab.exam.form import Answer, Finding
 from lab.exam.place import Place, State
 from lab.exam.scoring import grade
-from lab.exam.session import Options
+from lab.exam.starting import Options
 from lab.foundation import clock, statefile
 from lab.foundation.settings import LabSettings
 from tests.exam_records import EXAM, begin
@@ -97,7 +97,7 @@ def test_hints_are_counted_and_end(settings: LabSettings) -> None:
 def test_a_second_exam_is_refused(settings: LabSettings) -> None:
     begin(settings, Door.LOG, state=State.RUNNING)
     with pytest.raises(ExamError, match=f"Exam {EXAM} is running"):
-        session.start(settings, Options(), RecordedReporter())
+        starting.start(settings, Options(), RecordedReporter())
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_options_out_of_range_are_refused(
     settings: LabSettings, options: Options, message: str
 ) -> None:
     with pytest.raises(ExamError, match=message):
-        session.start(settings, options, RecordedReporter())
+        starting.start(settings, options, RecordedReporter())
 
 
 def test_an_exam_whose_process_died_is_void_with_its_reason(settings: LabSettings) -> None:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from lab.bench.cost.figures import Cost, between
 from lab.bench.cost.reading import STORE_S, Reading, bytes_of_spans, read
+from lab.bench.grid import grid
 from lab.bench.machine import publish, watched
 from lab.bench.own_lab import measured_lab
 from lab.bench.scratch import postgres_version
@@ -85,7 +86,7 @@ def _same(first: Reading, last: Reading) -> bool:
 
 
 def _tables(found: Cost) -> Iterator[Table | Text]:
-    services = _grid(
+    services = grid(
         f"CPU of each service over {found.seconds:.0f} s", "operations/s", "ms/operation", "MB"
     )
     for name, one in found.services.items():
@@ -96,7 +97,7 @@ def _tables(found: Cost) -> Iterator[Table | Text]:
     )
     yield services
     yield Text()
-    costs = _grid("Other costs", "")
+    costs = grid("Other costs", "")
     span_bytes = "unknown" if found.span_bytes is None else f"{found.span_bytes:,.0f} bytes"
     for what, figure in {
         "statements per operation": f"{found.statements_per_operation:.2f}",
@@ -118,11 +119,3 @@ def _tables(found: Cost) -> Iterator[Table | Text]:
     }.items():
         costs.add_row(what, figure)
     yield costs
-
-
-def _grid(title: str, *headings: str) -> Table:
-    table = Table(title=title, title_justify="left", min_width=len(title))
-    table.add_column("")
-    for heading in headings:
-        table.add_column(heading, justify="right")
-    return table

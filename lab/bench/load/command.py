@@ -9,7 +9,6 @@ from rich.progress import Progress as RichProgress
 from rich.table import Table
 from rich.text import Text
 
-from lab import seed as seeding
 from lab.bench.load.engine import connections
 from lab.bench.load.measure import (
     CONTESTANTS,
@@ -23,12 +22,11 @@ from lab.bench.load.measure import (
 )
 from lab.bench.load.scenarios import MIX, SCENARIOS
 from lab.bench.machine import publish, watched
-from lab.bench.scratch import checkpoint, postgres_version, scratch_database
+from lab.bench.scratch import postgres_version, scratch_database, seeded
 from lab.foundation.processors import MAX_STOLEN
 from lab.foundation.settings import LabSettings
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
-from lab.terminal.progress import bar
 from lab.terminal.screen import err
 from workload.limits import MAX_ARRIVALS_PER_S, MAX_SCALE
 
@@ -77,9 +75,7 @@ def load(
         watched(CLAIM, postgres_version()) as watch,
         scratch_database(settings, DATABASE) as scratch,
     ):
-        with bar(err) as progress:
-            seeding.ensure(scratch.model_copy(update={"seed_scale": scale}), progress=progress)
-        checkpoint(scratch)
+        seeded(scratch, scale)
         result = _measure(scratch, plan)
     publish(watch, result.to_json(), lambda: _tables(result), as_json=as_json)
 

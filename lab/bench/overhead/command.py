@@ -1,9 +1,7 @@
 """The command and its table."""
 
 import os
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,21 +11,18 @@ from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from lab import seed as seeding
 from lab.bench.load.engine import connections
 from lab.bench.machine import publish, watched
 from lab.bench.overhead.figures import Cost, Turn
 from lab.bench.overhead.measure import OverheadPlan, Result, measure
 from lab.bench.overhead.modes import ALWAYS_ON, MODES, SCRAPE_EVERY_S, Mode
 from lab.bench.overhead.ratios import ROUNDS_AT_LEAST, Estimate
-from lab.bench.own_server import own_server
-from lab.bench.scratch import checkpoint, postgres_version
+from lab.bench.scratch import postgres_version, seeded, temporary_server
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.stack.native import records
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
-from lab.terminal.progress import bar
 from lab.terminal.screen import err, warn
 from workload.limits import MAX_ARRIVALS_PER_S, MAX_SCALE
 
@@ -108,23 +103,15 @@ def run(settings: LabSettings, plan: OverheadPlan, modes: Sequence[Mode], scale:
         LabError: when a component does not start, or fails.
     """
     columns = (TextColumn("{task.description:<40}"), SpinnerColumn(), TimeElapsedColumn())
-    parent = Paths.of(settings).state
-    parent.mkdir(parents=True, exist_ok=True)
-    with (
-        # On the lab's disk: /tmp may be in memory, where a commit is too fast.
-        tempfile.TemporaryDirectory(prefix="bench-", dir=parent) as directory,
-        own_server(settings, Path(directory)) as own,
-    ):
-        with bar(err) as progress:
-            seeding.ensure(own.model_copy(update={"seed_scale": scale}), progress=progress)
-        checkpoint(own)
+    with temporary_server(settings) as own:
+        seeded(own, scale)
         with RichProgress(*columns, console=err, transient=True) as shown:
             task = shown.add_task("", total=None)
             return measure(
                 own,
                 plan,
                 modes,
-                Path(directory),
+                own.lab_state_dir,
                 lambda turn: shown.update(task, description=turn),
             )
 

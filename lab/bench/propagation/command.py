@@ -1,10 +1,8 @@
 """The command and its tables."""
 
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,25 +10,21 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lab import seed as seeding
 from lab.bench.machine import Watch, publish, watched
 from lab.bench.overhead.observers import sink
 from lab.bench.overhead.ratios import ROUNDS_AT_LEAST, Estimate, Verdict
-from lab.bench.own_server import own_server
 from lab.bench.propagation.bouncer import bouncer
 from lab.bench.propagation.cells import DIRECT, DRIVERS, MODES, PGBOUNCER, PSYCOPG2, ROUTES, Address
 from lab.bench.propagation.measure import Row, Server, measure, planned
 from lab.bench.propagation.packages import drivers as installed_drivers
 from lab.bench.propagation.packages import versions
 from lab.bench.propagation.pool import workers
-from lab.bench.scratch import checkpoint, postgres_version
+from lab.bench.scratch import postgres_version, seeded, temporary_server
 from lab.clients.database import Role
-from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, chosen
-from lab.terminal.progress import bar
-from lab.terminal.screen import Screen, err
+from lab.terminal.screen import Screen
 
 SCALE = 0.05
 # Ratios are paired within a round.
@@ -82,26 +76,20 @@ def run(settings: LabSettings, plan: Plan, watch: Watch) -> list[Row]:
     Raises:
         LabError: when the drivers cannot be installed, a component does not start, or a statement fails.
     """
-    parent = Paths.of(settings).state
-    parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         screen = stack.enter_context(Screen())
         screen.begin("propagation")
         # psycopg2 is the lab's own.
         packages = installed_drivers(screen.wait) if set(plan.drivers) - {PSYCOPG2} else None
         watch.programs |= versions(packages) if packages else {}
-        directory = Path(
-            stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=parent))
-        )
         screen.wait("starting PostgreSQL")
-        own = stack.enter_context(own_server(settings, directory))
-        with screen.suspended(), bar(err) as progress:
-            seeding.ensure(own.model_copy(update={"seed_scale": SCALE}), progress=progress)
-        checkpoint(own)
+        own = stack.enter_context(temporary_server(settings))
+        with screen.suspended():
+            seeded(own, SCALE)
         addresses = {DIRECT: _address(own, own.postgres_port, prepared=True)}
         pooler = None
         if PGBOUNCER in plan.routes:
-            pooler = stack.enter_context(bouncer(own, directory))
+            pooler = stack.enter_context(bouncer(own, own.lab_state_dir))
             addresses[PGBOUNCER] = _address(own, pooler.port, prepared=pooler.prepared)
             watch.programs["pgbouncer"] = pooler.version
         cells = planned(plan.drivers, plan.routes)

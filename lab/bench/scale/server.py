@@ -3,7 +3,6 @@
 The CPU time is that of the benchmark with its processes: PostgreSQL, exporter, and the agent's collectors.
 """
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +11,10 @@ import psutil
 
 from lab import seed as seeding
 from lab.bench.overhead.observers import observed, observer
-from lab.bench.own_server import own_server
-from lab.bench.scratch import checkpoint
+from lab.bench.scratch import checkpoint, temporary_server
 from lab.clients import http
 from lab.clients.database import Role, connect, dsn, rows
 from lab.foundation.errors import LabError
-from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.stack.native.process_cost import cost_of
 from lab.telemetry.embedded.collector import Collector
@@ -47,16 +44,11 @@ def measure(settings: LabSettings, scale: float, times: int) -> tuple[int, dict[
 
 @contextmanager
 def _seeded(settings: LabSettings, scale: float) -> Iterator[tuple[LabSettings, float, Path]]:
-    parent = Paths.of(settings).state
-    parent.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(prefix="bench-", dir=parent) as directory,
-        own_server(settings, Path(directory)) as own,
-    ):
+    with temporary_server(settings) as own:
         before = _cpu_s()
         seeding.ensure(own.model_copy(update={"seed_scale": scale}))
         checkpoint(own)
-        yield own, _cpu_s() - before, Path(directory)
+        yield own, _cpu_s() - before, own.lab_state_dir
 
 
 def _mean(times: int, work: Callable[[], object]) -> float:

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from lab.cli.views import exam as view
-from lab.exam import doors, form, session
+from lab.exam import doors, form, session, starting
 from lab.exam.ending import Result
 from lab.exam.errors import FormError
 from lab.exam.form import Answer
@@ -58,12 +58,14 @@ def start(
     as_json: AsJson = False,
 ) -> None:
     """Start an exam; returns when its clock runs."""
-    options = session.Options(seed=seed, number=item, doors=doors.parse(observers), minutes=minutes)
+    options = starting.Options(
+        seed=seed, number=item, doors=doors.parse(observers), minutes=minutes
+    )
     settings = running_settings(LabSettings.load())
     if current(settings).mode is Mode.DOCKER:
         err.print(f"  {IN_CONTAINERS}")
     with interruptible(), Screen() as screen:
-        record = session.start(settings, options, screen)
+        record = starting.start(settings, options, screen)
     if as_json:
         out.print_json(json.dumps(msgspec.to_builtins(record)))
     else:
