@@ -36,7 +36,7 @@ def rendered(folder: Path) -> tuple[Object, ...]:
     """Return the objects of a kustomization."""
     reported = subprocess.run([*kustomize(), folder], capture_output=True, text=True, check=False)
     assert reported.returncode == 0, reported.stderr
-    # Deprecated fields are told here.
+    # Deprecated fields are reported here.
     assert reported.stderr == ""
     return tuple(yaml.load_all(reported.stdout, Loader=yaml.CSafeLoader))
 

@@ -87,9 +87,9 @@ def test_ctrl_c_heals(lab: Lab) -> None:
     drill = call(lab, "drill", "run", missing_index.DRILL.name, "--for", "2m")
     await_state("the index is gone", partial(dropped, lab), within_s=60)
     drill.send_signal(signal.SIGINT)
-    _, told = drill.communicate(timeout=COMMAND_SECONDS)
-    assert drill.returncode == -signal.SIGINT, told
-    assert "Traceback" not in told
+    _, errors = drill.communicate(timeout=COMMAND_SECONDS)
+    assert drill.returncode == -signal.SIGINT, errors
+    assert "Traceback" not in errors
     assert ask(lab, INDEX) == 1
     assert DrillFiles(Paths.of(lab.settings)).read() is None
 

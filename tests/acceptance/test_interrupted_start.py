@@ -119,8 +119,8 @@ def test_killed_starts_leave_nothing_half_made(starts: Starts) -> None:
         (starts.state / "run" / "proposals.json").exists,
         CREDIT_APP_PASSWORD="another",
     )
-    status, _, told = starts.run("up", "--native", "--scale", str(SCALE))
-    assert status == 0, told
+    status, _, errors = starts.run("up", "--native", "--scale", str(SCALE))
+    assert status == 0, errors
     assert starts.run("status")[0] == 0
     with connect(dsn(starts.settings, Role.LAB)) as connection:
         [[customers, signed]] = rows(

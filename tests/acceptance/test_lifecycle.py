@@ -192,18 +192,18 @@ def test_taken_ports_stop_an_up_before_anything_starts(lab: Lab, second: dict[st
     """Each taken port is named with its holder and the setting that changes it; nothing is started."""
     taken = {**second, "POSTGRES_PORT": str(lab.settings.postgres_port)}
     process = call(taken, "up")
-    _, told = process.communicate(timeout=COMMAND_SECONDS)
+    _, errors = process.communicate(timeout=COMMAND_SECONDS)
     assert process.returncode == 2
     line = f"Port {lab.settings.postgres_port}, which postgres needs, is in use by postgres"
-    assert f"{line} (process {lab.pid('postgres')}, " in told
-    assert "set another with POSTGRES_PORT" in told
+    assert f"{line} (process {lab.pid('postgres')}, " in errors
+    assert "set another with POSTGRES_PORT" in errors
     state = Path(second["LAB_STATE_DIR"])
     assert not list(state.rglob("*.pid"))
     assert not (state / "postgres").exists()
 
 
 def test_an_interrupted_up_leaves_nothing_running(second: dict[str, str]) -> None:
-    """Ctrl-C during `up` stops what it started; meanwhile another call is told who holds the lab."""
+    """Ctrl-C during `up` stops what it started; meanwhile another call names the process with the lock."""
     state = Path(second["LAB_STATE_DIR"])
     up = call(second, "up", "--scale", "1")
     record = state / "run" / "postgres.json"
@@ -211,16 +211,16 @@ def test_an_interrupted_up_leaves_nothing_running(second: dict[str, str]) -> Non
         "postgres was launched", lambda: None if record.exists() else "no record", within_s=60
     )
     held = call(second, "down")
-    _, told = held.communicate(timeout=COMMAND_SECONDS)
+    _, errors = held.communicate(timeout=COMMAND_SECONDS)
     assert held.returncode == 2
-    assert f"process {up.pid}) is changing the lab" in told
+    assert f"process {up.pid}) is changing the lab" in errors
     started = records.descendants(psutil.Process(Supervisor(Paths(state=state)).pid()))
     assert started
     up.send_signal(signal.SIGINT)
-    _, told = up.communicate(timeout=COMMAND_SECONDS)
-    assert up.returncode == -signal.SIGINT, told
-    assert "creditlab: Interrupted; processes that this call started are stopped." in told
-    assert "Traceback" not in told
+    _, errors = up.communicate(timeout=COMMAND_SECONDS)
+    assert up.returncode == -signal.SIGINT, errors
+    assert "creditlab: Interrupted; processes that this call started are stopped." in errors
+    assert "Traceback" not in errors
     assert not any(process.is_running() for process in started)
     assert not (state / "run").exists()
 
@@ -229,9 +229,9 @@ def test_settings_of_now_do_not_hide_the_lab_that_runs(lab: Lab) -> None:
     """A call with another environment still finds the lab, and says what a restart would change."""
     elsewhere = {**lab.environment, "PROMETHEUS_PORT": str(free_port())}
     process = call(elsewhere, "up")
-    shown, told = process.communicate(timeout=COMMAND_SECONDS)
+    shown, errors = process.communicate(timeout=COMMAND_SECONDS)
     assert process.returncode == 0
-    assert "other values of PROMETHEUS_PORT; `./creditlab restart` applies yours" in told
+    assert "other values of PROMETHEUS_PORT; `./creditlab restart` applies yours" in errors
     assert f"127.0.0.1:{lab.settings.prometheus_port}" in shown
 
 
@@ -282,9 +282,9 @@ def test_an_installed_agent_takes_the_place_of_the_embedded_one(lab: Lab, tmp_pa
     """It is started with its trace agent, which gets the spans, and called what it is."""
     program = installed_agent.install(tmp_path)
     restart = call({**lab.environment, "DATADOG_AGENT": str(program)}, "restart", "--native")
-    _, told = restart.communicate(timeout=COMMAND_SECONDS)
-    assert restart.returncode == 0, told
-    assert f"Datadog Agent {installed_agent.VERSION}" in told
+    _, errors = restart.communicate(timeout=COMMAND_SECONDS)
+    assert restart.returncode == 0, errors
+    assert f"Datadog Agent {installed_agent.VERSION}" in errors
     status = ready(lab.status)
     versions = {c["name"]: c["version"] for c in status["components"]}
     assert set(versions) == {*NAMES, "trace_agent"}
@@ -304,9 +304,9 @@ def test_a_failed_up_is_undone_and_the_next_one_works(lab: Lab) -> None:
     """
     assert lab.run("down").returncode == 0
     everything = call({**lab.environment, "POSTGRES_PASSWORD": "not the one"}, "up", "--scale", "7")
-    _, told = everything.communicate(timeout=COMMAND_SECONDS)
+    _, errors = everything.communicate(timeout=COMMAND_SECONDS)
     assert everything.returncode == 2
-    assert "POSTGRES_PASSWORD" in told
+    assert "POSTGRES_PASSWORD" in errors
     assert set(states(lab).values()) == {"stopped"}
     again = lab.run("up")
     assert again.returncode == 0, again.stderr

@@ -49,7 +49,7 @@ def test_what_is_no_connection_string_is_answered_with_the_form(target: str) -> 
 
 
 def test_other_refusals_keep_the_servers_words(database: Database) -> None:
-    """A role at its connection limit is told so by the server, and so is the person."""
+    """A role at its connection limit receives that error, and so does the user."""
     superuser = database.dsn(Role.SUPERUSER)
     with connect(superuser) as connection:
         rows(connection, "CREATE ROLE nobody_more LOGIN PASSWORD 'x' CONNECTION LIMIT 0")

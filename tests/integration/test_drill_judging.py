@@ -234,7 +234,7 @@ def test_a_malformed_expression_makes_prometheus_unknown(scraped: Kept) -> None:
 
 
 def test_each_record_is_evidence_of_the_observer_that_held_it(kept: Kept) -> None:
-    """What the Agent or its stand-in sent is DBM's, what the log told is the log's, spans are APM's."""
+    """What the Agent or its stand-in sent is DBM's, what the log reported is the log's, spans are APM's."""
     at_ns = clock.now_ns() - 100 * NS
     root = replace(evidence.root(1), start_ns=at_ns, duration_ns=3 * NS)
     kept.add(

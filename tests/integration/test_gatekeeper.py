@@ -1,4 +1,4 @@
-"""The seed job of docker-compose.yml, against a real server: who gets in, and what others are told."""
+"""The seed job of docker-compose.yml, against a real server: who gets in, and which error others receive."""
 
 import os
 import subprocess

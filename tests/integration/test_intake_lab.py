@@ -1,6 +1,6 @@
 """The whole Datadog side at once: real services, traced, on a real PostgreSQL that logs every statement.
 
-What the application counted, what DBM was told, what PostgreSQL counted and what its log says must be one
+What the application counted, what DBM received, what PostgreSQL counted and what its log says must be one
 number per statement; every traceparent must lead to a span; and nobody's data may be in the store.
 """
 

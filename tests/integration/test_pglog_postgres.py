@@ -150,7 +150,7 @@ def test_a_deadlock_names_both_sides(database: Database, follower: Follower) -> 
 
 
 def test_a_lock_wait_and_its_end(database: Database, follower: Follower) -> None:
-    """A session that waits for a lock is told with who holds it, and again when it gets it."""
+    """A session that waits for a lock is reported with who holds it, and again when it gets it."""
     with database.connect(Role.OWNER) as one, database.connect(Role.OWNER) as two:
         rows(one, "CREATE TABLE queue AS SELECT 1 AS id")
         rows(one, "BEGIN")
@@ -210,7 +210,7 @@ def bytes_of(store: Store) -> list[Path]:
 def test_checkpoints_vacuums_and_rotation(
     database: Database, follower: Follower, cluster: Cluster
 ) -> None:
-    """A checkpoint is told, and a rotated log goes on without a line lost or doubled."""
+    """A checkpoint is reported, and a rotated log goes on without a line lost or doubled."""
     reader = follower.store.reader
     with database.connect(Role.SUPERUSER) as connection:
         rows(connection, comment(20) + "SELECT pg_sleep(0.11)")

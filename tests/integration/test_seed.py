@@ -264,7 +264,7 @@ def await_statement(database: Database, text: str) -> None:
 
 
 def test_a_failing_load_leaves_nothing(database: Database) -> None:
-    """When PostgreSQL refuses rows, its error is told and nothing is kept."""
+    """When PostgreSQL refuses rows, its error is reported and nothing is kept."""
     with database.connect(Role.OWNER) as connection:
         query(connection, "ALTER TABLE installments ADD CHECK (number < 3)")
         with pytest.raises(DatabaseError, match="violates check constraint"):

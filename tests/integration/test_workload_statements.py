@@ -37,7 +37,7 @@ class Execution:
 
     name: str
     text: str
-    told: Counter[tuple[str, str]]
+    reported: Counter[tuple[str, str]]
     counted: Counter[tuple[str, str]]
 
 
@@ -51,7 +51,7 @@ class Ledger:
     """Telemetry that keeps the reported writes."""
 
     def __init__(self) -> None:
-        self.told: Counter[tuple[str, str]] = Counter()
+        self.reported: Counter[tuple[str, str]] = Counter()
 
     def waited(self, seconds: float) -> None: ...
     def timed_out(self) -> None: ...
@@ -59,7 +59,7 @@ class Ledger:
     def executed(self, statement: Statement, seconds: float, rows: int) -> None: ...
 
     def wrote(self, table: str, action: str, rows: int) -> None:
-        self.told[table, action] += rows
+        self.reported[table, action] += rows
 
     def failed(self, sqlstate: str) -> None: ...
 
@@ -86,7 +86,9 @@ class Witness:
                 cursor.execute("COMMIT")
             text = cursor.mogrify(statement.sql, parameters).decode()
         self.executions.append(
-            Execution(name=statement.name, text=text, told=+ledger.told, counted=after - before)
+            Execution(
+                name=statement.name, text=text, reported=+ledger.reported, counted=after - before
+            )
         )
         return outcome
 
@@ -163,13 +165,13 @@ def test_every_statement_belongs_to_an_operation(recording: Recording) -> None:
 def test_a_statement_writes_what_its_header_declares(recording: Recording, name: str) -> None:
     """Rows reported to Telemetry = rows that PostgreSQL counted, at each execution, and not always none."""
     executions = [execution for execution in recording.executions if execution.name == name]
-    assert [execution.told for execution in executions] == [e.counted for e in executions]
+    assert [execution.reported for execution in executions] == [e.counted for e in executions]
     declared = {
         (write.table, action)
         for write in STATEMENTS[name].writes
         for action in (("insert", "update") if write.action == "upsert" else (write.action,))
     }
-    assert {key for execution in executions for key in execution.told} == declared
+    assert {key for execution in executions for key in execution.reported} == declared
 
 
 @pytest.mark.parametrize("name", STATEMENTS)

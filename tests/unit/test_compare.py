@@ -27,26 +27,26 @@ SPENT = (
 )
 
 
-def compared(truth: float | str, told: float | str | None) -> Compared:
+def compared(truth: float | str, reported: float | str | None) -> Compared:
     return Compared(
         group=Group.STATEMENTS,
         question="calls of browse_products",
         unit="ms",
         truth=Answer(value=truth),
-        prometheus=Answer(value=told, age_s=3.0, parts=Parts(extrapolation=2.0, delay=-12.0)),
+        prometheus=Answer(value=reported, age_s=3.0, parts=Parts(extrapolation=2.0, delay=-12.0)),
         datadog=cannot("no deltas"),
     )
 
 
 @pytest.mark.parametrize(
-    ("truth", "told", "error"),
+    ("truth", "reported", "error"),
     [(10.0, 11.0, 10.0), (10.0, 9.5, -5.0), (0.0, 0.0, 0.0), (0.0, 1.0, None), ("a", "b", None)],
 )
 def test_the_error_is_against_the_truth_and_nothing_else(
-    truth: float | str, told: float | str, error: float | None
+    truth: float | str, reported: float | str, error: float | None
 ) -> None:
     """In per cent, with its sign; none where the truth is zero or no number."""
-    one = compared(truth, told)
+    one = compared(truth, reported)
     assert one.error_percent(one.prometheus) == (None if error is None else pytest.approx(error))
     assert one.error_percent(one.datadog) is None
 
@@ -101,16 +101,16 @@ def a_comparison() -> Comparison:
 
 def test_a_person_reads_value_error_and_why_not() -> None:
     """The letter of an error's largest part; reasons as notes; the window that both stacks have."""
-    told = shown(a_comparison(), 150)
-    assert "190 ms -5.0 d" in told
-    assert "[1] no deltas" in told
-    assert "1,234,567 ms" in told
-    assert "embedded agent, not Datadog's" in told
-    assert "300 s (of 600: the window that both stacks and the truth have)" in told
-    assert "0.3 %" in told
-    assert "9,000 /min" in told
-    assert "cannot answer: there is no <store>" in told
-    assert told.index("load") < told.index("95th percentile") < told.index("statements")
+    text = shown(a_comparison(), 150)
+    assert "190 ms -5.0 d" in text
+    assert "[1] no deltas" in text
+    assert "1,234,567 ms" in text
+    assert "embedded agent, not Datadog's" in text
+    assert "300 s (of 600: the window that both stacks and the truth have)" in text
+    assert "0.3 %" in text
+    assert "9,000 /min" in text
+    assert "cannot answer: there is no <store>" in text
+    assert text.index("load") < text.index("95th percentile") < text.index("statements")
 
 
 def test_it_fits_a_terminal_of_80_columns() -> None:

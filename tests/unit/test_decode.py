@@ -126,7 +126,7 @@ def test_samples() -> None:
 
 
 def test_metrics() -> None:
-    """Deltas keep their units; with a queryid the statement comes along; the source is told apart."""
+    """Deltas keep their units; with a queryid the statement comes along; the source is distinguished."""
     (record,) = decode("/api/v2/dbmmetrics")
     assert isinstance(record, QueryMetrics)
     assert (record.calls, record.rows, record.exec_time_ms, record.wal_bytes) == (3, 4, 1.5, 8)

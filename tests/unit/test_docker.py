@@ -196,7 +196,7 @@ def test_an_engine_that_hangs_is_unknown_when_the_lab_was_started_in_it(
 
 
 def scraped(directory: Path) -> set[str]:
-    """Return the addresses that Prometheus is told to scrape there."""
+    """Return the addresses that Prometheus is configured to scrape there."""
     groups = [group for file in directory.glob("*.json") for group in json.loads(file.read_text())]
     return {target for group in groups for target in group["targets"]}
 

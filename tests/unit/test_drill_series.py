@@ -32,31 +32,31 @@ def follow(
 ) -> tuple[series.DrillSeries, list[tuple[str, int]], RecordedReporter]:
     """Return the result of the seven, the waits with their start, and what was reported."""
     waits: list[tuple[str, int]] = []
-    told = RecordedReporter()
+    reporter = RecordedReporter()
     found = series.follow(
         CHOSEN,
         run=run,
         settle=lambda healed_ns, drill: waits.append((drill.name, healed_ns)),
-        reporter=told,
+        reporter=reporter,
     )
-    return found, waits, told
+    return found, waits, reporter
 
 
 def test_each_waits_for_the_heal_of_the_one_before() -> None:
-    found, waits, told = follow(failing())
+    found, waits, reporter = follow(failing())
     assert [row.run.drill for row in found.assessments] == NAMES
     assert not found.failed
     assert waits == [(name, number + 2) for number, name in enumerate(NAMES[1:])]
-    assert told.ends == [f"{n} of 7 {name}" for n, name in enumerate(NAMES, start=1)]
+    assert reporter.ends == [f"{n} of 7 {name}" for n, name in enumerate(NAMES, start=1)]
 
 
 def test_one_that_cannot_be_run_costs_its_row() -> None:
     """And the next one waits as if it had left something."""
-    found, waits, told = follow(failing(NAMES[2], NAMES[4]))
+    found, waits, reporter = follow(failing(NAMES[2], NAMES[4]))
     assert [row.run.drill for row in found.assessments] == [*NAMES[:2], NAMES[3], *NAMES[5:]]
     assert [said.partition(":")[0] for said in found.failed] == [NAMES[2], NAMES[4]]
     assert dict(waits)[NAMES[3]] > 7
-    assert told.ends.count("not run No PostgreSQL answers.") == 2
+    assert reporter.ends.count("not run No PostgreSQL answers.") == 2
 
 
 def test_a_lab_that_is_down_from_the_beginning_is_an_error() -> None:

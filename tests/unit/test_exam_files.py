@@ -60,11 +60,11 @@ def test_ctrl_c_after_the_answer_keeps_it_and_names_its_result(
 
     place = begin(settings, Door.LOG, state=State.RUNNING)
     monkeypatch.setattr(session, "await_state", interrupted)
-    told = RecordedReporter()
+    reporter = RecordedReporter()
     with pytest.raises(KeyboardInterrupt):
-        session.answer(settings, ANSWER, told)
+        session.answer(settings, ANSWER, reporter)
     assert ending.submitted(place.files(EXAM))
-    assert told.ends == [f"heal continues without this command: ./creditlab exam report {EXAM}"]
+    assert reporter.ends == [f"heal continues without this command: ./creditlab exam report {EXAM}"]
 
 
 def test_only_the_first_answer_counts(settings: LabSettings) -> None:

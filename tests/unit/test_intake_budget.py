@@ -12,7 +12,7 @@ MAX_BYTES, MAX_BODIES = 100, 3
 
 
 async def _read(budget: Budget, size: int, go_on: asyncio.Event, began: asyncio.Event) -> str:
-    """Read a body until told to go on; return how it ended."""
+    """Read a body until a message to go on; return how it ended."""
     with budget.body() as body:
         try:
             async with asyncio.timeout(60) as scope:

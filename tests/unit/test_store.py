@@ -205,7 +205,7 @@ def test_a_statement_keeps_its_own_text_beside_the_one_that_explained_it(
 
 
 def test_a_position_is_committed_with_its_lines_or_not_at_all(store: Store) -> None:
-    """When one record of a commit cannot be written, none of them is, and the caller is told."""
+    """When one record of a commit cannot be written, none of them is, and the caller receives the error."""
     impossible = replace(EXECUTION, queryid=2**70)
     with pytest.raises(st.StoreError, match="cannot be written"):
         store.writer.commit([EXECUTION, impossible, POSITION], timeout_s=60)
@@ -279,7 +279,7 @@ def test_too_many_waiting_records_are_refused(
 
 
 def test_kill_9_loses_nothing_that_was_committed(tmp_path: Path) -> None:
-    """What a killed process had been told is committed is there when the store is opened again."""
+    """What was committed in a process that was killed is there when the store is opened again."""
     path = tmp_path / "store.sqlite"
     program = (
         "import sys, pathlib, tests.unit.test_store as t\n"

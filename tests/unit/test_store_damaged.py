@@ -142,7 +142,7 @@ def test_damage_that_is_met_while_writing(tmp_path: Path) -> None:
 
 
 def test_damage_that_only_a_reader_meets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is worded, not a traceback; and the writer, which was told, sets the store aside."""
+    """It is worded, not a traceback; and the writer, which received it, sets the store aside."""
     monkeypatch.setattr(writing, "RETENTION_EVERY_S", 0.2)
     path = tmp_path / "store.sqlite"
     full(path)
