@@ -70,7 +70,11 @@ class Caller:
 
     def run_all(self, calls: Iterable[Call]) -> list[str]:
         """Run calls one after the other."""
-        return [problem for call in calls if (problem := self._run(call))]
+        return [problem for call in calls if (problem := self._tried(call))]
+
+    def _tried(self, call: Call) -> str | None:
+        problem = self._run(call)
+        return self._run(call) if problem and call.how.again else problem
 
     def _run(self, call: Call) -> str | None:
         arguments = [self._dsn if word == DSN else word for word in call.arguments]

@@ -121,7 +121,7 @@ def test_killed_starts_leave_nothing_half_made(starts: Starts) -> None:
     )
     status, _, errors = starts.run("up", "--native", "--scale", str(SCALE))
     assert status == 0, errors
-    assert starts.run("status")[0] == 0
+    await_state("status is 0", lambda: _not_ready(starts), within_s=WITHIN_S, every_s=1.0)
     with connect(dsn(starts.settings, Role.LAB)) as connection:
         [[customers, signed]] = rows(
             connection,
@@ -137,6 +137,12 @@ def test_killed_starts_leave_nothing_half_made(starts: Starts) -> None:
     report = json.loads(starts.run("verify", "--json")[1])
     assert [check for check in report["checks"] if check["ok"] is False] == []
     assert next(check for check in report["checks"] if check["name"] == "seed")["ok"] is True
+
+
+def _not_ready(starts: Starts) -> str | None:
+    """On a busy machine one component's answer may come late."""
+    status, shown, _ = starts.run("status")
+    return shown if status else None
 
 
 def _idle(starts: Starts) -> str | None:

@@ -1,8 +1,8 @@
 """Every regular expression of the product, and text that takes a backtracking engine quadratic time.
 
 `python -m tests.attack.patterns 0` tries them and prints each before it is tried, so that the one that does
-not end is the last line. Each meets all of its texts at 10 kB, and the two that took longest at 1 MB; with
-`--all` all of them at 1 MB, which takes minutes. A number other than 0 is the one to begin with.
+not end is the last line. Each meets all of its texts at 10 kB, and the two that took longest at 500 kB; with
+`--all` all of them at 500 kB, which takes minutes. A number other than 0 is the one to begin with.
 """
 
 import ast
@@ -24,7 +24,7 @@ from lab.foundation.errors import LabError
 from lab.foundation.settings import ROOT
 from lab.telemetry.redact import comments, error_message, label, statement
 
-SIZE, SMALL_SIZE = 1_000_000, 10_000
+SIZE, SMALL_SIZE = 500_000, 10_000
 # Of the texts of one expression, tried at full size.
 SLOWEST = 2
 MANY = 20

@@ -76,7 +76,8 @@ def test_small_bodies_that_stand_for_gigabytes(attacked: RunningConsole) -> None
     body = bomb(limits.MAX_BODY_BYTES - 1)
     assert len(body) < 2_500
     statuses = flood(attacked, "/v0.5/traces", [body] * 150, **{"Content-Encoding": "zstd"})
-    assert set(statuses) <= {400, 429}
+    # On a stalled machine a sender may give up before its answer.
+    assert set(statuses) - {0} <= {400, 429}
     assert peak_mb(attacked) < CONTAINER_MB
     assert attacked.send("POST", "/v0.5/traces", payloads.v05()).status == 200
 
@@ -85,7 +86,7 @@ def test_windows_that_stand_for_gigabytes(attacked: RunningConsole) -> None:
     """A frame that asks for a window of 128 MiB is refused; those of 8 MiB are counted."""
     assert attacked.send("POST", "/v0.5/traces", bomb(20 * MB, 27), ZSTD).status == 400
     statuses = flood(attacked, "/v0.5/traces", [bomb(20 * MB, 23)] * 64, **ZSTD)
-    assert set(statuses) <= {400, 429}
+    assert set(statuses) - {0} <= {400, 429}
     assert peak_mb(attacked) < CONTAINER_MB
 
 
@@ -229,7 +230,6 @@ def test_a_body_that_is_small_beside_what_it_stands_for(
     copies = 3 if len(body) > limits.LARGE_BODY_BYTES else 6
     statuses = flood(attacked, path, [body] * copies)
     print(f"{what}: {len(body) / MB:.1f} MB, {statuses}, peak {peak_mb(attacked):.0f} MB")
-    # On a stalled machine a sender may give up before its answer.
     assert set(statuses) - {0} <= (TAKEN if what in ACCEPTED else REFUSED)
     assert peak_mb(attacked) < CONTAINER_MB
     assert attacked.send("GET", "/healthz").status == 200

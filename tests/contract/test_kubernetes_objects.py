@@ -2,9 +2,12 @@
 
 import json
 import re
+from collections.abc import Iterator
+from functools import cache
 
 import kubernetes_validate
 import pytest
+from kubernetes_validate import utils
 
 from tests.fix_kubernetes import OVERLAYS, Object, containers, matches, overlay, pods
 
@@ -15,6 +18,14 @@ FOREIGN = {"DatadogAgent"}
 # What a person makes by hand, where an overlay does not.
 BY_HAND = {"credit-lab-passwords", "credit-lab-grafana", "datadog-keys"}
 LAST_APPLIED_BYTES = 256 << 10
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _schemas_are_read_once() -> Iterator[None]:
+    """All definitions of a version are one file, which is parsed for each object otherwise."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utils, "schema_contents", cache(utils.schema_contents))
+        yield
 
 
 @pytest.mark.parametrize("version", VERSIONS)
