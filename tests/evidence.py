@@ -146,7 +146,7 @@ def failed(of: Span, message: str, sqlstate: str) -> Event:
 
 
 def known(
-    queryid: int = QUERYID, *, name: str = "risk_distribution", text: str = REPORT
+    queryid: int = QUERYID, *, name: str | None = "risk_distribution", text: str = REPORT
 ) -> Statement:
     return Statement(
         key=str(queryid), queryid=queryid, signature=None, name=name, owner="credit-risk", text=text,

@@ -227,15 +227,17 @@ def timeline(
     return panel
 
 
-def log(title: str, description: str, expr: str, *, width: int = WHOLE) -> logs.Panel:
-    """Return the newest lines of PostgreSQL's log that match a LogQL expression."""
+def log(
+    title: str, description: str, expr: str, *, width: int = WHOLE, height: int = 12
+) -> logs.Panel:
+    """Return the newest lines that match a LogQL expression, of PostgreSQL's log or texts of statements."""
     return (
         logs.Panel()
         .title(title)
         .description(description)
         .datasource(LOG)
         .span(width)
-        .height(12)
+        .height(height)
         .show_time(True)
         .wrap_log_message(True)
         .enable_log_details(True)

@@ -4,7 +4,7 @@ It returns traces, statements, executions and sessions to the console and the co
 the sources again, within time limits; the fields of an unavailable source are empty, with the reason.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -21,6 +21,7 @@ from lab.drilldown import (
     report,
     server_log,
     sessions,
+    statement_texts,
     trace,
     traces,
 )
@@ -86,6 +87,10 @@ class Drilldown:
     def server_log(self, window: LogWindow) -> list[LogLine]:
         """Return lines of PostgreSQL's log."""
         return server_log.lines(self.reader, window)
+
+    def statement_texts(self, window: LogWindow, names: Sequence[str]) -> list[LogLine]:
+        """Return normalized texts of statements, by the names of the workload, as lines of a log."""
+        return statement_texts.lines(self.reader, window, names)
 
     def search(self, wanted: Search) -> tuple[TraceSummary, ...]:
         """Return the traces that match a search.

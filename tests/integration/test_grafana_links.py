@@ -19,7 +19,7 @@ from lab.drilldown import Drilldown
 from lab.foundation.settings import ROOT, LabSettings
 from lab.telemetry.store import Bounds, Record, Writer
 from tests import evidence as of
-from tests.dashboards import FILES, FOLDER, load
+from tests.dashboards import FILES, FOLDER, load, panels
 from tests.fix_console import RunningConsole, start_console
 from tests.fix_postgres import free_port
 from tests.fix_store import HOUR_NS, Tally
@@ -274,6 +274,15 @@ def test_the_log_has_statements_without_literals_and_their_durations(lab: Lab) -
     assert text == f"duration: 380.000 ms  statement: {of.REPORT}"
     assert labels["level"] == "info"
     assert lab.log('{job="postgres"}', direction="forward", limit=1)[0][0]["kind"] == "lock_wait"
+
+
+def test_query_detail_shows_the_text_of_the_statement(lab: Lab) -> None:
+    [panel] = [p for p in panels(load(FOLDER / "credit-lab-query.json")) if p["title"] == "Text"]
+    [target] = panel["targets"]
+    [(labels, text)] = lab.log(target["expr"].replace("$statement", "risk_distribution"))
+    assert labels["queryid"] == str(of.QUERYID)
+    assert text == of.known().text
+    assert lab.log(target["expr"].replace("$statement", "other")) == []
 
 
 def test_the_histogram_of_explore_counts_the_lines_by_level(lab: Lab) -> None:

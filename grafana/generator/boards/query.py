@@ -40,7 +40,7 @@ def build() -> Dashboard:
         Section(title="Time", panels=_time()),
         Section(title="Work", panels=_work()),
         Section(title="Executions: traces and PostgreSQL's log", panels=_executions()),
-        Section(title="Identity", panels=[_identity()]),
+        Section(title="Identity", panels=[_text(), _identity()]),
         variables=[
             choose(
                 "statement",
@@ -330,6 +330,16 @@ def _executions() -> list[Panel]:
             width=HALF,
         ),
     ]
+
+
+def _text() -> Panel:
+    return log(
+        "Text",
+        "The normalized statement, once for each queryid, as DBM or PostgreSQL's log reported it; parameters"
+        " are $1, $2. Its plans are in the console and in Datadog DBM.",
+        '{job="statements", statement="$statement"}',
+        height=7,
+    )
 
 
 def _identity() -> Panel:
