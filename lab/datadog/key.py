@@ -1,8 +1,6 @@
 """Checks whether Datadog accepts the API key: an Agent with a revoked key can seem healthy."""
 
 import json
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -56,6 +54,9 @@ def check(settings: DatadogSettings) -> KeyCheck | None:
 
 
 def _asked(url: str, key: str) -> tuple[KeyState, str]:
+    # Imported here: most calls have no key, and need neither TLS nor proxies.
+    import urllib.request  # noqa: PLC0415
+
     request = urllib.request.Request(f"{url}{PATH}", headers={"DD-API-KEY": key})  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
