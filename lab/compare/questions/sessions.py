@@ -7,6 +7,7 @@ from lab.compare.answers import Answer, Compared, Group, Parts, cannot
 from lab.compare.questions.case import NO_TRUTH, Case, gauge_now, of_truth
 from lab.compare.readings import Key
 from lab.compare.received import Metric
+from lab.foundation.plural import plural
 from lab.telemetry.store import ActivitySample
 
 SESSIONS = Group.SESSIONS
@@ -231,7 +232,7 @@ def _limit(case: Case) -> Compared:
 def _blocking(case: Case) -> Compared:
     waiting = case.truth.answer(BLOCKED)
     if isinstance(waiting.value, float):
-        waiting = replace(waiting, value=f"{waiting.value:.0f} sessions wait")
+        waiting = replace(waiting, value=f"{plural(waiting.value, 'session')} waiting")
     now = [sample for sample in case.datadog.last_samples if sample.blocking_pids]
     pairs = ", ".join(f"{s.pid} by {' '.join(map(str, s.blocking_pids))}" for s in now)
     return Compared(

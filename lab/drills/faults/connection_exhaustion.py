@@ -5,6 +5,7 @@ from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.usual import ACTIVITY
 from lab.foundation.errors import DatabaseError
+from lab.foundation.plural import plural
 from lab.judge.evidence import Observer
 from lab.judge.signals import Events, Metric, Query, Sessions
 
@@ -29,7 +30,9 @@ def prove(scene: Scene) -> Proof:
         refused = TOO_MANY in str(error)
         says = f"of {len(found)} sessions {len(own)} are the drill's; one more is refused"
         return Proof(holds=refused and bool(own), says=says if refused else str(error), pids=own)
-    return Proof(holds=False, says=f"{len(found)} sessions, and one more is accepted", pids=own)
+    return Proof(
+        holds=False, says=f"{plural(len(found), 'session')}, and one more is accepted", pids=own
+    )
 
 
 DRILL = Drill(

@@ -8,6 +8,7 @@ from lab.drills.lasting import SERVER_SECONDS, MinimumDuration
 from lab.drills.scene import Scene
 from lab.drills.sessions import DrillSession, statements
 from lab.drills.usual import ACTIVITY, long_statements, time_by_statement
+from lab.foundation.plural import plural
 from lab.judge.signals import Metric, Query, Sessions
 
 SQL = statements(f"""
@@ -41,7 +42,9 @@ def prove(scene: Scene) -> Proof:
     """Check that sessions of the drill are active without a wait event."""
     busy = frozenset(pid for (pid,) in scene.ask(BUSY))
     return Proof(
-        holds=bool(busy), says=f"{len(busy)} sessions are active without a wait event", pids=busy
+        holds=bool(busy),
+        says=f"{plural(len(busy), 'session')} active without a wait event",
+        pids=busy,
     )
 
 

@@ -5,6 +5,7 @@ from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import DrillSession, statements
 from lab.drills.usual import FAILED_OPERATIONS, LOCK_WAITS
+from lab.foundation.plural import plural
 from lab.judge.signals import Events, Metric, Sessions, Spans
 
 SQL = statements("""
@@ -46,7 +47,10 @@ def prove(scene: Scene) -> Proof:
     behind = [pid for pid, (by, _) in waiting.items() if by & changes.keys()]
     return Proof(
         holds=bool(changes and behind),
-        says=f"{len(changes)} change of a table waits, {len(behind)} sessions wait behind it",
+        says=(
+            f"{plural(len(changes), 'waiting change')} of a table,"
+            f" {plural(len(behind), 'session')} behind it"
+        ),
         pids=frozenset(changes).union(*changes.values()) if changes else frozenset(),
     )
 

@@ -8,6 +8,7 @@ from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import DrillSession, statements
 from lab.drills.usual import IDLE_IN_TRANSACTION, RELATIONS
+from lab.foundation.plural import plural
 from lab.judge.signals import Deltas, Events, Metric, Query
 
 SQL = statements("""
@@ -51,7 +52,7 @@ def prove(scene: Scene) -> Proof:
     holders = frozenset(pid for (pid,) in scene.ask(HOLDERS))
     return Proof(
         holds=bool(holders) and share > MUCH,
-        says=f"{dead} tuples of customers are dead, {share:.0%}; {len(holders)} snapshot is open",
+        says=f"{dead} tuples of customers are dead, {share:.0%}; {plural(len(holders), 'snapshot')} open",
         pids=holders,
     )
 

@@ -5,6 +5,7 @@ from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import DrillSession, statements
 from lab.drills.usual import IDLE_IN_TRANSACTION
+from lab.foundation.plural import plural
 
 SQL = statements("""
 -- name: hold_customers
@@ -37,7 +38,7 @@ def prove(scene: Scene) -> Proof:
     oldest = max(idle.values(), default=0.0)
     return Proof(
         holds=oldest > IDLE_S,
-        says=f"{len(idle)} sessions are idle in a transaction, for up to {oldest:.0f} s",
+        says=f"{plural(len(idle), 'session')} idle in a transaction, for up to {oldest:.0f} s",
         pids=frozenset(idle),
     )
 

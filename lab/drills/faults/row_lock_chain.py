@@ -7,6 +7,7 @@ from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import DrillSession, statements
 from lab.drills.usual import LOCK_WAITS
+from lab.foundation.plural import plural
 from lab.judge.signals import Events, Metric, Sessions, Spans
 
 SQL = statements("""
@@ -57,7 +58,7 @@ def prove(scene: Scene) -> Proof:
     links = {pid for pid, blockers in waits.items() if blockers & waits.keys()}
     return Proof(
         holds=bool(heads and links),
-        says=f"{len(waits)} sessions wait for a row lock, {len(links)} of them behind another one",
+        says=f"{plural(len(waits), 'session')} waiting for a row lock, {len(links)} of them behind another",
         pids=heads,
     )
 

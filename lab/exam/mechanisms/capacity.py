@@ -11,6 +11,7 @@ from lab.drills.sessions import DrillSession
 from lab.exam.items import Fault
 from lab.exam.mechanisms.mechanism import Mechanism, named, pids, texts
 from lab.foundation.errors import DatabaseError
+from lab.foundation.plural import plural
 from workload.statements import Statement
 
 LIMIT = "SELECT rolconnlimit FROM pg_roles WHERE rolname = 'credit_app'"
@@ -42,7 +43,9 @@ def _prove_exhausted(scene: Scene, fault: Fault) -> Proof:
         refused = TOO_MANY in str(error)
         says = f"{len(own)} sessions of the application; one more is refused"
         return Proof(holds=refused and bool(own), says=says if refused else str(error), pids=own)
-    return Proof(holds=False, says=f"{len(own)} sessions, and one more is accepted", pids=own)
+    return Proof(
+        holds=False, says=f"{plural(len(own), 'session')}, and one more is accepted", pids=own
+    )
 
 
 def _old(fault: Fault) -> Mapping[str, Statement]:

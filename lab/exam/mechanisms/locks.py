@@ -9,6 +9,7 @@ from lab.drills.scene import Scene
 from lab.drills.sessions import DrillSession
 from lab.exam.items import Fault
 from lab.exam.mechanisms.mechanism import Mechanism, only, pids, texts
+from lab.foundation.plural import plural
 from workload.statements import Statement
 
 LINKS = 4
@@ -65,7 +66,7 @@ def _prove_chain(scene: Scene, fault: Fault) -> Proof:
     scene.memo["chain"] = " ".join(map(str, sorted(waits.keys() | heads)))
     return Proof(
         holds=bool(heads and links),
-        says=f"{len(waits)} sessions wait for a row lock, {len(links)} of them behind another one",
+        says=f"{plural(len(waits), 'session')} waiting for a row lock, {len(links)} of them behind another",
         pids=heads,
     )
 
@@ -110,7 +111,10 @@ def _prove_queue(scene: Scene, fault: Fault) -> Proof:
     scene.memo["chain"] = " ".join(map(str, sorted(waiting.keys() | heads)))
     return Proof(
         holds=bool(changes and behind),
-        says=f"{len(changes)} change of a table waits, {len(behind)} sessions wait behind it",
+        says=(
+            f"{plural(len(changes), 'waiting change')} of a table,"
+            f" {plural(len(behind), 'session')} behind it"
+        ),
         pids=frozenset(changes) | heads,
     )
 
@@ -142,7 +146,7 @@ def _prove_idle(scene: Scene, fault: Fault) -> Proof:
     oldest = max(idle.values(), default=0.0)
     return Proof(
         holds=oldest > IDLE_S,
-        says=f"{len(idle)} sessions are idle in a transaction, for up to {oldest:.0f} s",
+        says=f"{plural(len(idle), 'session')} idle in a transaction, for up to {oldest:.0f} s",
         pids=frozenset(idle),
     )
 

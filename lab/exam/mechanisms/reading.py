@@ -14,6 +14,7 @@ from lab.drills.scene import Scene
 from lab.drills.sessions import DrillSession
 from lab.exam.items import Fault
 from lab.exam.mechanisms.mechanism import Mechanism, only, pids, texts
+from lab.foundation.plural import plural
 from workload.statements import Statement
 
 DATE = MappingProxyType({
@@ -130,7 +131,7 @@ def _compute(scene: Scene, fault: Fault) -> None:
 
 def _prove_busy(scene: Scene, fault: Fault) -> Proof:
     busy = frozenset(pid for (pid,) in scene.ask(BUSY, [fault.culprits[0]]))
-    says = f"{len(busy)} sessions are active without a wait event"
+    says = f"{plural(len(busy), 'session')} active without a wait event"
     return Proof(holds=bool(busy), says=says, pids=busy)
 
 
