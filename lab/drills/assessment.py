@@ -19,7 +19,6 @@ from lab.foundation.readiness import await_moment
 from lab.foundation.reporter import Reporter
 from lab.foundation.settings import LabSettings
 from lab.foundation.timestamps import NS_PER_S
-from lab.judge.collect import collect
 from lab.judge.evidence import EVALUATED_EVERY_NS, Evidence, Observer, Truth
 from lab.judge.readings import GRACE_NS
 from lab.judge.tuning import stretch
@@ -94,6 +93,9 @@ def judge_again(drill: Drill, run: Run, settings: LabSettings) -> Assessment:
 
 
 def _evidence(drill: Drill, run: Run, settings: LabSettings) -> Evidence:
+    # Imported here: the clients of all observers, which a drill needs when its fault is over.
+    from lab.judge.collect import collect  # noqa: PLC0415
+
     since_ns, until_ns = window(drill, run)
     return collect(settings, drill.signals, since_ns=since_ns, until_ns=until_ns)
 

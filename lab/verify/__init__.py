@@ -4,7 +4,14 @@ It checks invariants of money and customers in one snapshot of the database, and
 counters with the database, exactly, over a window between two quiescent moments.
 """
 
-from lab.verify.report import Check, Report, unknown
-from lab.verify.run import run
+from typing import TYPE_CHECKING
+
+from lab.foundation.facade import exports
+
+if TYPE_CHECKING:
+    from lab.verify.report import Check, Report, unknown
+    from lab.verify.verification import run
+else:
+    __getattr__ = exports(__name__, "report", "verification")
 
 __all__ = ["Check", "Report", "run", "unknown"]

@@ -13,6 +13,7 @@ PACKAGES = (
     "lab.telemetry.redact",
     "lab.telemetry.store",
     "lab.telemetry.truth",
+    "lab.verify",
 )
 
 

@@ -40,7 +40,7 @@ group = CommandGroup(
     ),
     LazyCommand(
         "quiet",
-        "lab.cli.drill.report:quiet",
+        "lab.cli.drill.quiet:quiet",
         "Watch a lab without a fault: every detection is a false positive.",
     ),
     LazyCommand(
