@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lab.cli import app, doors
-from lab.cli.exam import results
+from lab.cli.exam import experiments
 from lab.exam import requests
 from lab.exam.doors import Door
 from lab.exam.errors import ClosedError, ExamError
@@ -87,6 +87,6 @@ def test_a_scripted_player_is_refused_for_a_lab_in_containers(
 ) -> None:
     """Without the store every table would be empty, and each answer "the Agent is stopped"."""
     assert settings.lab_state_dir
-    monkeypatch.setattr(results, "current", lambda _: DockerBackend(settings=settings))
+    monkeypatch.setattr(experiments, "current", lambda _: DockerBackend(settings=settings))
     with pytest.raises(ExamError, match="in containers"):
-        results.ablation(items="0,")
+        experiments.ablation(items="0,")

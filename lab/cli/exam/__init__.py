@@ -15,12 +15,12 @@ group = CommandGroup(
     LazyCommand("report", "lab.cli.exam.results:report", "Show an exam: truth, answer, score, requests."),
     LazyCommand(
         "check",
-        "lab.cli.exam.results:check",
+        "lab.cli.exam.experiments:check",
         "Run items without a player: each must be proven, healed and verified. All: about an hour.",
     ),
     LazyCommand(
         "ablation",
-        "lab.cli.exam.results:ablation",
+        "lab.cli.exam.experiments:ablation",
         "Run items, and show which observer alone, or together, leads to the cause.",
     ),
 )  # fmt: skip
