@@ -45,6 +45,7 @@ def test_a_relocated_program_has_the_same_length_and_its_templates(
     assert not alertmanager.present()
     root = package(tmp_path / "root")
     alertmanager.relocate(root, machine)
+    alertmanager.relocate(root, machine)  # by a second `up` at the same time
     before = (root / "usr/bin/prometheus-alertmanager").read_bytes()
     after = (machine / "alertmanager").read_bytes()
     assert len(after) == len(before)

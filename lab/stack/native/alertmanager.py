@@ -86,7 +86,12 @@ def relocate(root: Path, into: Path) -> None:
         program.chmod(0o755)
         shutil.copy(root / "usr" / "bin" / "amtool", new)
         shutil.copytree(root / _FIXED.decode().removeprefix("/"), new / TEMPLATES)
-        new.rename(into)
+        try:
+            new.rename(into)
+        except OSError:
+            # Another `up` was faster.
+            if not into.is_dir():
+                raise
 
 
 def provide_templates(program: Program, directory: Path) -> None:
