@@ -7,9 +7,14 @@ from pathlib import Path
 import pytest
 
 from lab.foundation.errors import LabError
+from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
-from lab.stack.native import alertmanager
+from lab.stack.native import alertmanager, binaries, starting
+from lab.stack.native.binaries import Program
+from lab.stack.native.supervision import Supervisor
 from lab.stack.prometheus_configuration import write_targets
+from lab.stack.up_options import UpOptions
+from tests.fix_reporter import RecordedReporter
 
 FIXED = b"/usr/share/prometheus/alertmanager"
 PROGRAM = b"""#!%s
@@ -89,3 +94,25 @@ def test_prometheus_sends_alerts_only_where_an_alertmanager_runs(tmp_path: Path)
         write_targets(tmp_path, settings, {}, alertmanager=runs)
         groups = json.loads((tmp_path / "targets" / "alertmanager.json").read_text())
         assert [group["targets"] for group in groups] == expected
+
+
+def test_up_starts_without_one_that_cannot_be_fetched_and_reports_it(
+    machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> Path:
+        raise LabError("Could not fetch prometheus-alertmanager of Debian forky:\nno network")
+
+    monkeypatch.setattr(alertmanager, "fetch_alertmanager", refused)
+    for name in ("postgres_bin", "exporter", "prometheus"):
+        found = Program(path=tmp_path / name, version="1.0")
+        monkeypatch.setattr(binaries, name, lambda _, found=found: found)
+    settings = LabSettings(_env_file=None, lab_state_dir=tmp_path, datadog_agent="embedded")
+    reporter = RecordedReporter()
+    start = starting._Start(
+        settings, UpOptions(), Supervisor(Paths.of(settings)), reporter,
+        lambda *_: pytest.fail("nothing is seeded"), required=set(),
+    )  # fmt: skip
+    start._find_programs()
+    assert "no Alertmanager: Could not fetch prometheus-alertmanager" in reporter.ends[0]
+    assert "alertmanager" not in {component.name for component in start._selection()}
+    assert not machine.exists()
