@@ -3,7 +3,7 @@
 from lab.foundation.readiness import await_state
 from lab.telemetry.embedded.__main__ import Agent
 
-WITHIN_S = 90.0
+WITHIN_S = 150.0
 
 
 def deliver(agent: Agent) -> None:

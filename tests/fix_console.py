@@ -19,8 +19,8 @@ from lab.foundation.settings import ROOT
 from lab.telemetry.store import Reader
 from tests.fix_postgres import free_port
 
-START_S = 120
-STOP_S = 60
+START_S = 240
+STOP_S = 150
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class RunningConsole:
     ) -> Answer:
         sender = (self.sender, 0) if self.sender else None
         connection = http.client.HTTPConnection(
-            "127.0.0.1", self.port, timeout=60, source_address=sender
+            "127.0.0.1", self.port, timeout=120, source_address=sender
         )
         try:
             connection.request(method, path, body, dict(headers or {}))

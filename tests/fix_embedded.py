@@ -10,7 +10,7 @@ from lab.foundation.settings import LabSettings
 from lab.telemetry.embedded.__main__ import Agent
 from tests.fix_console import RunningConsole, start_console
 
-ENDS_WITHIN_S = 60
+ENDS_WITHIN_S = 150
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from lab.stack.native.binaries import Program, _fetched
 from tests.fix_postgres import Database, free_port
 
 START_SECONDS = 120
-STOP_SECONDS = 60
+STOP_SECONDS = 150
 Pooled = Callable[..., Database]
 
 

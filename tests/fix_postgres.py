@@ -24,7 +24,7 @@ from lab.stack.native.binaries import Program, postgres_bin
 from lab.stack.native.cluster import Cluster
 
 START_SECONDS = 120
-STOP_SECONDS = 60
+STOP_SECONDS = 150
 NOT_DURABLE = (("fsync", "off"), ("full_page_writes", "off"), ("synchronous_commit", "off"))
 # Above the lab's own, below those that clients are given (32768, unless a machine says otherwise).
 FIRST_PORT = 10_000

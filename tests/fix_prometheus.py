@@ -27,7 +27,7 @@ from lab.stack.native.commands import COMMANDS
 from tests.fix_postgres import Database, free_port
 
 START_SECONDS = 120
-STOP_SECONDS = 60
+STOP_SECONDS = 150
 SCRAPE_SECONDS = 60
 
 # prometheus_client's parser renames counters that lack `_total`; Prometheus takes names as they come.

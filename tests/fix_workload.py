@@ -37,7 +37,7 @@ from workload.tracing import NoTracing, Tracing
 SEED_SCALE = 0.02
 TEMPLATE = "lab_seeded"
 START_SECONDS = 120
-STOP_SECONDS = 60
+STOP_SECONDS = 150
 # What falls due on a day is chance: so few contracts have nothing to mark or to charge on some dates.
 FALLEN_DUE = """
 UPDATE installments SET due_date = current_date - days::int,

@@ -274,7 +274,7 @@ def busy(containers: Containers) -> Iterator[None]:
 def test_traffic_reaches_every_table(containers: Containers) -> None:
     before = containers.inserted()
     with busy(containers):
-        await_state("every table grows", partial(idle_tables, containers, before), within_s=60)
+        await_state("every table grows", partial(idle_tables, containers, before), within_s=150)
 
 
 def test_the_books_and_the_counters_agree(containers: Containers) -> None:
@@ -302,7 +302,7 @@ def test_every_collector_of_the_exporter_succeeds(containers: Containers) -> Non
         failed = {name for name, value in success.items() if not value} - {"process_idle"}
         return None if success and not failed else f"failing: {failed} of {sorted(success)}"
 
-    await_state("every collector succeeds", failing, within_s=60)
+    await_state("every collector succeeds", failing, within_s=150)
 
 
 def test_no_rule_of_prometheus_fails(containers: Containers) -> None:
@@ -316,7 +316,7 @@ def test_no_rule_of_prometheus_fails(containers: Containers) -> None:
         failed = {name: state for name, state in states.items() if state[0] != "ok"}
         return None if states and not failed else f"of {len(states)} rules: {failed}"
 
-    await_state("every rule was evaluated without an error", failing, within_s=90)
+    await_state("every rule was evaluated without an error", failing, within_s=150)
 
 
 @pytest.fixture
@@ -550,7 +550,7 @@ def test_each_container_comes_back_after_its_process_was_killed(containers: Cont
         "all are healthy again", partial(unwell, containers), within_s=120, every_s=COMPOSE_S
     )
     before = containers.inserted()
-    await_state("every table grows again", partial(idle_tables, containers, before), within_s=90)
+    await_state("every table grows again", partial(idle_tables, containers, before), within_s=150)
 
 
 def test_a_service_that_is_not_asked_for_is_gone_and_not_down(containers: Containers) -> None:
@@ -576,7 +576,7 @@ def test_the_shop_is_open_and_its_carts_are_rows(containers: Containers) -> None
     def empty() -> str | None:
         return None if containers.inserted()["order_items"] > before["order_items"] else "no cart"
 
-    await_state("somebody fills a cart", empty, within_s=60)
+    await_state("somebody fills a cart", empty, within_s=150)
     checks = {
         c["name"]: c for c in json.loads(containers.creditlab("verify", "--json").stdout)["checks"]
     }

@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
 EXECUTIONS = 1_000
 LOAD = "3"
-WITHIN_S = 60
+WITHIN_S = 150
 THRESHOLDS = ("log_min_duration_statement", "auto_explain.log_min_duration")
 T = TypeVar("T")
 SHOWN = re.compile(r"Prometheus (.+?), DBM (.+?): difference <b>(.+?)</b>")

@@ -85,7 +85,7 @@ def test_a_fault_is_proven_and_nothing_of_it_is_left(lab: Lab, name: str) -> Non
 def test_ctrl_c_heals(lab: Lab) -> None:
     """An interrupted drill takes its fault away before it ends, by the signal."""
     drill = call(lab, "drill", "run", missing_index.DRILL.name, "--for", "2m")
-    await_state("the index is gone", partial(dropped, lab), within_s=60)
+    await_state("the index is gone", partial(dropped, lab), within_s=150)
     drill.send_signal(signal.SIGINT)
     _, errors = drill.communicate(timeout=COMMAND_SECONDS)
     assert drill.returncode == -signal.SIGINT, errors
@@ -97,7 +97,7 @@ def test_ctrl_c_heals(lab: Lab) -> None:
 def test_stop_ends_the_drill_that_runs(lab: Lab) -> None:
     """`drill stop` from another terminal has the runner heal; a second drill is refused meanwhile."""
     drill = call(lab, "drill", "run", missing_index.DRILL.name, "--for", "2m")
-    await_state("the index is gone", partial(dropped, lab), within_s=60)
+    await_state("the index is gone", partial(dropped, lab), within_s=150)
     refused = lab.run("drill", "run", "deadlock")
     assert refused.returncode == 2
     assert "drill run missing-index" in refused.stderr
@@ -110,7 +110,7 @@ def test_stop_ends_the_drill_that_runs(lab: Lab) -> None:
 def test_the_next_command_heals_what_a_killed_runner_left(lab: Lab) -> None:
     """After kill -9 of the runner the index is missing, until the next command makes it again."""
     drill = call(lab, "drill", "run", missing_index.DRILL.name, "--for", "2m")
-    await_state("the index is gone", partial(dropped, lab), within_s=60)
+    await_state("the index is gone", partial(dropped, lab), within_s=150)
     left = DrillFiles(Paths.of(lab.settings)).read()
     assert left is not None
     os.kill(left.pid, signal.SIGKILL)

@@ -88,7 +88,7 @@ def test_a_healthy_lab_has_no_component_in_red(lab: Lab) -> None:
         """On a busy machine one answer may come late."""
         return "a component is down" if "state down" in get(address)[1] else None
 
-    await_state("no component is in red", red, within_s=90, every_s=1.0)
+    await_state("no component is in red", red, within_s=150, every_s=1.0)
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/console.md"])

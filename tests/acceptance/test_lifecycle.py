@@ -74,7 +74,7 @@ def ready(look: Callable[[], Any]) -> Any:
         seen.append(look())
         return None if seen[-1]["ready"] else str(seen[-1]["components"])
 
-    await_state("every component works", working, within_s=90, every_s=1.0)
+    await_state("every component works", working, within_s=150, every_s=1.0)
     return seen[-1]
 
 
@@ -123,7 +123,7 @@ def test_status_says_what_runs_and_where(lab: Lab) -> None:
         done = lab.run("status")
         return done.stdout if done.returncode else None
 
-    await_state("the exit status is 0", failing, within_s=90, every_s=1.0)
+    await_state("the exit status is 0", failing, within_s=150, every_s=1.0)
 
 
 def test_postgres_does_not_run_as_root(lab: Lab) -> None:
@@ -163,7 +163,7 @@ def test_the_load_changes_while_the_lab_runs_and_stays(lab: Lab) -> None:
     await_state(
         "risk is back",
         lambda: None if lab.pid("risk") != killed and states(lab)["risk"] == "running" else "not",
-        within_s=60,
+        within_s=150,
         every_s=0.5,
     )
     assert risk.health()["load"] == LOWER
@@ -264,7 +264,7 @@ def test_up_takes_over_from_a_supervisor_that_was_killed(lab: Lab) -> None:
     await_state(
         "supervisord is gone",
         lambda: "it answers" if supervisor(lab).answers() else None,
-        within_s=60,
+        within_s=150,
     )
     assert set(states(lab).values()) == {"orphaned"}
     mended = lab.run("up")
@@ -363,7 +363,7 @@ def test_ctrl_c_in_the_foreground_stops_the_lab_and_leaves_nothing(lab: Lab) -> 
     await_state(
         "the foreground is reached",
         partial(_read_until, foreground, seen, "Ctrl-C stops the lab"),
-        within_s=60,
+        within_s=150,
     )
     foreground.send_signal(signal.SIGINT)
     foreground.communicate(timeout=COMMAND_SECONDS)

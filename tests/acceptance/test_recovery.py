@@ -27,10 +27,10 @@ from tests.fix_lab import Further, Lab
 pytestmark = pytest.mark.acceptance
 
 LOAD = "10"
-RETURN_SECONDS = 60
+RETURN_SECONDS = 150
 WORK = 10
 PAGES = 40
-PAGE_SECONDS = 60
+PAGE_SECONDS = 150
 NAMES = 50
 LINK = re.compile(r'href="(/(?!static)[^"#]*)')
 # Whatever could be a CPF or a telephone number.

@@ -21,7 +21,7 @@ from tests.fix_browser import Visit, visit
 from tests.fix_console import RunningConsole
 from tests.fix_workload import Process, cloned, running_service
 
-WITHIN_S = 60
+WITHIN_S = 150
 WAYS = ("no-cors", "cors", "form", "image", "beacon", "iframe")
 ATTACK = """async ([target, method, path, ways, body]) => {
   const url = target + path;

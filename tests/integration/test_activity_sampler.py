@@ -16,7 +16,7 @@ from lab.telemetry.store import ActivityRound, ActivitySample, Source, Statement
 from tests.fix_console import RunningConsole, start_console
 from tests.fix_postgres import Database
 
-WITHIN_S = 90.0
+WITHIN_S = 150.0
 CPF = "39053344705"
 TRACE, SPAN = "67405d1f00000000a1b2c3d4e5f60718", "a1b2c3d4e5f60719"
 COMMENT = f"/*ddps='credit-customers',traceparent='00-{TRACE}-{SPAN}-01'*/ "

@@ -31,7 +31,7 @@ from tests import agent_excerpt as excerpt
 from tests.fix_console import RunningConsole, start_console
 from tests.fix_postgres import Database, free_port
 
-STORED_WITHIN_S = 60
+STORED_WITHIN_S = 150
 STATS = b"\x80"
 
 

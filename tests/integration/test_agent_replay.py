@@ -16,7 +16,7 @@ from tests.fix_console import RunningConsole
 
 QUERYID = 7001
 STATEMENT = "find_customer"
-STORED_WITHIN_S = 60
+STORED_WITHIN_S = 150
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_auto_explain_is_switched_in_sessions_that_are_open(database: Database) 
         assert configured != OFF
         try:
             set_auto_explain(database.settings, on=False)
-            await_state("it is off", lambda: otherwise(session, OFF), within_s=90)
+            await_state("it is off", lambda: otherwise(session, OFF), within_s=150)
         finally:
             set_auto_explain(database.settings, on=True)
-        await_state("it is on again", lambda: otherwise(session, configured), within_s=90)
+        await_state("it is on again", lambda: otherwise(session, configured), within_s=150)

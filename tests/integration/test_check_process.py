@@ -23,7 +23,7 @@ from tests.fix_console import RunningConsole
 from tests.fix_postgres import free_port
 from tests.standins import datadog_check
 
-WITHIN_S = 90.0
+WITHIN_S = 150.0
 CPF = "39053344705"
 
 

@@ -33,7 +33,7 @@ from workload.statements import STATEMENTS
 
 NS = 1_000_000_000
 WINDOW_S = 60.0
-WITHIN_S = 60.0
+WITHIN_S = 150.0
 
 
 def keep(settings: LabSettings, *records: Record) -> None:

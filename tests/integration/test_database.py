@@ -144,6 +144,6 @@ def test_a_reader_does_not_count_as_rollbacks(database: Database) -> None:
         await_state(
             "the session's counters are there",
             lambda: None if rows(reader, rolled_back) != [(before,)] else f"{before} rollbacks",
-            within_s=60,
+            within_s=150,
         )
         assert rows(reader, rolled_back) == [(before + 1,)]

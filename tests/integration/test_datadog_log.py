@@ -17,7 +17,7 @@ from lab.foundation.settings import ROOT
 from lab.stack.native.cluster import Cluster
 from tests.fix_postgres import Database
 
-WITHIN_S = 60
+WITHIN_S = 150
 [LOG] = yaml.safe_load((ROOT / "datadog/conf.d/postgres.d/conf.yaml").read_text())["logs"]
 [BEGINNING] = [r["pattern"] for r in LOG["log_processing_rules"] if r["type"] == "multi_line"]
 MASKS = [rule for rule in LOG["log_processing_rules"] if rule["type"] == "mask_sequences"]

@@ -13,7 +13,7 @@ from lab.stack.native.binaries import Program
 from lab.stack.native.cluster import Cluster
 from tests.fix_postgres import NOT_DURABLE, Database, free_port, running, settings_for
 
-RELOAD_SECONDS = 90
+RELOAD_SECONDS = 150
 ROUNDS = 5
 
 # The function as Datadog's set-up page has it, run by a superuser.

@@ -27,7 +27,7 @@ from tests.fix_workload import cloned
 from tests.unit.test_pglog_tail import LogTally
 
 RUN_S = 120
-SOON_S = 90
+SOON_S = 150
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ from tests.embedded import deliver
 from tests.fix_console import RunningConsole
 from tests.fix_postgres import Database, free_port
 
-DEADLINE_S = 90
+DEADLINE_S = 150
 CPF = "39053344705"
 TRACE, SPAN = "67405d1f00000000a1b2c3d4e5f60718", "a1b2c3d4e5f60719"
 COMMENT = f"/*ddps='credit-customers',traceparent='00-{TRACE}-{SPAN}-01'*/ "

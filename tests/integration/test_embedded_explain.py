@@ -13,7 +13,7 @@ from lab.foundation.readiness import await_state
 from lab.telemetry.embedded.collector import Collector
 from tests.fix_postgres import Database
 
-WITHIN_S = 90.0
+WITHIN_S = 150.0
 COMMENT = (
     "/*ddps='credit-customers',"
     "traceparent='00-a0000000000000000000000000000001-b000000000000001-01'*/ "

@@ -20,7 +20,7 @@ from tests.embedded import deliver
 from tests.fix_console import RunningConsole
 from tests.fix_postgres import Database
 
-WITHIN_S = 60.0
+WITHIN_S = 150.0
 TYPES = {
     CheckType.GAUGE: MetricType.GAUGE,
     CheckType.RATE: MetricType.GAUGE,

@@ -175,7 +175,7 @@ def test_a_locked_table_costs_its_series_and_no_pile_of_connections(
         await_state(
             "the exporter has ended the sessions of its scrapes",
             lambda: None if (n := sessions(watcher)) <= 1 else f"{n} sessions",
-            within_s=90,
+            within_s=150,
         )
     assert select(exporter.scrape(), "pg_stat_user_tables_n_tup_ins", relname="customers")
 
@@ -194,7 +194,7 @@ def test_a_lock_wait_is_counted_and_timed(database: Database, exporter: Exporter
         await_state(
             "the update waits for its lock",
             lambda: None if rows(watcher, WAITS) else "no session waits",
-            within_s=90,
+            within_s=150,
         )
         samples = exporter.scrape()
         rows(holder, "ROLLBACK")
@@ -214,7 +214,7 @@ def test_pg_up_stays_1_while_the_role_has_no_session_left_for_the_collectors(
         await_state(
             "the session of the scrape has ended",
             lambda: None if (n := sessions(watcher)) == 1 else f"{n} sessions",
-            within_s=90,
+            within_s=150,
         )
         for _ in range(4):
             stack.enter_context(database.connect(Role.EXPORTER))
@@ -290,7 +290,7 @@ def test_an_index_that_could_not_be_built_is_counted(
         await_state(
             "the invalid index is counted",
             lambda: None if invalid() == [1] else str(invalid()),
-            within_s=60,
+            within_s=150,
         )
         rows(session, "DROP TABLE twice")
 
@@ -334,7 +334,7 @@ def test_the_sessions_of_a_lock_wait_are_a_pair_and_the_one_that_waits_is_active
         await_state(
             "a session waits",
             lambda: None if database_waits(database) else "none",
-            within_s=60,
+            within_s=150,
         )
         samples = exporter.scrape()
     waiting.result()

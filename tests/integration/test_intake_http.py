@@ -20,7 +20,7 @@ from lab.telemetry.store import ActivitySample, Plan, QueryMetrics, Record, Span
 from tests import payloads
 from tests.fix_console import RunningConsole, start_console
 
-DEADLINE_S = 90
+DEADLINE_S = 150
 ATTEMPTS = 5
 R = TypeVar("R", bound=Record)
 ZSTD = {"Content-Encoding": "zstd", "DD-API-KEY": "0" * 32}

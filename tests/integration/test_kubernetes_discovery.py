@@ -27,7 +27,7 @@ from workload.metrics import Metrics
 NAMESPACE = "credit-lab"
 SERVICES = ("customers", "proposals", "risk", "servicing", "underwriting")
 FOUND_SECONDS = 120
-STOP_SECONDS = 60
+STOP_SECONDS = 150
 IN_CLUSTER = "namespaces: {own_namespace: true}"
 
 

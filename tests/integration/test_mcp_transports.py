@@ -20,7 +20,7 @@ from lab.foundation.settings import ROOT
 from tests.fix_postgres import free_port
 from tests.mcp_client import Caller, over_http, over_stdio
 
-ENDS_WITHIN_S = 60
+ENDS_WITHIN_S = 150
 HELLO = {
     "jsonrpc": "2.0", "id": 1, "method": "initialize",
     "params": {

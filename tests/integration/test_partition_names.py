@@ -21,7 +21,7 @@ from tests.embedded import deliver
 from tests.fix_console import RunningConsole, start_console
 from tests.fix_postgres import Database
 
-DEADLINE_S = 90
+DEADLINE_S = 150
 DAYS = ("20261101", "20261102", "20261103")
 
 

@@ -19,7 +19,7 @@ from tests.fix_postgres import Database
 from tests.fix_store import Store
 from tests.unit.test_pglog_tail import LogTally
 
-DEADLINE_S = 90
+DEADLINE_S = 150
 TRACE = "67405d1f00000000a1b2c3d4e5f6"
 CPF, NAME, EMAIL = "39053344705", "Marilda Sigilosa", "marilda@sigilo.example"
 T = TypeVar("T")

@@ -21,7 +21,7 @@ from workload.settings import Settings
 
 COMMIT = b"COMMIT"
 STATEMENT = b"INSERT INTO credit_proposals"
-WAIT_SECONDS = 90
+WAIT_SECONDS = 150
 # Less than the time limit of its retries.
 AT_ONCE_SECONDS = retry.CONNECTION_PATIENCE_S / 2
 WAITS_FOR_TRANSACTION = "SELECT 1 FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"

@@ -260,7 +260,7 @@ def await_statement(database: Database, text: str) -> None:
             seen = query(observer, active)
             return None if (text,) in seen else str(seen)
 
-        await_state(f"{text} is in pg_stat_activity", absent, within_s=90)
+        await_state(f"{text} is in pg_stat_activity", absent, within_s=150)
 
 
 def test_a_failing_load_leaves_nothing(database: Database) -> None:

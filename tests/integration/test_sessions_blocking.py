@@ -15,7 +15,7 @@ from lab.stack.native.binaries import Program
 from lab.stack.native.cluster import Cluster
 from tests.fix_postgres import NOT_DURABLE, free_port, running, settings_for
 
-WAIT_S = 90.0
+WAIT_S = 150.0
 WAITING = "TRUNCATE seed_manifest"
 
 

@@ -16,7 +16,7 @@ from lab.stack.native.cluster import Cluster
 from lab.telemetry.embedded.collector import Collector
 from tests.fix_postgres import NOT_DURABLE, free_port, running, settings_for
 
-WITHIN_S = 90
+WITHIN_S = 150
 REPLICATION = "\nhost replication all samehost scram-sha-256\n"
 
 

@@ -14,7 +14,7 @@ from lab.stack.intake_rates import IntakeRates
 from lab.stack.status import ComponentStatus, State, Status
 from tests.payloads import v05
 
-WITHIN_S = 90
+WITHIN_S = 150
 
 
 def send(port: int) -> None:

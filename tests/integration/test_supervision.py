@@ -27,7 +27,7 @@ from tests.fix_reporter import RecordedReporter
 
 PROMETHEUS = COMPONENTS["prometheus"]
 EXPORTER = COMPONENTS["postgres_exporter"]
-START_SECONDS = 60
+START_SECONDS = 150
 # A socket's address takes 107 bytes; this directory's name alone is nearly that long, and has a space.
 LONG_NAME = "état " + "of a long name " * 6
 
@@ -122,7 +122,7 @@ def test_what_a_killed_supervisord_left_behind_is_ended(supervised: Supervised) 
     await_state(
         "supervisord is gone",
         lambda: "it answers" if supervised.supervisor.answers() else None,
-        within_s=60,
+        within_s=150,
     )
     assert psutil.pid_exists(orphan)
     assert stopping.stop(supervised.paths, supervised.supervisor, RecordedReporter())

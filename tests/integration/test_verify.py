@@ -18,7 +18,7 @@ from tests.fix_workload import Process, ask, running_service
 WINDOW_S = 1.0
 ATTEMPTS = 5
 WRITTEN = ("attempted_rows.audit_log.insert", "attempted_rows.credit_transactions.insert")
-SOON_SECONDS = 90
+SOON_SECONDS = 150
 OFF = {"DD_TRACE_ENABLED": "false"}
 
 # What is done to the database, and the invariants that must not hold any more: these and no others.

@@ -11,7 +11,7 @@ from lab.foundation.settings import ROOT
 from tests.fix_postgres import Database, free_port, settings_for
 from tests.fix_workload import environment_of, one, running_service
 
-END_SECONDS = 90
+END_SECONDS = 150
 SESSIONS = """
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'credit_app'
 """

@@ -17,7 +17,7 @@ from tests.fix_postgres import NOT_DURABLE, Database, free_port, running, settin
 from tests.integration.test_admission import GATEWAY, first_answer
 
 DOCKER = ROOT / "postgres" / "conf" / "pg_hba.docker.conf"
-WITHIN_S = 60
+WITHIN_S = 150
 
 
 def main(state: Path, sources: list[str]) -> None:

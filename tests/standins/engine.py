@@ -21,8 +21,8 @@ from lab.foundation.errors import LabError
 from lab.foundation.paths import PACKAGES
 from lab.foundation.readiness import await_state
 
-START_S = 60
-STOP_S = 60
+START_S = 150
+STOP_S = 150
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from workload.operation import Call, Operation, Result
 from workload.settings import Settings
 
 SERVICE = "credit-test"
-SOON_SECONDS = 60
+SOON_SECONDS = 150
 THREADS = 2
 
 

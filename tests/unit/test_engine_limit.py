@@ -15,7 +15,7 @@ from workload.operation import Call, Operation, Result
 from workload.settings import Shape
 
 SERVICE = "credit-test"
-WITHIN_S = 60
+WITHIN_S = 150
 RATES = {"often": 8.0, "seldom": 2.0}
 
 

@@ -17,7 +17,7 @@ from workload.operation import Call, Operation, Result
 from workload.replicas import Replicas, count_addresses
 
 SERVICE = "credit-test"
-SOON_SECONDS = 60
+SOON_SECONDS = 150
 RATE = 600.0
 
 
