@@ -211,6 +211,28 @@ def test_every_statement_and_session_leads_to_the_console(file: Path) -> None:
             assert any(url.startswith("${console}/") for url in urls(one)), panel["title"]
 
 
+def test_the_documentation_lists_every_link_of_the_dashboards() -> None:
+    def titled(node: object) -> set[tuple[str, str]]:
+        if isinstance(node, list):
+            return set().union(*map(titled, node))
+        if not isinstance(node, dict):
+            return set()
+        here = {(node["title"], node["url"])} if node.get("url") and "title" in node else set()
+        return here.union(*map(titled, node.values()))
+
+    document = (ROOT / "docs" / "dashboards.md").read_text(encoding="utf-8")
+    section = document.split("## Links of the dashboards")[1].split("\n## ")[0]
+    listed = re.findall(r"^\| \*(.+?)\* \| `(.+?)` \|", section, re.MULTILINE)
+    place = re.compile(r"(?<=queries/|runbook/)(?:STATEMENT|ALERT|\$\{[^}]+\})")
+    found = {
+        (title, place.sub("NAME", url.split("?")[0]))
+        for file in FILES
+        for title, url in titled(load(file))
+    }
+    assert {(title, place.sub("NAME", url)) for title, url in listed} == found
+    assert len(listed) == len(found)
+
+
 def test_the_overview_leads_to_a_query_and_a_query_to_its_tables() -> None:
     def leads(start: str, to: str) -> bool:
         return any(f"/d/credit-lab-{to}?" in url for url in urls(load(by_name[start])))

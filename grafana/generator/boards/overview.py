@@ -116,7 +116,7 @@ def _now() -> list[Panel]:
             thresholds=style.steps(1, 5),
             links=[
                 link("Sessions and waits", to_board(SESSIONS)),
-                link("In the console", sessions_in_console()),
+                link("Sessions in the console", sessions_in_console()),
             ],
         ),
         rows(

@@ -72,7 +72,7 @@ def _now() -> list[Panel]:
             style.COUNT,
             Query(expr="sum(pg_blocked_sessions_count)"),
             thresholds=style.steps(1, 5),
-            links=[link("In the console", sessions_in_console())],
+            links=[link("Sessions in the console", sessions_in_console())],
         ),
         number(
             "Longest lock wait",
