@@ -4,7 +4,9 @@ PostgreSQL, postgres_exporter and Prometheus are real, with the lab's rules. Onl
 last (`for`) are shorter than in the lab.
 """
 
+import os
 import re
+import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -28,6 +30,12 @@ from tests.fix_prometheus import (
 pytestmark = pytest.mark.real_clock  # of Prometheus and the exporter
 
 FIRING_SECONDS = 180
+# Else autovacuum would freeze the few rows at once.
+NO_FREEZING = tuple(
+    (f"autovacuum_{kind}freeze_max_age", "2000000000") for kind in ("", "multixact_")
+)
+XID, MULTIXACT = 600_000_000, 700_000_000
+SEGMENT_BYTES, PAGES, XIDS_PER_PAGE, MULTIXACTS_PER_PAGE = 262_144, 32, 32_768, 2_048
 # Two series match where one is expected.
 FAILING = {
     "groups": [{"name": "failing", "rules": [{"record": "a:up:sum", "expr": "up * on () up"}]}]
@@ -60,7 +68,7 @@ def server(postgres: Program, tmp_path: Path) -> Cluster:
         state=tmp_path / "server",
         bin=postgres.path.parent,
         libraries=postgres.libraries,
-        options=NOT_DURABLE,
+        options=(*NOT_DURABLE, *NO_FREEZING),
     )
 
 
@@ -72,8 +80,26 @@ def leave_invalid_index(database: Database) -> None:
             rows(connection, "CREATE UNIQUE INDEX CONCURRENTLY on_twice ON twice (n)")
 
 
+def age(server: Cluster) -> None:
+    """Advance the ids of the stopped server by more than half a billion, and add the files that they need."""
+    data = server.data
+    pages = {
+        "pg_xact": XID // XIDS_PER_PAGE,
+        "pg_multixact/offsets": MULTIXACT // MULTIXACTS_PER_PAGE,
+    }
+    for directory, page in pages.items():
+        segment = data / directory / f"{page // PAGES:04X}"
+        segment.write_bytes(bytes(SEGMENT_BYTES))
+        os.chown(segment, data.stat().st_uid, data.stat().st_gid)
+    arguments = ("-D", str(server._seen(data)), "-x", str(XID), "-m", f"{MULTIXACT},1")
+    done = subprocess.run(
+        server._as_server("pg_resetwal", *arguments), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_every_fault_fires_its_alert(server: Cluster, tmp_path: Path) -> None:
-    """A failed CREATE INDEX; no service and no console; a rule that fails; a restart of the server."""
+    """A failed CREATE INDEX; no service and no console; a failing rule; a restart; ids that are not frozen."""
     database = Database(settings=server.settings)
     settings = exporter_settings(database, tmp_path)
     with ExitStack() as stack:
@@ -85,5 +111,6 @@ def test_every_fault_fires_its_alert(server: Cluster, tmp_path: Path) -> None:
             fires(
                 prometheus, "InvalidIndex", "LabTargetDown", "TargetsMissing", "RuleEvaluationFails"
             )
+        age(server)
         with running(server):
-            fires(prometheus, "DatabaseRestarted")
+            fires(prometheus, "DatabaseRestarted", "WraparoundNear", "MultixactNear")
