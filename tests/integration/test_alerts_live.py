@@ -99,7 +99,7 @@ def age(server: Cluster) -> None:
 
 
 def test_every_fault_fires_its_alert(server: Cluster, tmp_path: Path) -> None:
-    """A failed CREATE INDEX; no service and no console; a failing rule; a restart; ids that are not frozen."""
+    """A failed CREATE INDEX; no service, no console; a failing rule; a restart; ids that are not frozen."""
     database = Database(settings=server.settings)
     settings = exporter_settings(database, tmp_path)
     with ExitStack() as stack:
