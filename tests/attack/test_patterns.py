@@ -9,8 +9,8 @@ import psutil
 
 from lab.foundation.settings import ROOT
 
-# Of processor time, for all texts of one expression: linear ones take a few, quadratic ones many minutes.
-WITHIN_CPU_S = 60
+# Of processor time, for all texts of one expression: linear ones take a second, quadratic ones a minute.
+WITHIN_CPU_S = 20
 
 
 @dataclass

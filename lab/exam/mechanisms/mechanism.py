@@ -23,7 +23,7 @@ COLUMNS = MappingProxyType({
 })  # fmt: skip
 # PostgreSQL's queryid ignores comments, and pg_stat_statements keeps the text of the first execution: if the
 # statement itself did not differ, the next culprit would have the name of the last one.
-FIRST_WORD = re.compile(r"(-- [^\n]+\n)(SELECT|UPDATE|INSERT)\b")
+FIRST_WORD = re.compile(r"^(-- [^\n]+\n)(SELECT|UPDATE|INSERT)\b", re.MULTILINE)
 OF_ITS_OWN = r"\1WITH APP_run AS (SELECT now())\n\2"
 OWN = "SELECT pid FROM pg_stat_activity WHERE application_name = %s"
 
