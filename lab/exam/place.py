@@ -129,6 +129,11 @@ class Place:
     def _current(self) -> Path:
         return self._directory / "current.json"
 
+    @property
+    def _heard(self) -> Path:
+        """When the exam process was heard last, in nanoseconds since 1970."""
+        return self._directory / "heard"
+
     @contextmanager
     def locked(self, name: str = "lock") -> Iterator[None]:
         """Hold a lock for a `with` block: `lock` is that of the exam process, `form` that of the answer.
@@ -158,18 +163,22 @@ class Place:
 
     def confirm(self, record: Record) -> None:
         """Write the record of an exam process elsewhere; the same again only says that it is alive."""
-        with suppress(DamagedError, FileNotFoundError):
+        # Often, and of no use after a crash: replaced, but not durably.
+        pending = self._heard.with_suffix(".new")
+        pending.write_bytes(b"%d" % clock.now_ns())
+        pending.replace(self._heard)
+        with suppress(DamagedError):
             if statefile.read(self._current, Record) == record:
-                self._current.touch()
                 return
         self.write(record)
 
     def _is_silent(self) -> bool:
+        # Not the time of the file: that is the file system's clock.
         try:
-            heard_s = self._current.stat().st_mtime
-        except FileNotFoundError:
+            heard_ns = int(self._heard.read_bytes())
+        except (FileNotFoundError, ValueError):
             return True
-        return clock.now_ns() / NS_PER_S - heard_s > SILENT_S
+        return clock.now_ns() - heard_ns > SILENT_S * NS_PER_S
 
     def files(self, exam: str) -> Files:
         """Return the files of an exam.

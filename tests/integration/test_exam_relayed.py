@@ -1,9 +1,7 @@
 """An exam whose console has a state directory of its own, as in a container: a real console, over HTTP."""
 
 import http.client
-import os
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +16,7 @@ from lab.exam.place import SILENT_S, Place, Record, State
 from lab.exam.relay import PATH, Relay, Update
 from lab.foundation import clock
 from lab.foundation.settings import LabSettings
+from lab.foundation.timestamps import NS_PER_S
 from tests.exam_records import EXAM, begin
 from tests.fix_console import RunningConsole, start_console
 
@@ -137,9 +136,8 @@ def test_a_silent_exam_process_closes_no_door_for_ever(
     inside: RunningConsole, place: Place, relay: Relay
 ) -> None:
     assert relay.exchange(record(place))
-    [written] = inside.state.glob("exam/current.json")
-    silent_since = time.time() - SILENT_S - 60
-    os.utime(written, (silent_since, silent_since))
+    silent_since_ns = clock.now_ns() - int((SILENT_S + 60) * NS_PER_S)
+    (inside.state / "exam" / "heard").write_text(str(silent_since_ns))
     assert status(inside, "/sessions") == http.client.OK
     assert relay.exchange(record(place))
     assert status(inside, "/sessions") == http.client.SEE_OTHER

@@ -18,6 +18,8 @@ from lab.stack.native.records import Record
 from tests.fix_postgres import free_port, settings_for
 
 BURNT_S = 0.3
+# A younger process has the mean of a second.
+AGE_S = 1.0
 WITHIN_S = 120.0
 # Parent and child have nothing to do, or both have; the parent ends with its standard input.
 PROGRAM = """
@@ -47,7 +49,9 @@ def stopped() -> Iterator[psutil.Process]:
 
         def idle() -> str | None:
             used = [_used(one) for one in (process, *process.children())]
-            return None if len(used) == 2 and min(used) >= BURNT_S else f"CPU seconds: {used}"
+            age_s = time.time() - process.create_time()
+            ready = len(used) == 2 and min(used) >= BURNT_S and age_s > AGE_S
+            return None if ready else f"CPU seconds: {used}, age {age_s:.2f} s"
 
         tree: list[psutil.Process] = []
         try:
