@@ -195,7 +195,5 @@ def _rounded(value: float, *, above: float, below: float) -> float:
     >>> _rounded(123.4, above=100, below=200), _rounded(123.4, above=123, below=124)
     (120.0, 123.4)
     """
-    if value <= 0:
-        return value
     rounded = round(value, 1 - floor(log10(value)))
     return rounded if above <= rounded < below else value

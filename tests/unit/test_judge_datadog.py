@@ -111,6 +111,24 @@ def test_points_of_before_the_window_are_no_baseline() -> None:
             "m: no points for 45 s of the fault",
         ),
         ([(-10.0, 0.0), (5.0, 9.0)], Seen.SEEN, "m: 9"),
+        (
+            [(-10.0, 0.0), (5.0, 0.0), (22.5, 0.0), (60.0, 0.0)],
+            Seen.MISSED,
+            "m: did not rise",
+        ),
+        # The first and the last moment of the window belong to it.
+        (
+            [(-20.0, 9.0), *regular(9, 9, 9, 9, 9)],
+            Seen.UNKNOWN,
+            "m: above the threshold before the fault",
+        ),
+        (
+            [(-20.0, 5.0), *regular(1, 9, 9, 9, 9)],
+            Seen.UNKNOWN,
+            "m: above the threshold before the fault",
+        ),
+        ([*regular(0, 0, 0, 0, 0), (85.0, 9.0)], Seen.MISSED, "m: only 25 s after the heal"),
+        ([*regular(0, 0, 0, 0, 0), (86.0, 9.0)], Seen.MISSED, "m: did not rise"),
         ([], Seen.UNKNOWN, "m: no points of m"),
     ],
 )
@@ -151,6 +169,18 @@ def test_a_service_check_that_is_critical(statuses: tuple[int, ...], seen: Seen)
     assert verdict(Observer.CHECK, replace(EMPTY, checks=runs), signal).seen is seen
 
 
+@pytest.mark.parametrize(
+    ("at_s", "seen"),
+    [(-1, Seen.UNKNOWN), (0, Seen.MISSED), (60, Seen.MISSED), (61, Seen.UNKNOWN)],
+)
+def test_a_run_of_the_service_check_during_the_fault_makes_a_miss(at_s: float, seen: Seen) -> None:
+    """From the injection to the healing; without one nothing is known."""
+    signal = Checks(says="c", name="c", above=0.5)
+    found = verdict(Observer.CHECK, replace(EMPTY, checks=(check(at_s, 0),)), signal)
+    assert found.seen is seen
+    assert found.says == ("c: did not rise" if seen is Seen.MISSED else "c: no runs of c",)
+
+
 def fired(*at_s: float) -> tuple[Alert, ...]:
     return tuple(
         Alert(
@@ -174,7 +204,16 @@ EVERY = tuple(T0 + 15 * n * NS for n in range(-2, 8))
             None,
         ),
         (MonitorResult(alerts=fired(-10)), Seen.UNKNOWN, None),
-        (MonitorResult(held_ns=(T0 + 30 * NS,)), Seen.UNKNOWN, None),
+        (MonitorResult(alerts=fired(0)), Seen.SEEN, 0.0),
+        (MonitorResult(held_ns=(T0,)), Seen.UNKNOWN, None),
+        (MonitorResult(held_ns=(T0 + 80 * NS,)), Seen.UNKNOWN, None),
+        (
+            MonitorResult(
+                held_ns=(T0 - 1, T0 + 80 * NS + 1), data_ns=EVERY, allowed_gap_ns=15 * NS
+            ),
+            Seen.MISSED,
+            None,
+        ),
         (MonitorResult(doubt="no points"), Seen.UNKNOWN, None),
         (MonitorResult(data_ns=EVERY, allowed_gap_ns=14 * NS), Seen.UNKNOWN, None),
         (MonitorResult(data_ns=EVERY, allowed_gap_ns=15 * NS), Seen.MISSED, None),

@@ -90,6 +90,7 @@ def test_what_is_outside_of_the_subset_is_refused_by_name(query: str, named: str
 
 
 def test_a_very_long_query_is_refused() -> None:
+    assert parse("sum:a{*}".ljust(2_000)) == parse("sum:a{*}")
     with pytest.raises(UnsupportedQueryError, match="2000 at most"):
         parse("(" * 3_000)
 
@@ -99,7 +100,7 @@ def test_a_very_long_query_is_refused() -> None:
     [
         ("credit-*", "credit-risk", True), ("credit-*", "other", False), ("a*a", "a", False),
         ("a*c", "abc", True), ("*b*", "abc", True), ("*", "", True), ("a*b*c", "axcxb", False),
-        ("ab", "abc", False), ("*bc", "abc", True), ("a*b*b", "ab", False),
+        ("ab", "abc", False), ("*a*b", "ab", True), ("*bc", "abc", True), ("a*b*b", "ab", False),
     ],
 )  # fmt: skip
 def test_a_star_stands_for_any_text(pattern: str, value: str, holds: bool) -> None:
@@ -166,6 +167,14 @@ def test_counts_are_summed_over_the_window_before_they_are_combined() -> None:
     assert (
         totals(query, selected(query, metrics), since_ns=T0 + 60 * NS, until_ns=T0 + 90 * NS) == {}
     )
+
+
+def test_a_window_of_counts_begins_after_its_start_and_includes_its_end() -> None:
+    """Else a point at a whole minute would count in two evaluations, or in none."""
+    query, metrics = parse("sum:e{*}.as_count()"), {"e": [track("e", 1.0, 2.0, 4.0, count=True)]}
+    found = selected(query, metrics)
+    assert totals(query, found, since_ns=T0, until_ns=T0 + 30 * NS) == {(): 6.0}
+    assert totals(query, found, since_ns=T0 - 1, until_ns=T0 + 29 * NS) == {(): 3.0}
 
 
 def test_a_gauge_is_no_count() -> None:

@@ -1,5 +1,6 @@
 """Datadog's monitors over series: windows, groups, missing data, recovery, and what is refused by name."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -142,6 +143,35 @@ def test_an_empty_window_is_unknown() -> None:
     assert judged("max(last_1m):sum:m{*} > 5").doubt == "M: no points of m"
 
 
+def test_a_point_at_a_whole_minute_belongs_to_the_evaluation_of_this_minute() -> None:
+    """And not to the next one: the window begins after its start."""
+    found = judged("max(last_1m):sum:m{*} > 5", track(9, from_s=60), since=1, minutes=2)
+    assert fired_s(found) == [60.0]
+    assert found.doubt == "M: no data in the 60 s before an evaluation"
+    again = track(9, *[0] * 7, 9, from_s=60)
+    found = judged("max(last_1m):sum:m{*} > 5", again, since=1, minutes=3)
+    assert (fired_s(found), found.doubt) == ([60.0, 180.0], None)
+
+
+def test_the_runs_at_both_ends_of_the_window_are_seen() -> None:
+    """Its first and its last moment are no whole minutes: the condition is met, and nothing fires."""
+    metrics: Metrics = {"m": [track(0, 0, 0, 0, 9, 9)]}
+    monitor = read("M", definition("max(last_1m):sum:m{*} > 5"))
+    found = result(monitor, metrics, (), since_ns=T0 + 65 * NS, until_ns=T0 + 80 * NS)
+    assert found.alerts == ()
+    assert [(at - T0) / NS for at in found.held_ns] == [65.0, 80.0]
+
+
+@pytest.mark.parametrize(("last_s", "is_known"), [(112.5, True), (112.6, False)])
+def test_a_gap_of_two_and_a_half_intervals_is_allowed(last_s: float, is_known: bool) -> None:
+    """For a monitor that fires below its threshold, where missing data would look like a fall."""
+    points = tuple((T0 + round(at_s * NS), 1.0) for at_s in (75.0, last_s))
+    one = MetricTrack(name="m", tags={}, is_count=False, interval_s=15.0, points=points)
+    found = judged("max(last_1m):sum:m{*} < 5", one, since=2, minutes=2)
+    assert bool(found.alerts) is is_known
+    assert found.doubt == (None if is_known else "M: a gap in the data of an evaluation")
+
+
 def test_a_change_is_compared_with_the_window_before() -> None:
     query = "pct_change(avg(last_1m),last_2m):sum:m{*} > 100"
     found = judged(query, track(*[1] * 12, *[5] * 12), since=3)
@@ -217,6 +247,16 @@ def test_a_service_check_counts_runs_in_a_row(statuses: list[int], fired: list[f
         # The recovery between two evaluations is not seen: the state stays alert.
         fired = [60.0]
     assert fired_s(found) == fired
+
+
+def test_a_run_at_the_evaluation_counts() -> None:
+    """It is also enough for a result when it is the only one of the window."""
+    monitor = read("P", definition(CHECK, thresholds={"critical": 1}))
+    [run] = checks(2)
+    for since_ns, until_ns in ((T0, T0 + MINUTE), (T0 + MINUTE, T0 + 2 * MINUTE)):
+        runs = [replace(run, at_ns=T0 + MINUTE)]
+        found = result(monitor, {}, runs, since_ns=since_ns, until_ns=until_ns)
+        assert (fired_s(found), found.doubt) == ([60.0], None)
 
 
 def test_a_service_check_of_another_host_or_without_runs_is_unknown() -> None:

@@ -43,6 +43,7 @@ def series(*values: float, before: float = 0.0) -> Evidence:
         ((0, 5, 3), 0.0, 1, 5.0),
         ((0, 5, 3), 0.0, 2, 3.0),
         ((0, 5, 0, 5), 0.0, 2, 0.0),
+        ((5, 0, 0), 0.0, 1, 5.0),
         ((0, 5, 3), 2.0, 1, 5.0),
         ((0, 5, 3), 3.0, 1, 0.0),
         ((0, 0, 0, 0, 0, 0, 0, 0, 7), 0.0, 1, 7.0),
@@ -92,6 +93,23 @@ def test_a_threshold_lies_between_the_levels_of_the_tuning_half() -> None:
     assert (found.with_tuned.false_positives, found.with_tuned.minutes) == (1, 2)
     assert (found.with_tuned.misses, found.with_tuned.faults) == (1, 2)
     assert (found.with_current.false_positives, found.with_current.misses) == (0, 1)
+
+
+def test_a_level_at_the_threshold_does_not_exceed_it() -> None:
+    """Without a fault it is no false positive, with one it is a miss."""
+    found = tuned([4, 30, 2, 31], [100, 30, 900, 31], above=30.0)
+    assert (found.with_current.false_positives, found.with_current.misses) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("quiet", "fault", "expected"),
+    [(100.0, 101.0, 100.0), (98.9, 99.0, 98.949987), (5.0, 5.0, 0.0), (1234.0, 5678.0, 2600.0)],
+)
+def test_a_threshold_has_two_digits_if_it_still_separates(
+    quiet: float, fault: float, expected: float
+) -> None:
+    """From the level without a fault on, and below that of the fault; equal levels cannot be separated."""
+    assert tuned([quiet, 0], [fault, 0]).tuned == pytest.approx(expected, abs=1e-6)
 
 
 def test_without_noise_it_is_half_of_the_faults_level() -> None:
