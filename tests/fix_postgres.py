@@ -145,6 +145,13 @@ def cluster(postgres: Program, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture
 def database(cluster: Cluster) -> Iterator[Database]:
     """A database of the test's own."""
+    with new_database(cluster) as made:
+        yield made
+
+
+@contextmanager
+def new_database(cluster: Cluster) -> Iterator[Database]:
+    """Clone the template, and drop the clone afterwards."""
     name = f"test_{next(_numbers)}"
     _administer(cluster, f"CREATE DATABASE {name} TEMPLATE lab_template STRATEGY file_copy")
     # A database's own privileges are not copied with it.
