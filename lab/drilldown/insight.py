@@ -39,7 +39,7 @@ class Shares:
         return cls(
             duration_ms=report.duration_ms,
             statements_ms=min(sum(s.client_ms for s in every), report.duration_ms),
-            locked_ms=min(sum(s.locked_ms or 0.0 for s in every), report.duration_ms),
+            locked_ms=sum(s.locked_ms or 0.0 for s in every),
             other_ms=max(report.database_ms - sum(s.client_ms for s in every), 0.0),
         )
 
@@ -55,8 +55,8 @@ def sentence(report: TraceReport) -> str:
     if slowest is None:
         return f"No statement ran: all {span(parts.duration_ms)} are the application's own time."
     locked = max(report.statements, key=lambda each: each.locked_ms or 0.0)
-    if locked.locked_ms and parts.locked_ms >= LOCKED_SHARE * parts.duration_ms:
-        return _locked(locked, parts.duration_ms)
+    if (waited_ms := locked.locked_ms) and parts.locked_ms >= LOCKED_SHARE * parts.duration_ms:
+        return _locked(locked, waited_ms, parts.duration_ms)
     if parts.statements_ms < EXPLAINED_SHARE * parts.duration_ms:
         return _elsewhere(report, parts)
     if len(report.statements) >= MANY and slowest.client_ms < EXPLAINED_SHARE * parts.statements_ms:
@@ -71,8 +71,8 @@ def sentence(report: TraceReport) -> str:
 
 def of_statement(statement: ReportedStatement) -> str:
     """Return where the time of one statement went."""
-    if statement.locked_ms and statement.locked_ms >= LOCKED_SHARE * statement.client_ms:
-        return _locked(statement, statement.client_ms)
+    if (waited_ms := statement.locked_ms) and waited_ms >= LOCKED_SHARE * statement.client_ms:
+        return _locked(statement, waited_ms, statement.client_ms)
     return _statement(statement, None)
 
 
@@ -103,11 +103,11 @@ def _elsewhere(report: TraceReport, parts: Shares) -> str:
     return f"{begin}{other}; {rest}."
 
 
-def _locked(statement: ReportedStatement, whole_ms: float) -> str:
+def _locked(statement: ReportedStatement, waited_ms: float, whole_ms: float) -> str:
     head = holder(statement.blocked_by)
     held = f" held by {head}" if head else "; the sessions that held it were not sampled"
     name = statement.statement or "an unnamed statement"
-    return f"{name} waited {span(statement.locked_ms or 0.0)} of {span(whole_ms)} for a lock{held}."
+    return f"{name} waited {span(waited_ms)} of {span(whole_ms)} for a lock{held}."
 
 
 def _statement(statement: ReportedStatement, whole_ms: float | None) -> str:
