@@ -4,12 +4,13 @@ from dataclasses import replace
 
 from lab.clients.prometheus import Alert, Series
 from lab.foundation import clock
-from lab.foundation.timestamps import NS_PER_S as NS
+from lab.foundation.timestamps import NS_PER_S
 from lab.judge.evidence import Evidence, Observer, Truth
 from lab.judge.signals import Deltas, Events, Metric, Sessions, Spans
 from lab.judge.verdicts import Verdict, judge
 from lab.telemetry.store import ActivitySample, QueryMetrics, Source
 
+NS = NS_PER_S
 # A whole minute: signals count by intervals of ten seconds.
 T0 = clock.now_ns() // (60 * NS) * (60 * NS)
 INJECTED, PROVEN, HEALED = T0 + 60 * NS, T0 + 61 * NS, T0 + 121 * NS

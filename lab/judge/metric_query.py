@@ -110,7 +110,7 @@ def _like(pattern: str, value: str) -> bool:
     first, *others = pattern.split("*")
     if not others:
         return value == pattern
-    if not value.startswith(first) or len(value) < len(pattern) - len(others):
+    if not value.startswith(first):
         return False
     at = len(first)
     for part in others[:-1]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from lab.clients.prometheus import Alert
 from lab.foundation.timestamps import NS_PER_S
 from lab.judge.evidence import Evidence, Observer, Truth
-from lab.judge.readings import Seen
 from lab.judge.verdicts import judge, stale_ns
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def false_positives(
     for drill, expected in signals.items():
         nothing = Truth(drill=drill, injected_ns=since_ns, proven_ns=since_ns, healed_ns=until_ns)
         for verdict in judge(evidence, nothing, expected, ()):
-            if verdict.seen is Seen.SEEN and verdict.after_s is not None:
+            if verdict.after_s is not None:
                 yield FalsePositive(
                     observer=verdict.observer,
                     what=drill,

@@ -75,7 +75,7 @@ def test_stale_data_are_no_miss() -> None:
     stale = replace(EMPTY, last_data_ns={**FRESH, Observer.DBM: HEALED - STALE_NS - NS})
     found = verdict(Observer.DBM, stale)
     assert found.seen is Seen.UNKNOWN
-    assert "31 s old" in found.says[0]
+    assert found.says == ("its freshest data were 31 s old when the fault was healed",)
 
 
 def test_stale_data_that_show_the_fault_have_seen_it() -> None:
@@ -154,6 +154,18 @@ def test_only_the_series_that_rises_the_most_names_the_statement() -> None:
     alone = replace(EMPTY, series={EXPR: (true,)})
     named = verdict(Observer.METRICS, alone).depths
     assert named == (Depth.DETECTED, Depth.STATEMENT, Depth.CULPRIT)
+
+
+def test_a_series_rises_most_by_its_distance_from_what_it_was_before() -> None:
+    """From 1 to 8 is more than from 4 to 9."""
+    true = Series(
+        labels={"statement": "lock_customers"}, points=((INJECTED - NS, 1.0), (INJECTED + NS, 8.0))
+    )
+    other = Series(labels={"statement": "x"}, points=((INJECTED - NS, 4.0), (INJECTED + NS, 9.0)))
+    found = verdict(Observer.METRICS, replace(EMPTY, series={EXPR: (other, true)}))
+    assert (found.says, found.depths) == (
+        ("blocked sessions: 8",), (Depth.DETECTED, Depth.STATEMENT)
+    )  # fmt: skip
 
 
 def test_a_blocking_pid_names_the_culprit_and_its_last_statement() -> None:

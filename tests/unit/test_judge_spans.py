@@ -120,6 +120,9 @@ def test_twenty_operations_in_the_window_are_often(spans_before: int, seen: Seen
     evidence = replace(EMPTY, spans=spans)
     [found] = [v for v in judge(evidence, TRUTH, [no_spans], ()) if v.observer is Observer.APM]
     assert found.seen is seen
+    if seen is Seen.SEEN:
+        # The last one ended at 59.001 s; the window's last second that counts is 141.
+        assert found.says == ("seconds without a span: 82",)
 
 
 @pytest.mark.parametrize(("every_s", "seen"), [(1, Seen.SEEN), (10, Seen.MISSED)])
@@ -134,3 +137,18 @@ def test_only_who_often_speaks_can_be_missed(every_s: int, seen: Seen) -> None:
     evidence = replace(EMPTY, spans=spans)
     [found] = [v for v in judge(evidence, TRUTH, [no_spans], ()) if v.observer is Observer.APM]
     assert found.seen is seen
+
+
+def test_a_span_alone_is_measured_in_milliseconds_at_its_end() -> None:
+    """Of each span: its own duration, in a track for its resource, in the order of the ends."""
+    spans = (
+        statement_span(70, "a", 2_500),
+        statement_span(71, "a", 250),
+        statement_span(71, "b", 4),
+    )
+    slow = Spans(says="ms", above=0, each=True, like=lambda s: s.kind == "sql")
+    found = [
+        [(point.at_ns - T0, point.value) for point in track]
+        for track in slow.tracks(replace(EMPTY, spans=spans))
+    ]
+    assert found == [[(71.004 * NS, 4.0)], [(71.25 * NS, 250.0), (72.5 * NS, 2_500.0)]]
