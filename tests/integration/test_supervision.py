@@ -192,3 +192,23 @@ def test_what_ends_at_once_is_called_failing(supervised: Supervised) -> None:
     assert "Traceback" not in log
     supervised.supervisor.stop_components([PROMETHEUS])
     assert not supervised.supervisor.processes()[PROMETHEUS.name].is_up
+
+
+def test_a_launch_that_fails_gives_its_reason_in_the_log(supervised: Supervised) -> None:
+    """The child that supervisord forks exits with the reason why it cannot exec the component."""
+    log = supervised.paths.log(EXPORTER.name)
+    run, kept = supervised.paths.run, supervised.paths.state / "kept"
+    run.rename(kept)
+    # No record can be written there.
+    run.symlink_to("/proc")
+    supervised.supervisor.start_component(EXPORTER.name)
+
+    def reason() -> str | None:
+        text = log.read_text() if log.exists() else ""
+        return None if f"{EXPORTER.name} was not launched: " in text else text or "nothing"
+
+    try:
+        await_state("the reason is in the log", reason, within_s=START_SECONDS)
+    finally:
+        run.unlink()
+        kept.rename(run)

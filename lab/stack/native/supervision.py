@@ -123,7 +123,7 @@ class Supervisor:
         self._make_room(c.name for c in components)
         statefile.write(configuration, configure(components, as_root=os.geteuid() == 0).encode())
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "supervisor.supervisord", "-c", configuration.name],
+            [sys.executable, "-P", "-m", "lab.stack.native.launch", "-c", configuration.name],
             cwd=state,
             env={**variables, "LAB_PYTHON": shlex.quote(sys.executable)},
             stdin=subprocess.DEVNULL,
@@ -271,7 +271,8 @@ def configure(components: Iterable[Component], *, as_root: bool) -> str:
 
 def _program(component: Component) -> dict[str, str]:
     return {
-        "command": f"%(ENV_LAB_PYTHON)s -P -m lab.stack.native.launch {component.name}",
+        # lab/stack/native/launch.py reads only the name; the program must exist for supervisord.
+        "command": f"%(ENV_LAB_PYTHON)s {component.name}",
         "autostart": "false",
         "autorestart": "true",
         # Longer than a launch on a busy machine: else a component that always fails counts as started.
