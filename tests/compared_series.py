@@ -1,14 +1,10 @@
 """What a real Prometheus knows of the minute of tests/compared.py: samples that promtool writes as blocks."""
 
-import subprocess
 from collections.abc import Iterator, Mapping
-from functools import partial
-from pathlib import Path
 
-from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
-from lab.stack.native import binaries
 from tests.evidence import START
+from tests.fix_prometheus import Prepare, backfill
 
 S = 1_000_000_000
 PUBLIC = 'schemaname="public"'
@@ -92,7 +88,7 @@ def of_server(database: str) -> Rates:
 
 def prepared(
     settings: LabSettings, services: Mapping[str, int], queryids: Mapping[str, int], statement: str
-) -> "partial[None]":
+) -> Prepare:
     """Return what writes samples each 10 s before Prometheus starts, 5 s from the ends of the minute."""
     own = f'{{datname="{settings.postgres_db}"}}'
     constant = {
@@ -114,13 +110,4 @@ def prepared(
     lines += [
         f"{name} {value} {START // S + at}" for name, value in constant.items() for at in times
     ]
-    text = "\n".join([*lines, "# EOF", ""])
-    return partial(_backfilled, Paths.of(settings).prometheus / "data", text)
-
-
-def _backfilled(data: Path, text: str, configuration: Path) -> None:
-    file = configuration / "samples.txt"
-    file.write_text(text, encoding="utf-8")
-    program = binaries.prometheus().beside("promtool")
-    command: list[str | Path] = [program, "tsdb", "create-blocks-from", "openmetrics", file, data]
-    subprocess.run(command, check=True, capture_output=True)
+    return backfill(settings, lines)

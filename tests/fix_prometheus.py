@@ -11,7 +11,7 @@ import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from lab.foundation.paths import Paths
 from lab.foundation.readiness import await_state
 from lab.foundation.settings import LabSettings
 from lab.stack.native import binaries
@@ -33,6 +34,9 @@ SCRAPE_SECONDS = 60
 # prometheus_client's parser renames counters that lack `_total`; Prometheus takes names as they come.
 _SAMPLE = re.compile(r"^(?P<name>[\w:]+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(?P<name>\w+)="(?P<value>(?:[^"\\]|\\.)*)"')
+
+
+Prepare = Callable[[Path], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +118,7 @@ def running_prometheus(
     settings: LabSettings,
     *services: str,
     interval_s: int = 1,
-    prepare: Callable[[Path], None] = lambda _: None,
+    prepare: Prepare = lambda _: None,
 ) -> Iterator[Prometheus]:
     """Run Prometheus with the targets of native mode: the exporter, itself and these services.
 
@@ -134,6 +138,25 @@ def running_prometheus(
     prepare(configuration.parent)
     with running(command, f"http://127.0.0.1:{settings.prometheus_port}/-/ready"):
         yield Prometheus(port=settings.prometheus_port)
+
+
+def backfill(settings: LabSettings, lines: Iterable[str], *, alone: bool = False) -> Prepare:
+    """Return what writes samples, in the text format with times, before Prometheus starts.
+
+    `alone`: it scrapes nothing and evaluates no rule, so that there are no other samples.
+    """
+    data = Paths.of(settings).prometheus / "data"
+
+    def write(configuration: Path) -> None:
+        file = configuration / "samples.txt"
+        file.write_text("\n".join([*lines, "# EOF", ""]), encoding="utf-8")
+        program = binaries.prometheus().beside("promtool")
+        command: list[str | Path] = [program, "tsdb", "create-blocks-from", "openmetrics"]
+        subprocess.run([*command, file, data], check=True, capture_output=True)
+        if alone:
+            (configuration / "prometheus.yml").write_text("scrape_configs: []\n", encoding="utf-8")
+
+    return write
 
 
 @pytest.fixture(scope="module", params=binaries.MONITORING_RELEASES)
