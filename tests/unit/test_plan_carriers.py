@@ -31,3 +31,23 @@ def test_the_node_that_names_the_parameter_is_the_likeliest(
     scans = [node("Seq Scan", Filter=condition) for condition in conditions]
     forest = Forest(node("Nested Loop", init, *scans))
     assert list(forest.carriers()[1]) == likeliest
+
+
+@pytest.mark.parametrize(("startup_ms", "likeliest"), [(97.5, [0, 2]), (96.0, [2, 0])])
+def test_a_node_that_began_earlier_is_less_likely(startup_ms: float, likeliest: list[int]) -> None:
+    """Averages are rounded: a little earlier is no earlier."""
+    init = node("Result", Parent_Relationship="InitPlan", Subplan_Name="InitPlan 1")
+    init["Actual Total Time"] = 100.0
+    late = node("Seq Scan") | {"Actual Startup Time": 200.0}
+    root = node("Limit", init, late) | {"Actual Startup Time": startup_ms}
+    assert list(Forest(root).carriers()[1]) == likeliest
+
+
+def test_a_cte_does_not_read_itself() -> None:
+    """Of two with one name the inner one reads the outer, as in SQL."""
+    named = {"Parent_Relationship": "InitPlan", "Subplan_Name": "CTE c"}
+    outer = node("Seq Scan", **named)
+    inner = node("CTE Scan", CTE_Name="c", **named)
+    query = node("Subquery Scan", inner, node("CTE Scan", CTE_Name="c"))
+    carriers = Forest(node("Result", outer, query)).carriers()
+    assert {number: list(found) for number, found in carriers.items()} == {1: [3], 3: [4]}

@@ -61,6 +61,9 @@ def test_the_time_outside_is_most_of_it_from_more_than_half_on() -> None:
     assert unplanned is not None
     assert unplanned.server_ms == 12.0
     assert of(node("Result", ms=10.0)).outside is None
+    rounded = of(node("Result", ms=10.0), 10.1236).outside
+    assert rounded is not None
+    assert (rounded.ms, rounded.server_ms) == (0.124, 10.1236)
     longer = of(node("Result", ms=10.0), 8.0).outside
     assert longer is not None
     assert longer.ms == 0.0
@@ -221,9 +224,9 @@ def test_conditions_are_text() -> None:
 
 def test_the_most_expensive_nodes_are_shown_with_their_ancestors() -> None:
     """A plan without times is ranked by its nodes' own estimated cost, with them by their own time."""
-    cheap, dear = node("Seq Scan", cost=2.0), node("Index Scan", cost=70.0)
-    estimated = read(node("Hash Join", cheap, node("Sort", dear, cost=80.0), cost=90.0))
-    assert [each.own_cost for each in estimated.root.walk()] == [8.0, 2.0, 10.0, 70.0]
+    cheap, dear = node("Seq Scan", cost=9.0), node("Index Scan", cost=70.0)
+    estimated = read(node("Hash Join", cheap, node("Sort", dear, cost=71.0), cost=90.0))
+    assert [each.own_cost for each in estimated.root.walk()] == [10.0, 9.0, 1.0, 70.0]
     assert [each.type for each in estimated.shown(4)] == [
         "Hash Join",
         "Seq Scan",
@@ -240,3 +243,12 @@ def test_the_most_expensive_nodes_are_shown_with_their_ancestors() -> None:
 def test_a_limit_does_not_cost_less_than_nothing() -> None:
     found = read(node("Limit", node("Seq Scan", cost=100.0), cost=2.0))
     assert [each.own_cost for each in found.root.walk()] == [0.0, 100.0]
+
+
+def test_amounts_of_a_node_are_rounded_to_the_microsecond() -> None:
+    """A node without an estimate has none, and one that was not counted has no blocks."""
+    found = read(node("Result", ms=10.12345)).root
+    assert (found.total_ms, found.self_ms, found.share) == (10.123, 10.12345, 1.0)
+    assert found.buffers is None
+    bare = tree(json.dumps({"Plan": {"Node Type": "Result"}})).root
+    assert (bare.estimated_rows, bare.cost, bare.removed_rows, bare.loops) == (0, 0.0, 0.0, None)

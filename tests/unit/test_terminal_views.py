@@ -58,7 +58,7 @@ def tree(root: Node, *, executed: bool = True, worst: int = 1, **fields: object)
 
 def test_a_plan_shows_each_nodes_time_rows_and_blocks() -> None:
     """Loops only above one; a filter's removed rows; what was hit, read and spilled, if anything."""
-    blocks = Buffers(hit=1200, read=3, temp_written=7)
+    blocks = Buffers(hit=1200, read=3, dirtied=0, written=0, temp_read=0, temp_written=7)
     root = node(
         1,
         node(2, role="InitPlan 1", loops=3.0, removed_rows=90_000.0, conditions={"Filter": "(a = ?)"}),
@@ -71,9 +71,19 @@ def test_a_plan_shows_each_nodes_time_rows_and_blocks() -> None:
         "│ Filter: (a = ?)",
         "└── node 3 0 ms of 0 ms rows 0 (estimated 10) never executed 2.5 ms after the main plan",
     ]
-    assert squeezed(plan.render(tree(node(1, buffers=Buffers()), executed=False))) == [
-        "node 1 cost 1,234, 10 rows"
-    ]
+    assert squeezed(
+        plan.render(
+            tree(
+                node(
+                    1,
+                    buffers=Buffers(
+                        hit=0, read=0, dirtied=0, written=0, temp_read=0, temp_written=0
+                    ),
+                ),
+                executed=False,
+            )
+        )
+    ) == ["node 1 cost 1,234, 10 rows"]
 
 
 def test_the_slowest_node_and_bad_estimates_stand_out() -> None:

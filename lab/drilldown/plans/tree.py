@@ -11,12 +11,12 @@ MISESTIMATED = 10.0
 class Buffers:
     """Own blocks of a node, of 8 KiB, in all its loops and processes."""
 
-    hit: int = 0
-    read: int = 0
-    dirtied: int = 0
-    written: int = 0
-    temp_read: int = 0
-    temp_written: int = 0
+    hit: int
+    read: int
+    dirtied: int
+    written: int
+    temp_read: int
+    temp_written: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,7 +140,7 @@ class Tree:
         for node in every:
             above |= {child.id: node for child in node.children}
         chosen: set[int] = {0}
-        for node in sorted(every, key=self._weight, reverse=True):
+        for node in sorted(every, key=_weight, reverse=True):
             if len(chosen) >= limit:
                 break
             path: Node | None = node
@@ -149,5 +149,6 @@ class Tree:
                 path = above.get(path.id)
         return [node for node in every if node.id in chosen]
 
-    def _weight(self, node: Node) -> float:
-        return node.own_cost if self.total_ms is None else node.self_ms or 0.0
+
+def _weight(node: Node) -> float:
+    return node.own_cost if node.self_ms is None else node.self_ms

@@ -27,7 +27,8 @@ def sentence(node: Node, root: Node, outside: Outside | None, jit_ms: float | No
         return f"{node.label}, most expensive node (estimate): {cost}; the plan {measured}."
     mostly_outside = outside is not None and outside.mostly
     slowest = "slowest node of the plan" if mostly_outside else "slowest node"
-    parts = [*_node(node, root, slowest)]
+    times = f"{_ms(node.self_ms)} of {_ms(root.total_ms)}"
+    parts = [*_node(node, f"{slowest}: {times}")]
     if jit_ms and jit_ms >= JIT_SHARE * root.total_ms:
         parts.append(f"JIT compilation took {_ms(jit_ms)}, counted in the nodes that waited for it")
     words = "; ".join(parts) + "."
@@ -43,17 +44,16 @@ def _outside(outside: Outside) -> str:
     return f"Most of the time, {times}, was spent outside the plan: {', '.join(causes)}."
 
 
-def _node(node: Node, root: Node, slowest: str) -> Iterator[str]:
-    times = f"{_ms(node.self_ms or 0.0)} of {_ms(root.total_ms or 0.0)}"
+def _node(node: Node, times: str) -> Iterator[str]:
     share = f" ({node.share:.0%})" if node.share is not None else ""
-    yield f"{node.label}, {slowest}: {times}{share}"
+    yield f"{node.label}, {times}{share}"
     loops = node.loops or 0
     if node.rows is not None:
         each = f" in {loops:,.0f} loops" if loops > 1 else ""
         removed = f", {plural(node.removed_rows, 'row')} removed by filter"
         returned = f"returned {plural(node.rows * loops, 'row')}{each}"
         yield returned + (removed if node.removed_rows else "")
-    if node.misestimate is not None and (words := _misestimated(node)):
+    if node.misestimate is not None and (words := _misestimated(node, node.misestimate)):
         yield words
     if node.buffers and node.buffers.read:
         yield f"{plural(node.buffers.read, 'block')} not found in shared_buffers"
@@ -61,8 +61,7 @@ def _node(node: Node, root: Node, slowest: str) -> Iterator[str]:
         yield f"{plural(node.buffers.temp_written, 'block')} spilled to disk"
 
 
-def _misestimated(node: Node) -> str | None:
-    factor = node.misestimate or 1.0
+def _misestimated(node: Node, factor: float) -> str | None:
     estimated = f"the planner estimated {plural(node.estimated_rows, 'row')}"
     each = " in each" if (node.loops or 0) > 1 else ""
     if factor >= MISESTIMATED:
