@@ -166,7 +166,10 @@ def test_events_are_filtered_by_kind_trace_and_pid(tmp_path: Path) -> None:
         tools = LogTools(sources)
         every = tools.log_events(**ASKED)["rows"]
         assert [row["kind"] for row in every] == ["deadlock", "lock_wait"]
-        for chosen in ({"kinds": [Kind.LOCK_WAIT]}, {"trace_id": of.trace_id(1)}, {"pid": 42}):
+        selections: list[dict[str, Any]] = [
+            {"kinds": [Kind.LOCK_WAIT]}, {"trace_id": of.trace_id(1)}, {"pid": 42}
+        ]  # fmt: skip
+        for chosen in selections:
             assert tools.log_events(**ASKED, **chosen)["rows"] == [every[1]]
     assert every[1] == {
         "at": answered(AT), "kind": "lock_wait", "severity": "LOG", "message": "still waiting", "pid": 42,
@@ -179,7 +182,7 @@ def test_events_are_filtered_by_kind_trace_and_pid(tmp_path: Path) -> None:
 def test_executions_are_those_of_the_log(tmp_path: Path) -> None:
     """The slowest first, or the newest; each argument selects some of them."""
     one = replace(of.logged(of.statement(1), ms=380.5), at_ns=AT)
-    records = [
+    records: list[Record] = [
         of.known(), of.known(7, name="pay"), one,
         replace(one, at_ns=AT + S, duration_ns=5_000_000, queryid=7, service="a", trace_id=of.trace_id(3)),
         replace(one, at_ns=AT, source=Source.AGENT), replace(one, at_ns=UNTIL),
@@ -188,12 +191,10 @@ def test_executions_are_those_of_the_log(tmp_path: Path) -> None:
         tools = LogTools(sources)
         slow, fast = tools.log_executions(**ASKED)["rows"]
         assert tools.log_executions(**ASKED, slowest_first=False)["rows"] == [fast, slow]
-        for chosen in (
-            {"statement": "pay"},
-            {"queryid": "7"},
-            {"service": "a"},
-            {"trace_id": of.trace_id(3)},
-        ):
+        selections: list[dict[str, Any]] = [
+            {"statement": "pay"}, {"queryid": "7"}, {"service": "a"}, {"trace_id": of.trace_id(3)}
+        ]  # fmt: skip
+        for chosen in selections:
             assert tools.log_executions(**ASKED, **chosen)["rows"] == [fast]
         assert tools.log_executions(**ASKED, min_duration_ms=380.5)["rows"] == [slow]
         assert tools.log_executions(**ASKED, min_duration_ms=380.6)["rows"] == []
@@ -203,7 +204,7 @@ def test_executions_are_those_of_the_log(tmp_path: Path) -> None:
 
 def test_executed_plans_are_the_slowest_first(tmp_path: Path) -> None:
     span, other = of.statement(1), of.statement(3)
-    records = [
+    records: list[Record] = [
         of.known(), of.known(7, name="pay"), of.plan(span, ms=250, at_ns=AT),
         of.plan(other, ms=900, at_ns=AT, queryid=7), of.plan(span, executed=False, at_ns=AT),
         of.plan(span, ms=999, at_ns=UNTIL),
@@ -211,10 +212,13 @@ def test_executed_plans_are_the_slowest_first(tmp_path: Path) -> None:
     with holding(tmp_path, *records) as sources:
         tools = LogTools(sources)
         slow, fast = tools.log_plans(**ASKED)["rows"]
-        for chosen in ({"statement": "pay"}, {"queryid": "7"}, {"trace_id": of.trace_id(3)}):
+        pay: list[dict[str, Any]] = [
+            {"statement": "pay"}, {"queryid": "7"}, {"trace_id": of.trace_id(3)}
+        ]  # fmt: skip
+        for chosen in pay:
             assert tools.log_plans(**ASKED, **chosen)["rows"] == [slow]
-        both = {"trace_id": of.trace_id(1), "span_id": of.span_id(2).upper(), "include_plan": True}
-        [whole] = tools.log_plans(**ASKED, **both)["rows"]
+        both: dict[str, Any] = {"trace_id": of.trace_id(1), "span_id": of.span_id(2).upper()}
+        [whole] = tools.log_plans(**ASKED, **both, include_plan=True)["rows"]
         assert tools.log_plans(**ASKED, span_id="f" * 16)["rows"] == []
     assert (slow["execution_ms"], fast["execution_ms"]) == (900, 250)
     assert (fast["shape"], "plan" in fast) == ("installments", False)
