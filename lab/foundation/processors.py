@@ -53,6 +53,8 @@ def between(before: Mapping[str, float], after: Mapping[str, float]) -> Shares:
     spent = {
         kind: max(0.0, after[kind] - before[kind]) for kind in after if not kind.startswith("guest")
     }
-    total = sum(spent.values()) or 1.0
+    total = sum(spent.values())
     idle, stolen = spent["idle"] + spent.get("iowait", 0.0), spent.get("steal", 0.0)
+    if not total:  # two readings of the same moment
+        return Shares(busy=0.0, stolen=0.0)
     return Shares(busy=(total - idle - stolen) / total, stolen=stolen / total)

@@ -69,7 +69,7 @@ def answering(
             pass
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield Prometheus(url=f"http://127.0.0.1:{server.server_port}"), asked

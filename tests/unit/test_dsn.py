@@ -3,6 +3,7 @@
 import pytest
 
 from lab.clients.database import options_of
+from lab.clients.dsn import fault_of_ports
 from lab.foundation.errors import DatabaseError
 
 ENCODE = (
@@ -132,3 +133,13 @@ def test_a_malformed_connection_string_has_one_reason_and_quotes_no_secret(
 @pytest.mark.parametrize(("target", "options"), WELL_FORMED.items())
 def test_a_well_formed_connection_string_is_taken(target: str, options: dict[str, str]) -> None:
     assert options_of(target) == options
+
+
+@pytest.mark.parametrize(
+    ("port", "is_valid"),
+    [("1", True), ("65535", True), ("65536", False), ("0", False), ("-1", False), ("5432,,1", True),
+     ("", True), ("٣", False), ("1,x", False)],
+)  # fmt: skip
+def test_the_ports_of_a_connection_string(port: str, is_valid: bool) -> None:
+    expected = None if is_valid else "a port is no number from 1 to 65535"
+    assert fault_of_ports({"port": port}) == expected

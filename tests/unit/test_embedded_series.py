@@ -202,7 +202,7 @@ def intake(*statuses: int) -> Iterator[tuple[int, list[tuple[str, Any]]]]:
             pass
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield server.server_port, received
