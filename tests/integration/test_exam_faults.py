@@ -140,7 +140,7 @@ def test_all_sessions_of_a_role_are_opened(seeded: Database) -> None:
     fault = Fault(kind="connection-exhaustion", victim="credit_app", culprits=(CULPRIT,))
     free = mechanism.prove(scene, fault)
     assert (free.holds, free.says) == (False, "0 sessions, and one more is accepted")
-    limit = one(seeded, "SELECT rolconnlimit FROM pg_roles WHERE rolname = 'credit_app'")
+    limit = scene.value("SELECT rolconnlimit FROM pg_roles WHERE rolname = 'credit_app'")
     with acting(scene):
         mechanism.inject(scene, fault)
         proof = proof_of(lambda: mechanism.prove(scene, fault), limit)
