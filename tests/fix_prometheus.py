@@ -140,11 +140,8 @@ def running_prometheus(
         yield Prometheus(port=settings.prometheus_port)
 
 
-def backfill(settings: LabSettings, lines: Iterable[str], *, alone: bool = False) -> Prepare:
-    """Return what writes samples, in the text format with times, before Prometheus starts.
-
-    `alone`: it scrapes nothing and evaluates no rule, so that there are no other samples.
-    """
+def backfill(settings: LabSettings, lines: Iterable[str]) -> Prepare:
+    """Return what writes samples, in the text format with times, before Prometheus starts."""
     data = Paths.of(settings).prometheus / "data"
 
     def write(configuration: Path) -> None:
@@ -153,8 +150,6 @@ def backfill(settings: LabSettings, lines: Iterable[str], *, alone: bool = False
         program = binaries.prometheus().beside("promtool")
         command: list[str | Path] = [program, "tsdb", "create-blocks-from", "openmetrics"]
         subprocess.run([*command, file, data], check=True, capture_output=True)
-        if alone:
-            (configuration / "prometheus.yml").write_text("scrape_configs: []\n", encoding="utf-8")
 
     return write
 

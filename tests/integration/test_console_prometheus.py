@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from lab.clients.prometheus import Prometheus
 from lab.compare.resources import DATADOG, PROMETHEUS
-from lab.compare.traffic import _sent, _stored_by
+from lab.compare.traffic import _scraped, _sent, _stored_by
 from lab.console.overview import Health, health, services_health
 from lab.console.overview.health import Freshness
 from lab.console.pages import alerts, expression
@@ -19,6 +19,7 @@ from lab.console.pages.chart import Chart
 from lab.drilldown import Drilldown
 from lab.foundation.outcome import Outcome
 from lab.foundation.paths import Paths
+from lab.foundation.readiness import await_state
 from lab.foundation.settings import LabSettings
 from lab.foundation.timestamps import moment
 from lab.telemetry.store import Bounds, Reader, Record, Writer
@@ -31,6 +32,15 @@ from tests.fix_store import HOUR_NS, Tally
 S = 1_000_000_000
 BEGIN = START // S
 AT = moment(START + 60 * S)
+
+
+# Of two jobs, which are not scraped while the test runs.
+CONFIGURATION = """
+scrape_configs:
+  - {job_name: known, scrape_interval: 30d, static_configs: [{targets: ["127.0.0.1:1"]}]}
+  - {job_name: new, scrape_interval: 30d, static_configs: [{targets: ["127.0.0.1:2"]}]}
+"""
+A_MONTH_S = 30 * 86_400
 
 
 def samples() -> Iterator[str]:
@@ -59,6 +69,9 @@ def samples() -> Iterator[str]:
             'lab_store_refused_records_total{table="spans",reason="future"}': 1000 + 2 * at,
             'lab_intake_bytes_total{stream="traces"}': 1000 + 500 * at,
             'lab_intake_bytes_total{stream="series"}': 1000,
+            'scrape_body_size_bytes{job="known",instance="a"}': 1000 * A_MONTH_S,
+            'scrape_body_size_bytes{job="known",instance="b"}': 500 * A_MONTH_S,
+            'scrape_samples_scraped{job="known"}': 3 * A_MONTH_S,
             "prometheus_tsdb_head_series": 250,
             "prometheus_tsdb_storage_blocks_bytes": 3_000_000,
             "prometheus_tsdb_wal_storage_size_bytes": 2_000_000,
@@ -98,7 +111,12 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sources]:
             evidence.deltas(1, at_ns=START + 15 * S),
         ]
         writer.commit(records, timeout_s=60)
-    with running_prometheus(settings, prepare=backfill(settings, samples(), alone=True)) as running:
+
+    def prepare(directory: Path) -> None:
+        backfill(settings, samples())(directory)
+        (directory / "prometheus.yml").write_text(CONFIGURATION, encoding="utf-8")
+
+    with running_prometheus(settings, prepare=prepare) as running:
         settings = settings.model_copy(update={"prometheus_port": running.port})
         drilldown = Drilldown.of(settings)
         yield Sources(
@@ -247,6 +265,23 @@ def test_bytes_and_storage_of_the_observers(sources: Sources) -> None:
     series, disk = _stored_by(client)
     assert (series.observer, series.value, series.unit) == (PROMETHEUS, 250.0, "")
     assert (disk.value, disk.unit, disk.why_not) == (5.5, "MB", "")
+
+    def unknown() -> str | None:
+        jobs = sorted(target.job for target in client.targets())
+        return None if jobs == ["known", "new"] else f"it has {jobs}"
+
+    await_state("Prometheus lists both jobs", unknown, within_s=150)
+    scraped = {one.what: one for one in _scraped(client)}
+    assert list(scraped) == [
+        "job known: bytes scraped", "job new: bytes scraped", "job known: samples", "job new: samples",
+    ]  # fmt: skip
+    size, count = scraped["job known: bytes scraped"], scraped["job known: samples"]
+    # Of both targets: 1,500 bytes a second are 90 kB a minute; 3 samples a second are 180 a minute.
+    assert (size.value, count.value) == pytest.approx((90.0, 180.0))
+    assert (size.unit, size.why_not) == ("kB/min", "")
+    assert (count.unit, count.observer) == ("/min", PROMETHEUS)
+    new = scraped["job new: samples"]
+    assert (new.value, new.why_not) == (None, "Prometheus has no scrape_samples_scraped of it")
     [traces] = _sent(client, 600.0)
     assert (traces.observer, traces.what) == (DATADOG, "stream traces: bytes sent")
     # 500 bytes a second for a minute of ten; what increase() adds at the ends is less than a fifth.
