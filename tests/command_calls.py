@@ -164,6 +164,7 @@ HOW = {
     "bench start": How(
         values={"--times": "1", "--only": "status"}, elsewhere="tests/unit/test_bench_start.py"
     ),
+    "bench up": How(values={"--times": "1", "--scale": "0.01"}, elsewhere=BENCH),
     "bench pages": How(values={"--spans": "1000", "--times": "1"}, elsewhere=BENCH),
 }  # fmt: skip
 GOES_ON = {("logs", "--follow"), ("logs", "-f")}

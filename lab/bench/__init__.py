@@ -60,5 +60,10 @@ group = CommandGroup(
         "lab.bench.start:start",
         "Measure the CPU time in which each command starts, beside that of its libraries.",
     ),
+    LazyCommand(
+        "up",
+        "lab.bench.up:up",
+        "Measure how long `up` takes, with an empty cluster and again, beside its libraries alone.",
+    ),
     LazyCommand("pages", "lab.bench.pages:pages", "Measure the console's pages on a large store."),
 )

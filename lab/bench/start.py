@@ -82,10 +82,10 @@ def _words(group: Any, before: str = "") -> Iterator[str]:
 
 
 def _fastest(arguments: Sequence[str], times: int) -> float:
-    return min(_cpu_s(arguments) for _ in range(times))
+    return min(cpu_s(arguments) for _ in range(times))
 
 
-def _cpu_s(arguments: Sequence[str]) -> float:
+def cpu_s(arguments: Sequence[str]) -> float:
     """Return the CPU time of a process with an empty input, user and system, in seconds."""
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(arguments, cwd=ROOT, stdin=quiet, stdout=quiet, stderr=quiet)
