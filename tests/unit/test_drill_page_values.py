@@ -113,7 +113,7 @@ def test_a_run_has_its_steps_its_proof_and_its_load(store: Store, drilldown: Dri
         ("injected", "two sessions", False), ("proven", "pg_stat_database counts it", False),
         ("healing", "", False), ("healed", "ended", False),
         ("verified", "totals match the database", False), ("another", "", False),
-        ("judged", f"{drills.OBSERVERS["datadog_dbm"]} seen; strange missed", False),
+        ("judged", "Datadog DBM seen; strange missed", False),
     ]  # fmt: skip
     assert (values["progress"], values["judged"], values["drill"]) == (
         None,
