@@ -110,4 +110,4 @@ def _queryids(settings: LabSettings, names: tuple[str, ...]) -> tuple[str, ...]:
 def _series(kind: str) -> list[str]:
     signals = [signal for signal in DRILLS[kind].signals if isinstance(signal, Metric)]
     names = {name for signal in signals for name in METRIC.findall(signal.expr)}
-    return sorted(f"series:{name}" for name in names if name.startswith(PREFIXES) or name == "up")
+    return sorted(f"series:{name}" for name in names if name.startswith(PREFIXES))

@@ -8,6 +8,7 @@ from lab.exam import ending, session, starting
 from lab.exam.doors import Door
 from lab.exam.errors import ExamError
 from lab.exam.form import Answer, Finding
+from lab.exam.items import MAX_SEED, TEMPLATES
 from lab.exam.place import Place, State
 from lab.exam.scoring import grade
 from lab.exam.starting import Options
@@ -105,6 +106,9 @@ def test_a_second_exam_is_refused(settings: LabSettings) -> None:
     [
         (Options(seed=-1), "--seed -1"),
         (Options(number=1000), "--item 1000"),
+        (Options(number=len(TEMPLATES)), f"0 to {len(TEMPLATES) - 1} are expected"),
+        (Options(number=-1), "--item -1"),
+        (Options(minutes=120.5), "--minutes 120.5: 1 to 120 are expected"),
         (Options(minutes=0.5), "--minutes 0.5"),
         (Options(minutes=float("nan")), "--minutes nan"),
     ],
@@ -113,6 +117,26 @@ def test_options_out_of_range_are_refused(
     settings: LabSettings, options: Options, message: str
 ) -> None:
     with pytest.raises(ExamError, match=message):
+        starting.start(settings, options, RecordedReporter())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        Options(minutes=1.0),
+        Options(minutes=120.0),
+        Options(number=0),
+        Options(number=len(TEMPLATES) - 1),
+        Options(seed=0),
+        Options(seed=MAX_SEED),
+    ],
+)
+def test_options_at_the_ends_of_their_range_are_accepted(
+    settings: LabSettings, options: Options
+) -> None:
+    """What stops the start is the exam that runs."""
+    begin(settings, Door.LOG, state=State.RUNNING)
+    with pytest.raises(ExamError, match=f"Exam {EXAM} is running"):
         starting.start(settings, options, RecordedReporter())
 
 

@@ -120,6 +120,11 @@ def test_the_check_delivers_by_its_metrics_and_its_service_checks(store: Store) 
     assert alone.metrics["postgresql.uptime"][0].points[0][0] == SINCE - 30 * S
 
 
+def test_a_run_of_the_check_at_the_beginning_of_the_window_is_one_of_it(store: Store) -> None:
+    found = collected(store, *of.metric("postgresql.uptime", (SINCE - 1, 1.0), (SINCE, 1.0)))
+    assert found.last_data_ns[Observer.CHECK] == SINCE
+
+
 def test_an_unreadable_store_is_a_reason_for_each_of_its_observers(store: Store) -> None:
     """What Prometheus had is kept."""
     missing = Reader(store.path.with_name("absent"))

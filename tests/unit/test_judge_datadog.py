@@ -205,8 +205,16 @@ EVERY = tuple(T0 + 15 * n * NS for n in range(-2, 8))
         ),
         (MonitorResult(alerts=fired(-10)), Seen.UNKNOWN, None),
         (MonitorResult(alerts=fired(0)), Seen.SEEN, 0.0),
-        (MonitorResult(held_ns=(T0,)), Seen.UNKNOWN, None),
-        (MonitorResult(held_ns=(T0 + 80 * NS,)), Seen.UNKNOWN, None),
+        (
+            MonitorResult(held_ns=(T0,), data_ns=EVERY, allowed_gap_ns=15 * NS),
+            Seen.UNKNOWN,
+            None,
+        ),
+        (
+            MonitorResult(held_ns=(T0 + 80 * NS,), data_ns=EVERY, allowed_gap_ns=15 * NS),
+            Seen.UNKNOWN,
+            None,
+        ),
         (
             MonitorResult(
                 held_ns=(T0 - 1, T0 + 80 * NS + 1), data_ns=EVERY, allowed_gap_ns=15 * NS

@@ -106,6 +106,7 @@ def test_from_a_trace_to_its_executed_plan_and_its_blocker(server: MCPServer) ->
         assert (slowest["service"], slowest["duration_ms"]) == ("credit-risk", 400)
         trace = (await lab.call("lab_trace", trace_id=slowest["trace_id"])).json()
         [statement] = trace["statements"]
+        assert "more" not in trace
         assert statement["queryid"] == str(of.QUERYID)
         assert statement["plan"]["source"] == "executed"
         assert statement["blocked_by"][0]["pid"] == 7
