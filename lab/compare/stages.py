@@ -6,7 +6,6 @@ observer's moments; what the observer read at them; its answer. The difference o
 
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
-from operator import add
 
 from lab.compare.answers import Answer, Parts
 from lab.compare.readings import Moment, Track
@@ -39,10 +38,6 @@ class Stages:
     observed: float
     value: float
     width: float = 0.0
-
-    def __add__(self, other: "Stages") -> "Stages":
-        """Add stage by stage."""
-        return Stages(*map(add, astuple(self), astuple(other)))
 
     def scaled(self, factor: float) -> "Stages":
         """Multiply each stage."""
