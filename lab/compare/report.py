@@ -5,7 +5,7 @@ import io
 
 from lab.compare.answers import CLOSE_PERCENT, Answer
 from lab.compare.comparison import EXACT_PERCENT, Comparison
-from lab.compare.wording import PARTS, number, parts_text
+from lab.compare.wording import PARTS, number, parts_text, signed_percent
 from lab.foundation import clock
 from lab.foundation.templates import render
 
@@ -24,6 +24,7 @@ def html(found: Comparison, machine: str) -> str:
         machine=machine,
         figure=number,
         parts_text=parts_text,
+        percent=signed_percent,
         legend=PARTS,
         close=CLOSE_PERCENT,
         exact=EXACT_PERCENT,

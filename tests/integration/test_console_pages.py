@@ -244,6 +244,9 @@ def test_pages_pause_ids_are_copied_and_a_wrong_parameter_is_reported(reader: Vi
     reader.open("/queries?window=2h&all=1&by=sideways")
     notes = reader.page.locator("[role=status]").all_inner_texts()
     assert [note.split(" was ignored")[0] for note in notes] == ['window="2h"', 'by="sideways"']
+    reader.open("/compare?window=7y")
+    note = reader.page.locator("[role=status]").inner_text()
+    assert note == 'window="7y" was ignored: expected one of 5m, 10m, 30m, 1h.'
     reader.open("/")
     pause = reader.page.locator(".pause")
     pause.click()

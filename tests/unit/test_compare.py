@@ -106,7 +106,7 @@ def test_a_person_reads_value_error_and_why_not() -> None:
     assert "[1] no deltas" in text
     assert "1,234,567 ms" in text
     assert "embedded agent, not Datadog's" in text
-    assert "300 s (of 600: the window that both stacks and the truth have)" in text
+    assert "300 s (of 600 s: the window that both stacks and the truth have)" in text
     assert "0.3 %" in text
     assert "9,000 /min" in text
     assert "cannot answer: there is no <store>" in text
@@ -114,11 +114,21 @@ def test_a_person_reads_value_error_and_why_not() -> None:
 
 
 def test_it_fits_a_terminal_of_80_columns() -> None:
-    """No line is longer, and no column is squeezed to less than a word."""
-    lines = shown(a_comparison(), 80).splitlines()
+    """No line is longer, no column is squeezed to less than a word, and errors and names are not cut."""
+    names = replace(compared("a", "credit-servicing"), question="services that run insert_payments")
+    names = replace(names, datadog=Answer(value="insert_disbursement credit-risk"))
+    rows = replace(
+        compared(2_147_480_933.0, 2_147_480_000.0), datadog=Answer(value=4_000_000_000.0)
+    )
+    found = replace(a_comparison(), rows=(*a_comparison().rows, names, rows))
+    lines = [line.rstrip() for line in shown(found, 80).splitlines()]
     assert max(map(len, lines)) <= 80
-    assert any("95th percentile of" in line for line in lines)
-    assert any("calls of browse_produc" in line for line in lines)
+    assert any("95th percentile" in line for line in lines)
+    assert {"calls of", "browse_products"} <= {line[:19].strip() for line in lines}
+    assert any(line.endswith("+86.3") for line in lines)
+    assert any("<0.1" in line for line in lines)
+    words = {word for line in lines for word in line.split()}
+    assert {"credit-", "servicing", "insert_", "disbursement", "credit-risk"} <= words
 
 
 def test_the_summary_counts_by_stack() -> None:

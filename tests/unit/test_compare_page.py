@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lab.compare.answers import CLOSE_PERCENT, Answer, Compared, Group, Parts, cannot
 from lab.compare.comparison import EXACT_PERCENT, Comparison
-from lab.compare.wording import PARTS, number, parts_text
+from lab.compare.wording import PARTS, number, parts_text, signed_percent
 from lab.console.pages.compare import charts
 from lab.console.pages.site import _environment
 from lab.foundation.settings import LabSettings
@@ -60,7 +60,7 @@ def test_the_page_has_summary_groups_parts_and_charts(tmp_path: Path) -> None:
     )
     values = {
         "figure": number, "close": CLOSE_PERCENT, "exact": EXACT_PERCENT, "legend": PARTS,
-        "parts_text": parts_text, "drawn": charts(FOUND), "draw": lambda chart: chart.title,
+        "parts_text": parts_text, "percent": signed_percent, "drawn": charts(FOUND), "draw": lambda chart: chart.title,
     }  # fmt: skip
     module = template.make_module(values)
     page = str(module.questions(FOUND))  # type: ignore[attr-defined]
@@ -70,5 +70,5 @@ def test_the_page_has_summary_groups_parts_and_charts(tmp_path: Path) -> None:
     assert "delay -1.0 %" in page
     assert page.count("<details>") == 1
     assert "cannot answer: no plan" in page
-    assert "595 s (of 600:" in str(module.window(FOUND))  # type: ignore[attr-defined]
+    assert "595 s (of 600 s:" in str(module.window(FOUND))  # type: ignore[attr-defined]
     assert "Datadog" in str(module.summary(FOUND))  # type: ignore[attr-defined]

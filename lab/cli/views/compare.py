@@ -1,5 +1,7 @@
 """A comparison, rendered for a terminal of 80 columns or more."""
 
+import re
+
 from rich.console import Group as Stack
 from rich.console import RenderableType
 from rich.padding import Padding
@@ -11,8 +13,10 @@ from lab.compare.comparison import EXACT_PERCENT, Comparison
 from lab.compare.wording import LEGEND, error_text, number
 
 SIDES = ("prometheus", "datadog")
-# Of a column of values: three of them, two errors and a question fit into 80 columns.
-WIDEST = 14
+# Three values, two errors of up to 7 characters and a question fit into 80 columns, with a space between two.
+WIDEST, NARROWEST_QUESTION = 14, 19
+# A name is divided after these, and not within a word.
+SEPARATORS = re.compile(r"[^-_]*[-_]|[^-_]+")
 
 
 def render(comparison: Comparison, *, only: Group | None = None) -> RenderableType:
@@ -50,7 +54,7 @@ def _head(comparison: Comparison) -> Text:
     head = Text(f"The last {comparison.since_s:.0f} s", style="dim")
     if comparison.since_s < comparison.asked_s - 1:
         head.append(
-            f" (of {comparison.asked_s:.0f}: the window that both stacks and the truth have)"
+            f" (of {comparison.asked_s:.0f} s: the window that both stacks and the truth have)"
         )
     head.append(f". Datadog: {comparison.datadog}.")
     for trouble in comparison.absent:
@@ -78,7 +82,7 @@ def _summary(comparison: Comparison) -> Table:
 
 def _questions(rows: list[Compared], notes: dict[str, int]) -> Table:
     table = _table("question", "truth", "Prometheus", "%", "Datadog", "%")
-    table.columns[0].min_width = 22
+    table.columns[0].min_width = NARROWEST_QUESTION
     for column in (1, 2, 4):
         table.columns[column].max_width = WIDEST
     for row in rows:
@@ -99,7 +103,21 @@ def _questions(rows: list[Compared], notes: dict[str, int]) -> Table:
 def _value(answer: Answer, row: Compared, notes: dict[str, int]) -> str:
     if answer.value is None:
         return f"[{notes.setdefault(answer.why_not, len(notes) + 1)}]"
-    return number(answer, row)
+    return number(answer, row) if isinstance(answer.value, float) else _divided(number(answer, row))
+
+
+def _divided(text: str) -> str:
+    """Divide names that are longer than the column after a separator, so that no word is cut."""
+    return " ".join(_lines(word) for word in text.split(" "))
+
+
+def _lines(word: str) -> str:
+    lines = [""]
+    for part in SEPARATORS.findall(word):
+        if lines[-1] and len(lines[-1]) + len(part) > WIDEST:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def _style(row: Compared, answer: Answer) -> str:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from lab.compare.answers import CLOSE_PERCENT, Compared
 from lab.compare.comparison import EXACT_PERCENT, Comparison
 from lab.compare.run import run
-from lab.compare.wording import PARTS, number, parts_text
+from lab.compare.wording import PARTS, number, parts_text, signed_percent
 from lab.console.pages import asking
 from lab.console.pages.chart import Chart, ChartSeries
 from lab.console.pages.site import Page
@@ -39,6 +39,8 @@ def page(drilldown: Drilldown, request: Request) -> Page:
     """Show the comparison of a window, or its description when no window is selected."""
     window = request.query_params.get("window")
     known = WINDOWS.get(window or "")
+    if window and known is None:
+        asking.report(request, "window", window, f"one of {', '.join(WINDOWS)}")
     found = asking.attempt(lambda: run(drilldown.settings, since_s=known[1])) if known else None
     values = {
         "window": window,
@@ -52,6 +54,7 @@ def page(drilldown: Drilldown, request: Request) -> Page:
         "exact": EXACT_PERCENT,
         "legend": PARTS,
         "parts_text": parts_text,
+        "percent": signed_percent,
         "drawn": charts(found.value) if found and found.value else {},
     }
     return Page(template="compare.html", values=values)
