@@ -60,7 +60,8 @@ def test_the_page_has_summary_groups_parts_and_charts(tmp_path: Path) -> None:
     )
     values = {
         "figure": number, "close": CLOSE_PERCENT, "exact": EXACT_PERCENT, "legend": PARTS,
-        "parts_text": parts_text, "percent": signed_percent, "drawn": charts(FOUND), "draw": lambda chart: chart.title,
+        "parts_text": parts_text, "percent": signed_percent, "drawn": charts(FOUND),
+        "draw": lambda chart: chart.title,
     }  # fmt: skip
     module = template.make_module(values)
     page = str(module.questions(FOUND))  # type: ignore[attr-defined]

@@ -116,14 +116,18 @@ def test_a_fault_is_a_band_as_far_as_it_is_in_the_chart(
 
 def test_the_lightest_wait_class_is_still_seen_on_the_load() -> None:
     """A lock waited for once is a layer of its own among many heavier reads; what is summed loses nothing."""
-    reads = [WaitEvent(type="IO", event=f"Read{i}", sessions=(float(30 - i),)) for i in range(20)]
-    lock = WaitEvent(type="Lock", event="tuple", sessions=(0.1,))
+    reads = [
+        WaitEvent(type="IO", event=f"Read{i}", sessions=(float(30 - i),), mean=30.0 - i)
+        for i in range(20)
+    ]
+    lock = WaitEvent(type="Lock", event="tuple", sessions=(0.1,), mean=0.1)
     load = DatabaseLoad(
         source=Source.EMBEDDED,
         every_s=1,
         step_s=10,
         starts=(datetime(2026, 1, 1, tzinfo=UTC),),
         events=(*reads, lock),
+        latest=0.0,
     )
     series = load_chart(load).series
     assert len(series) == MAX_LAYERS

@@ -58,7 +58,21 @@ def test_load_is_the_mean_number_of_active_sessions(store: Store) -> None:
         ("Lock", "tuple", 1.0),
     ]
     assert load.latest == pytest.approx(3.0)
-    assert load.mean == pytest.approx(3.0 / 90)
+    assert load.mean == pytest.approx(3.0)
+
+
+def test_a_new_labs_load_is_shown_in_a_long_window(store: Store) -> None:
+    """Sampled for two minutes of a day: their mean counts, not the hours before; the step is not over yet."""
+    end = (AT - timedelta(hours=1)).replace(minute=50)
+    begin = (AT - end).total_seconds()
+    records: list[Record] = [taken(begin + s, 1, interval_s=1.0) for s in range(1, 121)]
+    records += [sample(begin + s, 1) for s in range(1, 61)]
+    store.writer.commit(records, timeout_s=60)
+    load = database_load(store.reader, since=end - timedelta(hours=24), until=end)
+    assert (load.step_s, len(load.starts)) == (1800, 49)
+    assert load.starts[-1] == end.replace(minute=30)
+    assert [event.sessions[-1] for event in load.events] == [0.5]
+    assert (load.mean, load.latest) == (0.5, 1.0)
 
 
 def test_a_sample_of_the_agent_stands_for_its_longer_interval(store: Store) -> None:

@@ -16,6 +16,10 @@ from lab.telemetry.store import SENT_TO_DATADOG, Reader, Source
 CPU = "CPU"
 STEPS_S = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 POINTS = 90
+# The load "now" is that of the last seconds, or of the last two samples where these are farther apart.
+NOW_S = 10
+# A longer step is drawn before it is over: else a lab has no load for its first minutes.
+LONG_STEP_S = 60
 SAMPLES = """
 SELECT at_ns / ?, coalesce(wait_event_type, 'CPU'), coalesce(wait_event, 'CPU'), count(*)
 FROM activity
@@ -38,16 +42,18 @@ SELECT source, interval_s FROM activity_rounds WHERE {SENT_TO_DATADOG} ORDER BY 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WaitEvent:
-    """One wait event: `sessions` has the mean number of active sessions of each step; `type` is its class."""
+    """One wait event.
+
+    Attributes:
+        type: its class.
+        sessions: the mean number of active sessions of each step.
+        mean: over all samples of the window.
+    """
 
     type: str
     event: str
     sessions: tuple[float, ...]
-
-    @property
-    def mean(self) -> float:
-        """The mean over the whole window."""
-        return sum(self.sessions) / len(self.sessions)
+    mean: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +65,7 @@ class DatabaseLoad:
         every_s: seconds between two samples, as reported by the sender; None when it does not report it.
         starts: the start of each step.
         events: those with the highest load first.
+        latest: average active sessions in the last seconds of the window.
     """
 
     source: Source | None
@@ -66,21 +73,18 @@ class DatabaseLoad:
     step_s: int
     starts: tuple[datetime, ...]
     events: tuple[WaitEvent, ...]
+    latest: float
 
     @property
     def mean(self) -> float:
-        """Average active sessions over the whole window."""
+        """Average active sessions over all samples of the window; time without samples does not count."""
         return sum(event.mean for event in self.events)
-
-    @property
-    def latest(self) -> float:
-        """Average active sessions over the last step."""
-        return sum(event.sessions[-1] for event in self.events)
 
 
 def database_load(reader: Reader, *, since: datetime, until: datetime) -> DatabaseLoad:
-    """Return the load of a window, in steps that begin at round times; the last step is complete.
+    """Return the load of a window, in steps that begin at round times.
 
+    The last step is complete, or it is longer than a minute; its mean is that of its samples so far.
     The lab's own samples count if there are any, else only those of the latest sender to DBM.
 
     Raises:
@@ -91,15 +95,20 @@ def database_load(reader: Reader, *, since: datetime, until: datetime) -> Databa
     )
     step_ns = step_s * NS_PER_S
     first, last = nanoseconds(since) // step_ns, nanoseconds(until) // step_ns
+    if step_s > LONG_STEP_S and nanoseconds(until) % step_ns:
+        last += 1
     starts = tuple(moment(i * step_ns) for i in range(first, last))
     first_ns, last_ns = first * step_ns, last * step_ns
     latest = reader.rows(LATEST, [first_ns, last_ns]) or reader.rows(LATEST_SENT)
     if not latest:
-        return DatabaseLoad(source=None, every_s=None, step_s=step_s, starts=starts, events=())
+        return DatabaseLoad(
+            source=None, every_s=None, step_s=step_s, starts=starts, events=(), latest=0.0
+        )
     source, every_s = Source(latest[0][0]), latest[0][1]
     window = [step_ns, first_ns, last_ns, source]
     # A round without an active session counts, too: the mean is over rounds, not over rows.
     rounds = dict(reader.rows(ROUNDS, window))
+    sampled = sum(rounds.values()) or 1
     counts: dict[tuple[str, str], dict[int, int]] = {}
     for step, kind, event, count in reader.rows(SAMPLES, window):
         counts.setdefault((kind, event), {})[step] = count
@@ -108,6 +117,7 @@ def database_load(reader: Reader, *, since: datetime, until: datetime) -> Databa
             type=kind,
             event=event,
             sessions=tuple(by_step.get(i, 0) / rounds.get(i, 1) for i in range(first, last)),
+            mean=sum(by_step.values()) / sampled,
         )
         for (kind, event), by_step in counts.items()
     ]
@@ -117,4 +127,16 @@ def database_load(reader: Reader, *, since: datetime, until: datetime) -> Databa
         step_s=step_s,
         starts=starts,
         events=tuple(sorted(events, key=lambda e: e.mean, reverse=True)),
+        latest=_latest(reader, source, every_s, until),
     )
+
+
+def _latest(reader: Reader, source: Source, every_s: float | None, until: datetime) -> float:
+    """Return the average active sessions of the last seconds before a time."""
+    length_ns = max(NOW_S * NS_PER_S, round(2 * (every_s or 0) * NS_PER_S))
+    until_ns = nanoseconds(until)
+    # One step that is as long as this range, whose number is not used.
+    window = [until_ns, until_ns - length_ns, until_ns, source]
+    rounds = sum(count for _, count in reader.rows(ROUNDS, window))
+    sessions: int = sum(count for *_, count in reader.rows(SAMPLES, window))
+    return sessions / (rounds or 1)
