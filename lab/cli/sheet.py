@@ -35,7 +35,7 @@ def decision_sheet(
         raise LabError(
             "No drill has been judged in this lab, so nothing is measured.\n"
             "Run all of them (about an hour): ./creditlab drill all"
-            " Or one: ./creditlab drill run row-lock-chain"
+            "\nOr run one: ./creditlab drill run row-lock-chain"
         )
     truth = TruthSide(settings)
     by_role, _ = costs(truth)

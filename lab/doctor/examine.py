@@ -5,6 +5,9 @@ from lab.doctor.check import Report
 from lab.doctor.read import read
 from lab.doctor.rules import judge
 
+# By which PostgreSQL's log names the session; the console's incidents leave its expected errors out.
+APPLICATION = "credit-lab doctor"
+
 
 def examine(
     dsn: str, *, datadog_role: str = "datadog", exporter_role: str = "postgres_exporter"
@@ -20,7 +23,7 @@ def examine(
     Raises:
         DatabaseError: when the connection fails or is lost.
     """
-    with connect(dsn, application_name="credit-lab doctor") as connection:
+    with connect(dsn, application_name=APPLICATION) as connection:
         facts = read(connection, datadog_role=datadog_role, exporter_role=exporter_role)
     return Report(
         server_version=facts.server_version,

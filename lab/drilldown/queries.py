@@ -125,7 +125,7 @@ def _summary(row: tuple[Any, ...], text: tuple[Any, ...] | None, whole_ms: float
         calls=calls,
         total_ms=round(total_ms, 3),
         mean_ms=round(mean_ms, 3),
-        share=round(total_ms / whole_ms, 4) if whole_ms else 0.0,
+        share=round(total_ms / whole_ms, 6) if whole_ms else 0.0,
         rows=count,
         io_ms=round(io_ms, 3),
         blocks_hit=hit,

@@ -40,8 +40,8 @@ class Sampling:
 
     def __str__(self) -> str:
         return (
-            f"sampled by the Agent: it kept {self.share:.0%} of {self.traces:,} traces of the last ten"
-            " minutes. Raise DD_APM_TARGET_TPS to keep more"
+            f"sampled by the Agent: it kept {100 * self.share:.0f} % of {self.traces:,} traces of the"
+            " last ten minutes. Raise DD_APM_TARGET_TPS to keep more"
         )
 
 

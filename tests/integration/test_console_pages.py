@@ -185,7 +185,7 @@ def test_an_execution_shows_its_own_plan_and_who_blocked_it(reader: Visit) -> No
     text = reader.page.inner_text("main")
     for words in (
         "Executed plan",
-        "slowest node: 900 ms of 900 ms (100%)",
+        "slowest node: 900 ms of 900 ms (100 %)",
         "pid 4712",
         "500",
     ):
@@ -417,7 +417,10 @@ def test_with_a_token_pages_are_for_those_who_know_it(tmp_path: Path, browser: B
         for path in PAGES:
             assert get(running, re.sub(r"\{[^}]+\}", "1", path))[0] == 401
         assert get(running, "/queries", Authorization=f"Bearer {TOKEN}")[0] == 200
-        assert "finds no journal" in get(running, "/drills", Authorization=f"Bearer {TOKEN}")[1]
+        assert (
+            "No drill run is recorded"
+            in get(running, "/drills", Authorization=f"Bearer {TOKEN}")[1]
+        )
         seen = visit(browser, running.url)
         seen.open("/queries?by=calls")
         seen.page.fill("[name=token]", "guess")

@@ -69,6 +69,12 @@ def test_the_matrix_has_a_letter_for_each_depth() -> None:
     ]
 
 
+def test_a_lab_without_runs_has_no_matrix_but_the_next_step() -> None:
+    assert lines(view.matrix(Matrix(machine="2 processors", at_ns=AT_NS, rows=()))) == [
+        "No drill was judged in this lab. Run one: ./creditlab drill run row-lock-chain"
+    ]
+
+
 def test_the_matrix_fits_into_eighty_columns() -> None:
     """With all observers and every drill: no cell but one of a hundred seconds is folded, no heading cut."""
     seen = Verdict(observer=Observer.DBM, seen=Seen.SEEN, after_s=99.4, depths=tuple(Depth))

@@ -35,7 +35,7 @@ def test_a_node_has_the_time_that_its_children_had_not() -> None:
     ]
     assert found.worst == 1
     assert found.worst_node.startswith(
-        "Seq Scan on installments, slowest node: 70 ms of 100 ms (70%)"
+        "Seq Scan on installments, slowest node: 70 ms of 100 ms (70 %)"
     )
 
 

@@ -61,7 +61,7 @@ def test_deltas_of_a_window_add_up(reported: Store) -> None:
     first, second, _ = listed(reported, By.TIME)
     assert (first.calls, first.total_ms, first.mean_ms, first.rows) == (200, 400.0, 2.0, 10)
     assert (first.statement, first.owner, first.text) == ("first", "credit-risk", "SELECT 1")
-    assert first.share == round(400 / 705, 4)
+    assert first.share == round(400 / 705, 6)
     assert (second.hit_ratio, first.hit_ratio) == (0.75, None)
     everybody = listed(reported, By.TIME, role=None)
     assert everybody[0].queryid == "4"

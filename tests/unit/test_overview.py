@@ -7,6 +7,7 @@ import pytest
 
 from lab.clients.prometheus import Prometheus
 from lab.console.overview import database_load, health, incidents, refused_explains
+from lab.doctor.examine import APPLICATION
 from lab.foundation import clock
 from lab.foundation.outcome import Outcome
 from lab.foundation.timestamps import nanoseconds
@@ -115,6 +116,15 @@ def test_equal_errors_are_one_incident_with_a_count(store: Store) -> None:
     first, second = incidents(store.reader, since=AT - WINDOW, until=AT)
     assert (first.title, first.count, first.at) == ("Error", 3, AT - timedelta(seconds=10))
     assert (second.title, second.count) == ("Deadlock", 1)
+
+
+def test_the_errors_that_doctor_expects_are_no_incident(store: Store) -> None:
+    """It tests that the explain function refuses statements; the same error of another session is one."""
+    own = event(20, message="this statement is not explained", application=APPLICATION)
+    other = event(30, message="this statement is not explained", application="psql")
+    store.writer.commit([own, other], timeout_s=60)
+    [found] = incidents(store.reader, since=AT - WINDOW, until=AT)
+    assert (found.count, found.at) == (1, AT - timedelta(seconds=30))
 
 
 def test_the_lock_waits_of_a_statement_are_one_incident_with_the_longest_time(store: Store) -> None:

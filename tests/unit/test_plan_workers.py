@@ -24,7 +24,7 @@ def test_a_gather_that_waits_for_one_process_is_not_the_slowest_node() -> None:
     found = read(node("Gather", scan(ms=606.0), ms=640.0, Workers_Launched=2))
     assert [round(each.self_ms or 0) for each in found.root.walk()] == [34, 606]
     assert found.root.children[0].total_ms == pytest.approx(606)
-    assert found.worst_node.startswith("Seq Scan on big, slowest node: 606 ms of 640 ms (95%)")
+    assert found.worst_node.startswith("Seq Scan on big, slowest node: 606 ms of 640 ms (95 %)")
     assert found.worst_node.endswith(
         "The plan does not show how the processes of its Gather shared the work"
         " (auto_explain.log_verbose = on logs times per worker):"

@@ -173,7 +173,7 @@ def test_the_list_of_statements_begins_with_what_it_is_sorted_by() -> None:
     assert squeezed(queries.render([summary()], By.CALLS)) == [
         "Statements of the last hour, by calls",
         "statement calls time share mean rows io service cached queryid",
-        "pay 1,200 24.0 s 75.5% 20 ms 50 3 ms credit-servicing 90.0% 1",
+        "pay 1,200 24.0 s 75.5 % 20 ms 50 3 ms credit-servicing 90.0 % 1",
     ]
     narrow = squeezed(queries.render([summary()], By.IO), width=40)
     assert narrow[1] == "statement io time share calls"
@@ -207,7 +207,7 @@ def test_one_statement_by_both_observers() -> None:
         "observer calls mean",
         "Prometheus 100 2 ms",
         "DBM 98 2.5 ms",
-        "difference -2 (-2.00%) +0.500 ms",
+        "difference -2 (-2.00 %) +0.500 ms",
         "a step is missing.",
         "Source of DBM's data: embedded agent, not Datadog's.",
         "Plans",
@@ -219,7 +219,7 @@ def test_one_statement_by_both_observers() -> None:
         f"10:03:07 400 ms executed credit-risk {'a' * 32}",
         "Tables",
         "table cached here cached for all access",
-        "x 50.0% - Seq Scan; Index Scan",
+        "x 50.0 % - Seq Scan; Index Scan",
         "Prometheus is away.",
     ]
 
@@ -338,7 +338,7 @@ def test_milliseconds(value: float, text: str) -> None:
 
 def test_ages_shares_and_bars() -> None:
     assert [figures.seconds(age) for age in (None, 59.94, 60.0)] == ["-", "59.9 s", "1 min 0 s"]
-    assert [figures.share(ratio) for ratio in (None, 0.5)] == ["-", "50.0%"]
+    assert [figures.share(ratio) for ratio in (None, 0.5)] == ["-", "50.0 %"]
     bars = [
         figures.bar(*of, width=8).plain
         for of in ((0, 0, 0), (100, 50, 100), (0, 200, 100), (50, 25, 100))

@@ -36,7 +36,9 @@ def exercise(
         parts.append(
             Text("The answer, and the command that starts the fault: --answer", style="dim")
         )
-        alone = "Alone, without its name: ./creditlab exam start; the fault is then a random one."
+        alone = (
+            "To search for a fault without its name: ./creditlab exam start selects one at random."
+        )
         parts.append(Text(alone, style="dim"))
     for part in parts:
         out.print(Padding(part, (0, 2)))

@@ -107,6 +107,9 @@ def verdicts(assessment: "Assessment") -> RenderableType:
 
 def matrix(found: "Matrix") -> RenderableType:
     """Return drills by observers: the verdict, seconds after the proof, and a letter for each detail."""
+    if not found.rows:
+        text = "No drill was judged in this lab. Run one: ./creditlab drill run row-lock-chain"
+        return Padding(Text(text), (0, 2))
     lines = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     lines.add_column("\ndrill", no_wrap=True)
     for observer in TITLES:

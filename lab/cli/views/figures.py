@@ -9,6 +9,8 @@ from rich.text import Text
 
 SECOND_MS = 1_000
 BAR_WIDTH = 20
+# A ratio that one decimal of its percentage would round to 0 or to 100.
+SMALL = 0.0005
 # The width of a bar.
 WIDEST = 10_000
 
@@ -48,8 +50,26 @@ def seconds(value: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """Format a ratio of 0 to 1."""
-    return "-" if value is None else f"{value:.1%}"
+    """Format a ratio of 0 to 1; one just below 1 is not 100 %, and one just above 0 is not 0 %.
+
+    >>> share(0.0), share(0.0004), share(0.256), share(0.9999), share(1.0)
+    ('0.0 %', '<0.1 %', '25.6 %', '>99.9 %', '100.0 %')
+    """
+    if value is None:
+        return "-"
+    if 0 < value < SMALL or 1 - SMALL < value < 1:
+        return "<0.1 %" if value < SMALL else ">99.9 %"
+    return f"{100 * value:.1f} %"
+
+
+def signed(value: float, form: str, unit: str = "") -> str:
+    """Format a difference with its sign; none where it is rounded to 0.
+
+    >>> signed(-0.02, ".1f", " %"), signed(-2.0, ",.0f"), signed(0.5, ".3f", " ms")
+    ('0 %', '-2', '+0.500 ms')
+    """
+    text = f"{value:+{form}}"
+    return f"{text if float(text.replace(',', '')) else '0'}{unit}"
 
 
 def bar(start: float, length: float, whole: float, *, width: int = BAR_WIDTH) -> Text:

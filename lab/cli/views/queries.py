@@ -115,11 +115,11 @@ def _observers(series: "StatementSeries", activity_s: float) -> Iterator[Rendera
             table.add_row(name, figures.count(counted.calls), figures.ms(counted.mean_ms))
     if series.calls_difference is not None:
         share, mean = series.calls_difference_share, series.mean_difference_ms
-        calls = f"{series.calls_difference:+,.0f}"
+        calls = figures.signed(series.calls_difference, ",.0f")
         table.add_row(
             "difference",
-            calls if share is None else f"{calls} ({share:+.2%})",
-            "" if mean is None else f"{mean:+.3f} ms",
+            calls if share is None else f"{calls} ({figures.signed(100 * share, '.2f', ' %')})",
+            "" if mean is None else figures.signed(mean, ".3f", " ms"),
         )
     yield table
     for reason in series.absent.values():

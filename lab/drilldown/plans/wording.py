@@ -45,7 +45,7 @@ def _outside(outside: Outside) -> str:
 
 
 def _node(node: Node, times: str) -> Iterator[str]:
-    share = f" ({node.share:.0%})" if node.share is not None else ""
+    share = f" ({100 * node.share:.0f} %)" if node.share is not None else ""
     yield f"{node.label}, {times}{share}"
     loops = node.loops or 0
     if node.rows is not None:
