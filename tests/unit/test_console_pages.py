@@ -60,8 +60,11 @@ def test_stacked_bars_are_on_top_of_each_other_and_a_step_wide() -> None:
 
 
 def test_a_line_breaks_where_nothing_is_known() -> None:
-    """A missing value is a gap, not a zero; a value alone is a dot."""
-    [(_, path)] = chart([4.0, None, 2.0, 4.0]).paths()
+    """A missing value is a gap, not a zero; a value alone is a dot, drawn thicker; bars have none."""
+    broken = chart([4.0, None, 2.0, 4.0])
+    [(_, path)] = broken.paths()
+    assert [dot for _, dot in broken.dots()] == ["M0.0 0.00h0"]
+    assert chart([4.0, 2.0]).dots() == chart([4.0, None], stacked=True).dots() == []
     assert path == f"M0.0 0.00h0M{WIDTH * 2 / 3:.1f} {HEIGHT / 2:.2f}h0L{WIDTH:.1f} 0.00"
 
 

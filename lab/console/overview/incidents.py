@@ -2,8 +2,8 @@
 
 Equal errors of one statement are one incident with a count, so that a burst does not hide other incidents; so
 are its lock waits for several transactions or rows.
-EXPLAINs of DBM that PostgreSQL rejects are not incidents, nor are the errors that `doctor` expects: it tests that
-the explain function refuses statements that would execute.
+EXPLAINs of DBM that PostgreSQL rejects are not incidents, nor are the errors that `doctor` expects: it tests
+that the explain function refuses statements that would execute.
 """
 
 import json

@@ -126,6 +126,13 @@ class Chart:
             return self._layers()
         return [(series, self._line(series.values)) for series in self.series]
 
+    def dots(self) -> list[tuple[ChartSeries, str]]:
+        """Return the values of lines without neighbours, to be drawn thicker: they have no length."""
+        if self.stacked:
+            return []
+        found = [(series, "".join(self._alone(series.values))) for series in self.series]
+        return [(series, d) for series, d in found if d]
+
     def data(self) -> dict[str, object]:
         """Return the values for the script's cursor."""
         return {
@@ -183,6 +190,12 @@ class Chart:
                 parts.append(f"L{place}" if joined else f"M{place}h0")
             joined = value is not None
         return "".join(parts)
+
+    def _alone(self, values: Sequence[float | None]) -> Iterator[str]:
+        neighbours = zip(values, [None, *values], [*values[1:], None], strict=False)
+        for time_ms, (value, before, after) in zip(self.times_ms, neighbours, strict=True):
+            if value is not None and before is None and after is None:
+                yield f"M{self._x(time_ms):.1f} {self._y(value):.2f}h0"
 
     def _layers(self) -> list[tuple[ChartSeries, str]]:
         """Draw bars, not areas: a slope would suggest values between two samples, which are unknown."""
