@@ -29,8 +29,13 @@ def logs(
     """Show the last lines of the logs."""
     settings = LabSettings.load()
     chosen = mode.decide(settings, mode.requested(docker=docker, native=native))
+    found = False
     for line in chosen.logs(component, follow=follow, tail=LINES if component else LINES_OF_EACH):
         show(line, alone=component is not None)
+        found = True
+    if not found:
+        of = f" of {component}" if component else ""
+        out.print(f"  There is no log line{of} yet. `./creditlab status` shows what runs.")
 
 
 def show(line: ComponentLine, *, alone: bool = False) -> None:

@@ -24,7 +24,7 @@ _ATTEMPT = re.compile(
     r', port (?P<port>\d{1,5}+)|on socket "(?P<socket>[^"]{0,300}+)") failed: '
 )
 # Advice that holds for the lab's own database only; `of_another_server` removes it.
-_SEE_STATUS = "; of the lab's own database, `./creditlab status`"
+_SEE_STATUS = "; `./creditlab status` shows that of the lab's own database"
 _OWN_PASSWORDS = (
     " The lab's own passwords are read from the environment and from .env, and were set when the role was"
     " created."

@@ -110,6 +110,16 @@ def test_status_of_a_lab_that_is_down(
     assert "./creditlab up" in shown
 
 
+def test_a_lab_without_logs_has_a_next_step(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the first start `logs` prints a sentence, of one component with its name."""
+    assert call(monkeypatch, "logs") == 0
+    assert "There is no log line yet. `./creditlab status`" in capsys.readouterr().out
+    assert call(monkeypatch, "logs", "risk") == 0
+    assert "There is no log line of risk yet." in capsys.readouterr().out
+
+
 def test_down_of_a_lab_that_is_down_is_fine(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

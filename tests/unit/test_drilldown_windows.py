@@ -144,7 +144,7 @@ def test_a_period_has_the_figures_of_its_executed_plans(store: Store) -> None:
         None,
     )
     assert (second.trace_id, second.summary) == (None, "Seq Scan on b")
-    assert first.worst_node.startswith("Seq Scan on a, slowest node: 30 ms of 30 ms (100%)")
+    assert first.worst_node.startswith("Seq Scan on a, slowest node: 30 ms of 30 ms (100 %)")
 
 
 def test_the_last_forty_periods_are_shown(store: Store) -> None:

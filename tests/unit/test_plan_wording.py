@@ -49,7 +49,7 @@ def test_the_time_outside_is_most_of_it_from_more_than_half_on() -> None:
     mostly = of(node("Result", ms=49.0), 100.0).worst_node
     assert mostly == (
         "Most of the time, 51 ms of 100 ms, was spent outside the plan: not known on what (PostgreSQL does"
-        " not log it). Result, slowest node of the plan: 49 ms of 49 ms (100%); returned 1 row."
+        " not log it). Result, slowest node of the plan: 49 ms of 49 ms (100 %); returned 1 row."
     )
     planned = of(node("Result", ms=10.0), Execution_Time=12.0, Planning_Time=30.0)
     assert planned.outside
@@ -172,7 +172,7 @@ def test_the_slowest_node_has_its_rows_and_blocks(fields: dict[str, Any], words:
     """A wrong estimate is reported from a factor of ten on; a node returns one row at least."""
     ms = fields.pop("ms", 30.0)
     found = read(node("Seq Scan", ms=ms, **fields)).worst_node
-    assert found == f"Seq Scan, slowest node: 30 ms of 30 ms (100%); {words}"
+    assert found == f"Seq Scan, slowest node: 30 ms of 30 ms (100 %); {words}"
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_the_slowest_node_has_its_rows_and_blocks(fields: dict[str, Any], words:
     [(10.0, "10 ms"), (9.94, "9.9 ms"), (0.0123, "0.012 ms"), (12_345.6, "12,346 ms")],
 )
 def test_times_have_two_digits_or_whole_milliseconds(ms: float, words: str) -> None:
-    assert f": {words} of {words} (100%)" in read(node("Result", ms=ms)).worst_node
+    assert f": {words} of {words} (100 %)" in read(node("Result", ms=ms)).worst_node
 
 
 @pytest.mark.parametrize(
