@@ -24,6 +24,8 @@ WHERE parent_id IS NULL AND start_ns >= ? AND start_ns < ? GROUP BY 1, 2
 COUNTED = """
 SELECT service, name, sum(hits) FROM trace_stats WHERE at_ns >= ? AND at_ns < ? GROUP BY 1, 2
 """
+# A smaller share would be rounded to 0 %.
+LEAST_SHOWN = 0.005
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,8 +41,9 @@ class Sampling:
         return self.kept / self.traces
 
     def __str__(self) -> str:
+        kept = "<1" if 0 < self.share < LEAST_SHOWN else f"{100 * self.share:.0f}"
         return (
-            f"sampled by the Agent: it kept {100 * self.share:.0f} % of {self.traces:,} traces of the"
+            f"sampled by the Agent: it kept {kept} % of {self.traces:,} traces of the"
             " last ten minutes. Raise DD_APM_TARGET_TPS to keep more"
         )
 

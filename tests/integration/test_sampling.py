@@ -66,11 +66,11 @@ def test_what_the_agent_dropped_is_called_sampled(sampled: RunningConsole) -> No
     answer = sampled.send("GET", f"{API}/trace/{UNKNOWN}")
     assert answer.status == http.client.NOT_FOUND
     [error] = answer.json()["errors"]
-    assert "sampled by the Agent: it kept 25% of 200 traces" in error
+    assert "sampled by the Agent: it kept 25 % of 200 traces" in error
     assert "DD_APM_TARGET_TPS" in error
     page = sampled.send("GET", f"/traces/{UNKNOWN}")
     assert b"sampled by the Agent" in page.body
-    assert b"sampled by the Agent: it kept 25% of 200 traces" in sampled.send("GET", "/").body
+    assert b"sampled by the Agent: it kept 25 % of 200 traces" in sampled.send("GET", "/").body
 
     def unsaid() -> str | None:
         said = sampled.send("GET", "/healthz").json()["traces_sampled_away"]
@@ -81,7 +81,7 @@ def test_what_the_agent_dropped_is_called_sampled(sampled: RunningConsole) -> No
     rates = IntakeRates(
         **health["rates"], store_bytes=0, traces_sampled_away=health["traces_sampled_away"]
     )
-    assert "traces: sampled by the Agent: it kept 25%" in str(rates)
+    assert "traces: sampled by the Agent: it kept 25 %" in str(rates)
 
 
 def test_a_malformed_statistic_is_refused(console: RunningConsole) -> None:
