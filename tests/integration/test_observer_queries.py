@@ -246,7 +246,7 @@ def test_the_server_and_its_databases(filled: Database) -> None:
         databases = metrics(datadog, "metrics_databases")
         [wal] = metrics(datadog, "metrics_wal_files").values()
         [[size]] = rows(datadog, EMBEDDED["text_size"])
-        settings = dict(rows(datadog, EMBEDDED["settings"]))
+        settings: dict[str, str] = dict(rows(datadog, EMBEDDED["settings"]))
         columns = rows(datadog, EMBEDDED["columns"])
         known = rows(
             datadog, "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate"
