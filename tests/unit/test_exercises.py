@@ -45,3 +45,5 @@ def test_the_booklet_has_all_answers_after_all_symptoms() -> None:
         assert f"Exercise {each.number}<" in symptoms
         assert each.command in answers
         assert each.command not in symptoms
+    assert "<code>./creditlab logs postgres</code>" in symptoms
+    assert "`" not in page

@@ -7,6 +7,7 @@ import typer
 from rich.padding import Padding
 from rich.text import Text
 
+from lab.foundation.plural import plural
 from lab.learn import exercises
 from lab.terminal.screen import out
 
@@ -27,7 +28,7 @@ def exercise(
     shown = found.hints[:hints]
     parts += [Text(), *(Text(f"Hint {n}: {hint}") for n, hint in enumerate(shown, 1))]
     if rest := len(found.hints) - len(shown):
-        parts.append(Text(f"{rest} more hints: --hints {len(shown) + 1}", style="dim"))
+        parts.append(Text(f"{plural(rest, 'more hint')}: --hints {len(shown) + 1}", style="dim"))
     if answer:
         parts += [Text(), Text(f"Answer: {found.drill}", style="bold"), *map(Text, found.answer)]
         parts += [Text(f"Next: {found.next}"), Text(f"Runbook: docs/alerts.md, {found.runbook}")]
