@@ -349,6 +349,8 @@ def test_an_unknown_service_is_answered_with_the_nearest(many: Store) -> None:
     assert traces.services(many.reader) == ("credit-customers", "credit-risk")
     with pytest.raises(LabError, match="did you mean credit-risk"):
         traces.search(many.reader, Search(service="rsik"))
+    with pytest.raises(LabError, match=r'no service "credit-unlike"\.'):
+        traces.search(many.reader, Search(service="credit-unlike"))
 
 
 def test_an_empty_store_is_reported_as_empty(store: Store) -> None:

@@ -106,7 +106,7 @@ def test_a_trace_explains_its_slowest_statement() -> None:
         "SELECT 1",
         "FROM x",
         "Client 40 ms.",
-        "No server_ms: below the threshold.",
+        "Server time not logged: below the threshold.",
         "Sampled while it ran: Lock/tuple 3x.",
         f"Blocked by pid 7 (credit-x), idle in transaction, last statement pay, trace {'c' * 32}.",
         "Blocked by pid 8.",

@@ -5,6 +5,7 @@ from rich.tree import Tree as Branch
 
 from lab.cli.views import figures
 from lab.drilldown.plans.tree import MISESTIMATED, Node, Tree
+from lab.foundation.plural import plural
 
 HOT_SHARE = 0.3
 # Deeper nodes are not indented further: a plan of a hundred levels would not fit the terminal.
@@ -49,7 +50,7 @@ def _line(node: Node, tree: Tree) -> Text:
             line.append(f"  {figures.ms(node.after_ms)} after the main plan")
         line.append(_blocks(node), "dim")
     else:
-        line.append(f"  cost {node.cost:,.0f}, {figures.count(node.estimated_rows)} rows", "dim")
+        line.append(f"  cost {node.cost:,.0f}, {plural(node.estimated_rows, 'row')}", "dim")
     for condition, text in node.conditions.items():
         line.append(f"\n  {condition}: {text}", "dim")
     return line

@@ -16,6 +16,8 @@ from lab.foundation.plural import plural
 if TYPE_CHECKING:
     from lab.drilldown.report import ReportedStatement, TraceReport
 
+# Of missing values that have no name of their own.
+ABSENT = {"server_ms": "Server time not logged"}
 NAMES = {"console": "Console", "grafana": "Grafana", "datadog": "Datadog"}
 SOURCES = {
     PlanSource.EXECUTED: "Plan, as executed",
@@ -91,7 +93,7 @@ def _explained(statement: "ReportedStatement", *, alone: bool) -> Iterator[Rende
             f"It failed: {statement.failure or 'the reason is not in the log'}.", style="bold red"
         )
     for field, reason in statement.absent.items():
-        yield Text(f"No {field}: {reason}.", style="dim")
+        yield Text(f"{ABSENT.get(field, f'No {field}')}: {reason}.", style="dim")
     if statement.waits:
         waits = ", ".join(f"{w.type}/{w.event} {w.samples}x" for w in statement.waits)
         yield Text(f"Sampled while it ran: {waits}.")
