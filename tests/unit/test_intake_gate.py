@@ -85,7 +85,7 @@ def test_a_payload_is_counted_as_its_sender_counts_it() -> None:
         ({"dd_api_key": "wrong", "authorization": "Bearer secret"}, 403),
     ],
 )  # fmt: skip
-def test_the_token_is_an_api_key_or_a_bearer_token(headers: dict[str, str], status: int) -> None:
+def test_the_token_is_an_api_key_or_a_bearer_token(headers: dict[str, Any], status: int) -> None:
     """Without a token of its own the intake accepts all requests."""
     intake = Intake()
     found = intake.ask("/api/v1/series", **headers)
