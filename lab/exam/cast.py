@@ -62,6 +62,8 @@ class Actor:
             self._process.kill()
             self._process.wait()
         self._reader.join()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
