@@ -313,6 +313,8 @@ SHOWN: Mapping[str, Callable[[], RenderableType]] = {
     ),
     "thresholds": _tuning,
     "comparison": lambda: compare.render(_comparison()),
-    "comparison of one group": lambda: compare.render(_comparison(), only=Group.STATEMENTS),
+    "comparison of one group": lambda: compare.render(
+        replace(_comparison(), since_s=299.0), only=Group.STATEMENTS
+    ),
     "push": _push,
 }  # fmt: skip

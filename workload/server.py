@@ -146,7 +146,7 @@ def _number(environ: WSGIEnvironment) -> float:
     """Return the body as a number, or NaN."""
     try:
         length = int(environ.get("CONTENT_LENGTH") or 0)
-        return float(environ["wsgi.input"].read(max(0, min(length, MAX_BODY))))
+        return float(environ["wsgi.input"].read(min(length, MAX_BODY)))
     except ValueError:
         return math.nan
 
