@@ -49,9 +49,9 @@ class ServiceClient:
             raise self._unexpected_answer("/healthz", answer)
         return health
 
-    def samples(self) -> list[Sample]:
+    def samples(self, *, timeout_s: float = TIMEOUT_S) -> list[Sample]:
         """Return every sample of /metrics."""
-        page = self._request("GET", "/metrics")
+        page = self._request("GET", "/metrics", timeout=timeout_s)
         try:
             return list(exposition.samples(page.decode()))
         except ValueError:

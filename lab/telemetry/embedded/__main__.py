@@ -7,11 +7,12 @@ from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 
-from lab.clients import database
+from lab.clients import database, services
 from lab.foundation.errors import DatabaseError
 from lab.foundation.settings import LabSettings
 from lab.telemetry.embedded.collector import Collector
 from lab.telemetry.embedded.delivery import AGGREGATION_S, BATCH_S, Delivery, Schedule
+from lab.telemetry.embedded.openmetrics import OpenMetrics
 from lab.telemetry.embedded.process import run_process
 from lab.telemetry.store.senders import DEFAULT_ACTIVITY_S
 
@@ -38,6 +39,9 @@ class Agent:
             put=self._delivery.put,
             tags=tags_of(settings),
             activity_s=activity_s,
+        )
+        self._of_services = OpenMetrics.of(
+            services.clients(settings), self._delivery.put, host=HOST, env=settings.dd_env
         )
         # Data that is collected faster is also sent faster.
         self._schedule = (
@@ -80,6 +84,7 @@ class Agent:
             target=self._delivery.run, args=(stop, self._schedule, self._waiting.set), daemon=True
         )
         sender.start()
+        threading.Thread(target=self._of_services.run, args=(stop,), daemon=True).start()
         while not stop.is_set():
             try:
                 with database.connect(

@@ -125,6 +125,8 @@ class Sampler:
     host: str
     # Of all series.
     tags: Sequence[str] = ()
+    namespace: str = "postgresql"
+    interval_s: int = INTERVAL_S
     _before: dict[Key, tuple[float, float]] = field(default_factory=dict)
     _now: dict[Key, tuple[float, float]] = field(default_factory=dict)
 
@@ -170,10 +172,10 @@ class Sampler:
         self, name: str, tags: Sequence[str], kind: Type, *, at_s: float, value: float
     ) -> Event:
         return {
-            "metric": f"postgresql.{name}",
+            "metric": f"{self.namespace}.{name}",
             "type": kind.value,
             "points": [{"timestamp": int(at_s), "value": value}],
-            "interval": INTERVAL_S,
+            "interval": self.interval_s,
             "tags": [*tags, *self.tags],
             "resources": [{"type": "host", "name": self.host}],
         }
