@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,13 @@ import pytest
 from mcp.server.mcpserver import MCPServer
 
 from lab.clients import promql
+from lab.clients.prometheus import Alert
 from lab.foundation.settings import LabSettings
+from lab.foundation.timestamps import moment
 from lab.mcp.answer import MAX_BYTES
 from lab.mcp.server import build
 from lab.mcp.sources import Sources
+from lab.mcp.tools import prometheus as prometheus_tools
 from lab.stack.backend import Mode
 from tests.mcp_client import Answer, Caller, in_process
 
@@ -170,3 +174,90 @@ def test_a_range_has_null_where_there_is_no_sample(prometheus: _Server, server: 
     assert row["values"] == [None, 4, None, 2]
     assert (row["min"], row["max"], row["last"]) == (2, 4, 2)
     assert found["first"] == "2023-11-14T22:13:20.000Z"
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "expected"),
+    [
+        ((60, None), (5, 13)),
+        ((1_800, None), (30, 61)),
+        ((1_801, None), (31, 59)),
+        ((599, 1), (1, 600)),
+        ((90, 60), (60, 2)),
+    ],
+)
+def test_a_range_has_a_point_for_each_step(
+    prometheus: _Server,
+    server: MCPServer,
+    asked_for: tuple[int, int | None],
+    expected: tuple[int, int],
+) -> None:
+    """By default a sixtieth of the range, and five seconds at least; both ends are points."""
+    seconds, step_s = asked_for
+    prometheus.answer = result("matrix", [{"metric": {}, "values": [[NOW, "1"]]}])
+    end = f"{moment((NOW + seconds) * 10**9):%Y-%m-%dT%H:%M:%SZ}"
+    start = f"-{seconds}s"
+    found = asked(server, "promql_range", query="x", start=start, end=end, step_s=step_s).json()
+    values = found["rows"][0]["values"]
+    assert (found["step_s"], len(values)) == expected
+    assert values[0] == 1
+
+
+def test_a_step_that_is_too_small_is_refused_with_one_that_is_not(
+    prometheus: _Server, server: MCPServer
+) -> None:
+    prometheus.answer = result("matrix", [])
+    asked_for = {"query": "x", "start": "-600s", "end": "2023-11-14T22:13:20Z"}
+    found = asked(server, "promql_range", step_s=1, **asked_for)
+    assert (
+        "step_s=1 gives 601 points in 600 s; at most 600 are returned. Use step_s=2" in found.text
+    )
+    assert not asked(server, "promql_range", step_s=2, **asked_for).failed
+
+
+@pytest.mark.parametrize(("limit", "shown"), [(20, 10), (5, 5)])
+def test_a_range_has_six_thousand_values_at_most(
+    prometheus: _Server, server: MCPServer, limit: int, shown: int
+) -> None:
+    """Ten series of 600 points; what is left out is counted."""
+    rows = [{"metric": {"n": str(n)}, "values": [[NOW, "1"]]} for n in range(12)]
+    prometheus.answer = result("matrix", rows)
+    end = f"{moment((NOW + 599) * 10**9):%Y-%m-%dT%H:%M:%SZ}"
+    found = asked(
+        server, "promql_range", query="x", start="-599s", end=end, step_s=1, limit=limit
+    ).json()
+    assert (found["series_found"], found["series_shown"], len(found["rows"])) == (12, shown, shown)
+    assert "topk" in found["more"]
+    rows[shown:] = []
+    prometheus.answer = result("matrix", rows)
+    whole = asked(
+        server, "promql_range", query="x", start="-599s", end=end, step_s=1, limit=limit
+    ).json()
+    assert "more" not in whole
+
+
+def test_series_are_listed_in_pages_and_in_order(prometheus: _Server, server: MCPServer) -> None:
+    labels = [{"a": name, "usename": PERSON} for name in ("c", "a", "b")]
+    prometheus.answer = json.dumps({"status": "success", "data": labels}).encode()
+    first = asked(server, "promql_series", selector="x", limit=2).json()
+    assert ([row["a"] for row in first["rows"]], first["found"]) == (["a", "b"], 3)
+    assert first["rows"][0]["usename"].startswith("redacted_")
+    last = asked(server, "promql_series", selector="x", limit=2, cursor=first["next_cursor"]).json()
+    assert [row["a"] for row in last["rows"]] == ["c"]
+    assert "next_cursor" not in last
+
+
+def test_an_alert_has_its_first_time_and_whether_it_fires_now() -> None:
+    """Pending or firing, whichever was first; names of roles are redacted."""
+    labels = {"alertname": "Deadlock", "usename": PERSON, "severity": "warning"}
+    alert = Alert(name="Deadlock", labels=labels, pending_ns=NOW * 10**9, firing_ns=None)
+    pending = prometheus_tools._alert(alert, set())
+    assert (pending["first_seen"], pending["pending_since"], pending["firing_since"]) == (
+        "2023-11-14T22:13:20.000Z", "2023-11-14T22:13:20.000Z", None
+    )  # fmt: skip
+    assert (pending["firing_now"], pending["runbook"]) == (False, "creditlab://runbooks/Deadlock")
+    assert set(pending["labels"]) == {"usename", "severity"}
+    assert PERSON not in str(pending)
+    now = {tuple(sorted({"__name__": "ALERTS", "alertstate": "firing", **labels}.items()))}
+    fires = prometheus_tools._alert(replace(alert, firing_ns=NOW * 10**9 - 5_000_000_000), now)
+    assert (fires["first_seen"], fires["firing_now"]) == ("2023-11-14T22:13:15.000Z", True)
