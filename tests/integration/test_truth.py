@@ -60,3 +60,31 @@ def test_a_reading_has_the_counters_of_postgres(database: Database, settings: La
     assert (before.value("size", "", "bytes") or 0) > 1e6
     assert first.value("size", "", "bytes") is None
     assert (before.value("sessions", "", "clients") or 0) >= 2
+
+
+def test_sizes_and_buckets_are_read_with_each_tenth_reading(
+    database: Database, settings: LabSettings
+) -> None:
+    """They cost more than the counters; the first reading has them."""
+    sampler = Sampler(settings, bool, Counted())
+    with database.connect(Role.LAB) as connection:
+        found = [sampler.read(connection) for _ in range(11)]
+    assert [[one.kind for one in records] for records in found] == [
+        ["counters", "buckets"], *[["counters"]] * 9, ["counters", "buckets"],
+    ]  # fmt: skip
+    assert ["size" in decoded(records[0]).values for records in found] == [True, *[False] * 9, True]
+    assert all(one.took_ns > 0 for records in found for one in records)
+
+
+def test_a_service_that_did_not_answer_is_asked_again_after_five_seconds(
+    settings: LabSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted, now = Counted(), [100.0]
+    sampler = Sampler(settings, bool, counted)
+    monkeypatch.setattr("lab.telemetry.truth.sampler.time.monotonic", lambda: now[0])
+    failed = []
+    for seconds in (100.0, 104.9, 105.0):
+        now[0] = seconds
+        assert sampler._clocks(buckets=False) == {}
+        failed.append(len(counted.failed))
+    assert failed == [5, 5, 10]
