@@ -32,6 +32,7 @@ def check(definition: str) -> Tree:
     own_ms = [node.self_ms or 0.0 for node in nodes]
     assert min(own_ms) >= 0
     assert sum(own_ms) == pytest.approx(found.total_ms, abs=ROUNDING_MS)
+    assert found.worst is not None
     assert own_ms[found.worst] == max(own_ms)
     assert all(0 <= (node.share or 0) <= 1 for node in nodes)
     if "Execution Time" in document:

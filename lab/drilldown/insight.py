@@ -140,8 +140,10 @@ def span(ms: float) -> str:
 
     >>> span(21004.4), span(240.2), span(5.64), span(0.05)
     ('21.0 s', '240 ms', '5.6 ms', '0.05 ms')
+    >>> span(999.7)
+    '1.0 s'
     """
-    if ms >= 1000:  # noqa: PLR2004
+    if ms >= 999.5:  # noqa: PLR2004 - not "1,000 ms" beside "1.0 s"
         return f"{ms / 1000:,.1f} s"
     if ms >= 10:  # noqa: PLR2004
         return f"{ms:,.0f} ms"

@@ -134,12 +134,14 @@ def test_jit_compilation_is_reported_from_a_tenth_on(
             0.49,
             "No node of the plan stands out: the planner estimates its whole cost at 0.49 units",
         ),
-        (0.5, "Result, most expensive node (estimate): 0 of the planner's cost units"),
+        (0.5, "Result, most expensive node (estimate): 0.5 of the planner's cost units"),
         (1_234.0, "Result, most expensive node (estimate): 1,234 of the planner's cost units"),
     ],
 )
 def test_a_plan_without_times_has_the_most_expensive_node(cost: float, words: str) -> None:
-    assert read(node("Result", cost=cost)).worst_node == f"{words}; the plan was not executed."
+    found = read(node("Result", cost=cost))
+    assert found.worst_node == f"{words}; the plan was not executed."
+    assert found.worst == (None if words.startswith("No node") else 0)
     untimed = node("Result", cost=cost) | {"Actual Rows": 1, "Actual Loops": 1}
     assert read(untimed).worst_node == f"{words}; the plan was executed with TIMING OFF."
 

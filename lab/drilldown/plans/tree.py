@@ -114,7 +114,8 @@ class Tree:
         total_ms: of the root; None in an estimated plan, and with TIMING OFF.
         outside: the server's time outside the plan; None when the server's time or the plan's is unknown.
         jit_ms: JIT compilation in all processes; it is part of the nodes' own times or of the time outside.
-        worst: the id of the slowest node: that with the largest own time; by estimated cost without times.
+        worst: the id of the slowest node: that with the largest own time; by estimated cost without times;
+            None when no node has a cost worth naming.
         worst_node: one sentence about that node; before it one about the time outside the plan, if that is
             longer; after it one about another node that may also be the slowest.
         summary: the plan in one line, from the root down to its tables.
@@ -125,7 +126,7 @@ class Tree:
     total_ms: float | None
     outside: Outside | None
     jit_ms: float | None
-    worst: int
+    worst: int | None
     worst_node: str
     summary: str
     nodes: int

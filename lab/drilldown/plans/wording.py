@@ -12,18 +12,25 @@ from lab.foundation.plural import plural
 EXPLAINED = 0.5
 # A node of an estimated plan with less is not the cause of anything: one cost unit is one page read.
 LEAST_COST = 0.5
+# Cost units have a decimal below this.
+TENS = 10
 # JIT compilation below this share of the plan's time is not reported.
 JIT_SHARE = 0.1
+
+
+def stands_out(node: Node) -> bool:
+    """Whether a node of the most time or cost is the cause of anything: an estimate of almost 0 is not."""
+    return node.self_ms is not None or node.own_cost >= LEAST_COST
 
 
 def sentence(node: Node, root: Node, outside: Outside | None, jit_ms: float | None) -> str:
     """Return where a plan spent its time: in its slowest node, and outside the plan if mostly there."""
     if node.self_ms is None or root.total_ms is None:
         measured = "was not executed" if root.loops is None else "was executed with TIMING OFF"
-        if node.own_cost < LEAST_COST:
+        if not stands_out(node):
             whole = f"the planner estimates its whole cost at {root.cost:,.2f} units"
             return f"No node of the plan stands out: {whole}; the plan {measured}."
-        cost = f"{node.own_cost:,.0f} of the planner's cost units"
+        cost = f"{node.own_cost:,.{0 if node.own_cost >= TENS else 1}f} of the planner's cost units"
         return f"{node.label}, most expensive node (estimate): {cost}; the plan {measured}."
     mostly_outside = outside is not None and outside.mostly
     slowest = "slowest node of the plan" if mostly_outside else "slowest node"
