@@ -99,6 +99,15 @@ def evil_records(now_ns: int) -> list[Record]:
             sqlstate="XX000", database=None, role=None, application=None, queryid=QUERYID,
             span_id=STATEMENT, statement=EVIL, text=None,
         ),
+        *(
+            Event(
+                at_ns=now_ns, kind="lock_wait", pid=4711, message="still waiting for ShareLock",
+                severity="LOG", sqlstate=None, database=None, role="credit_app", application=None,
+                queryid=None, trace_id=None, span_id=None, service=None, statement="pay", text=None,
+                duration_ns=waited_ns,
+            )
+            for waited_ns in (10**9, 6 * 10**8)
+        ),
     ]  # fmt: skip
 
 
@@ -248,6 +257,7 @@ def test_pages_pause_ids_are_copied_and_a_wrong_parameter_is_reported(reader: Vi
     note = reader.page.locator("[role=status]").inner_text()
     assert note == 'window="7y" was ignored: expected one of 5m, 10m, 30m, 1h.'
     reader.open("/")
+    assert "2 up to 1.00 s" in " ".join(reader.page.inner_text(".k-lock_wait").split())
     pause = reader.page.locator(".pause")
     pause.click()
     assert (pause.inner_text(), pause.get_attribute("aria-pressed")) == ("Resume", "true")
