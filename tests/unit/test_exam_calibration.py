@@ -49,6 +49,8 @@ def test_a_seed_determines_the_item_and_every_template_is_drawn() -> None:
         assert len({culprit for fault in item.faults for culprit in fault.culprits}) >= len(
             item.faults
         )
+    assert any(item.onset_s % 1 for item in drawn), "a tenth of a second is drawn, too"
+    assert any(item.duration_s % 1 for item in drawn)
     draw(MAX_SEED)
     with pytest.raises(ExamError, match="from 0 to"):
         draw(-1)

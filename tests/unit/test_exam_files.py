@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.exam import ending, session, starting
+from lab.exam import closing, ending, session, starting
 from lab.exam.doors import Door
 from lab.exam.errors import ExamError
 from lab.exam.form import Answer, Finding
@@ -150,6 +150,16 @@ def test_an_exam_whose_process_died_is_void_with_its_reason(settings: LabSetting
     [result] = session.results(settings)
     assert result.grade.score is None
     assert result.grade == grade(result.log)
+
+
+@pytest.mark.parametrize("state", [None, State.OVER])
+def test_down_ends_no_exam_that_does_not_run(settings: LabSettings, state: State | None) -> None:
+    if state is not None:
+        begin(settings, Door.LOG, state=state)
+    reporter = RecordedReporter()
+    closing.stop_before_down(settings, reporter)
+    assert reporter.ends == []
+    assert not Place(settings).files(EXAM).stop.exists()
 
 
 def test_an_unknown_exam_and_a_damaged_result_are_reported(settings: LabSettings) -> None:

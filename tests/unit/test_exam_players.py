@@ -103,6 +103,25 @@ def test_a_player_that_does_not_end_or_start_costs_its_exam(
     assert [end for end in reporter.ends if re.search(reported, end)]
 
 
+def test_an_exam_begins_when_the_last_fault_is_forgotten(
+    settings: LabSettings, started: list[Options], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one begins at once."""
+    monkeypatch.setattr(ablation, "FORGOTTEN_S", 0.2)
+    begun_ns: list[int] = []
+    start = starting.start
+
+    def timed(settings: LabSettings, options: Options, reporter: object) -> Record:
+        begun_ns.append(clock.now_ns())
+        return start(settings, options, reporter)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(starting, "start", timed)
+    reporter = RecordedReporter()
+    design = Design(items=(0, 1), seed=7, player="true", selections=SELECTIONS[:1])
+    assert len(list(ablation.run(design, settings, reporter))) == len(started) == 2
+    assert begun_ns[1] - begun_ns[0] >= 200_000_000
+
+
 def test_an_exam_that_never_began_is_a_void_trial(
     settings: LabSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
