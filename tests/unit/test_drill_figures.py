@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from lab.clients.prometheus import Alert
-from lab.drills import minutes, report
+from lab.drills import minutes, quiet, report
 from lab.drills.assessment import judged, truth_of, window
 from lab.drills.catalogue import DRILLS, find
 from lab.drills.coverage import result, seen
@@ -17,6 +17,7 @@ from lab.drills.journal import LATEST_NS, Entry, Journal
 from lab.drills.matrix import Matrix
 from lab.drills.recording import Recording
 from lab.drills.running import DrillFiles
+from lab.drills.sessions import DrillSessions
 from lab.foundation.outcome import Outcome
 from lab.foundation.paths import Paths
 from lab.judge.evidence import Evidence, Observer
@@ -24,7 +25,9 @@ from lab.judge.readings import Seen
 from lab.judge.verdicts import Depth, Verdict
 from lab.telemetry.store import Reader, Source
 from tests import evidence as of
+from tests.fix_postgres import settings_for
 from tests.unit.test_drills import assessment
+from workload.tracing import NoTracing
 
 S = 1_000_000_000
 MINUTE = 1_000 * 60 * S
@@ -61,6 +64,7 @@ def test_a_minute_without_a_fault_keeps_its_distance_from_each_fault(
         until_ns=until_s * S,
     )
     assert [at // S for at in minutes._quiet_minutes(recording)] == begins_s
+    assert quiet.STRETCH_NS == minutes.MINUTE_NS == 60 * S
 
 
 def test_the_truth_of_a_run_has_the_drills_statements_with_their_texts() -> None:
@@ -182,6 +186,24 @@ def test_a_matrix_names_all_senders_of_datadogs_data() -> None:
     rows = [*matrix(datadog="b").rows, *matrix(datadog="a").rows, *matrix(datadog="b").rows]
     assert Matrix(machine="m", at_ns=0, rows=(*rows, *matrix().rows)).datadog == "a or b"
     assert matrix().datadog == ""
+
+
+class Flushed(NoTracing):
+    """Tracing that counts its flushes."""
+
+    times = 0
+
+    def flush(self) -> None:
+        self.times += 1
+
+
+def test_the_spans_of_a_drill_are_sent_when_its_sessions_have_ended() -> None:
+    """They would otherwise arrive after the verdict, or never."""
+    tracing = Flushed()
+    sessions = DrillSessions(settings_for(port=1, database="none"), tracing)
+    assert tracing.times == 0
+    sessions.end()
+    assert tracing.times == 1
 
 
 def write(place: DrillFiles, *steps: tuple[str, str, int]) -> None:

@@ -57,6 +57,9 @@ CASES: Mapping[tuple[str, str], tuple[list[Any], list[Any]]] = {
         [replace(SQL, resource="ROLLBACK"), replace(SQL, name="psycopg2.connection.rollback")],
         [SQL, replace(SQL, resource="COMMIT")],
     ),
+    ("postgres-restart", "failed operations"): (
+        [replace(ROOT, error=True)], [ROOT, FAILED, SQL],
+    ),
     ("postgres-restart", "the log"): ([event("server")], [event("error")]),
     ("held-snapshot", "vacuums"): (
         [LEFT],

@@ -213,6 +213,10 @@ def test_a_step_that_is_too_small_is_refused_with_one_that_is_not(
         "step_s=1 gives 601 points in 600 s; at most 600 are returned. Use step_s=2" in found.text
     )
     assert not asked(server, "promql_range", step_s=2, **asked_for).failed
+    week = {"query": "x", "end": "2023-11-14T22:13:20Z"}
+    assert not asked(server, "promql_range", start="-7d", **week).failed
+    longer = asked(server, "promql_range", start="-169h", **week)
+    assert "is 169.0 h long; at most 168.0 h are allowed" in longer.text
 
 
 @pytest.mark.parametrize(("limit", "shown"), [(20, 10), (5, 5)])

@@ -86,6 +86,7 @@ def test_plans_of_database_monitoring_are_estimated_and_newest_first(tmp_path: P
         replace(estimated, at_ns=AT + 3 * S, queryid=None, signature="other"), of.plan(span, ms=5, at_ns=AT),
     ) as tools:  # fmt: skip
         rows = tools.dbm_plans(**ASKED)["rows"]
+        assert tools.dbm_plans(**ASKED)["newest_data"] == "nothing was received yet: unknown"
         own = tools.dbm_plans(statement="pay", **ASKED)["rows"]
         whole = tools.dbm_plans(queryid="7", include_plan=True, **ASKED)["rows"]
     assert [row.get("queryid") for row in rows] == [None, None, "7", str(of.QUERYID)]
@@ -164,6 +165,7 @@ def test_events_are_filtered_by_kind_trace_and_pid(tmp_path: Path) -> None:
     ]  # fmt: skip
     with holding(tmp_path, *records) as sources:
         tools = LogTools(sources)
+        assert tools.log_events(**ASKED)["newest_data"] == answered(UNTIL)
         every = tools.log_events(**ASKED)["rows"]
         assert [row["kind"] for row in every] == ["deadlock", "lock_wait"]
         selections: list[dict[str, Any]] = [
@@ -191,6 +193,7 @@ def test_executions_are_those_of_the_log(tmp_path: Path) -> None:
         tools = LogTools(sources)
         slow, fast = tools.log_executions(**ASKED)["rows"]
         assert tools.log_executions(**ASKED, slowest_first=False)["rows"] == [fast, slow]
+        assert tools.log_executions(**ASKED)["newest_data"] == answered(UNTIL)
         selections: list[dict[str, Any]] = [
             {"statement": "pay"}, {"queryid": "7"}, {"service": "a"}, {"trace_id": of.trace_id(3)}
         ]  # fmt: skip
@@ -252,15 +255,19 @@ def test_settings_and_tables_are_found_by_a_part_of_their_name(tmp_path: Path) -
 def test_the_agents_metrics_have_their_extremes(tmp_path: Path) -> None:
     """Names first; then a metric's series, with the increase where the type has one."""
     gauge = of.metric("a.gauge", (AT, 4.0), (AT + S, 1.0), (AT + 2 * S, 2.0), table="customers")
+    gauge += of.metric("a.gauge", (AT + S, 9.0), table="x")
     old = of.metric("b.old", (SINCE - S, 1.0))
     with holding(tmp_path, *gauge, *old) as sources:
         tools = DbmServerTools(sources)
         names = tools.agent_metrics(**ASKED)["rows"]
-        [row] = tools.agent_metrics(name="a.gauge", **ASKED)["rows"]
-        assert tools.agent_metrics(name="a.gauge", tags=["table:x"], **ASKED)["rows"] == []
-        late = tools.agent_metrics(name="a.gauge", start=time(AT), end=END)["rows"]
+        [row] = tools.agent_metrics(name="a.gauge", tags=["table:customers"], **ASKED)["rows"]
+        [other] = tools.agent_metrics(name="a.gauge", tags=["table:x"], **ASKED)["rows"]
+        assert tools.agent_metrics(name="a.gauge", tags=["table:y"], **ASKED)["rows"] == []
+        whole = tools.agent_metrics(name="a.gauge", start=time(AT), end=END)["rows"]
+    late = [one for one in whole if one["tags"] == ["table:customers"]]
+    assert (other["points"], other["first"]) == (1, 9)
     assert names == [
-        {"name": "a.gauge", "type": "gauge", "series": 1, "last": answered(AT + 2 * S)}
+        {"name": "a.gauge", "type": "gauge", "series": 2, "last": answered(AT + 2 * S)}
     ]
     assert row == {
         "tags": ["table:customers"], "type": "gauge", "points": 3, "first": 4, "last": 2, "min": 1, "max": 4
