@@ -1,5 +1,6 @@
 """`tour`: five steps with real commands; waits before each one in a terminal."""
 
+import re
 import shlex
 import subprocess
 import sys
@@ -23,6 +24,8 @@ WAITS = {
     Language.EN: "Enter runs it, q ends the tour: ",
     Language.PT: "Enter executa, q termina o tour: ",
 }
+# A page's path in a text; the console makes links of these.
+PAGE = re.compile(r"(?<!\S)/[a-z]+\b")
 LOOK = {Language.EN: "What to observe:", Language.PT: "Observe:"}
 END = {
     Language.EN: (
@@ -62,7 +65,7 @@ def tour(
     failed = []
     for place, one in every if step is None else every[step - 1 : step]:
         out.rule(Text(f"{place}/{len(every)} {one.title}", style="bold"), align="left")
-        out.print(Padding(Text(one.why), (1, 2)))
+        out.print(Padding(Text(with_addresses(one.why, console)), (1, 2)))
         for command in one.commands:
             out.print(Text(f"  $ {command}", style="cyan"), soft_wrap=True)
         if waits and out.input(f"  {WAITS[chosen]}").strip().lower().startswith("q"):
@@ -73,6 +76,15 @@ def tour(
         out.print(f"  {line.format(console)}", soft_wrap=True)
     if failed:
         raise typer.Exit(1)
+
+
+def with_addresses(text: str, console: str) -> str:
+    """Return a text whose paths of pages, such as /sessions, are addresses that a terminal can open.
+
+    >>> with_addresses("while it runs: /sessions shows a/b", "http://127.0.0.1:8088")
+    'while it runs: http://127.0.0.1:8088/sessions shows a/b'
+    """
+    return PAGE.sub(lambda found: f"{console}{found[0]}", text)
 
 
 def _require_traces() -> None:
