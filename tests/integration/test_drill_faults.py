@@ -5,13 +5,13 @@ The acceptance tests run all of them in a lab under load; here the proof rests o
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from lab.clients.database import Role, rows
-from lab.drills import catalogue
+from lab.clients.database import Role, connect, dsn, rows
+from lab.drills import catalogue, healing
 from lab.drills.journal import Journal, Step
 from lab.drills.runner import Options, run
 from lab.drills.running import DrillFiles
@@ -19,6 +19,7 @@ from lab.drills.scene import Scene
 from lab.drills.sessions import APPLICATION
 from lab.foundation.outcome import Outcome
 from lab.foundation.paths import Paths
+from lab.foundation.readiness import await_state
 from lab.foundation.settings import LabSettings
 from tests.fix_postgres import Database
 from tests.fix_reporter import RecordedReporter
@@ -29,6 +30,7 @@ DRILLS = (
     "burst", "connection-exhaustion", "cpu-bound-sql", "deadlocks", "held-snapshot", "idle-in-transaction",
     "n-plus-one", "rollback-storm", "row-lock-chain", "sequential-scans", "slow-query", "work-mem-spill",
 )  # fmt: skip
+ENDED_WITHIN_S = 150.0
 OWN = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
 
 
@@ -56,6 +58,7 @@ def assert_runs(seeded: Database, settings: LabSettings, name: str) -> None:
     assert pid not in done.pids, "a session that is not the drill's is blamed"
     assert done.proven_ns is not None, done.proof
     assert (done.held, done.outcome, done.verified) == (True, Outcome.OK, None)
+    assert done.intensity == 1.0
     assert done.injected_ns < done.proven_ns < done.healed_ns
     assert done.healed_ns - done.proven_ns >= 2_500_000_000
     assert place.read() is None
@@ -63,6 +66,22 @@ def assert_runs(seeded: Database, settings: LabSettings, name: str) -> None:
     steps = [entry.step for entry in Journal(place.journal).entries()]
     assert steps == [Step.INJECT, Step.PROVEN, Step.HEAL, Step.HEALED]
     assert [end.split(" ")[0] for end in reporter.ends] == ["inject", "proof", "hold", "heal"]
+
+
+def test_only_the_sessions_of_a_drill_are_ended(seeded: Database) -> None:
+    """Those that a killed runner left, of each role; another session of the same role goes on."""
+    scene = Scene.read_only(seeded.settings)
+    with ExitStack() as kept:
+        roles = (Role.APP, Role.OWNER, Role.LAB)
+        others = [kept.enter_context(seeded.connect(role)) for role in roles]
+        for role in roles:
+            target = dsn(seeded.settings, role)
+            kept.enter_context(connect(target, application_name=APPLICATION))
+        await_state(
+            "no session is left", lambda: healing._sessions_left(scene), within_s=ENDED_WITHIN_S
+        )
+        assert one(seeded, OWN, APPLICATION) == 0
+        assert [rows(other, "SELECT 1") for other in others] == [[(1,)]] * 3
 
 
 def test_the_intensity_multiplies_a_drills_sessions(

@@ -152,6 +152,28 @@ def test_an_exam_whose_process_died_is_void_with_its_reason(settings: LabSetting
     assert result.grade == grade(result.log)
 
 
+def test_a_stop_returns_the_result_when_the_exam_is_over(
+    settings: LabSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = begin(settings, Door.LOG, state=State.RUNNING)
+    record = place.current()
+    assert record is not None
+    request_stop = session.request_stop
+
+    def ended(found: LabSettings) -> None:
+        request_stop(found)
+        log = ending.log_of(record, place.files(EXAM), ended_ns=clock.now_ns())
+        ending.keep(place, record, log, "ok")
+
+    monkeypatch.setattr(session, "request_stop", ended)
+    reporter = RecordedReporter()
+    result = session.stop(settings, reporter)
+    assert result is not None
+    assert (result.verified, result.grade.says) == ("ok", "no answer")
+    assert reporter.ends == ["heal the lab is restored"]
+    assert place.files(EXAM).stop.exists()
+
+
 @pytest.mark.parametrize("state", [None, State.OVER])
 def test_down_ends_no_exam_that_does_not_run(settings: LabSettings, state: State | None) -> None:
     if state is not None:

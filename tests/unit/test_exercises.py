@@ -34,6 +34,8 @@ def test_an_exercise_is_found_by_number_name_or_alias() -> None:
     assert exercise("1").drill == exercise("row-lock-chain").drill == exercise("blocking").drill
     with pytest.raises(LabError, match="There is no exercise 99: they have the numbers 1 to"):
         exercise("99")
+    with pytest.raises(LabError, match="There is no exercise 100:"):
+        exercise("100")
     with pytest.raises(LabError, match="drill"):
         exercise("no-such-drill")
 

@@ -36,16 +36,19 @@ def test_query_metrics_are_ranked_with_their_text(tmp_path: Path) -> None:
         tmp_path,
         replace(of.deltas(1, calls=2, exec_time_ms=9.0), at_ns=AT), replace(of.deltas(2, calls=5), at_ns=AT),
         replace(of.deltas(3, role="datadog"), at_ns=AT), replace(of.deltas(4), at_ns=UNTIL),
+        replace(of.deltas(5, role="other", signature="abc"), at_ns=AT, queryid=None),
         of.known(1, name="pay", text=text), of.known(2, name="move", text="SELECT 1"),
     ) as tools:  # fmt: skip
         found = tools.dbm_query_metrics(**ASKED)
         everyone = tools.dbm_query_metrics(**ASKED, role="all")
+        unknown = tools.dbm_query_metrics(**ASKED, role="other")["rows"]
     assert found["sent_by"] == "embedded agent, not Datadog's"
     assert [(row["queryid"], row["calls"]) for row in found["rows"]] == [("1", 2), ("2", 5)]
     assert found["rows"][0]["text"] == f"{text[:400]}... (407 characters)"
     assert found["rows"][1]["text"] == "SELECT 1"
     assert "signature" not in found["rows"][0]
-    assert {row["queryid"] for row in everyone["rows"]} == {"1", "2", "3"}
+    assert {row.get("queryid") for row in everyone["rows"]} == {"1", "2", "3", None}
+    assert [(row.get("queryid"), row["signature"]) for row in unknown] == [(None, "abc")]
 
 
 def test_calls_over_time_are_in_steps_of_ten_seconds(tmp_path: Path) -> None:
