@@ -53,3 +53,14 @@ def test_help_of_a_group_imports_no_command(arguments: list[str]) -> None:
         "psycopg2",
         "mcp",
     }
+
+
+@pytest.mark.parametrize("command", [*declared(app)], ids=lambda command: command.name)
+def test_every_parameter_is_explained_and_a_default_duration_has_its_unit(
+    command: LazyCommand,
+) -> None:
+    """The help of an option TIME shows 10m, not the number of seconds that the function receives."""
+    for parameter in command.load().params:
+        assert getattr(parameter, "help", None), parameter.name
+        if parameter.metavar == "TIME" and isinstance(parameter.default, float):
+            assert isinstance(getattr(parameter, "show_default", None), str), parameter.name

@@ -2,6 +2,7 @@
 
 import json
 
+from lab.cli.drill.showing import DrillName
 from lab.cli.views import drills as view
 from lab.drills.catalogue import DRILLS, find
 from lab.terminal.options import AsJson
@@ -20,6 +21,6 @@ def list_all(as_json: AsJson = False) -> None:
         out.print(view.catalogue(DRILLS.values()))
 
 
-def show(name: str) -> None:
+def show(name: DrillName) -> None:
     """Show what a drill does, its roles, and the expected signals."""
     out.print(view.description(find(name)))

@@ -16,7 +16,14 @@ from lab.terminal.screen import Screen, out
 
 def quiet(
     lasts: Annotated[
-        float, typer.Option("--for", help="Duration, in minutes.", parser=seconds, metavar="TIME")
+        float,
+        typer.Option(
+            "--for",
+            help="Duration: 10m, 1h.",
+            parser=seconds,
+            metavar="TIME",
+            show_default="10m",
+        ),
     ] = 600.0,
     as_json: AsJson = False,
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lab.cli.drill.showing import Html, show_matrix
+from lab.cli.drill.showing import DrillName, Html, show_matrix
 from lab.cli.views import drills as view
 from lab.drills import matrix, runs, stopping
 from lab.drills.catalogue import DRILLS, find
@@ -30,7 +30,7 @@ Verify = Annotated[bool, typer.Option("--verify/--no-verify", help="Run verify a
 
 
 def run_one(
-    name: str,
+    name: DrillName,
     lasts: For = None,
     intensity: Intensity = 1.0,
     verify: Verify = True,
@@ -84,7 +84,13 @@ def run_random(
     seed: Annotated[int, typer.Option(help="The same seed runs the same drills.")] = 15,
     every: Annotated[
         float,
-        typer.Option("--every", help="Pause between two drills.", parser=seconds, metavar="TIME"),
+        typer.Option(
+            "--every",
+            help="Pause between two drills: 60s, 5m.",
+            parser=seconds,
+            metavar="TIME",
+            show_default="5m",
+        ),
     ] = 300.0,
     intensity: Intensity = 1.0,
 ) -> None:

@@ -11,6 +11,9 @@ from lab.drills import report as reports
 from lab.drills.matrix import Matrix
 from lab.terminal.screen import out
 
+DrillName = Annotated[
+    str, typer.Argument(metavar="DRILL", help="A name or an alias, as in `./creditlab drill list`.")
+]
 Html = Annotated[
     Path | None, typer.Option(help="Write the report with its plot here.", metavar="FILE")
 ]
