@@ -107,7 +107,9 @@ def _locked(statement: ReportedStatement, waited_ms: float, whole_ms: float) -> 
     head = holder(statement.blocked_by)
     held = f" held by {head}" if head else "; the sessions that held it were not sampled"
     name = statement.statement or "an unnamed statement"
-    return f"{name} waited {span(waited_ms)} of {span(whole_ms)} for a lock{held}."
+    # A wait that was cancelled has no end in the log: its samples show how long it lasted at least.
+    least = "at least " if statement.error else ""
+    return f"{name} waited {least}{span(waited_ms)} of {span(whole_ms)} for a lock{held}."
 
 
 def _statement(statement: ReportedStatement, whole_ms: float | None) -> str:

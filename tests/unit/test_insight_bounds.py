@@ -130,6 +130,10 @@ def test_the_named_part_at_its_bound(found: str, expected: str) -> None:
     [
         (statement(100.0, locked_ms=30.0), f"pay waited 30 ms of 100 ms for a lock{NOT_SAMPLED}"),
         (
+            statement(100.0, locked_ms=30.0, error=True),
+            f"pay waited at least 30 ms of 100 ms for a lock{NOT_SAMPLED}",
+        ),
+        (
             statement(100.0, 51.0, locked_ms=29.0),
             "pay took 100 ms, on the server 51 ms. Seq Scan on x.",
         ),
