@@ -1,4 +1,4 @@
-"""Patterns of LogQL (`=~`, `|~`): alternatives of literal text with `.*`, matched in linear time.
+"""Patterns of LogQL (`=~`, `|~`): alternatives of literal text with `.*` and `.+`, matched in linear time.
 
 A regular expression of a client could take exponential time in Python. Grafana's variables and its query
 builder produce no others than these.
@@ -16,9 +16,12 @@ class LogQLError(LabError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pattern:
-    """Alternatives, each a sequence of literals with anything between them; whole texts or parts."""
+    """Alternatives, each a sequence of literals, with the least number of characters before each: 0 or more.
 
-    alternatives: tuple[tuple[str, ...], ...]
+    The first one has 0: it begins the text, or is anywhere in it.
+    """
+
+    alternatives: tuple[tuple[tuple[int, str], ...], ...]
     ignores_case: bool = False
 
     @classmethod
@@ -40,22 +43,28 @@ class Pattern:
         text = text.lower() if self.ignores_case else text
         return any(self._matches(parts, text, whole=whole) for parts in self.alternatives)
 
-    def _matches(self, parts: tuple[str, ...], text: str, *, whole: bool) -> bool:
-        parts = tuple(part.lower() for part in parts) if self.ignores_case else parts
-        if len(parts) == 1:
-            return text == parts[0] if whole else parts[0] in text
-        at, end = 0, len(text)
+    def _matches(self, parts: tuple[tuple[int, str], ...], text: str, *, whole: bool) -> bool:
+        if self.ignores_case:
+            parts = tuple((gap, part.lower()) for gap, part in parts)
+        [(_, first), *others] = parts
+        if whole and not others:
+            return text == first
+        end = len(text)
         if whole:
-            if not (text.startswith(parts[0]) and text.endswith(parts[-1])):
+            gap, last = others.pop()
+            if not text.endswith(last):
                 return False
-            at, end = len(parts[0]), len(text) - len(parts[-1])
-            parts = parts[1:-1]
-        for part in parts:
-            found = text.find(part, at, end)
+            others.append((gap, ""))
+            end -= len(last)
+        # The leftmost match of a literal leaves the most for those that follow.
+        found = text.find(first, 0, len(first) if whole else end)
+        at = found + len(first)
+        for gap, part in others:
             if found < 0:
-                return False
+                break
+            found = text.find(part, at + gap, end)
             at = found + len(part)
-        return at <= end
+        return found >= 0
 
 
 def _split(body: str) -> Iterator[str]:
@@ -70,22 +79,22 @@ def _split(body: str) -> Iterator[str]:
     yield part
 
 
-def _literals(part: str) -> Iterator[str]:
-    literal, at = "", 0
+def _literals(part: str) -> Iterator[tuple[int, str]]:
+    literal, gap, at = "", 0, 0
     while at < len(part):
         pair = part[at : at + 2]
         if pair in (".*", ".+"):
-            yield literal
-            literal = ""
+            yield gap, literal
+            literal, gap = "", int(pair == ".+")
             at += 2
         elif part[at] == "\\" and len(pair) > 1:
             literal += pair[1]
             at += 2
         elif part[at] in ".*+?()[]{}^$":
             raise LogQLError(
-                f'LogQL: "{part[:40]}" is a regular expression; supported: literal texts, | and .*'
+                f'LogQL: "{part[:40]}" is a regular expression; supported: literal texts, |, .* and .+'
             )
         else:
             literal += part[at]
             at += 1
-    yield literal
+    yield gap, literal

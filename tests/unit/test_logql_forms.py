@@ -1,6 +1,10 @@
 """LogQL as Grafana writes it: patterns, strings, durations, and what a refusal names."""
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lab.console import logql, loki
 from lab.console.logql import Filter, duration_ns
@@ -39,15 +43,30 @@ def test_a_pattern_matches_whole_texts_or_parts(
 
 def test_alternatives_and_literals_keep_what_is_escaped() -> None:
     """A bar, a backslash and a bracket that are escaped are characters; overlapping ends are no match."""
-    assert Pattern.of(r"a\|b").alternatives == (("a|b",),)
-    assert Pattern.of(r"a\\|b").alternatives == (("a\\",), ("b",))
-    assert Pattern.of(r"\(a\)|\[").alternatives == (("(a)",), ("[",))
-    assert Pattern.of("(a|b)").alternatives == (("a",), ("b",))
-    assert Pattern.of("a.*b.+c").alternatives == (("a", "b", "c"),)
+    assert Pattern.of(r"a\|b").alternatives == (((0, "a|b"),),)
+    assert Pattern.of(r"a\\|b").alternatives == (((0, "a\\"),), ((0, "b"),))
+    assert Pattern.of(r"\(a\)|\[").alternatives == (((0, "(a)"),), ((0, "["),))
+    assert Pattern.of("(a|b)").alternatives == (((0, "a"),), ((0, "b"),))
+    assert Pattern.of("a.*b.+c").alternatives == (((0, "a"), (0, "b"), (1, "c")),)
     assert not Pattern.of("aba.*aba").matches("ababa", whole=True)
     assert Pattern.of("aba.*aba").matches("abaaba", whole=True)
     assert Pattern.of("(?i)É").matches("xéx", whole=False)
     assert not Pattern.of("É").matches("é", whole=True)
+
+
+@given(
+    pattern=st.lists(st.sampled_from(["a", "ab", "A", ".*", ".+", "|"]), max_size=6).map("".join),
+    flag=st.sampled_from(["", "(?i)"]),
+    text=st.text("abA", max_size=6),
+)
+def test_a_pattern_matches_as_its_regular_expression_does(
+    pattern: str, flag: str, text: str
+) -> None:
+    """`.+` needs a character, also of a label that is missing; `.*` needs none."""
+    expression = re.compile(f"(?:{pattern})", re.IGNORECASE if flag else 0)
+    parsed = Pattern.of(flag + pattern)
+    assert parsed.matches(text, whole=True) == bool(expression.fullmatch(text))
+    assert parsed.matches(text, whole=False) == bool(expression.search(text))
 
 
 @pytest.mark.parametrize(
