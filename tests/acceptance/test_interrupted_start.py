@@ -88,8 +88,8 @@ class Starts:
         return bool(value)
 
     def is_made(self) -> bool:
-        """Whether initdb is at work."""
-        return any(self.state.glob("postgres/data.partial*/PG_VERSION"))
+        """Whether initdb is at work; or has just ended, if this process was not scheduled meanwhile."""
+        return any(self.state.glob("postgres/data*/PG_VERSION"))
 
     def has_launched(self) -> bool:
         """Whether PostgreSQL was launched; its roles and the schema are not there for some time yet."""

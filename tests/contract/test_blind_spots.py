@@ -9,7 +9,10 @@ from lab.foundation.settings import ROOT
 from lab.judge.evidence import TITLES
 
 DOCS = ROOT / "docs"
-CELL = re.compile(r"missed|not covered|unknown|-|\*\*\d+ s\*\*( S?C?P?T?)?")
+# Seconds in three labs, the letters of all of them, and in brackets those of some.
+CELL = re.compile(
+    r"missed|not covered|unknown|-|\*\*\d+( to \d+)? s\*\*( S?C?P?T?)?( \(S?C?P?T?\))?"
+)
 
 
 def rows() -> dict[str, list[str]]:

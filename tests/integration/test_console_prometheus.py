@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -17,6 +17,7 @@ from lab.console.overview.health import Freshness
 from lab.console.pages import alerts, expression
 from lab.console.pages.chart import Chart
 from lab.drilldown import Drilldown
+from lab.foundation import clock
 from lab.foundation.outcome import Outcome
 from lab.foundation.paths import Paths
 from lab.foundation.readiness import await_state
@@ -24,14 +25,14 @@ from lab.foundation.settings import LabSettings
 from lab.foundation.timestamps import moment
 from lab.telemetry.store import Bounds, Reader, Record, Writer
 from tests import evidence
-from tests.evidence import START
 from tests.fix_postgres import free_port, settings_for
 from tests.fix_prometheus import backfill, running_prometheus
 from tests.fix_store import HOUR_NS, Tally
 
 S = 1_000_000_000
-BEGIN = START // S
-AT = moment(START + 60 * S)
+MINUTE_NS = 60 * S
+# Prometheus has a clock of its own.
+pytestmark = pytest.mark.real_clock
 
 
 # Of two jobs, which are not scraped while the test runs.
@@ -43,11 +44,11 @@ scrape_configs:
 A_MONTH_S = 30 * 86_400
 
 
-def samples() -> Iterator[str]:
-    """Of the minute: 0, 10, ... 60 s."""
+def samples(begin: int) -> Iterator[str]:
+    """Of the minute that begins at a second since 1970: 0, 10, ... 60 s."""
     own = 'service="credit-risk"'
     for at in range(0, 61, 10):
-        now = BEGIN + at
+        now = begin + at
         for name, value in {
             'up{job="postgres"}': 1,
             'up{job="credit",service="credit-risk"}': 0,
@@ -84,21 +85,34 @@ def samples() -> Iterator[str]:
         ):  # fmt: skip
             labels = f'alertname="{name}",severity="{severity}",datname="credit db"'
             yield f'ALERTS{{alertstate="{state}",{labels}}} 1 {now}'
-            yield f"ALERTS_FOR_STATE{{{labels}}} {BEGIN - age_s} {now}"
+            yield f"ALERTS_FOR_STATE{{{labels}}} {begin - age_s} {now}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """The sources of the pages."""
+    """The sources of the pages; `start_ns` is the begin of the minute."""
 
+    start_ns: int
     drilldown: Drilldown
     reader: Reader
     prometheus: Prometheus
+
+    @property
+    def begin(self) -> int:
+        """The begin of the minute, in seconds since 1970."""
+        return self.start_ns // S
+
+    @property
+    def at(self) -> datetime:
+        """The end of the minute."""
+        return moment(self.start_ns + 60 * S)
 
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sources]:
     """A Prometheus with the minute, and a store with data of before its end."""
+    # The last whole minute: an expression finds samples of the last five.
+    start_ns = (clock.now_ns() // MINUTE_NS - 1) * MINUTE_NS
     state: Path = tmp_path_factory.mktemp("minute")
     update = {"lab_state_dir": state, "prometheus_port": free_port()}
     settings: LabSettings = settings_for(port=free_port(), database="absent").model_copy(
@@ -107,20 +121,23 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sources]:
     bounds = Bounds(age_ns=HOUR_NS, size_bytes=10**9)
     with Writer(Paths.of(settings).store, bounds, Tally()) as writer:
         records: list[Record] = [
-            evidence.root(1, start_ns=START + 20 * S, duration_ns=10 * S),
-            evidence.deltas(1, at_ns=START + 15 * S),
+            evidence.root(1, start_ns=start_ns + 20 * S, duration_ns=10 * S),
+            evidence.deltas(1, at_ns=start_ns + 15 * S),
         ]
         writer.commit(records, timeout_s=60)
 
     def prepare(directory: Path) -> None:
-        backfill(settings, samples())(directory)
+        backfill(settings, samples(start_ns // S))(directory)
         (directory / "prometheus.yml").write_text(CONFIGURATION, encoding="utf-8")
 
     with running_prometheus(settings, prepare=prepare) as running:
         settings = settings.model_copy(update={"prometheus_port": running.port})
         drilldown = Drilldown.of(settings)
         yield Sources(
-            drilldown=drilldown, reader=drilldown.reader, prometheus=Prometheus.of(settings)
+            start_ns=start_ns,
+            drilldown=drilldown,
+            reader=drilldown.reader,
+            prometheus=Prometheus.of(settings),
         )
 
 
@@ -130,7 +147,7 @@ def states(found: Health) -> dict[str, tuple[Outcome, str]]:
 
 def test_the_health_of_each_component_is_its_last_scrape(sources: Sources) -> None:
     """PostgreSQL's is pg_up; one without a series is unknown; the agent's is the age of its data."""
-    found = health(sources.reader, sources.prometheus, at=AT)
+    found = health(sources.reader, sources.prometheus, at=sources.at)
     known = states(found)
     assert known["prometheus"] == known["postgres_exporter"] == (Outcome.OK, "")
     assert known["proposals"] == known["console"] == (Outcome.OK, "")
@@ -139,7 +156,7 @@ def test_the_health_of_each_component_is_its_last_scrape(sources: Sources) -> No
     assert unknown is Outcome.UNKNOWN
     assert why == "Prometheus has no series of it: not started, or not scraped yet"
     stale = "its last DBM data are 46 s old"
-    assert states(health(sources.reader, sources.prometheus, at=AT + timedelta(seconds=1)))[
+    assert states(health(sources.reader, sources.prometheus, at=sources.at + timedelta(seconds=1)))[
         "datadog"
     ] == (Outcome.FAILED, stale)
     failures = "collectors with failures in the last ten minutes: metrics, schemas"
@@ -156,7 +173,7 @@ def test_data_are_stale_after_twice_their_interval(sources: Sources) -> None:
     """Spans and scrapes after 30 s, deltas after 45 s; what never came has no age and is not stale."""
 
     def fresh(ago_s: float) -> dict[str, Freshness]:
-        at = AT + timedelta(seconds=ago_s)
+        at = sources.at + timedelta(seconds=ago_s)
         return {
             one.what: one for one in health(sources.reader, sources.prometheus, at=at).freshness
         }
@@ -177,9 +194,9 @@ def test_data_are_stale_after_twice_their_interval(sources: Sources) -> None:
 
 def test_rate_errors_and_durations_of_the_services(sources: Sources) -> None:
     """Each ten seconds of the window; NaN is no value; a service beyond the five follows them."""
-    since = moment(START)
-    found = services_health(sources.prometheus, since=since, until=AT)
-    assert found.times == tuple(float(BEGIN + at) for at in range(10, 61, 10))
+    since = moment(sources.start_ns)
+    found = services_health(sources.prometheus, since=since, until=sources.at)
+    assert found.times == tuple(float(sources.begin + at) for at in range(10, 61, 10))
     names = [one.name for one in found.services]
     assert (len(names), names[-1]) == (6, "own-service")
     by_name = {one.name: one for one in found.services}
@@ -191,7 +208,9 @@ def test_rate_errors_and_durations_of_the_services(sources: Sources) -> None:
     assert by_name["credit-proposals"].errors is None
     assert by_name["credit-customers"].rates == (None,) * 6
     assert found.rate == 65.0
-    longer = services_health(sources.prometheus, since=AT - timedelta(hours=1), until=AT)
+    longer = services_health(
+        sources.prometheus, since=sources.at - timedelta(hours=1), until=sources.at
+    )
     assert {
         after - before for before, after in zip(longer.times, longer.times[1:], strict=False)
     } == {60}
@@ -207,7 +226,7 @@ def test_firing_alerts_come_first_and_those_that_began_first(sources: Sources) -
         ("Earlier", "critical", True), ("Later", "warning", True), ("Soon", "warning", False),
     ]  # fmt: skip
     assert active[0].labels == {"datname": "credit db"}
-    assert active[0].since == moment(START - 50 * S)
+    assert active[0].since == moment(sources.start_ns - 50 * S)
     assert (values["trouble"], values["watchdog"], values["late"]) == (None, None, None)
     port = sources.drilldown.settings.alertmanager_port
     assert alerts.silence(sources.drilldown.settings, "Earlier", active[0].labels) == (
@@ -217,7 +236,7 @@ def test_firing_alerts_come_first_and_those_that_began_first(sources: Sources) -
 
 
 def shown(sources: Sources, expr: str) -> dict[str, object]:
-    query = urlencode({"expr": expr, "from": BEGIN, "to": BEGIN + 60})
+    query = urlencode({"expr": expr, "from": sources.begin, "to": sources.begin + 60})
     request = Request({"type": "http", "query_string": query.encode(), "headers": []})
     return dict(expression.page(sources.drilldown, request).values)
 
@@ -232,7 +251,7 @@ def test_an_expression_has_a_line_and_a_row_for_each_series(sources: Sources) ->
     ]  # fmt: skip
     chart = values["chart"]
     assert isinstance(chart, Chart)
-    assert chart.times_ms == [1000 * (BEGIN + at) for at in range(0, 61, 5)]
+    assert chart.times_ms == [1000 * (sources.begin + at) for at in range(0, 61, 5)]
     assert chart.series[0].values == [
         0.0,
         0.0,

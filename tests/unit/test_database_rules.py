@@ -65,14 +65,14 @@ def test_only_a_unique_violation_is_one() -> None:
 @pytest.mark.parametrize(
     ("elements", "text"),
     [
-        ([], b"'{}'"), ([1, 2], b"""'{"1","2"}'"""), (['a"b'], b"""'{"a\\\\"b"}'"""),
-        (["a\\b"], b"""'{"a\\\\\\\\b"}'"""),
+        ([], b"'{}'"), ([1, 2], b"""'{"1","2"}'"""), (['a"b'], b"""'{"a\\"b"}'"""),
+        (["a\\b"], b"""'{"a\\\\b"}'"""),
     ],
 )  # fmt: skip
 def test_a_list_is_one_constant(elements: list[object], text: bytes) -> None:
     """With its quotes and backslashes escaped."""
-    quoted = _ArrayLiteral(elements).getquoted()
-    assert quoted.lstrip(b" E") == text
+    # libpq escapes as for the last connection of the process: before the first one backslashes are doubled.
+    assert _ArrayLiteral(elements).getquoted() in (text, text.replace(b"\\", b"\\\\"))
 
 
 def test_a_connection_has_the_limits_of_the_settings() -> None:
