@@ -4,7 +4,6 @@ The lab has the shop, too, which is one more that must come back with its books 
 """
 
 import html
-import http.client
 import os
 import re
 import signal
@@ -17,6 +16,7 @@ import psutil
 import pytest
 
 from lab.clients.database import Role, connect, dsn, rows
+from lab.clients.http import NoResponseError, send
 from lab.clients.services import ServiceUnreachableError, clients
 from lab.drilldown import Drilldown, Search
 from lab.drilldown.trace import Trace
@@ -148,7 +148,11 @@ def test_no_customer_is_known_by_what_is_kept_or_shown(lab: Lab) -> None:
         customers = rows(connection, "SELECT cpf, full_name, email, phone FROM customers")
     files = [*(lab.state / "store").iterdir(), *(lab.state / "logs").iterdir()]
     kept = b"\n".join(file.read_bytes() for file in files)
-    shown = pages(lab.settings.console_port)
+    try:
+        shown = pages(lab.settings.console_port)
+    except NoResponseError as error:
+        log = (lab.state / "logs" / "console.log").read_text(encoding="utf-8")
+        pytest.fail(f"the console does not answer: {error}; its log ends with:\n{log[-4000:]}")
     assert len(shown) > PAGES / 2
     everything = kept + b"\n".join(shown.values())
     secrets = {value.encode() for cpf, _, _, phone in customers for value in (cpf, phone)}
@@ -161,16 +165,13 @@ def test_no_customer_is_known_by_what_is_kept_or_shown(lab: Lab) -> None:
 
 def pages(port: int) -> dict[str, bytes]:
     """Return pages of the console by their paths, as far as links lead, and what it tells machines."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PAGE_SECONDS)
     found: dict[str, bytes] = {}
     ahead = ["/", "/healthz", "/metrics"]
     while ahead and len(found) < PAGES:
         path = ahead.pop(0)
-        connection.request("GET", path)
-        found[path] = connection.getresponse().read()
+        found[path] = send("GET", "127.0.0.1", port, path, timeout_s=PAGE_SECONDS).body
         links = {html.unescape(link) for link in LINK.findall(found[path].decode())}
         ahead += sorted(links - found.keys() - set(ahead))
-    connection.close()
     return found
 
 

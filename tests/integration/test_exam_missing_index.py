@@ -19,9 +19,13 @@ MORE = """
 INSERT INTO credit_proposals (customer_id, product_id, amount, installments, channel)
 SELECT (SELECT max(customer_id) FROM customers), product_id, amount, installments, channel
 FROM credit_proposals, generate_series(1, 20)"""
+# Each customer has more rows to be read, as those have whom chance chooses.
+RICHER = """
+INSERT INTO credit_proposals (customer_id, product_id, amount, installments, channel)
+SELECT customer_id, 1, 100, 6, 'app' FROM customers, generate_series(1, 12)"""
 
 
-def proven(seeded: Database, wire: Wire) -> Proof:
+def proven(seeded: Database, wire: Wire, *, meanwhile: str = "SELECT 1") -> Proof:
     """Inject the fault between two rounds of the operation whose statement uses the index."""
     with seeded.connect(Role.OWNER) as connection:
         rows(connection, MORE)
@@ -33,6 +37,8 @@ def proven(seeded: Database, wire: Wire) -> Proof:
         customers.run("lookup")
     mechanism.inject(scene, FAULT)
     assert not mechanism.prove(scene, FAULT).holds, "proven before the statement ran without it"
+    with seeded.connect(Role.OWNER) as connection:
+        rows(connection, meanwhile)
     for _ in range(TIMES):
         customers.run("lookup")
     return mechanism.prove(scene, FAULT)
@@ -50,3 +56,12 @@ def test_an_index_that_another_one_replaces_is_no_fault(seeded: Database, wire: 
     proof = proven(seeded, wire)
     assert not proof.holds, proof.says
     assert "is missing" in proof.says
+
+
+def test_customers_with_more_rows_are_no_effect_of_the_index(seeded: Database, wire: Wire) -> None:
+    """Twenty calls are few: whether they find customers with many proposals is chance."""
+    with seeded.connect(Role.OWNER) as connection:
+        rows(connection, "CREATE INDEX twin ON credit_proposals (customer_id, submitted_at DESC)")
+    proof = proven(seeded, wire, meanwhile=RICHER)
+    assert not proof.holds, proof.says
+    assert "20 times without it" in proof.says
