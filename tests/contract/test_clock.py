@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.foundation import clock
 from lab.foundation.settings import ROOT
+from lab.foundation.timestamps import NS_PER_S
 
 READS = {
     "time.asctime", "time.clock_gettime", "time.clock_gettime_ns", "time.ctime", "time.gmtime",
@@ -75,3 +77,13 @@ def test_every_way_of_reading_it_is_found(source: str) -> None:
 def test_other_clocks_and_other_peoples_now_are_not_meant() -> None:
     source = "import time\nfrom lab import clock, processors\ntime.monotonic()\nclock.now()\nprocessors.now()"
     assert list(reads(source)) == []
+
+
+def test_no_tests_name_has_the_time_at_which_it_was_collected(
+    request: pytest.FixtureRequest,
+) -> None:
+    """Processes that share the tests collect at different moments, and must find the same names."""
+    # In any unit, to some 1,000 seconds; a session takes a while until it is here.
+    times = {str(clock.now_ns() - ago * NS_PER_S)[:7] for ago in (0, 900)}
+    names = [item.nodeid for item in request.session.items]
+    assert [name for name in names if any(time in name for time in times)] == []

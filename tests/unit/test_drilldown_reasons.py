@@ -46,24 +46,25 @@ def evidence(settings: dict[str, str | None], *events: Event, read_until_ns: int
 
 
 @pytest.mark.parametrize(
-    ("value", "of_span", "read_until_ns", "reason"),
+    ("value", "of_span", "unread_ns", "reason"),
     [
-        ("100", span(99.9, error=True), END, FAILED),
-        ("-1", span(), END, f"{LOG} is -1: it is disabled"),
-        ("300", span(299.9), END, f"below {LOG} (300 ms)"),
-        ("300", span(), END, EACH.format(f"{LOG} (300 ms)")),
-        ("100", span(tags={}), 0, NO_COMMENT),
-        ("100", span(), END - 1_000, UNREAD),
-        ("100", span(), END, EACH.format(f"{LOG} (100 ms)")),
-        ("0", span(), END, f"PostgreSQL's log has no line of it, though {LOG} is 0: the reason is not known"),
-        (None, span(), END, UNKNOWN.format(LOG)),
-        ("on", span(), END, UNKNOWN.format(LOG)),
+        ("100", span(99.9, error=True), 0, FAILED),
+        ("-1", span(), 0, f"{LOG} is -1: it is disabled"),
+        ("300", span(299.9), 0, f"below {LOG} (300 ms)"),
+        ("300", span(), 0, EACH.format(f"{LOG} (300 ms)")),
+        ("100", span(tags={}), 60_000 * MS, NO_COMMENT),
+        ("100", span(), 1_000, UNREAD),
+        ("100", span(), 0, EACH.format(f"{LOG} (100 ms)")),
+        ("0", span(), 0, f"PostgreSQL's log has no line of it, though {LOG} is 0: the reason is not known"),
+        (None, span(), 0, UNKNOWN.format(LOG)),
+        ("on", span(), 0, UNKNOWN.format(LOG)),
     ],
 )  # fmt: skip
 def test_why_the_log_has_no_time(
-    value: str | None, of_span: TraceSpan, read_until_ns: int, reason: str
+    value: str | None, of_span: TraceSpan, unread_ns: int, reason: str
 ) -> None:
     """The strongest reason first; the same reasons apply to a plan, by its own threshold."""
+    read_until_ns = END - unread_ns
     assert no_time(evidence({LOG: value}, read_until_ns=read_until_ns), of_span) == reason
     of_plan = no_plan(evidence({PLAN: value}, read_until_ns=read_until_ns), of_span, None)
     assert of_plan == reason.replace(LOG, PLAN)
