@@ -1,6 +1,6 @@
 """The blind-spot matrix: drills by observers, from the latest run of each drill in this lab."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,11 +43,18 @@ class Matrix:
         return sum(verdict.seen is seen for row in self.rows for verdict in row.verdicts)
 
 
-def judged_again(settings: LabSettings) -> Matrix:
-    """Return the matrix of the newest runs by the current rules, from the data that the observers retain."""
-    return of_runs(
-        judge_again(DRILLS[row.run.drill], row.run, settings) for row in latest(settings).rows
-    )
+def judged_again(settings: LabSettings, progress: Callable[[str], None]) -> Matrix:
+    """Return the matrix of the newest runs by the current rules, from the data that the observers retain.
+
+    `progress` receives the name of each drill before it is judged: twenty take a minute.
+    """
+
+    def judged() -> Iterator[Assessment]:
+        for row in latest(settings).rows:
+            progress(row.run.drill)
+            yield judge_again(DRILLS[row.run.drill], row.run, settings)
+
+    return of_runs(judged())
 
 
 def of_runs(runs: Iterable[Assessment]) -> Matrix:

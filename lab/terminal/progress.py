@@ -11,8 +11,11 @@ from rich.progress import (
     Progress,
     TaskID,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+from lab.terminal.screen import Screen
 
 
 class Reached(Protocol):
@@ -49,3 +52,21 @@ def bar(console: Console) -> Iterator[Callable[[Reached], None]]:
             shown.update(tasks[reached.step], completed=reached.done, total=reached.total)
 
         yield report
+
+
+@contextmanager
+def turns(console: Console, name: str, total: int | None) -> Iterator[Callable[[str], None]]:
+    """Show the current turn of a measurement; `total` is how many there are, None when time decides."""
+    if not console.is_terminal:
+        screen = Screen()
+        screen.begin(name)
+        yield screen.wait
+        return
+    columns = (
+        TextColumn("{task.description:<40}"),
+        *(() if total is None else (BarColumn(), MofNCompleteColumn())),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as shown:
+        task = shown.add_task("", total=total, completed=-1)
+        yield lambda turn: shown.update(task, description=turn, advance=1)

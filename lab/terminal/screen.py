@@ -12,6 +12,8 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 NAME_WIDTH = 18
+# Without a terminal long work says where it is, so that nobody ends it because it seems to hang.
+SAY_EVERY_S = 60.0
 
 
 class _Output(Console):
@@ -39,7 +41,7 @@ class Screen:
         self._spinner = Spinner("dots", style="cyan")
         self._live: Live | None = None
         self._step = ""
-        self._begun = time.monotonic()
+        self._begun = self._said = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -49,18 +51,25 @@ class Screen:
 
     @property
     def is_live(self) -> bool:
-        """Whether standard error is a terminal: then progress is shown, else only completed steps."""
+        """Whether standard error is a terminal: progress is shown there, else steps and long waits."""
         return err.is_terminal
 
     def begin(self, step: str, detail: str = "") -> None:
         """A step begins."""
         self._step = step
-        self._begun = time.monotonic()
+        self._begun = self._said = time.monotonic()
         self._spin(detail)
 
     def wait(self, detail: str) -> None:
-        """The step that began last waits for this."""
+        """The step that began last waits for this; without a terminal a line each minute says so."""
         self._spin(detail)
+        now = time.monotonic()
+        if not self.is_live and now >= self._said + SAY_EVERY_S:
+            self._said = now
+            err.print(
+                f"  · {self._step:<{NAME_WIDTH}} {detail}  {now - self._begun:.0f} s",
+                soft_wrap=True,
+            )
 
     def done(self, step: str, detail: str = "") -> None:
         """A step is done."""

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from lab.terminal import screen as module
-from lab.terminal.progress import bar
+from lab.terminal.progress import bar, turns
 from lab.terminal.screen import Screen
 
 
@@ -62,6 +62,41 @@ def test_without_a_terminal_nothing_moves(shown: io.StringIO) -> None:
         screen.wait("rows")
         assert screen._live is None
     assert shown.getvalue() == ""
+
+
+def test_without_a_terminal_a_long_wait_is_told_each_minute(
+    shown: io.StringIO, now: SimpleNamespace
+) -> None:
+    """What it waits for then, and for how long the step has taken; a new step begins a new minute."""
+    with Screen() as screen:
+        screen.begin("spans")
+        for second in range(0, 150, 10):
+            now.s = 100.0 + second
+            screen.wait(f"size {second}")
+        screen.begin("scale")
+        now.s += 59.9
+        screen.wait("too soon")
+    assert shown.getvalue().splitlines() == [
+        "  · spans              size 60  60 s",
+        "  · spans              size 120  120 s",
+    ]
+
+
+def test_the_turns_of_a_measurement_are_shown(
+    shown: io.StringIO, now: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a terminal once a minute; on one the current turn, and how many are done if that is known."""
+    with turns(module.err, "load", 9) as begun:
+        begun("round 1: mix")
+        now.s += 61
+        begun("round 2: mix")
+    assert shown.getvalue() == "  · load               round 2: mix  61 s\n"
+    text = terminal(monkeypatch, 100)
+    with turns(module.err, "load", 9) as begun:
+        begun("round 1: mix")
+        begun("round 2: mix")
+    assert "round 2: mix" in text.getvalue()
+    assert "1/9" in text.getvalue()
 
 
 def test_on_a_terminal_the_current_step_is_shown_until_the_end(

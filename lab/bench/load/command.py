@@ -4,8 +4,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Group, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as RichProgress
 from rich.table import Table
 from rich.text import Text
 
@@ -27,6 +25,7 @@ from lab.foundation.processors import MAX_STOLEN
 from lab.foundation.settings import LabSettings
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
+from lab.terminal.progress import turns
 from lab.terminal.screen import err
 from workload.limits import MAX_ARRIVALS_PER_S, MAX_SCALE
 
@@ -81,15 +80,8 @@ def load(
 
 
 def _measure(settings: LabSettings, plan: LoadPlan) -> Result:
-    columns = (
-        TextColumn("{task.description:<40}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with RichProgress(*columns, console=err, transient=True) as shown:
-        task = shown.add_task("", total=plan.turns, completed=-1)
-        return measure(settings, plan, lambda turn: shown.update(task, description=turn, advance=1))
+    with turns(err, "load", plan.turns) as begun:
+        return measure(settings, plan, begun)
 
 
 def _tables(result: Result) -> RenderableType:

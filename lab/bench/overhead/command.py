@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Group, RenderableType
-from rich.progress import Progress as RichProgress
-from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -23,6 +21,7 @@ from lab.foundation.settings import LabSettings
 from lab.stack.native import records
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
+from lab.terminal.progress import turns
 from lab.terminal.screen import err, warn
 from workload.limits import MAX_ARRIVALS_PER_S, MAX_SCALE
 
@@ -102,18 +101,10 @@ def run(settings: LabSettings, plan: OverheadPlan, modes: Sequence[Mode], scale:
     Raises:
         LabError: when a component does not start, or fails.
     """
-    columns = (TextColumn("{task.description:<40}"), SpinnerColumn(), TimeElapsedColumn())
     with temporary_server(settings) as own:
         seeded(own, scale)
-        with RichProgress(*columns, console=err, transient=True) as shown:
-            task = shown.add_task("", total=None)
-            return measure(
-                own,
-                plan,
-                modes,
-                own.lab_state_dir,
-                lambda turn: shown.update(task, description=turn),
-            )
+        with turns(err, "turns", None) as begun:
+            return measure(own, plan, modes, own.lab_state_dir, begun)
 
 
 def tables(result: Result) -> RenderableType:

@@ -10,6 +10,7 @@ from lab.drills import report as reports
 from lab.foundation.settings import LabSettings
 from lab.stack.mode import running_settings
 from lab.terminal.options import AsJson
+from lab.terminal.screen import Screen
 
 
 def report(
@@ -24,8 +25,14 @@ def report(
 ) -> None:
     """Show the blind-spot matrix of the latest run of each drill."""
     settings = running_settings(LabSettings.load())
-    found = matrix.judged_again(settings) if again else matrix.latest(settings)
+    found = _judged_again(settings) if again else matrix.latest(settings)
     if as_markdown:
         typer.echo(reports.markdown(found))
     else:
         show_matrix(found, html, as_json=as_json)
+
+
+def _judged_again(settings: LabSettings) -> matrix.Matrix:
+    with Screen() as screen:
+        screen.begin("judge")
+        return matrix.judged_again(settings, screen.wait)
