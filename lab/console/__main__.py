@@ -7,7 +7,7 @@ import threading
 
 import uvicorn
 
-from lab.console.app import build
+from lab.console.app import Console
 from lab.console.connections import BoundedProtocol
 from lab.foundation import processors
 from lab.foundation.errors import LabError
@@ -36,7 +36,7 @@ def main() -> None:
     threading.excepthook = _end_with_thread
     listener = _listen(settings.bind_address, settings.console_port)
     config = uvicorn.Config(
-        build(settings).application(),
+        Console(settings).application(),
         loop="asyncio",
         http=BoundedProtocol,
         ws="none",

@@ -1,33 +1,28 @@
-"""JSON endpoints for programs: access control, worker threads, and the format of errors.
+"""Endpoints for programs: access control, worker threads, limits of bodies, and the format of errors.
 
 lab/console/pages does the same for HTML. The endpoints have a few worker threads of their own, so that a
 slow source does not block the event loop that receives spans.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Protocol
 
 import msgspec
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
+from lab.console.access import Access
 from lab.drilldown import MalformedIdError, NotFoundError, to_json
 from lab.foundation.errors import LabError
 from lab.telemetry.store import StoreError
 
 THREADS = 2
 Handler = Callable[[Request], object]
+Endpoint = Callable[[Request], object]
 # The error document of an API, from status and message.
 ErrorFormatter = Callable[[int, str], object]
-
-
-class Access(Protocol):
-    """Access control; see lab/console/pages/access.py."""
-
-    def is_authorized(self, request: Request) -> bool:
-        """Whether the request is authorized."""
 
 
 class JsonEndpoints:
@@ -38,7 +33,13 @@ class JsonEndpoints:
         self._format_error = format_error
         self._threads = CapacityLimiter(THREADS)
 
-    def endpoint(self, handler: Handler) -> Callable[[Request], object]:
+    def routes(self, prefix: str, handlers: Mapping[str, Handler]) -> list[Route]:
+        """Return the routes of handlers by their paths below `prefix`."""
+        return [
+            Route(f"{prefix}{path}", self._endpoint(handler)) for path, handler in handlers.items()
+        ]
+
+    def _endpoint(self, handler: Handler) -> Endpoint:
         """Return an endpoint for authorized requests; `to_json` converts the handler's document."""
 
         async def respond(request: Request) -> Response:
@@ -67,3 +68,36 @@ class JsonEndpoints:
 def _json(document: object, status: int = HTTPStatus.OK) -> Response:
     body = msgspec.json.encode(to_json(document))
     return Response(body, status_code=status, media_type="application/json")
+
+
+def receiver(access: Access, most: int, action: Callable[[bytes], object]) -> Endpoint:
+    """Return an endpoint that calls `action` with the body of a request, of at most `most` bytes."""
+
+    async def respond(request: Request) -> Response:
+        if not access.is_authorized(request):
+            return refused("a bearer token is needed", HTTPStatus.UNAUTHORIZED)
+        body = await body_of(request, most)
+        if body is None:
+            return refused(f"more than {most:,} bytes", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        try:
+            await to_thread.run_sync(action, body)
+        except LabError as error:
+            return refused(str(error), HTTPStatus.BAD_REQUEST)
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+
+    return respond
+
+
+async def body_of(request: Request, most: int) -> bytes | None:
+    """Return the body of a request; None, before all of it is read, when it has more than `most` bytes."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            return None
+    return bytes(body)
+
+
+def refused(message: str, status: HTTPStatus) -> Response:
+    """Return the response to a request that a receiver refuses."""
+    return JSONResponse({"errors": [message]}, status_code=status)

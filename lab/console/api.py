@@ -9,7 +9,8 @@ from datetime import datetime
 from starlette.requests import Request
 from starlette.routing import Route
 
-from lab.console.answering import Access, Handler, JsonEndpoints
+from lab.console.access import Access
+from lab.console.answering import Handler, JsonEndpoints
 from lab.drilldown import By, Drilldown
 from lab.drilldown.remote import API
 from lab.exam.doors import Door, doors
@@ -33,9 +34,7 @@ def routes(drilldown: Drilldown, access: Access) -> list[Route]:
         ),
         "/sessions": lambda _: drilldown.sessions(),
     }
-    return [
-        Route(f"{API}{path}", endpoints.endpoint(handler)) for path, handler in handlers.items()
-    ]
+    return endpoints.routes(API, handlers)
 
 
 def _by(request: Request) -> By:

@@ -6,7 +6,6 @@ stopped it again, so that code after its `run` may not be executed.
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
 from http import HTTPStatus
 
 from anyio import to_thread
@@ -19,18 +18,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from lab.console import api, exam, jaeger, loki, notifications, reported, saved
+from lab.console import api, exam, jaeger, loki, notifications, saved_links
+from lab.console.access import Access
+from lab.console.answering import receiver
 from lab.console.doors import Doored
 from lab.console.guard import Guarded
 from lab.console.host import HostMetrics
 from lab.console.metrics import ConsoleMetrics
 from lab.console.notifications import NotificationFile
-from lab.console.pages import PAGES, Access, Site
+from lab.console.pages import PAGES, Site
 from lab.console.sampling import SamplingWatch
 from lab.console.saved_links import SavedLinks
 from lab.drilldown import Drilldown
 from lab.drills.mark import Mark
-from lab.drills.summary import SummaryFile
+from lab.drills.reporting import PATH
+from lab.drills.summary import MAX_BYTES, SummaryFile
 from lab.exam.doors import Door, doors
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
@@ -44,22 +46,47 @@ from workload import __version__
 from workload.request_policy import RequestPolicy
 
 
-@dataclass(frozen=True, kw_only=True)
 class Console:
-    """The components of the console process; `application` serves them."""
+    """The components of the console process; `application` serves them, and its lifespan runs their threads.
 
-    metrics: ConsoleMetrics
-    registry: CollectorRegistry
-    writer: Writer
-    log_reader: LogReader
-    truth: Sampler
-    sampler: ActivitySampler
-    gate: Gate
-    policy: RequestPolicy
-    settings: LabSettings
-    site: Site
-    apis: Sequence[Route]
-    sampling: SamplingWatch
+    Raises:
+        StoreError: when the store's file cannot be used.
+        OSError: when the key file for hashed names cannot be used.
+    """
+
+    def __init__(self, settings: LabSettings) -> None:
+        paths = Paths.of(settings)
+        self._registry = registry = CollectorRegistry()
+        self.metrics = metrics = ConsoleMetrics(registry)
+        drills = SummaryFile(paths)
+        registry.register(Mark(drills))
+        registry.register(HostMetrics())
+        ProcessCollector(registry=registry)
+        self._writer = Writer(paths.store, Bounds.of(settings), metrics)
+        redact.use_file(paths.name_key)
+        directory = settings.postgres_log_dir or paths.postgres / "data" / "log"
+        self._threads = (
+            self._writer,
+            LogReader(directory, Reader(paths.store), self._writer, metrics),
+            Sampler(settings, self._writer.offer, metrics),
+            ActivitySampler(settings, self._writer.offer, metrics),
+        )
+        secret = settings.lab_console_token
+        token = secret.get_secret_value() if secret else None
+        self._gate = Gate(token)
+        drilldown, access = Drilldown.of(settings), Access(self._gate, token)
+        self._settings = settings
+        self._site = Site(drilldown, access, PAGES)
+        self._apis = [
+            *api.routes(drilldown, access),
+            *jaeger.routes(drilldown, access),
+            *loki.routes(drilldown, access),
+            *exam.routes(settings, access),
+            *saved_links.routes(SavedLinks(paths), access),
+            Route(PATH, receiver(access, MAX_BYTES, drills.update), methods=["PUT"]),
+            notifications.route(NotificationFile(paths), access),
+        ]
+        self._sampling = SamplingWatch(Reader(paths.store))
 
     def application(self) -> Starlette:
         """Return the ASGI application; its lifespan runs the writer, the log reader and both samplers."""
@@ -67,26 +94,25 @@ class Console:
         @asynccontextmanager
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
             with ExitStack() as stack:
-                stack.enter_context(self.writer)
-                stack.enter_context(self.log_reader)
-                stack.enter_context(self.truth)
-                stack.enter_context(self.sampler)
+                for thread in self._threads:
+                    stack.enter_context(thread)
                 yield
 
         own = [Route("/healthz", self._healthz), Route("/metrics", self._metrics)]
-        intake = routes(self._offer, self.gate, self.metrics)
+        intake = routes(self._offer, self._gate, self.metrics)
         return Starlette(
-            routes=[*own, *self.site.routes(), *self.apis, *intake],
+            routes=[*own, *self._site.routes(), *self._apis, *intake],
             middleware=[
-                Middleware(Guarded, policy=self.policy),
-                Middleware(Doored, settings=self.settings),
+                # The host name of the console in Compose and Kubernetes.
+                Middleware(Guarded, policy=RequestPolicy.of(self._settings, ["console"])),
+                Middleware(Doored, settings=self._settings),
             ],
             exception_handlers={HTTPException: self._no_such_page},
             lifespan=lifespan,
         )
 
     def _offer(self, records: Sequence[Record]) -> bool:
-        taken = self.writer.offer(records)
+        taken = self._writer.offer(records)
         if taken:
             self.metrics.offered(records)
         return taken
@@ -109,13 +135,13 @@ class Console:
             },
             "unread_forms": sorted(metrics.unread_forms),
             "metric_names": metrics.metric_names,
-            "traces_sampled_away": await to_thread.run_sync(self.sampling),
+            "traces_sampled_away": await to_thread.run_sync(self._sampling),
             "store_bytes": metrics.used_bytes,
             "refused_records": dict(metrics.refused_records),
         })  # fmt: skip
 
     def _all_doors_open(self) -> bool:
-        return doors(self.settings).is_open(*Door)
+        return doors(self._settings).is_open(*Door)
 
     async def _no_such_page(self, request: Request, error: Exception) -> Response:
         """Answer 404 with a page for browsers, and with JSON for programs."""
@@ -123,56 +149,10 @@ class Console:
         if error.status_code == HTTPStatus.NOT_FOUND and "text/html" in request.headers.get(
             "accept", ""
         ):
-            return self.site.not_found(request)
+            return self._site.not_found(request)
         return JSONResponse({"errors": [error.detail]}, status_code=error.status_code)
 
     async def _metrics(self, request: Request) -> Response:
-        if not self.gate.knows(request):
+        if not self._gate.knows(request):
             return JSONResponse({"errors": ["a bearer token is needed"]}, status_code=401)
-        return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)
-
-
-def build(settings: LabSettings) -> Console:
-    """Build the console; its threads start with its application.
-
-    Raises:
-        StoreError: when the store's file cannot be used.
-        OSError: when the key file for hashed names cannot be used.
-    """
-    paths = Paths.of(settings)
-    registry = CollectorRegistry()
-    metrics = ConsoleMetrics(registry)
-    drills = SummaryFile(paths)
-    registry.register(Mark(drills))
-    registry.register(HostMetrics())
-    ProcessCollector(registry=registry)
-    writer = Writer(paths.store, Bounds.of(settings), metrics)
-    redact.use_file(paths.name_key)
-    directory = settings.postgres_log_dir or paths.postgres / "data" / "log"
-    token = settings.lab_console_token.get_secret_value() if settings.lab_console_token else None
-    gate = Gate(token)
-    drilldown, access = Drilldown.of(settings), Access(gate, token)
-    # The host name of the console in Compose and Kubernetes.
-    policy = RequestPolicy.of(settings, ["console"])
-    return Console(
-        metrics=metrics,
-        registry=registry,
-        writer=writer,
-        truth=Sampler(settings, writer.offer, metrics),
-        log_reader=LogReader(directory, Reader(paths.store), writer, metrics),
-        sampler=ActivitySampler(settings, writer.offer, metrics),
-        gate=gate,
-        policy=policy,
-        settings=settings,
-        site=Site(drilldown, access, PAGES),
-        apis=[
-            *api.routes(drilldown, access),
-            *jaeger.routes(drilldown, access),
-            *loki.routes(drilldown, access),
-            *exam.routes(settings, access),
-            *saved.routes(SavedLinks(paths), access),
-            reported.route(drills, access),
-            notifications.route(NotificationFile(paths), access),
-        ],
-        sampling=SamplingWatch(Reader(paths.store)),
-    )
+        return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)

@@ -7,10 +7,11 @@ from http import HTTPStatus
 import msgspec
 from anyio import to_thread
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from lab.console.answering import Access
+from lab.console.access import Access
+from lab.console.answering import body_of, refused
 from lab.console.forms import Fields, form
 from lab.exam import doors, relay, session, starting
 from lab.exam.errors import ExamError, FormError
@@ -22,7 +23,12 @@ from lab.foundation.settings import LabSettings
 
 def routes(settings: LabSettings, access: Access) -> list[Route]:
     """Return the routes of the forms, and of the exam process of a lab in containers."""
-    actions = {"start": _start, "answer": _answer, "hint": _hint, "stop": _stop}
+    actions: dict[str, Callable[[LabSettings, Fields], object]] = {
+        "start": _start,
+        "answer": _answer,
+        "hint": lambda settings, _: session.hint(settings),
+        "stop": lambda settings, _: session.request_stop(settings),
+    }
     return [
         *(
             form("/exam", f"/exam/{name}", partial(action, settings), access)
@@ -37,28 +43,21 @@ def _relayed(settings: LabSettings, access: Access) -> Callable[[Request], objec
 
     async def respond(request: Request) -> Response:
         if not access.is_authorized(request):
-            return _refused("a bearer token is needed", HTTPStatus.UNAUTHORIZED)
+            return refused("a bearer token is needed", HTTPStatus.UNAUTHORIZED)
         if not settings.services_by_name:
-            return _refused("this console reads the exam's own files", HTTPStatus.CONFLICT)
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > relay.MAX_BYTES:
-                return _refused(
-                    f"more than {relay.MAX_BYTES:,} bytes", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-                )
+            return refused("this console reads the exam's own files", HTTPStatus.CONFLICT)
+        body = await body_of(request, relay.MAX_BYTES)
+        if body is None:
+            message = f"more than {relay.MAX_BYTES:,} bytes"
+            return refused(message, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         try:
             update = msgspec.json.decode(body, type=relay.Update)
             played = await to_thread.run_sync(relay.receive, settings, update)
         except (LabError, msgspec.MsgspecError) as error:
-            return _refused(str(error), HTTPStatus.BAD_REQUEST)
+            return refused(str(error), HTTPStatus.BAD_REQUEST)
         return Response(msgspec.json.encode(played), media_type="application/json")
 
     return respond
-
-
-def _refused(message: str, status: HTTPStatus) -> Response:
-    return JSONResponse({"errors": [message]}, status_code=status)
 
 
 def _start(settings: LabSettings, fields: Fields) -> None:
@@ -100,13 +99,3 @@ def _finding(fields: Fields, prefix: str) -> dict[str, object]:
         "chain": fields.get(f"{prefix}chain", "").replace(",", " ").split(),
         "onset": fields.get("onset", ""),
     }
-
-
-def _hint(settings: LabSettings, fields: Fields) -> None:
-    del fields
-    session.hint(settings)
-
-
-def _stop(settings: LabSettings, fields: Fields) -> None:
-    del fields
-    session.request_stop(settings)

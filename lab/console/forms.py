@@ -9,14 +9,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from lab.console.answering import Access
+from lab.console.access import Access
+from lab.console.answering import body_of
 from lab.foundation.errors import LabError
 
 MAX_BYTES = 20_000
 Fields: TypeAlias = Mapping[str, str]
 
 
-def form(page: str, path: str, action: Callable[[Fields], None], access: Access) -> Route:
+def form(page: str, path: str, action: Callable[[Fields], object], access: Access) -> Route:
     """Return the route of a form.
 
     Args:
@@ -30,11 +31,9 @@ def form(page: str, path: str, action: Callable[[Fields], None], access: Access)
     async def respond(request: Request) -> Response:
         if not access.is_authorized(request):
             return PlainTextResponse("a bearer token is needed", status_code=401)
-        body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BYTES:
-                return PlainTextResponse("the form is too large", status_code=413)
+        body = await body_of(request, MAX_BYTES)
+        if body is None:
+            return PlainTextResponse("the form is too large", status_code=413)
         given = parse_qs(body.decode(errors="replace"), keep_blank_values=True)
         fields = {name: ",".join(values).strip() for name, values in given.items()}
         return await to_thread.run_sync(_done, page, action, fields)
@@ -42,7 +41,7 @@ def form(page: str, path: str, action: Callable[[Fields], None], access: Access)
     return Route(path, respond, methods=["POST"])
 
 
-def _done(page: str, action: Callable[[Fields], None], fields: Fields) -> Response:
+def _done(page: str, action: Callable[[Fields], object], fields: Fields) -> Response:
     try:
         action(fields)
     except (LabError, OSError) as error:

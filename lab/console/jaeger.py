@@ -13,7 +13,8 @@ import msgspec
 from starlette.routing import Route
 
 from lab.console import jaeger_events
-from lab.console.answering import Access, Handler, JsonEndpoints
+from lab.console.access import Access
+from lab.console.answering import Handler, JsonEndpoints
 from lab.drilldown import Drilldown, Order, Search
 from lab.drilldown.execution import StatementExecution
 from lab.drilldown.ids import parse
@@ -53,9 +54,7 @@ def routes(drilldown: Drilldown, access: Access) -> list[Route]:
             [_one(drilldown, request.path_params["trace_id"])]
         ),
     }
-    return [
-        Route(f"{PREFIX}{path}", endpoints.endpoint(handler)) for path, handler in handlers.items()
-    ]
+    return endpoints.routes(PREFIX, handlers)
 
 
 def _enveloped(data: Sequence[object], errors: Sequence[object] | None = None) -> object:

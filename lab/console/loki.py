@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from lab.console import logql
-from lab.console.answering import Access, Handler, JsonEndpoints
+from lab.console.access import Access
+from lab.console.answering import Handler, JsonEndpoints
 from lab.console.logql import LogQuery
 from lab.drilldown import Drilldown, statement_texts
 from lab.drilldown.server_log import COLUMNS, GROUPS, LogLine, LogWindow
@@ -46,9 +47,7 @@ def routes(drilldown: Drilldown, access: Access) -> list[Route]:
         "/index/stats": lambda request: _stats(drilldown, request.query_params),
         "/index/volume": lambda _: _success({"resultType": "vector", "result": []}),
     }
-    return [
-        Route(f"{PREFIX}{path}", endpoints.endpoint(handler)) for path, handler in handlers.items()
-    ]
+    return endpoints.routes(PREFIX, handlers)
 
 
 def _success(data: object) -> object:

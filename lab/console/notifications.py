@@ -10,12 +10,10 @@ from threading import Lock
 from typing import Annotated
 
 import msgspec
-from anyio import to_thread
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from lab.console.answering import Access
+from lab.console.access import Access
+from lab.console.answering import receiver
 from lab.foundation import clock, statefile
 from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
@@ -105,22 +103,7 @@ class NotificationFile:
 
 def route(received: NotificationFile, access: Access) -> Route:
     """Return the receiver's route; Alertmanager sends the console's token."""
-
-    async def post(request: Request) -> Response:
-        if not access.is_authorized(request):
-            return JSONResponse({"errors": ["a bearer token is needed"]}, status_code=401)
-        body = bytearray()
-        async for part in request.stream():
-            body += part
-            if len(body) > MAX_BYTES:
-                return JSONResponse({"errors": [f"more than {MAX_BYTES:,} bytes"]}, status_code=413)
-        try:
-            await to_thread.run_sync(received.add, bytes(body))
-        except LabError as error:
-            return JSONResponse({"errors": [str(error)]}, status_code=400)
-        return Response(status_code=204)
-
-    return Route(PATH, post, methods=["POST"])
+    return Route(PATH, receiver(access, MAX_BYTES, received.add), methods=["POST"])
 
 
 def _notification(alert: AlertOfWebhook, now_ns: int) -> Notification:

@@ -1,4 +1,7 @@
-"""Links to pages of the console that a person has saved with a name, in one file of the state directory."""
+"""Links to pages of the console that a person has saved with a name, in one file of the state directory.
+
+The forms of `/saved` add and delete them. The page is in lab/console/pages/saved.py.
+"""
 
 import re
 import secrets
@@ -8,7 +11,10 @@ from typing import Annotated
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
+from starlette.routing import Route
 
+from lab.console.access import Access
+from lab.console.forms import Fields, form
 from lab.foundation import clock, statefile
 from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
@@ -88,6 +94,21 @@ class SavedLinks:
         with self._lock:
             kept = [link for link in self.all() if link.key != key]
             statefile.write_json(self._file, kept)
+
+
+def routes(links: SavedLinks, access: Access) -> list[Route]:
+    """Return the routes of the forms."""
+
+    def add(fields: Fields) -> None:
+        links.add(fields.get("name", ""), fields.get("page", ""))
+
+    def delete(fields: Fields) -> None:
+        links.delete(fields.get("key", ""))
+
+    return [
+        form("/saved", "/saved/add", add, access),
+        form("/saved", "/saved/delete", delete, access),
+    ]
 
 
 def is_page(path: str) -> bool:

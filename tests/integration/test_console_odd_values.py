@@ -9,7 +9,8 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from lab.console import api, jaeger
-from lab.console.pages import PAGES, Access
+from lab.console.access import Access
+from lab.console.pages import PAGES
 from lab.drilldown import Drilldown
 from lab.foundation.paths import Paths
 from lab.foundation.settings import ROOT, LabSettings

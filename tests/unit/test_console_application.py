@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from lab.console import forms, notifications
-from lab.console.app import Console, build
+from lab.console.app import Console
 from lab.console.notifications import KEPT, NotificationFile
 from lab.drills.summary import MAX_BYTES
 from lab.exam import relay
@@ -31,7 +31,7 @@ ALERT = {
 
 
 def console_of(state: Path, **settings: Any) -> Console:
-    return build(LabSettings(_env_file=None, lab_state_dir=state, **settings))
+    return Console(LabSettings(_env_file=None, lab_state_dir=state, **settings))
 
 
 def client_of(console: Console, **options: Any) -> TestClient:

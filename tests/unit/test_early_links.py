@@ -7,7 +7,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from lab.console.pages.access import Access
+from lab.console.access import Access
 from lab.console.pages.site import Site
 from lab.console.pages.table import PAGES
 from lab.drilldown import Drilldown, NotFoundError, sessions

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from lab.console.app import build
+from lab.console.app import Console
 from lab.exam import requests
 from lab.exam.doors import EXPLAINED, Door
 from lab.exam.requests import shown
@@ -53,7 +53,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabSettings:
 @pytest.fixture
 def client(settings: LabSettings) -> TestClient:
     """The console's pages over that store, without its threads."""
-    application = build(settings).application()
+    application = Console(settings).application()
     return TestClient(application, base_url="http://127.0.0.1", follow_redirects=False)
 
 

@@ -7,9 +7,9 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from lab.console import jaeger, logql, loki
+from lab.console.access import Access
 from lab.console.logql import Filter
 from lab.console.logql_pattern import LogQLError
-from lab.console.pages.access import Access
 from lab.drilldown import Drilldown
 from lab.drilldown.server_log import LogLine, LogWindow
 from lab.foundation.errors import LabError

@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from lab.console import loki
-from lab.console.pages.access import Access
+from lab.console.access import Access
 from lab.drilldown import Drilldown
 from lab.exam.doors import Door
 from lab.foundation.paths import Paths

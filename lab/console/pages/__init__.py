@@ -4,8 +4,7 @@ Pages do not query the store, Prometheus or PostgreSQL themselves: they call the
 for injected faults and lab/compare for the comparison, and render the results.
 """
 
-from lab.console.pages.access import Access
 from lab.console.pages.site import Site
 from lab.console.pages.table import PAGES
 
-__all__ = ["PAGES", "Access", "Site"]
+__all__ = ["PAGES", "Site"]

@@ -24,8 +24,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from lab.console.access import Access
+from lab.console.answering import body_of
 from lab.console.pages import asking, colours, formats
-from lab.console.pages.access import Access
 from lab.drilldown import Drilldown
 from lab.drilldown.errors import MalformedIdError, NotFoundError, PendingTraceError
 from lab.foundation.errors import LabError
@@ -145,11 +146,9 @@ class Site:
         return response
 
     async def _login(self, request: Request) -> Response:
-        body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_FORM_BYTES:
-                return HTMLResponse("", status_code=413)
+        body = await body_of(request, MAX_FORM_BYTES)
+        if body is None:
+            return HTMLResponse("", status_code=413)
         form = parse_qs(body.decode(errors="replace"))
         then = form.get("then", ["/"])[0]
         if self._access.is_blocked(request):

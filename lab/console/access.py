@@ -6,26 +6,14 @@ other sites' pages, and requests with a foreign Host header.
 
 import hashlib
 import hmac
-from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from lab.telemetry.intake import Gate
+
 COOKIE = "credit_lab"
 COOKIE_AGE_S = 12 * 3600
-
-
-class Gate(Protocol):
-    """The intake's access control, with the token."""
-
-    def knows(self, request: Request) -> bool:
-        """Whether the request has the token in its headers; True when no token is set."""
-
-    def is_right(self, request: Request, given: str, expected: str) -> bool:
-        """Whether a secret is the expected one; wrong ones are counted by address."""
-
-    def is_blocked(self, request: Request) -> bool:
-        """Whether the sender has tried too many wrong tokens."""
 
 
 class Access:
