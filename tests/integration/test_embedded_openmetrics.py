@@ -66,7 +66,7 @@ def check_of(clients: Sequence[ServiceClient], sent: list[Event]) -> OpenMetrics
         assert path == "/api/v2/series"
         sent.extend(events)
 
-    return OpenMetrics.of(clients, put, host="h", env="lab")
+    return OpenMetrics(clients, put, host="h", env="lab")
 
 
 def test_the_growth_of_each_counter_is_sent_with_its_labels(service: Service) -> None:

@@ -11,8 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lab.telemetry.intake.app import Gate, _Receiver
+from lab.telemetry.intake.decoded import Decoded
 from lab.telemetry.intake.errors import RejectedError, malformed
-from lab.telemetry.intake.streams import Decoded, Stream
+from lab.telemetry.intake.streams import Stream
 
 
 class Ignored:

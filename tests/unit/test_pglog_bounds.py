@@ -8,7 +8,7 @@ import pytest
 
 from lab.telemetry.pglog import InvalidLineError, Tail, parse, records_of
 from lab.telemetry.pglog import tail as module
-from lab.telemetry.pglog.deadlock import participants
+from lab.telemetry.pglog.locks import participants
 from lab.telemetry.store import Event, Execution, Plan, Record, Statement
 
 

@@ -14,7 +14,7 @@ from lab.foundation.errors import LabError
 from lab.telemetry import redact
 from lab.telemetry.check.aggregation import Aggregation
 from lab.telemetry.embedded.delivery import SERIES, SERVICE_CHECKS
-from lab.telemetry.embedded.events import Event
+from lab.telemetry.embedded.events import Event, service_check
 from lab.telemetry.store.senders import Source
 
 PATHS = MappingProxyType(
@@ -115,14 +115,10 @@ class Bridge:
         self.put(path, [event])
 
     def _service_check(self, call: Mapping[str, Any]) -> None:
-        run: Event = {
-            "check": call["name"],
-            "host_name": call["host"],
-            "timestamp": int(clock.now_s()),
-            "status": call["status"],
-            "message": "",
-            "tags": [*call["tags"], *self.tags],
-        }
+        tags = [*call["tags"], *self.tags]
+        run = service_check(
+            call["name"], call["status"], tags, host=call["host"], at_s=clock.now_s()
+        )
         self.put(SERVICE_CHECKS, [run])
 
     def _obfuscate(self, name: str, call: Mapping[str, Any]) -> None:

@@ -40,7 +40,7 @@ class Agent:
             tags=tags_of(settings),
             activity_s=activity_s,
         )
-        self._of_services = OpenMetrics.of(
+        self._of_services = OpenMetrics(
             services.clients(settings), self._delivery.put, host=HOST, env=settings.dd_env
         )
         # Data that is collected faster is also sent faster.
@@ -125,10 +125,6 @@ class Agent:
             if self._ticks % every == 0:
                 self._collect(name, connection)
         self._ticks += 1
-
-    def flush(self) -> int:
-        """Send all that was collected, without waiting for a batch; return the number of payloads left."""
-        return self._delivery.flush()
 
     def _collect(self, name: str, connection: database.Connection) -> None:
         try:

@@ -159,7 +159,9 @@ class Collector:
     def can_connect(self, status: int) -> None:
         """Send the service check postgres.can_connect: 0 ok, 2 critical."""
         tags = [*events.TAGS, f"service:{self.service}", *self.tags, f"db:{self.database}"]
-        run = events.service_check(status, tags, host=self.host, at_s=clock.now_s())
+        run = events.service_check(
+            events.CAN_CONNECT, status, tags, host=self.host, at_s=clock.now_s()
+        )
         self.put(SERVICE_CHECKS, [run])
 
     def metadata(self, connection: Connection) -> None:

@@ -171,10 +171,10 @@ def plan(
     return event
 
 
-def service_check(status: int, tags: Sequence[str], *, host: str, at_s: float) -> Event:
-    """Return a run of the service check postgres.can_connect; `status` is 0 ok, 2 critical."""
+def service_check(name: str, status: int, tags: Sequence[str], *, host: str, at_s: float) -> Event:
+    """Return a run of a service check; `status` is 0 ok, 2 critical."""
     return {
-        "check": CAN_CONNECT,
+        "check": name,
         "host_name": host,
         "timestamp": int(at_s),
         "status": status,

@@ -7,7 +7,6 @@ series until it has answered twice.
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from types import MappingProxyType
 
@@ -31,34 +30,25 @@ COUNTS = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class OpenMetrics:
-    """The check of all services.
+    """The check of all services, running or not.
 
-    Attributes:
-        services: running or not.
-        put: receives the path of the Agent's API, and series.
-        sampler: of the namespace and interval above.
+    `put` receives the path of the Agent's API, and series; the tag `env` is that of the configuration.
     """
 
-    services: Sequence[ServiceClient]
-    put: Callable[[str, Sequence[Event]], None]
-    sampler: Sampler
-
-    @classmethod
-    def of(
-        cls,
+    def __init__(
+        self,
         services: Sequence[ServiceClient],
         put: Callable[[str, Sequence[Event]], None],
         *,
         host: str,
         env: str,
-    ) -> "OpenMetrics":
-        """Return the check; the tag `env` is that of the configuration."""
-        sampler = Sampler(
+    ) -> None:
+        self._services = services
+        self._put = put
+        self._sampler = Sampler(
             host=host, tags=(*TAGS, f"env:{env}"), namespace=NAMESPACE, interval_s=INTERVAL_S
         )
-        return cls(services=services, put=put, sampler=sampler)
 
     def run(self, stop: threading.Event) -> None:
         """Run the check every 10 s until `stop` is set."""
@@ -69,17 +59,17 @@ class OpenMetrics:
 
     def once(self) -> None:
         """Read each service's page, and hand on what its counters have grown by."""
-        self.sampler.begin()
-        for service in self.services:
+        self._sampler.begin()
+        for service in self._services:
             try:
                 samples = service.samples(timeout_s=TIMEOUT_S)
             except ServiceUnreachableError:
                 continue
-            self.put(SERIES, list(self._series(samples, clock.now_s())))
+            self._put(SERIES, list(self._series(samples, clock.now_s())))
 
     def _series(self, samples: Sequence[Sample], at_s: float) -> Iterator[Event]:
         known = [sample for sample in samples if sample.name in COUNTS]
         for (name, labels), some in groupby(known, lambda one: (one.name, tuple(one.labels))):
             query = Query(tags=labels, counts=(COUNTS[name],))
             rows = [(*one.labels.values(), one.value) for one in some]
-            yield from self.sampler.series(query, rows, at_s=at_s)
+            yield from self._sampler.series(query, rows, at_s=at_s)

@@ -10,9 +10,10 @@ from lab.foundation.facade import exports
 
 if TYPE_CHECKING:
     from lab.telemetry.intake.app import Gate, Telemetry, routes
+    from lab.telemetry.intake.decoded import Decoded
     from lab.telemetry.intake.errors import RejectedError
-    from lab.telemetry.intake.streams import STREAMS, Decoded, Stream
+    from lab.telemetry.intake.streams import STREAMS, Stream
 else:
-    __getattr__ = exports(__name__, "errors", "streams", "app")
+    __getattr__ = exports(__name__, "errors", "decoded", "streams", "app")
 
 __all__ = ["STREAMS", "Decoded", "Gate", "RejectedError", "Stream", "Telemetry", "routes"]

@@ -7,7 +7,6 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Annotated, TypeAlias
 
@@ -16,7 +15,8 @@ from msgspec import Meta
 
 from lab.foundation.timestamps import NS_PER_S
 from lab.telemetry import redact
-from lab.telemetry.intake.errors import collected, malformed, require_few_elements
+from lab.telemetry.intake.decoded import Decoded
+from lab.telemetry.intake.errors import collected, decoding, malformed, require_few_elements
 from lab.telemetry.intake.limits import MAX_ROWS, MAX_TAGS
 from lab.telemetry.intake.metric_names import KEPT_METRICS, KEPT_SERVICE_CHECKS
 from lab.telemetry.intake.protobuf import message
@@ -83,31 +83,21 @@ _point = msgspec.json.Decoder(_PointV2 | tuple[Seconds, float])
 _runs = msgspec.json.Decoder(Annotated[list[_Check], Meta(max_length=MAX_ROWS)] | _Check | None)
 
 
-@dataclass(kw_only=True, slots=True)
-class Metrics:
-    """A decoded payload of metrics; `points` are counted by name, also for names that are not kept."""
-
-    records: list[Record] = field(default_factory=list)
-    points: Counter[str] = field(default_factory=Counter)
-    series: int = 0
-
-
-def series_in_json(body: bytes) -> Metrics:
+def series_in_json(body: bytes) -> Decoded:
     """Decode series of /api/v1/series, or of /api/v2/series in JSON.
 
     Raises:
         RejectedError: when the body cannot be decoded.
     """
     require_few_elements(body)
-    found = Metrics()
-    try:
-        found.records = collected(_of_json(_payload.decode(body).series, found))
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise malformed(f"not series in JSON: {error}") from error
-    return found
+    points: Counter[str] = Counter()
+    with decoding("series in JSON"):
+        encoded = _payload.decode(body).series
+        records = collected(_of_json(encoded, points))
+    return Decoded(records=records, items=len(encoded), metric_points=points)
 
 
-def series_in_protobuf(body: bytes) -> Metrics:
+def series_in_protobuf(body: bytes) -> Decoded:
     """Decode a MetricPayload.
 
     Raises:
@@ -116,28 +106,27 @@ def series_in_protobuf(body: bytes) -> Metrics:
     encoded = message("MetricPayload", body).series
     if len(encoded) > MAX_ROWS:
         raise malformed(f"more than {MAX_ROWS} series")
-    found = Metrics()
-    found.records = collected(_of_protobuf(encoded, found))
-    return found
+    points: Counter[str] = Counter()
+    records = collected(_of_protobuf(encoded, points))
+    return Decoded(records=records, items=len(encoded), metric_points=points)
 
 
-def service_checks(body: bytes) -> Metrics:
+def service_checks(body: bytes) -> Decoded:
     """Decode the runs of /api/v1/check_run; their messages are not kept.
 
     Raises:
         RejectedError: when the body cannot be decoded.
     """
     require_few_elements(body)
-    try:
+    with decoding("service checks"):
         decoded = _runs.decode(body or b"null")
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise malformed(f"not service checks: {error}") from error
     runs = decoded if isinstance(decoded, list) else [decoded] if decoded else []
-    found = Metrics(points=Counter(run.check for run in runs), series=max(len(runs), 1))
-    found.records = collected(
-        map(_service_check, (r for r in runs if r.check in KEPT_SERVICE_CHECKS))
+    kept = (run for run in runs if run.check in KEPT_SERVICE_CHECKS)
+    return Decoded(
+        records=collected(map(_service_check, kept)),
+        items=max(len(runs), 1),
+        metric_points=Counter(run.check for run in runs),
     )
-    return found
 
 
 def series(
@@ -183,10 +172,9 @@ def series(
         yield MetricPoint(series=key, at_ns=at_ns, value=value)
 
 
-def _of_json(encoded: Sequence[msgspec.Raw], found: Metrics) -> Iterator[Record]:
+def _of_json(encoded: Sequence[msgspec.Raw], points: Counter[str]) -> Iterator[Record]:
     for one in map(_series.decode, encoded):
-        found.series += 1
-        found.points[one.metric] += len(one.points)
+        points[one.metric] += len(one.points)
         if one.metric in KEPT_METRICS:
             decoded = map(_point.decode, one.points)
             pairs = [p if isinstance(p, tuple) else (p.timestamp, p.value) for p in decoded]
@@ -201,15 +189,14 @@ def _of_json(encoded: Sequence[msgspec.Raw], found: Metrics) -> Iterator[Record]
             )
 
 
-def _of_protobuf(encoded: Sequence[bytes], found: Metrics) -> Iterator[Record]:
+def _of_protobuf(encoded: Sequence[bytes], points: Counter[str]) -> Iterator[Record]:
     for one in (message("MetricSeries", data) for data in encoded):
-        found.series += 1
-        found.points[one.metric] += len(one.points)
+        points[one.metric] += len(one.points)
         if one.metric in KEPT_METRICS:
             if len(one.points) > MAX_ROWS:
                 raise malformed(f"more than {MAX_ROWS} points of a series")
-            points = [message("MetricPoint", point) for point in one.points]
-            if not all(0 < point.timestamp < LAST_S for point in points):
+            decoded = [message("MetricPoint", point) for point in one.points]
+            if not all(0 < point.timestamp < LAST_S for point in decoded):
                 raise malformed("a point whose time is not between 1970 and 2200, in seconds")
             if len(one.tags) > MAX_TAGS:
                 raise malformed(f"more than {MAX_TAGS} tags of a series")
@@ -218,7 +205,7 @@ def _of_protobuf(encoded: Sequence[bytes], found: Metrics) -> Iterator[Record]:
             resources = (message("MetricResource", data) for data in one.resources)
             yield from series(
                 one.metric,
-                [(point.timestamp * NS_PER_S, point.value) for point in points],
+                [(point.timestamp * NS_PER_S, point.value) for point in decoded],
                 metric_type=_type(one.type),
                 interval_s=float(one.interval) or None,
                 host=next((r.name for r in resources if r.type == "host"), ""),

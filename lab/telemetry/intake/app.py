@@ -21,9 +21,10 @@ from starlette.routing import Route
 from lab.telemetry.intake import limits
 from lab.telemetry.intake.body import read, too_large
 from lab.telemetry.intake.budget import Body, Budget, busy
+from lab.telemetry.intake.decoded import Decoded
 from lab.telemetry.intake.errors import RejectedError, unread_form
 from lab.telemetry.intake.guesses import Guesses
-from lab.telemetry.intake.streams import STREAMS, Decoded, Stream
+from lab.telemetry.intake.streams import STREAMS, Stream
 from lab.telemetry.store import Record
 
 Offer = Callable[[Sequence[Record]], bool]

@@ -5,14 +5,13 @@ other kinds of events (such as raw statements), are accepted and not stored.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Meta
 
-from lab.telemetry.intake.errors import malformed, require_few_elements
+from lab.telemetry.intake.errors import decoding, require_few_elements
 from lab.telemetry.intake.limits import MAX_EVENTS, MAX_PIDS, MAX_ROWS, MAX_TAGS
 
 Int: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -178,7 +177,7 @@ def events(body: bytes, kind: type[T]) -> Iterator[T]:
         RejectedError: when it is neither.
     """
     require_few_elements(body)
-    with _readable(kind):
+    with decoding(f"{kind.__name__} events"):
         if body.lstrip()[:1] == b"{":
             yield msgspec.json.decode(body, type=kind)
             return
@@ -192,14 +191,6 @@ def rows(encoded: Sequence[msgspec.Raw], kind: type[T]) -> Iterator[T]:
     Raises:
         RejectedError: when one is not of this kind.
     """
-    with _readable(kind):
+    with decoding(f"{kind.__name__} events"):
         for row in encoded:
             yield msgspec.json.decode(row, type=kind)
-
-
-@contextmanager
-def _readable(kind: type) -> Iterator[None]:
-    try:
-        yield
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise malformed(f"not {kind.__name__} events: {error}") from error

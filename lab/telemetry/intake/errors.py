@@ -1,6 +1,9 @@
 """Errors of refused requests: HTTP status, reason (a metric label), and message for the sender's log."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import msgspec
 
 from lab.telemetry.intake.limits import MAX_ELEMENTS, MAX_RECORDS, PARTS_LIKE_A_RECORD
 from lab.telemetry.store import ActivitySample, MetricSeries, Record, ServiceCheck, Span
@@ -66,6 +69,15 @@ def require_few_elements(body: bytes) -> None:
 def malformed(message: str) -> RejectedError:
     """Return the error for a body that is not in its path's format."""
     return RejectedError(400, "malformed", message)
+
+
+@contextmanager
+def decoding(what: str) -> Iterator[None]:
+    """Raise the decoder's errors as that for a body that is not `what`."""
+    try:
+        yield
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise malformed(f"not {what}: {error}") from error
 
 
 def unread_form(name: str, *, status: int = 400) -> RejectedError:

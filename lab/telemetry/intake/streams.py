@@ -1,14 +1,15 @@
 """The table of the intake's endpoints: path, stream (a metric label), decoder, answer."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import msgspec
 
 from lab.telemetry.intake import agent, agent_metrics, dbm_metadata, dbm_records, tracer
-from lab.telemetry.intake.errors import malformed
+from lab.telemetry.intake.decoded import Decoded
+from lab.telemetry.intake.errors import decoding
 from lab.telemetry.intake.trace_stats import trace_stats
 from lab.telemetry.store import Record
 
@@ -25,18 +26,6 @@ INFO = json.dumps(
         "config": {"default_env": "lab"},
     }
 ).encode()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Decoded:
-    """A decoded body: records for the store, and the number of items as the sender counts them.
-
-    `metric_points` are points of series, or runs of service checks, by name, also of names that are not kept.
-    """
-
-    records: list[Record] = field(default_factory=list)
-    items: int = 0
-    metric_points: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,32 +65,18 @@ def _any(body: bytes) -> Decoded:
 
 
 def _json(body: bytes) -> Decoded:
-    try:
+    with decoding("JSON"):
         msgspec.json.decode(body or b"null", type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise malformed(f"not JSON: {error}") from error
     return Decoded(items=1)
-
-
-def _of_metrics(found: agent_metrics.Metrics) -> Decoded:
-    return Decoded(records=found.records, items=found.series, metric_points=found.points)
-
-
-def _json_series(body: bytes) -> Decoded:
-    return _of_metrics(agent_metrics.series_in_json(body))
 
 
 def _series(body: bytes) -> Decoded:
     """Decode series in JSON, from an older Agent or one with the JSON serializer, or in protobuf."""
     is_json = body[:1] == b"{"
-    return _json_series(body) if is_json else _of_metrics(agent_metrics.series_in_protobuf(body))
+    return agent_metrics.series_in_json(body) if is_json else agent_metrics.series_in_protobuf(body)
 
 
-def _service_checks(body: bytes) -> Decoded:
-    return _of_metrics(agent_metrics.service_checks(body))
-
-
-_check_run = Stream(name="check_run", decode=_service_checks)
+_check_run = Stream(name="check_run", decode=agent_metrics.service_checks)
 _traces = Stream(name="traces_agent", decode=_stored(agent.traces), answer=RATES)
 _v04 = Stream(name="traces_v04", decode=_stored(tracer.v04), answer=RATES, is_tracer=True)
 _v05 = Stream(name="traces_v05", decode=_stored(tracer.v05), answer=RATES, is_tracer=True)
@@ -124,7 +99,7 @@ STREAMS = MappingProxyType({
     "/api/v1/check_run": _check_run,
     "/intake/": _metadata,
     "/api/v1/metadata": _metadata,
-    "/api/v1/series": Stream(name="series", decode=_json_series),
+    "/api/v1/series": Stream(name="series", decode=agent_metrics.series_in_json),
     "/api/v2/series": Stream(name="series", decode=_series),
     "/api/beta/sketches": Stream(name="sketches", decode=_any),
     # From ddtrace.

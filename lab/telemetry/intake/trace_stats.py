@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from lab.telemetry import redact
-from lab.telemetry.intake.errors import collected, malformed, too_many
+from lab.telemetry.intake.errors import collected, decoding, too_many
 from lab.telemetry.intake.limits import MAX_ROWS
 from lab.telemetry.store import Record, TraceStats
 
@@ -47,10 +47,8 @@ def trace_stats(body: bytes) -> list[Record]:
     Raises:
         RejectedError: when it cannot be decoded.
     """
-    try:
+    with decoding("trace statistics"):
         return collected(_records(body))
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise malformed(f"not trace statistics: {error}") from error
 
 
 def _records(body: bytes) -> Iterator[Record]:

@@ -10,7 +10,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from lab.telemetry.intake.errors import collected, malformed
+from lab.telemetry.intake.errors import collected, decoding, malformed
 from lab.telemetry.intake.limits import MAX_CHUNKS, MAX_SPANS, MAX_STRINGS, MAX_TAGS
 from lab.telemetry.intake.spans import RawSpan, Redacted, chunk
 from lab.telemetry.store import Record
@@ -60,16 +60,15 @@ def v05(body: bytes) -> list[Record]:
         RejectedError: when it cannot be decoded.
     """
     try:
-        strings, chunks = _v05.decode(body)
-        redacted = Redacted()
+        with decoding("v0.5 traces"):
+            strings, chunks = _v05.decode(body)
+            redacted = Redacted()
 
-        def read(row: msgspec.Raw) -> RawSpan:
-            return _of_row(_span_v05.decode(row), strings)
+            def read(row: msgspec.Raw) -> RawSpan:
+                return _of_row(_span_v05.decode(row), strings)
 
-        parts = map(_chunk.decode, chunks)
-        return collected(chain.from_iterable(chunk(part, read, {}, redacted) for part in parts))
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise malformed(f"not v0.5 traces: {error}") from error
+            parts = map(_chunk.decode, chunks)
+            return collected(chain.from_iterable(chunk(part, read, {}, redacted) for part in parts))
     except IndexError as error:
         raise malformed("a span refers to a string that is not in the table") from error
 
@@ -80,12 +79,10 @@ def v04(body: bytes) -> list[Record]:
     Raises:
         RejectedError: when it cannot be decoded.
     """
-    try:
+    with decoding("v0.4 traces"):
         parts = map(_chunk.decode, _v04.decode(body))
         redacted = Redacted()
         return collected(chain.from_iterable(chunk(part, _of_map, {}, redacted) for part in parts))
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise malformed(f"not v0.4 traces: {error}") from error
 
 
 def _of_row(row: RowV05, strings: list[str]) -> RawSpan:

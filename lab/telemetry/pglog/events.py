@@ -10,9 +10,8 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from lab.telemetry import redact
-from lab.telemetry.pglog.deadlock import participants
 from lab.telemetry.pglog.line import Line
-from lab.telemetry.pglog.locks import LOCK, plain_lock
+from lab.telemetry.pglog.locks import LOCK, participants, plain_lock
 from lab.telemetry.store import Event, Participant
 
 
