@@ -3,11 +3,12 @@
 import json
 from typing import Annotated
 
+import msgspec
 import typer
 
 from lab.cli.drilldown import drilldown
 from lab.cli.views.queries import render, render_one
-from lab.drilldown import By, to_json
+from lab.drilldown import By
 from lab.exam.doors import Door, doors
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
@@ -31,7 +32,7 @@ def queries(
         raise LabError(unknown("figure", by, By))
     found = drilldown(docker=docker, native=native).queries(By(by))
     if as_json:
-        out.print_json(json.dumps(to_json(found)))
+        out.print_json(json.dumps(msgspec.to_builtins(found)))
     else:
         out.print(render(found, By(by), activity_s=_activity_s()))
 
@@ -53,6 +54,6 @@ def query(
     may_plan = doors(running_settings(LabSettings.load())).is_open(Door.SQL)
     found = drilldown(docker=docker, native=native).query(key, advise=may_plan)
     if as_json:
-        out.print_json(json.dumps(to_json(found)))
+        out.print_json(json.dumps(msgspec.to_builtins(found)))
     else:
         out.print(render_one(found, activity_s=_activity_s()))

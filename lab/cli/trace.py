@@ -3,11 +3,11 @@
 import json
 from typing import Annotated
 
+import msgspec
 import typer
 
 from lab.cli.drilldown import drilldown
 from lab.cli.views.trace import render
-from lab.drilldown import to_json
 from lab.terminal.options import AsJson, Docker, Native
 from lab.terminal.screen import out
 
@@ -30,6 +30,6 @@ def trace(
     """Show the statements of a trace, each with its executed plan."""
     report = drilldown(docker=docker, native=native).report(asked, service)
     if as_json:
-        out.print_json(json.dumps(to_json(report)))
+        out.print_json(json.dumps(msgspec.to_builtins(report)))
     else:
         out.print(render(report))

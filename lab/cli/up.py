@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 from rich.text import Text
 
@@ -12,7 +13,6 @@ from lab.cli import account
 from lab.cli.dotenv import warn_of_unknown
 from lab.cli.logs import show
 from lab.cli.views.status import next_steps, table
-from lab.drilldown import to_json
 from lab.drilldown.links import Links
 from lab.drills.healing import heal_abandoned
 from lab.exam import abandoned
@@ -120,7 +120,7 @@ def bring_up(
         report = {
             **status.to_json(),
             **account.as_json(key),
-            "slow_trace": to_json(seen) if seen else None,
+            "slow_trace": msgspec.to_builtins(seen) if seen else None,
         }
         out.print_json(json.dumps(report))
     else:

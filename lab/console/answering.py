@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from lab.console.access import Access
-from lab.drilldown import MalformedIdError, NotFoundError, to_json
+from lab.drilldown import MalformedIdError, NotFoundError
 from lab.foundation.errors import LabError
 from lab.telemetry.store import StoreError
 
@@ -40,7 +40,7 @@ class JsonEndpoints:
         ]
 
     def _endpoint(self, handler: Handler) -> Endpoint:
-        """Return an endpoint for authorized requests; `to_json` converts the handler's document."""
+        """Return an endpoint for authorized requests; it converts the handler's document to JSON."""
 
         async def respond(request: Request) -> Response:
             if not self._access.is_authorized(request):
@@ -66,7 +66,7 @@ class JsonEndpoints:
 
 
 def _json(document: object, status: int = HTTPStatus.OK) -> Response:
-    body = msgspec.json.encode(to_json(document))
+    body = msgspec.json.encode(msgspec.to_builtins(document))
     return Response(body, status_code=status, media_type="application/json")
 
 

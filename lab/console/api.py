@@ -1,7 +1,7 @@
 """The drilldown's JSON API, for the command line when the store is in a container, and for other programs.
 
 lab/drilldown/remote.py is a client of it. Every response is an object of lab/drilldown, converted by
-`to_json`; an error is `{"errors": [message]}`.
+`msgspec.to_builtins`; an error is `{"errors": [message]}`.
 """
 
 from datetime import datetime

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from lab.console import jaeger_events
 from lab.console.access import Access
 from lab.console.answering import Handler, JsonEndpoints
-from lab.drilldown import Drilldown, Order, Search
+from lab.drilldown import Drilldown, Order, Search, traces
 from lab.drilldown.execution import StatementExecution
 from lab.drilldown.ids import parse
 from lab.drilldown.trace import Trace, TraceSpan
@@ -66,7 +66,9 @@ def _dependencies(drilldown: Drilldown, parameters: Mapping[str, str]) -> object
     now_ms = clock.now_ns() // NS_PER_MS
     until_ms = _number(parameters, "endTs", now_ms)
     since_ms = until_ms - _number(parameters, "lookback", HOUR_MS)
-    calls = drilldown.dependencies(since_ns=since_ms * NS_PER_MS, until_ns=until_ms * NS_PER_MS)
+    calls = traces.dependencies(
+        drilldown.reader, since_ns=since_ms * NS_PER_MS, until_ns=until_ms * NS_PER_MS
+    )
     return _enveloped([
         {"parent": parent, "child": child, "callCount": count} for parent, child, count in calls
     ])  # fmt: skip
@@ -100,8 +102,8 @@ def _found(drilldown: Drilldown, parameters: Mapping[str, str]) -> list[object]:
         order=order,
         limit=limit * SEARCHED if tags else limit,
     )
-    traces = (drilldown.trace(summary.trace_id) for summary in drilldown.search(wanted))
-    chosen = [trace for trace in traces if any(_has(span, tags) for span in trace.spans)]
+    found = (drilldown.trace(summary.trace_id) for summary in drilldown.search(wanted))
+    chosen = [trace for trace in found if any(_has(span, tags) for span in trace.spans)]
     return [_document(trace, {}) for trace in chosen[:limit]]
 
 

@@ -199,13 +199,4 @@ def _tokens(text: str) -> Iterator[str]:
 
 
 def _unescaped(text: str) -> str:
-    out, escaped = [], False
-    for character in text:
-        if escaped:
-            out.append(ESCAPED.get(character, character))
-            escaped = False
-        elif character == "\\":
-            escaped = True
-        else:
-            out.append(character)
-    return "".join(out)
+    return re.sub(r"\\(.)", lambda found: ESCAPED.get(found[1], found[1]), text)

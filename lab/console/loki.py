@@ -15,7 +15,7 @@ from lab.console import logql
 from lab.console.access import Access
 from lab.console.answering import Handler, JsonEndpoints
 from lab.console.logql import LogQuery
-from lab.drilldown import Drilldown, statement_texts
+from lab.drilldown import Drilldown, server_log, statement_texts
 from lab.drilldown.server_log import COLUMNS, GROUPS, LogLine, LogWindow
 from lab.exam.doors import Door, doors
 from lab.foundation import clock
@@ -131,10 +131,10 @@ def _found(drilldown: Drilldown, query: LogQuery, window: LogWindow) -> list[Log
         # DBM reports most of them: the door of the log alone does not open them in an exam.
         doors(drilldown.settings).require(Door.LOG, Door.DATADOG)
         names = _equal(query, "statement")
-        lines = drilldown.statement_texts(replace(window, limit=READ_LINES), names)
+        lines = statement_texts.lines(drilldown.reader, replace(window, limit=READ_LINES), names)
     else:
-        equal = dict(_looked_up(query))
-        lines = drilldown.server_log(replace(window, equal=equal, limit=READ_LINES))
+        narrow = replace(window, equal=dict(_looked_up(query)), limit=READ_LINES)
+        lines = server_log.lines(drilldown.reader, narrow)
     return [line for line in lines if query.holds(line.labels, line.text)]
 
 
@@ -153,7 +153,8 @@ def _looked_up(query: LogQuery) -> Iterator[tuple[str, str]]:
 def _values(drilldown: Drilldown, request: Request) -> Sequence[str]:
     name = request.path_params["name"]
     window = replace(_window(request.query_params), limit=READ_LINES)
-    found = {line.labels.get(name, "") for line in drilldown.server_log(window)} - {""}
+    lines = server_log.lines(drilldown.reader, window)
+    found = {line.labels.get(name, "") for line in lines} - {""}
     return sorted(found)[:MAX_LIMIT]
 
 

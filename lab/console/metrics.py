@@ -7,7 +7,6 @@ from collections import Counter as Counters
 from collections.abc import Mapping, Sequence
 from threading import Lock
 from types import MappingProxyType
-from typing import TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -22,8 +21,6 @@ from lab.telemetry.store import (
     Record,
     Span,
 )
-
-Metric: TypeAlias = Counter | Gauge
 
 COUNTERS = MappingProxyType({
     "lab_intake_requests": ("Requests taken by the intake", ("stream",)),

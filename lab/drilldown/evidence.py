@@ -14,6 +14,7 @@ import msgspec
 
 from lab.drilldown.trace import TraceSpan
 from lab.foundation.timestamps import NS_PER_MS, moment, nanoseconds
+from lab.telemetry.pglog.events import Kind
 from lab.telemetry.store import (
     ActivitySample,
     Event,
@@ -74,6 +75,11 @@ class Evidence:
             at = moment(sample.at_ns)
             if sample.state == "active" and span.start - CLOCK <= at <= end + CLOCK:
                 yield sample
+
+    def locks(self, span_id: str) -> list[Event]:
+        """Return the logged lock waits of a span."""
+        kinds = (Kind.LOCK_WAIT, Kind.LOCK_ACQUIRED)
+        return [each for each in self.events.get(span_id, ()) if each.kind in kinds]
 
     def queryid_of(self, statement: str | None) -> int | None:
         """Return the queryid of a statement's name; None if it has several, as IN lists cause."""

@@ -15,7 +15,7 @@ from lab.drilldown.messages import messages
 from lab.drilldown.plan_choice import fallback
 from lab.drilldown.queries import queryids_of
 from lab.drilldown.reasons import executions_missing, no_plan, no_time
-from lab.drilldown.server_side import lock_events, server_executions, server_ms
+from lab.drilldown.server_side import server_executions, server_ms
 from lab.drilldown.trace import Layer, Trace, TraceSpan, is_pending, trace
 from lab.drilldown.waiting import blockers, locked_ms, waits
 from lab.telemetry.pglog.events import Kind
@@ -61,7 +61,7 @@ def _execution(evidence: Evidence, found: Trace, span: TraceSpan) -> StatementEx
     logged = evidence.logged.get(span.span_id, ())
     samples = list(evidence.while_it_ran(span))
     events = evidence.events.get(span.span_id, ())
-    locks = lock_events(evidence, span)
+    locks = evidence.locks(span.span_id)
     logged_messages = messages(evidence, span)
     on_server = server_executions(evidence, span, logged_messages)
     known: list[Execution | Plan | ActivitySample] = [

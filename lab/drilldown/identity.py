@@ -62,7 +62,10 @@ def identify(reader: Reader, key: str) -> Identity:
 
 
 def known_keys(reader: Reader, keys: Collection[str]) -> frozenset[str]:
-    """Return the queryids in decimal, signatures and names of which the text is known."""
+    """Return the queryids in decimal, signatures and names of which the text is known.
+
+    A COMMIT has a queryid and no text.
+    """
     found = reader.rows(SQL["known_keys"], {"keys": json.dumps(sorted(keys))})
     return frozenset(key for (key,) in found) | (STATEMENTS.keys() & keys)
 

@@ -4,8 +4,9 @@ Pure functions over a trace's report. The sentence names the largest part, and i
 """
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from lab.drilldown.execution import Blocker, PlanSource
+from lab.drilldown.execution import Blocker, PlanSource, StatementExecution
 from lab.drilldown.report import ReportedStatement, TraceReport
 from lab.foundation.plural import plural
 
@@ -16,6 +17,7 @@ EXPLAINED_SHARE = 0.5
 # From this number on, the round trips of a trace are reported with their mean.
 MANY = 20
 PERCENT = 100
+Statement: TypeAlias = ReportedStatement | StatementExecution
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +71,7 @@ def sentence(report: TraceReport) -> str:
     return _statement(slowest, parts.duration_ms)
 
 
-def of_statement(statement: ReportedStatement) -> str:
+def of_statement(statement: Statement) -> str:
     """Return where the time of one statement went."""
     if (waited_ms := statement.locked_ms) and waited_ms >= LOCKED_SHARE * statement.client_ms:
         return _locked(statement, waited_ms, statement.client_ms)
@@ -103,7 +105,7 @@ def _elsewhere(report: TraceReport, parts: Shares) -> str:
     return f"{begin}{other}; {rest}."
 
 
-def _locked(statement: ReportedStatement, waited_ms: float, whole_ms: float) -> str:
+def _locked(statement: Statement, waited_ms: float, whole_ms: float) -> str:
     head = holder(statement.blocked_by)
     held = f" held by {head}" if head else "; the sessions that held it were not sampled"
     name = statement.statement or "an unnamed statement"
@@ -112,7 +114,7 @@ def _locked(statement: ReportedStatement, waited_ms: float, whole_ms: float) -> 
     return f"{name} waited {least}{span(waited_ms)} of {span(whole_ms)} for a lock{held}."
 
 
-def _statement(statement: ReportedStatement, whole_ms: float | None) -> str:
+def _statement(statement: Statement, whole_ms: float | None) -> str:
     name, client = statement.statement or "an unnamed statement", statement.client_ms
     share = "" if whole_ms is None else f" of {span(whole_ms)}{_share(client, whole_ms)}"
     begin = f"{name} took {span(client)}{share}"

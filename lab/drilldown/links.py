@@ -86,7 +86,10 @@ class Links:
         """Return links to a statement: by queryid, by name, or by both."""
         found = {"console": f"{self.console}{query_path(queryid or statement or '')}"}
         if queryid:
-            found["prometheus"] = self.expression(mean_time_expression(queryid))
+            # The mean seconds of one execution.
+            found["prometheus"] = self.expression(
+                f'statement:pg_stat_statements_seconds_per_call:ratio_rate5m{{queryid="{queryid}"}}'
+            )
         if self.grafana and statement:
             variables = {"statement": statement, "queryid": queryid or ALL}
             found["grafana"] = self._dashboard("query", variables)
@@ -145,8 +148,3 @@ def trace_path(trace_id: str, span_id: str | None = None) -> str:
 def query_path(key: str) -> str:
     """Return a statement's path in the console, by queryid or by name."""
     return f"/queries/{quote(key, safe='')}"
-
-
-def mean_time_expression(queryid: str) -> str:
-    """Return PromQL for the mean seconds of one execution of a statement."""
-    return f'statement:pg_stat_statements_seconds_per_call:ratio_rate5m{{queryid="{queryid}"}}'

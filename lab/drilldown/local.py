@@ -4,7 +4,6 @@ It returns traces, statements, executions and sessions to the console and the co
 the sources again, within time limits; the fields of an unavailable source are empty, with the reason.
 """
 
-from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,15 +12,12 @@ from typing import Self
 from lab.clients.prometheus import Prometheus
 from lab.drilldown import (
     executions,
-    identity,
     ids,
     index_advice,
     queries,
     query,
     report,
-    server_log,
     sessions,
-    statement_texts,
     trace,
     traces,
 )
@@ -31,7 +27,6 @@ from lab.drilldown.links import Links
 from lab.drilldown.queries import APPLICATION, By, QuerySummary
 from lab.drilldown.query import Query
 from lab.drilldown.report import TraceReport
-from lab.drilldown.server_log import LogLine, LogWindow
 from lab.drilldown.sessions import Sessions
 from lab.drilldown.trace import Trace
 from lab.drilldown.traces import Order, Search, TraceSummary
@@ -79,18 +74,6 @@ class Drilldown:
             LabError: when there is no such service, naming the nearest.
         """
         return traces.operations(self.reader, service)
-
-    def dependencies(self, *, since_ns: int, until_ns: int) -> list[tuple[str, str, int]]:
-        """Return the statements of each service in a window: service, database, number."""
-        return traces.dependencies(self.reader, since_ns=since_ns, until_ns=until_ns)
-
-    def server_log(self, window: LogWindow) -> list[LogLine]:
-        """Return lines of PostgreSQL's log."""
-        return server_log.lines(self.reader, window)
-
-    def statement_texts(self, window: LogWindow, names: Sequence[str]) -> list[LogLine]:
-        """Return normalized texts of statements, by the names of the workload, as lines of a log."""
-        return statement_texts.lines(self.reader, window, names)
 
     def search(self, wanted: Search) -> tuple[TraceSummary, ...]:
         """Return the traces that match a search.
@@ -190,10 +173,6 @@ class Drilldown:
         if not advise or not found.queryids:
             return found
         return replace(found, advice=index_advice.advise(self.settings, found.queryids))
-
-    def known_keys(self, keys: Collection[str]) -> frozenset[str]:
-        """Return those queryids and names that `query` finds; a COMMIT has a queryid and no text."""
-        return identity.known_keys(self.reader, keys)
 
     def sessions(self) -> Sessions:
         """Return PostgreSQL's current sessions."""

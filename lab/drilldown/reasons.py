@@ -90,11 +90,7 @@ def _of_logged(evidence: Evidence, span: TraceSpan, logged: Execution) -> str:
     rate = evidence.setting(SAMPLE_RATE)
     if rate is not None and rate < 1:
         return f"{SAMPLE_RATE} is {rate:g}: auto_explain logs only that share of the plans"
-    waited = locked_ms(
-        event
-        for event in evidence.events.get(span.span_id, ())
-        if event.kind in (Kind.LOCK_WAIT, Kind.LOCK_ACQUIRED)
-    )
+    waited = locked_ms(evidence.locks(span.span_id))
     if waited and server_ms - waited < threshold:
         return (
             f"below {limit} without the lock wait of {waited:,.0f} ms:"

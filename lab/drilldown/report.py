@@ -1,7 +1,7 @@
 """A trace with each of its statements explained: one document, for programs and for the command line."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from lab.drilldown.errors import NotFoundError
@@ -94,20 +94,8 @@ def of(
 
 
 def _statement(trace: Trace, execution: StatementExecution) -> ReportedStatement:
+    offset_ms = round((execution.start - trace.start).total_seconds() * 1000, 3)
+    names = {field.name for field in fields(ReportedStatement)} - {"offset_ms"}
     return ReportedStatement(
-        span_id=execution.span_id,
-        queryid=execution.queryid,
-        statement=execution.statement,
-        text=execution.text,
-        offset_ms=round((execution.start - trace.start).total_seconds() * 1000, 3),
-        client_ms=execution.client_ms,
-        server_ms=execution.server_ms,
-        error=execution.error,
-        failure=execution.failure,
-        plan=execution.plan,
-        executions=execution.executions,
-        waits=execution.waits,
-        blocked_by=execution.blocked_by,
-        absent=execution.absent,
-        locked_ms=execution.locked_ms,
+        offset_ms=offset_ms, **{name: getattr(execution, name) for name in names}
     )

@@ -11,8 +11,7 @@ from lab.drilldown.reasons import no_plan
 from lab.drilldown.trace import TraceSpan
 from lab.drilldown.waiting import locked_ms
 from lab.foundation.timestamps import moment, ms
-from lab.telemetry.pglog.events import Kind
-from lab.telemetry.store import Event, Execution, Plan
+from lab.telemetry.store import Execution, Plan
 
 
 def server_executions(
@@ -96,11 +95,5 @@ def _text(evidence: Evidence, logged: Execution) -> str | None:
 
 
 def _locks(evidence: Evidence, span: TraceSpan) -> Iterable[Cause]:
-    waited = locked_ms(lock_events(evidence, span))
+    waited = locked_ms(evidence.locks(span.span_id))
     return [Cause(what="lock wait", ms=waited)] if waited else ()
-
-
-def lock_events(evidence: Evidence, span: TraceSpan) -> list[Event]:
-    """Return the logged lock waits of a span."""
-    kinds = (Kind.LOCK_WAIT, Kind.LOCK_ACQUIRED)
-    return [each for each in evidence.events.get(span.span_id, ()) if each.kind in kinds]

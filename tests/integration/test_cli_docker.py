@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
-from lab.drilldown import By, Drilldown, to_json
+from lab.drilldown import By, Drilldown
 from lab.foundation.settings import LabSettings
 from lab.mcp.server import build
 from lab.mcp.sources import Sources
@@ -63,7 +64,7 @@ def drilldown(console: RunningConsole) -> Drilldown:
 
 
 def as_json(answer: object) -> Any:
-    return json.loads(json.dumps(to_json(answer)))
+    return json.loads(json.dumps(msgspec.to_builtins(answer)))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from lab.drilldown import (
@@ -14,7 +15,6 @@ from lab.drilldown import (
     Search,
     ids,
     naming,
-    to_json,
     traces,
 )
 from lab.drilldown import sessions as live
@@ -392,7 +392,7 @@ def test_a_pasted_traceparent_names_trace_and_span() -> None:
 def test_an_execution_is_json_with_its_queryid_as_text(store: Store) -> None:
     slow = of.statement(1)
     put(store, of.root(1), slow, of.logged(slow, ms=380), of.plan(slow, ms=379))
-    document = to_json(one(store, slow))
+    document = msgspec.to_builtins(one(store, slow))
     assert document["queryid"] == str(of.QUERYID)
     assert document["plan"]["source"] == "executed"
     assert document["plan"]["tree"]["root"]["relation"] == "installments"

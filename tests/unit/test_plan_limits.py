@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from lab.drilldown import to_json
 from lab.drilldown.plans.reading import tree
 from lab.drilldown.plans.tree import Tree
 from lab.telemetry import redact
@@ -35,7 +34,7 @@ def test_a_plan_of_the_deepest_kind_is_stored_read_and_sent() -> None:
     assert json.loads(plan.definition)["Statement"] == "SELECT ?"
     found = tree(plan.definition)
     assert found.nodes == MAX_LEVELS
-    sent = msgspec.json.encode(to_json(found))
+    sent = msgspec.json.encode(msgspec.to_builtins(found))
     assert msgspec.json.decode(sent, type=Tree).nodes == MAX_LEVELS
 
 

@@ -10,7 +10,7 @@ from lab.console import jaeger, logql, loki
 from lab.console.access import Access
 from lab.console.logql import Filter
 from lab.console.logql_pattern import LogQLError
-from lab.drilldown import Drilldown
+from lab.drilldown import Drilldown, server_log
 from lab.drilldown.server_log import LogLine, LogWindow
 from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
@@ -139,19 +139,21 @@ def test_filters_of_lines(client: TestClient, query: str, count: int) -> None:
     assert len(streams(client, query)) == count
 
 
-def test_ids_are_looked_up_where_the_store_has_an_index() -> None:
+def test_ids_are_looked_up_where_the_store_has_an_index(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Only equality with a value: any other condition is applied to the lines that were read."""
+    windows: list[LogWindow] = []
 
-    class Asked:
-        windows: list[LogWindow] = []  # noqa: RUF012 - of one test
+    def lines(_: object, window: LogWindow) -> list[LogLine]:
+        windows.append(window)
+        return []
 
-        def server_log(self, window: LogWindow) -> list[LogLine]:
-            self.windows.append(window)
-            return []
-
+    monkeypatch.setattr(server_log, "lines", lines)
     query = logql.parse('{pid="1", trace_id!="2", span_id="", kind="plan", queryid=~"3"} |= "4"')
-    loki._found(Asked(), query, LogWindow(since_ns=0, until_ns=1))  # type: ignore[arg-type]
-    [asked] = Asked.windows
+    drilldown = Drilldown.of(LabSettings(_env_file=None))
+    loki._found(drilldown, query, LogWindow(since_ns=0, until_ns=1))
+    [asked] = windows
     assert (asked.equal, asked.limit) == ({"pid": "1"}, loki.READ_LINES)
 
 

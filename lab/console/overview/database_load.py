@@ -13,7 +13,6 @@ from datetime import datetime
 from lab.foundation.timestamps import NS_PER_S, moment, nanoseconds
 from lab.telemetry.store import SENT_TO_DATADOG, Reader, Source
 
-CPU = "CPU"
 STEPS_S = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 POINTS = 90
 # The load "now" is that of the last seconds, or of the last two samples where these are farther apart.

@@ -15,23 +15,16 @@ from lab.stack.components import SERVICES
 from lab.stack.health import ComponentHealth
 from lab.telemetry.store import SENT_TO_DATADOG, Reader, Source
 
-# Table, time of a record, order, condition.
+# Table, time of a record, order, condition, and the age in seconds from which it is stale: twice the interval
+# at which it is sent, and some tolerance for a loaded machine.
 NEWEST = {
-    "spans": ("spans", "start_ns + duration_ns", "start_ns", "true"),
-    "DBM query metrics": ("query_metrics", "at_ns", "at_ns", SENT_TO_DATADOG),
-    "DBM activity": ("activity_rounds", "at_ns", "at_ns", SENT_TO_DATADOG),
-    "the lab's activity samples": ("activity_rounds", "at_ns", "at_ns", "source = 'lab'"),
-    "PostgreSQL log": ("log_positions", "at_ns", "at_ns", "true"),
+    "spans": ("spans", "start_ns + duration_ns", "start_ns", "true", 30.0),
+    "DBM query metrics": ("query_metrics", "at_ns", "at_ns", SENT_TO_DATADOG, 45.0),
+    "DBM activity": ("activity_rounds", "at_ns", "at_ns", SENT_TO_DATADOG, 45.0),
+    "the lab's activity samples": ("activity_rounds", "at_ns", "at_ns", "source = 'lab'", 15.0),
+    "PostgreSQL log": ("log_positions", "at_ns", "at_ns", "true", 600.0),
 }
-# Twice the interval at which each is sent, and some tolerance for a loaded machine.
-STALE_AFTER_S = {
-    "spans": 30.0,
-    "DBM query metrics": 45.0,
-    "DBM activity": 45.0,
-    "the lab's activity samples": 15.0,
-    "PostgreSQL log": 600.0,
-    "Prometheus scrape": 30.0,
-}
+SCRAPE_STALE_AFTER_S = 30.0
 DATADOG = "datadog"
 # Two sums: increase() drops the metric's name, and two series with the same labels are an error.
 NOT_COLLECTED = " or ".join(
@@ -111,23 +104,22 @@ def dbm_source(reader: Reader) -> Source | None:
 
 
 def _freshness(reader: Reader, what: str, at: datetime) -> Freshness:
-    table, value, order, condition = NEWEST[what]
+    table, value, order, condition, stale_after_s = NEWEST[what]
     found = reader.rows(
         f"SELECT {value} FROM {table} WHERE {condition} ORDER BY {order} DESC LIMIT 1"
     )
     age_s = max((nanoseconds(at) - found[0][0]) / NS_PER_S, 0.0) if found else None
-    return Freshness(what=what, age_s=age_s, stale=_is_stale(what, age_s))
+    return _fresh(what, age_s, stale_after_s)
 
 
 def _scrape(prometheus: Prometheus, at: datetime) -> Freshness:
-    what = "Prometheus scrape"
     times = [series.value for series in prometheus.now("max(timestamp(up))")]
     age_s = max(at.timestamp() - times[0], 0.0) if times else None
-    return Freshness(what=what, age_s=age_s, stale=_is_stale(what, age_s))
+    return _fresh("Prometheus scrape", age_s, SCRAPE_STALE_AFTER_S)
 
 
-def _is_stale(what: str, age_s: float | None) -> bool:
-    return age_s is not None and age_s > STALE_AFTER_S[what]
+def _fresh(what: str, age_s: float | None, stale_after_s: float) -> Freshness:
+    return Freshness(what=what, age_s=age_s, stale=age_s is not None and age_s > stale_after_s)
 
 
 def _up(prometheus: Prometheus) -> dict[str, bool]:

@@ -19,12 +19,8 @@ from lab.foundation.settings import LabSettings
 from lab.foundation.timestamps import NS_PER_S, moment
 
 ACTIVE = (
-    'ALERTS_FOR_STATE{severity!="none"}'
-    ' and ignoring (alertstate) ALERTS{alertstate="firing", severity!="none"}'
-)
-PENDING = (
-    'ALERTS_FOR_STATE{severity!="none"}'
-    ' and ignoring (alertstate) ALERTS{alertstate="pending", severity!="none"}'
+    'ALERTS_FOR_STATE{{severity!="none"}}'
+    ' and ignoring (alertstate) ALERTS{{alertstate="{}", severity!="none"}}'
 )
 SHOWN = 100
 # Alertmanager repeats Watchdog every five minutes.
@@ -76,8 +72,8 @@ def _active(drilldown: Drilldown) -> tuple[list[Active], str | None]:
     """Return the alerts, the firing ones first, and why there are none."""
     found = []
     try:
-        for expression, firing in ((ACTIVE, True), (PENDING, False)):
-            for series in drilldown.prometheus.now(expression):
+        for state in ("firing", "pending"):
+            for series in drilldown.prometheus.now(ACTIVE.format(state)):
                 labels = dict(series.labels)
                 found.append(
                     Active(
@@ -85,7 +81,7 @@ def _active(drilldown: Drilldown) -> tuple[list[Active], str | None]:
                         severity=labels.get("severity", ""),
                         labels={k: v for k, v in labels.items() if k not in HIDDEN},
                         since=moment(round(series.value * NS_PER_S)),
-                        firing=firing,
+                        firing=state == "firing",
                     )
                 )
     except PrometheusError as error:

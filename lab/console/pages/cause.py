@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from lab.console.overview.incidents import Incident
-from lab.drilldown import Drilldown, insight, report
+from lab.drilldown import Drilldown, insight
 from lab.drills.drill import Drill
 from lab.foundation.errors import LabError
 from lab.foundation.timestamps import nanoseconds
@@ -57,7 +57,7 @@ def _of_wait(
 ) -> str | None:
     """Return the sentence of a lock wait; with `known` only if the blocker was sampled."""
     with suppress(LabError):
-        statement = _statement(drilldown, trace_id, span_id)
+        statement = drilldown.execution(trace_id, span_id)
         if statement.locked_ms and (statement.blocked_by or not known):
             return insight.of_statement(statement)
     return None
@@ -65,12 +65,5 @@ def _of_wait(
 
 def _sentence(drilldown: Drilldown, trace_id: str, span_id: str) -> str | None:
     with suppress(LabError):
-        return insight.of_statement(_statement(drilldown, trace_id, span_id))
+        return insight.of_statement(drilldown.execution(trace_id, span_id))
     return None
-
-
-def _statement(drilldown: Drilldown, trace_id: str, span_id: str) -> report.ReportedStatement:
-    trace = drilldown.trace(trace_id)
-    execution = drilldown.execution(trace, span_id)
-    [statement] = report.of(trace, [execution], drilldown.links).statements
-    return statement

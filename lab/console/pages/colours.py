@@ -4,14 +4,9 @@ The colours are in static/console.css, for light and dark mode, and are those of
 (grafana/generator/style.py).
 """
 
-SERVICES = (
-    "credit-proposals",
-    "credit-underwriting",
-    "credit-customers",
-    "credit-servicing",
-    "credit-risk",
-    "credit-shop",
-)
+from lab.console.overview.services import FIVE
+
+SERVICES = (*FIVE, "credit-shop")
 DATABASE = ("postgres", "postgresql")
 WAITS = (
     "CPU", "IO", "Lock", "LWLock", "BufferPin", "IPC", "Client", "Timeout", "Activity", "Extension",

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 
 from lab.console.pages.site import Page
-from lab.drilldown import Drilldown, insight, report
+from lab.drilldown import Drilldown, insight
 from lab.drilldown.ids import parse
 from lab.drilldown.plans.tree import Node, Tree
 from lab.drilldown.trace import Trace, TraceSpan
@@ -19,10 +19,9 @@ def page(drilldown: Drilldown, request: Request) -> Page:
     span_id = request.path_params["span_id"].lower()
     trace = drilldown.trace(trace_id)
     found = drilldown.execution(trace, span_id)
-    [shown] = report.of(trace, [found], drilldown.links).statements
     values = {
         "it": found,
-        "where": insight.of_statement(shown) if found.locked_ms else None,
+        "where": insight.of_statement(found) if found.locked_ms else None,
         "trace": trace,
         "neighbours": _neighbours(trace, span_id),
         "nodes": nodes_of(found.plan.tree) if found.plan.tree else [],

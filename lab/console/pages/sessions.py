@@ -8,6 +8,7 @@ from starlette.requests import Request
 from lab.console.pages import asking
 from lab.console.pages.site import Page
 from lab.drilldown import Drilldown
+from lab.drilldown.identity import known_keys
 from lab.drilldown.sessions import BlockingNode, Session, root_causes
 
 # The list of busy sessions has the same order; this is its short form.
@@ -28,7 +29,7 @@ def page(drilldown: Drilldown, request: Request) -> Page:
     shown = [s for s in busy if monitoring or not _is_probe(s, waited_for)]
     values = {
         "found": found,
-        "known": asking.attempt(lambda: drilldown.known_keys(keys)).value or frozenset(),
+        "known": asking.attempt(lambda: known_keys(drilldown.reader, keys)).value or frozenset(),
         "states": Counter(s.state or s.backend_type for s in found.sessions).most_common(),
         "with_idle": with_idle,
         "monitoring": monitoring,

@@ -198,7 +198,6 @@ def _environment(settings: LabSettings) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update({
-        "ns": formats.duration,
         "ms": formats.milliseconds,
         "signed_ms": formats.signed_milliseconds,
         "seconds": formats.seconds,

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import Field
 
-from lab.drilldown import to_json
 from lab.drilldown.execution import ExecutionPlan, StatementExecution
 from lab.drilldown.ids import parse
 from lab.drilldown.insight import sentence
@@ -108,7 +107,7 @@ class LabTools:
         else:
             chosen = window(start, end, default=HOUR, most=DAY)
             found = self._sources.drilldown().query(key, since=chosen.since, until=chosen.until)
-        document = to_json(found)
+        document = msgspec.to_builtins(found)
         series = document.pop("series")
         points = [one for one in series.pop("points") if one.get("prometheus") or one.get("dbm")]
         series["points"] = points[-MAX_POINTS:]
