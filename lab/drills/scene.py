@@ -10,7 +10,10 @@ from lab.drills.sessions import DrillSessions
 from lab.foundation.settings import LabSettings
 from workload.tracing import NoTracing
 
-OWN = "SELECT pid FROM pg_stat_activity WHERE application_name = 'credit-drill'"
+OWN = "SELECT pid FROM pg_stat_activity WHERE application_name = %s"
+CALLS = """
+SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements
+WHERE query LIKE %s AND query NOT LIKE '%%pg_stat_statements%%'"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +57,12 @@ class Scene:
         return value
 
     def own_pids(self) -> frozenset[int]:
-        """Return the backends of the drill's own sessions."""
-        return frozenset(pid for (pid,) in self.ask(OWN))
+        """Return the backends of the drill's own sessions; in an exam, those of the culprit."""
+        return frozenset(pid for (pid,) in self.ask(OWN, [self.sessions.application]))
+
+    def calls(self, statement: str) -> int:
+        """Return how often a statement, by its name, was executed, as pg_stat_statements counts."""
+        return int(self.value(CALLS, [f"%'{statement}'%"]))
 
     def act(self, role: Role, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Execute one statement as a role, and return its rows.

@@ -61,13 +61,17 @@ Work = Callable[[DrillSession], object]
 
 
 class DrillSessions:
-    """All sessions of one run; `end` ends them, also in the middle of a statement."""
+    """All sessions of one run; `end` ends them, also in the middle of a statement.
+
+    Attributes:
+        application: their application name.
+    """
 
     def __init__(
         self, settings: LabSettings, tracing: Tracing, application: str = APPLICATION
     ) -> None:
         self._settings = settings
-        self._application = application
+        self.application = application
         self._tracing = tracing
         self._ending = threading.Event()
         self._lock = threading.Lock()
@@ -129,7 +133,7 @@ class DrillSessions:
 
     def _attempt(self, role: Role, name: str, work: Work) -> None:
         try:
-            with self._session(role) as session, self._tracing.operation(self._application, name):
+            with self._session(role) as session, self._tracing.operation(self.application, name):
                 work(session)
         except DatabaseError as error:
             self._note(error)
@@ -151,7 +155,7 @@ class DrillSessions:
             try:
                 with self._session(role) as session:
                     while not self._ending.is_set():
-                        with self._tracing.operation(self._application, name):
+                        with self._tracing.operation(self.application, name):
                             work(session)
                         session.idle(every_s)
             except DatabaseError as error:
@@ -160,7 +164,7 @@ class DrillSessions:
     @contextmanager
     def _session(self, role: Role) -> Iterator[DrillSession]:
         target = database.dsn(self._settings, role)
-        with database.connect(target, application_name=self._application) as connection:
+        with database.connect(target, application_name=self.application) as connection:
             with self._lock:
                 self._connections.add(connection)
             try:

@@ -18,9 +18,6 @@ WHERE submitted_at > (SELECT max(submitted_at) FROM credit_proposals) - interval
 SESSIONS = 6
 DURATION_S = 0.5
 PAUSE_S = 7.0
-CALLS = """
-SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements
-WHERE query LIKE '%''count_recent''%' AND query NOT LIKE '%pg_stat_statements%'"""
 
 
 def _burst(session: DrillSession) -> None:
@@ -31,13 +28,13 @@ def _burst(session: DrillSession) -> None:
 
 def inject(scene: Scene) -> None:
     """Start the sessions; their bursts coincide, and so do their pauses."""
-    scene.since("calls", lambda: scene.value(CALLS))
+    scene.since("calls", lambda: scene.calls("count_recent"))
     scene.sessions.repeat(Role.APP, "burst", _burst, count=scene.times(SESSIONS), every_s=PAUSE_S)
 
 
 def prove(scene: Scene) -> Proof:
     """Check that the statement was called many times."""
-    calls = scene.since("calls", lambda: scene.value(CALLS))
+    calls = scene.since("calls", lambda: scene.calls("count_recent"))
     return Proof(
         holds=calls > scene.times(SESSIONS) * 2,
         says=f"it was called {calls:.0f} times",

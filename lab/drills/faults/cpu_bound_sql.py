@@ -24,7 +24,7 @@ DURATION_S = 1.0
 # On a processor, or waiting for one: PostgreSQL does not distinguish the two.
 BUSY = """
 SELECT pid FROM pg_stat_activity
-WHERE application_name = 'credit-drill' AND state = 'active' AND wait_event IS NULL"""
+WHERE application_name = %s AND state = 'active' AND wait_event IS NULL"""
 
 
 def _compute(session: DrillSession, rounds: int) -> float:
@@ -40,7 +40,7 @@ def inject(scene: Scene) -> None:
 
 def prove(scene: Scene) -> Proof:
     """Check that sessions of the drill are active without a wait event."""
-    busy = frozenset(pid for (pid,) in scene.ask(BUSY))
+    busy = frozenset(pid for (pid,) in scene.ask(BUSY, [scene.sessions.application]))
     return Proof(
         holds=bool(busy),
         says=f"{plural(len(busy), 'session')} active without a wait event",

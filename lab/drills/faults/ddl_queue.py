@@ -1,5 +1,7 @@
 """Lock queue of DDL: ALTER TABLE waits behind a long SELECT, and all later statements wait behind it."""
 
+from functools import partial
+
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
@@ -23,10 +25,6 @@ SELECT pid, pg_blocking_pids(pid), query LIKE 'ALTER%' OR query LIKE '%*/ ALTER%
 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event = 'relation'"""
 
 
-def _read(session: DrillSession) -> None:
-    session.run(SQL["long_export"])
-
-
 def _change(session: DrillSession) -> None:
     session.idle(READS_FIRST_S)
     session.execute("BEGIN")
@@ -36,7 +34,7 @@ def _change(session: DrillSession) -> None:
 
 def inject(scene: Scene) -> None:
     """Start the SELECT, and the ALTER TABLE behind it."""
-    scene.sessions.once(Role.APP, "export", _read)
+    scene.sessions.once(Role.APP, "export", partial(DrillSession.run, statement=SQL["long_export"]))
     scene.sessions.once(Role.OWNER, "migrate", _change)
 
 

@@ -16,7 +16,7 @@ UPDATE customers SET updated_at = updated_at WHERE customer_id IN (
 """)
 IDLE = """
 SELECT pid, extract(epoch FROM clock_timestamp() - state_change) FROM pg_stat_activity
-WHERE application_name = 'credit-drill' AND state = 'idle in transaction'"""
+WHERE application_name = %s AND state = 'idle in transaction'"""
 IDLE_S = 1.0
 
 
@@ -34,7 +34,7 @@ def inject(scene: Scene) -> None:
 
 def prove(scene: Scene) -> Proof:
     """Check that a session of the drill is idle in its transaction."""
-    idle = {pid: float(age) for pid, age in scene.ask(IDLE)}
+    idle = {pid: float(age) for pid, age in scene.ask(IDLE, [scene.sessions.application])}
     oldest = max(idle.values(), default=0.0)
     return Proof(
         holds=oldest > IDLE_S,

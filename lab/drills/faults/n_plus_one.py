@@ -20,9 +20,6 @@ SELECT sum(principal + interest + fee) FROM installments
 WHERE contract_id = %(contract_id)s AND status <> 'paid'
 """)
 LINES = 150
-CALLS = """
-SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements
-WHERE query LIKE '%''installments_of_one''%' AND query NOT LIKE '%pg_stat_statements%'"""
 
 
 def _page(lines: int, session: DrillSession) -> None:
@@ -32,14 +29,14 @@ def _page(lines: int, session: DrillSession) -> None:
 
 def inject(scene: Scene) -> None:
     """Start to read one page after the other."""
-    scene.since("calls", lambda: scene.value(CALLS))
+    scene.since("calls", lambda: scene.calls("installments_of_one"))
     work = partial(_page, scene.times(LINES, at_least=20))
     scene.sessions.repeat(Role.APP, "show a page", work, count=2, every_s=0.5)
 
 
 def prove(scene: Scene) -> Proof:
     """Check that the statement of a line was called more often than a page has lines."""
-    calls = scene.since("calls", lambda: scene.value(CALLS))
+    calls = scene.since("calls", lambda: scene.calls("installments_of_one"))
     return Proof(
         holds=calls > scene.times(LINES, at_least=20),
         says=f"the statement of one line was called {calls:.0f} times",

@@ -1,5 +1,7 @@
 """Sequential scans: a new statement reads a large table repeatedly, as no index matches its condition."""
 
+from functools import partial
+
 from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
@@ -15,14 +17,11 @@ WHERE to_char(due_date, 'YYYY-MM') = to_char(current_date, 'YYYY-MM')
 SCANS = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'installments'"
 
 
-def _report(session: DrillSession) -> None:
-    session.run(SQL["installments_by_month"])
-
-
 def inject(scene: Scene) -> None:
     """Start the sessions."""
     scene.since("scans", lambda: scene.value(SCANS))
-    scene.sessions.repeat(Role.APP, "report by month", _report, count=scene.times(2), every_s=0.2)
+    report = partial(DrillSession.run, statement=SQL["installments_by_month"])
+    scene.sessions.repeat(Role.APP, "report by month", report, count=scene.times(2), every_s=0.2)
 
 
 def prove(scene: Scene) -> Proof:

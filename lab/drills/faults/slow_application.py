@@ -9,35 +9,36 @@ SERVICE = "customers"
 DELAY_S = 2.0
 ACTIVE = """
 SELECT count(*) FROM pg_stat_activity WHERE application_name = 'credit-customers' AND state = 'active'"""
-CALLS = """
-SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements
-WHERE query LIKE '%''customer_by_cpf''%' AND query NOT LIKE '%pg_stat_statements%'"""
 DELAY_SUM = "credit_start_delay_seconds_sum"
 
 
-def _client(scene: Scene) -> ServiceClient:
-    [found] = [client for client in clients(scene.settings) if client.name == SERVICE]
+def client_of(scene: Scene, service: str) -> ServiceClient:
+    """Return the client of a service, by its name without `credit-`."""
+    [found] = [client for client in clients(scene.settings) if client.name == service]
     return found
 
 
-def _start_delay(scene: Scene) -> float:
-    return sum(sample.value for sample in _client(scene).samples() if sample.name == DELAY_SUM)
+def start_delay(client: ServiceClient) -> float:
+    """Return the start delay of all operations of a service so far, in seconds."""
+    return sum(sample.value for sample in client.samples() if sample.name == DELAY_SUM)
 
 
 def inject(scene: Scene) -> None:
     """Make every operation of the service slow, outside the database."""
-    scene.since("calls", lambda: scene.value(CALLS))
-    scene.since("start_delay", lambda: _start_delay(scene))
-    _client(scene).set_delay(DELAY_S * scene.intensity)
+    client = client_of(scene, SERVICE)
+    scene.since("calls", lambda: scene.calls("customer_by_cpf"))
+    scene.since("start_delay", lambda: start_delay(client))
+    client.set_delay(DELAY_S * scene.intensity)
 
 
 def prove(scene: Scene) -> Proof:
     """Check that operations start with a delay while PostgreSQL executes at most one of their statements."""
+    client = client_of(scene, SERVICE)
     active = scene.value(ACTIVE)
-    calls = scene.since("calls", lambda: scene.value(CALLS))
-    delay = scene.since("start_delay", lambda: _start_delay(scene))
+    calls = scene.since("calls", lambda: scene.calls("customer_by_cpf"))
+    delay = scene.since("start_delay", lambda: start_delay(client))
     return Proof(
-        holds=delay > 1 and active <= 1 and float(_client(scene).health()["delay_s"]) > 0,
+        holds=delay > 1 and active <= 1 and float(client.health()["delay_s"]) > 0,
         says=f"the start delay of operations is {delay:.0f} s in total; PostgreSQL has executed"
         f" {calls:.0f} lookups, and {active} are under way",
     )
@@ -45,7 +46,7 @@ def prove(scene: Scene) -> Proof:
 
 def heal(scene: Scene) -> None:
     """Set the delay to zero."""
-    _client(scene).set_delay(0)
+    client_of(scene, SERVICE).set_delay(0)
 
 
 DRILL = Drill(

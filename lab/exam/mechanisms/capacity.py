@@ -1,21 +1,19 @@
 """Limits of the server: sessions of a role, dead tuples under a snapshot, WAL between checkpoints."""
 
 import itertools
-from collections.abc import Mapping
 from functools import partial
 
 from lab.clients.database import Role
 from lab.drills.drill import Proof
+from lab.drills.faults import connection_exhaustion
 from lab.drills.scene import Scene
 from lab.drills.sessions import DrillSession
 from lab.exam.items import Fault
-from lab.exam.mechanisms.mechanism import Mechanism, named, pids, texts
+from lab.exam.mechanisms.mechanism import Mechanism, named, of_scene, only, texts
 from lab.foundation.errors import DatabaseError
 from lab.foundation.plural import plural
 from workload.statements import Statement
 
-LIMIT = "SELECT rolconnlimit FROM pg_roles WHERE rolname = 'credit_app'"
-TOO_MANY = "too many connections"
 DEAD = """
 SELECT n_dead_tup, n_dead_tup::float / greatest(n_live_tup + n_dead_tup, 1)
 FROM pg_stat_user_tables WHERE relname = %s"""
@@ -28,37 +26,32 @@ WAL_SIZE = "64MB"
 LINES = 500
 FORCED = "SELECT checkpoints_req FROM pg_stat_bgwriter"
 STAGING = "import_staging"
-
-
-def _exhaust(scene: Scene, fault: Fault) -> None:
-    del fault
-    scene.sessions.exhaust(Role.APP, scene.value(LIMIT))
-
-
-def _prove_exhausted(scene: Scene, fault: Fault) -> Proof:
-    own = pids(scene, fault)
-    try:
-        scene.act(Role.APP, "SELECT 1")
-    except DatabaseError as error:
-        refused = TOO_MANY in str(error)
-        says = f"{len(own)} sessions of the application; one more is refused"
-        return Proof(holds=refused and bool(own), says=says if refused else str(error), pids=own)
-    return Proof(
-        holds=False, says=f"{plural(len(own), 'session')}, and one more is accepted", pids=own
-    )
-
-
-def _old(fault: Fault) -> Mapping[str, Statement]:
-    return texts(
-        fault,
-        f"""
+REPORT = f"""
 -- name: APP_quarter
 -- The first statement of a long report.
 SELECT count(*) FROM VICTIM
 -- name: APP_refresh
 -- A part of the rows, to the same values.
 UPDATE VICTIM SET SAME = SAME WHERE KEY %% {PARTS} = %(part)s
-""",
+"""
+LOAD = f"""
+-- name: APP_load
+-- Four megabytes of lines that cannot be compressed.
+INSERT INTO {STAGING} SELECT string_agg(md5(random()::text), '')
+FROM generate_series(1, 125000) n GROUP BY n %% %(lines)s
+"""
+
+
+def _prove_exhausted(scene: Scene) -> Proof:
+    own = scene.own_pids()
+    try:
+        scene.act(Role.APP, "SELECT 1")
+    except DatabaseError as error:
+        refused = connection_exhaustion.TOO_MANY in str(error)
+        says = f"{len(own)} sessions of the application; one more is refused"
+        return Proof(holds=refused and bool(own), says=says if refused else str(error), pids=own)
+    return Proof(
+        holds=False, says=f"{plural(len(own), 'session')}, and one more is accepted", pids=own
     )
 
 
@@ -73,7 +66,7 @@ def _refresh(statement: Statement, parts: "itertools.cycle[int]", session: Drill
 
 
 def _snapshot(scene: Scene, fault: Fault) -> None:
-    quarter, refresh = _old(fault).values()
+    quarter, refresh = texts(fault, REPORT).values()
     scene.sessions.once(Role.APP, "quarter", partial(_hold, quarter))
     work = partial(_refresh, refresh, itertools.cycle(range(PARTS)))
     scene.sessions.repeat(Role.APP, "refresh", work, every_s=0.5 / scene.intensity)
@@ -89,18 +82,6 @@ def _prove_snapshot(scene: Scene, fault: Fault) -> Proof:
     )
 
 
-def _staging(fault: Fault) -> Mapping[str, Statement]:
-    return named(
-        fault,
-        f"""
--- name: APP_load
--- Four megabytes of lines that cannot be compressed.
-INSERT INTO {STAGING} SELECT string_agg(md5(random()::text), '')
-FROM generate_series(1, 125000) n GROUP BY n %% %(lines)s
-""",
-    )
-
-
 def _load(statement: Statement, session: DrillSession) -> None:
     session.run(statement, lines=LINES)
     session.execute(f"TRUNCATE {STAGING}")
@@ -112,17 +93,16 @@ def _wal(scene: Scene, fault: Fault) -> None:
     scene.act(Role.SUPERUSER, "SELECT pg_reload_conf()")
     scene.act(Role.OWNER, f"DROP TABLE IF EXISTS {STAGING}")
     scene.act(Role.OWNER, f"CREATE TABLE {STAGING} (line text) WITH (autovacuum_enabled = false)")
-    [load] = _staging(fault).values()
-    work = partial(_load, load)
+    work = partial(_load, only(named(fault, LOAD)))
     scene.sessions.repeat(Role.OWNER, "load", work, count=scene.times(1), every_s=0.3)
 
 
-def _prove_wal(scene: Scene, fault: Fault) -> Proof:
+def _prove_wal(scene: Scene) -> Proof:
     forced = scene.since("checkpoints", lambda: scene.value(FORCED))
     says = f"{forced:.0f} checkpoints were forced by the volume of WAL"
-    return Proof(holds=forced > 1, says=says, pids=pids(scene, fault))
+    return Proof(holds=forced > 1, says=says, pids=scene.own_pids())
 
 
-EXHAUST = Mechanism(inject=_exhaust, prove=_prove_exhausted)
-SNAPSHOT = Mechanism(inject=_snapshot, prove=_prove_snapshot, sql=_old)
-WAL = Mechanism(inject=_wal, prove=_prove_wal, sql=_staging)
+EXHAUST = Mechanism(inject=of_scene(connection_exhaustion.inject), prove=of_scene(_prove_exhausted))
+SNAPSHOT = Mechanism(inject=_snapshot, prove=_prove_snapshot, sql=partial(texts, text=REPORT))
+WAL = Mechanism(inject=_wal, prove=of_scene(_prove_wal), sql=partial(named, text=LOAD))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypeVar
 
 from lab.drills.drill import Proof
 from lab.drills.scene import Scene
@@ -11,21 +12,21 @@ from lab.drills.sessions import statements
 from lab.exam.items import Fault
 from workload.statements import Statement
 
-# Table: its key, and a column that may be set to its own value.
+# Table: its key, a column that may be set to its own value, and one with a date, if it has one.
 COLUMNS = MappingProxyType({
-    "customers": ("customer_id", "updated_at"),
-    "credit_products": ("product_id", "code"),
-    "credit_proposals": ("proposal_id", "channel"),
-    "credit_analysis": ("analysis_id", "reason"),
-    "credit_contracts": ("contract_id", "open_amount"),
-    "installments": ("installment_id", "fee"),
-    "credit_transactions": ("transaction_id", "kind"),
+    "customers": ("customer_id", "updated_at", "created_at"),
+    "credit_products": ("product_id", "code", ""),
+    "credit_proposals": ("proposal_id", "channel", "submitted_at"),
+    "credit_analysis": ("analysis_id", "reason", "analysed_at"),
+    "credit_contracts": ("contract_id", "open_amount", "signed_at"),
+    "installments": ("installment_id", "fee", "due_date"),
+    "credit_transactions": ("transaction_id", "kind", "created_at"),
 })  # fmt: skip
 # PostgreSQL's queryid ignores comments, and pg_stat_statements keeps the text of the first execution: if the
 # statement itself did not differ, the next culprit would have the name of the last one.
 FIRST_WORD = re.compile(r"^(-- [^\n]+\n)(SELECT|UPDATE|INSERT)\b", re.MULTILINE)
 OF_ITS_OWN = r"\1WITH APP_run AS (SELECT now())\n\2"
-OWN = "SELECT pid FROM pg_stat_activity WHERE application_name = %s"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +47,11 @@ class Mechanism:
 def texts(fault: Fault, text: str) -> Mapping[str, Statement]:
     """Return a fault's statements: `APP` in a name becomes the application's first word.
 
-    `VICTIM`, `KEY` and `SAME` become the victim, its key, and a column of it.
+    `VICTIM`, `KEY`, `SAME` and `DAY` become the victim, its key, a column of it, and its date.
     """
-    key, same = COLUMNS[fault.victim]
-    filled = text.replace("VICTIM", fault.victim).replace("KEY", key).replace("SAME", same)
+    filled = text.replace("VICTIM", fault.victim)
+    for placeholder, column in zip(("KEY", "SAME", "DAY"), COLUMNS[fault.victim], strict=True):
+        filled = filled.replace(placeholder, column)
     return named(fault, filled)
 
 
@@ -66,6 +68,6 @@ def only(found: Mapping[str, Statement]) -> Statement:
     return statement
 
 
-def pids(scene: Scene, fault: Fault) -> frozenset[int]:
-    """Return the backends of the fault's application."""
-    return frozenset(pid for (pid,) in scene.ask(OWN, [fault.culprits[0]]))
+def of_scene(function: Callable[[Scene], T]) -> Callable[[Scene, Fault], T]:
+    """Return an injection or a proof that needs only the scene, such as a drill's, as a mechanism's."""
+    return lambda scene, _: function(scene)

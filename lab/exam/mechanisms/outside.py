@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from functools import partial
 
 from lab.clients.database import Role
-from lab.clients.services import ServiceClient, clients
 from lab.drills import processes
 from lab.drills.drill import Proof
 from lab.drills.faults import stale_statistics
+from lab.drills.faults.slow_application import DELAY_S, client_of, start_delay
 from lab.drills.processes import Stoppage
 from lab.drills.scene import Scene
 from lab.exam.items import Fault
-from lab.exam.mechanisms.mechanism import Mechanism
+from lab.exam.mechanisms.mechanism import Mechanism, of_scene
 from workload.statements import STATEMENTS, Statement
 
 # The statements whose plan an index decides, and those of old statistics.
@@ -29,8 +29,6 @@ FROM pg_stat_statements
 WHERE query ~ %s AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"""
 # An index that the planner replaces at the same cost is no fault that an observer could show.
 COSTLIER = 1.5
-DELAY_S = 2.0
-DELAY_SUM = "credit_start_delay_seconds_sum"
 PREFIX = "credit-"
 
 
@@ -73,37 +71,17 @@ def _work(scene: Scene, fault: Fault) -> tuple[int, int, int]:
     return int(calls), int(returned), int(blocks)
 
 
-def _age(scene: Scene, fault: Fault) -> None:
-    del fault
-    stale_statistics.inject(scene)
-
-
-def _prove_aged(scene: Scene, fault: Fault) -> Proof:
-    del fault
-    return stale_statistics.prove(scene)
-
-
-def _client(scene: Scene, service: str) -> ServiceClient:
-    name = service.removeprefix(PREFIX)
-    [found] = [client for client in clients(scene.settings) if client.name == name]
-    return found
-
-
-def _start_delay(client: ServiceClient) -> float:
-    return sum(sample.value for sample in client.samples() if sample.name == DELAY_SUM)
-
-
 def _slow(scene: Scene, fault: Fault) -> None:
-    client = _client(scene, fault.victim)
-    scene.since("start_delay", partial(_start_delay, client))
+    client = client_of(scene, fault.victim.removeprefix(PREFIX))
+    scene.since("start_delay", partial(start_delay, client))
     client.set_delay(DELAY_S * scene.intensity)
 
 
 def _prove_slow(scene: Scene, fault: Fault) -> Proof:
-    client = _client(scene, fault.victim)
+    client = client_of(scene, fault.victim.removeprefix(PREFIX))
     # The delay expires after five minutes.
     client.set_delay(DELAY_S * scene.intensity)
-    delay = scene.since("start_delay", partial(_start_delay, client))
+    delay = scene.since("start_delay", partial(start_delay, client))
     set_to = float(client.health()["delay_s"])
     says = f"operations of {fault.victim} start {set_to:g} s late, {delay:.1f} s in total"
     return Proof(holds=set_to > 0 and delay > 0, says=says)
@@ -124,6 +102,10 @@ def _prove_stopped(scene: Scene, fault: Fault) -> Proof:
 
 
 INDEX = Mechanism(inject=_drop, prove=_prove_drop, sql=_statements)
-STATISTICS = Mechanism(inject=_age, prove=_prove_aged, sql=_statements)
+STATISTICS = Mechanism(
+    inject=of_scene(stale_statistics.inject),
+    prove=of_scene(stale_statistics.prove),
+    sql=_statements,
+)
 SLOW = Mechanism(inject=_slow, prove=_prove_slow)
 STOPPED = Mechanism(inject=_stop, prove=_prove_stopped)

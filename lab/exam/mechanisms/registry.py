@@ -47,10 +47,7 @@ def herring(name: str) -> Mechanism:
 
 def _every(role: Role, sql: str, scene: Scene, fault: Fault) -> None:
     del fault
-
-    def work(session: DrillSession) -> None:
-        session.execute(sql)
-
+    work = partial(DrillSession.execute, sql=sql)
     scene.sessions.repeat(role, "maintenance", work, every_s=EVERY_S)
 
 
