@@ -10,13 +10,14 @@ import math
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 from lab.foundation.errors import LabError
 from lab.foundation.timestamps import EPOCH, moment
-from lab.mcp.window import Window
+from lab.mcp.window import DAY, HOUR, Window, window
 
 # About 15,000 tokens; clients cut or refuse answers of more than 25,000.
 MAX_BYTES = 48_000
@@ -144,6 +145,35 @@ class Page:
         offset, since_ns, until_ns = map(int, place.split())
         chosen = Window(since=moment(since_ns), until=moment(until_ns))
         return cls(window=chosen, offset=offset, limit=limit, call=call, most=most)
+
+    @classmethod
+    def during(
+        cls,
+        arguments: Mapping[str, Any],
+        limit: int,
+        cursor: str | None,
+        *,
+        default: timedelta = HOUR,
+        longest: timedelta = DAY,
+        most: int = MAX_ROWS,
+    ) -> "Page":
+        """Return the first page of the time range from `start` to `end`, or the one that a cursor names.
+
+        `default` is the usual length of the time range, `longest` its maximum; the rest is as for `of`.
+
+        Raises:
+            CursorError: as `of`.
+            TimeRangeError: as `window`.
+        """
+        return cls.of(
+            arguments,
+            limit=limit,
+            cursor=cursor,
+            window=lambda: window(
+                arguments["start"], arguments["end"], default=default, most=longest
+            ),
+            most=most,
+        )
 
     @property
     def wanted(self) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from lab.drilldown.errors import NotFoundError
 from lab.drilldown.queries import SQL as DRILLDOWN
@@ -10,9 +11,10 @@ from lab.exam.doors import Door
 from lab.foundation.suggestions import unknown
 from lab.mcp.answer import at
 from lab.mcp.window import Window
-from lab.telemetry.store import SENT_TO_DATADOG, Reader
+from lab.telemetry.store import SENT_TO_DATADOG, Reader, Record
 from workload.statements import texts
 
+R = TypeVar("R", bound=Record)
 SQL = texts(Path(__file__).with_name("queries.sql"), service="mcp")
 
 
@@ -52,6 +54,17 @@ class Selection:
     def condition(self) -> str:
         """The whole condition."""
         return " AND ".join(f"({part})" for part in self.parts)
+
+    def rows(
+        self,
+        reader: Reader,
+        record: type[R],
+        *,
+        order: str = "at_ns DESC, id DESC",
+        limit: int,
+    ) -> list[R]:
+        """Return the records that meet the condition, the newest first unless ordered otherwise."""
+        return reader.select(record, self.condition, self.parameters, order=order, limit=limit)
 
 
 def queryids_of(reader: Reader, queryid: str | None, statement: str | None) -> list[int] | None:

@@ -10,6 +10,7 @@ from lab.foundation.errors import LabError
 from lab.foundation.timestamps import nanoseconds
 
 RELATIVE = re.compile(r"-([0-9]{1,6})([smhd])", re.ASCII)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 ABSOLUTE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"

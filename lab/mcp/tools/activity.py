@@ -14,11 +14,11 @@ from lab.mcp.inputs import Cursor, End, Limit, QueryId, Service, Start, Statemen
 from lab.mcp.selection import SQL, Selection
 from lab.mcp.sources import Sources
 from lab.mcp.tool import tool
-from lab.mcp.window import Window, window
+from lab.mcp.window import Window
 from lab.telemetry.store import SENT_TO_DATADOG, ActivitySample, Reader, Source
 from lab.telemetry.store.senders import label
 
-HALF, DAY = timedelta(minutes=30), timedelta(days=1)
+HALF = timedelta(minutes=30)
 MAX_BLOCKED = 5_000
 Column = Literal[
     "wait_event", "state", "statement", "queryid", "service", "application", "role", "pid"
@@ -57,7 +57,7 @@ class ActivityTools:
         dbm_blocking.
         """
         arguments = {"group_by": group_by, "state": state, "start": start, "end": end}
-        page = _page(arguments, limit, cursor)
+        page = Page.during(arguments, limit, cursor, default=HALF)
         reader, chosen = self._sources.reader(), page.window
         parameters: dict[str, object] = {
             "since": chosen.since_ns,
@@ -118,7 +118,7 @@ class ActivityTools:
             "statement": statement, "service": service, "waiting_for": waiting_for,
             "only_blocked": only_blocked,
         }  # fmt: skip
-        page = _page(arguments, limit, cursor)
+        page = Page.during(arguments, limit, cursor, default=HALF)
         chosen = Selection.during(page.window).where(SENT_TO_DATADOG)
         chosen.equal(
             pid=pid,
@@ -130,13 +130,7 @@ class ActivityTools:
         )
         if only_blocked:
             chosen.where("blocking_pids <> '[]'")
-        found = self._sources.reader().select(
-            ActivitySample,
-            chosen.condition,
-            chosen.parameters,
-            order="at_ns DESC, id DESC",
-            limit=page.wanted,
-        )
+        found = chosen.rows(self._sources.reader(), ActivitySample, limit=page.wanted)
         return page.answer([_sample(one) for one in found])
 
     @tool("DBM lock waits and blockers", Door.DATADOG)
@@ -150,16 +144,10 @@ class ActivityTools:
         those above deadlock_timeout. Its state, application, statement and trace are those of its own
         sample of the same round.
         """
-        page = _page({"start": start, "end": end}, limit, cursor)
+        page = Page.during({"start": start, "end": end}, limit, cursor, default=HALF)
         reader = self._sources.reader()
         chosen = Selection.during(page.window).where(SENT_TO_DATADOG).where("blocking_pids <> '[]'")
-        blocked = reader.select(
-            ActivitySample,
-            chosen.condition,
-            chosen.parameters,
-            order="at_ns DESC",
-            limit=MAX_BLOCKED,
-        )
+        blocked = chosen.rows(reader, ActivitySample, order="at_ns DESC", limit=MAX_BLOCKED)
         rows = list(_blockers(reader, blocked, page.window))
         return page.answer(
             rows,
@@ -182,15 +170,6 @@ def _rounds(reader: Reader, window: Window) -> dict[str, Any]:
         if rounds
         else {"rows": "no activity sample was received in this time range"},
     }
-
-
-def _page(arguments: dict[str, Any], limit: int, cursor: str | None) -> Page:
-    return Page.of(
-        arguments,
-        window=lambda: window(arguments["start"], arguments["end"], default=HALF, most=DAY),
-        limit=limit,
-        cursor=cursor,
-    )
 
 
 def _sample(one: ActivitySample) -> dict[str, Any]:
@@ -228,9 +207,7 @@ def _blockers(
         chosen = Selection.during(window).where(SENT_TO_DATADOG).equal(pid=pid)
         # Its sample in a round in which it blocked; later it may run another statement.
         chosen.where("at_ns <= ?", victims[0].at_ns)
-        own = reader.select(
-            ActivitySample, chosen.condition, chosen.parameters, order="at_ns DESC", limit=1
-        )
+        own = chosen.rows(reader, ActivitySample, order="at_ns DESC", limit=1)
         statements = Counter(one.statement for one in victims if one.statement)
         yield {
             "pid": pid,

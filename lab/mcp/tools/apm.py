@@ -12,14 +12,13 @@ from lab.drilldown.trace import TraceSpan
 from lab.drilldown.traces import MAX_FOUND
 from lab.exam.doors import Door
 from lab.foundation.timestamps import ms
-from lab.mcp.answer import MAX_ROWS, Page, compact
+from lab.mcp.answer import Page, compact
 from lab.mcp.inputs import Cursor, End, Limit, Service, Start, TraceId
 from lab.mcp.selection import SQL, newest
 from lab.mcp.sources import Sources
 from lab.mcp.tool import tool
-from lab.mcp.window import window
 
-HALF, DAY = timedelta(minutes=30), timedelta(days=1)
+HALF = timedelta(minutes=30)
 MAX_SPANS = 150
 # Of one service, the latest ones.
 MAX_TRACES = 100_000
@@ -42,7 +41,7 @@ class ApmTools:
         the duration. Compare two time ranges to find the operation that changed, then use
         apm_search_traces.
         """
-        page = _page({"start": start, "end": end}, limit, cursor)
+        page = Page.during({"start": start, "end": end}, limit, cursor, default=HALF)
         drilldown, chosen = self._sources.drilldown(), page.window
         durations: dict[tuple[str, str], list[int]] = {}
         errors: dict[tuple[str, str], int] = {}
@@ -104,7 +103,7 @@ class ApmTools:
             "min_duration_ms": min_duration_ms, "status": status,
         }  # fmt: skip
         # One more than `most` is read, and the search returns no more than this.
-        page = _page(arguments, limit, cursor, MAX_FOUND - 1)
+        page = Page.during(arguments, limit, cursor, default=HALF, most=MAX_FOUND - 1)
         wanted = Search(
             service=service,
             operation=operation,
@@ -149,16 +148,6 @@ class ApmTools:
         if len(spans) < len(found.spans):
             answer["more"] = f"the {MAX_SPANS} longest spans are shown"
         return dict(compact(answer))
-
-
-def _page(arguments: dict[str, Any], limit: int, cursor: str | None, most: int = MAX_ROWS) -> Page:
-    return Page.of(
-        arguments,
-        window=lambda: window(arguments["start"], arguments["end"], default=HALF, most=DAY),
-        limit=limit,
-        cursor=cursor,
-        most=most,
-    )
 
 
 def _quantiles(durations_ns: list[int]) -> dict[str, float]:

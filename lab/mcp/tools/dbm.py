@@ -1,7 +1,6 @@
 """Tools on Database Monitoring: query metrics, plans, settings, schema, and the Agent's metrics."""
 
 import math
-from datetime import timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -20,11 +19,10 @@ from lab.mcp.plan_lines import plan_lines
 from lab.mcp.selection import Selection, newest, queryids_of
 from lab.mcp.sources import Sources
 from lab.mcp.tool import tool
-from lab.mcp.window import window
+from lab.mcp.window import DAY, HOUR, window
 from lab.telemetry.store import Plan
 from lab.telemetry.store.senders import label_of_all
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MAX_STEPS, STEP_S = 360, 10
 TEXT = 400
 Role = Annotated[
@@ -62,13 +60,7 @@ class DbmTools:
         queryid.
         """
         arguments = {"start": start, "end": end, "by": by, "role": role}
-        page = Page.of(
-            arguments,
-            window=lambda: window(start, end, default=HOUR, most=DAY),
-            limit=limit,
-            cursor=cursor,
-            most=MAX_LISTED - 1,
-        )
+        page = Page.during(arguments, limit, cursor, most=MAX_LISTED - 1)
         found = self._top(page, by, role)
         rows = [_summary(one) for one in found]
         return page.answer(rows, sent_by=label_of_all(one.source for one in found))
@@ -155,13 +147,7 @@ class DbmTools:
             "queryid": queryid, "statement": statement, "start": start, "end": end,
             "include_plan": include_plan,
         }  # fmt: skip
-        page = Page.of(
-            arguments,
-            window=lambda: window(start, end, default=HOUR, most=DAY),
-            limit=limit,
-            cursor=cursor,
-            most=MAX_PLANS,
-        )
+        page = Page.during(arguments, limit, cursor, most=MAX_PLANS)
         reader = self._sources.reader()
         chosen = Selection.during(page.window).where("NOT executed")
         if (queryids := queryids_of(reader, queryid, statement)) is not None:
@@ -173,13 +159,7 @@ class DbmTools:
                 ids,
                 signatures,
             )
-        found = reader.select(
-            Plan,
-            chosen.condition,
-            chosen.parameters,
-            order="at_ns DESC, id DESC",
-            limit=page.wanted,
-        )
+        found = chosen.rows(reader, Plan, limit=page.wanted)
         rows = [_plan(plan, include_plan=include_plan) for plan in found]
         return page.answer(rows, newest_data=newest(reader, Door.DATADOG))
 

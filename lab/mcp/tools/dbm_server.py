@@ -1,7 +1,6 @@
 """Tools on what Datadog's Agent sends of the server: settings, schema, and the metrics of its checks."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -13,12 +12,10 @@ from lab.mcp.inputs import Contains, Cursor, End, Limit, Start
 from lab.mcp.selection import SQL
 from lab.mcp.sources import Sources
 from lab.mcp.tool import tool
-from lab.mcp.window import window
 from lab.telemetry.store import Reader, Snapshot, Source
 from lab.telemetry.store.metric_values import points_of
 from lab.telemetry.store.senders import label_of_all
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MAX_STORED = 5_000
 
 
@@ -86,12 +83,7 @@ class DbmServerTools:
         gauge.
         """
         arguments = {"name": name, "tags": tags, "start": start, "end": end}
-        page = Page.of(
-            arguments,
-            window=lambda: window(start, end, default=HOUR, most=DAY),
-            limit=limit,
-            cursor=cursor,
-        )
+        page = Page.during(arguments, limit, cursor)
         reader, chosen = self._sources.reader(), page.window
         if name is None:
             found = reader.rows(SQL["metric_names"], {"since": chosen.since_ns})

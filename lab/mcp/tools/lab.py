@@ -1,6 +1,5 @@
 """Tools that join the sources: from a trace to its statements, executed plans, waits and blockers."""
 
-from datetime import timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -18,9 +17,8 @@ from lab.mcp.inputs import MAX_TEXT, End, Service, SpanId, Start, TraceId
 from lab.mcp.plan_lines import plan_lines
 from lab.mcp.sources import Sources
 from lab.mcp.tool import tool
-from lab.mcp.window import window
+from lab.mcp.window import DAY, HOUR, window
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MAX_STATEMENTS = 40
 MAX_SESSIONS = 60
 MAX_EXECUTIONS, MAX_TREES = 20, 5

@@ -1,6 +1,5 @@
 """Tools on PostgreSQL's log: events, logged executions, and the plans of auto_explain."""
 
-from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -9,17 +8,15 @@ from lab.drilldown.ids import parse
 from lab.drilldown.plans.reading import tree
 from lab.exam.doors import Door
 from lab.foundation.timestamps import NS_PER_MS, ms
-from lab.mcp.answer import MAX_PLANS, MAX_ROWS, Page, at
+from lab.mcp.answer import MAX_PLANS, Page, at
 from lab.mcp.inputs import Cursor, End, Limit, QueryId, Service, Start, Statement
 from lab.mcp.plan_lines import plan_lines
 from lab.mcp.selection import Selection, newest, queryids_of
 from lab.mcp.sources import Sources
 from lab.mcp.tool import tool
-from lab.mcp.window import window
 from lab.telemetry.pglog.events import Kind
 from lab.telemetry.store import Event, Execution, Plan, Source
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 Trace = Annotated[
     str | None,
     Field(
@@ -61,18 +58,12 @@ class LogTools:
         EXPLAINs of DBM.
         """
         arguments = {"kinds": kinds, "start": start, "end": end, "trace_id": trace_id, "pid": pid}
-        page = _page(arguments, limit, cursor)
+        page = Page.during(arguments, limit, cursor)
         chosen = Selection.during(page.window).equal(trace_id=_trace(trace_id), pid=pid)
         if kinds:
             chosen.one_of("kind", [kind.value for kind in kinds])
         reader = self._sources.reader()
-        found = reader.select(
-            Event,
-            chosen.condition,
-            chosen.parameters,
-            order="at_ns DESC, id DESC",
-            limit=page.wanted,
-        )
+        found = chosen.rows(reader, Event, limit=page.wanted)
         rows = [_event(one) for one in found]
         return page.answer(rows, newest_data=newest(reader, Door.LOG))
 
@@ -103,7 +94,7 @@ class LogTools:
             "start": start, "end": end, "queryid": queryid, "statement": statement, "service": service,
             "trace_id": trace_id, "min_duration_ms": min_duration_ms, "slowest_first": slowest_first,
         }  # fmt: skip
-        page = _page(arguments, limit, cursor)
+        page = Page.during(arguments, limit, cursor)
         reader = self._sources.reader()
         chosen = Selection.during(page.window).equal(
             source=Source.LOG.value, service=service, trace_id=_trace(trace_id)
@@ -113,9 +104,7 @@ class LogTools:
         if min_duration_ms:
             chosen.where("duration_ns >= ?", round(min_duration_ms * NS_PER_MS))
         order = "duration_ns DESC, id DESC" if slowest_first else "at_ns DESC, id DESC"
-        found = reader.select(
-            Execution, chosen.condition, chosen.parameters, order=order, limit=page.wanted
-        )
+        found = chosen.rows(reader, Execution, order=order, limit=page.wanted)
         rows = [_execution(one) for one in found]
         return page.answer(rows, newest_data=newest(reader, Door.LOG))
 
@@ -149,31 +138,15 @@ class LogTools:
             "start": start, "end": end, "queryid": queryid, "statement": statement, "trace_id": trace_id,
             "span_id": span_id, "include_plan": include_plan,
         }  # fmt: skip
-        page = _page(arguments, limit, cursor, MAX_PLANS)
+        page = Page.during(arguments, limit, cursor, most=MAX_PLANS)
         reader = self._sources.reader()
         chosen = Selection.during(page.window).where("executed")
         chosen.equal(trace_id=_trace(trace_id), span_id=span_id.lower() if span_id else None)
         if (queryids := queryids_of(reader, queryid, statement)) is not None:
             chosen.one_of("queryid", queryids)
-        found = reader.select(
-            Plan,
-            chosen.condition,
-            chosen.parameters,
-            order="duration_ns DESC, id DESC",
-            limit=page.wanted,
-        )
+        found = chosen.rows(reader, Plan, order="duration_ns DESC, id DESC", limit=page.wanted)
         rows = [_plan(one, include_plan=include_plan) for one in found]
         return page.answer(rows, newest_data=newest(reader, Door.LOG))
-
-
-def _page(arguments: dict[str, Any], limit: int, cursor: str | None, most: int = MAX_ROWS) -> Page:
-    return Page.of(
-        arguments,
-        window=lambda: window(arguments["start"], arguments["end"], default=HOUR, most=DAY),
-        limit=limit,
-        cursor=cursor,
-        most=most,
-    )
 
 
 def _trace(given: str | None) -> str | None:

@@ -17,10 +17,10 @@ from lab.mcp.answer import Page, at, figure, fitting
 from lab.mcp.inputs import Contains, Cursor, End, Limit, PromQL, Start
 from lab.mcp.sources import Sources
 from lab.mcp.tool import tool
-from lab.mcp.window import moment_of, window
+from lab.mcp.window import HOUR, moment_of, window
 from lab.telemetry import redact
 
-HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
+WEEK = timedelta(days=7)
 POINTS, MAX_POINTS, MAX_VALUES = 60, 600, 6_000
 FIRING = 'ALERTS{alertstate="firing"}'
 # Labels with names that a user of the database chooses.
@@ -123,7 +123,9 @@ class PrometheusTools:
 
         Use it to learn the labels of a metric, and their values, before you write a PromQL expression.
         """
-        page = _page({"selector": selector, "start": start, "end": end}, limit, cursor)
+        page = Page.during(
+            {"selector": selector, "start": start, "end": end}, limit, cursor, longest=WEEK
+        )
         found = self._sources.promql().label_sets(
             selector, since_s=page.window.since.timestamp(), until_s=page.window.until.timestamp()
         )
@@ -158,7 +160,7 @@ class PrometheusTools:
         `firing_now` is whether it fires at the end of the range. Read creditlab://runbooks/ALERT for
         its meaning and the next steps.
         """
-        page = _page({"start": start, "end": end}, limit, cursor, most=DAY)
+        page = Page.during({"start": start, "end": end}, limit, cursor)
         promql, chosen = self._sources.promql(), page.window
         firing = promql.instant(FIRING, at_s=chosen.until.timestamp(), limit=MAX_VALUES)
         now = {tuple(sorted(series.labels.items())) for series in firing.series}
@@ -166,17 +168,6 @@ class PrometheusTools:
         found = prometheus.alerts(since_ns=chosen.since_ns, until_ns=chosen.until_ns)
         rows = sorted((_alert(one, now) for one in found), key=lambda row: str(row["first_seen"]))
         return page.answer(rows)
-
-
-def _page(
-    arguments: Mapping[str, Any], limit: int, cursor: str | None, most: timedelta = WEEK
-) -> Page:
-    return Page.of(
-        arguments,
-        window=lambda: window(arguments["start"], arguments["end"], default=HOUR, most=most),
-        limit=limit,
-        cursor=cursor,
-    )
 
 
 def _beside(found: Result, rows: Sequence[object]) -> dict[str, Any]:
