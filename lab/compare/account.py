@@ -5,13 +5,14 @@ So does a statement's name: it is a `query_signature` in the account, and has a 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from lab.compare.answers import Answer
 from lab.compare.intake import APPLICATION, Datadog
 from lab.compare.readings import Moment
 from lab.compare.received import Metric
-from lab.compare.side import interval_s
+from lab.compare.side import interval_s, summed
 from lab.compare.stages import Observed, Window
 from lab.datadog.account import Account
 from lab.datadog.api import Api, DatadogSeries, Sample
@@ -105,10 +106,7 @@ class DatadogAccount(Datadog):
         if errors and not found and not self.trouble:
             # Without an error there is no series of errors.
             hits = self.operations(service)
-            return hits and Observed(
-                first=hits.first, last=hits.last, raw=None, value=0.0, newest_ns=hits.newest_ns,
-                resolution_s=hits.resolution_s, where=hits.where,
-            )  # fmt: skip
+            return hits and replace(hits, value=0.0, points=())
         return self._observed(found, name, is_rate=False)
 
     def statements(self) -> Observed | None:
@@ -223,12 +221,8 @@ def _values(found: Sequence[DatadogSeries]) -> list[float]:
 
 
 def _summed(found: Sequence[DatadogSeries], scale: float) -> tuple[tuple[int, float], ...]:
-    sums: dict[int, float] = {}
-    for one in found:
-        for at, value in one.points:
-            at_ns = round(at * NS_PER_S)
-            sums[at_ns] = sums.get(at_ns, 0.0) + scale * value
-    return tuple(sorted(sums.items()))
+    tracks = ([(round(at * NS_PER_S), value) for at, value in one.points] for one in found)
+    return summed(tracks, scale)
 
 
 def _newest_ns(found: Sequence[DatadogSeries]) -> int:

@@ -7,12 +7,12 @@ from typing import Any
 from lab.compare.answers import Answer
 from lab.compare.readings import Moment
 from lab.compare.received import Metric, Received
-from lab.compare.side import interval_s
+from lab.compare.side import interval_s, summed
 from lab.compare.spans import quantile
 from lab.compare.stages import Observed
 from lab.foundation.timestamps import NS_PER_S
 from lab.telemetry.intake.metric_names import KEPT_METRICS, CheckType
-from lab.telemetry.store.metric_values import Points, current, latest
+from lab.telemetry.store.metric_values import current, latest
 
 APPLICATION = "credit_app"
 # Between the reading of the counters and the time of the event: reading texts, and building the event.
@@ -53,7 +53,9 @@ class Datadog(Received):
             newest_ns=times[-1],
             resolution_s=interval_s(times) or every_s,
             where=f"the Agent's metrics: {asked.name}",
-            points=_summed(found, asked.scale if is_rate else asked.scale / every_s),
+            points=summed(
+                (one.points for one in found), asked.scale if is_rate else asked.scale / every_s
+            ),
         )
 
     def gauge(self, asked: Metric) -> tuple[Answer, Moment] | None:
@@ -69,13 +71,13 @@ class Datadog(Received):
             age_s=self._age_s(newest),
             resolution_s=interval_s(times) or max(one.interval_s for one in found),
             where=f"the Agent's metrics: {asked.name}",
-            points=_summed(found, asked.scale),
+            points=summed((one.points for one in found), asked.scale),
         )
         return answer, Moment(early_ns=newest - WHOLE_NS, late_ns=newest + 2 * WHOLE_NS)
 
     def values(self, asked: Metric) -> Sequence[tuple[int, float]]:
         """Return the sums of a metric's series over time."""
-        return _summed(self._points(asked), asked.scale)
+        return summed((one.points for one in self._points(asked)), asked.scale)
 
     def sampled(self, value: float | str) -> Answer:
         """Return an answer from activity samples."""
@@ -165,14 +167,6 @@ class Datadog(Received):
             where=self._console,
             points=tuple((at_ns, grown.get(at_ns, 0.0) / every_s) for at_ns in rounds),
         )
-
-
-def _summed(found: Sequence[Points], scale: float) -> tuple[tuple[int, float], ...]:
-    sums: dict[int, float] = {}
-    for one in found:
-        for at_ns, value in one.points:
-            sums[at_ns] = sums.get(at_ns, 0.0) + scale * value
-    return tuple(sorted(sums.items()))
 
 
 def queryids_of(names: Mapping[int, str], name: str) -> set[int]:

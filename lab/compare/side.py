@@ -3,7 +3,7 @@
 A side that does not answer keeps the reason in `trouble`, is not queried again, and has no answers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, partial
 from itertools import pairwise
 from statistics import median
@@ -64,7 +64,7 @@ class PrometheusSide:
             newest_ns=last,
             resolution_s=interval_s([at_ns for at_ns, _ in series[0].points]),
             where=self._links.expression(expr),
-            points=_rates(series),
+            points=rates(summed(one.points for one in series)),
         )
 
     def gauge(self, selector: str) -> tuple[Answer, Moment] | None:
@@ -81,7 +81,7 @@ class PrometheusSide:
             age_s=round((self.window.now_ns - last) / NS_PER_S, 1),
             resolution_s=interval_s(times),
             where=self._links.expression(selector),
-            points=_sums(series),
+            points=summed(one.points for one in series),
         )
         return found, Moment(early_ns=last - ALIGNED_NS, late_ns=last + late_ns)
 
@@ -175,16 +175,15 @@ def interval_s(times_ns: Sequence[int]) -> float | None:
     return round(median(steps) / NS_PER_S, 1) if steps else None
 
 
-def _sums(series: Sequence[Series]) -> tuple[tuple[int, float], ...]:
+def summed(
+    tracks: Iterable[Sequence[tuple[int, float]]], scale: float = 1.0
+) -> tuple[tuple[int, float], ...]:
+    """Return the sums of the values at the same moments, in order of time, times a factor."""
     found: dict[int, float] = {}
-    for one in series:
-        for at_ns, value in one.points:
-            found[at_ns] = found.get(at_ns, 0.0) + value
+    for track in tracks:
+        for at_ns, value in track:
+            found[at_ns] = found.get(at_ns, 0.0) + scale * value
     return tuple(sorted(found.items()))
-
-
-def _rates(series: Sequence[Series]) -> tuple[tuple[int, float], ...]:
-    return rates(_sums(series))
 
 
 def rates(totals: Sequence[tuple[int, float]]) -> tuple[tuple[int, float], ...]:

@@ -5,7 +5,7 @@ observer's moments; what the observer read at them; its answer. The difference o
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 from lab.compare.answers import Answer, Parts
 from lab.compare.readings import Moment, Track
@@ -127,11 +127,4 @@ def gauge(track: Track | None, window: Window, value: float, at: Moment, found: 
     low, high = track.bracket(at) or (value, value)
     own = min(max(value, low), high)
     parts = Parts(observer=value - own, delay=own - track.at(window.now_ns), within=high - low)
-    return Answer(
-        value=value,
-        age_s=found.age_s,
-        resolution_s=found.resolution_s,
-        where=found.where,
-        parts=parts,
-        points=found.points,
-    )
+    return replace(found, value=value, parts=parts)

@@ -160,14 +160,10 @@ def _side(
 def _scaled(seen: Observed | None, factor: float) -> Observed | None:
     if seen is None or factor == 1.0:
         return seen
-    return Observed(
-        first=seen.first,
-        last=seen.last,
+    return replace(
+        seen,
         raw=None if seen.raw is None else factor * seen.raw,
         value=factor * seen.value,
-        newest_ns=seen.newest_ns,
-        resolution_s=seen.resolution_s,
-        where=seen.where,
         points=tuple((at_ns, factor * value) for at_ns, value in seen.points),
     )
 
@@ -242,6 +238,29 @@ def quantile_row(
         truth=of_truth(None if exact is None else 1000 * exact),
         prometheus=prometheus,
         datadog=datadog,
+    )
+
+
+def lag(
+    group: Group,
+    what: str,
+    prometheus: tuple[Answer | None, str],
+    datadog: tuple[Answer | None, str],
+) -> Compared:
+    """Compare the ages of the newest points; a side is an answer with its age, and why it may have none."""
+    sides = [
+        Answer(value=found.age_s, age_s=found.age_s, where=found.where)
+        if found and found.age_s is not None
+        else cannot(why_not)
+        for found, why_not in (prometheus, datadog)
+    ]
+    return Compared(
+        group=group,
+        question=f"age of the newest point: {what}",
+        unit="s",
+        truth=Answer(value=0.0, where="by definition"),
+        prometheus=sides[0],
+        datadog=sides[1],
     )
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from lab.compare.answers import Answer, Compared, Group, cannot
-from lab.compare.questions.case import NO_SERIES, Case, Leg, counter, mean_of, quantile_row
+from lab.compare.answers import Compared, Group, cannot
+from lab.compare.questions.case import NO_SERIES, Case, Leg, counter, lag, mean_of, quantile_row
 from workload.services import SERVICES
 
 NAMES = tuple(service.dd_service for service in SERVICES.values())
@@ -140,14 +140,9 @@ def _start_delay(case: Case) -> Compared:
 def _lag(case: Case) -> Compared:
     """The age of the newest point about the load."""
     found = case.prometheus.gauge("credit_load_multiplier")
-    prometheus = cannot(case.prometheus.trouble or NO_SERIES)
-    if found and found[0].age_s is not None:
-        prometheus = Answer(value=found[0].age_s, age_s=found[0].age_s, where=found[0].where)
-    datadog = case.datadog.from_spans("")
-    lag = cannot("no span in the window")
-    if datadog.age_s is not None:
-        lag = Answer(value=datadog.age_s, age_s=datadog.age_s, where=datadog.where)
-    return Compared(
-        group=Group.LOAD, question="age of the newest point: load", unit="s",
-        truth=Answer(value=0.0, where="by definition"), prometheus=prometheus, datadog=lag,
-    )  # fmt: skip
+    return lag(
+        Group.LOAD,
+        "load",
+        (found and found[0], case.prometheus.trouble or NO_SERIES),
+        (case.datadog.from_spans(""), "no span in the window"),
+    )

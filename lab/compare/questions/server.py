@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 from lab.compare.answers import Answer, Compared, Group, cannot
-from lab.compare.questions.case import Case, Leg, counter, gauge_now
+from lab.compare.questions.case import Case, Leg, counter, gauge_now, lag
 from lab.compare.readings import Key
 from lab.compare.received import Metric
 
@@ -78,10 +79,7 @@ def _wraparound(case: Case, database: str, tag: tuple[str, ...]) -> Compared:
         datadog=Metric(name="postgresql.before_xid_wraparound", tags=tag),
     )  # fmt: skip
     expr = f"2147483647 - max(pg_database_wraparound_age_datfrozenxid_seconds{database})"
-    return Compared(
-        group=row.group, question=row.question, unit=row.unit, truth=row.truth,
-        prometheus=case.prometheus.ask(expr), datadog=row.datadog,
-    )  # fmt: skip
+    return replace(row, prometheus=case.prometheus.ask(expr))
 
 
 def _modified(case: Case) -> Compared:
@@ -91,10 +89,7 @@ def _modified(case: Case) -> Compared:
         series='pg_stat_user_tables_n_mod_since_analyze{relname="installments",schemaname="public"}',
         datadog=Metric(name="postgresql.dead_rows", tags=("table:none",)),
     )  # fmt: skip
-    return Compared(
-        group=row.group, question=row.question, unit=row.unit, truth=row.truth,
-        prometheus=row.prometheus, datadog=cannot(NEVER_ANALYZED),
-    )  # fmt: skip
+    return replace(row, datadog=cannot(NEVER_ANALYZED))
 
 
 def _settings(case: Case) -> Compared:
@@ -134,21 +129,11 @@ def _schema(case: Case) -> Compared:
 def _lag(case: Case) -> Compared:
     found = case.prometheus.gauge("pg_up")
     sent = case.datadog.gauge(Metric(name="postgresql.uptime"))
-
-    def age(answer: Answer | None, why_not: str) -> Answer:
-        if answer is None or answer.age_s is None:
-            return cannot(why_not)
-        return Answer(value=answer.age_s, age_s=answer.age_s, where=answer.where)
-
-    return Compared(
-        group=SERVER,
-        question="age of the newest point: server",
-        unit="s",
-        truth=Answer(value=0.0, where="by definition"),
-        prometheus=age(found and found[0], case.prometheus.trouble or "no scrape in the window"),
-        datadog=age(
-            sent and sent[0], case.datadog.trouble or "no Agent sent metrics in the window"
-        ),
+    return lag(
+        SERVER,
+        "server",
+        (found and found[0], case.prometheus.trouble or "no scrape in the window"),
+        (sent and sent[0], case.datadog.trouble or "no Agent sent metrics in the window"),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from lab.compare.answers import Answer, Compared, Group, Parts, cannot
-from lab.compare.questions.case import NO_TRUTH, Case, gauge_now, of_truth
+from lab.compare.questions.case import NO_TRUTH, Case, gauge_now, lag, of_truth
 from lab.compare.readings import Key
 from lab.compare.received import Metric
 from lab.foundation.plural import plural
@@ -270,21 +270,11 @@ def _oldest_statement(case: Case) -> Compared:
 
 
 def _lag(case: Case) -> Compared:
-    sampled = case.datadog.sampled("")
     exporter = case.prometheus.answer("")
-
-    def age(answer: Answer, why_not: str) -> Answer:
-        if answer.age_s is None:
-            return cannot(why_not)
-        return Answer(value=answer.age_s, age_s=answer.age_s, where=answer.where)
-
-    return Compared(
-        group=SESSIONS,
-        question="age of the newest point: sessions",
-        unit="s",
-        truth=Answer(value=0.0, where="by definition"),
-        prometheus=age(exporter, case.prometheus.trouble or "the exporter was not scraped"),
-        datadog=age(sampled, case.datadog.trouble or NO_SAMPLES)
-        if case.datadog.rounds
-        else cannot(case.datadog.trouble or NO_SAMPLES),
+    sampled = case.datadog.sampled("") if case.datadog.rounds else None
+    return lag(
+        SESSIONS,
+        "sessions",
+        (exporter, case.prometheus.trouble or "the exporter was not scraped"),
+        (sampled, case.datadog.trouble or NO_SAMPLES),
     )

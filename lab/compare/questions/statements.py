@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from lab.compare.answers import Answer, Compared, Group, cannot
 from lab.compare.intake import APPLICATION, queryids_of
-from lab.compare.questions.case import Case, Leg, counter, mean_of, of_truth, quantile_row
+from lab.compare.questions.case import Case, Leg, counter, lag, mean_of, of_truth, quantile_row
 from lab.compare.questions.load import mean_of_services
 from lab.compare.spans import quantile
+from lab.compare.stages import Observed
 from lab.foundation.timestamps import NS_PER_S
 
 MOST = 5
@@ -174,19 +175,12 @@ def _lag(case: Case) -> Compared:
     found = case.prometheus.counter(f'pg_stat_statements_calls_total{{user="{APPLICATION}"}}')
     newest = case.datadog.role(APPLICATION, "calls")
 
-    def age(at_ns: int) -> Answer:
-        age_s = round((case.window.now_ns - at_ns) / NS_PER_S, 1)
-        return Answer(value=age_s, age_s=age_s)
+    def aged(seen: Observed | None) -> Answer | None:
+        return seen and Answer(age_s=round((case.window.now_ns - seen.newest_ns) / NS_PER_S, 1))
 
-    return Compared(
-        group=Group.STATEMENTS,
-        question="age of the newest point: statements",
-        unit="s",
-        truth=Answer(value=0.0, where="by definition"),
-        prometheus=age(found.newest_ns)
-        if found
-        else cannot(case.prometheus.trouble or "no series of statements"),
-        datadog=age(newest.newest_ns)
-        if newest
-        else cannot(case.datadog.trouble or "no deltas in the window"),
+    return lag(
+        Group.STATEMENTS,
+        "statements",
+        (aged(found), case.prometheus.trouble or "no series of statements"),
+        (aged(newest), case.datadog.trouble or "no deltas in the window"),
     )
