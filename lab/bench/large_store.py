@@ -21,6 +21,7 @@ from lab.telemetry.store import (
     Statement,
     Writer,
 )
+from lab.telemetry.store.writer import Uncounted
 from workload import __version__, statements
 
 # A root span and four statements.
@@ -65,7 +66,7 @@ def fill(store: Path, spans: int) -> Execution:
     last: Execution | None = None
     batch: list[Record] = []
     bounds = Bounds(age_ns=24 * 3600 * NS_PER_S, size_bytes=10**11)
-    with Writer(store, bounds, _Nobody()) as writer:
+    with Writer(store, bounds, Uncounted()) as writer:
         for record in _records(spans):
             batch.append(record)
             if isinstance(record, Execution):
@@ -76,25 +77,6 @@ def fill(store: Path, spans: int) -> Execution:
         writer.commit(batch, timeout_s=WRITE_S)
     assert last
     return last
-
-
-class _Nobody:
-    """Observer of the writer that ignores all events."""
-
-    def written(self, table: str, records: int) -> None:
-        """Records were committed."""
-
-    def lost(self, reason: str, records: int) -> None:
-        """Records were lost."""
-
-    def refused(self, table: str, reason: str, records: int) -> None:
-        """Records were refused."""
-
-    def expired(self, records: int) -> None:
-        """Records were deleted."""
-
-    def size(self, used_bytes: int, pending_records: int) -> None:
-        """The size of the store."""
 
 
 def _records(spans: int) -> Iterator[Record]:

@@ -1,5 +1,6 @@
 """From a run to verdicts: waits for delayed evidence, collects it, and calls the judge."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,7 +106,7 @@ def _judged(drill: Drill, run: Run, evidence: Evidence, settings: LabSettings) -
         drill,
         run,
         evidence,
-        queryids=_queryids(drill, settings),
+        queryids=queryids(drill.statements, settings),
         activity_s=settings.embedded_agent_activity_seconds,
     )
 
@@ -174,13 +175,13 @@ def truth_of(drill: Drill, run: Run, queryids: frozenset[int]) -> Truth:
     )
 
 
-def _queryids(drill: Drill, settings: LabSettings) -> frozenset[int]:
-    """Return the queryids of the statements at fault; none when PostgreSQL does not answer."""
-    if not drill.statements:
+def queryids(names: Collection[str], settings: LabSettings) -> frozenset[int]:
+    """Return the queryids of statements, by their names; none when PostgreSQL does not answer."""
+    if not names:
         return frozenset()
-    names = "|".join(sorted(drill.statements))
+    pattern = f"statement='({'|'.join(sorted(names))})'"
     try:
-        found = Scene.read_only(settings).ask(QUERYIDS, [f"statement='({names})'"])
+        found = Scene.read_only(settings).ask(QUERYIDS, [pattern])
     except DatabaseError:
         return frozenset()
     return frozenset(queryid for (queryid,) in found)

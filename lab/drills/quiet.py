@@ -3,7 +3,6 @@
 The load stays: the services work as always. No drill can start meanwhile.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,7 +80,9 @@ def watch(settings: LabSettings, *, for_s: float, reporter: Reporter) -> Watch:
             watch=reporter.wait,
         )
         since_ns, began = clock.now_ns(), processors.now()
-        for number, (begin_ns, end_ns) in enumerate(_stretches(since_ns, stretches), start=1):
+        for number in range(1, stretches + 1):
+            end_ns = since_ns + number * STRETCH_NS
+            begin_ns = end_ns - STRETCH_NS
             name = f"minute {number} of {stretches}"
             reporter.begin(name, "watching")
             await_moment(f"{name} is over", end_ns + SETTLES_NS, watch=reporter.wait)
@@ -102,12 +103,6 @@ def watch(settings: LabSettings, *, for_s: float, reporter: Reporter) -> Watch:
         unheard=no_data,
         stolen=processors.between(began, processors.now()).stolen,
     )
-
-
-def _stretches(since_ns: int, count: int) -> Iterator[tuple[int, int]]:
-    for number in range(count):
-        begin_ns = since_ns + number * STRETCH_NS
-        yield begin_ns, begin_ns + STRETCH_NS
 
 
 def _evidence(settings: LabSettings, begin_ns: int, end_ns: int) -> Evidence:

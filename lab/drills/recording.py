@@ -30,6 +30,7 @@ from lab.judge.signals import Signal
 from lab.telemetry import intake
 from lab.telemetry.intake.errors import RejectedError
 from lab.telemetry.store import Bounds, Reader, Record, Statement, Writer
+from lab.telemetry.store.writer import Uncounted
 
 EVENTS, SERIES = "events.jsonl.gz", "series.jsonl.gz"
 PATHS = MappingProxyType(
@@ -114,7 +115,7 @@ def replayed(directory: Path) -> Iterator[Recording]:
         )
 
 
-class _Times:
+class _Times(Uncounted):
     """The first and the last time of a recording; as the writer's telemetry it counts nothing."""
 
     first_ns, last_ns = 0, 0
@@ -124,20 +125,9 @@ class _Times:
         self.first_ns = min(self.first_ns or at_ns, at_ns)
         self.last_ns = max(self.last_ns, at_ns)
 
-    def written(self, table: str, records: int) -> None:
-        del table, records
-
     def lost(self, reason: str, records: int) -> None:
+        """Records were lost: the recording could not be replayed in full."""
         raise RecordingError(f"{records} records of the recording could not be stored: {reason}")
-
-    def refused(self, table: str, reason: str, records: int) -> None:
-        del table, reason, records
-
-    def expired(self, records: int) -> None:
-        del records
-
-    def size(self, used_bytes: int, pending_records: int) -> None:
-        del used_bytes, pending_records
 
 
 def _runs(directory: Path) -> Iterator[Run]:

@@ -1,7 +1,7 @@
 """The record of the running drill, on disk: it survives a runner that is killed."""
 
 from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,15 +61,13 @@ class DrillFiles:
         """The record of the running drill."""
         return self._directory / "running.json"
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Hold the lock of the only runner for a `with` block; the kernel releases it when the process ends.
 
         Raises:
             LockedError: when another one is.
         """
-        with held(self._directory / "lock"):
-            yield
+        return held(self._directory / "lock")
 
     def read(self) -> Running | None:
         """Return the drill whose fault may be present; None when there is none. Takes no lock.

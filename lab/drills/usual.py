@@ -100,6 +100,26 @@ def calls_by_statement(*, above: float) -> Deltas:
     )
 
 
+def many_calls(*, per_s: float, in_10_s: float) -> tuple[Signal, ...]:
+    """Calls of each statement above both rates, as each observer counts them."""
+    return (
+        Metric(
+            says="calls a second, by statement",
+            expr="sum by (statement, queryid) (statement:pg_stat_statements_calls:rate1m)",
+            above=per_s,
+            times=2,
+        ),
+        calls_by_statement(above=in_10_s),
+        Resources(
+            says="spans in 10 s, by statement",
+            measure=lambda _: 1.0,
+            above=in_10_s,
+            times=3,
+            points=2,
+        ),
+    )
+
+
 def _of_application(delta: QueryMetrics) -> float:
     counts = delta.role == "credit_app" and delta.calls >= AT_LEAST
     return delta.exec_time_ms if counts else 0.0

@@ -25,9 +25,9 @@ class Checked:
 
     number: int
     template: str
-    proven_s: float | None
-    verified: str
-    oracle: float | None
+    proven_s: float | None = None
+    verified: str = "unknown"
+    oracle: float | None = None
     problem: str = ""
 
     @property
@@ -95,11 +95,4 @@ def _of(number: int, result: Result) -> Checked:
 
 
 def _failed(number: int, problem: str) -> Checked:
-    return Checked(
-        number=number,
-        template=TEMPLATES[number].name,
-        proven_s=None,
-        verified="unknown",
-        oracle=None,
-        problem=problem,
-    )
+    return Checked(number=number, template=TEMPLATES[number].name, problem=problem)

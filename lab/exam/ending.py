@@ -1,7 +1,7 @@
 """The end of an exam: its log from the files, and the grade."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,22 +59,17 @@ def form_locked(place: Place) -> Iterator[None]:
     Raises:
         NotReadyError: when another process holds it for ten seconds.
     """
-    held: list[Any] = []
+    with ExitStack() as held:
 
-    def taken() -> str | None:
-        lock = place.locked("form")
-        try:
-            lock.__enter__()
-        except LockedError as error:
-            return str(error)
-        held.append(lock)
-        return None
+        def taken() -> str | None:
+            try:
+                held.enter_context(place.locked("form"))
+            except LockedError as error:
+                return str(error)
+            return None
 
-    await_state("the answer form is free", taken, within_s=FORM_WITHIN_S)
-    try:
+        await_state("the answer form is free", taken, within_s=FORM_WITHIN_S)
         yield
-    finally:
-        held[0].__exit__(None, None, None)
 
 
 def submitted(files: Files) -> Submitted | None:

@@ -4,7 +4,6 @@ Each table has only what that observer received by itself: Datadog's query metri
 spans, or lines of the server log. The lab's own samples are the truth, and are no observer's.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -56,6 +55,8 @@ SELECT at_ns, pid, coalesce(application, ''), coalesce(statement, ''), coalesce(
        round(duration_ns / 1e6, 1), coalesce(trace_id, '')
 FROM executions WHERE at_ns > ? AND source = 'log' AND ? <> '' AND role LIKE 'credit%'
 ORDER BY duration_ns DESC LIMIT ?"""
+# Columns with nanoseconds since 1970.
+TIMES = ("time", "last")
 ALERTS = 'ALERTS{alertstate=~"pending|firing"}'
 EXPRESSIONS = (
     ("alerts", ALERTS),
@@ -103,10 +104,11 @@ def tables(door: Door, settings: LabSettings, since_s: float = SINCE_S) -> tuple
             title=title,
             columns=columns,
             rows=tuple(
-                map(shape, reader.rows(sql, (whole_ns if sql is ACTIVE else since_ns, OWN, MOST)))
+                _shown(columns, row)
+                for row in reader.rows(sql, (whole_ns if sql is ACTIVE else since_ns, OWN, MOST))
             ),
         )
-        for title, columns, sql, shape in _QUERIES[door]
+        for title, columns, sql in _QUERIES[door]
     )
 
 
@@ -139,41 +141,35 @@ def _prometheus(settings: LabSettings, started_ns: int | None) -> tuple[Table, .
     )
 
 
-def _as_is(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return row
+def _shown(columns: tuple[str, ...], row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(
+        f"{moment(value):%Y-%m-%dT%H:%M:%S}" if column in TIMES else value
+        for column, value in zip(columns, row, strict=True)
+    )
 
 
-def _last_timed(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return (*row[:-1], f"{moment(row[-1]):%Y-%m-%dT%H:%M:%S}")
-
-
-def _timed(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return (f"{moment(row[0]):%Y-%m-%dT%H:%M:%S}", *row[1:])
-
-
-_Shape = Callable[[tuple[Any, ...]], tuple[Any, ...]]
-_QUERIES: MappingProxyType[Door, tuple[tuple[str, tuple[str, ...], str, _Shape], ...]] = (
+_QUERIES: MappingProxyType[Door, tuple[tuple[str, tuple[str, ...], str], ...]] = (
     MappingProxyType({
         Door.DATADOG: (
             ("query metrics, 2 minutes",
              ("statement", "service", "queryid", "role", "calls", "rows", "ms", "ms per call",
-              "blocks read", "temp blocks", "WAL bytes"), METRICS, _as_is),
+              "blocks read", "temp blocks", "WAL bytes"), METRICS),
             ("last activity sample",
              ("time", "pid", "application", "role", "state", "waits for", "statement", "queryid",
-              "blocked by", "transaction s", "trace"), SAMPLES, _timed),
+              "blocked by", "transaction s", "trace"), SAMPLES),
         ),
         Door.APM: (
             ("spans by service and resource, 2 minutes",
-             ("service", "resource", "spans", "errors", "ms", "longest ms", "a trace"), SERVICES, _as_is),
-            ("slowest root spans", ("time", "trace", "service", "resource", "ms", "error"), SLOWEST, _timed),
-            ("root spans by service", ("service", "spans", "last"), ACTIVE, _last_timed),
+             ("service", "resource", "spans", "errors", "ms", "longest ms", "a trace"), SERVICES),
+            ("slowest root spans", ("time", "trace", "service", "resource", "ms", "error"), SLOWEST),
+            ("root spans by service", ("service", "spans", "last"), ACTIVE),
         ),
         Door.LOG: (
             ("events of the server log, newest first",
              ("time", "kind", "pid", "application", "statement", "SQLSTATE", "relation", "message", "trace"),
-             EVENTS, _timed),
+             EVENTS),
             ("slowest logged executions",
-             ("time", "pid", "application", "statement", "queryid", "ms", "trace"), EXECUTIONS, _timed),
+             ("time", "pid", "application", "statement", "queryid", "ms", "trace"), EXECUTIONS),
         ),
     })
 )  # fmt: skip

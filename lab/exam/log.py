@@ -88,8 +88,3 @@ class ExamLog:
     observed: tuple[Observed, ...] = ()
     notes: tuple[str, ...] = ()
     void: str = ""
-
-    @property
-    def answered(self) -> bool:
-        """Whether an answer was submitted in time."""
-        return self.answer is not None

@@ -5,8 +5,7 @@ the processes that serve the player, and read by the exam process; `result.json`
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -134,15 +133,13 @@ class Place:
         """When the exam process was heard last, in nanoseconds since 1970."""
         return self._directory / "heard"
 
-    @contextmanager
-    def locked(self, name: str = "lock") -> Iterator[None]:
+    def locked(self, name: str = "lock") -> AbstractContextManager[None]:
         """Hold a lock for a `with` block: `lock` is that of the exam process, `form` that of the answer.
 
         Raises:
             LockedError: when another process holds it.
         """
-        with held(self._directory / name):
-            yield
+        return held(self._directory / name)
 
     def current(self) -> Record | None:
         """Return the record of the last exam; None when there was none.

@@ -21,21 +21,12 @@ from lab.foundation.plural import plural
 from lab.foundation.readiness import await_state
 from lab.foundation.settings import LabSettings
 from lab.stack import probes
-from lab.stack.components import COMPONENTS
+from lab.stack.components import COMPONENTS, SERVICES
 
 ANSWERS_WITHIN_S = 60.0
 ENDS_WITHIN_S = 30.0
 # Everything that a mechanism can stop, and PostgreSQL, which the player can.
-STOPPABLE = (
-    "postgres",
-    "postgres_exporter",
-    "datadog",
-    "proposals",
-    "underwriting",
-    "customers",
-    "servicing",
-    "risk",
-)
+STOPPABLE = ("postgres", "postgres_exporter", "datadog", *SERVICES)
 INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
 TABLES = """
 SELECT relname, coalesce(array_to_string(reloptions, ','), '') FROM pg_class

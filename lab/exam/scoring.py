@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from itertools import permutations
 from types import MappingProxyType
 
-import msgspec
-
 from lab.exam.form import Finding
 from lab.exam.log import ExamLog, TrueFault
 from lab.exam.vocabulary import NOTHING, family
@@ -63,17 +61,13 @@ class Grade:
     """
 
     score: float | None
-    faults: tuple[FaultGrade, ...]
-    false_positives: tuple[str, ...]
-    delay_s: float | None
+    faults: tuple[FaultGrade, ...] = ()
+    false_positives: tuple[str, ...] = ()
+    delay_s: float | None = None
     requests: int
     hints: int
-    brier: float | None
+    brier: float | None = None
     says: str
-
-    def encoded(self) -> bytes:
-        """Return the grade as canonical JSON: the same log has the same bytes."""
-        return msgspec.json.encode(self, order="sorted")
 
 
 def grade(log: ExamLog) -> Grade:
@@ -240,13 +234,4 @@ def _graded(
 
 
 def _empty(log: ExamLog, score: float | None, says: str) -> Grade:
-    return Grade(
-        score=score,
-        faults=(),
-        false_positives=(),
-        delay_s=None,
-        requests=len(log.requests),
-        hints=len(log.hints),
-        brier=None,
-        says=says,
-    )
+    return Grade(score=score, requests=len(log.requests), hints=len(log.hints), says=says)

@@ -1,13 +1,10 @@
 """The truth about an exam's faults, collected before it ends: names, queryids, pids, references."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import Any
 
-from lab.drills import coverage
+from lab.drills import assessment, coverage
 from lab.drills.assessment import BEFORE_NS
 from lab.drills.catalogue import DRILLS
-from lab.drills.scene import Scene
 from lab.exam.cast import Actor
 from lab.exam.log import Observed, TrueFault
 from lab.exam.requests import METRIC
@@ -19,9 +16,6 @@ from lab.judge.signals import Events, Metric, Slow
 from lab.judge.verdicts import judge
 from lab.telemetry import redact
 
-QUERYIDS = """
-SELECT DISTINCT queryid::text FROM pg_stat_statements
-WHERE query ~ %s AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"""
 TracesOf = Callable[[tuple[str, ...], int, int], Sequence[str]]
 PREFIXES = ("pg_", "credit_", "lab_", "statement:", "service:", "wait_event:")
 
@@ -38,7 +32,7 @@ def collect(actor: Actor, settings: LabSettings, ended_ns: int, traces: TracesOf
     fault, report = actor.part.fault, actor.last
     onset_ns = report.injected_ns if report else ended_ns
     names = tuple(actor.part.mechanism.sql(fault))
-    queryids = _queryids(settings, names)
+    queryids = sorted(map(str, assessment.queryids(names, settings)))
     pids = tuple(str(pid) for pid in sorted(actor.pids))
     references = [
         *(f"plan:{queryid}" for queryid in queryids),
@@ -96,15 +90,6 @@ def observed(
         )
         for verdict in verdicts
     )
-
-
-def _queryids(settings: LabSettings, names: tuple[str, ...]) -> tuple[str, ...]:
-    found: list[tuple[Any, ...]] = []
-    if names:
-        with suppress(LabError):
-            pattern = f"statement='({'|'.join(names)})'"
-            found = Scene.read_only(settings).ask(QUERYIDS, [pattern])
-    return tuple(sorted(queryid for (queryid,) in found))
 
 
 def _series(kind: str) -> list[str]:

@@ -10,6 +10,7 @@ a query is never evaluated differently from what it says. docs/datadog.md docume
 
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -44,7 +45,7 @@ class Condition:
 
     def holds(self, value: str | None) -> bool:
         """Whether a series with this value of the tag, or without the tag (None), is selected."""
-        found = value is not None and any(_like(pattern, value) for pattern in self.values)
+        found = value is not None and any(fnmatchcase(value, pattern) for pattern in self.values)
         return found is not self.negated
 
 
@@ -104,21 +105,6 @@ def selects(expression: Expression) -> tuple[Select, ...]:
             return selects(expression.left) + selects(expression.right)
         case _:
             return ()
-
-
-def _like(pattern: str, value: str) -> bool:
-    first, *others = pattern.split("*")
-    if not others:
-        return value == pattern
-    if not value.startswith(first):
-        return False
-    at = len(first)
-    for part in others[:-1]:
-        at = value.find(part, at)
-        if at < 0:
-            return False
-        at += len(part)
-    return value.endswith(others[-1]) and len(value) - len(others[-1]) >= at
 
 
 def normalized(value: str) -> str:

@@ -7,6 +7,7 @@ contains beyond the documented subset is refused by name, and the monitor's verd
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import takewhile
 from operator import ge, gt, le, lt
 from types import MappingProxyType
 
@@ -208,9 +209,4 @@ def _of_checks(
 
 
 def _in_a_row(statuses: Sequence[int], like: Callable[[int], bool]) -> int:
-    count = 0
-    for status in reversed(statuses):
-        if not like(status):
-            break
-        count += 1
-    return count
+    return sum(1 for _ in takewhile(like, reversed(statuses)))

@@ -6,7 +6,7 @@ status; the truth, which names injected faults, is closed in every exam and when
 
 from dataclasses import dataclass
 
-from lab.exam.doors import Door, Doors, doors
+from lab.exam.doors import Door, doors
 from lab.exam.errors import ClosedError
 from lab.foundation.settings import LabSettings
 
@@ -51,14 +51,11 @@ class Access:
                 " Use the tools of an open door."
             )
         if needs.truth:
-            self._exam().require_none(what)
-        self._exam().require(*needs.doors)
+            doors(self.settings).require_none(what)
+        doors(self.settings).require(*needs.doors)
 
     def record(self, needs: Needs, what: str, data: str) -> None:
         """Record a request and its data, empty for an error, in the log of the running exam."""
         if needs.doors:
             first, *further = needs.doors
-            self._exam().record(first, what, data, *further)
-
-    def _exam(self) -> Doors:
-        return doors(self.settings)
+            doors(self.settings).record(first, what, data, *further)

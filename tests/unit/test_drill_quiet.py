@@ -14,7 +14,7 @@ from lab.drills.drill import Drill
 from lab.drills.journal import Journal, Step
 from lab.drills.runner import Options
 from lab.drills.running import DrillFiles
-from lab.drills.series import DrillSeries
+from lab.drills.runs import DrillSeries
 from lab.foundation import clock
 from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lab.drills import series
+from lab.drills import runs
 from lab.drills.assessment import Assessment
 from lab.drills.catalogue import DRILLS
 from lab.drills.drill import Drill
@@ -29,11 +29,11 @@ def failing(*names: str) -> Callable[[Drill], Assessment]:
 
 def follow(
     run: Callable[[Drill], Assessment],
-) -> tuple[series.DrillSeries, list[tuple[str, int]], RecordedReporter]:
+) -> tuple[runs.DrillSeries, list[tuple[str, int]], RecordedReporter]:
     """Return the result of the seven, the waits with their start, and what was reported."""
     waits: list[tuple[str, int]] = []
     reporter = RecordedReporter()
-    found = series.follow(
+    found = runs.follow(
         CHOSEN,
         run=run,
         settle=lambda healed_ns, drill: waits.append((drill.name, healed_ns)),

@@ -10,7 +10,6 @@ from prometheus_client import CollectorRegistry
 
 from lab.datadog.account import Account
 from lab.drills import matrix, quiet, report
-from lab.drills.announcing import announce
 from lab.drills.assessment import Assessment
 from lab.drills.catalogue import DRILLS
 from lab.drills.healing import heal_abandoned
@@ -19,6 +18,7 @@ from lab.drills.journal import KEPT_LINES, MAX_BYTES, Journal, Step
 from lab.drills.mark import Mark
 from lab.drills.runner import Run
 from lab.drills.running import DrillFiles, Memo, Running
+from lab.drills.runs import announce
 from lab.drills.stopping import stop
 from lab.drills.summary import SummaryFile
 from lab.foundation.errors import LabError

@@ -30,11 +30,6 @@ class Case:
     aligned: PrometheusSide
     datadog: Datadog
 
-    @property
-    def database(self) -> str:
-        """The name of the lab's database."""
-        return self.truth.database
-
 
 @dataclass(frozen=True, kw_only=True)
 class Leg:

@@ -23,8 +23,8 @@ MONTHS_15_DAYS = 456.0
 
 def compare(case: Case) -> Iterator[Compared]:
     """Yield transactions, input and output, sizes, settings, schema, age and retention of the data."""
-    database = f'{{datname="{case.database}"}}'
-    tag = (f"db:{case.database}",)
+    database = f'{{datname="{case.truth.database}"}}'
+    tag = (f"db:{case.truth.database}",)
     for question, unit, key, series, metric in _counters(database, tag):
         yield counter(case, SERVER, question, unit, Leg(keys=(key,), series=series, datadog=metric))
     yield gauge_now(

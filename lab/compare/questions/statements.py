@@ -12,16 +12,13 @@ from lab.foundation.timestamps import NS_PER_S
 
 MOST = 5
 CALLERS = 3
-# Column of the truth and of DBM's deltas, series of the exporter, factors to the unit.
+# Column of DBM's deltas and of the truth, series of the exporter, and its factor to the unit.
 SERVER = {
-    "calls": ("calls", "calls_total", 1.0, 1.0),
-    "server time": ("exec_time_ms", "seconds_total", 1.0, 1000.0),
-    "rows": ("rows", "rows_total", 1.0, 1.0),
-    "blocks requested": ("shared_blks_hit", "shared_blocks_hit_total", 1.0, 1.0),
+    "calls": ("calls", "calls", "calls_total", 1.0),
+    "server time": ("exec_time_ms", "ms", "seconds_total", 1000.0),
+    "rows": ("rows", "rows", "rows_total", 1.0),
+    "blocks requested": ("shared_blks_hit", "hits", "shared_blocks_hit_total", 1.0),
 }
-COLUMNS = {
-    "calls": "calls", "exec_time_ms": "ms", "rows": "rows", "shared_blks_hit": "hits",
-}  # fmt: skip
 
 
 def top(case: Case) -> list[str]:
@@ -65,18 +62,17 @@ def compare(case: Case) -> Iterator[Compared]:
 
 
 def _leg(case: Case, name: str, measure: str) -> Leg:
-    column, series, scale, series_scale = SERVER[measure]
+    column, own, series, series_scale = SERVER[measure]
     queryids = queryids_of(case.truth.names, name)
     pattern = "|".join(map(str, sorted(queryids)))
     return Leg(
         keys=tuple(
-            ("statement", str(queryid), COLUMNS[column])
+            ("statement", str(queryid), own)
             for queryid in sorted(queryids)
             if str(queryid) in case.readings.names("statement")
         ),
         series=f'pg_stat_statements_{series}{{user="{APPLICATION}",queryid=~"{pattern}"}}',
         datadog=lambda datadog: datadog.statement(queryids, column),
-        scale=scale,
         series_scale=series_scale,
     )
 

@@ -6,8 +6,7 @@ from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import DrillSession, statements
-from lab.drills.usual import calls_by_statement
-from lab.judge.signals import Metric, Resources
+from lab.drills.usual import many_calls
 
 SQL = statements("""
 -- name: count_recent
@@ -56,21 +55,6 @@ DRILL = Drill(
     duration_s=45.0,
     sql=SQL,
     statements=frozenset({"count_recent"}),
-    signals=(
-        Metric(
-            says="calls a second, by statement",
-            expr="sum by (statement, queryid) (statement:pg_stat_statements_calls:rate1m)",
-            above=8,
-            times=2,
-        ),
-        calls_by_statement(above=100),
-        Resources(
-            says="spans in 10 s, by statement",
-            measure=lambda _: 1.0,
-            above=100,
-            times=3,
-            points=2,
-        ),
-    ),
+    signals=many_calls(per_s=8, in_10_s=100),
     runbook="StatementSlower",
 )

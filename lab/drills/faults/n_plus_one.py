@@ -6,8 +6,7 @@ from lab.clients.database import Role
 from lab.drills.drill import Drill, Proof
 from lab.drills.scene import Scene
 from lab.drills.sessions import DrillSession, statements
-from lab.drills.usual import calls_by_statement
-from lab.judge.signals import Metric, Resources
+from lab.drills.usual import many_calls
 
 SQL = statements("""
 -- name: list_contracts
@@ -58,21 +57,6 @@ DRILL = Drill(
     duration_s=40.0,
     sql=SQL,
     statements=frozenset({"installments_of_one"}),
-    signals=(
-        Metric(
-            says="calls a second, by statement",
-            expr="sum by (statement, queryid) (statement:pg_stat_statements_calls:rate1m)",
-            above=20,
-            times=2,
-        ),
-        calls_by_statement(above=1000),
-        Resources(
-            says="spans in 10 s, by statement",
-            measure=lambda _: 1.0,
-            above=1000,
-            times=3,
-            points=2,
-        ),
-    ),
+    signals=many_calls(per_s=20, in_10_s=1000),
     runbook="StatementSlower",
 )

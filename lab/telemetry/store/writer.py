@@ -50,6 +50,25 @@ class Telemetry(Protocol):
         """The store uses `used_bytes`, and `pending_records` are queued."""
 
 
+class Uncounted:
+    """A receiver of the writer's counts that ignores them."""
+
+    def written(self, table: str, records: int) -> None:
+        """Records were committed."""
+
+    def lost(self, reason: str, records: int) -> None:
+        """Records were lost."""
+
+    def refused(self, table: str, reason: str, records: int) -> None:
+        """Records were refused."""
+
+    def expired(self, records: int) -> None:
+        """Records were deleted."""
+
+    def size(self, used_bytes: int, pending_records: int) -> None:
+        """The size of the store."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Batch:
     records: Sequence[Record]
