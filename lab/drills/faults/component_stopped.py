@@ -24,6 +24,7 @@ AGENT = Drill(
     prove=AGENT_STOPPED.prove,
     heal=AGENT_STOPPED.heal,
     duration_s=60.0,
+    services=frozenset(),
     signals=(
         Metric(says="scrapes of the lab's own that fail", expr='1 - up{job="lab"}', above=0.5),
     ),
@@ -43,6 +44,7 @@ EXPORTER = Drill(
     prove=EXPORTER_STOPPED.prove,
     heal=EXPORTER_STOPPED.heal,
     duration_s=60.0,
+    services=frozenset(),
     signals=(
         Metric(says="scrapes of the exporter that fail", expr='1 - up{job="postgres"}', above=0.5),
     ),
