@@ -172,7 +172,9 @@ def _lag(case: Case) -> Compared:
     newest = case.datadog.role(APPLICATION, "calls")
 
     def aged(seen: Observed | None) -> Answer | None:
-        return seen and Answer(age_s=round((case.window.now_ns - seen.newest_ns) / NS_PER_S, 1))
+        if seen is None:
+            return None
+        return Answer(age_s=round((case.window.now_ns - seen.newest_ns) / NS_PER_S, 1))
 
     return lag(
         Group.STATEMENTS,
