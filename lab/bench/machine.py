@@ -5,7 +5,6 @@ measured: steal time of the hypervisor, CPU time of other processes, and the spr
 after the measurement, which shows what else makes a processor slower (frequency, caches, preemption).
 """
 
-import json
 import os
 import platform
 import sqlite3
@@ -239,7 +238,7 @@ def publish(
     conditions = watch.conditions
     assert conditions, "the block of `watched` has ended"
     if as_json:
-        out.print_json(json.dumps({**document, "machine": conditions.to_json()}))
+        out.print_json(data={**document, "machine": conditions.to_json()})
     else:
         out.print(view())
         out.print(Text("\n".join(conditions.lines()), style="dim"), soft_wrap=True)

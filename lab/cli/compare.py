@@ -1,6 +1,5 @@
 """`compare`: the same questions to both observers, compared with the ground truth."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +13,7 @@ from lab.foundation.processors import machine
 from lab.foundation.settings import DatadogSettings, LabSettings
 from lab.stack.mode import running_settings
 from lab.terminal.options import AsJson, seconds
-from lab.terminal.screen import Screen, out
+from lab.terminal.screen import Screen, print_result
 
 GROUPS = {group.name.lower(): group for group in Group}
 
@@ -61,8 +60,5 @@ def compare(
         html.write_text(report.html(found, machine()), encoding="utf-8")
     if csv:
         csv.write_text(report.csv(found), encoding="utf-8")
-    if as_json:
-        out.print_json(json.dumps(found.to_json()))
-    else:
-        out.print(render(found, only=group))
+    print_result(found.to_json, lambda: render(found, only=group), as_json=as_json)
     raise typer.Exit(found.outcome.exit_status)

@@ -1,6 +1,5 @@
 """`doctor`: checks a PostgreSQL server for the observers' requirements."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -46,7 +45,7 @@ def doctor(
             error.args = (refusals.of_another_server(str(error)),)
         raise
     if as_json:
-        out.print_json(json.dumps({**report.to_json(), **account.as_json(key)}))
+        out.print_json(data={**report.to_json(), **account.as_json(key)})
     else:
         out.print(render(report))
         for note in account.notes(key):

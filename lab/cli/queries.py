@@ -1,6 +1,5 @@
 """`queries` and `query`: the top statements of the database, and one statement in detail."""
 
-import json
 from typing import Annotated
 
 import msgspec
@@ -15,7 +14,7 @@ from lab.foundation.settings import LabSettings
 from lab.foundation.suggestions import unknown
 from lab.stack.mode import running_settings
 from lab.terminal.options import AsJson, Docker, Native
-from lab.terminal.screen import out
+from lab.terminal.screen import print_result
 
 
 def queries(
@@ -31,10 +30,11 @@ def queries(
     if by not in list(By):
         raise LabError(unknown("figure", by, By))
     found = drilldown(docker=docker, native=native).queries(By(by))
-    if as_json:
-        out.print_json(json.dumps(msgspec.to_builtins(found)))
-    else:
-        out.print(render(found, By(by), activity_s=_activity_s()))
+    print_result(
+        lambda: msgspec.to_builtins(found),
+        lambda: render(found, By(by), activity_s=_activity_s()),
+        as_json=as_json,
+    )
 
 
 def _activity_s() -> float:
@@ -53,7 +53,8 @@ def query(
     # PostgreSQL's plans are evidence that an exam may close.
     may_plan = doors(running_settings(LabSettings.load())).is_open(Door.SQL)
     found = drilldown(docker=docker, native=native).query(key, advise=may_plan)
-    if as_json:
-        out.print_json(json.dumps(msgspec.to_builtins(found)))
-    else:
-        out.print(render_one(found, activity_s=_activity_s()))
+    print_result(
+        lambda: msgspec.to_builtins(found),
+        lambda: render_one(found, activity_s=_activity_s()),
+        as_json=as_json,
+    )

@@ -1,6 +1,5 @@
 """`sheet`: the decision sheet, from the measured matrix and costs of this lab."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -43,7 +42,7 @@ def decision_sheet(
     if file:
         file.write_text(html(made), encoding="utf-8")
     if as_json:
-        out.print_json(json.dumps(made.to_json()))
+        out.print_json(data=made.to_json())
     else:
         out.print(
             Padding(Text(f"{made.drills} of {made.known} incidents, on {made.machine}"), (0, 2))

@@ -1,7 +1,5 @@
 """`status`: the state of each component."""
 
-import json
-
 import typer
 
 from lab.cli import account
@@ -23,7 +21,7 @@ def status(*, docker: Docker = False, native: Native = False, as_json: AsJson = 
     found = mode.decide(settings, mode.requested(docker=docker, native=native)).status()
     key = account.checked_key()
     if as_json:
-        out.print_json(json.dumps({**found.to_json(), **account.as_json(key)}))
+        out.print_json(data={**found.to_json(), **account.as_json(key)})
     else:
         out.print(table(found, account.notes(key, found)))
         if install := account.install_command(key, found):

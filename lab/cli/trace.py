@@ -1,6 +1,5 @@
 """`trace`: one trace, with the plan of each statement."""
 
-import json
 from typing import Annotated
 
 import msgspec
@@ -9,7 +8,7 @@ import typer
 from lab.cli.drilldown import drilldown
 from lab.cli.views.trace import render
 from lab.terminal.options import AsJson, Docker, Native
-from lab.terminal.screen import out
+from lab.terminal.screen import print_result
 
 
 def trace(
@@ -29,7 +28,4 @@ def trace(
 ) -> None:
     """Show the statements of a trace, each with its executed plan."""
     report = drilldown(docker=docker, native=native).report(asked, service)
-    if as_json:
-        out.print_json(json.dumps(msgspec.to_builtins(report)))
-    else:
-        out.print(render(report))
+    print_result(lambda: msgspec.to_builtins(report), lambda: render(report), as_json=as_json)

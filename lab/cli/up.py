@@ -1,6 +1,5 @@
 """`up`: starts the lab."""
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -122,7 +121,7 @@ def bring_up(
             **account.as_json(key),
             "slow_trace": msgspec.to_builtins(seen) if seen else None,
         }
-        out.print_json(json.dumps(report))
+        out.print_json(data=report)
     else:
         install = account.install_command(key, status)
         links = Links.of(running)

@@ -1,7 +1,5 @@
 """`verify`: compares the totals and the services' counters with the database."""
 
-import json
-
 import typer
 
 from lab import verify as checks
@@ -10,7 +8,7 @@ from lab.drills.healing import heal_abandoned
 from lab.foundation.settings import LabSettings
 from lab.stack.mode import running_settings
 from lab.terminal.options import AsJson
-from lab.terminal.screen import Screen, out
+from lab.terminal.screen import Screen, print_result
 
 
 def verify(as_json: AsJson = False) -> None:
@@ -23,8 +21,5 @@ def verify(as_json: AsJson = False) -> None:
         heal_abandoned(settings, screen)
         screen.begin("verify")
         report = checks.run(settings, progress=screen.wait)
-    if as_json:
-        out.print_json(json.dumps(report.to_json()))
-    else:
-        out.print(render(report))
+    print_result(report.to_json, lambda: render(report), as_json=as_json)
     raise typer.Exit(report.outcome.exit_status)

@@ -1,11 +1,11 @@
 """Terminal output of the commands: steps go to standard error, results to standard output."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.padding import Padding
 from rich.spinner import Spinner
@@ -27,6 +27,16 @@ class _Output(Console):
 
 out = _Output(highlight=False)
 err = Console(stderr=True, highlight=False)
+
+
+def print_result(
+    document: Callable[[], object], view: Callable[[], RenderableType], *, as_json: bool
+) -> None:
+    """Print a result: the document as JSON, or the view."""
+    if as_json:
+        out.print_json(data=document())
+    else:
+        out.print(view())
 
 
 def warn(message: str) -> None:

@@ -1,6 +1,5 @@
 """`datadog push`: monitors and dashboard in an account."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -32,7 +31,7 @@ def push(
             steps = carry_out(api, steps)
     if as_json:
         report = {"dry_run": dry_run, "site": account.site, "steps": [s.to_json() for s in steps]}
-        out.print_json(json.dumps(report))
+        out.print_json(data=report)
     else:
         out.print(render(steps, dry_run=dry_run))
         out.print(links(account, steps), soft_wrap=True)

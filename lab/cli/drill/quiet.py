@@ -1,6 +1,5 @@
 """`drill quiet`: false positives of the observers without a fault."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -11,7 +10,7 @@ from lab.foundation.settings import LabSettings
 from lab.stack.mode import running_settings
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, seconds
-from lab.terminal.screen import Screen, out
+from lab.terminal.screen import Screen, print_result
 
 
 def quiet(
@@ -34,8 +33,5 @@ def quiet(
     settings = running_settings(LabSettings.load())
     with interruptible(), Screen() as screen:
         found = watch(settings, for_s=lasts, reporter=screen)
-    if as_json:
-        out.print_json(json.dumps(found.to_json()))
-    else:
-        out.print(view.quiet(found))
+    print_result(found.to_json, lambda: view.quiet(found), as_json=as_json)
     raise typer.Exit(found.outcome.exit_status)

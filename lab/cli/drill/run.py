@@ -1,6 +1,5 @@
 """`drill run`, `all`, `random` and `stop`: runs drills by lab/drills, and prints the verdicts."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -14,7 +13,7 @@ from lab.foundation.settings import LabSettings
 from lab.stack.mode import running_settings
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, names, number, seconds
-from lab.terminal.screen import Screen, out
+from lab.terminal.screen import Screen, out, print_result
 
 For = Annotated[
     float | None,
@@ -46,10 +45,7 @@ def run_one(
     with interruptible(), Screen() as screen:
         done = runs.to_verdicts([chosen], settings, options=options, reporter=screen)
     [assessment] = done.assessments
-    if as_json:
-        out.print_json(json.dumps(assessment.to_json()))
-    else:
-        out.print(view.verdicts(assessment))
+    print_result(assessment.to_json, lambda: view.verdicts(assessment), as_json=as_json)
     raise typer.Exit(assessment.run.outcome.exit_status)
 
 

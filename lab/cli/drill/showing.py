@@ -1,6 +1,5 @@
 """The blind-spot matrix as the drill commands print and write it."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,7 @@ import typer
 from lab.cli.views import drills as view
 from lab.drills import report as reports
 from lab.drills.matrix import Matrix
-from lab.terminal.screen import out
+from lab.terminal.screen import print_result
 
 DrillName = Annotated[
     str, typer.Argument(metavar="DRILL", help="A name or an alias, as in `./creditlab drill list`.")
@@ -23,7 +22,4 @@ def show_matrix(found: Matrix, html: Path | None, *, as_json: bool) -> None:
     """Print a matrix, and write it as an HTML page if requested."""
     if html:
         html.write_text(reports.html(found), encoding="utf-8")
-    if as_json:
-        out.print_json(json.dumps(found.to_json()))
-    else:
-        out.print(view.matrix(found))
+    print_result(found.to_json, lambda: view.matrix(found), as_json=as_json)

@@ -1,6 +1,5 @@
 """`drill tune`: thresholds of signals from recorded minutes and drills, tested on the held-out half."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +14,7 @@ from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.judge.tuning import tune as tuned
 from lab.terminal.options import AsJson
-from lab.terminal.screen import out
+from lab.terminal.screen import print_result
 
 
 def tune(
@@ -42,7 +41,8 @@ def tune(
         with replayed(directory) as found:
             recorded += minutes.of_recording(found)
     results = list(tuned(recorded, minutes.signals_by_drill()))
-    if as_json:
-        out.print_json(json.dumps(msgspec.to_builtins(results)))
-    else:
-        out.print(view.results(results, recorded))
+    print_result(
+        lambda: msgspec.to_builtins(results),
+        lambda: view.results(results, recorded),
+        as_json=as_json,
+    )

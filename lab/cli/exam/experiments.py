@@ -1,6 +1,5 @@
 """`exam check` and `exam ablation`: items without a player, and with players for each selection of doors."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +19,7 @@ from lab.stack.backend import Mode
 from lab.stack.mode import current, running_settings
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
-from lab.terminal.screen import Screen, err, out
+from lab.terminal.screen import Screen, err, print_result
 
 
 def check(
@@ -43,10 +42,7 @@ def check(
         for checked in checking.check(chosen, settings, seed=seed, reporter=screen):
             found.append(checked)
             screen.done(f"{checked.number} {checked.template}", checked.problem or checked.verified)
-    if as_json:
-        out.print_json(json.dumps(msgspec.to_builtins(found)))
-    else:
-        out.print(view.checked(found))
+    print_result(lambda: msgspec.to_builtins(found), lambda: view.checked(found), as_json=as_json)
     raise typer.Exit(Outcome.worst(each.outcome for each in found).exit_status)
 
 
@@ -116,7 +112,6 @@ def _show(found: Experiment, html: Path | None, *, as_json: bool) -> None:
     if html is not None:
         html.write_text(reporting.experiment(found), encoding="utf-8")
         err.print(f"  Written: {html}")
-    if as_json:
-        out.print_json(json.dumps(msgspec.to_builtins(found)))
-    else:
-        out.print(view.experiment(found))
+    print_result(
+        lambda: msgspec.to_builtins(found), lambda: view.experiment(found), as_json=as_json
+    )

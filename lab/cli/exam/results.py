@@ -1,6 +1,5 @@
 """`exam list` and `exam report`: exams that are over."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +20,7 @@ def list_all(as_json: AsJson = False) -> None:
     """Show the exams with their scores, newest first."""
     results = session.results(running_settings(LabSettings.load()))
     if as_json:
-        out.print_json(json.dumps([result.to_json() for result in results]))
+        out.print_json(data=[result.to_json() for result in results])
     elif results:
         out.print(view.results(results))
     else:
@@ -45,6 +44,6 @@ def report(
         html.write_text(reporting.page(result), encoding="utf-8")
         err.print(f"  Written: {html}")
     if as_json:
-        out.print_json(json.dumps(result.to_json()))
+        out.print_json(data=result.to_json())
     elif html is None:
         out.print(view.result(result))

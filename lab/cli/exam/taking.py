@@ -1,6 +1,5 @@
 """`exam start`, `status`, `kinds`, `hint`, `answer` and `stop`: what a player does."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +18,7 @@ from lab.stack.backend import Mode
 from lab.stack.mode import current, running_settings
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
-from lab.terminal.screen import Screen, err, out
+from lab.terminal.screen import Screen, err, out, print_result
 
 Object = Annotated[str, typer.Option(help="A statement, queryid, table, index or component.")]
 Culprit = Annotated[str, typer.Option(help="An application, a service or the pid of a session.")]
@@ -66,17 +65,14 @@ def start(
         err.print(f"  {IN_CONTAINERS}")
     with interruptible(), Screen() as screen:
         record = starting.start(settings, options, screen)
-    if as_json:
-        out.print_json(json.dumps(msgspec.to_builtins(record)))
-    else:
-        out.print(view.begun(record))
+    print_result(lambda: msgspec.to_builtins(record), lambda: view.begun(record), as_json=as_json)
 
 
 def status(as_json: AsJson = False) -> None:
     """Show the running exam, its doors and its clock."""
     record = session.current(running_settings(LabSettings.load()))
     if as_json:
-        out.print_json(json.dumps(msgspec.to_builtins(record)))
+        out.print_json(data=msgspec.to_builtins(record))
     elif record is None:
         err.print("  No exam is running. Start one: ./creditlab exam start")
     else:
@@ -85,10 +81,7 @@ def status(as_json: AsJson = False) -> None:
 
 def kinds(as_json: AsJson = False) -> None:
     """Show the kinds of faults that an answer may name."""
-    if as_json:
-        out.print_json(json.dumps(view.kind_rows()))
-    else:
-        out.print(view.kinds())
+    print_result(view.kind_rows, view.kinds, as_json=as_json)
 
 
 def hint() -> None:
@@ -158,17 +151,12 @@ def stop(as_json: AsJson = False) -> None:
         result = session.stop(running_settings(LabSettings.load()), screen)
     if result is None:
         err.print("  No exam is running, and no fault of an exam is left.")
-    elif as_json:
-        out.print_json(json.dumps(result.to_json()))
     else:
-        out.print(view.result(result))
+        print_result(result.to_json, lambda: view.result(result), as_json=as_json)
 
 
 def _show(result: Result, *, as_json: bool) -> None:
-    if as_json:
-        out.print_json(json.dumps(result.to_json()))
-    else:
-        out.print(view.result(result))
+    print_result(result.to_json, lambda: view.result(result), as_json=as_json)
     score = result.grade.score
     raise typer.Exit(2 if score is None else int(score < view.PASSED))
 
