@@ -50,4 +50,4 @@ def doctor(
         out.print(render(report))
         for note in account.notes(key):
             out.print(note)
-    raise typer.Exit(report.exit_status)
+    raise typer.Exit(report.outcome.exit_status)

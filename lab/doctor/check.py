@@ -106,11 +106,6 @@ class Report:
         unknown = (check for check in self.checks if check.status is Status.UNKNOWN)
         return tuple(f"{check.name}: {check.found}" for check in unknown)
 
-    @property
-    def exit_status(self) -> int:
-        """0 for ok, 1 when something is missing, 2 when nothing is missing and a check is unknown."""
-        return self.outcome.exit_status
-
     def to_json(self) -> dict[str, Any]:
         """For `doctor --json`: plain values only; "ok" is null when the result is unknown."""
         outcome = self.outcome

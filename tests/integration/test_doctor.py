@@ -171,7 +171,7 @@ def test_a_role_without_privileges_gets_an_honest_unknown(database: Database) ->
     report = examine(database.dsn(Role.APP))
     unknown = [check for check in report.checks if check.status is Status.UNKNOWN]
     assert [check.name for check in unknown] == ["explain_confined", "explain_works"]
-    assert report.exit_status == 2
+    assert report.outcome.exit_status == 2
 
 
 def test_a_hardened_catalogue_is_unknown_until_the_grant_that_the_doctor_names(
@@ -239,7 +239,7 @@ def test_the_doctors_advice_alone_takes_a_bare_server_to_nothing_missing(foreign
             ),
         )
         powerless = examine(f"{target} user=shop password=shop")
-        assert powerless.exit_status == 1
+        assert powerless.outcome.exit_status == 1
         assert find(powerless, "libraries").status is Status.MISSING
 
     rounds = 0

@@ -246,7 +246,7 @@ def test_the_report_lists_what_is_missing_and_what_is_not_known() -> None:
         server_version="15", database="shop", role="somebody", is_standby=False, checks=judge(facts)
     )
     assert [check.name for check in report.missing] == ["datadog_schema"]
-    assert report.exit_status == 1
+    assert report.outcome.exit_status == 1
     assert report.why_unknown == ("query_id: role somebody may not read pg_stat_activity",)
     document = report.to_json()
     assert (document["ok"], document["result"], document["database"]) == (False, "failed", "shop")

@@ -237,14 +237,14 @@ def test_a_failed_attempt_outweighs_privileges_that_look_right() -> None:
 def test_the_report_is_json_and_unknown_has_an_exit_status_of_its_own() -> None:
     good = report(GOOD)
     assert json.loads(json.dumps(good.to_json()))["ok"] is True
-    assert good.exit_status == 0
+    assert good.outcome.exit_status == 0
     unknown = report(replace(GOOD, has_query_id=None))
-    assert unknown.exit_status == 2
+    assert unknown.outcome.exit_status == 2
     document = unknown.to_json()
     assert (document["ok"], document["result"]) == (None, "unknown")
     assert document["why_unknown"][0].startswith("query_id: ")
     missing = report(replace(GOOD, has_query_id=False))
-    assert missing.exit_status == 1
+    assert missing.outcome.exit_status == 1
     [check] = [c for c in missing.to_json()["checks"] if c["name"] == "query_id"]
     assert check["status"] == "missing"
     assert check["fix"]["statements"][0] == "ALTER SYSTEM SET compute_query_id = 'on'"

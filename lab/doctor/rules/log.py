@@ -25,7 +25,6 @@ def checks(facts: Facts) -> Iterator[Check]:
     yield setting.check(
         facts,
         "logging_collector",
-        is_sufficient=setting.on,
         wanted="on",
         title="The log is written to files that an Agent can tail",
         impact="The log in Datadog and in the lab; jsonlog is written to files only.",
@@ -54,7 +53,6 @@ def _events(facts: Facts) -> Iterator[Check]:
     yield setting.check(
         facts,
         "log_lock_waits",
-        is_sufficient=setting.on,
         wanted="on",
         title="Lock waits are logged",
         impact="Which session waited for which, after the wait has ended.",
@@ -70,7 +68,6 @@ def _events(facts: Facts) -> Iterator[Check]:
     yield setting.check(
         facts,
         "log_checkpoints",
-        is_sufficient=setting.on,
         wanted="on",
         title="Checkpoints are logged",
         impact="Latency caused by checkpoints.",
@@ -97,7 +94,6 @@ def _plans(facts: Facts) -> Iterator[Check]:
     yield setting.check(
         facts,
         "auto_explain.log_analyze",
-        is_sufficient=setting.on,
         wanted="on",
         title="Executed plans have actual rows and times",
         impact="Wrong row estimates: plans have estimated rows only.",
@@ -105,7 +101,6 @@ def _plans(facts: Facts) -> Iterator[Check]:
     yield setting.check(
         facts,
         "auto_explain.log_buffers",
-        is_sufficient=setting.on,
         wanted="on",
         title="Executed plans have buffer usage",
         impact="Whether a slow plan node read from disk.",
@@ -113,7 +108,6 @@ def _plans(facts: Facts) -> Iterator[Check]:
     yield setting.check(
         facts,
         "auto_explain.log_format",
-        is_sufficient=lambda value: value == "json",
         wanted="json",
         title="Executed plans are JSON",
         impact="Executed plans in Datadog and in the lab, which both read JSON only.",

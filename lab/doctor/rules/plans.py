@@ -14,10 +14,8 @@ _FUNCTION = "datadog.explain_statement(text)"
 def checks(facts: Facts) -> Iterator[Check]:
     """Check the schema, the function, and whether it returns a plan."""
     yield _schema(facts)
-    if facts.explain is None:
-        yield _no_function(facts)
-    else:
-        yield _function(facts, facts.explain)
+    yield _function(facts)
+    if facts.explain is not None:
         yield _security_definer(facts.explain)
         yield _confined(facts, facts.explain)
         yield _works(facts, facts.explain)
@@ -48,31 +46,23 @@ def _schema(facts: Facts) -> Check:
     )
 
 
-def _no_function(facts: Facts) -> Check:
-    status, found = Status.MISSING, f"this database has no {_FUNCTION}"
-    fix = fixes.explain_function(facts)
-    if not facts.explain_known:
+def _function(facts: Facts) -> Check:
+    function, fix = facts.explain, fixes.explain_function(facts)
+    status, found = Status.MISSING, "it does not return SETOF json"
+    if function is None and not facts.explain_known:
         status, found = Status.UNKNOWN, f"role {facts.role} may not read pg_proc"
         fix = Fix(statements=(f"GRANT SELECT ON pg_proc TO {facts.role_sql}",))
+    elif function is None:
+        found = f"this database has no {_FUNCTION}"
+    elif function.returns_json_set:
+        status, found = Status.OK, f"owned by {function.owner}"
     return Check(
         name="explain_function",
         title=f"Function {_FUNCTION}",
         status=status,
         found=found,
         impact=f"{_IMPACT} The Agent warns: undefined-explain-function.",
-        fix=fix,
-    )
-
-
-def _function(facts: Facts, function: ExplainFunction) -> Check:
-    good = function.returns_json_set
-    return Check(
-        name="explain_function",
-        title=f"Function {_FUNCTION}",
-        status=Status.OK if good else Status.MISSING,
-        found=f"owned by {function.owner}" if good else "it does not return SETOF json",
-        impact=f"{_IMPACT} The Agent warns: undefined-explain-function.",
-        fix=None if good else fixes.explain_function(facts),
+        fix=None if status is Status.OK else fix,
     )
 
 

@@ -11,8 +11,8 @@ def check(
     facts: Facts,
     name: str,
     *,
-    is_sufficient: Callable[[str], bool],
     wanted: str,
+    is_sufficient: Callable[[str], bool] | None = None,
     title: str,
     impact: str,
 ) -> Check:
@@ -21,14 +21,15 @@ def check(
     Args:
         facts: of the database.
         name: the setting, which is also the check's name.
-        is_sufficient: whether a value meets the requirement.
         wanted: the value that the fix sets.
+        is_sufficient: whether a value meets the requirement; by default only the wanted one does.
         title: the requirement, as text.
         impact: the data that are missing without it.
     """
     known = facts.settings.get(name)
     if known is not None:
-        status = Status.OK if is_sufficient(known.value) else Status.MISSING
+        good = is_sufficient(known.value) if is_sufficient else known.value == wanted
+        status = Status.OK if good else Status.MISSING
         found = f"{name} = {known.value!r}"
         if known.source == "command line":
             found += " (set on the command line)"
@@ -46,11 +47,6 @@ def check(
         )
     fix = None if status is Status.OK else fixes.setting(facts, name, wanted)
     return Check(name=name, title=title, status=status, found=found, impact=impact, fix=fix)
-
-
-def on(value: str) -> bool:
-    """Whether a boolean setting is on."""
-    return value == "on"
 
 
 def logged(value: str) -> bool:

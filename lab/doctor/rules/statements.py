@@ -39,7 +39,6 @@ def checks(facts: Facts) -> Iterator[Check]:
     yield setting.check(
         facts,
         "pg_stat_statements.track",
-        is_sufficient=lambda value: value == "all",
         wanted="all",
         title="Statements inside functions are counted",
         impact="Statements run by functions and procedures; with track = none, every statement.",
@@ -55,7 +54,6 @@ def checks(facts: Facts) -> Iterator[Check]:
     yield setting.check(
         facts,
         "pg_stat_statements.track_utility",
-        is_sufficient=lambda value: value == "off",
         wanted="off",
         title="Utility statements are not tracked",
         impact="No data. But their texts keep literals, including passwords, and each uses an entry.",
@@ -72,7 +70,6 @@ def checks(facts: Facts) -> Iterator[Check]:
     yield setting.check(
         facts,
         "track_io_timing",
-        is_sufficient=setting.on,
         wanted="on",
         title="I/O time is measured",
         impact="I/O time per query, per database and in plans: all are zero.",
