@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import psycopg2
 from psycopg2 import errorcodes, extensions
+from pydantic import SecretStr
 
 from lab.clients import dsn as malformed
 from lab.clients import refusals
@@ -39,6 +40,17 @@ class Role(StrEnum):
     SUPERUSER = "superuser"
 
 
+# The setting of each role's password.
+PASSWORDS: Mapping[Role, str] = {
+    Role.SUPERUSER: "postgres_password",
+    Role.OWNER: "credit_owner_password",
+    Role.APP: "credit_app_password",
+    Role.DATADOG: "datadog_db_password",
+    Role.EXPORTER: "exporter_db_password",
+    Role.LAB: "lab_db_password",
+}
+
+
 def dsn(
     settings: LabSettings,
     role: Role,
@@ -46,14 +58,7 @@ def dsn(
     database: str | None = None,
 ) -> str:
     """A libpq connection string for a role, password included: not for logs or command lines."""
-    password = {
-        Role.OWNER: settings.credit_owner_password,
-        Role.APP: settings.credit_app_password,
-        Role.DATADOG: settings.datadog_db_password,
-        Role.EXPORTER: settings.exporter_db_password,
-        Role.LAB: settings.lab_db_password,
-        Role.SUPERUSER: settings.postgres_password,
-    }[role]
+    password: SecretStr = getattr(settings, PASSWORDS[role])
     return extensions.make_dsn(
         host=settings.postgres_host,
         port=settings.postgres_port,

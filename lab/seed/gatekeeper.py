@@ -7,7 +7,7 @@ and that the database has the seed of the settings. Compose starts no service on
 
 import sys
 
-from lab.clients.database import Role, connect, dsn, rows
+from lab.clients.database import PASSWORDS, Role, connect, dsn, rows
 from lab.foundation.errors import (
     AccessRefusedError,
     DatabaseAbsentError,
@@ -17,15 +17,6 @@ from lab.foundation.errors import (
 from lab.foundation.settings import LabSettings
 from lab.seed import ensure
 from workload.errors import SettingsError
-
-PASSWORDS = {
-    Role.SUPERUSER: "POSTGRES_PASSWORD",
-    Role.OWNER: "CREDIT_OWNER_PASSWORD",
-    Role.APP: "CREDIT_APP_PASSWORD",
-    Role.DATADOG: "DATADOG_DB_PASSWORD",
-    Role.EXPORTER: "EXPORTER_DB_PASSWORD",
-    Role.LAB: "LAB_DB_PASSWORD",
-}
 
 
 class WrongPasswordsError(LabError):
@@ -56,7 +47,7 @@ def verify_passwords(settings: LabSettings) -> None:
         DatabaseError: when PostgreSQL cannot be reached.
     """
     try:
-        refused = [variable for role, variable in PASSWORDS.items() if not _admits(settings, role)]
+        refused = [name.upper() for role, name in PASSWORDS.items() if not _admits(settings, role)]
     except DatabaseAbsentError as error:
         raise InterruptedInitializationError from error
     if refused:

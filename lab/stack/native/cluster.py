@@ -14,6 +14,7 @@ from pathlib import Path
 from lab.clients import database
 from lab.foundation.errors import LabError, PasswordRefusedError
 from lab.foundation.settings import ROOT, LabSettings
+from lab.stack.environment import of_settings
 from lab.stack.native.identity import Identity, Passage
 
 _POSTGRES = ROOT / "postgres"
@@ -141,15 +142,8 @@ class Cluster:
 
     def _passwords(self) -> dict[str, str]:
         """Return the passwords that postgres/init and psql read from their environment."""
-        s = self.settings
-        return {
-            "PGPASSWORD": s.postgres_password.get_secret_value(),
-            "CREDIT_OWNER_PASSWORD": s.credit_owner_password.get_secret_value(),
-            "CREDIT_APP_PASSWORD": s.credit_app_password.get_secret_value(),
-            "DATADOG_DB_PASSWORD": s.datadog_db_password.get_secret_value(),
-            "EXPORTER_DB_PASSWORD": s.exporter_db_password.get_secret_value(),
-            "LAB_DB_PASSWORD": s.lab_db_password.get_secret_value(),
-        }
+        passwords = of_settings(self.settings, database.PASSWORDS.values())
+        return {"PGPASSWORD": passwords.pop("POSTGRES_PASSWORD"), **passwords}
 
     def _client(
         self, program: str, *arguments: str, secrets: dict[str, str]
