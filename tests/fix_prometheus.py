@@ -23,8 +23,7 @@ from lab.foundation.paths import Paths
 from lab.foundation.readiness import await_state
 from lab.foundation.settings import LabSettings
 from lab.stack.native import binaries
-from lab.stack.native.command import Command, Launch
-from lab.stack.native.commands import COMMANDS
+from lab.stack.native.commands import COMMANDS, Command, Launch
 from tests.fix_postgres import Database, free_port
 
 START_SECONDS = 120
@@ -104,6 +103,20 @@ def exporter_settings(database: Database, state: Path) -> LabSettings:
 def exporter_command(settings: LabSettings) -> Command:
     """Return how native mode starts the exporter."""
     return COMMANDS["postgres_exporter"](Launch(settings=settings, services=()))
+
+
+def promtool() -> binaries.Program:
+    """Return promtool, which checks configuration and rules.
+
+    Raises:
+        LabError: when it is neither installed nor can be fetched.
+    """
+    return binaries._go_program(
+        names=("promtool",),
+        package="promtool",
+        at_least=binaries.PROMETHEUS_AT_LEAST,
+        say=lambda _: None,
+    )
 
 
 @contextmanager

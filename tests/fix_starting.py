@@ -15,8 +15,7 @@ from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.seed import SeedReport
-from lab.stack.component import Component
-from lab.stack.components import COMPONENTS, SERVICES
+from lab.stack.components import COMPONENTS, SERVICES, Component
 from lab.stack.native import alertmanager, starting
 from lab.stack.native.supervision import SupervisedProcess, Supervisor
 from lab.stack.up_options import UpOptions
@@ -42,7 +41,7 @@ class Played:
 
     def processes(self) -> dict[str, SupervisedProcess]:
         return {
-            name: SupervisedProcess(state=state, pid=self.pids[name], failure="")
+            name: SupervisedProcess(state=state, pid=self.pids[name])
             for name, state in self.states.items()
         }
 

@@ -10,7 +10,7 @@ import psutil
 
 from lab.foundation.errors import LabError
 from lab.foundation.readiness import await_state
-from lab.stack.native.command import Command
+from lab.stack.native.commands import Command
 
 STOP_S = 30
 LOG_LINES = 10

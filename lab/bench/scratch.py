@@ -4,18 +4,37 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from lab import seed as seeding
-from lab.bench.own_server import own_server
+from lab.bench import process
+from lab.bench.own_console import free_port
 from lab.clients.database import Role, connect, dsn, identifier, rows
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.seed import SeedReport
 from lab.stack.mode import running_settings
+from lab.stack.native import commands
 from lab.stack.native.binaries import postgres_bin
-from lab.stack.native.cluster import Cluster
+from lab.stack.native.commands import Launch
+from lab.terminal.options import number
 from lab.terminal.progress import bar
 from lab.terminal.screen import err
+from workload.limits import MAX_SCALE
+
+DATABASE = "creditlab_bench"
+HOST = "127.0.0.1"
+START_S = 60
+Scale = Annotated[
+    float,
+    typer.Option(
+        help="Size of the data: 1 is 10,000 customers.",
+        parser=number(0.01, MAX_SCALE),
+        metavar="N",
+    ),
+]
 
 
 @contextmanager
@@ -31,10 +50,11 @@ def scratch_database(settings: LabSettings, name: str) -> Iterator[LabSettings]:
         LabError: a server does not start.
     """
     running = running_settings(settings)
-    cluster = _cluster(running.model_copy(update={"postgres_db": name}))
+    own = running.model_copy(update={"postgres_db": name})
+    cluster, _ = commands.cluster(Launch(settings=own, services=()))
     if not cluster.is_ready():
-        with temporary_server(settings) as own:
-            yield own
+        with temporary_server(settings) as temporary:
+            yield temporary
         return
     try:
         _drop(running, name)
@@ -66,29 +86,40 @@ def seeded(settings: LabSettings, scale: float) -> SeedReport:
 
 @contextmanager
 def temporary_server(settings: LabSettings) -> Iterator[LabSettings]:
-    """Yield settings that point to a new server; its state directory is removed at the end.
+    """Yield settings that point to a new server with the lab's roles and its empty schema.
+
+    It has the lab's configuration and no other observer: the server of a running lab has its own observers
+    and load, and its settings must not change. Its state directory is removed at the end.
+
+    Args:
+        settings: source of the passwords and of the superuser's name.
 
     Raises:
         LabError: when there is no PostgreSQL 15, or it does not start.
     """
     parent = Paths.of(settings).state
     parent.mkdir(parents=True, exist_ok=True)
-    with (
-        # On the lab's disk: /tmp may be in memory, where a commit is too fast.
-        tempfile.TemporaryDirectory(prefix="bench-", dir=parent) as directory,
-        own_server(settings, Path(directory)) as own,
-    ):
-        yield own
-
-
-def _cluster(settings: LabSettings) -> Cluster:
-    program = postgres_bin()
-    return Cluster(
-        settings=settings,
-        state=Paths.of(settings).postgres,
-        bin=program.path.parent,
-        libraries=program.libraries,
-    )
+    # On the lab's disk: /tmp may be in memory, where a commit is too fast.
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=parent) as directory:
+        state = Path(directory)
+        own = settings.model_copy(
+            update={
+                "postgres_host": HOST,
+                "postgres_port": free_port(),
+                "postgres_db": DATABASE,
+                "postgres_log_dir": None,
+                "bind_address": HOST,
+                "lab_state_dir": state,
+            }
+        )
+        launch = Launch(settings=own, services=())
+        cluster, _ = commands.cluster(launch)
+        cluster.create()
+        command = commands.postgres(launch)
+        with process.running("postgres", command, state, stop_signal="INT") as server:
+            server.await_ready(lambda: None if cluster.is_ready() else "it is starting", START_S)
+            cluster.initialise()
+            yield own
 
 
 def _drop(settings: LabSettings, name: str) -> None:

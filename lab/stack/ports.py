@@ -12,7 +12,7 @@ import psutil
 
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
-from lab.stack.component import Component
+from lab.stack.components import Component
 
 # Modules that the native lab's own processes run.
 OWN = frozenset({"workload", "lab.console", "lab.telemetry.embedded"})

@@ -11,8 +11,7 @@ import yaml
 
 from lab.foundation.settings import ROOT, LabSettings
 from lab.stack.components import SERVICES
-from lab.stack.native.command import Launch
-from lab.stack.native.commands import COMMANDS
+from lab.stack.native.commands import COMMANDS, Launch
 from tests.standins.engine import compose_command
 from workload.settings import Settings
 

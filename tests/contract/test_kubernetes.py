@@ -13,7 +13,6 @@ import yaml
 
 from k8s.autodiscovery import OUTPUT, files
 from lab.foundation.settings import ROOT
-from lab.stack.native.binaries import promtool
 from tests.fix_kubernetes import (
     K8S,
     Object,
@@ -22,6 +21,7 @@ from tests.fix_kubernetes import (
     overlay,
     pods,
 )
+from tests.fix_prometheus import promtool
 from workload.settings import Settings
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]

@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 
 from lab.foundation.settings import ROOT
-from lab.stack.native.binaries import promtool
 from tests.fix_kubernetes import K8S, Object, one, overlay
+from tests.fix_prometheus import promtool
 from workload.settings import Settings
 
 SERVICES = ("proposals", "underwriting", "customers", "servicing", "risk")

@@ -9,8 +9,8 @@ import yaml
 
 from lab.foundation.readiness import await_state
 from lab.foundation.settings import ROOT
-from lab.stack.native.binaries import promtool
 from tests.fix_postgres import Database
+from tests.fix_prometheus import promtool
 from tests.fix_workload import running_service
 from tests.promql import metric_names
 from workload.metrics import TABLE, Declaration, Kind

@@ -14,8 +14,7 @@ from lab.foundation.readiness import await_state
 from lab.foundation.settings import ROOT, LabSettings
 from lab.stack.native import binaries
 from lab.stack.native.alertmanager import fetch_alertmanager, find
-from lab.stack.native.command import Launch
-from lab.stack.native.commands import COMMANDS
+from lab.stack.native.commands import COMMANDS, Launch
 from tests.fix_console import start_console
 from tests.fix_postgres import free_port
 from tests.fix_prometheus import running, running_prometheus

@@ -15,8 +15,7 @@ from lab.foundation.errors import LabError
 from lab.foundation.settings import ROOT, LabSettings
 from lab.stack import agent
 from lab.stack.components import COMPONENTS, SERVICES, selection
-from lab.stack.native.command import Command, Launch
-from lab.stack.native.commands import COMMANDS
+from lab.stack.native.commands import COMMANDS, Command, Launch
 from lab.stack.prometheus_configuration import write_targets
 from tests.fix_postgres import settings_for
 from tests.standins import installed_agent

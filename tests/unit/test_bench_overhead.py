@@ -21,7 +21,7 @@ from lab.bench.process import running
 from lab.foundation.errors import LabError
 from lab.foundation.readiness import await_state
 from lab.stack.environment import plain
-from lab.stack.native.command import Command
+from lab.stack.native.commands import Command
 
 TRACING = next(mode for mode in MODES if mode.tracing and not mode.agent)
 

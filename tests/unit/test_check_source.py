@@ -11,8 +11,7 @@ from lab.foundation.settings import LabSettings
 from lab.stack import agent
 from lab.stack.agent import Agent
 from lab.stack.check import Checkout
-from lab.stack.native.command import Launch
-from lab.stack.native.commands import COMMANDS
+from lab.stack.native.commands import COMMANDS, Launch
 from lab.telemetry.check.aggregation import Aggregation
 from lab.telemetry.check.bridge import CheckFailedError, configuration
 from tests.standins import datadog_check

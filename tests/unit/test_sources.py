@@ -22,7 +22,7 @@ from lab.foundation.timestamps import nanoseconds
 from lab.judge.collect import collect
 from lab.judge.evidence import Observer
 from lab.stack.native import commands
-from lab.stack.native.command import Launch
+from lab.stack.native.commands import Launch
 from lab.telemetry.intake import STREAMS
 from lab.telemetry.store import (
     DATADOG_SOURCES,

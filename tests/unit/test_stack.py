@@ -22,8 +22,7 @@ from lab.foundation.settings import LabSettings
 from lab.stack.components import COMPONENTS, SERVICES, chosen, selection
 from lab.stack.environment import of_settings
 from lab.stack.native import records
-from lab.stack.native.command import Launch
-from lab.stack.native.commands import COMMANDS
+from lab.stack.native.commands import COMMANDS, Launch
 from lab.stack.native.examination import examine
 from lab.stack.native.logs import Follower, tail
 from lab.stack.native.records import Record

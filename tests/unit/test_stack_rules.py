@@ -292,7 +292,7 @@ def test_unknown_names_are_answered_with_the_known_ones() -> None:
     ],
 )  # fmt: skip
 def test_a_process_is_up_while_supervisord_restarts_it(state: int, up: bool, failing: bool) -> None:
-    process = SupervisedProcess(state=state, pid=None, failure="")
+    process = SupervisedProcess(state=state, pid=None)
     assert (process.is_up, process.keeps_failing) == (up, failing)
 
 

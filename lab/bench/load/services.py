@@ -4,7 +4,6 @@ They are traced as in a native lab; observers of the server stay active. The del
 histogram, with the precision of its buckets.
 """
 
-import socket
 import subprocess
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,13 +14,14 @@ from threading import Event
 from typing import TypeAlias
 
 from lab.bench.load.ending import end_all
+from lab.bench.own_console import free_port
 from lab.clients.services import Sample, ServiceClient, ServiceUnreachableError, clients
 from lab.foundation import processors
 from lab.foundation.processors import Shares
 from lab.foundation.readiness import await_state
 from lab.foundation.settings import LabSettings
 from lab.stack.native import commands
-from lab.stack.native.command import Command, Launch
+from lab.stack.native.commands import Command, Launch
 from workload.services import SERVICES
 
 START_S = 60
@@ -83,7 +83,7 @@ def run_at_rate(settings: LabSettings, *, rate: float, seconds: float) -> RateRu
 
 def idle(settings: LabSettings) -> LabSettings:
     """Return settings with free ports and without load."""
-    ports = {f"{name}_port": _free_port() for name in SERVICES}
+    ports = {f"{name}_port": free_port() for name in SERVICES}
     return settings.model_copy(update={"workload_load": 0.0, **ports})
 
 
@@ -150,10 +150,3 @@ def counted(services: Sequence[ServiceClient]) -> Counts:
 
 def _part(sample: Sample) -> str:
     return sample.labels.get("outcome") or sample.labels.get("le") or ""
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -19,8 +19,7 @@ from lab.clients import http
 from lab.foundation.errors import LabError
 from lab.foundation.settings import LabSettings
 from lab.stack.components import SERVICES, find
-from lab.stack.native.command import Launch
-from lab.stack.native.commands import COMMANDS
+from lab.stack.native.commands import COMMANDS, Launch
 
 START_S = 60
 # As in prometheus/prometheus.yml.

@@ -20,7 +20,7 @@ from lab.foundation.paths import PACKAGES
 from lab.foundation.settings import LabSettings
 from lab.stack.environment import plain
 from lab.stack.native.binaries import Program
-from lab.stack.native.command import Command
+from lab.stack.native.commands import Command
 from lab.stack.native.identity import Identity
 
 START_S = 60

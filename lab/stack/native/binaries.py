@@ -6,7 +6,7 @@ Nothing is installed and no system service is started.
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -94,17 +94,6 @@ def prometheus(say: Say = lambda _: None) -> Program:
     )
 
 
-def promtool(say: Say = lambda _: None) -> Program:
-    """Return promtool, which checks configuration and rules.
-
-    Raises:
-        LabError: when it is neither installed nor can be fetched.
-    """
-    return _go_program(
-        names=("promtool",), package="promtool", at_least=PROMETHEUS_AT_LEAST, say=say
-    )
-
-
 def _go_program(
     *, names: tuple[str, ...], package: str, at_least: tuple[int, ...], say: Say
 ) -> Program:
@@ -159,7 +148,7 @@ def first_fitting(
 
 def _fetched(root: Path, place: str, what: str, fits: Callable[[tuple[int, ...]], bool]) -> Program:
     path = root / place
-    libraries = next(_library_directories(root), None)
+    libraries = next(iter(sorted((root / "usr" / "lib").glob("*-linux-gnu*"))), None)
     version = _version(path, libraries) if path.is_file() else "0"
     if not fits(_numbers(version)):
         raise LabError(
@@ -167,10 +156,6 @@ def _fetched(root: Path, place: str, what: str, fits: Callable[[tuple[int, ...]]
             f"Remove that directory and retry, or install {what} yourself."
         )
     return Program(path=path, version=version, libraries=libraries)
-
-
-def _library_directories(root: Path) -> Iterator[Path]:
-    yield from sorted((root / "usr" / "lib").glob("*-linux-gnu*"))
 
 
 @cache

@@ -5,7 +5,7 @@ Independent of supervision. A process gets only the secrets that it needs.
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from pydantic import SecretStr
 
 from lab.foundation import statefile
 from lab.foundation.addresses import reachable
-from lab.foundation.settings import LabSettings
+from lab.foundation.paths import Paths
+from lab.foundation.settings import ROOT, LabSettings
 from lab.stack import agent
 from lab.stack import prometheus_configuration as monitoring
 from lab.stack.agent import Agent
@@ -23,13 +24,35 @@ from lab.stack.environment import of_settings, plain
 from lab.stack.native import alertmanager as alerting
 from lab.stack.native import binaries
 from lab.stack.native.cluster import Cluster
-from lab.stack.native.command import Command, Launch
 from lab.telemetry.store.senders import CHECK_LABEL, embedded_label
 from workload import __version__
 from workload.settings import Settings
 
 AGENT_SECRETS = {"datadog_db_password", "lab_console_token"}
 CONSOLE_SECRETS = {"lab_db_password", "lab_console_token"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """The settings and services from which a component's process is started."""
+
+    settings: LabSettings
+    services: tuple[str, ...]
+
+    @property
+    def paths(self) -> Paths:
+        """Paths of this lab's files."""
+        return Paths.of(self.settings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A command line to exec, and its whole environment."""
+
+    argv: tuple[str, ...]
+    environment: dict[str, str]
+    version: str
+    directory: Path = ROOT
 
 
 def cluster(launch: Launch) -> tuple[Cluster, str]:

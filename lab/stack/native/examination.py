@@ -5,8 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.stack.agent import Agent
-from lab.stack.component import Component
-from lab.stack.components import COMPONENTS, selection
+from lab.stack.components import COMPONENTS, Component, selection
 from lab.stack.native import alertmanager
 from lab.stack.native.records import Record
 from lab.stack.native.supervision import SupervisedProcess, Supervisor

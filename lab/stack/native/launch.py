@@ -19,8 +19,7 @@ from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.stack.components import chosen, find
-from lab.stack.native.command import Launch
-from lab.stack.native.commands import COMMANDS
+from lab.stack.native.commands import COMMANDS, Launch
 from lab.stack.native.records import Record
 from lab.stack.up_options import UpOptions
 from workload.errors import SettingsError

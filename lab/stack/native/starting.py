@@ -17,12 +17,10 @@ from lab.stack import prometheus_configuration as monitoring
 from lab.stack.agent import Agent
 from lab.stack.backend import RequiredSettings, Seed, UpResult
 from lab.stack.check import CHECK, Checkout
-from lab.stack.component import Component
-from lab.stack.components import COMPONENTS, POSTGRES, chosen, selection
+from lab.stack.components import COMPONENTS, POSTGRES, Component, chosen, selection
 from lab.stack.environment import inherited, of_settings
 from lab.stack.native import alertmanager, binaries, logs
-from lab.stack.native.command import Launch
-from lab.stack.native.commands import cluster
+from lab.stack.native.commands import Launch, cluster
 from lab.stack.native.stopping import end_processes, stop
 from lab.stack.native.supervision import Supervisor
 from lab.stack.ports import require_free

@@ -26,7 +26,7 @@ from lab.foundation import statefile
 from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
 from lab.foundation.readiness import NotReadyError, await_state
-from lab.stack.component import Component
+from lab.stack.components import Component
 from lab.stack.native.records import Record
 
 NAME = "supervisord"
@@ -44,7 +44,6 @@ class SupervisedProcess:
 
     state: int
     pid: int | None
-    failure: str
 
     @property
     def is_up(self) -> bool:
@@ -165,9 +164,7 @@ class Supervisor:
     def processes(self) -> dict[str, SupervisedProcess]:
         """Return the state of each component, by name."""
         return {
-            info["name"]: SupervisedProcess(
-                state=info["state"], pid=info["pid"] or None, failure=info["spawnerr"]
-            )
+            info["name"]: SupervisedProcess(state=info["state"], pid=info["pid"] or None)
             for info in self._call("getAllProcessInfo")
         }
 
