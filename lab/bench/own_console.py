@@ -1,6 +1,5 @@
 """A separate console of the benchmark, on a free port and in its own directory, for fault injection."""
 
-import http.client
 import json
 import os
 import resource
@@ -14,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from lab.clients import http
 from lab.foundation.paths import Paths
 from lab.foundation.readiness import NotReadyError, await_state
 from lab.telemetry.store import Reader
@@ -98,15 +98,11 @@ class OwnConsole:
         """Return the document of /healthz.
 
         Raises:
-            OSError: when nothing answers.
+            NoResponseError: when nothing answers.
         """
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_S)
-        try:
-            connection.request("GET", "/healthz")
-            said: dict[str, Any] = json.load(connection.getresponse())
-            return said
-        finally:
-            connection.close()
+        answer = http.send("GET", "127.0.0.1", self.port, "/healthz", timeout_s=ANSWER_S)
+        document: dict[str, Any] = json.loads(answer.body)
+        return document
 
     def _end(self, how: signal.Signals) -> None:
         self.process.send_signal(how)
@@ -124,7 +120,7 @@ class OwnConsole:
             raise NotReadyError(f"The benchmark's console ended with {self.process.returncode}.")
         try:
             self.health()
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (http.NoResponseError, ValueError) as error:
             return str(error)
         return None
 

@@ -13,7 +13,7 @@ from lab.bench.own_console import free_port
 from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
 from lab.foundation.settings import ROOT, LabSettings
-from lab.stack.environment import inherited
+from lab.stack.environment import inherited, of_settings
 from lab.stack.mode import running, running_settings
 from lab.terminal.screen import err
 
@@ -89,13 +89,10 @@ def _on_free_ports(settings: LabSettings, state: Path) -> LabSettings:
 
 
 def _environment(own: LabSettings) -> dict[str, str]:
-    names = [name for name in LabSettings.model_fields if name.endswith("_port")]
-    addresses = {name.upper(): str(getattr(own, name)) for name in names}
+    ports = [name for name in LabSettings.model_fields if name.endswith("_port")]
     return {
         **inherited(),
-        **addresses,
-        "LAB_STATE_DIR": str(own.lab_state_dir),
-        "DATADOG_AGENT": own.datadog_agent,
+        **of_settings(own, [*ports, "lab_state_dir", "datadog_agent"]),
         # A lab in containers has other ports, and is not meant here.
         "DOCKER_HOST": f"unix://{own.lab_state_dir}/no-engine",
     }

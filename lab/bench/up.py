@@ -25,6 +25,7 @@ from lab.bench.start import FLOOR, cpu_s
 from lab.foundation.errors import LabError
 from lab.foundation.paths import Paths
 from lab.foundation.settings import ROOT, LabSettings
+from lab.stack.components import SERVICES
 from lab.stack.native import alertmanager, binaries
 from lab.stack.native.process_cost import cost_of
 from lab.stack.native.records import living
@@ -46,11 +47,7 @@ AGENT = "import msgspec, prometheus_client, psycopg2, pydantic"
 LIBRARIES = {
     # supervisord ends its first process, whose CPU time is that of a child of `up`.
     "up": f"{FLOOR}; {SUPERVISOR}",
-    "proposals": SERVICE,
-    "underwriting": SERVICE,
-    "customers": SERVICE,
-    "servicing": SERVICE,
-    "risk": SERVICE,
+    **dict.fromkeys(SERVICES, SERVICE),
     "datadog": AGENT,
     "console": CONSOLE,
 }

@@ -2,9 +2,8 @@
 
 import pytest
 
-from lab.bench.load.scenarios import MIX, SCENARIOS, WEIGHT_PER_RATE, find
+from lab.bench.load.scenarios import BY_NAME, MIX, SCENARIOS, WEIGHT_PER_RATE
 from lab.bench.load.services import quantile
-from lab.foundation.errors import LabError
 from workload.settings import Settings
 
 
@@ -23,6 +22,4 @@ def test_the_mix_has_the_proportions_of_the_default_rates() -> None:
 
 
 def test_scenarios_are_found_by_name() -> None:
-    assert [find(scenario.name) for scenario in SCENARIOS] == list(SCENARIOS)
-    with pytest.raises(LabError, match="'none'"):
-        find("none")
+    assert [BY_NAME[scenario.name] for scenario in SCENARIOS] == list(SCENARIOS)

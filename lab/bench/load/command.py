@@ -20,14 +20,14 @@ from lab.bench.load.measure import (
 )
 from lab.bench.load.scenarios import MIX, SCENARIOS
 from lab.bench.machine import publish, watched
-from lab.bench.scratch import postgres_version, scratch_database, seeded
+from lab.bench.scratch import Scale, postgres_version, scratch_database, seeded
 from lab.foundation.processors import MAX_STOLEN
 from lab.foundation.settings import LabSettings
 from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
 from lab.terminal.progress import turns
 from lab.terminal.screen import err
-from workload.limits import MAX_ARRIVALS_PER_S, MAX_SCALE
+from workload.limits import MAX_ARRIVALS_PER_S
 
 DATABASE = "creditlab_bench_load"
 # Ratios are paired within a round.
@@ -51,14 +51,7 @@ def load(
             metavar="N",
         ),
     ] = 500.0,
-    scale: Annotated[
-        float,
-        typer.Option(
-            help="Size of the data: 1 is 10,000 customers.",
-            parser=number(0.01, MAX_SCALE),
-            metavar="N",
-        ),
-    ] = 1.0,
+    scale: Scale = 1.0,
     as_json: AsJson = False,
 ) -> None:
     """Compare the load engine with pgbench, with the same SQL and number of connections."""

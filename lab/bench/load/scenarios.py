@@ -5,7 +5,6 @@ Only operations whose SQL pgbench can execute as well: decisions, schedules and 
 
 from dataclasses import dataclass
 
-from lab.foundation.errors import LabError
 from workload.operation import Call, Operation, Result
 from workload.services import SERVICES
 from workload.settings import Settings
@@ -83,15 +82,4 @@ MIX = Scenario(
     lengthened=3,
 )
 SCENARIOS = (POINT, LOOKUP, MIX)
-
-
-def find(name: str) -> Scenario:
-    """Return a scenario by name.
-
-    Raises:
-        LabError: when there is none.
-    """
-    for scenario in SCENARIOS:
-        if scenario.name == name:
-            return scenario
-    raise LabError(f"Unknown scenario {name!r}.")
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry
 from lab.bench.load.bare import BareRunner
 from lab.bench.load.job import Done, Job
 from lab.bench.load.profile import sampled
-from lab.bench.load.scenarios import SCENARIOS, Scenario, find
+from lab.bench.load.scenarios import BY_NAME, SCENARIOS, Scenario
 from workload import tracing
 from workload.clocks import Clock
 from workload.database import Database
@@ -111,7 +111,7 @@ class Worker:
 
     def do(self, job: Job) -> Done:
         """Do one job."""
-        scenario = find(job.scenario)
+        scenario = BY_NAME[job.scenario]
         self._outcomes.clear()
         self._durations.clear()
         self._metrics.start_delays.values.clear()

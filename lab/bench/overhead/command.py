@@ -15,7 +15,7 @@ from lab.bench.overhead.figures import Cost, Turn
 from lab.bench.overhead.measure import OverheadPlan, Result, measure
 from lab.bench.overhead.modes import ALWAYS_ON, MODES, SCRAPE_EVERY_S, Mode
 from lab.bench.overhead.ratios import ROUNDS_AT_LEAST, Estimate
-from lab.bench.scratch import postgres_version, seeded, temporary_server
+from lab.bench.scratch import Scale, postgres_version, seeded, temporary_server
 from lab.foundation.paths import Paths
 from lab.foundation.settings import LabSettings
 from lab.stack.native import records
@@ -23,7 +23,7 @@ from lab.terminal.interruption import interruptible
 from lab.terminal.options import AsJson, number
 from lab.terminal.progress import turns
 from lab.terminal.screen import err, warn
-from workload.limits import MAX_ARRIVALS_PER_S, MAX_SCALE
+from workload.limits import MAX_ARRIVALS_PER_S
 
 CLAIM = 0.01
 BYTES = {
@@ -47,14 +47,6 @@ Rounds = Annotated[
         help=f"Maximum number of rounds; fewer than {ROUNDS_AT_LEAST} give no verdict.",
         min=1,
         max=1000,
-    ),
-]
-Scale = Annotated[
-    float,
-    typer.Option(
-        help="Size of the data: 1 is 10,000 customers.",
-        parser=number(0.01, MAX_SCALE),
-        metavar="N",
     ),
 ]
 Seconds = Annotated[

@@ -15,6 +15,7 @@ from statistics import median, quantiles
 import psutil
 
 from lab.bench.overhead.ratios import Estimate, ratio
+from lab.bench.overhead.usage import postmaster_of
 from lab.bench.propagation.cells import DISABLED, MARK, Cell, Done, Job, cells
 from lab.bench.propagation.linking import Linked, executions, linked
 from lab.bench.propagation.pool import Workers
@@ -84,9 +85,7 @@ class Server:
 
     def run_ns(self) -> int:
         """Return the run time of all its processes; those that end in a turn are not in the difference."""
-        state = Paths.of(self.settings).postgres / "data" / "postmaster.pid"
-        postmaster = psutil.Process(int(state.read_text(encoding="utf-8").split()[0]))
-        ids = [one.pid for one in descendants(postmaster)]
+        ids = [one.pid for one in descendants(postmaster_of(self.settings))]
         return sum(map(run_ns, [*ids, *([self.pooler.pid] if self.pooler else [])]))
 
 

@@ -10,7 +10,6 @@ from lab.bench.overhead.command import (
     CLAIM,
     Minutes,
     Rounds,
-    Scale,
     Seconds,
     notes,
     run,
@@ -20,7 +19,7 @@ from lab.bench.overhead.figures import Turn
 from lab.bench.overhead.measure import OverheadPlan, Result
 from lab.bench.overhead.modes import Mode
 from lab.bench.overhead.ratios import ratio
-from lab.bench.scratch import postgres_version
+from lab.bench.scratch import Scale, postgres_version
 from lab.bench.tracing.modes import FLOOR, FULL, MODES
 from lab.foundation.settings import LabSettings
 from lab.terminal.interruption import interruptible
