@@ -6,11 +6,11 @@ A command's module is imported when the command is called, to keep the start tim
 import errno
 import signal
 import sys
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 from lab.foundation.errors import LabError
 from lab.terminal.commands import PASS_ON, CommandGroup, LazyCommand
-from lab.terminal.streams import tolerate_any_encoding
 from workload.errors import WorkloadError
 
 
@@ -144,7 +144,7 @@ app = Root(
 
 def main() -> NoReturn:
     """Run one command; an error ends in one message and exit status 2."""
-    tolerate_any_encoding()
+    _tolerate_any_encoding()
     try:
         app.main(prog_name="creditlab")
     except Interrupted as interrupt:
@@ -157,6 +157,13 @@ def main() -> NoReturn:
         _print_error(_explain(error))
         sys.exit(2)
     sys.exit(0)
+
+
+def _tolerate_any_encoding() -> None:
+    """Write `?` for characters that a stream's encoding lacks, such as the marks of `status` in Latin-1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _end_by_interrupt() -> NoReturn:

@@ -82,7 +82,7 @@ def ensure(
         reference=reference or clock.today(),
     )
     required = settings.model_fields_set if required is None else required
-    report = progress or _ignore
+    report = progress or (lambda _: None)
     target = dsn(settings, Role.OWNER)
     begun = monotonic()
     with connect(target, application_name=APPLICATION) as connection:
@@ -166,7 +166,3 @@ def _record(connection: Connection, plan: SeedPlan, loaded: Counter[str]) -> Non
             loaded["credit_contracts"],
         ],
     )
-
-
-def _ignore(_: Progress) -> None:
-    """The default of `progress`: does nothing."""

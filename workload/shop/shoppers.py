@@ -5,6 +5,7 @@ or gets an error from it, counts as failed.
 """
 
 import re
+from contextlib import closing
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -90,7 +91,7 @@ class Visitor:
             self._post("/checkout", payment="pix")
         return self.page.status is HTTPStatus.OK
 
-    def leave(self) -> None:
+    def close(self) -> None:
         """Close the connection; the cart stays as it is."""
         self._connection.close()
 
@@ -130,33 +131,24 @@ class Visitor:
 
 def browse(call: Call) -> Result:
     """View a product, and leave."""
-    visitor = Visitor(call)
-    try:
+    with closing(Visitor(call)) as visitor:
         visitor.browse_product()
-    finally:
-        visitor.leave()
     return Result()
 
 
 def abandon(call: Call) -> Result:
     """Fill a cart, and leave it."""
-    visitor = Visitor(call)
-    try:
+    with closing(Visitor(call)) as visitor:
         visitor.fill()
-    finally:
-        visitor.leave()
     return Result()
 
 
 def buy(call: Call) -> Result:
     """Fill a cart and pay for it."""
     _, cpf = call.random.choice(call.reference.get().customers)
-    visitor = Visitor(call)
-    try:
+    with closing(Visitor(call)) as visitor:
         visitor.fill()
         bought = visitor.check_out(cpf)
-    finally:
-        visitor.leave()
     return Result() if bought else NOTHING
 
 

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from lab.cli.views import figures
 from lab.datadog.definitions import PROJECT, Kind
 from lab.datadog.push import Action, Step
 
@@ -76,7 +77,10 @@ def _side_by_side(stored: Any, ours: Any) -> tuple[str, str]:
         same = next((i for i, (a, b) in enumerate(zip(stored, ours, strict=False)) if a != b), 0)
         start = max(same - 10, 0)
         before = "…" if start else ""
-        return _cut(before + stored[start:]), _cut(before + ours[start:])
+        return (
+            figures.shortened(before + stored[start:], WIDTH),
+            figures.shortened(before + ours[start:], WIDTH),
+        )
     return _short(stored), _short(ours)
 
 
@@ -86,9 +90,4 @@ def _short(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     if isinstance(value, list) and len(text) > WIDTH:
         return f"a list of {len(value)}"
-    return _cut(text)
-
-
-def _cut(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
+    return figures.shortened(text, WIDTH)

@@ -72,6 +72,12 @@ def signed(value: float, form: str, unit: str = "") -> str:
     return f"{text if float(text.replace(',', '')) else '0'}{unit}"
 
 
+def shortened(text: str, width: int) -> str:
+    """Put a text on one line, of at most so many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
 def bar(start: float, length: float, whole: float, *, width: int = BAR_WIDTH) -> Text:
     """Draw a part of a whole to scale; a part above zero has at least one cell.
 

@@ -48,7 +48,7 @@ def render(
         "statement", *ordered, right=tuple(columns.keys() - {"service", "queryid"})
     )
     for query in listed[:LISTED]:
-        name = Text(query.statement or _one_line(query.text), style="bold")
+        name = Text(query.statement or figures.shortened(query.text, TEXT_WIDTH), style="bold")
         table.add_row(name, *(columns[column](query) for column in ordered))
     heading = Text.assemble(("Statements of the last hour", "bold"), f", by {by}")
     more = len(listed) - LISTED
@@ -207,8 +207,3 @@ def _advice(query: "Query") -> Iterator[RenderableType]:
 def _source_note(sources: set[Source], activity_s: float) -> Iterator[RenderableType]:
     if {Source.EMBEDDED, Source.CHECK} & sources:
         yield Text(f"Source of DBM's data: {label_of_all(sources, activity_s)}.", style="dim")
-
-
-def _one_line(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= TEXT_WIDTH else f"{line[: TEXT_WIDTH - 1]}…"

@@ -103,5 +103,4 @@ def _who(session: Session) -> str:
 
 
 def _what(session: Session) -> str:
-    line = session.statement or " ".join(session.text.split())
-    return line if len(line) <= TEXT_WIDTH else f"{line[: TEXT_WIDTH - 1]}…"
+    return figures.shortened(session.statement or session.text, TEXT_WIDTH)
