@@ -14,7 +14,7 @@ from lab.foundation.debian import fetch
 from lab.foundation.errors import DatabaseError, LabError
 from lab.foundation.paths import PACKAGES
 from lab.foundation.readiness import await_state
-from lab.stack.native.binaries import Program, _fetched
+from lab.stack.native.binaries import Program, fetched
 from tests.fix_postgres import Database, free_port
 
 START_SECONDS = 120
@@ -35,7 +35,7 @@ def pgbouncer() -> Program:
         if os.environ.get("CREDITLAB_ALLOW_NO_POSTGRES"):
             pytest.skip(f"CREDITLAB_ALLOW_NO_POSTGRES is set, and: {error}")
         raise
-    return _fetched(root, "usr/sbin/pgbouncer", "PgBouncer", lambda version: version >= (1,))
+    return fetched(root, "usr/sbin/pgbouncer", "PgBouncer", lambda version: version >= (1,))
 
 
 @pytest.fixture

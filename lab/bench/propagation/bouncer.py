@@ -1,8 +1,6 @@
 """PgBouncer in transaction mode, with a pool of one session per user, before the benchmark's server."""
 
-import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,18 +13,17 @@ from lab.bench.own_console import free_port
 from lab.bench.process import running
 from lab.clients.database import Role, connect, dsn, rows
 from lab.foundation.debian import fetch
-from lab.foundation.errors import DatabaseError, LabError
+from lab.foundation.errors import DatabaseError
 from lab.foundation.paths import PACKAGES
 from lab.foundation.settings import LabSettings
 from lab.stack.environment import plain
-from lab.stack.native.binaries import Program
+from lab.stack.native.binaries import Program, fetched, first_fitting
 from lab.stack.native.commands import Command
 from lab.stack.native.identity import Identity
 
 START_S = 60
 # From this version on, PgBouncer supports prepared statements in transaction mode.
 PREPARED_SINCE = (1, 21)
-VERSION = re.compile(r"PgBouncer ([0-9]+)\.([0-9]+)[0-9.]*")
 CONFIGURATION = """
 [databases]
 * = host={host} port={port}
@@ -57,25 +54,16 @@ def program() -> Program:
     Raises:
         LabError: when it is neither installed nor can be fetched.
     """
-    if path := shutil.which("pgbouncer"):
-        found = Program(path=Path(path), version="")
-    else:
-        root = fetch(
-            ("pgbouncer",), release="bookworm", into=PACKAGES / "pgbouncer", libraries=True
-        )
-        libraries = next(root.glob("usr/lib/*-linux-gnu"), None)
-        found = Program(path=root / "usr/sbin/pgbouncer", version="", libraries=libraries)
-    return Program(path=found.path, version=_version(found), libraries=found.libraries)
 
+    def fits(version: tuple[int, ...]) -> bool:
+        return version >= (1,)
 
-def _version(found: Program) -> str:
-    command = [str(found.path), "--version"]
-    environment = {**plain(), **found.environment()}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    match = VERSION.search(done.stdout)
-    if not match:
-        raise LabError(f"{found.path} reports no version of PgBouncer: {done.stdout[:100]!r}")
-    return match[0].removeprefix("PgBouncer ")
+    on_path = shutil.which("pgbouncer")
+    found = first_fitting([Path(on_path)] if on_path else [], fits)
+    if found:
+        return found
+    root = fetch(("pgbouncer",), release="bookworm", into=PACKAGES / "pgbouncer", libraries=True)
+    return fetched(root, "usr/sbin/pgbouncer", "PgBouncer", fits)
 
 
 @contextmanager

@@ -66,7 +66,7 @@ def postgres_bin(say: Say = lambda _: None) -> Program:
         libraries=True,
         say=say,
     )
-    return _fetched(root, "usr/lib/postgresql/15/bin/postgres", "PostgreSQL 15", fits)
+    return fetched(root, "usr/lib/postgresql/15/bin/postgres", "PostgreSQL 15", fits)
 
 
 def exporter(say: Say = lambda _: None) -> Program:
@@ -104,7 +104,7 @@ def _go_program(
     found = first_fitting(on_path, fits)
     if found:
         return found
-    return _fetched(_monitoring(say), f"usr/bin/{package}", package, fits)
+    return fetched(_monitoring(say), f"usr/bin/{package}", package, fits)
 
 
 def _monitoring(say: Say) -> Path:
@@ -146,7 +146,12 @@ def first_fitting(
     return None
 
 
-def _fetched(root: Path, place: str, what: str, fits: Callable[[tuple[int, ...]], bool]) -> Program:
+def fetched(root: Path, place: str, what: str, fits: Callable[[tuple[int, ...]], bool]) -> Program:
+    """Return a program of unpacked packages.
+
+    Raises:
+        LabError: when it is not there, or its version does not fit.
+    """
     path = root / place
     libraries = next(iter(sorted((root / "usr" / "lib").glob("*-linux-gnu*"))), None)
     version = _version(path, libraries) if path.is_file() else "0"
