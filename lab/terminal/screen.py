@@ -12,7 +12,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 NAME_WIDTH = 18
-# Without a terminal long work says where it is, so that nobody ends it because it seems to hang.
+# Without a terminal long work writes a line so often, because otherwise it seems to hang.
 SAY_EVERY_S = 60.0
 
 
@@ -71,7 +71,7 @@ class Screen:
         self._spin(detail)
 
     def wait(self, detail: str) -> None:
-        """The step that began last waits for this; without a terminal a line each minute says so."""
+        """The step that began last waits for this; without a terminal it is written once a minute."""
         self._spin(detail)
         now = time.monotonic()
         if not self.is_live and now >= self._said + SAY_EVERY_S:

@@ -49,7 +49,12 @@ def _hits(case: Case, table: str) -> Compared:
         return Leg(
             keys=(("table", table, column),),
             series=f'pg_statio_user_tables_heap_blocks_{blocks}{{relname="{table}",schemaname="public"}}',
-            datadog=Metric(name=f"postgresql.heap_blocks_{blocks}", tags=(f"table:{table}",)),
+            datadog=Metric(
+                name="postgresql.heap_blocks_hit"
+                if blocks == "hit"
+                else "postgresql.heap_blocks_read",
+                tags=(f"table:{table}",),
+            ),
         )
 
     return counter(
