@@ -47,6 +47,9 @@ def test_a_size_beyond_the_budget_is_skipped_with_the_reason(
     assert budget.refusal("scale", 1, {}) is None
     assert budget.refusal("scale", 100, {1: 12.0, 10: 30.0}) is None
     assert "expected 3,000 s" in (budget.refusal("scale", 1000, {10: 30.0}) or "")
+    monkeypatch.setattr(command, "monotonic", lambda: 0.0)
+    exact = Budget(settings=lab_settings, until_s=300.0)
+    assert exact.refusal("scale", 100, {10: 30.0}) is None
     monkeypatch.setitem(command.BYTES, "scale", 10**15)
     assert "more than half of the free" in (budget.refusal("scale", 1, {}) or "")
 

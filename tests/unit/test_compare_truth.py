@@ -177,8 +177,8 @@ def test_a_quantile_is_that_of_the_window_and_of_the_clocks() -> None:
     """Between two readings of the buckets, over a restart of a service."""
     fast, slow = bucket_of(0.01), bucket_of(1.0)
     buckets = [
-        (0, {"a/operation/x": {fast: 1000, slow: 1000}}),
-        (10 * NS, {"a/operation/x": {fast: 1090, slow: 1000}}),
+        (0, {"a/operation/x": {fast: 1000, slow: 3000}}),
+        (10 * NS, {"a/operation/x": {fast: 1090, slow: 3000}}),
         (20 * NS, {"a/operation/x": {slow: 10}}),
         (30 * NS, {"a/operation/x": {slow: 900}}),
     ]

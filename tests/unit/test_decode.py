@@ -108,6 +108,18 @@ def test_a_chunk_of_the_idx_form_needs_a_whole_trace_id() -> None:
         decode("/api/v0.2/traces", body)
 
 
+def test_the_chunks_of_a_tracer_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as the limit are decoded; one more is refused."""
+    monkeypatch.setattr("lab.telemetry.intake.agent.MAX_CHUNKS", 1)
+    assert decode("/api/v0.2/traces", p.agent_traces(1))
+    payload = _classes["AgentPayload"].FromString(p.agent_traces(1))
+    tracer = _classes["TracerPayload"].FromString(payload.tracerPayloads[0])
+    tracer.chunks.append(tracer.chunks[0])
+    payload.tracerPayloads[0] = tracer.SerializeToString()
+    with pytest.raises(RejectedError, match="more than 1 chunks"):
+        decode("/api/v0.2/traces", payload.SerializeToString())
+
+
 def test_samples() -> None:
     """A plan event gives an estimated plan with its span, and texts give statements with their names."""
     statement, plan, again = decode("/api/v2/databasequery")

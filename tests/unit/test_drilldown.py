@@ -67,6 +67,15 @@ def test_two_executions_of_one_queryid_have_each_its_own_plan(store: Store) -> N
     assert {each.queryid for each in found} == {str(of.QUERYID)}
 
 
+def test_an_agents_sample_has_the_queryid_of_its_signature(store: Store) -> None:
+    """An Agent's samples have no queryid; its query metrics have both."""
+    span = of.statement(1, ms=250)
+    signature = "a1b2c3d4e5f60718"
+    sample = of.sample(span, at_ns=span.start_ns + 100 * MS, queryid=None, signature=signature)
+    put(store, of.root(1), span, sample, replace(of.known(), signature=signature, name=None))
+    assert one(store, span).queryid == str(of.QUERYID)
+
+
 def test_an_execution_below_the_thresholds_has_the_reason(store: Store) -> None:
     fast = of.statement(1, ms=5)
     put(store, of.root(1), fast, of.known(), of.thresholds())

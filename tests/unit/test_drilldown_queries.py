@@ -184,6 +184,13 @@ def test_a_signature_is_found_before_its_text_has_arrived(store: Store) -> None:
     assert (found.queryids, found.absent["text"]) == ((), NO_TEXT)
 
 
+@pytest.mark.parametrize("number", [1 << 63, -(1 << 63) - 1])
+def test_a_number_beyond_a_queryid_is_no_statement(store: Store, number: int) -> None:
+    """SQLite has integers of 64 bits, as PostgreSQL has."""
+    with pytest.raises(NotFoundError):
+        ask(store, str(number))
+
+
 def test_both_observers_are_compared_over_the_steps_that_prometheus_has() -> None:
     """DBM sends what changed and no zeros: a step without its word is a step without calls."""
     empty = Point(end=SINCE, prometheus=None, dbm=Counted(calls=50, mean_ms=9.0))

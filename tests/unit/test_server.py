@@ -111,6 +111,7 @@ def test_the_load_can_be_changed(serve: Serve, body: bytes) -> None:
 def test_the_application_can_be_made_slow_and_fast_again(serve: Serve) -> None:
     """A delay is what /healthz says; 0 ends it; more than 30 s is refused."""
     serving = serve("risk")
+    assert serving.ask("PUT", "/delay", b"30")[0] == 200
     serving.client.set_delay(2.5)
     assert serving.health()[1]["delay_s"] == 2.5
     assert serving.ask("PUT", "/delay", b"31")[0] == 400

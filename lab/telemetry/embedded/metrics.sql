@@ -31,7 +31,6 @@ SELECT current_database(), n.nspname, c.relname, pg_relation_size(c.oid), pg_tab
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
-  AND n.nspname NOT LIKE 'pg_toast%%'
   AND NOT EXISTS (
       SELECT FROM pg_locks l WHERE l.relation = c.oid AND l.mode = 'AccessExclusiveLock')
 
