@@ -1,5 +1,6 @@
 """Links to traces and statements that live sessions and the log name before the store has them."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,12 +90,15 @@ def test_a_statement_that_only_an_error_of_the_log_names_has_a_page(
     assert client.get("/queries/77").status_code == 404
 
 
-def session(queryid: str | None, statement: str | None, pid: int) -> sessions.Session:
+def session(
+    queryid: str | None, statement: str | None, pid: int, *, role: str = "credit_app",
+    blocked_by: tuple[int, ...] = (),
+) -> sessions.Session:  # fmt: skip
     return sessions.Session(
-        pid=pid, role="credit_app", application="app", database="d", state="active", queryid=queryid,
+        pid=pid, role=role, application="app", database="d", state="active", queryid=queryid,
         wait_event_type=None, wait_event=None, service=None, statement=statement, text="SELECT ?",
         trace_id=None, span_id=None, backend_type="client backend", query_age_s=1.0,
-        transaction_age_s=1.0, state_age_s=1.0, blocked_by=(),
+        transaction_age_s=1.0, state_age_s=1.0, blocked_by=blocked_by,
     )  # fmt: skip
 
 
@@ -119,3 +123,27 @@ def test_the_page_of_sessions_links_only_to_statements_that_have_a_page(
     assert not [key for key in ("11", "12", "13", "of_another") if f'"/queries/{key}"' in page]
     assert ">11</span>" in page
     assert ">of_another</span>" in page
+
+
+def test_the_page_of_sessions_hides_observers_that_take_part_in_no_wait(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the observers' sessions one blocks and one waits; the third is shown on request."""
+    found = sessions._of(
+        [
+            session(None, None, 501),
+            session(None, None, 502, blocked_by=(503,)),
+            session(None, None, 503, role="lab"),
+            session(None, None, 504, role="datadog", blocked_by=(501,)),
+            session(None, None, 505, role="postgres_exporter"),
+        ],
+        {},
+    )
+    monkeypatch.setattr(sessions, "live", lambda _: found)
+
+    def shown(path: str) -> set[int]:
+        table = client.get(path).text.partition("Busy sessions")[2]
+        return {int(pid) for pid in re.findall(r'<td class="n left">([0-9]+)</td>', table)}
+
+    assert shown("/sessions") == {501, 502, 503, 504}
+    assert shown("/sessions?monitoring=1") == {501, 502, 503, 504, 505}

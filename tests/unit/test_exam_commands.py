@@ -6,11 +6,13 @@ import pytest
 
 from lab.cli import app, doors
 from lab.cli.exam import experiments
+from lab.exam import ablation as ablating
 from lab.exam import requests
 from lab.exam.doors import Door
 from lab.exam.errors import ClosedError, ExamError
 from lab.foundation.settings import LabSettings
 from lab.stack.docker.backend import DockerBackend
+from lab.stack.native.backend import NativeBackend
 from lab.terminal.screen import out
 from tests.exam_records import EXAM, begin
 
@@ -90,3 +92,25 @@ def test_a_scripted_player_is_refused_for_a_lab_in_containers(
     monkeypatch.setattr(experiments, "current", lambda _: DockerBackend(settings=settings))
     with pytest.raises(ExamError, match="in containers"):
         experiments.ablation(items="0,")
+
+
+@pytest.mark.parametrize(
+    ("backend", "player"), [(NativeBackend, "scripted"), (DockerBackend, "true")]
+)
+def test_other_players_and_other_labs_are_not_refused(
+    backend: type[NativeBackend | DockerBackend],
+    player: str,
+    settings: LabSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A scripted player reads the store of a native lab; a command asks the console."""
+    begun: list[str] = []
+    monkeypatch.setattr(experiments, "current", lambda _: backend(settings=settings))
+
+    def run(design: ablating.Design, *_: object) -> list[object]:
+        begun.append(design.player)
+        return []
+
+    monkeypatch.setattr(ablating, "run", run)
+    experiments.ablation(items="0,", player=player)
+    assert begun == [player]
