@@ -3,6 +3,7 @@
 import io
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from lab.bench.load.job import Done
-from lab.bench.overhead.command import tables
+from lab.bench.overhead.command import costs, tables
 from lab.bench.overhead.figures import Turn, turn_of
 from lab.bench.overhead.measure import OverheadPlan, Result
 from lab.bench.overhead.modes import MODES, UNOBSERVED, order
@@ -143,6 +144,26 @@ def test_it_is_exact_when_every_interval_is_narrower_than_a_per_cent(
 ) -> None:
     """Of 1,000 us: 10 us; the unobserved load needs no interval."""
     assert result(more_us).is_exact is expected
+
+
+def test_the_time_of_a_scrape_is_that_of_the_exporter_alone() -> None:
+    """Beside other observers a scrape cannot be told apart; 20 us of 1,000 operations by 2 scrapes."""
+    turns = {
+        mode.name: [
+            replace(
+                turn(speed=1.0, server_us=620 if mode.exporter else 600), scrapes=2 * mode.exporter
+            )
+        ]
+        * 5
+        for mode in MODES
+    }
+    plan = OverheadPlan(seconds=5, rounds=5, minutes=20, rate=200, processes=2, connections=8)
+    table = costs(Result(plan=plan, modes=MODES, turns=turns))
+    names = list(table.columns[0].cells)
+    [per_scrape] = [list(one.cells) for one in table.columns if one.header == "µs/scrape"]
+    assert dict(zip(names, per_scrape, strict=True)) == {
+        mode.name: "10,000" if mode.name == "exporter" else "" for mode in MODES
+    }
 
 
 def test_a_turn_is_per_operation() -> None:

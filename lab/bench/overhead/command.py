@@ -130,7 +130,7 @@ def costs(result: Result) -> Table:
             f"{cost.server_us.value:+,.1f}",
             f"{cost.differences['client_us'].value:+,.1f}",
             f"{cost.cpu_us.value / unobserved.statements:+,.1f}",
-            _per_scrape(result, cost, turn),
+            _per_scrape(result, cost, turn) if mode.is_exporter_alone else "",
             f"{cost.cpu_share.value:+.1%}",
             Text(_interval(cost.cpu_share, "+.1%"), style="" if cost.is_exact else "yellow"),
             f"{cost.ratios['p99_ms'].value:.2f}",
@@ -157,7 +157,7 @@ def table(first: str, *headings: str) -> Table:
 
 
 def _per_scrape(result: Result, cost: Cost, turn: Turn) -> str:
-    """Return the server's CPU time of a scrape; only the exporter has scrapes alone."""
+    """Return the server's CPU time of a scrape; empty when none was made."""
     if not turn.scrapes or not cost.differences["scrapes"].value:
         return ""
     operations = turn.operations_per_s * result.plan.seconds

@@ -34,6 +34,11 @@ class Mode:
     profiled: bool = False
 
     @property
+    def is_exporter_alone(self) -> bool:
+        """Whether all that its turn costs is the cost of its scrapes."""
+        return self.exporter and not (self.agent or self.tracing or self.auto_explain)
+
+    @property
     def load(self) -> tuple[bool, bool, tuple[tuple[str, str], ...]]:
         """What distinguishes the processes of its load from those of other modes."""
         return self.tracing, self.bare, tuple(sorted(self.environment.items()))
