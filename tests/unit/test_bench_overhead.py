@@ -147,7 +147,7 @@ def test_it_is_exact_when_every_interval_is_narrower_than_a_per_cent(
 
 
 def test_the_time_of_a_scrape_is_that_of_the_exporter_alone() -> None:
-    """Beside other observers a scrape cannot be told apart; 20 us of 1,000 operations by 2 scrapes."""
+    """Beside other observers a scrape has no time of its own; 20 us of 1,000 operations, by 2 scrapes."""
     turns = {
         mode.name: [
             replace(
